@@ -57,7 +57,7 @@ class Acquisition(BaseModel):
     raw : dict of str to float
         Values as written that were not plausible, by attribute keyword.
     flags : tuple of str
-        ``"CompressionForce: zero is missing"``, ``"BodyPartThickness: 4 implausible, not used"`` ...
+        As in ``"CompressionForce: zero is missing"``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -1,0 +1,201 @@
+"""RiskModel: the one shape of everything that predicts, and ModelCard, what it says of itself."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar, Literal
+
+from mammorisk.errors import HorizonError, ModelError
+from mammorisk.questionnaire import Questionnaire
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: A horizon in years, or ``"lifetime"`` (to age 90, or to the last age the model's data reach).
+Horizon = float | Literal["lifetime"]
+
+DEFAULT_HORIZONS: tuple[Horizon, ...] = (1, 2, 3, 4, 5)
+
+#: Columns of a table that identify a row; carried into the result when present.
+KEYS = ("patient_id", "exam_id")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCard:
+    """What a model needs, answers and was made from.
+
+    Attributes
+    ----------
+    name, title : str
+    family : str
+        ``"questionnaire"``, ``"density"``, ``"family history"``, ``"average"``, ``"image"`` or
+        ``"hybrid"``: policies are written for a family of models.
+    inputs : tuple of str
+        Questionnaire fields (and ``"images"``) the model reads.
+    required : tuple of str
+        Those without which it gives no risk.
+    outcome : str
+        ``"invasive"`` or ``"invasive or in situ"`` breast cancer.
+    ages : tuple of (float, float)
+        Ages in years at which it applies, both inclusive.
+    horizons : str
+        In words, e.g. ``"1 year to age 90"``.
+    competing_mortality : bool
+        Whether death from other causes is taken into account.
+    training_data, source, licence, intended_use, limits : str
+    """
+
+    name: str
+    title: str
+    family: str
+    inputs: tuple[str, ...]
+    required: tuple[str, ...]
+    outcome: str
+    ages: tuple[float, float]
+    horizons: str
+    competing_mortality: bool
+    training_data: str
+    source: str
+    licence: str
+    intended_use: str
+    limits: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scores:
+    """Risks of many women under one model.
+
+    Attributes
+    ----------
+    risk : DataFrame, shape (n_women, n_horizons)
+        Absolute risk in [0, 1]; columns are the horizons asked for. NaN where none can be given.
+    flags : Series of str
+        Why a risk is missing and what was assumed, parts joined by ``"; "``; empty when nothing.
+    contributions : DataFrame, shape (n_women, n_factors), or None
+        Log relative risk by factor against the model's reference woman.
+    """
+
+    risk: pd.DataFrame
+    flags: pd.Series
+    contributions: pd.DataFrame | None = None
+
+
+class RiskModel(ABC):
+    """Everything that predicts.
+
+    A subclass states its :class:`ModelCard` as ``card`` and scores a questionnaire table in
+    :meth:`score`.
+    """
+
+    card: ClassVar[ModelCard]
+
+    @property
+    def name(self) -> str:
+        return self.card.name
+
+    @abstractmethod
+    def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
+        """Score a questionnaire table whole.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Columns are Questionnaire fields.
+        horizons : sequence of float or "lifetime"
+            Years from the age at the exam.
+
+        Returns
+        -------
+        Scores
+            One row a woman, in order; a row that cannot be scored has NaN and a reason.
+
+        Raises
+        ------
+        HorizonError
+            None of the horizons is one the model answers.
+        """
+
+    def predict(
+        self,
+        data: Questionnaire | Sequence[Questionnaire] | pd.DataFrame,
+        horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
+    ) -> pd.DataFrame:
+        """Absolute risks as a table.
+
+        Parameters
+        ----------
+        data : Questionnaire, sequence of Questionnaire, DataFrame or Cohort
+        horizons : sequence of float or "lifetime"
+            Years.
+
+        Returns
+        -------
+        DataFrame
+            ``patient_id`` and ``exam_id`` where the input has them, ``model``, ``risk_1y`` ...
+            and ``flags``; one row a woman, index of the input.
+        """
+        frame = as_frame(data)
+        scores = self.score(frame, horizons)
+        table = scores.risk.set_axis([risk_column(h) for h in horizons], axis=1)
+        table.insert(0, "model", self.name)
+        for position, key in enumerate(key for key in KEYS if key in frame.columns):
+            table.insert(position, key, frame[key])
+        table["flags"] = scores.flags
+        return table
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}: {self.card.title}>"
+
+
+def as_frame(data: object) -> pd.DataFrame:
+    """Bring one woman, several, a table or a cohort to a questionnaire table.
+
+    Raises
+    ------
+    ModelError
+        For anything else.
+    """
+    import pandas as pd
+
+    if isinstance(data, pd.DataFrame):
+        return data
+    if isinstance(data, Questionnaire):
+        return data.to_frame()
+    questionnaires = getattr(data, "questionnaires", None)
+    if isinstance(questionnaires, pd.DataFrame):
+        return questionnaires
+    if isinstance(data, Sequence) and all(isinstance(item, Questionnaire) for item in data):
+        return pd.concat([item.to_frame() for item in data], ignore_index=True)
+    raise ModelError(
+        f"a {type(data).__name__} is not something this model can score",
+        remedy="Pass a Questionnaire, several, a table of them, or a Cohort.",
+    )
+
+
+def risk_column(horizon: Horizon) -> str:
+    """Column name of a horizon: 5 -> ``"risk_5y"``, "lifetime" -> ``"risk_lifetime"``."""
+    return "risk_lifetime" if horizon == "lifetime" else f"risk_{horizon:g}y"
+
+
+def check_horizons(horizons: Sequence[Horizon]) -> tuple[Horizon, ...]:
+    """The horizons as a tuple of positive finite years or ``"lifetime"``.
+
+    Raises
+    ------
+    HorizonError
+        Any other value, or none at all.
+    """
+    wanted = tuple(horizons)
+    for horizon in wanted:
+        if horizon == "lifetime":
+            continue
+        if isinstance(horizon, str) or not 0 < horizon < 130:
+            raise HorizonError(
+                f"{horizon!r} is not a horizon",
+                remedy='Give years above 0, or "lifetime".',
+            )
+    if not wanted:
+        raise HorizonError("no horizon was asked for", remedy="Give at least one, in years.")
+    return wanted
