@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from mammorisk.cohort import KEYS
 from mammorisk.errors import HorizonError, ModelError
 from mammorisk.questionnaire import Questionnaire
 
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
 Horizon = float | Literal["lifetime"]
 
 DEFAULT_HORIZONS: tuple[Horizon, ...] = (1, 2, 3, 4, 5)
-
-#: Columns of a table that identify a row; carried into the result when present.
-KEYS = ("patient_id", "exam_id")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,13 +135,7 @@ class RiskModel(ABC):
             and ``flags``; one row a woman, index of the input.
         """
         frame = as_frame(data)
-        scores = self.score(frame, horizons)
-        table = scores.risk.set_axis([risk_column(h) for h in horizons], axis=1)
-        table.insert(0, "model", self.name)
-        for position, key in enumerate(key for key in KEYS if key in frame.columns):
-            table.insert(position, key, frame[key])
-        table["flags"] = scores.flags
-        return table
+        return risk_table(frame, self.score(frame, horizons), self.name, horizons)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}: {self.card.title}>"
@@ -172,6 +164,18 @@ def as_frame(data: object) -> pd.DataFrame:
         f"a {type(data).__name__} is not something this model can score",
         remedy="Pass a Questionnaire, several, a table of them, or a Cohort.",
     )
+
+
+def risk_table(
+    frame: pd.DataFrame, scores: Scores, model: str | Sequence[str], horizons: Sequence[Horizon]
+) -> pd.DataFrame:
+    """Scores as the table users get: keys of ``frame``, model, risks, flags; one row a woman."""
+    table = scores.risk.set_axis([risk_column(h) for h in horizons], axis=1)
+    table.insert(0, "model", model)
+    for position, key in enumerate(key for key in KEYS if key in frame.columns):
+        table.insert(position, key, frame[key])
+    table["flags"] = scores.flags
+    return table
 
 
 def risk_column(horizon: Horizon) -> str:

@@ -1,0 +1,273 @@
+"""The command line: the words of the Python interface, and no logic of its own."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mammorisk._version import __version__
+from mammorisk.errors import MammoriskError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mammorisk.questionnaire import Questionnaire
+
+DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
+
+app = typer.Typer(
+    name="mammorisk",
+    help="Breast cancer risk from mammograms and clinical data. Research software, not a medical "
+    "device.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
+ModelName = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="Name or folder of a model. Default: bcsc-2008 where breast density is known or "
+        "measured, else icare-lit. `mammorisk models` lists all.",
+    ),
+]
+
+
+def main() -> None:
+    """Entry point of the ``mammorisk`` command."""
+    app()
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"mammorisk {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
+    ] = False,
+) -> None:
+    pass
+
+
+@contextmanager
+def _told(debug: bool) -> Iterator[None]:
+    """House errors end in one or two lines on standard error and exit code 2."""
+    try:
+        yield
+    except MammoriskError as error:
+        if debug:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        raise typer.Exit(UNUSABLE) from None
+
+
+@app.command()
+def predict(
+    exam: Annotated[
+        Path | None, typer.Argument(help="Folder of one exam: DICOM, or PNG/TIFF named by view.")
+    ] = None,
+    questionnaire: Annotated[
+        Path | None,
+        typer.Option("--questionnaire", "-q", help="JSON of Questionnaire fields."),
+    ] = None,
+    age: Annotated[
+        float | None, typer.Option(help="Her age in years, when there is no questionnaire file.")
+    ] = None,
+    cohort: Annotated[
+        Path | None, typer.Option(help="Manifest of a cohort (CSV or Parquet), instead of EXAM.")
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="With --cohort: write here (.parquet or .csv); run again to resume."),
+    ] = None,
+    root: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --cohort: folder that all images lie under. Default: the manifest's"
+        ),
+    ] = None,
+    model: ModelName = None,
+    allow_missing_views: Annotated[
+        bool, typer.Option("--allow-missing-views", help="Predict from the views there are.")
+    ] = False,
+    plot: Annotated[
+        Path | None, typer.Option(help="Write the risk curve of one woman here (.png, .svg, .pdf).")
+    ] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Absolute risk over one to five years, for one exam or a cohort."""
+    with _told(debug):
+        if cohort is not None:
+            if exam is not None or questionnaire is not None or age is not None:
+                raise typer.BadParameter("give either EXAM or --cohort, not both")
+            failed = _predict_cohort(cohort, out, root, model, allow_missing_views, as_json)
+            raise typer.Exit(SOME_FAILED if failed else DONE)
+        if exam is None and questionnaire is None and age is None:
+            raise typer.BadParameter("give the folder of an exam, --questionnaire, or --cohort")
+        _predict_one(exam, questionnaire, age, model, allow_missing_views, plot, as_json)
+
+
+def _predict_one(
+    exam: Path | None,
+    questionnaire: Path | None,
+    age: float | None,
+    model: str | None,
+    allow_missing_views: bool,
+    plot: Path | None,
+    as_json: bool,
+) -> None:
+    from mammorisk.io import read_exam
+    from mammorisk.predict import predict as predict_one
+    from mammorisk.prediction import to_json
+
+    woman = _read_questionnaire(questionnaire, age)
+    if exam is None:
+        result = predict_one(woman, model=model)
+    else:
+        images = read_exam(exam, allow_missing_views=allow_missing_views)
+        result = predict_one(images, woman, model=model)
+    if plot is not None:
+        figure = result.plot().get_figure()
+        figure.savefig(plot, dpi=150)
+    if as_json:
+        typer.echo(to_json(result))
+    else:
+        _print_prediction(result)
+
+
+def _read_questionnaire(path: Path | None, age: float | None) -> Questionnaire | None:
+    from mammorisk.errors import QuestionnaireError
+    from mammorisk.questionnaire import Questionnaire
+
+    fields: dict[str, Any] = {}
+    if path is not None:
+        try:
+            fields = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise QuestionnaireError(
+                f"the questionnaire cannot be read ({type(error).__name__})",
+                where=path.name,
+                remedy='Give a JSON object such as {"age": 54, "parity": 2}.',
+            ) from None
+        if not isinstance(fields, dict):
+            raise QuestionnaireError(
+                "the questionnaire is not a JSON object",
+                where=path.name,
+                remedy='Give one such as {"age": 54, "parity": 2}.',
+            )
+    if age is not None:
+        fields["age"] = age
+    return Questionnaire(**fields) if fields else None
+
+
+def _print_prediction(prediction: Any) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from mammorisk.prediction import NOTICE
+
+    table = Table(title="Absolute risk of breast cancer", title_justify="left")
+    table.add_column("model")
+    for horizon in prediction.risk.index:
+        table.add_column(f"{horizon:g} y", justify="right")
+
+    def cells(row: pd.Series) -> list[str]:
+        return ["–" if value != value else f"{100 * value:.2f}%" for value in row]
+
+    table.add_row(prediction.model, *cells(prediction.risk), style="bold")
+    for name, row in prediction.baselines.iterrows():
+        table.add_row(str(name), *cells(row))
+    console = Console(width=None if sys.stdout.isatty() else 100)
+    console.print(table)
+    density = prediction.density
+    if density.get("category"):
+        console.print(f"breast density {density['category']}, {density['source']}")
+    for flag in prediction.flags:
+        console.print(f"! {flag}", markup=False, highlight=False)
+    console.print(NOTICE, style="dim")
+
+
+def _predict_cohort(
+    manifest: Path,
+    out: Path | None,
+    root: Path | None,
+    model: str | None,
+    allow_missing_views: bool,
+    as_json: bool,
+) -> int:
+    """Number of exams without a risk."""
+    from mammorisk.batch import predict_to_file
+    from mammorisk.io import read_cohort
+    from mammorisk.predict import predict as predict_all
+
+    cohort = read_cohort(
+        manifest, root=root, errors="flag", allow_missing_views=allow_missing_views
+    )
+    if out is not None:
+        with _progress(len(cohort)) as advance:
+            risks = predict_to_file(cohort, out, model=model, on_part=advance)
+    else:
+        risks = predict_all(cohort, model=model, progress=sys.stderr.isatty())
+    columns = [column for column in risks.columns if column.startswith("risk_")]
+    failed = risks[risks[columns].isna().all(axis=1)]
+    if as_json:
+        # to_json turns NaN into null, which json.dumps would not.
+        typer.echo(risks.to_json(orient="records", indent=2))
+    elif out is None:
+        typer.echo(risks.to_string(index=False))
+    typer.echo(f"{len(risks)} exams, {len(failed)} without a risk", err=True)
+    for exam_id, why in failed[["exam_id", "flags"]].head(20).itertuples(index=False):
+        typer.echo(f"  exam {exam_id}: {why}", err=True)
+    if len(failed) > 20:
+        typer.echo(f"  ... and {len(failed) - 20} more; see the flags column", err=True)
+    return len(failed)
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Any]:
+    """A bar on a terminal, a plain line a part in a pipe."""
+    if not sys.stderr.isatty():
+        yield lambda done, all_: typer.echo(f"{done} of {all_} exams", err=True)
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True)) as bar:
+        task = bar.add_task("exams", total=total)
+        yield lambda done, all_: bar.update(task, completed=done)
+
+
+@app.command()
+def models(as_json: AsJson = False, debug: Debug = False) -> None:
+    """Every named model: inputs, horizons, source."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from mammorisk.model import models as list_models
+
+    with _told(debug):
+        known = list_models()
+    if as_json:
+        typer.echo(known.reset_index().to_json(orient="records", indent=2))
+        return
+    table = Table()
+    for column in ("name", "what it is", "needs", "ages", "horizons"):
+        table.add_column(column, overflow="fold")
+    for name, card in known.iterrows():
+        table.add_row(str(name), card["title"], card["required"], card["ages"], card["horizons"])
+    Console(width=None if sys.stdout.isatty() else 120).print(table)

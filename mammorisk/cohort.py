@@ -1,0 +1,71 @@
+"""Cohort: many exams as tables, one row an exam, with the images left where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from mammorisk.exam import Exam
+from mammorisk.questionnaire import FIELDS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Columns of a table that identify a row; carried into results when present.
+KEYS = ("patient_id", "exam_id")
+OUTCOME_COLUMNS = ("time", "event", "entry", "weight")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cohort:
+    """The tables of a cohort, read by :func:`mammorisk.read_cohort`.
+
+    Attributes
+    ----------
+    exams : DataFrame
+        One row an exam, index 0 ... n-1: ``patient_id``, ``exam_id``, whatever Questionnaire
+        fields and outcome columns the manifest had, and its other columns unchanged.
+    views : DataFrame or None
+        One row an image (``exam_id``, ``patient_id``, ``laterality``, ``view``, ``file_path``)
+        where the manifest listed images.
+    errors : Series of str
+        By row of ``exams``: what the manifest got wrong, or empty.
+    open_exam : callable or None
+        Reads the headers of the exam in row i; None when the cohort has no images.
+    """
+
+    exams: pd.DataFrame
+    errors: pd.Series
+    views: pd.DataFrame | None = None
+    open_exam: Callable[[int], Exam] | None = field(default=None, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.exams)
+
+    @property
+    def has_images(self) -> bool:
+        return self.open_exam is not None
+
+    @property
+    def questionnaires(self) -> pd.DataFrame:
+        """Keys and Questionnaire fields, one row an exam."""
+        columns = [c for c in self.exams.columns if c in KEYS or c in FIELDS]
+        return self.exams[columns]
+
+    @property
+    def outcomes(self) -> pd.DataFrame:
+        """Keys and outcome columns: ``time`` (years to the event or to the last follow-up),
+        ``event`` (0 censored, 1 breast cancer, 2 competing death), ``entry`` (years), ``weight``.
+        """
+        return self.exams[[c for c in self.exams.columns if c in KEYS or c in OUTCOME_COLUMNS]]
+
+    def __repr__(self) -> str:
+        events = (self.exams["event"] == 1).sum() if "event" in self.exams else None
+        parts = [
+            f"{len(self)} exams of {self.exams['patient_id'].nunique()} women",
+            None if events is None else f"{events} cancers",
+            "with images" if self.has_images else "without images",
+            f"{(self.errors != '').sum()} rows in error" if (self.errors != "").any() else None,
+        ]
+        return f"<Cohort: {', '.join(part for part in parts if part)}>"

@@ -1,0 +1,315 @@
+"""The manifest of a cohort: a CSV or Parquet table, one row an exam or one row a view.
+
+Mirai's own CSV is read as is. Every fault of every row is found before anything is said, and each
+is told with its line number.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from mammorisk.cohort import Cohort
+from mammorisk.errors import ManifestError
+from mammorisk.exam import Exam
+from mammorisk.questionnaire import FIELDS, check_frame
+
+#: Beyond this many faulty rows an error names the first ones and the number of the others.
+ROWS_NAMED = 50
+
+#: Mirai writes 100 for "no cancer" (its README); its years count completed years.
+_MIRAI_NO_CANCER = 100
+_MIRAI_COLUMNS = {"years_to_cancer", "years_to_last_followup"}
+
+
+def read_cohort(
+    path: str | Path,
+    *,
+    root: str | Path | None = None,
+    errors: Literal["raise", "flag"] = "raise",
+    allow_missing_views: bool = False,
+) -> Cohort:
+    """Read a cohort from its manifest.
+
+    Parameters
+    ----------
+    path : path
+        A ``.csv`` or ``.parquet`` file, or a folder that holds ``manifest.parquet`` or
+        ``manifest.csv``. Either one row per exam: ``patient_id``, ``exam_id``, and any of ``path``
+        (folder of the exam), Questionnaire fields, ``time``, ``event``, ``entry``, ``weight``,
+        ``split``; or one row per view: also ``laterality``, ``view`` and ``file_path``. Other
+        columns are kept.
+    root : path, optional
+        Folder that every image path is relative to and must lie under; default the manifest's.
+    errors : {"raise", "flag"}
+        What to do with faulty rows: raise one error that names them all, or keep them with the
+        fault in ``Cohort.errors`` (they then get no risk, and the fault as their flag).
+    allow_missing_views : bool
+        Passed to :func:`mammorisk.read_exam` when an exam is opened.
+
+    Returns
+    -------
+    Cohort
+        Image files are not touched until an exam is opened.
+
+    Raises
+    ------
+    ManifestError
+        The table cannot be read, lacks its keys, or has faulty rows (with ``errors="raise"``).
+
+    Notes
+    -----
+    Mirai's CSV (``years_to_cancer``, ``years_to_last_followup``, ``split_group``) counts completed
+    years: cancer in year y after the exam becomes ``time = y + 0.5`` (mid-year, an assumption),
+    no cancer becomes ``time = years_to_last_followup`` with event 0.
+    """
+    manifest = _find(Path(path))
+    table = _read_table(manifest)
+    table.columns = [str(name).strip() for name in table.columns]
+    for key in ("patient_id", "exam_id"):
+        if key not in table.columns:
+            raise ManifestError(
+                f"the manifest has no column {key}",
+                where=manifest.name,
+                remedy="Every row needs patient_id and exam_id.",
+            )
+    # Line 1 of a CSV is its header; a Parquet row is counted the same way.
+    lines = np.arange(2, len(table) + 2)
+    if len(table) == 0:
+        raise ManifestError("the manifest has no rows", where=manifest.name)
+    faults = _Faults(lines)
+    _check_keys(table, faults)
+    table = _mirai_outcome(table, faults)
+    _check_outcome(table, faults)
+    base = (Path(root) if root is not None else manifest.parent).resolve()
+
+    views = None
+    if {"laterality", "view", "file_path"} <= set(table.columns):
+        _check_paths(table["file_path"], base, faults)
+        views, table, faults = _fold_views(table, faults)
+        paths = None
+    elif "path" in table.columns:
+        _check_paths(table["path"], base, faults)
+        paths = table["path"]
+    else:
+        paths = None
+    table = _check_questionnaires(table, faults)
+    if errors == "raise":
+        faults.raise_all(manifest.name)
+    return Cohort(
+        exams=table,
+        errors=faults.as_series(),
+        views=views,
+        open_exam=_opener(table, paths, views, base, allow_missing_views),
+    )
+
+
+class _Faults:
+    """Faults by row, gathered so that all can be told at once."""
+
+    def __init__(self, lines: np.ndarray) -> None:
+        self.lines = lines
+        self.by_row: dict[int, list[str]] = {}
+
+    def add(self, rows: np.ndarray, message: str) -> None:
+        for row in np.flatnonzero(np.asarray(rows)):
+            self.by_row.setdefault(int(row), []).append(message)
+
+    def as_series(self) -> pd.Series:
+        text = ["; ".join(self.by_row.get(row, [])) for row in range(len(self.lines))]
+        return pd.Series(text, dtype=object)
+
+    def raise_all(self, name: str) -> None:
+        if not self.by_row:
+            return
+        rows = sorted(self.by_row)
+        told = [f"line {self.lines[row]}: {'; '.join(self.by_row[row])}" for row in rows]
+        more = f" ... and {len(rows) - ROWS_NAMED} more rows" if len(rows) > ROWS_NAMED else ""
+        raise ManifestError(
+            f"{len(rows)} of {len(self.lines)} rows are in error:\n  "
+            + "\n  ".join(told[:ROWS_NAMED])
+            + more,
+            where=name,
+            remedy='Mend them, or pass errors="flag" to keep them without a risk.',
+        )
+
+
+def _find(path: Path) -> Path:
+    if path.is_dir():
+        for name in ("manifest.parquet", "manifest.csv"):
+            if (path / name).is_file():
+                return path / name
+        raise ManifestError(
+            "the folder holds no manifest.parquet or manifest.csv",
+            where=path.name,
+            remedy="Pass the table itself, or mr.read_exam for a single exam.",
+        )
+    if not path.is_file():
+        raise ManifestError("there is no such file", where=str(path))
+    return path
+
+
+def _read_table(path: Path) -> pd.DataFrame:
+    # Keys stay text: 007 and 7 are two women, and a 16-digit number does not survive as a float.
+    keys = {"patient_id": str, "exam_id": str}
+    try:
+        if path.suffix.lower() in (".parquet", ".pq"):
+            table = pd.read_parquet(path)
+            for key in keys:
+                if key in table.columns:
+                    table[key] = table[key].map(lambda v: None if pd.isna(v) else str(v))
+            return table.reset_index(drop=True)
+        return pd.read_csv(path, dtype=keys, encoding="utf-8-sig", low_memory=False)
+    except UnicodeDecodeError:
+        raise ManifestError(
+            "the table is not UTF-8 text", where=path.name, remedy="Save it as UTF-8."
+        ) from None
+    except (ValueError, OSError) as error:
+        raise ManifestError(
+            f"the table cannot be read ({type(error).__name__})",
+            where=path.name,
+            remedy="Give a comma-separated CSV with a header line, or a Parquet file.",
+        ) from None
+
+
+def _check_keys(table: pd.DataFrame, faults: _Faults) -> None:
+    for key in ("patient_id", "exam_id"):
+        missing = table[key].isna() | (table[key].astype(str).str.strip() == "")
+        faults.add(missing.to_numpy(), f"{key} is empty")
+    if "file_path" not in table.columns:
+        keys = table[["patient_id", "exam_id"]]
+        faults.add(
+            (keys.duplicated(keep="first") & keys.notna().all(axis=1)).to_numpy(),
+            "patient_id and exam_id appear before",
+        )
+
+
+def _mirai_outcome(table: pd.DataFrame, faults: _Faults) -> pd.DataFrame:
+    if not set(table.columns) >= _MIRAI_COLUMNS or "time" in table.columns:
+        return table
+    cancer = _numbers(table, "years_to_cancer", faults)
+    followup = _numbers(table, "years_to_last_followup", faults)
+    has_cancer = cancer < _MIRAI_NO_CANCER
+    table = table.assign(
+        time=np.where(has_cancer, cancer + 0.5, followup),
+        event=np.where(np.isnan(cancer), np.nan, has_cancer.astype(float)),
+    )
+    if "split_group" in table.columns and "split" not in table.columns:
+        table = table.assign(split=table["split_group"])
+    return table
+
+
+def _numbers(table: pd.DataFrame, name: str, faults: _Faults) -> np.ndarray:
+    values = pd.to_numeric(table[name], errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+    faults.add(np.isnan(values) & table[name].notna().to_numpy(), f"{name} is not a number")
+    return values
+
+
+def _check_outcome(table: pd.DataFrame, faults: _Faults) -> None:
+    for name in ("time", "event", "entry", "weight"):
+        if name in table.columns:
+            table[name] = _numbers(table, name, faults)
+    if "event" in table.columns:
+        event = table["event"]
+        faults.add((event.notna() & ~event.isin([0, 1, 2])).to_numpy(), "event is not 0, 1 or 2")
+        if "time" not in table.columns:
+            faults.add(event.notna().to_numpy(), "event without time")
+    if "time" in table.columns:
+        faults.add((table["time"] < 0).to_numpy(), "time is negative")
+        faults.add(np.isinf(table["time"]).to_numpy(), "time is infinite")
+    if "entry" in table.columns:
+        faults.add((table["entry"] < 0).to_numpy(), "entry is negative")
+        if "time" in table.columns:
+            faults.add((table["entry"] > table["time"]).to_numpy(), "entry is later than time")
+    if "weight" in table.columns:
+        weight = table["weight"]
+        faults.add(((weight < 0) | np.isinf(weight)).to_numpy(), "weight is negative or infinite")
+
+
+def _check_paths(paths: pd.Series, base: Path, faults: _Faults) -> None:
+    empty = paths.isna() | (paths.astype(str).str.strip() == "")
+    faults.add(empty.to_numpy(), f"{paths.name} is empty")
+    outside = [
+        not skip and not _inside(base, str(text)) for skip, text in zip(empty, paths, strict=True)
+    ]
+    faults.add(np.asarray(outside), f"{paths.name} leads out of the root folder (pass root=)")
+
+
+def _inside(base: Path, text: str) -> bool:
+    if "\0" in text:
+        return False
+    return (base / text).resolve().is_relative_to(base)
+
+
+def _fold_views(table: pd.DataFrame, faults: _Faults) -> tuple[pd.DataFrame, pd.DataFrame, _Faults]:
+    """One row per view -> one row per exam (the first row's values), with the views beside."""
+    keys = ["patient_id", "exam_id"]
+    side = table["laterality"].astype(str).str.strip().str.upper().str[:1]
+    position = table["view"].astype(str).str.strip().str.upper()
+    faults.add(~side.isin(["L", "R"]).to_numpy(), "laterality is not L or R")
+    faults.add(table["view"].isna().to_numpy(), "view is empty")
+    named = table.assign(laterality=side, view=position)
+    repeated = named.duplicated([*keys, "laterality", "view", "file_path"])
+    faults.add(repeated.to_numpy(), "the same image appears before")
+
+    number = table.groupby(keys, sort=False, dropna=False).ngroup().to_numpy()
+    first = np.sort(np.unique(number, return_index=True)[1])
+    views = named[[*keys, "laterality", "view", "file_path"]].assign(exam=number)
+    exams = table.drop(columns=["laterality", "view", "file_path"]).iloc[first]
+    folded = _Faults(faults.lines[first])
+    for row, messages in faults.by_row.items():
+        told = [f"{text} (line {faults.lines[row]})" for text in messages]
+        folded.by_row.setdefault(int(number[row]), []).extend(told)
+    return views.reset_index(drop=True), exams.reset_index(drop=True), folded
+
+
+def _check_questionnaires(table: pd.DataFrame, faults: _Faults) -> pd.DataFrame:
+    """Type the Questionnaire columns; a manifest may do without any (images only)."""
+    fields = [name for name in table.columns if name in FIELDS]
+    if not fields:
+        return table
+    answers = table[fields]
+    if "age" not in fields:
+        answers = answers.assign(age=np.nan)
+    clean, problems = check_frame(answers)
+    if "age" not in fields:
+        clean = clean.drop(columns="age")
+    for row, text in enumerate(problems):
+        # A woman of unknown age may still have it in the image header.
+        told = [part for part in text.split("; ") if part and part != "age: unknown"]
+        if told:
+            faults.by_row.setdefault(row, []).extend(told)
+    return table.assign(**{name: clean[name] for name in clean.columns})
+
+
+def _opener(
+    table: pd.DataFrame,
+    paths: pd.Series | None,
+    views: pd.DataFrame | None,
+    base: Path,
+    allow_missing_views: bool,
+) -> Callable[[int], Exam] | None:
+    if paths is None and views is None:
+        return None
+    rows_of = views.groupby("exam").indices if views is not None else {}
+
+    def open_exam(row: int) -> Exam:
+        from mammorisk.io.read_exam import read_exam
+
+        if paths is not None:
+            return read_exam(base / str(paths.iloc[row]), allow_missing_views=allow_missing_views)
+        assert views is not None
+        images = views.iloc[rows_of[row]]
+        named = {
+            f"{side}-{position}": base / str(file)
+            for side, position, file in zip(
+                images["laterality"], images["view"], images["file_path"], strict=True
+            )
+        }
+        return read_exam(named, allow_missing_views=allow_missing_views)
+
+    return open_exam
