@@ -124,10 +124,9 @@ def _ages(value: Any) -> Any:
 
 def _number(name: str) -> Any:
     low, high, whole = NUMBERS[name]
-    kind = int if whole else float
-    return Annotated[
-        kind | None, BeforeValidator(_blank_to_none), Field(ge=low, le=high, allow_inf_nan=False)
-    ]
+    kind: Any = int if whole else float
+    bounded = Annotated[kind, Field(ge=low, le=high, allow_inf_nan=False)]
+    return Annotated[bounded | None, BeforeValidator(_blank_to_none)]
 
 
 Text = BeforeValidator(_text)

@@ -1,0 +1,130 @@
+"""read_cohort: every fault of every row, with its line; nothing outside the root."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from mammorisk import read_cohort
+from mammorisk.errors import ManifestError
+
+
+def write(folder: Path, text: str, name: str = "cohort.csv") -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_one_row_per_exam(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "patient_id,exam_id,path,age,parity,time,event,clinic\n"
+        "007,e1,a/b,54,2,3.5,1,north\n007,e2,a/c,56,,1.5,0,north\n8,e3,a/d,61,0,5,2,south\n",
+    )
+    cohort = read_cohort(path)
+    assert len(cohort) == 3
+    assert cohort.exams["patient_id"].tolist() == ["007", "007", "8"]
+    assert cohort.exams["clinic"].tolist() == ["north", "north", "south"]
+    assert cohort.outcomes["event"].tolist() == [1, 0, 2]
+    assert set(cohort.questionnaires) == {"patient_id", "exam_id", "age", "parity"}
+    assert cohort.has_images
+    assert "3 exams of 2 women, 1 cancers" in repr(cohort)
+
+
+def test_parquet_and_csv_are_the_same_cohort(tmp_path: Path) -> None:
+    text = "patient_id,exam_id,age,breast_density\n1,1,54,c\n2,1,60,\n"
+    first = read_cohort(write(tmp_path, text))
+    pd.read_csv(tmp_path / "cohort.csv").to_parquet(tmp_path / "manifest.parquet")
+    second = read_cohort(tmp_path)
+    pd.testing.assert_frame_equal(first.exams, second.exams)
+    assert not first.has_images
+
+
+def test_all_faulty_rows_are_told_at_once_with_their_lines(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "patient_id,exam_id,age,parity,age_first_birth,time,event\n"
+        "1,1,54,2,25,3,1\n"
+        "2,1,54,0,25,3,1\n"
+        ",1,54,2,25,3,1\n"
+        "4,1,54,2,25,-3,7\n"
+        "1,1,54,2,25,3,1\n",
+    )
+    with pytest.raises(ManifestError) as caught:
+        read_cohort(path)
+    text = str(caught.value)
+    assert "line 2:" not in text
+    assert "line 3: parity 0 contradicts age_first_birth" in text
+    assert "line 4: patient_id is empty" in text
+    assert "line 5: event is not 0, 1 or 2; time is negative" in text
+    assert "line 6: patient_id and exam_id appear before" in text
+    kept = read_cohort(path, errors="flag")
+    assert len(kept) == 5
+    assert (kept.errors != "").tolist() == [False, True, True, True, True]
+
+
+def test_mirai_csv_is_read_as_is(tmp_path: Path) -> None:
+    rows = [
+        f"p{p},x{p},{side},{view},img/{p}{side}{view}.png,{cancer},{followup},{split}"
+        for p, cancer, followup, split in [(1, 2, 2, "train"), (2, 100, 7, "test")]
+        for side in "RL"
+        for view in ("CC", "MLO")
+    ]
+    header = (
+        "patient_id,exam_id,laterality,view,file_path,"
+        "years_to_cancer,years_to_last_followup,split_group"
+    )
+    path = tmp_path / "mirai.csv"
+    path.write_text("\ufeff" + "\n".join([header, *rows]) + "\n", encoding="utf-8")
+    cohort = read_cohort(path)
+    assert len(cohort) == 2
+    assert cohort.views is not None
+    assert len(cohort.views) == 8
+    assert cohort.exams["event"].tolist() == [1, 0]
+    assert cohort.exams["time"].tolist() == [2.5, 7]
+    assert cohort.exams["split"].tolist() == ["train", "test"]
+
+
+@pytest.mark.parametrize("bad", ["../secret", "a/../../secret", "sub/../.."])
+def test_paths_stay_under_the_root(tmp_path: Path, bad: str) -> None:
+    root = tmp_path / "root"
+    root.mkdir()
+    path = write(root, f"patient_id,exam_id,path\n1,1,{bad}\n")
+    with pytest.raises(ManifestError, match="leads out of the root"):
+        read_cohort(path)
+
+
+def test_a_link_out_of_the_root_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    root = tmp_path / "root"
+    root.mkdir()
+    (root / "link").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(ManifestError, match="leads out of the root"):
+        read_cohort(write(root, "patient_id,exam_id,path\n1,1,link\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", "cannot be read"),
+        ("patient_id,exam_id\n", "no rows"),
+        ("exam_id,age\n1,54\n", "no column patient_id"),
+        ("patient_id,exam_id,event\n1,1,1\n", "event without time"),
+    ],
+)
+def test_unusable_tables(tmp_path: Path, text: str, told: str) -> None:
+    with pytest.raises(ManifestError, match=told):
+        read_cohort(write(tmp_path, text))
+
+
+def test_not_a_table(tmp_path: Path) -> None:
+    (tmp_path / "x.parquet").write_bytes(b"PAR1 not really")
+    with pytest.raises(ManifestError, match="cannot be read"):
+        read_cohort(tmp_path / "x.parquet")
+    (tmp_path / "y.csv").write_bytes(b"patient_id,exam_id\n\xff\xfe,1\n")
+    with pytest.raises(ManifestError, match="not UTF-8"):
+        read_cohort(tmp_path / "y.csv")
+    with pytest.raises(ManifestError, match="no such file"):
+        read_cohort(tmp_path / "missing.csv")
