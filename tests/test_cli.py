@@ -1,0 +1,98 @@
+"""The command line: exit codes, streams, and JSON alone on standard output."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from mammorisk.cli import app
+from tests.factories import write_exam
+
+run = CliRunner().invoke
+
+
+@pytest.fixture(scope="module")
+def exam_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "exam"
+    write_exam(folder)
+    (folder.parent / "woman.json").write_text('{"age": 54, "race_ethnicity": "white"}')
+    return folder
+
+
+def test_one_exam(exam_folder: Path) -> None:
+    woman = str(exam_folder.parent / "woman.json")
+    shown = run(app, ["predict", str(exam_folder), "-q", woman])
+    assert shown.exit_code == 0
+    assert "bcsc-2008" in shown.stdout
+    assert "not a medical device" in shown.stdout
+    asked = run(app, ["predict", str(exam_folder), "-q", woman, "--json"])
+    assert json.loads(asked.stdout)["model"] == "bcsc-2008"
+
+
+def test_a_picture(tmp_path: Path) -> None:
+    out = tmp_path / "risk.png"
+    assert run(app, ["predict", "--age", "54", "--plot", str(out)]).exit_code == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["predict", "nowhere", "--age", "54"], "nowhere"),
+        (["predict", "--age", "54", "--model", "gale"], "Known:"),
+        (["predict", "--age", "540"], "age"),
+        (["predict", "--cohort", "nowhere.csv"], "no such file"),
+        (["predict"], "give"),
+    ],
+)
+def test_unusable_input_ends_in_two_lines_and_code_2(arguments: list[str], told: str) -> None:
+    done = run(app, arguments)
+    assert done.exit_code == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.output
+    assert done.stdout == ""
+
+
+def test_a_broken_questionnaire(tmp_path: Path) -> None:
+    for text in ("{", "[1]", '{"age": 54, "shoe_size": 40}'):
+        (tmp_path / "q.json").write_text(text)
+        done = run(app, ["predict", "-q", str(tmp_path / "q.json")])
+        assert done.exit_code == 2
+        assert len(done.stderr.strip().splitlines()) <= 2
+
+
+def test_a_cohort_with_a_failed_row_ends_in_code_1(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"patient_id": [1, 2], "exam_id": ["x", "y"], "age": [54, 12], "breast_density": ["b", "b"]}
+    )
+    table.assign(race_ethnicity="white").to_csv(tmp_path / "c.csv", index=False)
+    out = tmp_path / "r.csv"
+    done = run(app, ["predict", "--cohort", str(tmp_path / "c.csv"), "--out", str(out)])
+    assert done.exit_code == 1
+    assert "exam y" in done.stderr
+    assert pd.read_csv(out)["risk_5y"].notna().tolist() == [True, False]
+    asked = run(app, ["predict", "--cohort", str(tmp_path / "c.csv"), "--json"])
+    assert [row["risk_5y"] is None for row in json.loads(asked.stdout)] == [False, True]
+
+
+def test_models() -> None:
+    assert "bcsc-2008" in run(app, ["models"]).stdout
+    assert len(json.loads(run(app, ["models", "--json"]).stdout)) >= 7
+
+
+def test_help_loads_next_to_nothing() -> None:
+    code = (
+        "import sys; from mammorisk.cli import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stderr.split()}
+    assert not loaded & {"torch", "pandas", "numpy", "matplotlib", "scipy"}
