@@ -22,6 +22,7 @@ RECORDS = {
     "exam",
     "greyscale",
     "outcome",
+    "plotting",
     "prediction",
     "questionnaire",
     "risk_model",
