@@ -137,6 +137,7 @@ def _predict_one(
 
     woman = _read_questionnaire(questionnaire, age)
     if exam is None:
+        assert woman is not None
         result = predict_one(woman, model=model)
     else:
         images = read_exam(exam, allow_missing_views=allow_missing_views)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mammorisk.prediction import NOTICE, Prediction
 
@@ -38,7 +38,7 @@ def plot_risk(prediction: Prediction, ax: Axes | None = None) -> Axes:
         if percent.notna().sum() == 0:
             continue
         if name == "average":
-            look = {"color": "#666666", "linestyle": ":", "linewidth": 2}
+            look: dict[str, Any] = {"color": "#666666", "linestyle": ":", "linewidth": 2}
             label = "average woman of her age"
         else:
             colour, marker = next(style, (_COLOURS[0], _MARKERS[0]))

@@ -284,7 +284,9 @@ def _add_from_images(
     if "breast_density" not in frame.columns:
         frame["breast_density"] = None
     density = frame["breast_density"].astype(object)
-    wanted = (faults == "") & ((density.isna() if wants_density else False) | frame["age"].isna())
+    unknown_age = frame["age"].isna()
+    unknown_density = density.isna() & wants_density
+    wanted = (faults == "") & (unknown_density | unknown_age)
     positions = [row for row, want in zip(frame.index, wanted, strict=True) if want]
 
     def look(row: int) -> tuple[float | None, DensityEstimate | None] | MammoriskError:
@@ -305,13 +307,13 @@ def _add_from_images(
                 faults[row] = str(result)
                 continue
             age, estimate = result
-            told = []
-            if frame.at[row, "age"] != frame.at[row, "age"] and age is not None:
-                frame.at[row, "age"] = age
+            told: list[str] = []
+            if unknown_age[row] and age is not None:
+                frame.loc[row, "age"] = age
                 told.append("age from the image header")
             if estimate is not None:
                 told.extend(estimate.flags)
-                if (estimate.category is not None and density[row] is None) or density.isna()[row]:
+                if unknown_density[row] and estimate.category is not None:
                     density[row] = estimate.category
                     told.append(
                         f"breast density {estimate.category} estimated from the image, "
