@@ -1,0 +1,130 @@
+"""Density-only: what breast density adds to age and race. Derived by us, not published.
+
+The average incidence of BCRAT by race, times the age-race adjustment and density ratio of Tice 2008
+(doi:10.7326/0003-4819-148-5-200803040-00004) or a density ratio of another study.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from typing import ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammorisk.clinical.absolute_risk import YearlyRates, absolute_risk
+from mammorisk.clinical.answers import Answers
+from mammorisk.clinical.bcrat import average_rates, race_group
+from mammorisk.clinical.bcsc2008 import age_race_adjustment, density_ratio
+from mammorisk.clinical.density_race import GROUPS, density_race_group
+from mammorisk.clinical.notes import Notes
+from mammorisk.clinical.scoring import ClinicalModel
+from mammorisk.clinical.tables import load_table
+from mammorisk.risk_model import ModelCard
+
+Floats = NDArray[np.float64]
+
+RatioTable = Literal["tice_2008", "cummings_2009", "brentnall_2023"]
+RATIO_TABLES: tuple[RatioTable, ...] = ("tice_2008", "cummings_2009", "brentnall_2023")
+
+_N_DENSITY = 4
+
+
+@cache
+def other_ratio(table: RatioTable) -> Floats:
+    """Ratio of BI-RADS a-d to the average woman, from a table without ages.
+
+    The average is over the prevalence of the categories in Brentnall 2023 (PMC10668455), an
+    assumption made by us.
+    """
+    source = load_table("density_ratios")
+    ratio = np.array(source["tables"][table]["ratio"])
+    prevalence = np.array(source["prevalence"]["values"])
+    return np.asarray(ratio * prevalence.sum() / (ratio @ prevalence))
+
+
+@cache
+def _tice_rates() -> YearlyRates:
+    """Average rates times Tice's factors; row = (BCRAT group, Tice race group, density)."""
+    average = average_rates()
+    n_ages = average.cause.shape[1]
+    ages = average.first_age + np.arange(n_ages, dtype=np.float64)
+    factor = np.stack(
+        [
+            [
+                age_race_adjustment(ages, np.full(n_ages, race))
+                * density_ratio(ages, np.full(n_ages, density))
+                for density in range(_N_DENSITY)
+            ]
+            for race in range(len(GROUPS))
+        ]
+    )
+    cause = average.cause[:, None, None, :] * factor
+    other = np.broadcast_to(average.other[:, None, None, :], cause.shape)
+    return YearlyRates(
+        first_age=average.first_age,
+        cause=cause.reshape(-1, n_ages),
+        other=other.reshape(-1, n_ages),
+    )
+
+
+@dataclass(frozen=True, repr=False)
+class DensityOnly(ClinicalModel):
+    """Risk from age, race and BI-RADS density alone.
+
+    Parameters
+    ----------
+    ratios : {"tice_2008", "cummings_2009", "brentnall_2023"}
+        Relative risks of the density categories.
+    at_entry : bool
+        Keep the adjustment and ratio of her present age; by default they follow her age (only
+        those of Tice depend on it).
+    """
+
+    ratios: RatioTable = "tice_2008"
+    at_entry: bool = False
+
+    card: ClassVar[ModelCard] = ModelCard(
+        name="density-only",
+        title="Age, race and breast density (derived by mammorisk, not a published model)",
+        family="density",
+        inputs=("age", "race_ethnicity", "breast_density"),
+        required=("age", "breast_density"),
+        outcome="invasive",
+        ages=(35, 89),
+        horizons="any up to age 90, and lifetime (to 90)",
+        competing_mortality=True,
+        training_data="none of its own: BCRAT average rates, density ratios of Tice 2008",
+        source="derived; doi:10.7326/0003-4819-148-5-200803040-00004, doi:10.1093/jnci/91.18.1541",
+        licence="published constants",
+        intended_use="what density alone says, beside other models",
+        limits="not published, not validated; no other risk factor; the effect of density drops "
+        "at the 65th birthday",
+    )
+
+    def __post_init__(self) -> None:
+        self._check_option("ratios", RATIO_TABLES)
+
+    def _refuse(self, women: Answers, refusals: Notes) -> None:
+        refusals.add(women.unknown("breast_density"), "breast density unknown")
+
+    def _assess(
+        self, women: Answers, end: Floats, notes: Notes
+    ) -> tuple[Floats, Mapping[str, Floats]]:
+        age, density = women.age, women.codes("breast_density")
+        group = race_group(women, notes)
+        rates, multiplier = average_rates(), np.ones(len(women))
+        if self.ratios != "tice_2008":
+            ratio = multiplier = other_ratio(self.ratios)[density]
+        else:
+            race = density_race_group(women)
+            ratio = age_race_adjustment(age, race) * density_ratio(age, density)
+            if self.at_entry:
+                multiplier = ratio
+            else:
+                rates = _tice_rates()
+                group = (group * len(GROUPS) + race) * _N_DENSITY + density
+        risk = absolute_risk(age, end, rates, group=group, multiplier=multiplier[:, None]).risk
+        return risk, {"breast_density": np.log(ratio)}

@@ -1,0 +1,48 @@
+"""The four race groups of the BCSC 2008 model, and who is counted into which."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammorisk.clinical.answers import Answers
+from mammorisk.clinical.notes import Notes
+
+GROUPS = ("white", "black", "asian", "hispanic")
+
+ASIAN_AND_PACIFIC = (
+    "chinese",
+    "japanese",
+    "filipino",
+    "hawaiian",
+    "pacific_islander",
+    "other_asian",
+)
+_GROUP_OF = {
+    "white": 0,
+    "black": 1,
+    **dict.fromkeys(ASIAN_AND_PACIFIC, 2),
+    "hispanic_us_born": 3,
+    "hispanic_foreign_born": 3,
+}
+
+
+def density_race_group(women: Answers, notes: Notes | None = None) -> NDArray[np.int64]:
+    """Position in ``GROUPS``; women outside the four are counted as white.
+
+    Parameters
+    ----------
+    women : Answers
+    notes : Notes, optional
+        Told of every woman whose own group the model does not know.
+    """
+    if notes is not None:
+        known = women.is_in("race_ethnicity", *_GROUP_OF)
+        unnamed = women.is_in("race_ethnicity", "native_american", "other")
+        notes.add(unnamed, "race group not in the model: counted as white")
+        notes.add(~known & ~unnamed, "race unknown: counted as white")
+        notes.add(
+            women.is_in("race_ethnicity", *ASIAN_AND_PACIFIC),
+            "Asian and Pacific Islander groups are counted as one",
+        )
+    return women.lookup("race_ethnicity", _GROUP_OF, 0).astype(np.int64)

@@ -1,0 +1,314 @@
+"""iCARE-Lit: risk from literature-based relative risks, one model under 50 and one from 50.
+
+Sources: Pal Choudhury 2020, doi:10.1093/jnci/djz113 (iCARE-Lit) and
+doi:10.1371/journal.pone.0228198 (iCARE).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from numbers import Real
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammorisk.clinical.answers import Answers
+from mammorisk.clinical.icare_submodel import (
+    LAST_AGE,
+    Covariates,
+    Floats,
+    Labels,
+    SubmodelName,
+    reference_terms,
+    submodel,
+    submodel_risk,
+)
+from mammorisk.clinical.notes import Notes
+from mammorisk.clinical.scoring import ClinicalModel
+from mammorisk.errors import HorizonError, QuestionnaireError
+from mammorisk.risk_model import ModelCard
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_SPLIT_AGE = 50
+
+#: Heights the models can be given, decimetres; centimetres or metres are refused.
+_HEIGHT_DM = (10.0, 23.0)
+
+#: Covariates, and the Questionnaire field a reader knows them by.
+_FIELDS = {
+    "age_at_menarche": "age_menarche",
+    "parity": "parity",
+    "age_first_birth": "age_first_birth",
+    "alcohol_intake": "alcohol_g_per_day",
+    "bmi_curc": "bmi",
+    "oc_ever": "oral_contraceptive",
+    "oc_current": "oral_contraceptive (current)",
+    "bbd": "benign_breast_disease",
+    "famhist": "first_degree_relatives",
+    "height": "height_cm",
+    "age_at_menopause": "age_menopause",
+    "hrt": "hrt_use",
+    "hrt_type": "hrt_type",
+    "hrt:bmi_curc": "hrt_use x bmi",
+    "hrt_type:bmi_curc": "hrt_type x bmi",
+}
+
+
+@dataclass(frozen=True, repr=False)
+class IcareLit(ClinicalModel):
+    """iCARE-Lit for women of European ancestry.
+
+    Covariates that are not known are averaged over a reference sample. Risk beyond the 50th
+    birthday of a younger woman is that of the model from 50, given that she is then alive and
+    free of breast cancer.
+    """
+
+    last_age: ClassVar[float] = float(LAST_AGE)
+    card: ClassVar[ModelCard] = ModelCard(
+        name="icare-lit",
+        title="iCARE-Lit (literature-based risk factors)",
+        family="questionnaire",
+        inputs=(
+            "age",
+            "age_menarche",
+            "menopausal_status",
+            "age_menopause",
+            "parity",
+            "age_first_birth",
+            "height_cm",
+            "bmi",
+            "hrt_use",
+            "hrt_type",
+            "oral_contraceptive",
+            "alcohol_g_per_day",
+            "benign_breast_disease",
+            "first_degree_relatives",
+        ),
+        required=("age",),
+        outcome="invasive",
+        ages=(20, 79),
+        horizons="any up to age 80, and lifetime (to 80)",
+        competing_mortality=True,
+        training_data="relative risks of the literature; US incidence and mortality of white "
+        "women; a reference sample of risk factors",
+        source="doi:10.1093/jnci/djz113, doi:10.1371/journal.pone.0228198, files of py-icare",
+        licence="MIT (py-icare)",
+        intended_use="women of 20-79 without breast cancer; validated in European ancestry",
+        limits="no density, no biopsy results, one class of family history; race is not used",
+    )
+
+    def _assess(
+        self, women: Answers, end: Floats, notes: Notes
+    ) -> tuple[Floats, Mapping[str, Floats]]:
+        age = women.age
+        younger = age < _SPLIT_AGE
+        risk = np.zeros(end.shape)
+        alive = np.ones(end.shape)
+        factors: dict[str, Floats] = {}
+        race_known = ~women.unknown("race_ethnicity")
+        notes.add(
+            race_known & ~women.is_in("race_ethnicity", "white", "unknown"),
+            "validated in women of European ancestry",
+        )
+        no_menopause = women.is_in("menopausal_status", "pre", "peri") & ~younger
+        notes.add(no_menopause, "before menopause at 50 or later: age at menopause as unknown")
+        parts: tuple[tuple[SubmodelName, NDArray[np.bool_]], ...] = (
+            ("lt50", younger),
+            ("ge50", ~younger),
+        )
+        for name, rows in parts:
+            if rows.any():
+                covariates = _covariates(women.take(rows), name)
+                _report(name, covariates, rows, factors, notes)
+        if younger.any():
+            covariates = _covariates(women.take(younger), "lt50")
+            before = submodel_risk(
+                "lt50", covariates, age[younger], np.minimum(end[younger], _SPLIT_AGE)
+            )
+            risk[younger], alive[younger] = before
+        later = ~younger | (end > _SPLIT_AGE).any(axis=1)
+        if later.any():
+            covariates = _covariates(women.take(later), "ge50")
+            start = np.maximum(age[later], _SPLIT_AGE)
+            after = submodel_risk("ge50", covariates, start, end[later])
+            risk[later] += alive[later] * after.risk
+        return risk, factors
+
+
+def from_covariates(frame: pd.DataFrame, horizon: float, submodel_name: SubmodelName) -> pd.Series:
+    """Risk from covariates as iCARE names and codes them, under one of the two models.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        ``age`` in years and any of the covariates: ``age_at_menarche``, ``parity``,
+        ``age_first_birth``, ``alcohol_intake``, ``bmi_curc``, ``age_at_menopause`` and ``hrt`` by
+        level (text or number); ``oc_ever``, ``oc_current``, ``bbd``, ``famhist`` and ``hrt_type``
+        0 or 1; ``height`` in decimetres. Missing values and columns are averaged over the
+        reference sample.
+    horizon : float
+        Years.
+    submodel_name : {"lt50", "ge50"}
+        Applied over the whole interval, whatever the age.
+
+    Returns
+    -------
+    Series
+        Risk in [0, 1]; NaN where the interval is not within ages 0 to 80 or the age is missing.
+
+    Raises
+    ------
+    HorizonError
+        The horizon is not above 0.
+    QuestionnaireError
+        ``age`` is missing, a value is not a level of its covariate, or a height is not in
+        decimetres.
+    """
+    import pandas as pd
+
+    if "age" not in frame.columns:
+        raise QuestionnaireError("the table has no column age")
+    if not horizon > 0:
+        raise HorizonError(f"{horizon!r} is not a horizon", remedy="Give years above 0.")
+    model = submodel(submodel_name)
+    covariates: Covariates = {}
+    for name in model.covariates:
+        column = frame[name] if name in frame.columns else pd.Series(None, frame.index, object)
+        levels = model.factors.get(name)
+        covariates[name] = _numbers(name, column) if levels is None else _levels(column, levels)
+    start = frame["age"].to_numpy(dtype=np.float64, na_value=np.nan)
+    end = start + horizon
+    within = (start >= 0) & (end <= LAST_AGE + 1e-9)
+    end = np.where(within, np.minimum(end, LAST_AGE), np.nan)
+    start = np.where(within, start, 0.0)
+    risk = submodel_risk(submodel_name, covariates, start, end[:, None]).risk[:, 0]
+    return pd.Series(risk, index=frame.index, name=f"risk_{horizon:g}y")
+
+
+def _levels(column: pd.Series, levels: Mapping[str, float]) -> Labels:
+    """Levels as text, None where missing; whole numbers in any type are their own text."""
+    known = column.notna()
+    text = column[known].map(lambda v: f"{v:g}" if isinstance(v, Real) else str(v).strip())
+    wrong = ~text.isin(list(levels))
+    if wrong.any():
+        raise QuestionnaireError(
+            f"not a level of {column.name}",
+            where=f"row {int(np.flatnonzero(known.to_numpy())[np.flatnonzero(wrong)[0]])}",
+            remedy=f"Its levels: {', '.join(levels)}.",
+        )
+    out = np.full(len(column), None, dtype=object)
+    out[known.to_numpy()] = text.to_numpy(dtype=object)
+    return out
+
+
+def _numbers(name: str, column: pd.Series) -> Floats:
+    """Numbers of a covariate that is no factor; heights must be decimetres, others 0 or 1."""
+    import pandas as pd
+
+    values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
+    known = column.notna().to_numpy()
+    if name == "height":
+        fits, expected = (values >= _HEIGHT_DM[0]) & (values <= _HEIGHT_DM[1]), "in decimetres"
+        remedy = "Give 16.3 for 163 cm."
+    else:
+        fits, expected, remedy = np.isin(values, (0, 1)), "0 or 1", "Leave it empty if unknown."
+    if (known & ~fits).any():
+        row = int(np.flatnonzero(known & ~fits)[0])
+        raise QuestionnaireError(f"{name} must be {expected}", where=f"row {row}", remedy=remedy)
+    return values
+
+
+# --- from questionnaires -----------------------------------------------------------------------
+
+
+def _band(values: Floats, edges: list[float], labels: list[str]) -> Labels:
+    """Label of the band a value lies in, lower edge inclusive; None for NaN."""
+    table = np.array([*labels, None], dtype=object)
+    band = np.searchsorted(edges, values, side="right")
+    return np.asarray(table[np.where(np.isnan(values), len(labels), band)], dtype=object)
+
+
+def _covariates(women: Answers, name: SubmodelName) -> Covariates:
+    """Covariates of one model from questionnaire answers; bands include their lower edge."""
+    parity = women.number("parity")
+    birth = np.where(parity == 0, 0.0, women.number("age_first_birth"))
+    alcohol = women.number("alcohol_g_per_day")
+    alcohol_band = _band(
+        alcohol,
+        [5, 15, 25, 35, 45],
+        [">0-5", "5-15", "15-25", "25-35", "35-45", ">=45"],
+    )
+    alcohol_band[alcohol == 0] = "0"
+    relatives = women.number("first_degree_relatives")
+    # Atypical hyperplasia is a benign breast disease.
+    benign = np.where(women.yes("atypical_hyperplasia"), 1.0, women.number("benign_breast_disease"))
+    pill = women.lookup("oral_contraceptive", {"never": 0, "former": 1, "current": 2}, np.nan)
+    menarche = np.floor(women.number("age_menarche"))
+    shared: Covariates = {
+        "age_at_menarche": _band(
+            menarche,
+            [11, 12, 13, 14, 15, 16],
+            ["<=10", "11", "12", "13", "14", "15", ">=16"],
+        ),
+        "parity": _band(parity, [1, 2, 3], ["0", "1", "2", ">=3"]),
+        # Women without a birth are in the model's lowest band.
+        "age_first_birth": _band(birth, [20, 25, 30], ["<20", "20-25", "25-30", ">=30"]),
+        "alcohol_intake": alcohol_band,
+        "oc_ever": np.minimum(pill, 1.0),
+        "bbd": benign,
+        "famhist": np.where(np.isnan(relatives), np.nan, np.minimum(relatives, 1.0)),
+        "height": women.number("height_cm") / 10.0,
+    }
+    bmi = women.number("bmi")
+    if name == "lt50":
+        return shared | {
+            "oc_current": np.where(np.isnan(pill), np.nan, (pill == 2).astype(float)),
+            "bmi_curc": _band(bmi, [18.5, 25, 30], ["<18.5", "18.5-25", "25-30", ">=30"]),
+        }
+    use = women.lookup("hrt_use", {c: c for c in ("never", "former", "current")}, None)
+    kind = women.lookup("hrt_type", {"combined": 0.0, "estrogen": 1.0}, np.nan)
+    # In the reference sample only current users have a type other than 0.
+    kind[women.is_in("hrt_use", "never", "former")] = 0.0
+    kind[women.unknown("hrt_use")] = np.nan
+    menopause = women.number("age_menopause")
+    return shared | {
+        "bmi_curc": _band(bmi, [25, 30], ["<25", "25-30", ">=30"]),
+        "age_at_menopause": _band(
+            menopause, [40, 45, 50, 55], ["<40", "40-45", "45-50", "50-55", ">=55"]
+        ),
+        "hrt": use,
+        "hrt_type": kind,
+    }
+
+
+@cache
+def _mean_height_term(name: SubmodelName) -> float:
+    terms = reference_terms(name)
+    return float(terms.values[:, terms.names.index("height")].mean())
+
+
+def _report(
+    name: SubmodelName,
+    covariates: Covariates,
+    rows: NDArray[np.bool_],
+    factors: dict[str, Floats],
+    notes: Notes,
+) -> None:
+    """Contributions and unknown covariates of the women scored first by this model."""
+    terms = submodel(name).terms(covariates)
+    for j, covariate in enumerate(terms.names):
+        field = _FIELDS[covariate]
+        values = terms.values[:, j]
+        if covariate == "height":
+            # Nobody is 0 dm tall: the reference woman has the sample's mean height.
+            values = values - _mean_height_term(name)
+        factors.setdefault(field, np.full(len(rows), np.nan))[rows] = values
+        if covariate in covariates and covariate != "oc_current":
+            unknown = np.zeros(len(rows), dtype=bool)
+            unknown[rows] = np.isnan(values)
+            notes.add(unknown, field, under="unknown, averaged over a reference sample")

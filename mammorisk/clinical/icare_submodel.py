@@ -1,0 +1,239 @@
+"""One of the two iCARE-Lit models (under 50, from 50): linear predictor, baseline hazard, risk.
+
+Sources: Pal Choudhury 2020, doi:10.1093/jnci/djz113 (iCARE-Lit) and
+doi:10.1371/journal.pone.0228198 (iCARE). Reference samples: see data/LICENSE-py-icare.txt.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammorisk.clinical.absolute_risk import AbsoluteRisk, YearlyRates, absolute_risk
+from mammorisk.clinical.icare_missing import ReferenceBins, reference_bins
+from mammorisk.clinical.tables import data_file, load_table
+
+Floats = NDArray[np.float64]
+Labels = NDArray[np.object_]
+SubmodelName = Literal["lt50", "ge50"]
+#: Column by covariate: levels as text (None = missing) or numbers (NaN = missing).
+Covariates = dict[str, NDArray[Any]]
+
+#: Years of age up to which mortality is known, exclusive.
+LAST_AGE = 80
+
+#: Pairs of a woman and a reference member evaluated at a time, to bound memory.
+_PAIRS = 500_000
+
+#: Where the published program stops its iteration; kept, so that risks agree.
+_TOLERANCE = 1e-3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """Linear predictor by term.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n, n_terms)
+        NaN where a covariate that enters the term is missing.
+    names : tuple of str
+        A covariate, or two joined by ``":"`` for an interaction.
+    """
+
+    values: Floats
+    names: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submodel:
+    """Coefficients and rates of one model.
+
+    Attributes
+    ----------
+    name : {"lt50", "ge50"}
+    factors : dict
+        Categorical covariate -> level -> log odds ratio.
+    linear : dict
+        Numeric covariate -> log odds ratio per unit (yes/no 0 or 1; height in decimetres).
+    interactions : dict
+        ``"a:b"`` -> ``"level:level"`` -> log odds ratio; combinations not listed are 0.
+    """
+
+    name: SubmodelName
+    factors: dict[str, dict[str, float]]
+    linear: dict[str, float]
+    interactions: dict[str, dict[str, float]]
+
+    @property
+    def covariates(self) -> tuple[str, ...]:
+        return (*self.factors, *self.linear)
+
+    def terms(self, covariates: Covariates) -> Terms:
+        """Linear predictor by term.
+
+        Parameters
+        ----------
+        covariates : dict of str to ndarray, shape (n,)
+            Levels as text (None = missing) for factors; numbers (NaN = missing) otherwise.
+        """
+        columns = {name: _level_values(covariates[name], f) for name, f in self.factors.items()}
+        columns |= {name: beta * covariates[name] for name, beta in self.linear.items()}
+        for pair, ratios in self.interactions.items():
+            left, right = pair.split(":")
+            total = 0.0 * columns[left] + 0.0 * columns[right]
+            for levels, beta in ratios.items():
+                first, second = levels.split(":")
+                total = total + beta * (
+                    _at_level(covariates[left], first) & _at_level(covariates[right], second)
+                )
+            columns[pair] = total
+        return Terms(values=np.column_stack(list(columns.values())), names=tuple(columns))
+
+
+def _level_values(labels: Labels, ratios: dict[str, float]) -> Floats:
+    out = np.full(len(labels), np.nan)
+    for level, beta in ratios.items():
+        out[labels == level] = beta
+    return out
+
+
+def _at_level(values: NDArray[Any], level: str) -> NDArray[np.bool_]:
+    return values == (level if values.dtype == object else float(level))
+
+
+@cache
+def submodel(name: SubmodelName) -> Submodel:
+    """The coefficients of one model."""
+    return Submodel(name=name, **load_table("icare_lit")["submodels"][name])
+
+
+@cache
+def reference_terms(name: SubmodelName) -> Terms:
+    """Terms of the reference sample that stands for the population."""
+    import pandas as pd
+
+    model = submodel(name)
+    # keep_default_na would read no level as missing; the sample is complete.
+    sample = pd.read_csv(
+        data_file(f"icare_lit_reference_{name}.csv.gz"),
+        dtype=dict.fromkeys(model.factors, object) | dict.fromkeys(model.linear, float),
+        keep_default_na=False,
+    )
+    return model.terms({column: sample[column].to_numpy() for column in model.covariates})
+
+
+@lru_cache(maxsize=512)
+def _bins(name: SubmodelName, seen: tuple[bool, ...]) -> ReferenceBins:
+    return reference_bins(reference_terms(name).values, np.array(seen))
+
+
+@cache
+def yearly_rates(name: SubmodelName) -> YearlyRates:
+    """Baseline hazard and competing mortality by year of age, from 0 to 79.
+
+    The baseline is the age's incidence over the mean relative risk of reference members still
+    free of breast cancer, found by fixed-point iteration as in the published program.
+    """
+    table = load_table("icare_lit")
+    incidence = np.array(table["incidence"])
+    relative = np.exp(reference_terms(name).values.sum(axis=1))
+    # Women with equal predictors count together: the same sums from fewer terms.
+    relative, counts = np.unique(relative, return_counts=True)
+    mean = np.full(len(incidence), relative @ counts / counts.sum())
+    change = np.inf
+    while change > _TOLERANCE:
+        before = np.concatenate([[0.0], np.cumsum(incidence / mean)[:-1]])
+        weights = counts[:, None] * np.exp(-relative[:, None] * before)
+        updated = relative @ weights / weights.sum(axis=0)
+        change, mean = float(np.abs(updated - mean).sum()), updated
+    # Mortality begins at age 1; no woman is scored before.
+    mortality = np.concatenate([np.zeros(table["mortality_from_age"]), table["mortality"]])
+    return YearlyRates(
+        first_age=table["incidence_from_age"],
+        cause=(incidence / mean)[None, :LAST_AGE],
+        other=mortality[None, :LAST_AGE],
+    )
+
+
+def submodel_risk(
+    name: SubmodelName, covariates: Covariates, start: Floats, end: Floats
+) -> AbsoluteRisk:
+    """Risk of women under one model, missing covariates averaged over the reference sample.
+
+    Parameters
+    ----------
+    name : {"lt50", "ge50"}
+    covariates : dict of str to ndarray, shape (n,)
+        See :meth:`Submodel.terms`.
+    start : ndarray, shape (n,)
+        Age now, years.
+    end : ndarray, shape (n, k)
+        Ages to project to, at most 80; NaN gives NaN.
+
+    Returns
+    -------
+    AbsoluteRisk
+    """
+    terms = submodel(name).terms(covariates).values
+    missing = np.isnan(terms).any(axis=1)
+    out = AbsoluteRisk(np.full(end.shape, np.nan), np.full(end.shape, np.nan))
+    full = ~missing
+    if full.any():
+        exact = _risk(name, terms[full].sum(axis=1), start[full], end[full])
+        out.risk[full], out.survival[full] = exact
+    if missing.any():
+        averaged = _averaged(name, terms[missing], start[missing], end[missing])
+        out.risk[missing], out.survival[missing] = averaged
+    return out
+
+
+def _risk(name: SubmodelName, predictor: Floats, start: Floats, end: Floats) -> AbsoluteRisk:
+    return absolute_risk(
+        start,
+        end,
+        yearly_rates(name),
+        group=np.zeros(len(start), dtype=np.int64),
+        multiplier=np.exp(predictor)[:, None],
+        within_year="left",
+    )
+
+
+def _averaged(name: SubmodelName, terms: Floats, start: Floats, end: Floats) -> AbsoluteRisk:
+    """Mean risk, at each woman's ages, of the reference members alike in what is known of her."""
+    out = AbsoluteRisk(np.empty(end.shape), np.empty(end.shape))
+    patterns, which = np.unique(~np.isnan(terms), axis=0, return_inverse=True)
+    for i, seen in enumerate(patterns):
+        rows = np.flatnonzero(which.ravel() == i)
+        bins = _bins(name, tuple(seen.tolist()))
+        first, last = bins.members(terms[rows][:, seen].sum(axis=1))
+        # Women with the same ages and the same members share their risk.
+        key = np.column_stack([first, last, start[rows], end[rows]])
+        distinct, inverse = np.unique(key, axis=0, return_inverse=True)
+        mean = _mean_of_members(name, bins, distinct)
+        out.risk[rows] = mean.risk[inverse.ravel()]
+        out.survival[rows] = mean.survival[inverse.ravel()]
+    return out
+
+
+def _mean_of_members(name: SubmodelName, bins: ReferenceBins, wanted: Floats) -> AbsoluteRisk:
+    """Mean risk of members ``first`` to ``last`` from ``start`` to each end (columns of wanted)."""
+    first, last = wanted[:, 0].astype(np.int64), wanted[:, 1].astype(np.int64)
+    start, end = wanted[:, 2], wanted[:, 3:]
+    size = last - first
+    out = AbsoluteRisk(np.empty(end.shape), np.empty(end.shape))
+    batch = np.cumsum(size) // _PAIRS
+    for b in np.unique(batch):
+        rows = np.flatnonzero(batch == b)
+        n = size[rows]
+        begins = np.concatenate([[0], np.cumsum(n)[:-1]])
+        owner = np.repeat(rows, n)
+        member = np.arange(n.sum()) + np.repeat(first[rows] - begins, n)
+        pairs = _risk(name, bins.predictor[member], start[owner], end[owner])
+        out.risk[rows] = np.add.reduceat(pairs.risk, begins, axis=0) / n[:, None]
+        out.survival[rows] = np.add.reduceat(pairs.survival, begins, axis=0) / n[:, None]
+    return out

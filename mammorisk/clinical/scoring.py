@@ -1,0 +1,196 @@
+"""ClinicalModel: what every published model shares between a questionnaire table and its scores."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammorisk.clinical.answers import Answers
+from mammorisk.clinical.notes import Notes
+from mammorisk.errors import HorizonError, ModelError
+from mammorisk.questionnaire import check_frame
+from mammorisk.risk_model import DEFAULT_HORIZONS, Horizon, RiskModel, Scores, check_horizons
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+#: Women scored at a time: arrays of this length stay in the processor's cache.
+CHUNK = 32_768
+
+
+@dataclass(frozen=True, repr=False)
+class ClinicalModel(RiskModel):
+    """A published model: a subclass states its card, its reach and its arithmetic.
+
+    Scoring is the same for all: rows with faulty answers, prior breast cancer, an excluded
+    condition or an age outside the card's range get NaN and the reason; horizons the model never
+    answers get a NaN column; the rest is left to :meth:`_assess`.
+    """
+
+    #: Last age the model's data reach; "lifetime" ends there.
+    last_age: ClassVar[float] = 90.0
+    #: Longest horizon the model answers, years; infinite when only ``last_age`` limits it.
+    longest: ClassVar[float] = np.inf
+    #: Conditions under which the model is not to be used.
+    excludes_carriers: ClassVar[bool] = True
+    excludes_lcis: ClassVar[bool] = False
+
+    @classmethod
+    def option_names(cls) -> tuple[str, ...]:
+        return tuple(field.name for field in fields(cls))
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options this model was made with; JSON types."""
+        return asdict(self)
+
+    def _check_option(self, option: str, allowed: Sequence[str]) -> None:
+        value = getattr(self, option)
+        if value not in allowed:
+            raise ModelError(
+                f"{self.name} has no {option}={value!r}", remedy=f"One of: {', '.join(allowed)}."
+            )
+
+    @property
+    def ages(self) -> tuple[float, float]:
+        """Ages in completed years scored, both inclusive."""
+        return self.card.ages
+
+    def answers(self, horizon: Horizon) -> bool:
+        """Whether the model answers a horizon for any woman."""
+        if horizon == "lifetime":
+            return bool(np.isinf(self.longest))
+        return horizon <= min(self.longest, self.last_age - self.ages[0])
+
+    def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
+        """Score a questionnaire table whole; see :meth:`mammorisk.risk_model.RiskModel.score`.
+
+        Contributions are NaN for a factor that is unknown and for women without a risk.
+        """
+        import pandas as pd
+
+        wanted = check_horizons(horizons)
+        within = np.array([self.answers(horizon) for horizon in wanted])
+        if not within.any():
+            raise HorizonError(
+                f"{self.name} answers none of the horizons asked for",
+                remedy=f"It answers: {self.card.horizons}.",
+            )
+        clean, problems = check_frame(frame)
+        faults = problems.to_numpy(dtype=object)
+        parts = [
+            self._score_chunk(
+                Answers(clean.iloc[i : i + CHUNK]), faults[i : i + CHUNK], wanted, within
+            )
+            for i in range(0, max(len(clean), 1), CHUNK)
+        ]
+        risk = pd.DataFrame(
+            np.concatenate([part[0] for part in parts]), index=frame.index, columns=list(wanted)
+        )
+        flags = pd.Series(np.concatenate([part[1] for part in parts]), frame.index, dtype=object)
+        names = list(parts[0][2])
+        contributions = None
+        if names:
+            columns = {n: np.concatenate([part[2][n] for part in parts]) for n in names}
+            contributions = pd.DataFrame(columns, index=frame.index)
+        return Scores(risk=risk, flags=flags, contributions=contributions)
+
+    def _score_chunk(
+        self,
+        women: Answers,
+        faults: NDArray[np.object_],
+        wanted: tuple[Horizon, ...],
+        within: NDArray[np.bool_],
+    ) -> tuple[Floats, NDArray[np.object_], dict[str, Floats]]:
+        sound = faults == ""
+        refusals = Notes(len(women))
+        self._refuse_common(women, refusals)
+        self._refuse(women, refusals)
+        flags = np.where(sound, refusals.text(), faults)
+        scored = sound & ~refusals.any
+        if not scored.all():
+            women = women.take(scored)
+        notes = Notes(len(women))
+        end = self._end_ages(women, wanted, within, notes)
+        assessed, factors = self._assess(women, end, notes)
+        risk = np.full((len(flags), len(wanted)), np.nan)
+        # Sums of many small terms may end a rounding error above 1.
+        risk[scored] = np.minimum(assessed, 1.0)
+        flags[scored] = notes.text()
+        return risk, flags, {name: _scatter(values, scored) for name, values in factors.items()}
+
+    def _refuse_common(self, women: Answers, refusals: Notes) -> None:
+        refusals.add(women.yes("prior_breast_cancer"), "not for women with prior breast cancer")
+        if self.excludes_lcis:
+            refusals.add(women.yes("lcis"), "not for women with LCIS")
+        if self.excludes_carriers:
+            refusals.add(women.is_in("brca", "brca1", "brca2"), "not for BRCA1/2 carriers")
+        low, high = self.ages
+        age = women.completed_age
+        refusals.add((age < low) | (age > high), f"age outside {low:g}-{high:g}")
+
+    def _refuse(self, women: Answers, refusals: Notes) -> None:
+        """Add the reasons of this model for giving no risk at all."""
+
+    def _end_ages(
+        self,
+        women: Answers,
+        wanted: tuple[Horizon, ...],
+        within: NDArray[np.bool_],
+        notes: Notes,
+    ) -> Floats:
+        """Age at the end of each horizon, shape (n, k); NaN where the model does not reach."""
+        age = women.age
+        end = np.full((len(women), len(wanted)), np.nan)
+        everyone = np.ones(len(women), dtype=bool)
+        for j, horizon in enumerate(wanted):
+            if not within[j]:
+                name = horizon if horizon == "lifetime" else f"{horizon:g} years"
+                notes.add(everyone, name, under="horizon not answered by this model")
+            elif horizon == "lifetime":
+                end[:, j] = self.last_age
+                if self.last_age != 90:
+                    notes.add(everyone, f"lifetime ends at age {self.last_age:g}")
+            else:
+                # A horizon that ends on the last birthday must not fail by a rounding error.
+                beyond = age + horizon > self.last_age + 1e-9
+                end[:, j] = np.where(beyond, np.nan, np.minimum(age + horizon, self.last_age))
+                notes.add(
+                    beyond, f"{horizon:g} years", under=f"horizon passes age {self.last_age:g}"
+                )
+        return end
+
+    @abstractmethod
+    def _assess(
+        self, women: Answers, end: Floats, notes: Notes
+    ) -> tuple[Floats, Mapping[str, Floats]]:
+        """Risks of women the model applies to.
+
+        Parameters
+        ----------
+        women : Answers
+            Sound and within the model's range.
+        end : ndarray, shape (n, k)
+            Ages at the end of the horizons; NaN where no risk is to be given.
+        notes : Notes
+            To be told what was assumed.
+
+        Returns
+        -------
+        risk : ndarray, shape (n, k)
+        contributions : mapping of str to ndarray, shape (n,)
+            Log relative risk by factor.
+        """
+
+
+def _scatter(values: Floats, rows: NDArray[np.bool_]) -> Floats:
+    out = np.full(len(rows), np.nan)
+    out[rows] = values
+    return out
