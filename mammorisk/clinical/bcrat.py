@@ -19,6 +19,7 @@ from mammorisk.clinical.absolute_risk import YearlyRates, absolute_risk
 from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.bcrat_codes import (
     COLUMNS,
+    FACTORS,
     GROUPS,
     NO_BIRTH,
     UNKNOWN,
@@ -198,6 +199,7 @@ class Bcrat(ClinicalModel):
     age_range: Literal["tool", "formula"] = "tool"
 
     excludes_lcis: ClassVar[bool] = True
+    factors: ClassVar[tuple[str, ...]] = FACTORS
     card: ClassVar[ModelCard] = ModelCard(
         name="bcrat",
         title="Breast Cancer Risk Assessment Tool (Gail model)",

@@ -158,13 +158,24 @@ def categorise(raw: dict[str, Floats]) -> Categories:
     )
 
 
+#: Factors of the relative risk, named after Questionnaire fields.
+FACTORS = (
+    "biopsies",
+    "atypical_hyperplasia",
+    "age_menarche",
+    "age_first_birth",
+    "first_degree_relatives",
+    "age_first_birth x first_degree_relatives",
+)
+
+
 @cache
 def _coefficients() -> Floats:
     return np.array([group["beta"] for group in load_table("bcrat")["groups"].values()])
 
 
 def log_relative_risk(categories: Categories, *, from_50: bool) -> dict[str, Floats]:
-    """Log relative risk by factor, named after Questionnaire fields; their sum is the whole.
+    """Log relative risk by factor (:data:`FACTORS`); their sum is the whole.
 
     Parameters
     ----------
@@ -178,11 +189,12 @@ def log_relative_risk(categories: Categories, *, from_50: bool) -> dict[str, Flo
     """
     beta = _coefficients()[categories.group].T
     birth, relatives = categories.age_first_birth, categories.relatives
-    return {
-        "biopsies": (beta[0] + (beta[4] if from_50 else 0.0)) * categories.biopsies,
-        "atypical_hyperplasia": np.log(categories.hyperplasia),
-        "age_menarche": beta[1] * categories.age_menarche,
-        "age_first_birth": beta[2] * birth,
-        "first_degree_relatives": beta[3] * relatives,
-        "age_first_birth x first_degree_relatives": beta[5] * birth * relatives,
-    }
+    terms = (
+        (beta[0] + (beta[4] if from_50 else 0.0)) * categories.biopsies,
+        np.log(categories.hyperplasia),
+        beta[1] * categories.age_menarche,
+        beta[2] * birth,
+        beta[3] * relatives,
+        beta[5] * birth * relatives,
+    )
+    return dict(zip(FACTORS, terms, strict=True))

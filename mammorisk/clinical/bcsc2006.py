@@ -56,6 +56,19 @@ class Bcsc2006(ClinicalModel):
 
     last_age: ClassVar[float] = np.inf
     longest: ClassVar[float] = 1
+    factors: ClassVar[tuple[str, ...]] = (
+        "age",
+        "biopsies",
+        "first_degree_relatives",
+        "breast_density",
+        "hispanic",
+        "race",
+        "bmi",
+        "age_first_birth",
+        "hrt_use",
+        "menopause_type",
+        "last_mammogram",
+    )
     card: ClassVar[ModelCard] = ModelCard(
         name="bcsc-2006",
         title="BCSC one-year model (Barlow 2006)",

@@ -64,6 +64,7 @@ class Bcsc2008(ClinicalModel):
 
     last_age: ClassVar[float] = np.inf
     longest: ClassVar[float] = YEARS
+    factors: ClassVar[tuple[str, ...]] = ("breast_density", "first_degree_relatives", "biopsies")
     card: ClassVar[ModelCard] = ModelCard(
         name="bcsc-2008",
         title="BCSC five-year model with breast density (Tice 2008)",

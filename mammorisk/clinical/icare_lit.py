@@ -69,6 +69,7 @@ class IcareLit(ClinicalModel):
     """
 
     last_age: ClassVar[float] = float(LAST_AGE)
+    factors: ClassVar[tuple[str, ...]] = tuple(_FIELDS.values())
     card: ClassVar[ModelCard] = ModelCard(
         name="icare-lit",
         title="iCARE-Lit (literature-based risk factors)",

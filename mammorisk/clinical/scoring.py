@@ -41,6 +41,8 @@ class ClinicalModel(RiskModel):
     #: Conditions under which the model is not to be used.
     excludes_carriers: ClassVar[bool] = True
     excludes_lcis: ClassVar[bool] = False
+    #: Columns of the contributions, in order; none where relative risks make no sense.
+    factors: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
     def option_names(cls) -> tuple[str, ...]:
@@ -72,7 +74,8 @@ class ClinicalModel(RiskModel):
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
         """Score a questionnaire table whole; see :meth:`mammorisk.risk_model.RiskModel.score`.
 
-        Contributions are NaN for a factor that is unknown and for women without a risk.
+        Contributions are NaN for women without a risk, and for a factor that does not enter
+        hers or is unknown and averaged over.
         """
         import pandas as pd
 
@@ -95,11 +98,13 @@ class ClinicalModel(RiskModel):
             np.concatenate([part[0] for part in parts]), index=frame.index, columns=list(wanted)
         )
         flags = pd.Series(np.concatenate([part[1] for part in parts]), frame.index, dtype=object)
-        names = list(parts[0][2])
         contributions = None
-        if names:
-            columns = {n: np.concatenate([part[2][n] for part in parts]) for n in names}
-            contributions = pd.DataFrame(columns, index=frame.index)
+        if self.factors:
+            contributions = pd.DataFrame(
+                np.concatenate([part[2] for part in parts]),
+                index=frame.index,
+                columns=list(self.factors),
+            )
         return Scores(risk=risk, flags=flags, contributions=contributions)
 
     def _score_chunk(
@@ -108,7 +113,7 @@ class ClinicalModel(RiskModel):
         faults: NDArray[np.object_],
         wanted: tuple[Horizon, ...],
         within: NDArray[np.bool_],
-    ) -> tuple[Floats, NDArray[np.object_], dict[str, Floats]]:
+    ) -> tuple[Floats, NDArray[np.object_], Floats]:
         sound = faults == ""
         refusals = Notes(len(women))
         self._refuse_common(women, refusals)
@@ -119,12 +124,15 @@ class ClinicalModel(RiskModel):
             women = women.take(scored)
         notes = Notes(len(women))
         end = self._end_ages(women, wanted, within, notes)
-        assessed, factors = self._assess(women, end, notes)
+        assessed, logs = self._assess(women, end, notes)
         risk = np.full((len(flags), len(wanted)), np.nan)
         # Sums of many small terms may end a rounding error above 1.
         risk[scored] = np.minimum(assessed, 1.0)
         flags[scored] = notes.text()
-        return risk, flags, {name: _scatter(values, scored) for name, values in factors.items()}
+        contributions = np.full((len(flags), len(self.factors)), np.nan)
+        for j, factor in enumerate(self.factors):
+            contributions[scored, j] = logs.get(factor, np.nan)
+        return risk, flags, contributions
 
     def _refuse_common(self, women: Answers, refusals: Notes) -> None:
         refusals.add(women.yes("prior_breast_cancer"), "not for women with prior breast cancer")
@@ -186,11 +194,5 @@ class ClinicalModel(RiskModel):
         -------
         risk : ndarray, shape (n, k)
         contributions : mapping of str to ndarray, shape (n,)
-            Log relative risk by factor.
+            Log relative risk by factor, among ``factors``.
         """
-
-
-def _scatter(values: Floats, rows: NDArray[np.bool_]) -> Floats:
-    out = np.full(len(rows), np.nan)
-    out[rows] = values
-    return out
