@@ -114,7 +114,7 @@ class SetAside:
     reason: str
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Exam:
     """The views of one examination, at most one of each name.
 
@@ -153,6 +153,11 @@ class Exam:
     def missing(self) -> tuple[str, ...]:
         """Names of the standard views that are absent."""
         return tuple(name for name in STANDARD_VIEWS if name not in self.views)
+
+    def __repr__(self) -> str:
+        views = ", ".join(f"{view.name} {view.rows} x {view.columns}" for view in self)
+        aside = f"; {len(self.set_aside)} set aside" if self.set_aside else ""
+        return f"<Exam: {views or 'no views'}{aside}>"
 
     def all_flags(self) -> list[str]:
         """Flags of the exam and of its views, each view's under its name."""

@@ -1,0 +1,198 @@
+"""Acquisition parameters from a DICOM header; implausible values are flagged, not used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from statistics import median
+from typing import Any
+
+from pydicom.dataset import Dataset
+
+from mammorisk.acquisition import Acquisition
+from mammorisk.io.dataset import items, numbers, text, texts
+
+#: Field -> attribute, factor to our unit, plausible range after scaling, inclusive. Zero stands for
+#: "not recorded" in these attributes.
+_NUMERIC: dict[str, tuple[str, float, float, float]] = {
+    "force_n": ("CompressionForce", 1.0, 10, 250),
+    "pressure_kpa": ("CompressionPressure", 1.0, 1, 60),
+    "contact_area_mm2": ("CompressionContactArea", 1.0, 500, 40_000),
+    "thickness_mm": ("BodyPartThickness", 1.0, 10, 130),
+    "kvp": ("KVP", 1.0, 20, 50),
+    "exposure_ms": ("ExposureTime", 1.0, 5, 12_000),
+    "tube_ma": ("XRayTubeCurrent", 1.0, 5, 400),
+    "half_value_layer_mm_al": ("HalfValueLayer", 1.0, 0.2, 1.2),
+    # OrganDose is in dGy (PS3.3 C.8.7.8).
+    "glandular_dose_mgy": ("OrganDose", 100.0, 0.1, 10),
+    "entrance_dose_mgy": ("EntranceDoseInmGy", 1.0, 0.2, 60),
+    "source_detector_mm": ("DistanceSourceToDetector", 1.0, 500, 800),
+    "magnification": ("EstimatedRadiographicMagnificationFactor", 1.0, 1, 3),
+    "detector_temperature_c": ("DetectorTemperature", 1.0, 10, 60),
+    "relative_exposure": ("RelativeXRayExposure", 1.0, 0, float("inf")),
+}
+
+_MANUFACTURERS = (
+    ("hologic", "hologic"),
+    ("lorad", "hologic"),
+    ("ge ", "ge"),
+    ("ge_", "ge"),
+    ("siemens", "siemens"),
+    ("fuji", "fujifilm"),
+    ("philips", "philips"),
+    ("sectra", "philips"),
+    ("giotto", "ims giotto"),
+    ("planmed", "planmed"),
+    ("agfa", "agfa"),
+    ("carestream", "carestream"),
+    ("kodak", "carestream"),
+    ("konica", "konica minolta"),
+)
+# Some files name the model but not the maker.
+_MODELS = (
+    ("senograph", "ge"),
+    ("pristina", "ge"),
+    ("mammomat", "siemens"),
+    ("selenia", "hologic"),
+    ("dimensions", "hologic"),
+    ("amulet", "fujifilm"),
+)
+
+#: Group medians of force below and above which the unit is probably not the newton.
+_LOOKS_LIKE_DAN = (3, 25)
+_LOOKS_LIKE_DN = (300, 2500)
+
+
+def read_acquisition(dataset: Dataset) -> Acquisition:
+    """Acquisition parameters of one image.
+
+    Call inside ``quiet_pydicom``. Tomosynthesis objects hold theirs in XRay3DAcquisitionSequence
+    (0018,9507) and, for tube voltage, in its PerProjectionAcquisitionSequence (0018,9538).
+
+    Parameters
+    ----------
+    dataset : pydicom Dataset
+
+    Returns
+    -------
+    Acquisition
+    """
+    places = [dataset]
+    for item in items(dataset, "XRay3DAcquisitionSequence"):
+        places.append(item)
+        places.extend(items(item, "PerProjectionAcquisitionSequence")[:1])
+    raw: dict[str, float] = {}
+    flags: list[str] = []
+    fields: dict[str, Any] = {}
+    for field, (keyword, factor, low, high) in _NUMERIC.items():
+        fields[field] = _plausible(places, keyword, factor, low, high, raw, flags)
+    fields["mas"] = _plausible(places, "ExposureInuAs", 0.001, 1, 600, raw, flags)
+    if fields["mas"] is None:
+        fields["mas"] = _plausible(places, "Exposure", 1.0, 1, 600, raw, flags)
+    thin = _plausible(places, "FilterThicknessMinimum", 1.0, 0.01, 2, raw, flags)
+    thick = _plausible(places, "FilterThicknessMaximum", 1.0, 0.01, 2, raw, flags)
+    fields["filter_mm"] = (thin + thick) / 2 if thin and thick else thin or thick
+    angle = _first(places, "PositionerPrimaryAngle", flags)
+    fields["angle_deg"] = abs(angle) if angle is not None and abs(angle) <= 180 else None
+
+    grid = _first_texts(places, "Grid")
+    model = text(dataset, "ManufacturerModelName")
+    filters = [word.lower() for word in _first_texts(places, "FilterMaterial") if word]
+    anode = next(iter(_first_texts(places, "AnodeTargetMaterial")), "")
+    if len(places) > 1:
+        flags.append("acquisition values from XRay3DAcquisitionSequence")
+    return Acquisition(
+        **fields,
+        manufacturer=_manufacturer(text(dataset, "Manufacturer"), model),
+        model=model,
+        software=text(dataset, "SoftwareVersions"),
+        anode=anode.lower() or None,
+        filter="/".join(filters).replace("aluminium", "aluminum") or None,
+        grid=grid[0].upper() != "NONE" if grid and grid[0] else None,
+        paddle=next(iter(_first_texts(places, "PaddleDescription")), "") or None,
+        raw=raw,
+        flags=tuple(dict.fromkeys(flags)),
+    )
+
+
+def _first(places: list[Dataset], keyword: str, flags: list[str]) -> float | None:
+    for place in places:
+        try:
+            found = numbers(place, keyword)
+        except ValueError:
+            flags.append(f"{keyword}: not a number")
+            continue
+        if found:
+            return found[0]
+    return None
+
+
+def _first_texts(places: list[Dataset], keyword: str) -> list[str]:
+    return next((found for place in places if (found := texts(place, keyword))), [])
+
+
+def _plausible(
+    places: list[Dataset],
+    keyword: str,
+    factor: float,
+    low: float,
+    high: float,
+    raw: dict[str, float],
+    flags: list[str],
+) -> float | None:
+    value = _first(places, keyword, flags)
+    if value is None:
+        return None
+    if value == 0:
+        flags.append(f"{keyword}: zero is missing")
+        return None
+    scaled = value * factor
+    if not low <= scaled <= high:
+        raw[keyword] = value
+        flags.append(f"{keyword}: {value:g} is implausible, not used")
+        return None
+    return scaled
+
+
+def _manufacturer(name: str | None, model: str | None) -> str | None:
+    for words, table in ((name, _MANUFACTURERS), (model, _MODELS)):
+        lowered = f"{words or ''} ".lower()
+        for part, maker in table:
+            if part in lowered:
+                return maker
+    return name.lower() if name else None
+
+
+def flag_force_units(acquisitions: Iterable[Acquisition]) -> list[str]:
+    """Flag images whose compression force was probably not recorded in newton.
+
+    Units can only be told from many exams: the median force of a manufacturer and model. Nothing
+    is rescaled; decide, and convert the source.
+
+    Parameters
+    ----------
+    acquisitions : iterable of Acquisition
+        Of many exams.
+
+    Returns
+    -------
+    list of str
+        One an image, in order: empty, or a flag when the median of its group lies in 3-25 ("looks
+        like daN or kgf") or 300-2500 ("looks like dN").
+    """
+    known = list(acquisitions)
+    groups: dict[tuple[str | None, str | None], list[float]] = {}
+    for one in known:
+        force = one.force_n if one.force_n is not None else one.raw.get("CompressionForce")
+        if force is not None:
+            groups.setdefault((one.manufacturer, one.model), []).append(force)
+    medians = {group: median(forces) for group, forces in groups.items()}
+
+    def flag(group: tuple[str | None, str | None]) -> str:
+        middle = medians.get(group, 0.0)
+        if _LOOKS_LIKE_DAN[0] <= middle <= _LOOKS_LIKE_DAN[1]:
+            return "CompressionForce: median of its group looks like daN or kgf"
+        if _LOOKS_LIKE_DN[0] <= middle <= _LOOKS_LIKE_DN[1]:
+            return "CompressionForce: median of its group looks like dN"
+        return ""
+
+    return [flag((one.manufacturer, one.model)) for one in known]

@@ -1,0 +1,266 @@
+"""A DICOM dataset, parsed and questioned without trusting a byte of it.
+
+Everything pydicom raises on damaged input becomes a house error here, its warnings (which quote
+values, so possibly identities) are silenced, and a value in the wrong form is None.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import os
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import pydicom
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataset import Dataset
+from pydicom.errors import BytesLengthException, InvalidDicomError
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from mammorisk.errors import TooLarge, UnreadableDicom, UnreadableFile
+from mammorisk.io.limits import Limits
+
+#: What pydicom lets escape on malformed input, found by mutating valid files.
+PARSE_ERRORS = (
+    InvalidDicomError,
+    BytesLengthException,
+    struct.error,
+    zlib.error,
+    RecursionError,
+    MemoryError,
+    EOFError,
+    OSError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+    NotImplementedError,
+    OverflowError,
+    AssertionError,
+)
+
+#: File meta information is a few hundred bytes; a transfer syntax beyond this is not looked for.
+_META_BYTES = 2**16
+
+# pydicom's validation mode, warnings and logger belong to the process, so one thread at a time.
+_PYDICOM = threading.RLock()
+
+
+@contextmanager
+def quiet_pydicom() -> Iterator[None]:
+    """pydicom neither warns nor logs in here: its messages quote values."""
+    logger = logging.getLogger("pydicom")
+    with _PYDICOM, warnings.catch_warnings(), pydicom.config.disable_value_validation():
+        warnings.simplefilter("ignore")
+        was_disabled, logger.disabled = logger.disabled, True
+        try:
+            yield
+        finally:
+            logger.disabled = was_disabled
+
+
+class _Clamped(io.RawIOBase):
+    """A file whose reads never ask for more than is left, whatever length an element claims."""
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self._size = file, size
+
+    def read(self, size: int | None = -1) -> bytes:
+        left = max(0, self._size - self._file.tell())
+        return self._file.read(left if size is None or size < 0 else min(size, left))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def file_size(path: Path, limits: Limits) -> int:
+    """Size of a regular file in bytes.
+
+    Raises
+    ------
+    UnreadableFile
+        It cannot be opened.
+    TooLarge
+        It is larger than the limit.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise UnreadableFile(
+            f"the file cannot be opened ({error.strerror})", where=path.name
+        ) from None
+    if size > limits.max_file_bytes:
+        raise TooLarge(
+            f"the file has {size / 2**20:.0f} MB, more than the limit of "
+            f"{limits.max_file_bytes / 2**20:.0f} MB",
+            where=path.name,
+            remedy="Pass limits=Limits(max_file_bytes=...) if it is genuine.",
+        )
+    return size
+
+
+def looks_like_dicom(head: bytes) -> bool:
+    """Whether the first 132 bytes are those of a DICOM file, with or without a preamble."""
+    if head[128:132] == b"DICM":
+        return True
+    # Old files start at once with group 0002 or 0008, elements below 0x0100.
+    return head[:2] in (b"\x02\x00", b"\x08\x00") and head[3:4] == b"\x00"
+
+
+def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Dataset:
+    """Parse a file; call inside :func:`quiet_pydicom`.
+
+    Parameters
+    ----------
+    path : Path
+    limits : Limits
+    pixels : bool
+        Read the pixel data too; otherwise stop before them.
+
+    Returns
+    -------
+    Dataset
+
+    Raises
+    ------
+    UnreadableDicom
+        It cannot be parsed.
+    TooLarge
+        It inflates beyond the limit.
+    """
+    size = file_size(path, limits)
+    try:
+        with open(path, "rb") as handle:
+            source: Any = _Clamped(handle, size)
+            _check_inflated_size(source, path, limits)
+            handle.seek(0)
+            dataset = pydicom.dcmread(source, force=True, stop_before_pixels=not pixels)
+            # Sequences are parsed on first sight: do it while errors are caught.
+            dataset.walk(lambda *_: None)
+    except PARSE_ERRORS as error:
+        raise UnreadableDicom(
+            f"the file cannot be parsed as DICOM ({type(error).__name__})",
+            where=path.name,
+            remedy="Fetch it again from the archive.",
+        ) from None
+    return dataset
+
+
+def _check_inflated_size(source: Any, path: Path, limits: Limits) -> None:
+    """A deflated data set is inflated whole by pydicom: see first what it comes to."""
+    head = source.read(144)
+    meta = head[132:] + source.read(_META_BYTES)
+    if head[128:132] != b"DICM" or DeflatedExplicitVRLittleEndian.encode() not in meta:
+        return
+    # Without FileMetaInformationGroupLength (0002,0000) the data set's start would be a guess.
+    if head[132:136] != b"\x02\0\0\0":
+        raise ValueError("no group length")
+    source.seek(144 + struct.unpack("<I", head[140:144])[0])
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    total, chunk = 0, source.read()
+    while chunk:
+        total += len(inflater.decompress(chunk, 2**22))
+        if total > limits.max_file_bytes:
+            raise TooLarge(
+                f"the deflated data inflate beyond {limits.max_file_bytes / 2**20:.0f} MB",
+                where=path.name,
+                remedy="Pass limits=Limits(max_file_bytes=...) if it is genuine.",
+            )
+        chunk = inflater.unconsumed_tail
+
+
+# --- tolerant access; call inside quiet_pydicom --------------------------------------------------
+
+
+def text(dataset: Dataset, keyword: str) -> str | None:
+    """First value of an attribute as stripped text; None when absent, empty or unreadable."""
+    values = texts(dataset, keyword)
+    return values[0] if values and values[0] else None
+
+
+def texts(dataset: Dataset, keyword: str) -> list[str]:
+    """All values as stripped text, empty ones included."""
+    try:
+        value = dataset.get(keyword)
+    except PARSE_ERRORS:
+        return []
+    if value is None:
+        return []
+    many = value if isinstance(value, (list, tuple, pydicom.multival.MultiValue)) else [value]
+    try:
+        return [str(item).strip(" \0\t\r\n") for item in many]
+    except PARSE_ERRORS:
+        return []
+
+
+def items(dataset: Dataset, keyword: str) -> list[Dataset]:
+    """Items of a sequence; empty when absent or not a sequence."""
+    try:
+        value = dataset.get(keyword)
+    except PARSE_ERRORS:
+        return []
+    return list(value) if isinstance(value, pydicom.sequence.Sequence) else []
+
+
+def numbers(dataset: Dataset, keyword: str) -> list[float]:
+    """All finite values as floats, decimal commas and padding forgiven.
+
+    Raises
+    ------
+    ValueError
+        A value is there and is not a number.
+    """
+    tag = tag_for_keyword(keyword)
+    assert tag is not None
+    if tag not in dataset:
+        return []
+    element = dataset.get_item(tag)
+    raw = element.value if element is not None else None
+    kind = getattr(element, "VR", None) or dictionary_VR(tag)
+    if isinstance(raw, bytes) and kind in ("DS", "IS"):
+        raw = raw.decode("latin-1").split("\\")
+    else:
+        try:
+            raw = dataset[tag].value
+        except PARSE_ERRORS:
+            raise ValueError(keyword) from None
+    many = raw if isinstance(raw, (list, tuple, pydicom.multival.MultiValue)) else [raw]
+    found = []
+    for item in many:
+        word = str(item).strip(" \0\t\r\n").replace(",", ".") if item is not None else ""
+        if not word:
+            continue
+        value = float(word)
+        if value != value or value in (float("inf"), float("-inf")):
+            raise ValueError(keyword)
+        found.append(value)
+    return found
+
+
+def number(dataset: Dataset, keyword: str) -> float | None:
+    """First value as a float; None when absent, empty or not a number."""
+    try:
+        return next(iter(numbers(dataset, keyword)), None)
+    except ValueError:
+        return None
+
+
+def whole(dataset: Dataset, keyword: str) -> int | None:
+    """First value as an int; None when absent or not a whole number."""
+    value = number(dataset, keyword)
+    return int(value) if value is not None and value == int(value) else None
+
+
+def yes_no(dataset: Dataset, keyword: str) -> bool | None:
+    """YES or NO; None for anything else."""
+    return {"YES": True, "NO": False}.get((text(dataset, keyword) or "").upper())

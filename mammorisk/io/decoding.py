@@ -1,0 +1,174 @@
+"""Decoding in a child process with limits on time and memory, restarted when it dies."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import subprocess
+import sys
+import threading
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from mammorisk.errors import PixelError
+from mammorisk.io.decode_worker import receive, send
+from mammorisk.io.limits import Limits
+
+_BROKEN = (EOFError, OSError, ValueError)
+
+
+def decode_frame(
+    data: bytes,
+    *,
+    family: str,
+    rows: int,
+    columns: int,
+    bytes_per_pixel: int,
+    where: str,
+    limits: Limits,
+) -> np.ndarray:
+    """Decode one compressed frame in a child process.
+
+    Parameters
+    ----------
+    data : bytes
+    family : str
+        As :func:`mammorisk.io.codecs.decode` takes it.
+    rows, columns, bytes_per_pixel : int
+        What the header promises.
+    where : str
+        Name of the file, for errors.
+    limits : Limits
+
+    Returns
+    -------
+    ndarray of int, shape (rows, columns) or (rows, columns, channels)
+
+    Raises
+    ------
+    PixelError
+        The data are damaged, of another size, or too much for the limits.
+    """
+    pool = _pool(os.getpid(), limits.decode_memory_bytes)
+    job = {
+        "job": {
+            "family": family,
+            "rows": rows,
+            "columns": columns,
+            "bytes_per_pixel": bytes_per_pixel,
+        },
+        # Four channels at most: RGBA, which may turn out to be grey.
+        "most": rows * columns * 4,
+    }
+    decoder = pool.take()
+    try:
+        head, payload = decoder.ask(job, data, limits.decode_seconds)
+    except _BROKEN:
+        decoder.close()
+        late = decoder.timed_out
+        raise PixelError(
+            f"decoding took longer than {limits.decode_seconds:g} s"
+            if late
+            else "the decoder stopped on these data",
+            where=where,
+            remedy="The file is damaged, or pass limits=Limits(...) with higher limits.",
+        ) from None
+    pool.give_back(decoder)
+    if "error" in head:
+        raise PixelError(
+            f"the pixel data cannot be decoded ({family}: {head['error']})",
+            where=where,
+            remedy="Fetch the file again from the archive.",
+        )
+    array = np.frombuffer(payload, dtype=np.dtype(head["dtype"])).reshape(head["shape"])
+    if array.shape[:2] != (rows, columns):
+        raise PixelError(
+            f"the image is {array.shape[0]} x {array.shape[1]} pixels, its header says "
+            f"{rows} x {columns}",
+            where=where,
+            remedy="Fetch the file again from the archive.",
+        )
+    return array
+
+
+class _Decoder:
+    """One child process."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        package = Path(__file__).resolve().parents[2]
+        paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
+        self._process = subprocess.Popen(
+            # -P: a numpy.py that lies in the working folder must not be imported.
+            [sys.executable, "-P", "-m", "mammorisk.io.decode_worker", str(memory_bytes)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+        )
+        self.timed_out = False
+
+    def ask(self, job: dict, data: bytes, seconds: float) -> tuple[dict, bytes]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        watchdog = threading.Timer(seconds, self._stop)
+        watchdog.start()
+        try:
+            send(self._process.stdin, job, data)  # type: ignore[arg-type]
+            return receive(self._process.stdout)  # type: ignore[arg-type]
+        finally:
+            watchdog.cancel()
+
+    def _stop(self) -> None:
+        self.timed_out = True
+        self._process.kill()
+
+    def close(self) -> None:
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            try:
+                stream.close()
+            except OSError:
+                # A half-written message to a dead process; nothing is left to save.
+                continue
+
+
+class _Pool:
+    """Idle decoders, started when needed, at most one a core kept."""
+
+    def __init__(self, memory_bytes: int) -> None:
+        self._process = os.getpid()
+        self._memory_bytes = memory_bytes
+        self._idle: list[_Decoder] = []
+        self._lock = threading.Lock()
+
+    def take(self) -> _Decoder:
+        with self._lock:
+            if self._idle:
+                return self._idle.pop()
+        return _Decoder(self._memory_bytes)
+
+    def give_back(self, decoder: _Decoder) -> None:
+        with self._lock:
+            if not decoder.timed_out and len(self._idle) < (os.cpu_count() or 1):
+                self._idle.append(decoder)
+                return
+        decoder.close()
+
+    def close(self) -> None:
+        if os.getpid() != self._process:
+            return
+        with self._lock:
+            while self._idle:
+                self._idle.pop().close()
+
+
+@cache
+def _pool(process: int, memory_bytes: int) -> _Pool:
+    """The pool of this process: a forked child must not share its parent's pipes."""
+    pool = _Pool(memory_bytes)
+    atexit.register(pool.close)
+    return pool

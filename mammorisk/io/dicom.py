@@ -1,0 +1,328 @@
+"""A DICOM header as a View, or the reason why its image is not one."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from mammorisk.errors import PixelError, UnknownView, UnreadableDicom
+from mammorisk.exam import ImageKind, Intent, SetAside, View
+from mammorisk.greyscale import RawImage
+from mammorisk.io.acquisition import read_acquisition
+from mammorisk.io.dataset import items, numbers, quiet_pydicom, read_dataset, text, texts, whole
+from mammorisk.io.dataset import yes_no as stated
+from mammorisk.io.greyscale import read_greyscale
+from mammorisk.io.limits import Limits
+from mammorisk.io.pixels import check_size, check_syntax, load_pixels, syntax_of
+from mammorisk.io.views import HARMLESS_MODIFIERS, ViewName, view_of
+
+_PROCESSING_CLASS = "1.2.840.10008.5.1.4.1.1.1.2.1"
+_TOMOSYNTHESIS_CLASSES = (
+    "1.2.840.10008.5.1.4.1.1.13.1.3",
+    "1.2.840.10008.5.1.4.1.1.13.1.4",
+    "1.2.840.10008.5.1.4.1.1.13.1.5",
+)
+_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
+_SYNTHETIC_NAMES = ("C-VIEW", "S-VIEW", "INTELLIGENT 2D", "GENERATED_2D")
+
+#: Above this estimated magnification an image is a magnification view.
+MAGNIFICATION_LIMIT = 1.3
+
+#: Ages outside this range are marks of de-identification, not ages at screening.
+_PLAUSIBLE_AGES = (18.0, 110.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DicomImage:
+    """One DICOM file: its view, and what links it to others. Never shown to a user.
+
+    Attributes
+    ----------
+    view : View
+    patient, study : str
+        PatientID (0010,0020), StudyInstanceUID (0020,000D); empty when not stated.
+    instance : str
+        SOPInstanceUID (0008,0018).
+    made_from : frozenset of str
+        ReferencedSOPInstanceUID of SourceImageSequence (0008,2112).
+    age_years : float or None
+    """
+
+    view: View
+    patient: str
+    study: str
+    instance: str
+    made_from: frozenset[str]
+    age_years: float | None
+
+    def __repr__(self) -> str:
+        return f"<DicomImage {self.view.source}>"
+
+
+def read_dicom(path: Path, source: str, limits: Limits) -> DicomImage | SetAside:
+    """Read the header of one file.
+
+    Parameters
+    ----------
+    path : Path
+    source : str
+        Name for errors and flags.
+    limits : Limits
+
+    Returns
+    -------
+    DicomImage
+        An image that can stand for a view.
+    SetAside
+        An image of another kind, with the reason.
+
+    Raises
+    ------
+    UnreadableDicom, UnknownView, PixelError, UnsupportedSyntax, TooLarge
+    """
+    with quiet_pydicom():
+        dataset = read_dataset(path, limits)
+        # Read here once: pydicom converts values, and warns with them, on first sight.
+        if not text(dataset, "SOPClassUID") and not text(dataset, "Modality"):
+            raise UnreadableDicom(
+                "the file has no SOPClassUID and no Modality: truncated, or not DICOM",
+                where=source,
+                remedy="Fetch the file again from the archive.",
+            )
+        reason = _not_a_view(dataset)
+        if reason is not None:
+            return SetAside(source=source, reason=reason)
+        name = view_of(dataset)
+        if name.bilateral:
+            return SetAside(source=source, reason="laterality is B: both sides or a specimen")
+        modified = _modified(dataset, name)
+        if modified is not None:
+            return SetAside(source=source, reason=modified)
+        if name.position not in ("CC", "MLO", None):
+            return SetAside(source=source, reason=f"{name.position} view, not one of the four")
+        return _image(dataset, name, path, source, limits)
+
+
+def _not_a_view(dataset: Dataset) -> str | None:
+    modality = text(dataset, "Modality")
+    if modality is not None and modality != "MG":
+        # A modality is a code of two to four letters; anything longer may be anything.
+        shown = modality if re.fullmatch(r"[A-Z]{2,8}", modality) else "another"
+        return f"Modality (0008,0060) is {shown}, not MG"
+    image_class = text(dataset, "SOPClassUID") or ""
+    frames = whole(dataset, "NumberOfFrames") or 1
+    if image_class in _TOMOSYNTHESIS_CLASSES or frames > 1:
+        return "tomosynthesis, not a 2-D view"
+    words = [word.upper() for word in texts(dataset, "ImageType")]
+    if any("STEREO" in word for word in words):
+        return "stereo or biopsy image (ImageType)"
+    if stated(dataset, "QualityControlImage"):
+        return "quality-control image"
+    if (text(dataset, "ViewPosition") or "").upper() == "FLATFIELD":
+        return "quality-control image"
+    return None
+
+
+def _modified(dataset: Dataset, name: ViewName) -> str | None:
+    """Why an image does not show a whole breast in its standard projection."""
+    odd = [modifier for modifier in name.modifiers if modifier not in HARMLESS_MODIFIERS]
+    if odd:
+        return f"view modifier: {', '.join(odd)}"
+    magnification = _first_number(dataset, "EstimatedRadiographicMagnificationFactor")
+    if magnification is not None and magnification > MAGNIFICATION_LIMIT:
+        return f"magnification view (factor {magnification:.2f})"
+    return None
+
+
+def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Limits) -> DicomImage:
+    if name.laterality is None or name.position is None:
+        lacking = [
+            attribute
+            for attribute, value in (
+                ("ImageLaterality (0020,0062)", name.laterality),
+                ("ViewCodeSequence (0054,0220) or ViewPosition (0018,5101)", name.position),
+            )
+            if value is None
+        ]
+        raise UnknownView(
+            f"side and view cannot be told: no usable {' and no usable '.join(lacking)}",
+            where=source,
+            remedy='Say it yourself: read_exam({"L-CC": path, ...}).',
+        )
+    rows, columns = whole(dataset, "Rows"), whole(dataset, "Columns")
+    check_size(rows, columns, source, limits)
+    assert rows is not None
+    assert columns is not None
+    check_syntax(syntax_of(dataset), source)
+    if whole(dataset, "SamplesPerPixel") not in (None, 1):
+        raise PixelError(
+            "SamplesPerPixel (0028,0002) is not 1: a mammogram has one grey channel",
+            where=source,
+            remedy="Export the image in greyscale.",
+        )
+    greyscale, grey_flags = read_greyscale(dataset)
+    flags = [*name.flags, *grey_flags]
+    for modifier in name.modifiers:
+        flags.append(f"view modifier: {modifier}")
+    implant, partial = stated(dataset, "BreastImplantPresent"), stated(dataset, "PartialView")
+    burned_in = stated(dataset, "BurnedInAnnotation")
+    kind = _kind(dataset)
+    if implant:
+        flags.append("breast implant")
+    if partial:
+        flags.append("partial view")
+    if burned_in:
+        flags.append("burned-in annotation")
+    if kind is ImageKind.SYNTHETIC:
+        flags.append("synthetic 2D image from tomosynthesis")
+    if _executable_preamble(path):
+        flags.append("the preamble looks like a program: do not run this file")
+    pixel_mm, spacing_flag = _spacing(dataset)
+    if spacing_flag:
+        flags.append(spacing_flag)
+    acquisition = read_acquisition(dataset)
+    flags.extend(acquisition.flags)
+
+    def load() -> RawImage:
+        return load_pixels(path, greyscale, source, limits)
+
+    view = View(
+        laterality=name.laterality,
+        position=name.position,
+        load=load,
+        source=source,
+        rows=rows,
+        columns=columns,
+        kind=kind,
+        intent=_intent(dataset),
+        pixel_mm=pixel_mm,
+        modifiers=name.modifiers,
+        implant=implant,
+        partial=partial,
+        chest_wall=_chest_wall(dataset),
+        burned_in=burned_in,
+        acquisition=acquisition,
+        acquired_at=_when(dataset),
+        flags=tuple(flags),
+    )
+    return DicomImage(
+        view=view,
+        patient=text(dataset, "PatientID") or "",
+        study=text(dataset, "StudyInstanceUID") or "",
+        instance=text(dataset, "SOPInstanceUID") or "",
+        made_from=frozenset(
+            uid
+            for item in items(dataset, "SourceImageSequence")
+            if (uid := text(item, "ReferencedSOPInstanceUID"))
+        ),
+        age_years=_age(dataset),
+    )
+
+
+def _first_number(dataset: Dataset, keyword: str) -> float | None:
+    try:
+        return next(iter(numbers(dataset, keyword)), None)
+    except ValueError:
+        return None
+
+
+def _kind(dataset: Dataset) -> ImageKind:
+    described = " ".join(
+        [*texts(dataset, "ImageType")[2:], text(dataset, "SeriesDescription") or ""]
+    ).upper()
+    if any(name in described for name in _SYNTHETIC_NAMES):
+        return ImageKind.SYNTHETIC
+    if (text(dataset, "DetectorType") or "").upper() == "FILM":
+        return ImageKind.FILM
+    if (text(dataset, "SOPClassUID") or "").startswith(_SECONDARY_CAPTURE):
+        return ImageKind.FILM
+    return ImageKind.FFDM
+
+
+def _intent(dataset: Dataset) -> Intent:
+    said = (text(dataset, "PresentationIntentType") or "").upper()
+    if said == "FOR PROCESSING" or text(dataset, "SOPClassUID") == _PROCESSING_CLASS:
+        return Intent.PROCESSING
+    return Intent.PRESENTATION if said == "FOR PRESENTATION" else Intent.UNKNOWN
+
+
+def _chest_wall(dataset: Dataset) -> str | None:
+    """PatientOrientation (0020,0020): rows running towards posterior end at the chest wall."""
+    first = (texts(dataset, "PatientOrientation") or [""])[0].upper()
+    return {"P": "right", "A": "left"}.get(first[:1])
+
+
+def _when(dataset: Dataset) -> str | None:
+    day = text(dataset, "AcquisitionDate") or text(dataset, "ContentDate")
+    day = day or text(dataset, "StudyDate") or ""
+    time = text(dataset, "AcquisitionTime") or text(dataset, "ContentTime") or ""
+    return f"{day} {time}" if day or time else None
+
+
+def _spacing(dataset: Dataset) -> tuple[float | None, str | None]:
+    """Pixel spacing in the breast in mm, and a flag.
+
+    PixelSpacing (0028,0030) counts where PixelSpacingCalibrationType (0028,0A02) says it is
+    calibrated, or where it stands alone; else ImagerPixelSpacing (0018,1164) over the estimated
+    magnification.
+    """
+    imager = _pair(dataset, "ImagerPixelSpacing")
+    spacing = _pair(dataset, "PixelSpacing")
+    calibrated = (text(dataset, "PixelSpacingCalibrationType") or "").upper()
+    if spacing is not None and (calibrated in ("GEOMETRY", "FIDUCIAL") or imager is None):
+        return spacing, None
+    if imager is None:
+        return None, "pixel spacing unknown"
+    magnification = _first_number(dataset, "EstimatedRadiographicMagnificationFactor")
+    if magnification is None or not 1 <= magnification <= MAGNIFICATION_LIMIT:
+        return imager, None
+    return imager / magnification, None
+
+
+def _pair(dataset: Dataset, keyword: str) -> float | None:
+    try:
+        pair = numbers(dataset, keyword)
+    except ValueError:
+        return None
+    # Square pixels of a mammogram, digitised film included.
+    if len(pair) != 2 or abs(pair[0] - pair[1]) > 0.01 * max(pair) or not 0.02 <= pair[0] <= 2:
+        return None
+    return pair[0]
+
+
+def _age(dataset: Dataset) -> float | None:
+    """PatientAge (0010,1010), else acquisition minus birth date; None when implausible."""
+    match = re.fullmatch(r"(\d{3})([DWMY])", text(dataset, "PatientAge") or "")
+    low, high = _PLAUSIBLE_AGES
+    if match:
+        per_year = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[match.group(2)]
+        age = int(match.group(1)) / per_year
+        if low <= age <= high:
+            return age
+    born = _day(text(dataset, "PatientBirthDate"))
+    seen = _day(text(dataset, "AcquisitionDate") or text(dataset, "StudyDate"))
+    if born is None or seen is None:
+        return None
+    age = seen - born
+    return round(age, 2) if low <= age <= high else None
+
+
+def _day(written: str | None) -> float | None:
+    """A DICOM date as a year with its fraction."""
+    match = re.fullmatch(r"(\d{4})\.?(\d{2})\.?(\d{2})", written or "")
+    if not match:
+        return None
+    year, month, day = (int(part) for part in match.groups())
+    if not (1850 <= year <= 2200 and 1 <= month <= 12 and 1 <= day <= 31):
+        return None
+    return year + (month - 1 + (day - 1) / 31) / 12
+
+
+def _executable_preamble(path: Path) -> bool:
+    """CVE-2019-11687: the 128 free bytes in front may hold a Windows or Linux program header."""
+    with open(path, "rb") as handle:
+        head = handle.read(4)
+    return head.startswith((b"MZ", b"\x7fELF", b"#!"))

@@ -1,0 +1,33 @@
+"""Limits: what a file may ask for, checked before memory is taken."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """Bounds on files and images.
+
+    Attributes
+    ----------
+    max_file_bytes : int
+        Largest file opened. The largest mammograms are near 60 MB uncompressed.
+    max_pixels : int
+        Largest rows x columns of an image; the largest detectors have about 24 million.
+    max_files : int
+        Files looked at in one exam's folder.
+    max_folder_depth : int
+        Levels of folders below the one given.
+    decode_seconds : float
+        Longest time a decoder may take for one image before it is stopped.
+    decode_memory_bytes : int
+        Address space a decoder may take.
+    """
+
+    max_file_bytes: int = 512 * 2**20
+    max_pixels: int = 64_000_000
+    max_files: int = 2_000
+    max_folder_depth: int = 6
+    decode_seconds: float = 60.0
+    decode_memory_bytes: int = 4 * 2**30

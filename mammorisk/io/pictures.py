@@ -1,0 +1,156 @@
+"""Mammograms as PNG or TIFF: 16-bit grey, view in the name, no header to speak of."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+
+from mammorisk.errors import PixelError, UnreadableFile
+from mammorisk.exam import Laterality, View
+from mammorisk.greyscale import Greyscale, RawImage
+from mammorisk.io.dataset import file_size
+from mammorisk.io.decoding import decode_frame
+from mammorisk.io.limits import Limits
+from mammorisk.io.pixels import check_size
+
+PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
+TIFF_MAGICS = (b"II*\0", b"MM\0*")
+_PNG_GREY, _PNG_PALETTE = (0, 2, 4, 6), 3
+
+
+def picture_view(
+    path: Path,
+    source: str,
+    laterality: Laterality,
+    position: str,
+    *,
+    pixel_mm: float | None,
+    limits: Limits,
+) -> View:
+    """The view in a PNG or TIFF file; its size and depth are read, its pixels are not.
+
+    Parameters
+    ----------
+    path : Path
+    source : str
+        Name for errors and flags.
+    laterality, position
+        From the file name or the user.
+    pixel_mm : float or None
+        Pixel spacing in the breast in mm, if the user states it: resolution written into such
+        files is mostly that of a screen, so it is not read.
+    limits : Limits
+
+    Returns
+    -------
+    View
+
+    Raises
+    ------
+    UnreadableFile, PixelError, TooLarge
+        The file is not what it claims, not grey, or too large.
+    """
+    size = file_size(path, limits)
+    with open(path, "rb") as handle:
+        head = handle.read(33)
+    family = "png" if head.startswith(PNG_MAGIC) else "tiff"
+    rows, columns, bits = _png_size(head, source) if family == "png" else _tiff_size(path, source)
+    check_size(rows, columns, source, limits)
+    flags = ["no acquisition header"]
+    if bits <= 8:
+        flags.append("8-bit image: grey levels are coarse")
+    if pixel_mm is None:
+        flags.append("pixel spacing unknown")
+    greyscale = Greyscale(bits_stored=bits)
+
+    def load() -> RawImage:
+        data = path.read_bytes()
+        if len(data) != size:
+            raise UnreadableFile("the file changed while it was used", where=source)
+        pixels = decode_frame(
+            data,
+            family=family,
+            rows=rows,
+            columns=columns,
+            bytes_per_pixel=2,
+            where=source,
+            limits=limits,
+        )
+        return RawImage(pixels=_one_channel(pixels, source), greyscale=greyscale)
+
+    return View(
+        laterality=laterality,
+        position=position,
+        load=load,
+        source=source,
+        rows=rows,
+        columns=columns,
+        pixel_mm=pixel_mm,
+        flags=tuple(flags),
+    )
+
+
+def _png_size(head: bytes, source: str) -> tuple[int, int, int]:
+    if len(head) < 33 or head[12:16] != b"IHDR":
+        raise UnreadableFile("the PNG has no header chunk", where=source, remedy="Export it again.")
+    columns, rows, bits, colour = struct.unpack(">IIBB", head[16:26])
+    if colour == _PNG_PALETTE or colour not in _PNG_GREY or bits not in (8, 16):
+        raise PixelError(
+            f"the PNG is not 8- or 16-bit grey (colour type {colour}, {bits} bits)",
+            where=source,
+            remedy="Export it as 16-bit greyscale.",
+        )
+    return rows, columns, bits
+
+
+def _tiff_size(path: Path, source: str) -> tuple[int, int, int]:
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as file:
+            pages = len(file.pages)
+            page = file.pages[0]
+            shape, dtype = page.shape, page.dtype
+    except (
+        tifffile.TiffFileError,
+        ValueError,
+        OSError,
+        LookupError,
+        TypeError,
+        struct.error,
+        MemoryError,
+        AttributeError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
+        raise UnreadableFile(
+            f"the TIFF cannot be read ({type(error).__name__})",
+            where=source,
+            remedy="Export it again.",
+        ) from None
+    if pages != 1:
+        raise PixelError(
+            f"the TIFF holds {pages} images", where=source, remedy="Give one file a view."
+        )
+    if dtype is None or dtype.kind != "u" or dtype.itemsize > 2 or len(shape) not in (2, 3):
+        raise PixelError(
+            f"the TIFF is not 8- or 16-bit grey ({dtype})",
+            where=source,
+            remedy="Export it as unsigned 16-bit greyscale.",
+        )
+    return int(shape[0]), int(shape[1]), 8 * dtype.itemsize
+
+
+def _one_channel(pixels: np.ndarray, source: str) -> np.ndarray:
+    """Grey stored in several channels is accepted when it is grey; alpha must be opaque."""
+    if pixels.ndim == 2:
+        return pixels
+    colours = pixels[..., : 1 if pixels.shape[2] <= 2 else 3]
+    alpha = pixels[..., -1] if pixels.shape[2] in (2, 4) else None
+    if (colours != colours[..., :1]).any() or (alpha is not None and alpha.min() != alpha.max()):
+        raise PixelError(
+            "the image is in colour", where=source, remedy="Export it as 16-bit greyscale."
+        )
+    return np.ascontiguousarray(colours[..., 0])

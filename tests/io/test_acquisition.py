@@ -1,0 +1,121 @@
+"""Acquisition parameters: units, plausibility, and values in odd places and forms."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import pytest
+from pydicom.dataset import Dataset
+from pydicom.tag import Tag
+
+from mammorisk import Acquisition, read_exam
+from mammorisk.io.acquisition import flag_force_units
+from tests import factories as f
+
+
+def acquisition(path: Path) -> Acquisition:
+    return next(iter(read_exam(path, allow_missing_views=True))).acquisition
+
+
+def test_units(tmp_path: Path) -> None:
+    a = acquisition(
+        f.write_view(
+            tmp_path / "a.dcm",
+            OrganDose="0.0152",
+            Exposure="71",
+            ExposureInuAs="71400",
+            FilterMaterial=["RHODIUM", "ALUMINIUM"],
+            PositionerPrimaryAngle="-45",
+            Grid="NONE",
+        )
+    )
+    assert a.glandular_dose_mgy == pytest.approx(1.52)
+    assert a.mas == pytest.approx(71.4)
+    assert (a.force_n, a.thickness_mm, a.kvp) == (110, 58, 29)
+    assert (a.anode, a.filter, a.grid, a.angle_deg) == ("tungsten", "rhodium/aluminum", False, 45)
+    assert a.manufacturer == "hologic"
+    assert a.summary() == "58 mm, 110 N, 29 kV, 71 mAs, Tungsten/Rhodium/aluminum"
+
+
+def test_zero_is_missing_and_implausible_is_not_used(tmp_path: Path) -> None:
+    a = acquisition(
+        f.write_view(tmp_path / "a.dcm", CompressionForce="0", BodyPartThickness="4", KVP="280")
+    )
+    assert (a.force_n, a.thickness_mm, a.kvp) == (None, None, None)
+    assert a.raw == {"BodyPartThickness": 4, "KVP": 280}
+    assert "CompressionForce: zero is missing" in a.flags
+    assert "KVP: 280 is implausible, not used" in a.flags
+
+
+@pytest.mark.parametrize(
+    ("written", "value"),
+    [(b"1.1e2 ", 110), (b" 110", 110), (b"110,0 ", 110), (b"", None), (b"abc ", None)],
+)
+def test_decimal_strings_in_the_wild(tmp_path: Path, written: bytes, value: float | None) -> None:
+    dataset = f.mammogram()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        dataset[Tag("CompressionForce")]._value = written.decode()
+        f.save(dataset, tmp_path / "a.dcm")
+    assert acquisition(tmp_path / "a.dcm").force_n == value
+
+
+def test_tomosynthesis_keeps_its_values_in_a_sequence(tmp_path: Path) -> None:
+    from mammorisk.io.acquisition import read_acquisition
+
+    projection, item, dataset = Dataset(), Dataset(), Dataset()
+    projection.KVP = "31"
+    item.PerProjectionAcquisitionSequence = [projection]
+    item.CompressionForce, item.BodyPartThickness = "9.963969e+01", "39"
+    dataset.XRay3DAcquisitionSequence = [item]
+    a = read_acquisition(dataset)
+    assert (a.force_n, a.thickness_mm, a.kvp) == (pytest.approx(99.64, abs=0.01), 39, 31)
+    assert any("XRay3DAcquisitionSequence" in flag for flag in a.flags)
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "maker"),
+    [
+        ("LORAD", "", "hologic"),
+        ("GE MEDICAL SYSTEMS", "", "ge"),
+        ("", "Mammomat Inspiration", "siemens"),
+        ("Acme", "X", "acme"),
+    ],
+)
+def test_manufacturers(tmp_path: Path, name: str, model: str, maker: str) -> None:
+    path = f.write_view(tmp_path / "a.dcm", Manufacturer=name, ManufacturerModelName=model)
+    assert acquisition(path).manufacturer == maker
+
+
+def test_force_units_are_told_by_the_group_and_never_rescaled() -> None:
+    def group(model: str, forces: list[float]) -> list[Acquisition]:
+        return [
+            Acquisition(model=model, force_n=v)
+            if 10 <= v <= 250
+            else Acquisition(model=model, raw={"CompressionForce": v})
+            for v in forces
+        ]
+
+    images = [*group("a", [9, 12, 14]), *group("b", [100, 110, 12]), *group("c", [1000, 1200])]
+    flags = flag_force_units([*images, Acquisition(model="d")])
+    assert ["daN" in flag for flag in flags] == [True] * 3 + [False] * 6
+    assert ["dN" in flag for flag in flags[6:8]] == [True, True]
+    assert flags[3:6] == ["", "", ""]
+    assert images[1].force_n == 12
+
+
+def test_pixel_spacing(tmp_path: Path) -> None:
+    def spacing(**attributes: object) -> float | None:
+        path = f.write_view(tmp_path / "a.dcm", **attributes)
+        return read_exam(path, allow_missing_views=True)["L-CC"].pixel_mm
+
+    assert spacing() == 0.7
+    assert spacing(
+        ImagerPixelSpacing=["0.1", "0.1"], EstimatedRadiographicMagnificationFactor="1.07"
+    ) == pytest.approx(0.1 / 1.07)
+    assert spacing(ImagerPixelSpacing=None, PixelSpacing=["0.085", "0.085"]) == 0.085
+    assert spacing(PixelSpacing=["53.96", "53.96"]) == 0.7
+    assert spacing(PixelSpacing=["0.6", "0.6"], PixelSpacingCalibrationType="FIDUCIAL") == 0.6
+    assert spacing(ImagerPixelSpacing=None) is None
+    assert spacing(ImagerPixelSpacing=["0.1", "0.2"]) is None

@@ -1,0 +1,109 @@
+"""One test a transfer syntax, on files written here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pydicom
+import pytest
+
+from mammorisk import read_exam
+from mammorisk.io import Limits
+from tests import factories as f
+
+
+def load(path: Path) -> np.ndarray:
+    exam = read_exam(path, allow_missing_views=True)
+    return exam["L-CC"].load().pixels
+
+
+@pytest.mark.parametrize(
+    "syntax",
+    [
+        f.IMPLICIT,
+        f.EXPLICIT,
+        f.BIG_ENDIAN,
+        f.DEFLATED,
+        f.RLE,
+        f.JPEG_LOSSLESS,
+        f.JPEG_LOSSLESS_SV1,
+        f.JPEG_LS,
+        f.JPEG_2000,
+        f.HTJ2K,
+    ],
+    ids=lambda uid: pydicom.uid.UID(uid).name,
+)
+def test_lossless_syntaxes_are_bit_exact(tmp_path: Path, syntax: str) -> None:
+    pixels = f.breast_pixels()
+    path = f.write_view(tmp_path / "a.dcm", pixels=pixels, syntax=syntax)
+    np.testing.assert_array_equal(load(path), pixels)
+
+
+@pytest.mark.parametrize(
+    ("syntax", "bits", "tolerance"),
+    [(f.JPEG_8, 8, 12), (f.JPEG_12, 12, 60), (f.JPEG_LS_NEAR, 12, 2), (f.JPEG_2000_LOSSY, 12, 60)],
+    ids=["JPEG baseline", "JPEG extended 12 bit", "JPEG-LS near-lossless", "JPEG 2000 lossy"],
+)
+def test_lossy_syntaxes_are_close(tmp_path: Path, syntax: str, bits: int, tolerance: int) -> None:
+    pixels = f.breast_pixels(bits=bits)
+    path = f.write_view(tmp_path / "a.dcm", pixels=pixels, syntax=syntax, bits=bits)
+    difference = np.abs(load(path).astype(int) - pixels.astype(int))
+    assert difference.max() <= tolerance
+    assert difference.mean() <= tolerance / 2
+
+
+@pytest.mark.parametrize("syntax", [f.RLE, f.JPEG_LOSSLESS_SV1, f.JPEG_LS, f.JPEG_2000, f.HTJ2K])
+def test_pydicoms_own_decoders_agree(tmp_path: Path, syntax: str) -> None:
+    path = f.write_view(tmp_path / "a.dcm", syntax=syntax)
+    np.testing.assert_array_equal(load(path), pydicom.dcmread(path).pixel_array)
+
+
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("syntax", [f.EXPLICIT, f.JPEG_2000, f.RLE])
+def test_depths(tmp_path: Path, bits: int, syntax: str) -> None:
+    pixels = f.breast_pixels(bits=bits)
+    path = f.write_view(tmp_path / "a.dcm", pixels=pixels, bits=bits, syntax=syntax)
+    np.testing.assert_array_equal(load(path), pixels)
+    exam = read_exam(path, allow_missing_views=True)
+    assert exam["L-CC"].load().greyscale.bits_stored == bits
+
+
+@pytest.mark.parametrize("syntax", [f.EXPLICIT, f.BIG_ENDIAN, f.RLE])
+def test_signed_pixels(tmp_path: Path, syntax: str) -> None:
+    pixels = np.minimum(f.breast_pixels().astype(np.int16) - 1500, 2047)
+    if syntax == f.RLE:
+        stored = pixels.view(np.uint16)
+        path = f.write_view(tmp_path / "a.dcm", pixels=stored, syntax=syntax, PixelRepresentation=1)
+    else:
+        path = f.write_view(tmp_path / "a.dcm", pixels=pixels, syntax=syntax, bits=12)
+    got = load(path)
+    np.testing.assert_array_equal(got, pixels)
+    assert got.min() == -1500
+
+
+def test_bits_above_the_stored_ones_are_removed(tmp_path: Path) -> None:
+    pixels = f.breast_pixels()
+    path = f.write_view(tmp_path / "a.dcm", pixels=pixels | 0xF000, bits=12)
+    np.testing.assert_array_equal(load(path), pixels)
+
+
+def test_left_aligned_bits(tmp_path: Path) -> None:
+    pixels = f.breast_pixels()
+    path = f.write_view(tmp_path / "a.dcm", pixels=pixels << 4, bits=12, HighBit=15)
+    np.testing.assert_array_equal(load(path), pixels)
+
+
+def test_a_codec_over_its_limits_is_stopped_and_the_next_image_is_read(tmp_path: Path) -> None:
+    from mammorisk.errors import PixelError
+
+    path = f.write_view(tmp_path / "a.dcm", syntax=f.JPEG_2000)
+    hasty = Limits(decode_seconds=0.001)
+    view = read_exam(path, allow_missing_views=True, limits=hasty)["L-CC"]
+    with pytest.raises(PixelError, match="longer than"):
+        view.load()
+    cramped = Limits(decode_memory_bytes=2**20)
+    view = read_exam(path, allow_missing_views=True, limits=cramped)["L-CC"]
+    with pytest.raises(PixelError):
+        view.load()
+    np.testing.assert_array_equal(load(path), f.breast_pixels())
