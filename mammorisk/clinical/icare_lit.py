@@ -22,6 +22,7 @@ from mammorisk.clinical.icare_submodel import (
     Floats,
     Labels,
     SubmodelName,
+    Terms,
     reference_terms,
     submodel,
     submodel_risk,
@@ -118,25 +119,18 @@ class IcareLit(ClinicalModel):
         )
         no_menopause = women.is_in("menopausal_status", "pre", "peri") & ~younger
         notes.add(no_menopause, "before menopause at 50 or later: age at menopause as unknown")
-        parts: tuple[tuple[SubmodelName, NDArray[np.bool_]], ...] = (
-            ("lt50", younger),
-            ("ge50", ~younger),
-        )
-        for name, rows in parts:
-            if rows.any():
-                covariates = _covariates(women.take(rows), name)
-                _report(name, covariates, rows, factors, notes)
         if younger.any():
-            covariates = _covariates(women.take(younger), "lt50")
-            before = submodel_risk(
-                "lt50", covariates, age[younger], np.minimum(end[younger], _SPLIT_AGE)
-            )
+            terms = submodel("lt50").terms(_covariates(women.take(younger), "lt50"))
+            _report("lt50", terms, younger, younger, factors, notes)
+            first = np.minimum(end[younger], _SPLIT_AGE)
+            before = submodel_risk("lt50", terms.values, age[younger], first)
             risk[younger], alive[younger] = before
         later = ~younger | (end > _SPLIT_AGE).any(axis=1)
         if later.any():
-            covariates = _covariates(women.take(later), "ge50")
+            terms = submodel("ge50").terms(_covariates(women.take(later), "ge50"))
+            _report("ge50", terms, later, ~younger, factors, notes)
             start = np.maximum(age[later], _SPLIT_AGE)
-            after = submodel_risk("ge50", covariates, start, end[later])
+            after = submodel_risk("ge50", terms.values, start, end[later])
             risk[later] += alive[later] * after.risk
         return risk, factors
 
@@ -187,7 +181,8 @@ def from_covariates(frame: pd.DataFrame, horizon: float, submodel_name: Submodel
     within = (start >= 0) & (end <= LAST_AGE + 1e-9)
     end = np.where(within, np.minimum(end, LAST_AGE), np.nan)
     start = np.where(within, start, 0.0)
-    risk = submodel_risk(submodel_name, covariates, start, end[:, None]).risk[:, 0]
+    terms = model.terms(covariates).values
+    risk = submodel_risk(submodel_name, terms, start, end[:, None]).risk[:, 0]
     return pd.Series(risk, index=frame.index, name=f"risk_{horizon:g}y")
 
 
@@ -295,21 +290,25 @@ def _mean_height_term(name: SubmodelName) -> float:
 
 def _report(
     name: SubmodelName,
-    covariates: Covariates,
+    terms: Terms,
     rows: NDArray[np.bool_],
+    told: NDArray[np.bool_],
     factors: dict[str, Floats],
     notes: Notes,
 ) -> None:
-    """Contributions and unknown covariates of the women scored first by this model."""
-    terms = submodel(name).terms(covariates)
-    for j, covariate in enumerate(terms.names):
-        field = _FIELDS[covariate]
-        values = terms.values[:, j]
-        if covariate == "height":
+    """Contributions and unknown answers of women by the model of their present age.
+
+    ``terms`` has a row for each woman of ``rows``; only those of ``told``, among them, are told.
+    """
+    among = told[rows]
+    for j, term in enumerate(terms.names):
+        field = _FIELDS[term]
+        values = terms.values[among, j]
+        if term == "height":
             # Nobody is 0 dm tall: the reference woman has the sample's mean height.
             values = values - _mean_height_term(name)
-        factors.setdefault(field, np.full(len(rows), np.nan))[rows] = values
-        if covariate in covariates and covariate != "oc_current":
+        factors.setdefault(field, np.full(len(rows), np.nan))[told] = values
+        if ":" not in term and term != "oc_current":
             unknown = np.zeros(len(rows), dtype=bool)
-            unknown[rows] = np.isnan(values)
+            unknown[told] = np.isnan(values)
             notes.add(unknown, field, under="unknown, averaged over a reference sample")

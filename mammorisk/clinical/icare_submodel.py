@@ -160,16 +160,14 @@ def yearly_rates(name: SubmodelName) -> YearlyRates:
     )
 
 
-def submodel_risk(
-    name: SubmodelName, covariates: Covariates, start: Floats, end: Floats
-) -> AbsoluteRisk:
+def submodel_risk(name: SubmodelName, terms: Floats, start: Floats, end: Floats) -> AbsoluteRisk:
     """Risk of women under one model, missing covariates averaged over the reference sample.
 
     Parameters
     ----------
     name : {"lt50", "ge50"}
-    covariates : dict of str to ndarray, shape (n,)
-        See :meth:`Submodel.terms`.
+    terms : ndarray, shape (n, n_terms)
+        Values of :meth:`Submodel.terms`; NaN where missing.
     start : ndarray, shape (n,)
         Age now, years.
     end : ndarray, shape (n, k)
@@ -179,7 +177,6 @@ def submodel_risk(
     -------
     AbsoluteRisk
     """
-    terms = submodel(name).terms(covariates).values
     missing = np.isnan(terms).any(axis=1)
     out = AbsoluteRisk(np.full(end.shape, np.nan), np.full(end.shape, np.nan))
     full = ~missing

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
-from oracles import DENSITY, RACE, SOURCES, read_oracle
 
 from mammorisk.clinical import load_clinical
 from mammorisk.clinical.bcrat import from_codes
 from mammorisk.clinical.claus import from_relatives
 from mammorisk.clinical.icare_lit import from_covariates
+from tests.clinical.oracles import DENSITY, RACE, SOURCES, read_oracle
 
 pytestmark = pytest.mark.parametrize("source", SOURCES)
 
