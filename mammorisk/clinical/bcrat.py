@@ -29,7 +29,7 @@ from mammorisk.clinical.bcrat_codes import (
 from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.clinical.tables import load_table
-from mammorisk.errors import QuestionnaireError
+from mammorisk.errors import ModelError, QuestionnaireError
 from mammorisk.risk_model import ModelCard
 
 if TYPE_CHECKING:
@@ -88,6 +88,11 @@ def _rates(rates: RateSet, white: RateSet | None) -> YearlyRates:
     return YearlyRates(first_age=_FIRST_AGE, cause=cause, other=other)
 
 
+def _check_rates(rates: str) -> None:
+    if rates not in RATE_SETS:
+        raise ModelError(f"BCRAT has no rates {rates!r}", remedy=f"One of: {', '.join(RATE_SETS)}.")
+
+
 def from_codes(frame: pd.DataFrame, *, rates: RateSet = "default") -> pd.DataFrame:
     """Risk from the raw codes of the published software.
 
@@ -114,6 +119,8 @@ def from_codes(frame: pd.DataFrame, *, rates: RateSet = "default") -> pd.DataFra
     ------
     QuestionnaireError
         A column is missing.
+    ModelError
+        There is no such set of rates.
     """
     import pandas as pd
 
@@ -123,7 +130,12 @@ def from_codes(frame: pd.DataFrame, *, rates: RateSet = "default") -> pd.DataFra
             f"columns are missing: {', '.join(absent)}",
             remedy=f"BCRAT codes have the columns {', '.join(COLUMNS)}.",
         )
-    raw = {name: frame[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in COLUMNS}
+    _check_rates(rates)
+    # Text that is no number ends as a missing code, which its row's reason names.
+    raw = {
+        name: pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64, na_value=np.nan)
+        for name in COLUMNS
+    }
     categories = categorise(raw)
     under = np.exp(sum(log_relative_risk(categories, from_50=False).values()))
     over = np.exp(sum(log_relative_risk(categories, from_50=True).values()))

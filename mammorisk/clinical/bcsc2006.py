@@ -50,8 +50,8 @@ _FIELDS = {
 class Bcsc2006(ClinicalModel):
     """The Breast Cancer Surveillance Consortium model of 2006 (Barlow): one year only.
 
-    Its risk must not be scaled to other horizons: five times the one-year risk overestimates two-
-    to threefold.
+    Its risk must not be scaled to other horizons: in the year after a screen cancers are found that
+    screening brings forward, in situ ones among them.
     """
 
     last_age: ClassVar[float] = np.inf

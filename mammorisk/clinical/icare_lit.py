@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from numbers import Real
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,13 +23,13 @@ from mammorisk.clinical.icare_submodel import (
     Labels,
     SubmodelName,
     Terms,
+    load_submodel,
     reference_terms,
-    submodel,
     submodel_risk,
 )
 from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
-from mammorisk.errors import HorizonError, QuestionnaireError
+from mammorisk.errors import HorizonError, ModelError, QuestionnaireError
 from mammorisk.risk_model import ModelCard
 
 if TYPE_CHECKING:
@@ -120,14 +120,14 @@ class IcareLit(ClinicalModel):
         no_menopause = women.is_in("menopausal_status", "pre", "peri") & ~younger
         notes.add(no_menopause, "before menopause at 50 or later: age at menopause as unknown")
         if younger.any():
-            terms = submodel("lt50").terms(_covariates(women.take(younger), "lt50"))
+            terms = load_submodel("lt50").terms(_covariates(women.take(younger), "lt50"))
             _report("lt50", terms, younger, younger, factors, notes)
             first = np.minimum(end[younger], _SPLIT_AGE)
             before = submodel_risk("lt50", terms.values, age[younger], first)
             risk[younger], alive[younger] = before
         later = ~younger | (end > _SPLIT_AGE).any(axis=1)
         if later.any():
-            terms = submodel("ge50").terms(_covariates(women.take(later), "ge50"))
+            terms = load_submodel("ge50").terms(_covariates(women.take(later), "ge50"))
             _report("ge50", terms, later, ~younger, factors, notes)
             start = np.maximum(age[later], _SPLIT_AGE)
             after = submodel_risk("ge50", terms.values, start, end[later])
@@ -135,7 +135,7 @@ class IcareLit(ClinicalModel):
         return risk, factors
 
 
-def from_covariates(frame: pd.DataFrame, horizon: float, submodel_name: SubmodelName) -> pd.Series:
+def from_covariates(frame: pd.DataFrame, horizon: float, submodel: SubmodelName) -> pd.Series:
     """Risk from covariates as iCARE names and codes them, under one of the two models.
 
     Parameters
@@ -148,7 +148,7 @@ def from_covariates(frame: pd.DataFrame, horizon: float, submodel_name: Submodel
         reference sample.
     horizon : float
         Years.
-    submodel_name : {"lt50", "ge50"}
+    submodel : {"lt50", "ge50"}
         Applied over the whole interval, whatever the age.
 
     Returns
@@ -160,6 +160,8 @@ def from_covariates(frame: pd.DataFrame, horizon: float, submodel_name: Submodel
     ------
     HorizonError
         The horizon is not above 0.
+    ModelError
+        There is no such submodel.
     QuestionnaireError
         ``age`` is missing, a value is not a level of its covariate, or a height is not in
         decimetres.
@@ -168,21 +170,23 @@ def from_covariates(frame: pd.DataFrame, horizon: float, submodel_name: Submodel
 
     if "age" not in frame.columns:
         raise QuestionnaireError("the table has no column age")
+    if submodel not in get_args(SubmodelName):
+        raise ModelError(f"iCARE-Lit has no submodel {submodel!r}", remedy="lt50 or ge50.")
     if not horizon > 0:
         raise HorizonError(f"{horizon!r} is not a horizon", remedy="Give years above 0.")
-    model = submodel(submodel_name)
+    model = load_submodel(submodel)
     covariates: Covariates = {}
     for name in model.covariates:
         column = frame[name] if name in frame.columns else pd.Series(None, frame.index, object)
         levels = model.factors.get(name)
         covariates[name] = _numbers(name, column) if levels is None else _levels(column, levels)
-    start = frame["age"].to_numpy(dtype=np.float64, na_value=np.nan)
+    start = pd.to_numeric(frame["age"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
     end = start + horizon
     within = (start >= 0) & (end <= LAST_AGE + 1e-9)
     end = np.where(within, np.minimum(end, LAST_AGE), np.nan)
     start = np.where(within, start, 0.0)
     terms = model.terms(covariates).values
-    risk = submodel_risk(submodel_name, terms, start, end[:, None]).risk[:, 0]
+    risk = submodel_risk(submodel, terms, start, end[:, None]).risk[:, 0]
     return pd.Series(risk, index=frame.index, name=f"risk_{horizon:g}y")
 
 

@@ -107,7 +107,7 @@ def _at_level(values: NDArray[Any], level: str) -> NDArray[np.bool_]:
 
 
 @cache
-def submodel(name: SubmodelName) -> Submodel:
+def load_submodel(name: SubmodelName) -> Submodel:
     """The coefficients of one model."""
     return Submodel(name=name, **load_table("icare_lit")["submodels"][name])
 
@@ -117,7 +117,7 @@ def reference_terms(name: SubmodelName) -> Terms:
     """Terms of the reference sample that stands for the population."""
     import pandas as pd
 
-    model = submodel(name)
+    model = load_submodel(name)
     # keep_default_na would read no level as missing; the sample is complete.
     sample = pd.read_csv(
         data_file(f"icare_lit_reference_{name}.csv.gz"),

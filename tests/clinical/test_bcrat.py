@@ -8,7 +8,7 @@ import pytest
 
 from mammorisk.clinical import load_clinical
 from mammorisk.clinical.bcrat import Bcrat, from_codes
-from mammorisk.errors import QuestionnaireError
+from mammorisk.errors import ModelError, QuestionnaireError
 
 BASE = {
     "T1": 50.0,
@@ -89,6 +89,14 @@ def test_missing_hyperplasia_with_a_biopsy_is_no_error_but_has_no_risk() -> None
 def test_a_missing_column_is_named() -> None:
     with pytest.raises(QuestionnaireError, match="AgeMen, Race"):
         from_codes(pd.DataFrame([BASE]).drop(columns=["AgeMen", "Race"]))
+    with pytest.raises(ModelError, match="white_1992_1996"):
+        from_codes(pd.DataFrame([BASE]), rates="black")  # type: ignore[arg-type]
+
+
+def test_text_is_a_missing_code() -> None:
+    row = from_codes(pd.DataFrame([BASE | {"N_Rels": "two"}])).iloc[0]
+    assert row["error"]
+    assert row["reason"].startswith("N_Rels missing")
 
 
 def test_a_questionnaire_scores_as_its_codes() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from mammorisk.clinical.icare_lit import IcareLit, from_covariates
 from mammorisk.clinical.icare_submodel import reference_terms, yearly_rates
-from mammorisk.errors import HorizonError, QuestionnaireError
+from mammorisk.errors import HorizonError, ModelError, QuestionnaireError
 
 COMPLETE = {
     "age_menarche": 12,
@@ -125,7 +125,9 @@ def test_values_that_are_no_covariates_are_refused(column: str, value: object) -
         covariate_risk({column: value}, 60, 5, "ge50")
 
 
-def test_age_and_horizon_are_needed() -> None:
+def test_age_horizon_and_submodel_are_needed() -> None:
+    with pytest.raises(ModelError, match="lt50 or ge50"):
+        covariate_risk({}, 60, 5, "gt50")
     with pytest.raises(QuestionnaireError, match="age"):
         from_covariates(pd.DataFrame({"height": [16.3]}), 5, "ge50")
     with pytest.raises(HorizonError):
