@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -12,7 +14,7 @@ from numpy.typing import NDArray
 
 from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.notes import Notes
-from mammorisk.errors import HorizonError, ModelError
+from mammorisk.errors import HorizonError, ModelError, OutputError
 from mammorisk.questionnaire import check_frame
 from mammorisk.risk_model import DEFAULT_HORIZONS, Horizon, RiskModel, Scores, check_horizons
 
@@ -20,6 +22,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
+
+#: Format of a saved model folder; ``mammorisk.model`` refuses a later one than it knows.
+FORMAT_VERSION = 1
 
 #: Women scored at a time: arrays of this length stay in the processor's cache.
 CHUNK = 32_768
@@ -59,6 +64,32 @@ class ClinicalModel(RiskModel):
             raise ModelError(
                 f"{self.name} has no {option}={value!r}", remedy=f"One of: {', '.join(allowed)}."
             )
+
+    def save(self, folder: str | Path) -> None:
+        """Write the model's name and options to a folder that ``mammorisk.load_model`` reads.
+
+        Parameters
+        ----------
+        folder : str or path
+            Made where it does not exist; a ``config.json`` in it is replaced.
+
+        Raises
+        ------
+        OutputError
+            It cannot be written.
+        """
+        config = {"format_version": FORMAT_VERSION, "name": self.name, "options": self.options}
+        folder = Path(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(config, indent=1) + "\n"
+            (folder / "config.json").write_text(text, encoding="utf-8")
+        except OSError as error:
+            raise OutputError(
+                f"the model cannot be written ({type(error).__name__})",
+                where=folder.name,
+                remedy="Choose a folder that can be written to.",
+            ) from None
 
     @property
     def ages(self) -> tuple[float, float]:

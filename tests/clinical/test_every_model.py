@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 
 from mammorisk.clinical import CLINICAL_MODELS, load_clinical, scoring
 from mammorisk.clinical.scoring import ClinicalModel
-from mammorisk.errors import HorizonError, ModelError, UnknownModel
+from mammorisk.errors import HorizonError, ModelError, OutputError, UnknownModel
+from mammorisk.model import load_model
 from mammorisk.questionnaire import BOOLEANS, CATEGORIES, NUMBERS, Questionnaire, check_frame
 from mammorisk.risk_model import Horizon
 
@@ -173,6 +175,15 @@ def test_options_are_kept_and_unknown_ones_refused(name: str) -> None:
     assert load_clinical(name, **model.options) == model
     with pytest.raises(ModelError, match="no option colour"):
         load_clinical(name, colour="red")
+
+
+def test_a_saved_model_comes_back_with_its_options(tmp_path: Path) -> None:
+    model = load_clinical("density-only", ratios="cummings_2009", at_entry=True)
+    model.save(tmp_path / "a" / "b")
+    assert load_model(tmp_path / "a" / "b") == model
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="folder"):
+        model.save(tmp_path / "file")
 
 
 @pytest.mark.parametrize(
