@@ -1,399 +1,192 @@
-"""Small DICOM mammograms for tests, in any transfer syntax; the pictures are simulated."""
+"""Small files for tests: mammograms of any transfer syntax, made up and written here."""
 
 from __future__ import annotations
 
-import struct
-import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import imagecodecs
 import numpy as np
 import pydicom
+import rle
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
-from pydicom.sequence import Sequence
-from pydicom.uid import UID, generate_uid
+from pydicom.uid import UID
 
-IMPLICIT = "1.2.840.10008.1.2"
-EXPLICIT = "1.2.840.10008.1.2.1"
-BIG_ENDIAN = "1.2.840.10008.1.2.2"
-DEFLATED = "1.2.840.10008.1.2.1.99"
-RLE = "1.2.840.10008.1.2.5"
-JPEG_BASELINE = "1.2.840.10008.1.2.4.50"
-JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
-JPEG_LOSSLESS = "1.2.840.10008.1.2.4.57"
-JPEG_LOSSLESS_SV1 = "1.2.840.10008.1.2.4.70"
-JPEG_LS = "1.2.840.10008.1.2.4.80"
-JPEG_LS_NEAR = "1.2.840.10008.1.2.4.81"
-JPEG_2000_LOSSLESS = "1.2.840.10008.1.2.4.90"
-JPEG_2000 = "1.2.840.10008.1.2.4.91"
-HTJ2K_LOSSLESS = "1.2.840.10008.1.2.4.201"
-HTJ2K_RPCL = "1.2.840.10008.1.2.4.202"
-HTJ2K = "1.2.840.10008.1.2.4.203"
-DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
-
-MAMMO_PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
-MAMMO_PROCESSING = "1.2.840.10008.5.1.4.1.1.1.2.1"
+PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
+PROCESSING = "1.2.840.10008.5.1.4.1.1.1.2.1"
 TOMOSYNTHESIS = "1.2.840.10008.5.1.4.1.1.13.1.3"
 
-#: SNOMED CT codes of CID 4014.
-VIEW_CODES = {"CC": "399162004", "MLO": "399368009", "ML": "399260004", "LM": "399352003"}
+IMPLICIT, EXPLICIT, DEFLATED, BIG_ENDIAN = (
+    "1.2.840.10008.1.2",
+    "1.2.840.10008.1.2.1",
+    "1.2.840.10008.1.2.1.99",
+    "1.2.840.10008.1.2.2",
+)
+RLE = "1.2.840.10008.1.2.5"
+JPEG_8, JPEG_12 = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"
+JPEG_LOSSLESS, JPEG_LOSSLESS_SV1 = "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"
+JPEG_LS, JPEG_LS_NEAR = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"
+JPEG_2000, JPEG_2000_LOSSY = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"
+HTJ2K = "1.2.840.10008.1.2.4.201"
 
-#: (syntax, largest absolute error its encoder here may make) for every syntax that is read.
-SYNTAXES = {
-    IMPLICIT: 0,
-    EXPLICIT: 0,
-    BIG_ENDIAN: 0,
-    DEFLATED: 0,
-    DEFLATED_FRAME: 0,
-    RLE: 0,
-    JPEG_BASELINE: 8,
-    JPEG_EXTENDED: 60,
-    JPEG_LOSSLESS: 0,
-    JPEG_LOSSLESS_SV1: 0,
-    JPEG_LS: 0,
-    JPEG_LS_NEAR: 3,
-    JPEG_2000_LOSSLESS: 0,
-    JPEG_2000: 400,
-    HTJ2K_LOSSLESS: 0,
-    HTJ2K_RPCL: 0,
-    HTJ2K: 200,
+VIEW_CODES = {"CC": "399162004", "MLO": "399368009", "ML": "399260004", "XCCL": "399192008"}
+
+ENCODERS: dict[str, Callable[[np.ndarray, int], bytes]] = {
+    RLE: lambda a, bits: rle.utils.encode_pixel_data(
+        a.tobytes(),
+        rows=a.shape[0],
+        columns=a.shape[1],
+        samples_per_pixel=1,
+        bits_allocated=8 * a.dtype.itemsize,
+        number_of_frames=1,
+        byteorder="<",
+    ),
+    JPEG_8: lambda a, bits: imagecodecs.jpeg_encode(a.astype(np.uint8), level=95),
+    JPEG_12: lambda a, bits: imagecodecs.jpeg_encode(a, level=98, bitspersample=12),
+    JPEG_LOSSLESS: lambda a, bits: imagecodecs.ljpeg_encode(a, bitspersample=bits),
+    JPEG_LOSSLESS_SV1: lambda a, bits: imagecodecs.ljpeg_encode(a, bitspersample=bits),
+    JPEG_LS: lambda a, bits: imagecodecs.jpegls_encode(a),
+    JPEG_LS_NEAR: lambda a, bits: imagecodecs.jpegls_encode(a, level=2),
+    JPEG_2000: lambda a, bits: imagecodecs.jpeg2k_encode(
+        a, level=0, reversible=True, codecformat="j2k", bitspersample=bits
+    ),
+    JPEG_2000_LOSSY: lambda a, bits: imagecodecs.jpeg2k_encode(
+        a, level=60, codecformat="j2k", bitspersample=bits
+    ),
+    HTJ2K: lambda a, bits: imagecodecs.htj2k_encode(a, reversible=True),
 }
 
 
-def breast_picture(
+def breast_pixels(
     laterality: str = "L",
     view: str = "CC",
-    shape: tuple[int, int] = (96, 64),
     *,
+    rows: int = 300,
+    columns: int = 240,
     bits: int = 12,
+    density: float = 0.3,
     seed: int = 0,
 ) -> np.ndarray:
-    """A bright half-ellipse at the chest wall with noise, and a pectoral triangle in MLO.
+    """A breast-shaped picture, chest wall at the left edge for the left breast.
 
-    Parameters
-    ----------
-    laterality : {"L", "R"}
-        The chest wall lies at the left edge for L, at the right edge for R.
-    view : str
-    shape : tuple of int
-        Rows, columns.
-    bits : int
-        Values lie in 0 ... 2**bits - 1.
-    seed : int
+    A bright half-ellipse with denser tissue in the middle, noise, and a pectoral triangle in MLO.
 
     Returns
     -------
-    ndarray of uint8 (bits <= 8) or uint16, shape ``shape``
-        Background exactly 0, breast about 40-60 % of the range, muscle brighter.
+    ndarray of uint16 (uint8 for 8 bits), shape (rows, columns)
     """
-    rows, columns = shape
     rng = np.random.default_rng(seed)
-    y = (np.arange(rows)[:, None] + 0.5) / rows
-    x = (np.arange(columns)[None, :] + 0.5) / columns
-    radius = np.sqrt(((y - 0.5) / 0.42) ** 2 + (x / 0.75) ** 2)
-    top = 2**bits - 1
-    glandular = 0.12 * np.exp(-(((y - 0.5) / 0.15) ** 2) - ((x - 0.3) / 0.2) ** 2)
-    level = 0.42 + glandular + 0.02 * rng.standard_normal(shape)
-    picture = np.where(radius < 1, level, 0.0)
-    if view.startswith("M"):
-        picture = np.where(
-            x / 0.35 + y / 0.55 < 1, 0.8 + 0.02 * rng.standard_normal(shape), picture
-        )
-    picture = np.clip(np.rint(picture * top), 0, top)
-    if laterality == "R":
-        picture = picture[:, ::-1]
-    return np.ascontiguousarray(picture.astype(np.uint8 if bits <= 8 else np.uint16))
+    y, x = np.mgrid[:rows, :columns].astype(float)
+    y = (y - rows / 2) / (0.42 * rows)
+    x = x / (0.75 * columns)
+    radius = np.sqrt(x**2 + y**2)
+    image = np.where(radius < 1, 0.35 + 0.25 * np.sqrt(np.clip(1 - radius**2, 0, 1)), 0.0)
+    dense = ((x - 0.45) ** 2 / 0.35**2 + y**2 / 0.5**2) < density / 0.3
+    image += np.where(dense & (radius < 0.95), 0.22, 0.0)
+    if view == "MLO":
+        muscle = (x + 0.55 * (y + 1)) < 0.45
+        image = np.where(muscle, 0.85, image)
+    noise = rng.normal(0, 0.015, image.shape)
+    image = np.where(image > 0, np.clip(image + noise, 0.05, 0.98), 0.0)
+    pixels = (image * (2**bits - 1)).astype(np.uint8 if bits == 8 else np.uint16)
+    return pixels if laterality == "L" else np.ascontiguousarray(pixels[:, ::-1])
 
 
-def mammogram(
-    laterality: str | None = "L",
-    view: str | None = "CC",
-    pixels: np.ndarray | None = None,
-    *,
-    bits: int = 12,
-    seed: int = 0,
-    **attributes: Any,
-) -> FileDataset:
-    """A for-presentation mammogram with a full acquisition header, uncompressed, in memory.
-
-    Parameters
-    ----------
-    laterality, view : str or None
-        None leaves the attributes out.
-    pixels : ndarray, optional
-        Default :func:`breast_picture`.
-    bits : int
-        BitsStored of the default picture or of ``pixels``.
-    attributes
-        DICOM keywords to set; None deletes the element.
-    """
-    if pixels is None:
-        pixels = breast_picture(laterality or "L", view or "CC", bits=bits, seed=seed)
-    meta = FileMetaDataset()
-    ds = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
-    ds.SOPClassUID = MAMMO_PRESENTATION
-    ds.SOPInstanceUID = generate_uid()
-    # Fixed, so that views written one by one are of one exam.
-    ds.StudyInstanceUID = "1.2.826.0.1.3680043.8.498.1"
-    ds.SeriesInstanceUID = generate_uid()
-    ds.PatientID = "TEST"
-    ds.PatientName = "Phantom^Test"
-    ds.PatientAge = "054Y"
-    ds.StudyDate = ds.AcquisitionDate = "20200102"
-    ds.StudyTime = ds.AcquisitionTime = "101500"
-    ds.Modality = "MG"
-    ds.ImageType = ["DERIVED", "PRIMARY"]
-    ds.PresentationIntentType = "FOR PRESENTATION"
-    ds.Manufacturer = "HOLOGIC, Inc."
-    ds.ManufacturerModelName = "Selenia Dimensions"
-    ds.SoftwareVersions = "1.0"
-    ds.BodyPartThickness = "58"
-    ds.CompressionForce = "98.5"
-    ds.KVP = "29"
-    ds.XRayTubeCurrent = "120"
-    ds.ExposureTime = "700"
-    ds.Exposure = "84"
-    ds.ExposureInuAs = "84210"
-    ds.AnodeTargetMaterial = "TUNGSTEN"
-    ds.FilterMaterial = "RHODIUM"
-    ds.FilterThicknessMinimum = ds.FilterThicknessMaximum = "0.05"
-    ds.HalfValueLayer = "0.55"
-    ds.OrganDose = "0.0152"
-    ds.EntranceDoseInmGy = "6.1"
-    ds.Grid = ["RECIPROCATING", "FOCUSED"]
-    ds.DistanceSourceToDetector = "700"
-    ds.EstimatedRadiographicMagnificationFactor = "1.05"
-    ds.PositionerPrimaryAngle = "0" if view == "CC" else "45"
-    ds.DetectorTemperature = "30.1"
-    ds.ImagerPixelSpacing = ["0.07", "0.07"]
-    ds.BreastImplantPresent = "NO"
-    ds.PartialView = "NO"
-    ds.QualityControlImage = "NO"
-    ds.BurnedInAnnotation = "NO"
-    if laterality is not None:
-        ds.ImageLaterality = laterality
-        ds.PatientOrientation = ["A", "R"] if laterality == "L" else ["P", "L"]
-    if view is not None:
-        ds.ViewPosition = view
-        if view in VIEW_CODES:
-            ds.ViewCodeSequence = [code(VIEW_CODES[view])]
-            ds.ViewCodeSequence[0].ViewModifierCodeSequence = Sequence([])
-    ds.SamplesPerPixel = 1
-    ds.PhotometricInterpretation = "MONOCHROME2"
-    ds.Rows, ds.Columns = pixels.shape
-    ds.BitsAllocated = 8 * pixels.dtype.itemsize
-    ds.BitsStored = min(bits, ds.BitsAllocated)
-    ds.HighBit = ds.BitsStored - 1
-    ds.PixelRepresentation = int(pixels.dtype.kind == "i")
-    ds.RescaleSlope, ds.RescaleIntercept = "1", "0"
-    ds.WindowCenter, ds.WindowWidth = "2048", "4096"
-    ds.PixelData = pixels.tobytes()
-    ds["PixelData"].VR = "OW" if ds.BitsAllocated == 16 else "OB"
-    for keyword, value in attributes.items():
-        if value is None:
-            if keyword in ds:
-                delattr(ds, keyword)
-        else:
-            setattr(ds, keyword, value)
-    return ds
-
-
-def code(value: str, scheme: str = "SCT", meaning: str = "") -> Dataset:
-    """An item of a code sequence."""
+def code(value: str, meaning: str = "code", scheme: str = "SCT") -> Dataset:
     item = Dataset()
     item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, scheme, meaning
     return item
 
 
-def write_view(
-    path: str | Path,
-    laterality: str | None = "L",
-    view: str | None = "CC",
+def mammogram(
+    laterality: str = "L",
+    view: str = "CC",
+    *,
     pixels: np.ndarray | None = None,
-    *,
     syntax: str = EXPLICIT,
-    bits: int | None = None,
-    seed: int = 0,
+    bits: int = 12,
+    modifiers: tuple[str, ...] = (),
     **attributes: Any,
-) -> np.ndarray:
-    """Write one DICOM mammogram.
-
-    Parameters
-    ----------
-    path : path
-    laterality, view, pixels, seed, attributes
-        As for :func:`mammogram`.
-    syntax : str
-        UID of the transfer syntax, one of :data:`SYNTAXES`.
-    bits : int, optional
-        BitsStored; default 12, or 8 for 8-bit baseline JPEG.
-
-    Returns
-    -------
-    ndarray, shape (rows, columns)
-        The pixels before encoding.
-    """
-    if bits is None:
-        bits = 8 if syntax == JPEG_BASELINE else 12
-    ds = mammogram(laterality, view, pixels, bits=bits, seed=seed, **attributes)
-    dtype = np.dtype({8: "u1", 16: "<u2"}[ds.BitsAllocated])
-    if ds.PixelRepresentation:
-        dtype = np.dtype(dtype.str.replace("u", "i"))
-    stored = np.frombuffer(ds.PixelData, dtype)[: ds.Rows * ds.Columns]
-    save(ds, path, syntax=syntax)
-    return stored.reshape(ds.Rows, ds.Columns) if stored.size == ds.Rows * ds.Columns else stored
-
-
-def save(ds: FileDataset, path: str | Path, *, syntax: str = EXPLICIT) -> None:
-    """Encode an uncompressed dataset of :func:`mammogram` in a syntax and write it."""
-    if syntax in _ENCODERS:
-        dtype = np.dtype(f"<{'i' if ds.PixelRepresentation else 'u'}{ds.BitsAllocated // 8}")
-        pixels = np.frombuffer(ds.PixelData, dtype).reshape(ds.Rows, ds.Columns)
-        data = bytes(_ENCODERS[syntax](pixels, ds))
-        ds.PixelData = encapsulate([data + b"\0" * (len(data) % 2)])
-        ds["PixelData"].VR = "OB"
-        ds["PixelData"].is_undefined_length = True
-    elif syntax == BIG_ENDIAN and ds.BitsAllocated == 16:
-        ds.PixelData = np.frombuffer(ds.PixelData, "<u2").astype(">u2").tobytes()
-    ds.file_meta.FileMetaInformationGroupLength = 0  # counted when written
-    ds.file_meta.FileMetaInformationVersion = b"\0\1"
-    ds.file_meta.ImplementationClassUID = pydicom.uid.PYDICOM_IMPLEMENTATION_UID
-    ds.file_meta.TransferSyntaxUID = UID(syntax)
-    ds.file_meta.MediaStorageSOPClassUID = ds.SOPClassUID
-    ds.file_meta.MediaStorageSOPInstanceUID = ds.SOPInstanceUID
-    # Forced, since pydicom knows no deflated frames and converts no byte order by itself.
-    pydicom.dcmwrite(
-        path,
-        ds,
-        implicit_vr=syntax == IMPLICIT,
-        little_endian=syntax != BIG_ENDIAN,
-        force_encoding=True,
+) -> FileDataset:
+    """A DICOM mammogram for presentation; keyword attributes override, None removes."""
+    if pixels is None:
+        pixels = breast_pixels(laterality, view, bits=bits)
+    meta = FileMetaDataset()
+    meta.TransferSyntaxUID = UID(syntax)
+    meta.MediaStorageSOPClassUID = UID(attributes.get("SOPClassUID") or PRESENTATION)
+    uid = pydicom.uid.generate_uid(
+        entropy_srcs=[laterality, view, str(sorted(attributes)), str(pixels.sum())]
     )
+    meta.MediaStorageSOPInstanceUID = uid
+    dataset = FileDataset(
+        None,
+        {},
+        file_meta=meta,
+        preamble=b"\0" * 128,
+        is_implicit_VR=syntax == IMPLICIT,
+        is_little_endian=syntax != BIG_ENDIAN,
+    )
+    dataset.SOPClassUID, dataset.SOPInstanceUID = meta.MediaStorageSOPClassUID, uid
+    dataset.Modality, dataset.PresentationIntentType = "MG", "FOR PRESENTATION"
+    dataset.ImageType = ["ORIGINAL", "PRIMARY", ""]
+    dataset.PatientID, dataset.PatientName = "P1", "Simulated^Woman"
+    dataset.StudyInstanceUID, dataset.SeriesInstanceUID = "1.2.3.4", "1.2.3.4.5"
+    dataset.StudyDate = dataset.AcquisitionDate = "20250101"
+    dataset.AcquisitionTime = "120000"
+    dataset.Manufacturer, dataset.ManufacturerModelName = "HOLOGIC, Inc.", "Selenia Dimensions"
+    dataset.ImageLaterality, dataset.ViewPosition = laterality, view
+    if view in VIEW_CODES:
+        item = code(VIEW_CODES[view], view)
+        item.ViewModifierCodeSequence = [code(value) for value in modifiers]
+        dataset.ViewCodeSequence = [item]
+    dataset.PatientOrientation = ["A", "R"] if laterality == "L" else ["P", "L"]
+    dataset.CompressionForce, dataset.BodyPartThickness = "110", "58"
+    dataset.KVP, dataset.ExposureInuAs = "29", "85000"
+    dataset.AnodeTargetMaterial, dataset.FilterMaterial = "TUNGSTEN", "RHODIUM"
+    dataset.ImagerPixelSpacing = ["0.7", "0.7"]
+    dataset.BreastImplantPresent, dataset.BurnedInAnnotation = "NO", "NO"
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, "MONOCHROME2"
+    dataset.Rows, dataset.Columns = pixels.shape
+    dataset.BitsAllocated = 8 * pixels.dtype.itemsize
+    dataset.BitsStored = min(bits, dataset.BitsAllocated)
+    dataset.HighBit = dataset.BitsStored - 1
+    dataset.PixelRepresentation = int(pixels.dtype.kind == "i")
+    dataset.WindowCenter, dataset.WindowWidth = 2 ** (bits - 1), 2**bits
+    for keyword, value in attributes.items():
+        if value is None:
+            delattr(dataset, keyword)
+        else:
+            setattr(dataset, keyword, value)
+    if syntax in ENCODERS:
+        frame = ENCODERS[syntax](pixels, dataset.BitsStored)
+        dataset.PixelData = encapsulate([frame])
+        dataset["PixelData"].is_undefined_length = True
+        dataset["PixelData"].VR = "OB"
+    else:
+        order = ">" if syntax == BIG_ENDIAN else "<"
+        native = pixels.astype(pixels.dtype.newbyteorder(order))
+        dataset.PixelData = native.tobytes() + b"\0" * (native.nbytes % 2)
+        dataset["PixelData"].VR = "OW"
+    return dataset
 
 
-def write_exam(
-    folder: str | Path,
-    *,
-    views: tuple[str, ...] = ("R-CC", "L-CC", "R-MLO", "L-MLO"),
-    shape: tuple[int, int] = (96, 64),
-    syntax: str = EXPLICIT,
-    per_view: Mapping[str, Mapping[str, Any]] | None = None,
-    **attributes: Any,
-) -> dict[str, Path]:
-    """Write an exam, one DICOM file a view, named ``0.dcm``, ``1.dcm`` ... in the order of views.
-
-    Parameters
-    ----------
-    folder : path
-        Made where it does not exist.
-    views : tuple of str
-    shape : tuple of int
-        Rows, columns.
-    syntax : str
-    per_view : mapping of view name to mapping, optional
-        DICOM attributes of single views, over ``attributes``.
-    attributes
-        DICOM attributes of all views.
-
-    Returns
-    -------
-    dict of str to Path
-        By view name.
-    """
-    folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    paths = {}
-    for number, name in enumerate(views):
-        laterality, view = name.split("-")
-        paths[name] = folder / f"{number}.dcm"
-        bits = 8 if syntax == JPEG_BASELINE else 12
-        write_view(
-            paths[name],
-            laterality,
-            view,
-            breast_picture(laterality, view, shape, bits=bits, seed=number),
-            syntax=syntax,
-            **{**attributes, **(per_view or {}).get(name, {})},
-        )
-    return paths
+def save(dataset: FileDataset, path: Path) -> Path:
+    """Write with the file meta information that every DICOM file has."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    dataset.save_as(path, enforce_file_format=True)
+    return path
 
 
-def write_png(path: str | Path, pixels: np.ndarray) -> None:
-    """Write a grey or colour PNG of 8 or 16 bits."""
-    Path(path).write_bytes(imagecodecs.png_encode(pixels))
+def write_view(path: Path, laterality: str = "L", view: str = "CC", **options: Any) -> Path:
+    """Write one mammogram; options as :func:`mammogram` takes them."""
+    return save(mammogram(laterality, view, **options), path)
 
 
-def write_tiff(path: str | Path, pixels: np.ndarray, **options: Any) -> None:
-    """Write a TIFF; options are those of tifffile.imwrite."""
-    import tifffile
-
-    tifffile.imwrite(path, pixels, **options)
-
-
-# --- encoders ----------------------------------------------------------------------------------
-
-
-def _rle(pixels: np.ndarray, ds: Dataset) -> bytes:
-    """PS3.5 G: one PackBits segment for each byte of a sample, most significant first."""
-    planes = pixels.reshape(-1).view(np.uint8).reshape(-1, pixels.dtype.itemsize)[:, ::-1]
-    segments = []
-    for plane in planes.T:
-        # PackBits proper, row by row: no run may cross a row.
-        rows = np.ascontiguousarray(plane).reshape(pixels.shape)
-        packed = b"".join(imagecodecs.packbits_encode(row.tobytes()) for row in rows)
-        segments.append(packed + b"\0" * (len(packed) % 2))
-    offsets = np.cumsum([64, *(len(segment) for segment in segments[:-1])]).tolist()
-    header = struct.pack("<16I", len(segments), *offsets, *[0] * (15 - len(offsets)))
-    return header + b"".join(segments)
-
-
-def _deflate(pixels: np.ndarray, ds: Dataset) -> bytes:
-    packer = zlib.compressobj(wbits=-15)
-    return packer.compress(pixels.tobytes()) + packer.flush()
-
-
-def _jpeg(**options: Any) -> Callable[[np.ndarray, Dataset], bytes]:
-    def encode(pixels: np.ndarray, ds: Dataset) -> bytes:
-        return imagecodecs.jpeg8_encode(pixels, bitspersample=int(ds.BitsStored), **options)
-
-    return encode
-
-
-def _jpeg_ls(level: int) -> Callable[[np.ndarray, Dataset], bytes]:
-    return lambda pixels, ds: imagecodecs.jpegls_encode(pixels, level=level)
-
-
-def _jpeg_2000(pixels: np.ndarray, ds: Dataset) -> bytes:
-    return imagecodecs.jpeg2k_encode(pixels, level=0, codecformat="j2k", reversible=True)
-
-
-def _jpeg_2000_lossy(pixels: np.ndarray, ds: Dataset) -> bytes:
-    return imagecodecs.jpeg2k_encode(pixels, level=60, codecformat="j2k", reversible=False)
-
-
-def _htj2k(pixels: np.ndarray, ds: Dataset) -> bytes:
-    return imagecodecs.htj2k_encode(pixels, reversible=True)
-
-
-def _htj2k_lossy(pixels: np.ndarray, ds: Dataset) -> bytes:
-    return imagecodecs.htj2k_encode(pixels, level=0.001, reversible=False)
-
-
-_ENCODERS: dict[str, Callable[[np.ndarray, Dataset], bytes]] = {
-    RLE: _rle,
-    DEFLATED_FRAME: _deflate,
-    JPEG_BASELINE: _jpeg(level=95),
-    JPEG_EXTENDED: _jpeg(level=95),
-    JPEG_LOSSLESS: _jpeg(lossless=True, predictor=6),
-    JPEG_LOSSLESS_SV1: _jpeg(lossless=True, predictor=1),
-    JPEG_LS: _jpeg_ls(0),
-    JPEG_LS_NEAR: _jpeg_ls(3),
-    JPEG_2000_LOSSLESS: _jpeg_2000,
-    JPEG_2000: _jpeg_2000_lossy,
-    HTJ2K_LOSSLESS: _htj2k,
-    HTJ2K_RPCL: _htj2k,
-    HTJ2K: _htj2k_lossy,
-}
+def write_exam(folder: Path, **options: Any) -> Path:
+    """Write the four standard views of one woman into a folder."""
+    for laterality in "RL":
+        for view in ("CC", "MLO"):
+            write_view(folder / f"{laterality}{view}.dcm", laterality, view, **options)
+    return folder
