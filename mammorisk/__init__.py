@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mammorisk.imaging.plot import plot_exam
     from mammorisk.io import read_cohort, read_exam
     from mammorisk.model import load_model, models
-    from mammorisk.predict import predict
+    from mammorisk.predicting import predict
     from mammorisk.prediction import Prediction
     from mammorisk.questionnaire import Questionnaire
     from mammorisk.risk_model import ModelCard, RiskModel
@@ -36,7 +36,7 @@ _WHERE = {
     "load_model": "mammorisk.model",
     "models": "mammorisk.model",
     "plot_exam": "mammorisk.imaging.plot",
-    "predict": "mammorisk.predict",
+    "predict": "mammorisk.predicting",
     "predict_to_file": "mammorisk.batch",
     "read_cohort": "mammorisk.io",
     "read_exam": "mammorisk.io",

@@ -19,7 +19,7 @@ from mammorisk._version import __version__
 from mammorisk.cohort import Cohort
 from mammorisk.errors import OutputError
 from mammorisk.model import load_model
-from mammorisk.predict import predict_rows
+from mammorisk.predicting import predict_rows
 from mammorisk.risk_model import DEFAULT_HORIZONS, Horizon, RiskModel, check_horizons
 
 if TYPE_CHECKING:
@@ -111,7 +111,8 @@ def _fingerprint(cohort: Cohort, model: RiskModel | None, horizons: tuple[Horizo
     import pandas as pd
 
     digest = hashlib.sha256()
-    exams = cohort.exams.astype(dict.fromkeys(cohort.exams.select_dtypes("object").columns, str))
+    # As text: the hash of a category depends on the categories that other rows have.
+    exams = cohort.exams.astype(str)
     digest.update(pd.util.hash_pandas_object(exams, index=False).to_numpy().tobytes())
     if cohort.views is not None:
         views = cohort.views.astype(str)

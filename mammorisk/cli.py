@@ -132,7 +132,7 @@ def _predict_one(
     as_json: bool,
 ) -> None:
     from mammorisk.io import read_exam
-    from mammorisk.predict import predict as predict_one
+    from mammorisk.predicting import predict as predict_one
     from mammorisk.prediction import to_json
 
     woman = _read_questionnaire(questionnaire, age)
@@ -214,7 +214,7 @@ def _predict_cohort(
     """Number of exams without a risk."""
     from mammorisk.batch import predict_to_file
     from mammorisk.io import read_cohort
-    from mammorisk.predict import predict as predict_all
+    from mammorisk.predicting import predict as predict_all
 
     cohort = read_cohort(
         manifest, root=root, errors="flag", allow_missing_views=allow_missing_views

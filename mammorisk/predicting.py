@@ -167,7 +167,10 @@ def _density_of(
 ) -> tuple[dict[str, Any], pd.DataFrame]:
     """Which density is used and where it comes from; the questionnaire table with it filled in."""
     frame = woman.to_frame()
-    estimate = _measure(exam) if exam is not None else None
+    estimate = None
+    if exam is not None:
+        estimate, findings = _measure(exam)
+        flags.extend(findings)
     told: dict[str, Any] = {"category": None, "source": "unknown"}
     if estimate is not None:
         told["percent_density"] = estimate.percent_density
@@ -184,10 +187,18 @@ def _density_of(
     return told, frame
 
 
-def _measure(exam: Exam) -> DensityEstimate:
+def _measure(exam: Exam) -> tuple[DensityEstimate, list[str]]:
+    """Density, and quality findings that the headers did not already tell."""
     from mammorisk.imaging.density import measure_density
+    from mammorisk.imaging.look import look_at_exam
+    from mammorisk.imaging.quality import check_exam
 
-    return measure_density(exam)
+    images = look_at_exam(exam)
+    known = {flag.lower() for flag in exam.all_flags()}
+    findings = [str(finding) for finding in check_exam(exam, images)]
+    return measure_density(exam, images), [
+        text for text in findings if text.lower() not in known and not text.startswith("no ")
+    ]
 
 
 def _by_category(frame: pd.DataFrame) -> dict[str, float | None]:
@@ -289,11 +300,15 @@ def _add_from_images(
     wanted = (faults == "") & (unknown_density | unknown_age)
     positions = [row for row, want in zip(frame.index, wanted, strict=True) if want]
 
-    def look(row: int) -> tuple[float | None, DensityEstimate | None] | MammoriskError:
+    def look(row: int) -> tuple[float | None, DensityEstimate | None, list[str]] | MammoriskError:
         assert cohort.open_exam is not None
         try:
             exam = cohort.open_exam(row)
-            return exam.age_years, _measure(exam) if wants_density else None
+            told = exam.all_flags()
+            if not wants_density:
+                return exam.age_years, None, told
+            estimate, findings = _measure(exam)
+            return exam.age_years, estimate, told + findings
         except MammoriskError as error:
             return error
         except MemoryError:
@@ -306,8 +321,7 @@ def _add_from_images(
             if isinstance(result, MammoriskError):
                 faults[row] = str(result)
                 continue
-            age, estimate = result
-            told: list[str] = []
+            age, estimate, told = result
             if unknown_age[row] and age is not None:
                 frame.loc[row, "age"] = age
                 told.append("age from the image header")

@@ -1,0 +1,159 @@
+"""The pectoral muscle in an oblique view: a bright corner behind a long, nearly straight edge."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+#: The search grid: points at which an edge may cross the top of the image and the chest wall.
+_CROSSINGS = 72
+_SAMPLES = 96
+
+#: Grey step, in units of half the tissue's grey range, at which an edge counts as clear.
+_CONTRAST = 0.06
+
+#: How much a long edge is preferred to a short one.
+_LENGTH_POWER = 0.8
+
+#: Of edges that score this share of the best, the outermost is the muscle's: within the muscle
+#: there are further edges, of its minor part and of lymph nodes.
+_NEARLY_BEST = 0.9
+
+#: Score under which no muscle is claimed; 1 would be a clear edge as long as the image is high.
+MINIMUM_SCORE = 0.08
+
+
+def find_pectoral(image: np.ndarray, breast: np.ndarray) -> np.ndarray | None:
+    """The pectoral muscle as a mask, or None when no edge is clear enough.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (rows, columns)
+        Small (about 500 rows), chest wall at the left, nipple to the right.
+    breast : ndarray of bool, same shape
+
+    Returns
+    -------
+    ndarray of bool or None
+
+    Notes
+    -----
+    All straight lines that cut off the upper corner at the chest wall are scored by the grey step
+    across them (inside brighter), as in the straight-line stage of Karssemeijer 1998
+    (doi:10.1088/0031-9155/43/2/011); the best is then bent to the edge by a shortest path in a band
+    around it.
+    """
+    level, spread = _levels(image, breast)
+    if spread <= 0:
+        return None
+    grey = np.clip((image - level) / spread, -2.0, 2.0).astype(np.float32)
+    steps = [_gradient(grey, sigma) for sigma in (2.0, 4.0, 8.0)]
+    best = _best_line(steps, grey, breast)
+    if best is None:
+        return None
+    top, wall = best
+    path = _bend(steps[0], breast, top, wall)
+    return _fill_corner(path, breast)
+
+
+def _levels(image: np.ndarray, breast: np.ndarray) -> tuple[float, float]:
+    inside = image[breast]
+    if inside.size < 100:
+        return 0.0, 0.0
+    low, middle, high = np.percentile(inside, [10, 50, 95])
+    return float(middle), float(high - low) / 2.0
+
+
+def _gradient(grey: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
+    """Derivatives along x and y at a scale, times the scale so that scales compare."""
+    smooth = cv2.GaussianBlur(grey, (0, 0), sigma)
+    dx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3) * (sigma / 8.0)
+    dy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3) * (sigma / 8.0)
+    return dx, dy
+
+
+def _best_line(
+    steps: list[tuple[np.ndarray, np.ndarray]], grey: np.ndarray, breast: np.ndarray
+) -> tuple[float, float] | None:
+    """Crossings (x at the top row, y at the left column) of the best line."""
+    rows, columns = grey.shape
+    extent = np.flatnonzero(breast.any(axis=1))
+    width = np.flatnonzero(breast.any(axis=0))[-1] + 1
+    first, last = extent[0], extent[-1]
+    height = last - first + 1
+    tops = np.linspace(0.06 * width, 1.15 * width, _CROSSINGS)
+    walls = np.linspace(0.12 * height, 1.05 * height, _CROSSINGS)
+    top, wall = (g.reshape(-1, 1) for g in np.meshgrid(tops, walls, indexing="ij"))
+    # The muscle's edge runs 35 to 80 degrees to the horizontal.
+    angle = np.degrees(np.arctan2(wall, top))[:, 0]
+    keep = (angle > 35) & (angle < 82)
+    top, wall = top[keep], wall[keep]
+    t = np.linspace(0.03, 0.97, _SAMPLES)[None, :]
+    x, y = top * (1 - t), first + wall * t
+    column, row = np.rint(x).astype(int), np.rint(y).astype(int)
+    valid = (column < columns) & (row < rows)
+    column, row = np.clip(column, 0, columns - 1), np.clip(row, 0, rows - 1)
+    length = np.hypot(top, wall)
+    nx, ny = wall / length, top / length
+    inner = cv2.erode(breast.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=1) > 0
+    valid &= inner[row, column]
+    share = valid.mean(axis=1)
+    total = np.zeros(len(top))
+    for dx, dy in steps:
+        contrast = -(nx * dx[row, column] + ny * dy[row, column])
+        # Saturated, so that a few strong edges, a lymph node's say, do not make a muscle.
+        total += np.where(valid, np.tanh(contrast / _CONTRAST), 0.0).sum(axis=1)
+    mean = total / len(steps) / np.maximum(valid.sum(axis=1), 1)
+    # A long edge is worth more than a short one, and so is one that stays within the breast.
+    score = mean * share**2 * (length[:, 0] / rows) ** _LENGTH_POWER
+    score[share < 0.55] = -np.inf
+    winner = int(np.argmax(score))
+    if not score[winner] > MINIMUM_SCORE:
+        return None
+    near = (score >= _NEARLY_BEST * score[winner]) & (wall[:, 0] <= 1.1 * wall[winner, 0])
+    winner = int(np.argmax(np.where(near, top[:, 0], 0.0)))
+    return float(top[winner, 0]), float(wall[winner, 0] + first)
+
+
+def _bend(
+    step: tuple[np.ndarray, np.ndarray], breast: np.ndarray, top: float, wall: float
+) -> np.ndarray:
+    """Column of the edge by row, from row 0 to where it meets the chest wall."""
+    rows, columns = breast.shape
+    last = min(rows - 1, int(np.ceil(wall * 1.12)))
+    band = max(4, round(0.10 * min(top, columns)))
+    length = np.hypot(top, wall)
+    nx, ny = wall / length, top / length
+    row = np.arange(last + 1)
+    line = top * (1 - row / wall)
+    offsets = np.arange(-band, band + 1)
+    x = np.rint(line[:, None] + offsets[None, :]).astype(int)
+    inside = (x >= 0) & (x < columns)
+    column = np.clip(x, 0, columns - 1)
+    contrast = -(nx * step[0][row[:, None], column] + ny * step[1][row[:, None], column])
+    gain = np.where(inside & breast[row[:, None], column], np.clip(contrast, 0, 0.25), 0.0)
+    gain -= 0.02 * (offsets[None, :] / band) ** 2
+    # Dynamic programming from the top down; the edge may shift one offset a row.
+    best = np.zeros_like(gain)
+    back = np.zeros(gain.shape, dtype=np.int8)
+    best[0] = gain[0]
+    for i in range(1, len(row)):
+        padded = np.pad(best[i - 1], 1, constant_values=-np.inf)
+        choices = np.stack([padded[:-2] - 0.01, padded[1:-1], padded[2:] - 0.01])
+        move = choices.argmax(axis=0)
+        back[i] = move - 1
+        best[i] = choices[move, np.arange(len(offsets))] + gain[i]
+    path = np.empty(len(row))
+    position = int(best[-1].argmax())
+    for i in range(len(row) - 1, -1, -1):
+        path[i] = line[i] + offsets[position]
+        position = min(max(position + int(back[i, position]), 0), len(offsets) - 1)
+    smooth = cv2.GaussianBlur(path[None, :].astype(np.float32), (0, 0), 8.0)[0]
+    return smooth
+
+
+def _fill_corner(path: np.ndarray, breast: np.ndarray) -> np.ndarray:
+    rows, columns = breast.shape
+    edge = np.full(rows, -1.0)
+    edge[: len(path)] = path
+    return (np.arange(columns)[None, :] <= edge[:, None]) & breast

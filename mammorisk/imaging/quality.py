@@ -1,0 +1,166 @@
+"""What is wrong or odd about the images of an exam."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from mammorisk.exam import Exam, ImageKind, Intent
+from mammorisk.imaging.look import ViewImage, look_at_exam
+
+#: Shares beyond which a finding is made. Judgement, not published limits.
+SATURATED_SHARE = 0.02
+CLIPPED_SHARE = 0.15
+IMPLANT_SHARE = 0.2
+SIZE_RATIO = 1.6
+TEXT_MARKS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One quality finding.
+
+    Attributes
+    ----------
+    code : str
+        ``"missing-view"``, ``"wrong-side"``, ``"clipped"``, ``"implant"``, ``"for-processing"``,
+        ``"burned-in-text"``, ``"saturated"``, ``"inverted"``, ``"no-breast"``, ``"no-muscle"``,
+        ``"size-asymmetry"``, ``"synthetic"`` or ``"magnified"``.
+    view : str or None
+        None for a finding of the whole exam.
+    message : str
+    """
+
+    code: str
+    view: str | None
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.view}: {self.message}" if self.view else self.message
+
+
+def check_exam(exam: Exam, images: Mapping[str, ViewImage] | None = None) -> list[Finding]:
+    """Quality findings of an exam and of each of its views.
+
+    Parameters
+    ----------
+    exam : Exam
+    images : mapping of str to ViewImage, optional
+        As :func:`mammorisk.imaging.look.look_at_exam` gives; read here where not given.
+
+    Returns
+    -------
+    list of Finding
+        Empty when nothing is odd.
+    """
+    seen = images if images is not None else look_at_exam(exam)
+    found = [
+        Finding(code="missing-view", view=None, message=f"no {name} view") for name in exam.missing
+    ]
+    for view_image in seen.values():
+        found.extend(check_view(view_image))
+    found.extend(_sizes(seen))
+    return found
+
+
+def check_view(seen: ViewImage) -> list[Finding]:
+    """Quality findings of one view, from its header and its pixels."""
+    view, mask, image = seen.view, seen.mask, seen.image
+    found: list[Finding] = []
+
+    def add(code: str, message: str) -> None:
+        found.append(Finding(code=code, view=view.name, message=message))
+
+    if view.intent is Intent.PROCESSING:
+        add("for-processing", "for-processing image")
+    if view.kind is ImageKind.SYNTHETIC:
+        add("synthetic", "synthetic 2D image")
+    if view.acquisition.magnification is not None and view.acquisition.magnification > 1.3:
+        add("magnified", "magnification view")
+    if not mask.breast.any():
+        add("no-breast", "; ".join(mask.flags) or "no breast found")
+        return found
+    if view.chest_wall is not None and view.chest_wall != mask.chest_wall:
+        add(
+            "wrong-side",
+            f"the chest wall is at the {mask.chest_wall} edge, the header says {view.chest_wall}: "
+            "wrong side or mirrored image",
+        )
+    if _clipped(mask.breast, mask.chest_wall):
+        add("clipped", "the breast reaches the edge opposite the chest wall: may be cut off")
+    if _inverted(image, mask.breast):
+        add("inverted", "the background is brighter than the breast: grey levels look inverted")
+    if view.implant:
+        add("implant", "breast implant")
+    elif _implant_like(image, mask.breast):
+        add("implant", "a large, bright, even region: an implant?")
+    if _saturated(image, mask.tissue):
+        add("saturated", "a part of the breast is saturated white")
+    if view.burned_in:
+        add("burned-in-text", "burned-in annotation")
+    elif _text_like(image, mask.breast):
+        add("burned-in-text", "marks like text outside the breast")
+    if "pectoral muscle not found" in mask.flags:
+        add("no-muscle", "pectoral muscle not found: it may count as dense tissue")
+    return found
+
+
+def _clipped(breast: np.ndarray, chest_wall: str) -> bool:
+    far = breast[:, -1 if chest_wall == "left" else 0]
+    return far.mean() > CLIPPED_SHARE
+
+
+def _inverted(image: np.ndarray, breast: np.ndarray) -> bool:
+    outside = image[~breast]
+    return bool(outside.size > 100 and np.median(outside) > np.median(image[breast]))
+
+
+def _saturated(image: np.ndarray, tissue: np.ndarray) -> bool:
+    inside = image[tissue]
+    return bool(inside.size and (inside >= 0.999).mean() > SATURATED_SHARE)
+
+
+def _implant_like(image: np.ndarray, breast: np.ndarray) -> bool:
+    """Silicone stops nearly all of the beam: one even patch near white."""
+    size = (max(8, image.shape[1] // 16), max(8, image.shape[0] // 16))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    inside = cv2.resize(breast.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+    if inside.sum() < 50:
+        return False
+    bright = inside & (small > 0.9)
+    count, _, stats, _ = cv2.connectedComponentsWithStats(bright.astype(np.uint8))
+    largest = stats[1:, cv2.CC_STAT_AREA].max() if count > 1 else 0
+    return bool(largest > IMPLANT_SHARE * inside.sum())
+
+
+def _text_like(image: np.ndarray, breast: np.ndarray) -> bool:
+    """Many small, bright, separate marks off the breast: more than a side marker has."""
+    scale = min(1.0, 1024 / max(image.shape))
+    size = (max(8, round(image.shape[1] * scale)), max(8, round(image.shape[0] * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    inside = cv2.resize(breast.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.01
+    far = cv2.dilate(inside.astype(np.uint8), np.ones((15, 15), np.uint8)) == 0
+    marks = far & (small > 0.5 * float(np.percentile(small[inside], 95)))
+    count, _, stats, _ = cv2.connectedComponentsWithStats(marks.astype(np.uint8))
+    areas = stats[1:, cv2.CC_STAT_AREA] if count > 1 else np.zeros(0)
+    return int(((areas >= 4) & (areas <= 400)).sum()) >= TEXT_MARKS
+
+
+def _sizes(seen: Mapping[str, ViewImage]) -> list[Finding]:
+    found = []
+    for position in ("CC", "MLO"):
+        pair = [seen.get(f"{side}-{position}") for side in "RL"]
+        areas = [_area(one) for one in pair if one is not None]
+        known = [area for area in areas if area]
+        if len(known) == 2 and max(known) > SIZE_RATIO * min(known):
+            message = f"{position}: one breast has {max(known) / min(known):.1f} times the area"
+            found.append(Finding(code="size-asymmetry", view=None, message=message))
+    return found
+
+
+def _area(seen: ViewImage) -> float:
+    pixel_mm = seen.view.pixel_mm if seen.view.pixel_mm is not None else 1.0
+    return float(seen.mask.breast.sum()) * pixel_mm**2

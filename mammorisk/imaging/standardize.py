@@ -1,0 +1,170 @@
+"""Views made alike: chest wall left, cropped to the breast, same spacing, same grey range."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from mammorisk.exam import Exam, View
+from mammorisk.imaging.look import ViewImage, look_at_view
+
+#: Shares of breast pixels below 0 and above 1, percent (the grey mapping of the lesion-detection
+#: study: 5% of breast pixels at either end).
+GREY_PERCENTILES = (5.0, 95.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StandardView:
+    """A standardised view.
+
+    Attributes
+    ----------
+    pixels : ndarray of float32, shape (rows, columns)
+        5% of breast pixels lie below 0 and 5% above 1; outside the breast 0.
+    breast, pectoral : ndarray of bool, same shape
+    spacing_mm : float or None
+        Pixel spacing of ``pixels`` in the breast; None where that of the image is unknown.
+    mirrored : bool
+        The image was mirrored to bring the chest wall to the left.
+    box : tuple of int
+        Rows and columns (first, one past the last) of the crop in the original image.
+    flags : tuple of str
+    """
+
+    pixels: np.ndarray = field(repr=False)
+    breast: np.ndarray = field(repr=False)
+    pectoral: np.ndarray = field(repr=False)
+    spacing_mm: float | None
+    mirrored: bool
+    box: tuple[int, int, int, int]
+    flags: tuple[str, ...] = ()
+
+
+def standardize(
+    view: View | ViewImage,
+    *,
+    spacing_mm: float | None = None,
+    shape: tuple[int, int] | None = None,
+) -> StandardView:
+    """Standardise a view.
+
+    Parameters
+    ----------
+    view : View or ViewImage
+    spacing_mm : float, optional
+        Pixel spacing to resample to. Where the image's own is unknown it cannot be met: the crop
+        is then fitted into ``shape``, or kept as it is, and flagged.
+    shape : tuple of int, optional
+        Rows and columns of the result: the breast lies at the chest wall (left), centred in
+        height, with zeros around it. With ``spacing_mm`` what reaches beyond is cut off and
+        flagged; without, the crop is scaled to fit.
+
+    Returns
+    -------
+    StandardView
+
+    Raises
+    ------
+    PixelError, TooLarge, UnsupportedSyntax
+        The pixels cannot be read.
+    """
+    seen = view if isinstance(view, ViewImage) else look_at_view(view)
+    flags = list(seen.mask.flags)
+    box = _box(seen.mask.breast)
+    rows, columns = slice(box[0], box[1]), slice(box[2], box[3])
+    mirrored = seen.mask.chest_wall == "right"
+    image, breast, pectoral = (
+        np.ascontiguousarray(a[rows, columns][:, ::-1]) if mirrored else a[rows, columns]
+        for a in (seen.image, seen.mask.breast, seen.mask.pectoral)
+    )
+    factor, spacing = _factor(image.shape, seen.view.pixel_mm, spacing_mm, shape, flags)
+    if factor != 1.0:
+        image, breast, pectoral = (_resize(a, factor) for a in (image, breast, pectoral))
+    pixels = _grey(image, breast, flags)
+    if shape is not None:
+        pixels, breast, pectoral = (_place(a, shape, flags) for a in (pixels, breast, pectoral))
+    return StandardView(
+        pixels=pixels,
+        breast=breast,
+        pectoral=pectoral,
+        spacing_mm=spacing,
+        mirrored=mirrored,
+        box=box,
+        flags=tuple(dict.fromkeys(flags)),
+    )
+
+
+def standardize_exam(
+    exam: Exam, *, spacing_mm: float | None = None, shape: tuple[int, int] | None = None
+) -> dict[str, StandardView]:
+    """Standardise every view of an exam, on as many threads as there are cores."""
+    views = list(exam)
+    with ThreadPoolExecutor(max_workers=min(len(views), os.cpu_count() or 1) or 1) as pool:
+        done = pool.map(lambda v: standardize(v, spacing_mm=spacing_mm, shape=shape), views)
+        return {view.name: result for view, result in zip(views, done, strict=True)}
+
+
+def _box(breast: np.ndarray) -> tuple[int, int, int, int]:
+    rows = np.flatnonzero(breast.any(axis=1))
+    columns = np.flatnonzero(breast.any(axis=0))
+    if rows.size == 0:
+        return 0, breast.shape[0], 0, breast.shape[1]
+    return int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1
+
+
+def _factor(
+    size: tuple[int, ...],
+    pixel_mm: float | None,
+    spacing_mm: float | None,
+    shape: tuple[int, int] | None,
+    flags: list[str],
+) -> tuple[float, float | None]:
+    """Scale of the resampling, and the spacing it leads to."""
+    if spacing_mm is not None and pixel_mm is not None:
+        return pixel_mm / spacing_mm, spacing_mm
+    if spacing_mm is not None:
+        flags.append(
+            "pixel spacing unknown: fitted to the shape"
+            if shape is not None
+            else "pixel spacing unknown: not resampled"
+        )
+    if shape is None:
+        return 1.0, pixel_mm
+    factor = min(shape[0] / size[0], shape[1] / size[1])
+    return factor, None if pixel_mm is None else pixel_mm / factor
+
+
+def _resize(array: np.ndarray, factor: float) -> np.ndarray:
+    size = (max(1, round(array.shape[1] * factor)), max(1, round(array.shape[0] * factor)))
+    # Area averaging is the anti-aliasing filter of a reduction.
+    how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    if array.dtype == bool:
+        return cv2.resize(array.astype(np.float32), size, interpolation=how) > 0.5
+    return cv2.resize(array, size, interpolation=how)
+
+
+def _grey(image: np.ndarray, breast: np.ndarray, flags: list[str]) -> np.ndarray:
+    inside = image[breast]
+    low, high = np.percentile(inside, GREY_PERCENTILES) if inside.size else (0.0, 0.0)
+    if high <= low:
+        flags.append("the breast has no contrast")
+        return np.zeros(image.shape, dtype=np.float32)
+    pixels = (image - np.float32(low)) * np.float32(1.0 / (high - low))
+    pixels[~breast] = 0.0
+    return pixels
+
+
+def _place(array: np.ndarray, shape: tuple[int, int], flags: list[str]) -> np.ndarray:
+    rows, columns = array.shape
+    if rows > shape[0] or columns > shape[1]:
+        flags.append("the breast is larger than the shape: cut off")
+    top = max(0, (rows - shape[0]) // 2)
+    part = array[top : top + shape[0], : shape[1]]
+    placed = np.zeros(shape, dtype=array.dtype)
+    start = (shape[0] - part.shape[0]) // 2
+    placed[start : start + part.shape[0], : part.shape[1]] = part
+    return placed
