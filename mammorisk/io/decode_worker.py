@@ -1,7 +1,8 @@
 """The decoder process: frames in on standard input, arrays out on standard output.
 
-Started by :mod:`mammorisk.io.decoding` as ``python -m``, so that a codec which crashes, hangs or
-eats memory takes this process along and nothing else.
+Started by :mod:`mammorisk.io.decoding` as a script, so that a codec which crashes, hangs or eats
+memory takes this process along and nothing else. It imports nothing of ours: it starts in the time
+of numpy and imagecodecs.
 
 Each message is a 4-byte length, that many bytes of JSON, and the number of payload bytes it names.
 """
@@ -11,7 +12,11 @@ from __future__ import annotations
 import json
 import struct
 import sys
+import zlib
 from typing import Any, BinaryIO
+
+import imagecodecs
+import numpy as np
 
 #: What codecs raise on bad data; anything else ends this process, and the parent says so.
 CODEC_ERRORS = (
@@ -25,7 +30,58 @@ CODEC_ERRORS = (
     TypeError,
     ValueError,
     struct.error,
+    zlib.error,
 )
+
+#: Names, so that a codec's library is loaded where it is used: in this process.
+_CODECS = {
+    # libjpeg-turbo: sequential of 8 and 12 bits, lossless of 2 to 16 with any predictor.
+    "jpeg": "jpeg8_decode",
+    "jpeg-ls": "jpegls_decode",
+    # OpenJPEG, high-throughput streams included.
+    "jpeg 2000": "jpeg2k_decode",
+    "png": "png_decode",
+}
+
+
+def decode(data: bytes, family: str, rows: int, columns: int, bytes_per_pixel: int) -> np.ndarray:
+    """Decode one frame.
+
+    Parameters
+    ----------
+    data : bytes
+        One compressed frame, or a whole PNG or TIFF file.
+    family : str
+        A value of :data:`mammorisk.io.syntaxes.FAMILIES`, ``"png"`` or ``"tiff"``.
+    rows, columns, bytes_per_pixel : int
+        What the header promises.
+
+    Returns
+    -------
+    ndarray of int
+        As decoded; the caller checks its shape.
+
+    Raises
+    ------
+    Exception
+        One of ``CODEC_ERRORS``.
+    """
+    if family in ("rle", "deflate"):
+        dtype = np.dtype(f"<u{bytes_per_pixel}")
+        if family == "rle":
+            flat = imagecodecs.dicomrle_decode(data, dtype)
+        else:
+            flat = zlib.decompressobj(-zlib.MAX_WBITS).decompress(
+                data, rows * columns * dtype.itemsize
+            )
+        return np.frombuffer(flat, dtype=dtype, count=rows * columns).reshape(rows, columns)
+    if family == "tiff":
+        import io
+
+        import tifffile
+
+        return tifffile.imread(io.BytesIO(data), key=0)
+    return getattr(imagecodecs, _CODECS[family])(data)
 
 
 def send(stream: BinaryIO, head: dict[str, Any], payload: bytes | memoryview = b"") -> None:
@@ -67,8 +123,6 @@ def _limit_memory(size: int) -> None:
 def main() -> None:
     """Serve until standard input closes."""
     _limit_memory(int(sys.argv[1]))
-    from mammorisk.io.codecs import decode
-
     incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
     while True:
         try:

@@ -8,12 +8,12 @@ import subprocess
 import sys
 import threading
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 
 from mammorisk.errors import PixelError
-from mammorisk.io.decode_worker import receive, send
+from mammorisk.io import decode_worker
+from mammorisk.io.decode_worker import CODEC_ERRORS, decode, receive, send
 from mammorisk.io.limits import Limits
 
 _BROKEN = (EOFError, OSError, ValueError)
@@ -35,7 +35,7 @@ def decode_frame(
     ----------
     data : bytes
     family : str
-        As :func:`mammorisk.io.codecs.decode` takes it.
+        As :func:`mammorisk.io.decode_worker.decode` takes it.
     rows, columns, bytes_per_pixel : int
         What the header promises.
     where : str
@@ -51,20 +51,38 @@ def decode_frame(
     PixelError
         The data are damaged, of another size, or too much for the limits.
     """
-    pool = _pool(os.getpid(), limits.decode_memory_bytes)
     job = {
-        "job": {
-            "family": family,
-            "rows": rows,
-            "columns": columns,
-            "bytes_per_pixel": bytes_per_pixel,
-        },
-        # Four channels at most: RGBA, which may turn out to be grey.
-        "most": rows * columns * 4,
+        "family": family,
+        "rows": rows,
+        "columns": columns,
+        "bytes_per_pixel": bytes_per_pixel,
     }
+    if limits.decode_in_process:
+        try:
+            array = decode(data, family, rows, columns, bytes_per_pixel)
+        except CODEC_ERRORS as error:
+            raise _undecodable(family, type(error).__name__, where) from None
+    else:
+        array = _decode_in_child(data, job, where, limits)
+    if array.shape[:2] != (rows, columns):
+        raise PixelError(
+            f"the image is {array.shape[0]} x {array.shape[1]} pixels, its header says "
+            f"{rows} x {columns}",
+            where=where,
+            remedy="Fetch the file again from the archive.",
+        )
+    return array
+
+
+def _decode_in_child(
+    data: bytes, job: dict[str, int | str], where: str, limits: Limits
+) -> np.ndarray:
+    pool = _pool(os.getpid(), limits.decode_memory_bytes)
     decoder = pool.take()
+    # Four channels at most: RGBA, which may turn out to be grey.
+    most = 4 * int(job["rows"]) * int(job["columns"])
     try:
-        head, payload = decoder.ask(job, data, limits.decode_seconds)
+        head, payload = decoder.ask({"job": job, "most": most}, data, limits.decode_seconds)
     except _BROKEN:
         decoder.close()
         late = decoder.timed_out
@@ -77,35 +95,30 @@ def decode_frame(
         ) from None
     pool.give_back(decoder)
     if "error" in head:
-        raise PixelError(
-            f"the pixel data cannot be decoded ({family}: {head['error']})",
-            where=where,
-            remedy="Fetch the file again from the archive.",
-        )
-    array = np.frombuffer(payload, dtype=np.dtype(head["dtype"])).reshape(head["shape"])
-    if array.shape[:2] != (rows, columns):
-        raise PixelError(
-            f"the image is {array.shape[0]} x {array.shape[1]} pixels, its header says "
-            f"{rows} x {columns}",
-            where=where,
-            remedy="Fetch the file again from the archive.",
-        )
-    return array
+        raise _undecodable(str(job["family"]), head["error"], where)
+    return np.frombuffer(payload, dtype=np.dtype(head["dtype"])).reshape(head["shape"])
+
+
+def _undecodable(family: str, error: str, where: str) -> PixelError:
+    return PixelError(
+        f"the pixel data cannot be decoded ({family}: {error})",
+        where=where,
+        remedy="Fetch the file again from the archive.",
+    )
 
 
 class _Decoder:
     """One child process."""
 
     def __init__(self, memory_bytes: int) -> None:
-        package = Path(__file__).resolve().parents[2]
-        paths = [str(package), *filter(None, [os.environ.get("PYTHONPATH")])]
         self._process = subprocess.Popen(
-            # -P: a numpy.py that lies in the working folder must not be imported.
-            [sys.executable, "-P", "-m", "mammorisk.io.decode_worker", str(memory_bytes)],
+            # -P: a numpy.py that lies beside the script must not be imported.
+            [sys.executable, "-P", str(decode_worker.__file__), str(memory_bytes)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+            # Threads of numpy would take address space from the images.
+            env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
         self.timed_out = False
 

@@ -22,7 +22,10 @@ class Limits:
     decode_seconds : float
         Longest time a decoder may take for one image before it is stopped.
     decode_memory_bytes : int
-        Address space a decoder may take.
+        Address space a decoder may take; enforced where the system can (not on Windows).
+    decode_in_process : bool
+        Decode in the calling process instead of a child, where no child can be started. The
+        limits on time and memory then do not hold, and a codec that crashes takes Python along.
     """
 
     max_file_bytes: int = 512 * 2**20
@@ -31,3 +34,4 @@ class Limits:
     max_folder_depth: int = 6
     decode_seconds: float = 60.0
     decode_memory_bytes: int = 4 * 2**30
+    decode_in_process: bool = False

@@ -11,18 +11,10 @@ from pydicom.encaps import generate_frames
 
 from mammorisk.errors import PixelError, TooLarge, UnsupportedSyntax
 from mammorisk.greyscale import Greyscale, RawImage
-from mammorisk.io.codecs import FAMILIES
 from mammorisk.io.dataset import PARSE_ERRORS, quiet_pydicom, read_dataset, whole
 from mammorisk.io.decoding import decode_frame
 from mammorisk.io.limits import Limits
-
-#: Uncompressed transfer syntaxes; pydicom inflates the deflated one while parsing.
-NATIVE = {
-    "1.2.840.10008.1.2": "<",
-    "1.2.840.10008.1.2.1": "<",
-    "1.2.840.10008.1.2.1.99": "<",
-    "1.2.840.10008.1.2.2": ">",
-}
+from mammorisk.io.syntaxes import FAMILIES, NATIVE
 
 
 def check_size(rows: int | None, columns: int | None, where: str, limits: Limits) -> None:
