@@ -174,7 +174,7 @@ def risk_table(
     table.insert(0, "model", model)
     for position, key in enumerate(key for key in KEYS if key in frame.columns):
         table.insert(position, key, frame[key])
-    table["flags"] = scores.flags
+    table["flags"] = scores.flags.astype("str")
     return table
 
 
