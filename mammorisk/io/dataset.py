@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import pydicom
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -45,9 +45,6 @@ PARSE_ERRORS = (
     OverflowError,
     AssertionError,
 )
-
-#: File meta information is a few hundred bytes; a transfer syntax beyond this is not looked for.
-_META_BYTES = 2**16
 
 # pydicom's validation mode, warnings and logger belong to the process, so one thread at a time.
 _PYDICOM = threading.RLock()
@@ -117,7 +114,22 @@ def looks_like_dicom(head: bytes) -> bool:
     return head[:2] in (b"\x02\x00", b"\x08\x00") and head[3:4] == b"\x00"
 
 
-def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Dataset:
+class Parsed(NamedTuple):
+    """A data set, and where its pixel data begin.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    pixel_start : int or None
+        Offset in the file of the element at which parsing stopped; None when the pixels were read
+        too, or when the data set is deflated.
+    """
+
+    dataset: Dataset
+    pixel_start: int | None
+
+
+def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Parsed:
     """Parse a file; call inside :func:`quiet_pydicom`.
 
     Parameters
@@ -129,7 +141,7 @@ def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Dataset
 
     Returns
     -------
-    Dataset
+    Parsed
 
     Raises
     ------
@@ -142,9 +154,12 @@ def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Dataset
     try:
         with open(path, "rb") as handle:
             source: Any = _Clamped(handle, size)
-            _check_inflated_size(source, path, limits)
+            deflated = _is_deflated(source)
+            if deflated:
+                _check_inflated_size(source, path, limits)
             handle.seek(0)
             dataset = pydicom.dcmread(source, force=True, stop_before_pixels=not pixels)
+            start = None if pixels or deflated else handle.tell()
             # Sequences are parsed on first sight: do it while errors are caught.
             dataset.walk(lambda *_: None)
     except PARSE_ERRORS as error:
@@ -153,19 +168,21 @@ def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Dataset
             where=path.name,
             remedy="Fetch it again from the archive.",
         ) from None
-    return dataset
+    return Parsed(dataset, start)
+
+
+def _is_deflated(source: Any) -> bool:
+    """Whether the data set is deflated; leaves the file at its start."""
+    if source.read(132)[128:] != b"DICM":
+        return False
+    meta = pydicom.filereader.read_dataset(
+        source, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2
+    )
+    return text(meta, "TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
 
 
 def _check_inflated_size(source: Any, path: Path, limits: Limits) -> None:
-    """A deflated data set is inflated whole by pydicom: see first what it comes to."""
-    head = source.read(144)
-    meta = head[132:] + source.read(_META_BYTES)
-    if head[128:132] != b"DICM" or DeflatedExplicitVRLittleEndian.encode() not in meta:
-        return
-    # Without FileMetaInformationGroupLength (0002,0000) the data set's start would be a guess.
-    if head[132:136] != b"\x02\0\0\0":
-        raise ValueError("no group length")
-    source.seek(144 + struct.unpack("<I", head[140:144])[0])
+    """pydicom inflates a data set whole: see first what it comes to."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     total, chunk = 0, source.read()
     while chunk:

@@ -137,7 +137,7 @@ def main() -> None:
                 raise OverflowError("larger than promised")
             contiguous = array.copy() if not array.flags.c_contiguous else array
             head = {"shape": contiguous.shape, "dtype": contiguous.dtype.str}
-            send(outgoing, head, memoryview(contiguous).cast("B"))
+            send(outgoing, head, contiguous.data.cast("B"))
         except CODEC_ERRORS as error:
             send(outgoing, {"error": type(error).__name__})
 

@@ -51,7 +51,7 @@ def decode_frame(
     PixelError
         The data are damaged, of another size, or too much for the limits.
     """
-    job = {
+    job: dict[str, int | str] = {
         "family": family,
         "rows": rows,
         "columns": columns,

@@ -16,7 +16,13 @@ from mammorisk.io.dataset import items, numbers, quiet_pydicom, read_dataset, te
 from mammorisk.io.dataset import yes_no as stated
 from mammorisk.io.greyscale import read_greyscale
 from mammorisk.io.limits import Limits
-from mammorisk.io.pixels import check_size, check_syntax, load_pixels, syntax_of
+from mammorisk.io.pixels import (
+    check_pixel_data,
+    check_size,
+    check_syntax,
+    load_pixels,
+    syntax_of,
+)
 from mammorisk.io.views import HARMLESS_MODIFIERS, ViewName, view_of
 
 _PROCESSING_CLASS = "1.2.840.10008.5.1.4.1.1.1.2.1"
@@ -84,7 +90,7 @@ def read_dicom(path: Path, source: str, limits: Limits) -> DicomImage | SetAside
     UnreadableDicom, UnknownView, PixelError, UnsupportedSyntax, TooLarge
     """
     with quiet_pydicom():
-        dataset = read_dataset(path, limits)
+        dataset, pixel_start = read_dataset(path, limits)
         # Read here once: pydicom converts values, and warns with them, on first sight.
         if not text(dataset, "SOPClassUID") and not text(dataset, "Modality"):
             raise UnreadableDicom(
@@ -103,7 +109,10 @@ def read_dicom(path: Path, source: str, limits: Limits) -> DicomImage | SetAside
             return SetAside(source=source, reason=modified)
         if name.position not in ("CC", "MLO", None):
             return SetAside(source=source, reason=f"{name.position} view, not one of the four")
-        return _image(dataset, name, path, source, limits)
+        image = _image(dataset, name, path, source, limits)
+        if pixel_start is not None:
+            check_pixel_data(path, pixel_start, dataset, source)
+        return image
 
 
 def _not_a_view(dataset: Dataset) -> str | None:

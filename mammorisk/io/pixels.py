@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import struct
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import pydicom
@@ -15,6 +18,12 @@ from mammorisk.io.dataset import PARSE_ERRORS, quiet_pydicom, read_dataset, whol
 from mammorisk.io.decoding import decode_frame
 from mammorisk.io.limits import Limits
 from mammorisk.io.syntaxes import FAMILIES, NATIVE
+
+_PIXEL_DATA = (0x7FE0, 0x0010)
+_ITEM, _SEQUENCE_DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
+
+#: A single frame comes in one fragment or a few; a chain of empty ones would be walked for minutes.
+_MOST_FRAGMENTS = 10_000
 
 
 def check_size(rows: int | None, columns: int | None, where: str, limits: Limits) -> None:
@@ -65,6 +74,70 @@ def check_syntax(syntax: str, where: str) -> None:
         )
 
 
+def check_pixel_data(path: Path, start: int, dataset: Dataset, source: str) -> None:
+    """Refuse an image whose pixel data are absent or cut short, without reading them.
+
+    Parameters
+    ----------
+    path : Path
+    start : int
+        Offset of the element after the header.
+    dataset : Dataset
+        The header.
+    source : str
+        Name of the file for errors.
+
+    Raises
+    ------
+    PixelError
+        There are no pixel data, or fewer than the header promises.
+    """
+    syntax = syntax_of(dataset)
+    order = NATIVE.get(syntax, "<")
+    with open(path, "rb") as handle:
+        size = handle.seek(0, os.SEEK_END)
+        handle.seek(start)
+        element = handle.read(12)
+        if element[:4] != struct.pack(f"{order}HH", *_PIXEL_DATA) or len(element) < 12:
+            raise PixelError(
+                "the file has no PixelData (7FE0,0010)",
+                where=source,
+                remedy="Fetch the file again from the archive.",
+            )
+        if dataset.original_encoding[0]:
+            length, at = struct.unpack("<I", element[4:8])[0], start + 8
+        else:
+            length, at = struct.unpack(f"{order}I", element[8:12])[0], start + 12
+        if syntax in NATIVE:
+            bits = whole(dataset, "BitsAllocated") or 0
+            wanted = (whole(dataset, "Rows") or 0) * (whole(dataset, "Columns") or 0) * bits // 8
+            there, whole_image = size - at, wanted <= min(length, size - at)
+        else:
+            there, whole_image = size - at, _fragments_are_whole(handle, at, size)
+    if not whole_image:
+        raise PixelError(
+            f"the pixel data are truncated: {max(there, 0):,} bytes are there",
+            where=source,
+            remedy="Fetch the file again from the archive.",
+        )
+
+
+def _fragments_are_whole(handle: BinaryIO, at: int, size: int) -> bool:
+    """Walk the items of encapsulated pixel data (PS3.5 A.4) to their delimiter."""
+    for _ in range(_MOST_FRAGMENTS):
+        handle.seek(at)
+        head = handle.read(8)
+        if len(head) < 8:
+            return False
+        tag, length = struct.unpack("<4sI", head)
+        at += 8 + length
+        if tag == _SEQUENCE_DELIMITER:
+            return True
+        if tag != _ITEM or at > size:
+            return False
+    return False
+
+
 def load_pixels(path: Path, greyscale: Greyscale, source: str, limits: Limits) -> RawImage:
     """Read the pixels of a single-frame image.
 
@@ -89,7 +162,7 @@ def load_pixels(path: Path, greyscale: Greyscale, source: str, limits: Limits) -
         Truncated or damaged data, colour, or a header that contradicts them.
     """
     with quiet_pydicom():
-        dataset = read_dataset(path, limits, pixels=True)
+        dataset = read_dataset(path, limits, pixels=True).dataset
         rows, columns = whole(dataset, "Rows"), whole(dataset, "Columns")
         allocated, stored = whole(dataset, "BitsAllocated"), whole(dataset, "BitsStored")
         high = whole(dataset, "HighBit")
