@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from statistics import median
 from typing import Any
@@ -34,8 +35,7 @@ _NUMERIC: dict[str, tuple[str, float, float, float]] = {
 _MANUFACTURERS = (
     ("hologic", "hologic"),
     ("lorad", "hologic"),
-    ("ge ", "ge"),
-    ("ge_", "ge"),
+    ("ge", "ge"),
     ("siemens", "siemens"),
     ("fuji", "fujifilm"),
     ("philips", "philips"),
@@ -154,10 +154,12 @@ def _plausible(
 
 
 def _manufacturer(name: str | None, model: str | None) -> str | None:
-    for words, table in ((name, _MANUFACTURERS), (model, _MODELS)):
-        lowered = f"{words or ''} ".lower()
+    for written, table in ((name, _MANUFACTURERS), (model, _MODELS)):
+        lowered = (written or "").lower()
+        words = re.split(r"[^a-z]+", lowered)
         for part, maker in table:
-            if part in lowered:
+            # "ge" must be a word: it also ends "image".
+            if part in words or (len(part) > 2 and part in lowered):
                 return maker
     return name.lower() if name else None
 

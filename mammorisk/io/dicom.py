@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset
 
 from mammorisk.errors import PixelError, UnknownView, UnreadableDicom
-from mammorisk.exam import ImageKind, Intent, SetAside, View
-from mammorisk.greyscale import RawImage
+from mammorisk.exam import ImageKind, Intent, Laterality, SetAside, View
 from mammorisk.io.acquisition import read_acquisition
 from mammorisk.io.dataset import items, numbers, quiet_pydicom, read_dataset, text, texts, whole
 from mammorisk.io.dataset import yes_no as stated
@@ -68,7 +68,12 @@ class DicomImage:
         return f"<DicomImage {self.view.source}>"
 
 
-def read_dicom(path: Path, source: str, limits: Limits) -> DicomImage | SetAside:
+def read_dicom(
+    path: Path,
+    source: str,
+    limits: Limits,
+    told: tuple[Laterality, str] | None = None,
+) -> DicomImage | SetAside:
     """Read the header of one file.
 
     Parameters
@@ -77,6 +82,8 @@ def read_dicom(path: Path, source: str, limits: Limits) -> DicomImage | SetAside
     source : str
         Name for errors and flags.
     limits : Limits
+    told : tuple of (Laterality, str), optional
+        Side and view as the user says; used where the header is silent.
 
     Returns
     -------
@@ -102,6 +109,8 @@ def read_dicom(path: Path, source: str, limits: Limits) -> DicomImage | SetAside
         if reason is not None:
             return SetAside(source=source, reason=reason)
         name = view_of(dataset)
+        if told is not None:
+            name = _completed(name, *told)
         if name.bilateral:
             return SetAside(source=source, reason="laterality is B: both sides or a specimen")
         modified = _modified(dataset, name)
@@ -113,6 +122,18 @@ def read_dicom(path: Path, source: str, limits: Limits) -> DicomImage | SetAside
         if pixel_start is not None:
             check_pixel_data(path, pixel_start, dataset, source)
         return image
+
+
+def _completed(name: ViewName, laterality: Laterality, position: str) -> ViewName:
+    """What the header leaves open, as the user says."""
+    if name.bilateral or (name.laterality is not None and name.position is not None):
+        return name
+    return replace(
+        name,
+        laterality=name.laterality or laterality,
+        position=name.position or position,
+        flags=(*name.flags, "side or view as given by the user: the header does not tell"),
+    )
 
 
 def _not_a_view(dataset: Dataset) -> str | None:
@@ -195,13 +216,11 @@ def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Li
     acquisition = read_acquisition(dataset)
     flags.extend(acquisition.flags)
 
-    def load() -> RawImage:
-        return load_pixels(path, greyscale, source, limits)
-
     view = View(
         laterality=name.laterality,
         position=name.position,
-        load=load,
+        # Not a closure: views must travel to other processes.
+        load=functools.partial(load_pixels, path, greyscale, source, limits),
         source=source,
         rows=rows,
         columns=columns,

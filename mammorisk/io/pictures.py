@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -65,21 +66,7 @@ def picture_view(
         flags.append("pixel spacing unknown")
     greyscale = Greyscale(bits_stored=bits)
 
-    def load() -> RawImage:
-        data = path.read_bytes()
-        if len(data) != size:
-            raise UnreadableFile("the file changed while it was used", where=source)
-        pixels = decode_frame(
-            data,
-            family=family,
-            rows=rows,
-            columns=columns,
-            bytes_per_pixel=2,
-            where=source,
-            limits=limits,
-        )
-        return RawImage(pixels=_one_channel(pixels, source), greyscale=greyscale)
-
+    load = partial(_load, path, source, family, (rows, columns), size, greyscale, limits)
     return View(
         laterality=laterality,
         position=position,
@@ -90,6 +77,35 @@ def picture_view(
         pixel_mm=pixel_mm,
         flags=tuple(flags),
     )
+
+
+def _load(
+    path: Path,
+    source: str,
+    family: str,
+    shape: tuple[int, int],
+    size: int,
+    greyscale: Greyscale,
+    limits: Limits,
+) -> RawImage:
+    data = path.read_bytes()
+    if len(data) != size:
+        raise UnreadableFile(
+            "the file changed since its header was read",
+            where=source,
+            remedy="Read the exam again.",
+        )
+    rows, columns = shape
+    pixels = decode_frame(
+        data,
+        family=family,
+        rows=rows,
+        columns=columns,
+        bytes_per_pixel=2,
+        where=source,
+        limits=limits,
+    )
+    return RawImage(pixels=_one_channel(pixels, source), greyscale=greyscale)
 
 
 def _png_size(head: bytes, source: str) -> tuple[int, int, int]:

@@ -110,7 +110,11 @@ def _walk(root: Path, limits: Limits, found: _Found) -> Iterator[_File]:
     for folder, folders, names in os.walk(root, followlinks=False):
         here = Path(folder)
         depth = len(here.relative_to(root).parts)
-        folders[:] = sorted(folders) if depth < limits.max_folder_depth else []
+        if folders and depth >= limits.max_folder_depth:
+            reason = f"folders below it lie deeper than {limits.max_folder_depth} levels"
+            found.set_aside.append(SetAside(source=str(here.relative_to(root)), reason=reason))
+            folders.clear()
+        folders.sort()
         for name in sorted(names):
             if name.startswith(".") or name.upper() == "DICOMDIR":
                 continue
@@ -180,7 +184,8 @@ class _Found:
                 raise UnreadableFile("the file is empty", where=file.source)
             self.set_aside.append(SetAside(source=file.source, reason=NOT_AN_IMAGE))
             return
-        result = read_dicom(file.path, file.source, limits)
+        told = None if file.named_view is None or not side or not position else (side, position)
+        result = read_dicom(file.path, file.source, limits, told)
         if isinstance(result, SetAside):
             self.set_aside.append(result)
             return
