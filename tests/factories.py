@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,9 @@ JPEG_8, JPEG_12 = "1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51"
 JPEG_LOSSLESS, JPEG_LOSSLESS_SV1 = "1.2.840.10008.1.2.4.57", "1.2.840.10008.1.2.4.70"
 JPEG_LS, JPEG_LS_NEAR = "1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"
 JPEG_2000, JPEG_2000_LOSSY = "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.91"
-HTJ2K = "1.2.840.10008.1.2.4.201"
+HTJ2K, HTJ2K_RPCL = "1.2.840.10008.1.2.4.201", "1.2.840.10008.1.2.4.202"
+HTJ2K_LOSSY = "1.2.840.10008.1.2.4.203"
+DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
 
 VIEW_CODES = {"CC": "399162004", "MLO": "399368009", "ML": "399260004", "XCCL": "399192008"}
 
@@ -56,7 +59,15 @@ ENCODERS: dict[str, Callable[[np.ndarray, int], bytes]] = {
         a, level=60, codecformat="j2k", bitspersample=bits
     ),
     HTJ2K: lambda a, bits: imagecodecs.htj2k_encode(a, reversible=True),
+    HTJ2K_RPCL: lambda a, bits: imagecodecs.htj2k_encode(a, reversible=True),
+    HTJ2K_LOSSY: lambda a, bits: imagecodecs.htj2k_encode(a, level=0.001, reversible=False),
+    DEFLATED_FRAME: lambda a, bits: _deflated(a.tobytes()),
 }
+
+
+def _deflated(data: bytes) -> bytes:
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    return packer.compress(data) + packer.flush()
 
 
 def breast_pixels(
@@ -175,6 +186,12 @@ def mammogram(
 def save(dataset: FileDataset, path: Path) -> Path:
     """Write with the file meta information that every DICOM file has."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if dataset.file_meta.TransferSyntaxUID == DEFLATED_FRAME:
+        # pydicom 3.0 does not know this syntax yet.
+        dataset.file_meta.FileMetaInformationGroupLength = 0
+        dataset.file_meta.FileMetaInformationVersion = b"\0\1"
+        pydicom.dcmwrite(path, dataset, implicit_vr=False, little_endian=True, force_encoding=True)
+        return path
     dataset.save_as(path, enforce_file_format=True)
     return path
 

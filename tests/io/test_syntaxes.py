@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pydicom
 import pytest
@@ -31,6 +32,8 @@ def load(path: Path) -> np.ndarray:
         f.JPEG_LS,
         f.JPEG_2000,
         f.HTJ2K,
+        f.HTJ2K_RPCL,
+        f.DEFLATED_FRAME,
     ],
     ids=lambda uid: pydicom.uid.UID(uid).name,
 )
@@ -42,8 +45,14 @@ def test_lossless_syntaxes_are_bit_exact(tmp_path: Path, syntax: str) -> None:
 
 @pytest.mark.parametrize(
     ("syntax", "bits", "tolerance"),
-    [(f.JPEG_8, 8, 12), (f.JPEG_12, 12, 60), (f.JPEG_LS_NEAR, 12, 2), (f.JPEG_2000_LOSSY, 12, 60)],
-    ids=["JPEG baseline", "JPEG extended 12 bit", "JPEG-LS near-lossless", "JPEG 2000 lossy"],
+    [
+        (f.JPEG_8, 8, 12),
+        (f.JPEG_12, 12, 60),
+        (f.JPEG_LS_NEAR, 12, 2),
+        (f.JPEG_2000_LOSSY, 12, 60),
+        (f.HTJ2K_LOSSY, 12, 120),
+    ],
+    ids=["JPEG baseline", "JPEG extended 12 bit", "JPEG-LS near-lossless", "JPEG 2000", "HTJ2K"],
 )
 def test_lossy_syntaxes_are_close(tmp_path: Path, syntax: str, bits: int, tolerance: int) -> None:
     pixels = f.breast_pixels(bits=bits)
@@ -51,6 +60,23 @@ def test_lossy_syntaxes_are_close(tmp_path: Path, syntax: str, bits: int, tolera
     difference = np.abs(load(path).astype(int) - pixels.astype(int))
     assert difference.max() <= tolerance
     assert difference.mean() <= tolerance / 2
+
+
+@pytest.mark.parametrize("predictor", range(1, 8))
+@pytest.mark.parametrize("bits", [8, 12, 16])
+def test_lossless_jpeg_with_any_predictor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, predictor: int, bits: int
+) -> None:
+    pixels = f.breast_pixels(rows=61, columns=47, bits=bits)
+
+    def encode(image: np.ndarray, bits: int) -> bytes:
+        return imagecodecs.jpeg8_encode(
+            image, lossless=True, predictor=predictor, bitspersample=bits
+        )
+
+    monkeypatch.setitem(f.ENCODERS, f.JPEG_LOSSLESS, encode)
+    path = f.write_view(tmp_path / "a.dcm", pixels=pixels, syntax=f.JPEG_LOSSLESS, bits=bits)
+    np.testing.assert_array_equal(load(path), pixels)
 
 
 @pytest.mark.parametrize("syntax", [f.RLE, f.JPEG_LOSSLESS_SV1, f.JPEG_LS, f.JPEG_2000, f.HTJ2K])
