@@ -200,6 +200,9 @@ def _print_prediction(prediction: Any) -> None:
         console.print(f"breast density {density['category']}, {density['source']}")
     for flag in prediction.flags:
         console.print(f"! {flag}", markup=False, highlight=False)
+    for name in prediction.baselines.index[prediction.baselines.isna().all(axis=1)]:
+        why = prediction.provenance["baseline_flags"][name]
+        console.print(f"{name} gives no risk: {why}", markup=False, highlight=False, style="dim")
     console.print(NOTICE, style="dim")
 
 
@@ -251,6 +254,18 @@ def _progress(total: int) -> Iterator[Any]:
     with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("exams", total=total)
         yield lambda done, all_: bar.update(task, completed=done)
+
+
+@app.command()
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for what the demo makes.")] = Path("demo"),
+    debug: Debug = False,
+) -> None:
+    """Make a simulated exam and a table of women, and score them: a minute, no downloads."""
+    from mammorisk.demo import run_demo
+
+    with _told(debug):
+        run_demo(out, lambda text: typer.echo(text), _print_prediction)
 
 
 @app.command()

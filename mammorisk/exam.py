@@ -160,5 +160,15 @@ class Exam:
         return f"<Exam: {views or 'no views'}{aside}>"
 
     def all_flags(self) -> list[str]:
-        """Flags of the exam and of its views, each view's under its name."""
-        return [*self.flags, *(f"{view.name}: {flag}" for view in self for flag in view.flags)]
+        """Flags of the exam and of its views, one line a flag with the views it is about."""
+        views: dict[str, list[str]] = {}
+        for view in self:
+            for flag in view.flags:
+                views.setdefault(flag, []).append(view.name)
+        return [
+            *self.flags,
+            *(
+                f"{'all views' if len(names) == len(self) > 1 else ', '.join(names)}: {flag}"
+                for flag, names in views.items()
+            ),
+        ]

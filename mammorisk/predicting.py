@@ -129,14 +129,7 @@ def _predict_woman(
         flags.extend(exam.all_flags())
         flags.extend(f"{item.source} set aside: {item.reason}" for item in exam.set_aside)
     own = _split(scores.flags.iloc[0])
-    baselines = {}
-    for other in CLINICAL_MODELS:
-        if other == name:
-            continue
-        try:
-            baselines[other] = load_clinical(other).score(frame, horizons).risk.iloc[0]
-        except HorizonError:
-            continue
+    baselines, notes = _baselines(frame, name, horizons)
     contributions = (
         scores.contributions.iloc[0].dropna()
         if scores.contributions is not None
@@ -145,12 +138,32 @@ def _predict_woman(
     return Prediction(
         model=name,
         risk=scores.risk.iloc[0].rename("risk"),
-        baselines=pd.DataFrame.from_dict(baselines, orient="index", columns=list(horizons)),
+        baselines=baselines,
         contributions=contributions.rename("log relative risk"),
         density=density,
         flags=[*own, *flags],
-        provenance=_provenance(name, exam, woman, model),
+        provenance=_provenance(name, exam, woman, model) | {"baseline_flags": notes},
     )
+
+
+def _baselines(
+    frame: pd.DataFrame, name: str, horizons: tuple[Horizon, ...]
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Risks of every other published model, and what each says of them."""
+    import pandas as pd
+
+    risks, notes = {}, {}
+    for other in CLINICAL_MODELS:
+        if other == name:
+            continue
+        try:
+            scores = load_clinical(other).score(frame, horizons)
+        except HorizonError as error:
+            notes[other] = error.what
+            continue
+        risks[other] = scores.risk.iloc[0]
+        notes[other] = scores.flags.iloc[0]
+    return pd.DataFrame.from_dict(risks, orient="index", columns=list(horizons)), notes
 
 
 def _from_header(exam: Exam | None) -> Questionnaire:

@@ -22,6 +22,10 @@ _NEARLY_BEST = 0.9
 #: Score under which no muscle is claimed; 1 would be a clear edge as long as the image is high.
 MINIMUM_SCORE = 0.08
 
+#: Under this probability that tissue just inside is brighter than just outside, within a band of
+#: this share of the breast's size, the edge is texture and no muscle is claimed.
+MINIMUM_BRIGHTER, _BAND = 0.65, 0.06
+
 
 def find_pectoral(image: np.ndarray, breast: np.ndarray) -> np.ndarray | None:
     """The pectoral muscle as a mask, or None when no edge is clear enough.
@@ -52,6 +56,8 @@ def find_pectoral(image: np.ndarray, breast: np.ndarray) -> np.ndarray | None:
     if best is None:
         return None
     top, wall = best
+    if _brighter_side(grey, breast, top, wall) < MINIMUM_BRIGHTER:
+        return None
     path = _bend(steps[0], breast, top, wall)
     return _fill_corner(path, breast)
 
@@ -113,6 +119,19 @@ def _best_line(
     near = (score >= _NEARLY_BEST * score[winner]) & (wall[:, 0] <= 1.1 * wall[winner, 0])
     winner = int(np.argmax(np.where(near, top[:, 0], 0.0)))
     return float(top[winner, 0]), float(wall[winner, 0] + first)
+
+
+def _brighter_side(grey: np.ndarray, breast: np.ndarray, top: float, wall: float) -> float:
+    """Probability that a point just inside the line is brighter than one just outside."""
+    rows, columns = np.indices(grey.shape, sparse=True)
+    outward = (columns / top + rows / wall - 1.0) / np.hypot(1.0 / top, 1.0 / wall)
+    band = _BAND * np.sqrt(breast.sum())
+    inside = np.sort(grey[breast & (outward < -1) & (outward > -band)])
+    outside = grey[breast & (outward > 1) & (outward < band)]
+    if inside.size < 50 or outside.size < 50:
+        return 0.0
+    below = np.searchsorted(inside, outside, side="right")
+    return float(1.0 - below.mean() / inside.size)
 
 
 def _bend(

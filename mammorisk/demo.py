@@ -1,0 +1,106 @@
+"""The demo: the main job on an embedded, simulated example."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mammorisk.clinical import CLINICAL_MODELS, load_clinical
+from mammorisk.errors import HorizonError, OutputError
+from mammorisk.imaging.plot import plot_exam
+from mammorisk.io import read_cohort, read_exam
+from mammorisk.predicting import predict
+from mammorisk.prediction import Prediction, to_json
+from mammorisk.questionnaire import Questionnaire
+from mammorisk.simulation.example import example_women, write_example_exam
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+WOMAN = {
+    "age": 54,
+    "race_ethnicity": "white",
+    "age_menarche": 12,
+    "parity": 2,
+    "age_first_birth": 27,
+    "menopausal_status": "post",
+    "age_menopause": 51,
+    "first_degree_relatives": 1,
+    "biopsies": 0,
+    "height_cm": 166,
+    "weight_kg": 68,
+}
+WOMEN = 2_000
+
+
+def run_demo(
+    out: str | Path, say: Callable[[str], None], show: Callable[[Prediction], None]
+) -> pd.DataFrame:
+    """Simulate an exam and a table of women, score both, and leave files to look at.
+
+    Parameters
+    ----------
+    out : path
+        Folder; files of an earlier demo are replaced.
+    say : callable
+        Takes a line of progress.
+    show : callable
+        Takes the prediction of the one woman.
+
+    Returns
+    -------
+    DataFrame
+        Five-year risks of the simulated women by model.
+
+    Raises
+    ------
+    OutputError
+        The folder cannot be written.
+    """
+    import matplotlib
+
+    matplotlib.use("Agg")
+    out = Path(out)
+    try:
+        say("Simulating an exam (four views, schematic) ...")
+        write_example_exam(out / "exam")
+        (out / "woman.json").write_text(json.dumps(WOMAN, indent=2), encoding="utf-8")
+        exam = read_exam(out / "exam")
+        prediction = predict(exam, Questionnaire(**WOMAN))
+        show(prediction)
+        (out / "prediction.json").write_text(to_json(prediction), encoding="utf-8")
+        figure = prediction.plot().get_figure()
+        assert figure is not None
+        figure.savefig(out / "risk.png", dpi=150)
+        plot_exam(exam).savefig(out / "exam.png", dpi=110)
+
+        say(f"Scoring {WOMEN:,} simulated women with every published model ...")
+        example_women(WOMEN).to_csv(out / "cohort.csv", index=False)
+        risks = _five_year(read_cohort(out / "cohort.csv").questionnaires)
+        risks.to_csv(out / "five_year_risks.csv", index=False)
+    except OSError as error:
+        raise OutputError(
+            f"the demo cannot be written ({error.strerror})",
+            where=str(out),
+            remedy="Give another folder with --out.",
+        ) from None
+    by_model = 100 * risks.drop(columns=["patient_id", "exam_id"])
+    say("Five-year risk of the simulated women, percent:")
+    table = by_model.describe().T[["count", "mean", "25%", "50%", "75%"]]
+    say(table.astype({"count": int}).round(2).to_string())
+    say(f"Look at {out / 'exam.png'} and {out / 'risk.png'}; try again with your own:")
+    say(f"  mammorisk predict {out / 'exam'} --questionnaire {out / 'woman.json'}")
+    return risks
+
+
+def _five_year(women: pd.DataFrame) -> pd.DataFrame:
+    risks = women[["patient_id", "exam_id"]].copy()
+    for name in CLINICAL_MODELS:
+        try:
+            risks[name] = load_clinical(name).score(women, (5,)).risk[5]
+        except HorizonError:
+            # bcsc-2006 answers one year only.
+            continue
+    return risks.dropna(axis=1, how="all")

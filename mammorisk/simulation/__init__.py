@@ -1,0 +1,1 @@
+"""Simulated data, called simulated wherever they show."""
