@@ -123,7 +123,8 @@ def _best_line(
 
 def _brighter_side(grey: np.ndarray, breast: np.ndarray, top: float, wall: float) -> float:
     """Probability that a point just inside the line is brighter than one just outside."""
-    rows, columns = np.indices(grey.shape, sparse=True)
+    rows = np.arange(grey.shape[0])[:, None]
+    columns = np.arange(grey.shape[1])[None, :]
     outward = (columns / top + rows / wall - 1.0) / np.hypot(1.0 / top, 1.0 / wall)
     band = _BAND * np.sqrt(breast.sum())
     inside = np.sort(grey[breast & (outward < -1) & (outward > -band)])
