@@ -1,0 +1,95 @@
+"""Time from files to standardised arrays, full-resolution exams written here.
+
+    python benchmarks/bench_read.py [--rows 3328] [--columns 2560] [--repeats 5]
+
+Prints a table: seconds (median of the repeats, after one warm-up) and the peak memory of this
+process and of its decoders.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import resource
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from mammorisk import read_exam
+from mammorisk.imaging.density import measure_density
+from mammorisk.imaging.look import look_at_exam
+from mammorisk.imaging.standardize import standardize_exam
+from tests.factories import EXPLICIT, HTJ2K, JPEG_2000, JPEG_LOSSLESS_SV1, breast_pixels, write_view
+
+SYNTAXES = {
+    "uncompressed": EXPLICIT,
+    "JPEG lossless": JPEG_LOSSLESS_SV1,
+    "JPEG 2000 lossless": JPEG_2000,
+    "HTJ2K lossless": HTJ2K,
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rows", type=int, default=3328)
+    parser.add_argument("--columns", type=int, default=2560)
+    parser.add_argument("--repeats", type=int, default=5)
+    options = parser.parse_args()
+    print(
+        f"{platform.machine()}, {len(_cores())} cores, {options.rows} x {options.columns}, 4 views"
+    )
+    print(f"{'transfer syntax':22s} {'standardised':>14s} {'with density':>14s}   seconds an exam")
+    with tempfile.TemporaryDirectory() as folder:
+        for name, syntax in SYNTAXES.items():
+            exam_folder = Path(folder) / name.replace(" ", "-")
+            for i, side in enumerate("RL"):
+                for j, view in enumerate(("CC", "MLO")):
+                    pixels = breast_pixels(
+                        side, view, rows=options.rows, columns=options.columns, seed=2 * i + j
+                    )
+                    write_view(
+                        exam_folder / f"{side}{view}.dcm",
+                        side,
+                        view,
+                        pixels=pixels,
+                        syntax=syntax,
+                        ImagerPixelSpacing=["0.07", "0.07"],
+                    )
+            standardised = _time(
+                lambda f=exam_folder: standardize_exam(read_exam(f), spacing_mm=0.3),
+                options.repeats,
+            )
+            density = _time(
+                lambda f=exam_folder: measure_density(e := read_exam(f), look_at_exam(e)),
+                options.repeats,
+            )
+            print(f"{name:22s} {standardised:14.2f} {density:14.2f}")
+    own, children = (
+        resource.getrusage(who).ru_maxrss / 2**20
+        for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    print(f"peak memory: {own:.2f} GiB here, {children:.2f} GiB in the largest decoder")
+
+
+def _cores() -> set[int]:
+    import os
+
+    return os.sched_getaffinity(0)
+
+
+def _time(work: object, repeats: int) -> float:
+    work()  # type: ignore[operator]
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()  # type: ignore[operator]
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+if __name__ == "__main__":
+    main()
