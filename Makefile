@@ -11,7 +11,7 @@ demo: $(READY)
 
 test: lint $(READY)
 	$(BIN)/python -m pytest -n 2 --dist worksteal
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet --site-dir build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --site-dir build/site
 
 lint: $(READY)
 	$(BIN)/ruff check .

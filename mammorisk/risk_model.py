@@ -162,7 +162,8 @@ def as_frame(data: object) -> pd.DataFrame:
         return pd.concat([item.to_frame() for item in data], ignore_index=True)
     raise ModelError(
         f"a {type(data).__name__} is not something this model can score",
-        remedy="Pass a Questionnaire, several, a table of them, or a Cohort.",
+        remedy="Pass a Questionnaire, several, a table of them, or a Cohort; for an exam, "
+        "mr.predict(exam, woman, model=...) measures its density first.",
     )
 
 

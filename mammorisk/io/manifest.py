@@ -7,6 +7,7 @@ is told with its line number.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -97,7 +98,7 @@ def read_cohort(
         paths = table["path"]
     else:
         paths = None
-    table = _check_questionnaires(table, faults)
+    _check_questionnaires(table, faults)
     if errors == "raise":
         faults.raise_all(manifest.name)
     return Cohort(
@@ -267,23 +268,21 @@ def _fold_views(table: pd.DataFrame, faults: _Faults) -> tuple[pd.DataFrame, pd.
     return views.reset_index(drop=True), exams.reset_index(drop=True), folded
 
 
-def _check_questionnaires(table: pd.DataFrame, faults: _Faults) -> pd.DataFrame:
-    """Type the Questionnaire columns; a manifest may do without any (images only)."""
-    fields = [name for name in table.columns if name in FIELDS]
-    if not fields:
-        return table
-    answers = table[fields]
-    if "age" not in fields:
+def _check_questionnaires(table: pd.DataFrame, faults: _Faults) -> None:
+    """Find faulty answers. The table keeps them as they are: a model that is given it later must
+    find the fault again, not take the answer for unknown. A manifest may do without any answers.
+    """
+    answers = table[[name for name in table.columns if name in FIELDS]]
+    if answers.empty:
+        return
+    if "age" not in answers.columns:
         answers = answers.assign(age=np.nan)
-    clean, problems = check_frame(answers)
-    if "age" not in fields:
-        clean = clean.drop(columns="age")
-    for row, text in enumerate(problems):
+    _, problems = check_frame(answers)
+    for row in np.flatnonzero(problems != ""):
         # A woman of unknown age may still have it in the image header.
-        told = [part for part in text.split("; ") if part and part != "age: unknown"]
+        told = [part for part in problems.iloc[row].split("; ") if part != "age: unknown"]
         if told:
-            faults.by_row.setdefault(row, []).extend(told)
-    return table.assign(**{name: clean[name] for name in clean.columns})
+            faults.by_row.setdefault(int(row), []).extend(told)
 
 
 def _opener(
@@ -304,12 +303,14 @@ def _opener(
             return read_exam(base / str(paths.iloc[row]), allow_missing_views=allow_missing_views)
         assert views is not None
         images = views.iloc[rows_of[row]]
-        named = {
-            f"{side}-{position}": base / str(file)
-            for side, position, file in zip(
-                images["laterality"], images["view"], images["file_path"], strict=True
-            )
+        names = images["laterality"] + "-" + images["view"]
+        again = names.duplicated()
+        files = {
+            name: base / file
+            for name, file in zip(names[~again], images.loc[~again, "file_path"], strict=True)
         }
-        return read_exam(named, allow_missing_views=allow_missing_views)
+        exam = read_exam(files, allow_missing_views=allow_missing_views)
+        extra = [f"{name}: listed more than once, the first was used" for name in names[again]]
+        return replace(exam, flags=(*exam.flags, *dict.fromkeys(extra))) if extra else exam
 
     return open_exam

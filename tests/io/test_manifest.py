@@ -7,8 +7,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+import mammorisk as mr
 from mammorisk import read_cohort
 from mammorisk.errors import ManifestError
+from tests.factories import write_view
 
 
 def write(folder: Path, text: str, name: str = "cohort.csv") -> Path:
@@ -128,3 +130,32 @@ def test_not_a_table(tmp_path: Path) -> None:
         read_cohort(tmp_path / "y.csv")
     with pytest.raises(ManifestError, match="no such file"):
         read_cohort(tmp_path / "missing.csv")
+
+
+def test_a_faulty_answer_is_never_taken_for_unknown(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "patient_id,exam_id,age,race_ethnicity,biopsies\n1,1,54,white,99\n2,2,54,white,1\n",
+    )
+    cohort = read_cohort(path, errors="flag")
+    for table in (
+        mr.predict(cohort, model="bcrat"),
+        mr.load_model("bcrat").predict(cohort),
+        mr.load_model("bcrat").predict(cohort.questionnaires),
+    ):
+        assert table["risk_5y"].isna().tolist() == [True, False]
+        assert "biopsies" in table["flags"].iloc[0]
+
+
+def test_a_view_listed_twice(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        write_view(tmp_path / f"{name}.dcm")
+    path = write(
+        tmp_path,
+        "patient_id,exam_id,laterality,view,file_path\n1,1,L,CC,a.dcm\n1,1,left,cc,b.dcm\n",
+    )
+    cohort = read_cohort(path, allow_missing_views=True)
+    assert cohort.open_exam is not None
+    exam = cohort.open_exam(0)
+    assert exam["L-CC"].source == "a.dcm"
+    assert "L-CC: listed more than once, the first was used" in exam.flags
