@@ -139,7 +139,7 @@ OnsetAges = Annotated[
 class Questionnaire(BaseModel):
     """What is known of one woman at her exam. None means unknown, never "no".
 
-    Parameters
+    Attributes
     ----------
     age : float
         Age at the exam in years.
