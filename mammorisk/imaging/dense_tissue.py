@@ -17,6 +17,11 @@ WORKING_ROWS = 512
 SKIN_WIDTH, PERIPHERY_WIDTH, CORE_WIDTH = 0.03, 0.20, 0.30
 _BINS_PER_UNIT = 100
 
+#: Dense tissue stops more of the beam than fat: it must stand out from the level of fat (this
+#: percentile of the breast) by at least this share of fat's own height above the background. Without
+#: it a threshold finds dense tissue in the texture of any fatty breast. The share is an assumption.
+FAT_PERCENTILE, LEAST_CONTRAST = 10.0, 0.35
+
 
 @dataclass(frozen=True, kw_only=True)
 class DenseTissue:
@@ -57,8 +62,8 @@ def find_dense_tissue(image: np.ndarray, mask: BreastMask) -> DenseTissue | None
     -----
     Grey is equalised for the thinning of the breast towards the skin by its median at each
     distance from the skin line (after Wang 2003, doi:10.2214/ajr.180.1.1800257), then split in two
-    by Otsu's threshold (Otsu 1979, doi:10.1109/TSMC.1979.4310076) within the breast, which stands
-    in for the interactive threshold of Byng 1994 (doi:10.1088/0031-9155/39/10/008).
+    by Otsu's threshold (Otsu 1979, doi:10.1109/TSMC.1979.4310076) within the breast, raised to
+    ``LEAST_CONTRAST``, which stands in for the interactive threshold of Byng 1994 (doi:10.1088/0031-9155/39/10/008).
     """
     rows, columns = image.shape
     scale = min(1.0, WORKING_ROWS / max(rows, columns))
@@ -76,7 +81,9 @@ def find_dense_tissue(image: np.ndarray, mask: BreastMask) -> DenseTissue | None
     if measured.sum() < 200 or np.ptp(grey[measured]) < 1e-6:
         return None
     equalised = _equalise(grey, distance, measured)
-    return _split(equalised, measured)
+    outside = grey[~breast]
+    background = float(np.median(outside)) if outside.size >= 100 else None
+    return _split(equalised, measured, background)
 
 
 def _shrink(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
@@ -104,14 +111,18 @@ def _equalise(grey: np.ndarray, distance: np.ndarray, measured: np.ndarray) -> n
     return grey + shortfall[bins].astype(np.float32)
 
 
-def _split(equalised: np.ndarray, measured: np.ndarray) -> DenseTissue:
+def _split(equalised: np.ndarray, measured: np.ndarray, background: float | None) -> DenseTissue:
     from skimage.filters import threshold_otsu
 
     values = equalised[measured]
-    dense = measured & (equalised > threshold_otsu(values))
-    fat = float(np.median(equalised[measured & ~dense]))
-    solid = float(np.percentile(equalised[dense], 90)) if dense.any() else fat
-    share = np.clip((values - fat) / max(solid - fat, 1e-9), 0.0, 1.0)
+    threshold = float(threshold_otsu(values))
+    fat = float(np.percentile(values, FAT_PERCENTILE))
+    if background is not None:
+        threshold = max(threshold, fat + LEAST_CONTRAST * (fat - background))
+    dense = measured & (equalised > threshold)
+    solid = float(np.percentile(equalised[dense], 90)) if dense.any() else threshold
+    middle = float(np.median(equalised[measured & ~dense]))
+    share = np.clip((values - middle) / max(solid - middle, 1e-9), 0.0, 1.0)
     return DenseTissue(
         dense=dense,
         measured=measured,
