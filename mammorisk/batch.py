@@ -7,6 +7,7 @@ become one file and go.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import json
 import os
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from mammorisk._version import __version__
 from mammorisk.cohort import Cohort
 from mammorisk.errors import OutputError
+from mammorisk.files import write_whole
 from mammorisk.model import load_model
 from mammorisk.predicting import predict_rows
 from mammorisk.risk_model import DEFAULT_HORIZONS, Horizon, RiskModel, check_horizons
@@ -83,6 +85,9 @@ def predict_to_file(
     wanted = check_horizons(horizons)
     try:
         parts.mkdir(parents=True, exist_ok=True)
+        # What a kill in the middle of writing the result left behind.
+        for stale in out.parent.glob(f"{glob.escape(out.name)}.*.new"):
+            stale.unlink()
         _check_run(parts, _fingerprint(cohort, chosen, wanted))
         step = EXAMS_PER_PART_WITH_IMAGES if cohort.has_images else EXAMS_PER_PART_WITHOUT_IMAGES
         files = []
@@ -91,11 +96,11 @@ def predict_to_file(
             file = parts / f"part-{start:09d}.parquet"
             files.append(file)
             if not file.exists():
-                _write_whole(file, predict_rows(cohort, rows, chosen, wanted))
+                _write_table(file, predict_rows(cohort, rows, chosen, wanted))
             if on_part is not None:
                 on_part(rows.stop, len(cohort))
         table = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
-        _write_whole(out, table)
+        _write_table(out, table)
         os.replace(parts, done)
         shutil.rmtree(done)
     except OSError as error:
@@ -132,17 +137,12 @@ def _check_run(parts: Path, fingerprint: str) -> None:
                 remedy="Remove that folder, or choose another output.",
             )
         return
-    temporary = note.with_suffix(".new")
-    temporary.write_text(json.dumps({"fingerprint": fingerprint}), encoding="utf-8")
-    os.replace(temporary, note)
+    text = json.dumps({"fingerprint": fingerprint})
+    write_whole(note, lambda path: path.write_text(text, encoding="utf-8"))
 
 
-def _write_whole(file: Path, table: pd.DataFrame) -> None:
-    temporary = file.with_name(file.name + ".new")
+def _write_table(file: Path, table: pd.DataFrame) -> None:
     if file.suffix == ".csv":
-        table.to_csv(temporary, index=False)
+        write_whole(file, lambda path: table.to_csv(path, index=False))
     else:
-        table.to_parquet(temporary, index=False)
-    with open(temporary, "rb") as handle:
-        os.fsync(handle.fileno())
-    os.replace(temporary, file)
+        write_whole(file, lambda path: table.to_parquet(path, index=False))

@@ -9,15 +9,12 @@ from typing import TYPE_CHECKING
 
 from mammorisk.clinical import CLINICAL_MODELS, load_clinical
 from mammorisk.errors import ModelError, UnknownModel
-from mammorisk.risk_model import ModelCard, RiskModel
+from mammorisk.risk_model import FORMAT_VERSION, ModelCard, RiskModel
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["ModelCard", "RiskModel", "load_model", "models"]
-
-#: Format of a saved model folder; a folder of a later format is refused.
-FORMAT_VERSION = 1
 
 
 def models() -> pd.DataFrame:

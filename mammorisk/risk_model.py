@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 #: A horizon in years, or ``"lifetime"`` (to age 90, or to the last age the model's data reach).
 Horizon = float | Literal["lifetime"]
 
+#: Format of a saved model folder; a folder of a later format is refused.
+FORMAT_VERSION = 1
+
 DEFAULT_HORIZONS: tuple[Horizon, ...] = (1, 2, 3, 4, 5)
 
 

@@ -20,6 +20,7 @@ RECORDS = {
     "cohort",
     "errors",
     "exam",
+    "files",
     "greyscale",
     "outcome",
     "plotting",

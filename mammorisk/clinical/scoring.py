@@ -15,16 +15,21 @@ from numpy.typing import NDArray
 from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.notes import Notes
 from mammorisk.errors import HorizonError, ModelError, OutputError
+from mammorisk.files import write_whole
 from mammorisk.questionnaire import check_frame
-from mammorisk.risk_model import DEFAULT_HORIZONS, Horizon, RiskModel, Scores, check_horizons
+from mammorisk.risk_model import (
+    DEFAULT_HORIZONS,
+    FORMAT_VERSION,
+    Horizon,
+    RiskModel,
+    Scores,
+    check_horizons,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Floats = NDArray[np.float64]
-
-#: Format of a saved model folder; ``mammorisk.model`` refuses a later one than it knows.
-FORMAT_VERSION = 1
 
 #: Women scored at a time: arrays of this length stay in the processor's cache.
 CHUNK = 32_768
@@ -83,7 +88,9 @@ class ClinicalModel(RiskModel):
         try:
             folder.mkdir(parents=True, exist_ok=True)
             text = json.dumps(config, indent=1) + "\n"
-            (folder / "config.json").write_text(text, encoding="utf-8")
+            write_whole(
+                folder / "config.json", lambda path: path.write_text(text, encoding="utf-8")
+            )
         except OSError as error:
             raise OutputError(
                 f"the model cannot be written ({type(error).__name__})",

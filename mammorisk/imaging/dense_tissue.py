@@ -18,8 +18,9 @@ SKIN_WIDTH, PERIPHERY_WIDTH, CORE_WIDTH = 0.03, 0.20, 0.30
 _BINS_PER_UNIT = 100
 
 #: Dense tissue stops more of the beam than fat: it must stand out from the level of fat (this
-#: percentile of the breast) by at least this share of fat's own height above the background. Without
-#: it a threshold finds dense tissue in the texture of any fatty breast. The share is an assumption.
+#: percentile of the breast) by at least this share of fat's own height above the background.
+#: Without it a threshold finds dense tissue in the texture of any fatty breast. The share is an
+#: assumption.
 FAT_PERCENTILE, LEAST_CONTRAST = 10.0, 0.35
 
 
@@ -63,7 +64,8 @@ def find_dense_tissue(image: np.ndarray, mask: BreastMask) -> DenseTissue | None
     Grey is equalised for the thinning of the breast towards the skin by its median at each
     distance from the skin line (after Wang 2003, doi:10.2214/ajr.180.1.1800257), then split in two
     by Otsu's threshold (Otsu 1979, doi:10.1109/TSMC.1979.4310076) within the breast, raised to
-    ``LEAST_CONTRAST``, which stands in for the interactive threshold of Byng 1994 (doi:10.1088/0031-9155/39/10/008).
+    ``LEAST_CONTRAST``. It stands in for the interactive threshold of Byng 1994
+    (doi:10.1088/0031-9155/39/10/008).
     """
     rows, columns = image.shape
     scale = min(1.0, WORKING_ROWS / max(rows, columns))

@@ -7,6 +7,7 @@ mammograms to software and to a newcomer, not to a radiologist.
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from pydicom.uid import (
 )
 
 from mammorisk.errors import OutputError
+from mammorisk.files import write_whole
 
 PIXEL_MM = 0.3
 ROWS, COLUMNS = 800, 620
@@ -62,9 +64,8 @@ def write_example_exam(folder: str | Path, *, density: float = 0.35, seed: int =
         for number, (side, view) in enumerate((s, v) for s in "RL" for v in ("CC", "MLO")):
             rng = np.random.default_rng([seed, number])
             dataset = _dataset(_pixels(side, view, density, rng), side, view, seed, rng)
-            temporary = folder / f"{side}-{view}.new"
-            dataset.save_as(temporary, enforce_file_format=True)
-            temporary.replace(folder / f"{side}-{view}.dcm")
+            save = partial(dataset.save_as, enforce_file_format=True)
+            write_whole(folder / f"{side}-{view}.dcm", save)
     except OSError as error:
         raise OutputError(
             f"the example cannot be written ({error.strerror})", where=folder.name
