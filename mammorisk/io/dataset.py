@@ -46,6 +46,9 @@ PARSE_ERRORS = (
     AssertionError,
 )
 
+#: Sequences within sequences: structured reports reach about ten.
+MAX_SEQUENCE_DEPTH = 64
+
 # pydicom's validation mode, warnings and logger belong to the process, so one thread at a time.
 _PYDICOM = threading.RLock()
 
@@ -161,7 +164,7 @@ def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Parsed:
             dataset = pydicom.dcmread(source, force=True, stop_before_pixels=not pixels)
             start = None if pixels or deflated else handle.tell()
             # Sequences are parsed on first sight: do it while errors are caught.
-            dataset.walk(lambda *_: None)
+            _look_inside(dataset, 0)
     except PARSE_ERRORS as error:
         raise UnreadableDicom(
             f"the file cannot be parsed as DICOM ({type(error).__name__})",
@@ -169,6 +172,27 @@ def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Parsed:
             remedy="Fetch it again from the archive.",
         ) from None
     return Parsed(dataset, start)
+
+
+def _look_inside(dataset: Dataset, depth: int) -> None:
+    """Convert every element; drop those that cannot be, which then count as absent.
+
+    Sequences of stated length are parsed level by level, in a time that grows with the square of
+    the depth: nesting beyond any genuine file is given up on.
+    """
+    if depth > MAX_SEQUENCE_DEPTH:
+        raise RecursionError
+    for tag in list(dataset.keys()):
+        try:
+            element = dataset[tag]
+        except (RecursionError, MemoryError):
+            raise
+        except PARSE_ERRORS:
+            del dataset[tag]
+            continue
+        if element.VR == "SQ":
+            for item in element.value:
+                _look_inside(item, depth + 1)
 
 
 def _is_deflated(source: Any) -> bool:

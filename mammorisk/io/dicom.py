@@ -187,9 +187,12 @@ def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Li
     assert rows is not None
     assert columns is not None
     check_syntax(syntax_of(dataset), source)
-    if whole(dataset, "SamplesPerPixel") not in (None, 1):
+    photometric = (text(dataset, "PhotometricInterpretation") or "MONOCHROME2").upper()
+    grey = photometric in ("MONOCHROME1", "MONOCHROME2")
+    if not grey or whole(dataset, "SamplesPerPixel") not in (None, 1):
         raise PixelError(
-            "SamplesPerPixel (0028,0002) is not 1: a mammogram has one grey channel",
+            "PhotometricInterpretation (0028,0004) and SamplesPerPixel (0028,0002) are not those "
+            "of a grey image",
             where=source,
             remedy="Export the image in greyscale.",
         )
