@@ -399,7 +399,7 @@ READ = {
 @pytest.mark.parametrize(("make", "error", "words"), REFUSED.values(), ids=REFUSED.keys())
 def test_refused(tmp_path: Path, make: Make, error: type[ExamError], words: str) -> None:
     (tmp_path / "x.dcm").write_bytes(make(tmp_path))
-    with pytest.raises(error, match=re.escape(words)) as caught:
+    with pytest.raises(error, match=re.escape(words) or None) as caught:
         read_and_load(tmp_path)
     assert isinstance(caught.value, ExamError)
     assert "x.dcm" in str(caught.value)
