@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mammorisk.cohort import Cohort
     from mammorisk.exam import Exam, View
     from mammorisk.imaging.plot import plot_exam
-    from mammorisk.io import read_cohort, read_exam
+    from mammorisk.io import Limits, read_cohort, read_exam
     from mammorisk.model import load_model, models
     from mammorisk.predicting import predict
     from mammorisk.prediction import Prediction
@@ -28,6 +28,7 @@ _WHERE = {
     "Acquisition": "mammorisk.acquisition",
     "Cohort": "mammorisk.cohort",
     "Exam": "mammorisk.exam",
+    "Limits": "mammorisk.io",
     "ModelCard": "mammorisk.risk_model",
     "Prediction": "mammorisk.prediction",
     "Questionnaire": "mammorisk.questionnaire",
@@ -46,6 +47,7 @@ __all__ = [
     "Acquisition",
     "Cohort",
     "Exam",
+    "Limits",
     "ModelCard",
     "Prediction",
     "Questionnaire",

@@ -180,7 +180,7 @@ def _print_prediction(prediction: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from mammorisk.prediction import NOTICE
+    from mammorisk.prediction import NOTICE, without_risk
 
     table = Table(title="Absolute risk of breast cancer", title_justify="left")
     table.add_column("model")
@@ -200,9 +200,8 @@ def _print_prediction(prediction: Any) -> None:
         console.print(f"breast density {density['category']}, {density['source']}")
     for flag in prediction.flags:
         console.print(f"! {flag}", markup=False, highlight=False)
-    for name in prediction.baselines.index[prediction.baselines.isna().all(axis=1)]:
-        why = prediction.provenance["baseline_flags"][name]
-        console.print(f"{name} gives no risk: {why}", markup=False, highlight=False, style="dim")
+    for note in without_risk(prediction):
+        console.print(note, markup=False, highlight=False, style="dim")
     console.print(NOTICE, style="dim")
 
 

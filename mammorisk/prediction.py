@@ -96,6 +96,13 @@ class Prediction:
         return _as_html(self)
 
 
+def without_risk(prediction: Prediction) -> list[str]:
+    """Why baselines that give no risk at all give none, a line each."""
+    silent = prediction.baselines.index[prediction.baselines.isna().all(axis=1)]
+    reasons = prediction.provenance.get("baseline_flags", {})
+    return [f"{name} gives no risk: {reasons.get(name, 'not applicable')}" for name in silent]
+
+
 def _plain(series: pd.Series) -> dict[str, float | None]:
     return {
         f"{key:g}" if isinstance(key, (int, float)) else str(key): (
@@ -140,7 +147,8 @@ def _as_html(prediction: Prediction) -> str:
         if density.get("category")
         else "Breast density unknown."
     )
-    flags = "".join(f"<li>{html.escape(flag)}</li>" for flag in prediction.flags)
+    notes = [*prediction.flags, *without_risk(prediction)]
+    flags = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
     return (
         "<div style='font-family:sans-serif;max-width:60em'>"
         f"<p><b>Absolute risk of breast cancer</b> (model {html.escape(prediction.model)}). "

@@ -104,7 +104,7 @@ def file_size(path: Path, limits: Limits) -> int:
             f"the file has {size / 2**20:.0f} MB, more than the limit of "
             f"{limits.max_file_bytes / 2**20:.0f} MB",
             where=path.name,
-            remedy="Pass limits=Limits(max_file_bytes=...) if it is genuine.",
+            remedy="Pass limits=mr.Limits(max_file_bytes=...) if it is genuine.",
         )
     return size
 
@@ -215,7 +215,7 @@ def _check_inflated_size(source: Any, path: Path, limits: Limits) -> None:
             raise TooLarge(
                 f"the deflated data inflate beyond {limits.max_file_bytes / 2**20:.0f} MB",
                 where=path.name,
-                remedy="Pass limits=Limits(max_file_bytes=...) if it is genuine.",
+                remedy="Pass limits=mr.Limits(max_file_bytes=...) if it is genuine.",
             )
         chunk = inflater.unconsumed_tail
 

@@ -91,7 +91,7 @@ def _decode_in_child(
             if late
             else "the decoder stopped on these data",
             where=where,
-            remedy="The file is damaged, or pass limits=Limits(...) with higher limits.",
+            remedy="The file is damaged, or pass limits=mr.Limits(...) with higher limits.",
         ) from None
     pool.give_back(decoder)
     if "error" in head:

@@ -47,7 +47,7 @@ def check_size(rows: int | None, columns: int | None, where: str, limits: Limits
             f"the header claims {rows} x {columns} pixels, more than the limit of "
             f"{limits.max_pixels:,}",
             where=where,
-            remedy="Pass limits=Limits(max_pixels=...) if it is genuine.",
+            remedy="Pass limits=mr.Limits(max_pixels=...) if it is genuine.",
         )
 
 
