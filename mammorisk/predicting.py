@@ -18,7 +18,7 @@ from mammorisk.errors import ExamError, HorizonError, MammoriskError, Questionna
 from mammorisk.exam import Exam
 from mammorisk.model import load_model
 from mammorisk.prediction import Prediction
-from mammorisk.questionnaire import Questionnaire
+from mammorisk.questionnaire import Questionnaire, check_frame
 from mammorisk.risk_model import (
     DEFAULT_HORIZONS,
     Horizon,
@@ -303,13 +303,13 @@ def _add_from_images(
     progress: bool,
 ) -> None:
     """Fill unknown densities and ages from the images, row by row; a bad exam marks its row."""
-    from mammorisk.questionnaire import CATEGORIES
-
     if "breast_density" not in frame.columns:
         frame["breast_density"] = None
+    # As the models will read them: an answer may be "unknown" in words.
+    clean, _ = check_frame(frame)
+    unknown_age = clean["age"].isna()
+    unknown_density = clean["breast_density"].isna() & wants_density
     density = frame["breast_density"].astype(object)
-    unknown_age = frame["age"].isna()
-    unknown_density = density.isna() & wants_density
     wanted = (faults == "") & (unknown_density | unknown_age)
     positions = [row for row, want in zip(frame.index, wanted, strict=True) if want]
 
@@ -347,13 +347,7 @@ def _add_from_images(
                         "not calibrated"
                     )
             notes[row] = "; ".join(told)
-    frame["breast_density"] = density.astype(_density_dtype(CATEGORIES["breast_density"]))
-
-
-def _density_dtype(categories: tuple[str, ...]) -> Any:
-    import pandas as pd
-
-    return pd.CategoricalDtype(list(categories))
+    frame["breast_density"] = density
 
 
 def _with_progress(items: Iterable[Any], total: int, show: bool) -> Iterable[Any]:

@@ -173,6 +173,22 @@ def test_one_bad_exam_never_stops_a_cohort(cohort_file: Path) -> None:
     assert "estimated" not in risks["flags"][2]
 
 
+def test_a_readers_density_is_read_as_generously_in_a_cohort(tmp_path: Path) -> None:
+    write_exam(tmp_path / "exam")
+    (tmp_path / "c.csv").write_text(
+        "patient_id,exam_id,path,age,race_ethnicity,breast_density\n"
+        "1,1,exam,54,White,D\n2,2,exam,54,White,unknown\n3,3,exam,54,White,4\n"
+    )
+    risks = mr.predict(mr.read_cohort(tmp_path / "c.csv", errors="flag"))
+    reader = mr.predict(WOMAN.model_copy(update={"breast_density": "d"}))
+    assert risks["model"].tolist()[:2] == ["bcsc-2008", "bcsc-2008"]
+    assert "estimated" not in risks["flags"][0]
+    assert "estimated from the image" in risks["flags"][1]
+    assert np.isnan(risks["risk_5y"][2])
+    assert "breast_density" in risks["flags"][2]
+    assert risks["risk_5y"][0] < reader.five_year
+
+
 def test_a_model_without_images_does_not_open_them(cohort_file: Path) -> None:
     risks = mr.predict(mr.read_cohort(cohort_file), model="icare-lit")
     assert risks["risk_5y"].notna().all()
