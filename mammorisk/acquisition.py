@@ -8,8 +8,8 @@ from pydantic import BaseModel, ConfigDict
 class Acquisition(BaseModel):
     """Acquisition parameters of one image; None = not stated or not trusted.
 
-    Filled by :func:`mammorisk.io.acquisition.read_acquisition`. A value outside its plausible range is
-    kept in ``raw``, flagged, and left None here.
+    Filled by :func:`mammorisk.io.acquisition.read_acquisition`. A value outside its plausible
+    range is kept in ``raw``, flagged, and left None here.
 
     Attributes
     ----------

@@ -21,7 +21,7 @@ from mammorisk.cohort import Cohort
 from mammorisk.errors import OutputError
 from mammorisk.files import write_whole
 from mammorisk.model import load_model
-from mammorisk.predicting import predict_rows
+from mammorisk.predict_cohort import predict_rows
 from mammorisk.risk_model import DEFAULT_HORIZONS, Horizon, RiskModel, check_horizons
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from mammorisk.exam import Exam
-from mammorisk.questionnaire import FIELDS
+from mammorisk.questionnaire_fields import FIELDS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,29 +1,26 @@
-"""predict(): from an exam, a questionnaire or a cohort to absolute risks.
-
-Images are read here only to measure breast density, and only where a reader's is not known.
-"""
+"""predict(): from an exam, a questionnaire or a cohort to absolute risks."""
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from mammorisk._version import __version__
 from mammorisk.clinical import CLINICAL_MODELS, load_clinical
 from mammorisk.cohort import Cohort
-from mammorisk.errors import ExamError, HorizonError, MammoriskError, QuestionnaireError
+from mammorisk.default_model import WITH_DENSITY, score
+from mammorisk.errors import HorizonError, QuestionnaireError
 from mammorisk.exam import Exam
+from mammorisk.measure import measure_exam
 from mammorisk.model import load_model
+from mammorisk.predict_cohort import predict_rows
 from mammorisk.prediction import Prediction
-from mammorisk.questionnaire import Questionnaire, check_frame
+from mammorisk.questionnaire import Questionnaire
 from mammorisk.risk_model import (
     DEFAULT_HORIZONS,
     Horizon,
     RiskModel,
-    Scores,
     as_frame,
     check_horizons,
     risk_table,
@@ -32,15 +29,28 @@ from mammorisk.risk_model import (
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mammorisk.imaging.density import DensityEstimate
-
-#: The default models: with a known or measured density, and without.
-WITH_DENSITY, WITHOUT_DENSITY = "bcsc-2008", "icare-lit"
-
 #: Header and questionnaire ages further apart than this are flagged, years.
 AGE_TOLERANCE_YEARS = 1.0
 
 
+@overload
+def predict(
+    data: Exam | Questionnaire | str | Path,
+    woman: Questionnaire | None = None,
+    *,
+    model: str | Path | RiskModel | None = None,
+    horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
+    progress: bool = False,
+) -> Prediction: ...
+@overload
+def predict(
+    data: Cohort | pd.DataFrame,
+    woman: None = None,
+    *,
+    model: str | Path | RiskModel | None = None,
+    horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
+    progress: bool = False,
+) -> pd.DataFrame: ...
 def predict(
     data: Exam | Questionnaire | Cohort | pd.DataFrame | str | Path,
     woman: Questionnaire | None = None,
@@ -48,7 +58,7 @@ def predict(
     model: str | Path | RiskModel | None = None,
     horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
     progress: bool = False,
-) -> Any:
+) -> Prediction | pd.DataFrame:
     """Absolute risk of breast cancer for one woman or a cohort.
 
     Parameters
@@ -98,10 +108,7 @@ def predict(
     if isinstance(data, Cohort):
         return predict_rows(data, range(len(data)), chosen, horizons, progress=progress)
     frame = as_frame(data)
-    return risk_table(frame, *_score(frame, chosen, horizons), horizons)
-
-
-# --- one woman ---------------------------------------------------------------------------------
+    return risk_table(frame, *score(frame, chosen, horizons), horizons)
 
 
 def _predict_woman(
@@ -123,7 +130,7 @@ def _predict_woman(
     ):
         flags.append("age in the image header and in the questionnaire differ")
     density, frame = _density_of(exam, woman, flags)
-    scores, names = _score(frame, model, horizons)
+    scores, names = score(frame, model, horizons)
     name = names[0]
     if exam is not None:
         flags.extend(exam.all_flags())
@@ -182,7 +189,7 @@ def _density_of(
     frame = woman.to_frame()
     estimate = None
     if exam is not None:
-        estimate, findings = _measure(exam)
+        estimate, findings = measure_exam(exam)
         flags.extend(findings)
     told: dict[str, Any] = {"category": None, "source": "unknown"}
     if estimate is not None:
@@ -198,20 +205,6 @@ def _density_of(
         frame["breast_density"] = estimate.category
         told["five_year_by_category"] = _by_category(frame)
     return told, frame
-
-
-def _measure(exam: Exam) -> tuple[DensityEstimate, list[str]]:
-    """Density, and quality findings that the headers did not already tell."""
-    from mammorisk.imaging.density import measure_density
-    from mammorisk.imaging.look import look_at_exam
-    from mammorisk.imaging.quality import check_exam
-
-    images = look_at_exam(exam)
-    known = {flag.lower() for flag in exam.all_flags()}
-    findings = [str(finding) for finding in check_exam(exam, images)]
-    return measure_density(exam, images), [
-        text for text in findings if text.lower() not in known and not text.startswith("no ")
-    ]
 
 
 def _by_category(frame: pd.DataFrame) -> dict[str, float | None]:
@@ -248,164 +241,6 @@ def _provenance(
             for view in exam or ()
         ],
     }
-
-
-# --- many --------------------------------------------------------------------------------------
-
-
-def predict_rows(
-    cohort: Cohort,
-    rows: Iterable[int],
-    model: RiskModel | None,
-    horizons: tuple[Horizon, ...],
-    *,
-    progress: bool = False,
-) -> pd.DataFrame:
-    """Predict some rows of a cohort, in order; used whole by predict and in parts by batches.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    rows : iterable of int
-        Positions in ``cohort.exams``.
-    model, horizons, progress
-        As in :func:`predict`.
-
-    Returns
-    -------
-    DataFrame
-        As :func:`predict` returns for a cohort.
-    """
-    import pandas as pd
-
-    rows = list(rows)
-    frame = cohort.questionnaires.iloc[rows].copy()
-    faults = cohort.errors.iloc[rows].astype(object).copy()
-    notes = pd.Series("", index=frame.index, dtype=object)
-    if "age" not in frame.columns:
-        frame["age"] = float("nan")
-    wants_density = model is None or "breast_density" in model.card.inputs
-    if cohort.has_images and (wants_density or frame["age"].isna().any()):
-        _add_from_images(cohort, frame, faults, notes, wants_density, progress)
-    sound = faults == ""
-    scores, names = _score(frame, model, horizons)
-    risk = scores.risk.where(sound)
-    flags = _join(scores.flags.where(sound, faults), notes)
-    return risk_table(frame, Scores(risk=risk, flags=flags), names, horizons)
-
-
-def _add_from_images(
-    cohort: Cohort,
-    frame: pd.DataFrame,
-    faults: pd.Series,
-    notes: pd.Series,
-    wants_density: bool,
-    progress: bool,
-) -> None:
-    """Fill unknown densities and ages from the images, row by row; a bad exam marks its row."""
-    if "breast_density" not in frame.columns:
-        frame["breast_density"] = None
-    # As the models will read them: an answer may be "unknown" in words.
-    clean, _ = check_frame(frame)
-    unknown_age = clean["age"].isna()
-    unknown_density = clean["breast_density"].isna() & wants_density
-    density = frame["breast_density"].astype(object)
-    wanted = (faults == "") & (unknown_density | unknown_age)
-    positions = [row for row, want in zip(frame.index, wanted, strict=True) if want]
-
-    def look(row: int) -> tuple[float | None, DensityEstimate | None, list[str]] | MammoriskError:
-        assert cohort.open_exam is not None
-        try:
-            exam = cohort.open_exam(row)
-            told = exam.all_flags()
-            if not wants_density:
-                return exam.age_years, None, told
-            estimate, findings = _measure(exam)
-            return exam.age_years, estimate, told + findings
-        except MammoriskError as error:
-            return error
-        except MemoryError:
-            return ExamError("not enough memory to read the exam")
-
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
-        found = pool.map(look, positions)
-        shown = _with_progress(found, len(positions), progress)
-        for row, result in zip(positions, shown, strict=True):
-            if isinstance(result, MammoriskError):
-                faults[row] = str(result)
-                continue
-            age, estimate, told = result
-            if unknown_age[row] and age is not None:
-                frame.loc[row, "age"] = age
-                told.append("age from the image header")
-            if estimate is not None:
-                told.extend(estimate.flags)
-                if unknown_density[row] and estimate.category is not None:
-                    density[row] = estimate.category
-                    told.append(
-                        f"breast density {estimate.category} estimated from the image, "
-                        "not calibrated"
-                    )
-            notes[row] = "; ".join(told)
-    frame["breast_density"] = density
-
-
-def _with_progress(items: Iterable[Any], total: int, show: bool) -> Iterable[Any]:
-    if not show:
-        return items
-    from rich.progress import track
-
-    return track(items, total=total, description="exams")
-
-
-# --- scoring -----------------------------------------------------------------------------------
-
-
-def _score(
-    frame: pd.DataFrame, model: RiskModel | None, horizons: tuple[Horizon, ...]
-) -> tuple[Scores, list[str]]:
-    """Scores and the name of the model behind each row."""
-    if model is not None:
-        return model.score(frame, horizons), [model.name] * len(frame)
-    return _score_default(frame, horizons)
-
-
-def _score_default(frame: pd.DataFrame, horizons: tuple[Horizon, ...]) -> tuple[Scores, list[str]]:
-    import numpy as np
-    import pandas as pd
-
-    fallback = load_clinical(WITHOUT_DENSITY)
-    beyond = any(h == "lifetime" or h > 5 for h in horizons)
-    if "breast_density" not in frame.columns or beyond:
-        return fallback.score(frame, horizons), [WITHOUT_DENSITY] * len(frame)
-    first = load_clinical(WITH_DENSITY).score(frame, horizons)
-    known = frame["breast_density"].notna().to_numpy()
-    answered = first.risk.notna().all(axis=1).to_numpy() & known
-    if answered.all():
-        return first, [WITH_DENSITY] * len(frame)
-    rest = ~answered
-    second = fallback.score(frame[rest], horizons)
-    risk = first.risk.copy()
-    risk[rest] = second.risk.to_numpy()
-    # Only a woman whose density is known needs to be told why it was not used.
-    skipped = first.flags[rest].where(known[rest], "")
-    note = skipped.map(lambda why: f"{WITH_DENSITY} does not apply ({why})" if why else "")
-    same = second.flags == skipped
-    flags = first.flags.copy()
-    flags[rest] = _join(second.flags, note.mask(same, ""))
-    parts = [s.contributions for s in (first, second) if s.contributions is not None]
-    contributions = (
-        pd.concat([parts[0][answered], parts[1]]).loc[frame.index]
-        if len(parts) == 2 and frame.index.is_unique
-        else None
-    )
-    names = np.where(answered, WITH_DENSITY, WITHOUT_DENSITY).tolist()
-    return Scores(risk=risk, flags=flags, contributions=contributions), names
-
-
-def _join(first: pd.Series, second: pd.Series) -> pd.Series:
-    both = (first != "") & (second != "")
-    return first.str.cat(second, sep="; ").where(both, first + second)
 
 
 def _split(flags: str) -> list[str]:

@@ -26,6 +26,8 @@ RECORDS = {
     "plotting",
     "prediction",
     "questionnaire",
+    "questionnaire_fields",
+    "questionnaire_table",
     "risk_model",
 }
 #: What a module of each room may import of ours; the frame modules (model, predict, ...) tie them.

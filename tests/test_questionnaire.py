@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from mammorisk import Questionnaire
 from mammorisk.errors import QuestionnaireError
-from mammorisk.questionnaire import CATEGORIES, NUMBERS, check_frame
+from mammorisk.questionnaire_fields import CATEGORIES, NUMBERS
+from mammorisk.questionnaire_table import check_frame
 
 
 def test_only_age_is_required() -> None:

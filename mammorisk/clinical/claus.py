@@ -19,7 +19,8 @@ from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.clinical.tables import load_table
 from mammorisk.errors import QuestionnaireError
-from mammorisk.questionnaire import RELATIVES, check_frame
+from mammorisk.questionnaire_fields import RELATIVES
+from mammorisk.questionnaire_table import check_frame
 from mammorisk.risk_model import ModelCard
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.notes import Notes
 from mammorisk.errors import HorizonError, ModelError, OutputError
 from mammorisk.files import write_whole
-from mammorisk.questionnaire import check_frame
+from mammorisk.questionnaire_table import check_frame
 from mammorisk.risk_model import (
     DEFAULT_HORIZONS,
     FORMAT_VERSION,

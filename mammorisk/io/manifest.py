@@ -17,7 +17,8 @@ import pandas as pd
 from mammorisk.cohort import Cohort
 from mammorisk.errors import ManifestError
 from mammorisk.exam import Exam
-from mammorisk.questionnaire import FIELDS, check_frame
+from mammorisk.questionnaire_fields import FIELDS
+from mammorisk.questionnaire_table import check_frame
 
 #: Beyond this many faulty rows an error names the first ones and the number of the others.
 ROWS_NAMED = 50

@@ -17,7 +17,9 @@ from mammorisk.clinical import CLINICAL_MODELS, load_clinical, scoring
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.errors import HorizonError, ModelError, OutputError, UnknownModel
 from mammorisk.model import load_model
-from mammorisk.questionnaire import BOOLEANS, CATEGORIES, NUMBERS, Questionnaire, check_frame
+from mammorisk.questionnaire import Questionnaire
+from mammorisk.questionnaire_fields import BOOLEANS, CATEGORIES, NUMBERS
+from mammorisk.questionnaire_table import check_frame
 from mammorisk.risk_model import Horizon
 
 HORIZONS: dict[str, tuple[Horizon, ...]] = {

@@ -10,7 +10,7 @@ import pytest
 import mammorisk as mr
 from mammorisk.errors import OutputError
 from mammorisk.imaging.density import measure_density
-from mammorisk.questionnaire import check_frame
+from mammorisk.questionnaire_table import check_frame
 from mammorisk.simulation.example import example_women, write_example_exam
 
 

@@ -1,0 +1,125 @@
+"""Predicting the rows of a cohort: a bad exam marks its row and stops nothing."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any
+
+from mammorisk.cohort import Cohort
+from mammorisk.default_model import join_flags, score
+from mammorisk.errors import ExamError, MammoriskError
+from mammorisk.measure import measure_exam
+from mammorisk.questionnaire_table import check_frame
+from mammorisk.risk_model import Horizon, RiskModel, Scores, risk_table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mammorisk.imaging.density import DensityEstimate
+
+
+def predict_rows(
+    cohort: Cohort,
+    rows: Iterable[int],
+    model: RiskModel | None,
+    horizons: tuple[Horizon, ...],
+    *,
+    progress: bool = False,
+) -> pd.DataFrame:
+    """Predict some rows of a cohort, in order; used whole by predict and in parts by batches.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    rows : iterable of int
+        Positions in ``cohort.exams``.
+    model, horizons, progress
+        As in :func:`predict`.
+
+    Returns
+    -------
+    DataFrame
+        As :func:`predict` returns for a cohort.
+    """
+    import pandas as pd
+
+    rows = list(rows)
+    frame = cohort.questionnaires.iloc[rows].copy()
+    faults = cohort.errors.iloc[rows].astype(object).copy()
+    notes = pd.Series("", index=frame.index, dtype=object)
+    if "age" not in frame.columns:
+        frame["age"] = float("nan")
+    wants_density = model is None or "breast_density" in model.card.inputs
+    if cohort.has_images and (wants_density or frame["age"].isna().any()):
+        _add_from_images(cohort, frame, faults, notes, wants_density, progress)
+    sound = faults == ""
+    scores, names = score(frame, model, horizons)
+    risk = scores.risk.where(sound)
+    flags = join_flags(scores.flags.where(sound, faults), notes)
+    return risk_table(frame, Scores(risk=risk, flags=flags), names, horizons)
+
+
+def _add_from_images(
+    cohort: Cohort,
+    frame: pd.DataFrame,
+    faults: pd.Series,
+    notes: pd.Series,
+    wants_density: bool,
+    progress: bool,
+) -> None:
+    """Fill unknown densities and ages from the images, row by row; a bad exam marks its row."""
+    if "breast_density" not in frame.columns:
+        frame["breast_density"] = None
+    # As the models will read them: an answer may be "unknown" in words.
+    clean, _ = check_frame(frame)
+    unknown_age = clean["age"].isna()
+    unknown_density = clean["breast_density"].isna() & wants_density
+    density = frame["breast_density"].astype(object)
+    wanted = (faults == "") & (unknown_density | unknown_age)
+    positions = [row for row, want in zip(frame.index, wanted, strict=True) if want]
+
+    def look(row: int) -> tuple[float | None, DensityEstimate | None, list[str]] | MammoriskError:
+        assert cohort.open_exam is not None
+        try:
+            exam = cohort.open_exam(row)
+            told = exam.all_flags()
+            if not wants_density:
+                return exam.age_years, None, told
+            estimate, findings = measure_exam(exam)
+            return exam.age_years, estimate, told + findings
+        except MammoriskError as error:
+            return error
+        except MemoryError:
+            return ExamError("not enough memory to read the exam")
+
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        found = pool.map(look, positions)
+        shown = _with_progress(found, len(positions), progress)
+        for row, result in zip(positions, shown, strict=True):
+            if isinstance(result, MammoriskError):
+                faults[row] = str(result)
+                continue
+            age, estimate, told = result
+            if unknown_age[row] and age is not None:
+                frame.loc[row, "age"] = age
+                told.append("age from the image header")
+            if estimate is not None:
+                told.extend(estimate.flags)
+                if unknown_density[row] and estimate.category is not None:
+                    density[row] = estimate.category
+                    told.append(
+                        f"breast density {estimate.category} estimated from the image, "
+                        "not calibrated"
+                    )
+            notes[row] = "; ".join(told)
+    frame["breast_density"] = density
+
+
+def _with_progress(items: Iterable[Any], total: int, show: bool) -> Iterable[Any]:
+    if not show:
+        return items
+    from rich.progress import track
+
+    return track(items, total=total, description="exams")
