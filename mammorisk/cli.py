@@ -143,8 +143,9 @@ def _predict_one(
         images = read_exam(exam, allow_missing_views=allow_missing_views)
         result = predict_one(images, woman, model=model)
     if plot is not None:
-        figure = result.plot().get_figure()
-        figure.savefig(plot, dpi=150)
+        from mammorisk.plotting import save_risk
+
+        save_risk(result, plot)
     if as_json:
         typer.echo(to_json(result))
     else:

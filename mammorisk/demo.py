@@ -11,6 +11,7 @@ from mammorisk.clinical import CLINICAL_MODELS, load_clinical
 from mammorisk.errors import HorizonError, OutputError
 from mammorisk.imaging.plot import plot_exam
 from mammorisk.io import read_cohort, read_exam
+from mammorisk.plotting import save_risk
 from mammorisk.predicting import predict
 from mammorisk.prediction import Prediction, to_json
 from mammorisk.questionnaire import Questionnaire
@@ -71,9 +72,7 @@ def run_demo(
         prediction = predict(exam, Questionnaire(**WOMAN))
         show(prediction)
         (out / "prediction.json").write_text(to_json(prediction), encoding="utf-8")
-        figure = prediction.plot().get_figure()
-        assert figure is not None
-        figure.savefig(out / "risk.png", dpi=150)
+        save_risk(prediction, out / "risk.png")
         plot_exam(exam).savefig(out / "exam.png", dpi=110)
 
         say(f"Scoring {WOMEN:,} simulated women with every published model ...")

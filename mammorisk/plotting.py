@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mammorisk.errors import OutputError
 from mammorisk.prediction import NOTICE, Prediction
 
 if TYPE_CHECKING:
@@ -63,3 +65,25 @@ def plot_risk(prediction: Prediction, ax: Axes | None = None) -> Axes:
     ax.legend(frameon=False, fontsize=9)
     ax.set_title(NOTICE, fontsize=8, color="#666666", loc="left")
     return ax
+
+
+def save_risk(prediction: Prediction, path: Path) -> None:
+    """Draw :func:`plot_risk` into a picture file; its suffix tells the format.
+
+    Raises
+    ------
+    OutputError
+        The format is not known, or the file cannot be written.
+    """
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7.0, 4.6), layout="constrained")
+    plot_risk(prediction, figure.subplots())
+    try:
+        figure.savefig(path, dpi=150)
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"the picture cannot be written ({type(error).__name__})",
+            where=path.name,
+            remedy="Give a name that ends in .png, .svg or .pdf, in a folder that exists.",
+        ) from None

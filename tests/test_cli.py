@@ -39,6 +39,10 @@ def test_a_picture(tmp_path: Path) -> None:
     out = tmp_path / "risk.png"
     assert run(app, ["predict", "--age", "54", "--plot", str(out)]).exit_code == 0
     assert out.read_bytes().startswith(b"\x89PNG")
+    for wrong in ("risk.xyz", "nowhere/risk.png"):
+        done = run(app, ["predict", "--age", "54", "--plot", str(tmp_path / wrong)])
+        assert done.exit_code == 2
+        assert "picture cannot be written" in done.stderr
 
 
 @pytest.mark.parametrize(
