@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from mammorisk.acquisition import Acquisition
 from mammorisk.cohort import Cohort
 from mammorisk.default_model import join_flags, score
 from mammorisk.errors import ExamError, MammoriskError
@@ -18,6 +20,20 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mammorisk.imaging.density import DensityEstimate
+
+
+#: A median of fewer exams says little of a device's units.
+EXAMS_TO_DOUBT_UNITS = 5
+
+
+@dataclass
+class _Seen:
+    """What one exam's images told."""
+
+    age_years: float | None
+    density: DensityEstimate | None
+    flags: list[str]
+    acquisitions: list[Acquisition]
 
 
 def predict_rows(
@@ -80,41 +96,59 @@ def _add_from_images(
     wanted = (faults == "") & (unknown_density | unknown_age)
     positions = [row for row, want in zip(frame.index, wanted, strict=True) if want]
 
-    def look(row: int) -> tuple[float | None, DensityEstimate | None, list[str]] | MammoriskError:
+    def look(row: int) -> _Seen | MammoriskError:
         assert cohort.open_exam is not None
         try:
             exam = cohort.open_exam(row)
-            told = exam.all_flags()
-            if not wants_density:
-                return exam.age_years, None, told
-            estimate, findings = measure_exam(exam)
-            return exam.age_years, estimate, told + findings
+            estimate, findings = measure_exam(exam) if wants_density else (None, [])
         except MammoriskError as error:
             return error
         except MemoryError:
             return ExamError("not enough memory to read the exam")
+        return _Seen(
+            age_years=exam.age_years,
+            density=estimate,
+            flags=exam.all_flags() + findings,
+            acquisitions=[view.acquisition for view in exam],
+        )
 
+    seen: dict[int, _Seen] = {}
     with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
         found = pool.map(look, positions)
         shown = _with_progress(found, len(positions), progress)
         for row, result in zip(positions, shown, strict=True):
             if isinstance(result, MammoriskError):
                 faults[row] = str(result)
-                continue
-            age, estimate, told = result
-            if unknown_age[row] and age is not None:
-                frame.loc[row, "age"] = age
-                told.append("age from the image header")
-            if estimate is not None:
-                told.extend(estimate.flags)
-                if unknown_density[row] and estimate.category is not None:
-                    density[row] = estimate.category
-                    told.append(
-                        f"breast density {estimate.category} estimated from the image, "
-                        "not calibrated"
-                    )
-            notes[row] = "; ".join(told)
+            else:
+                seen[row] = result
+    for row, result in seen.items():
+        told = result.flags
+        if unknown_age[row] and result.age_years is not None:
+            frame.loc[row, "age"] = result.age_years
+            told.append("age from the image header")
+        if result.density is not None:
+            told.extend(result.density.flags)
+            category = result.density.category
+            if unknown_density[row] and category is not None:
+                density[row] = category
+                told.append(f"breast density {category} estimated from the image, not calibrated")
+    _flag_units(seen)
+    for row, result in seen.items():
+        notes[row] = "; ".join(result.flags)
     frame["breast_density"] = density
+
+
+def _flag_units(seen: dict[int, _Seen]) -> None:
+    """Units can be doubted only where several exams of a device are looked at together."""
+    if len(seen) < EXAMS_TO_DOUBT_UNITS:
+        return
+    from mammorisk.io.acquisition import flag_force_units
+
+    images = [(row, one) for row, result in seen.items() for one in result.acquisitions]
+    doubts = flag_force_units(one for _, one in images)
+    for (row, _), doubt in zip(images, doubts, strict=True):
+        if doubt and doubt not in seen[row].flags:
+            seen[row].flags.append(doubt)
 
 
 def _with_progress(items: Iterable[Any], total: int, show: bool) -> Iterable[Any]:

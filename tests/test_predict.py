@@ -189,6 +189,16 @@ def test_a_readers_density_is_read_as_generously_in_a_cohort(tmp_path: Path) -> 
     assert risks["risk_5y"][0] < reader.five_year
 
 
+def test_forces_of_a_device_that_look_like_another_unit_are_flagged(tmp_path: Path) -> None:
+    for i in range(5):
+        write_exam(tmp_path / f"e{i}", CompressionForce=str(11 + i))
+    rows = "".join(f"{i},{i},e{i},54,white\n" for i in range(5))
+    (tmp_path / "c.csv").write_text("patient_id,exam_id,path,age,race_ethnicity\n" + rows)
+    risks = mr.predict(mr.read_cohort(tmp_path / "c.csv"))
+    assert risks["flags"].str.contains("looks like daN or kgf").all()
+    assert risks["risk_5y"].notna().all()
+
+
 def test_a_model_without_images_does_not_open_them(cohort_file: Path) -> None:
     risks = mr.predict(mr.read_cohort(cohort_file), model="icare-lit")
     assert risks["risk_5y"].notna().all()
