@@ -113,7 +113,8 @@ def _breast(small: np.ndarray, flags: list[str]) -> np.ndarray:
     # Labels hang on by a few pixels at most; the breast survives the opening.
     radius = max(2, round(0.012 * max(small.shape)))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    padded = np.pad(bright.astype(np.uint8), radius, mode="edge")
+    # Beyond the image is background, so that the bright frame of a film goes too.
+    padded = np.pad(bright.astype(np.uint8), radius)
     opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc)
     opened = opened[radius:-radius, radius:-radius]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
@@ -136,9 +137,6 @@ def _threshold(smooth: np.ndarray) -> float:
     low, high = np.percentile(smooth, [0.0, 99.5])
     scaled = np.clip((smooth - low) / max(high - low, 1e-9), 0, 1)
     triangle = float(threshold_triangle(scaled, nbins=256))
-    # With little background the histogram's peak is the tissue, and the triangle faces it.
-    if (scaled <= triangle).mean() > 0.9 or (scaled > 0.02).mean() > 0.97:
-        triangle = min(triangle, 0.1)
     below, above = scaled[scaled <= triangle], scaled[scaled > triangle]
     background = float(np.median(below)) if below.size else 0.0
     tissue = float(np.median(above)) if above.size else 1.0

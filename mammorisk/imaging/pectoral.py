@@ -17,7 +17,7 @@ _LENGTH_POWER = 0.8
 
 #: Of edges that score this share of the best, the outermost is the muscle's: within the muscle
 #: there are further edges, of its minor part and of lymph nodes.
-_NEARLY_BEST = 0.9
+_NEARLY_BEST = 0.85
 
 #: Score under which no muscle is claimed; 1 would be a clear edge as long as the image is high.
 MINIMUM_SCORE = 0.08
