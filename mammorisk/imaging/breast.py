@@ -18,6 +18,11 @@ WORKING_ROWS = 512
 SKIN_RISE, SKIN_LEVEL = 0.05, 0.09
 
 
+#: A row or column at the edge belongs to the frame of a scanned film when this share of it is
+#: brighter than this share of white; frames are no wider than this share of the image.
+FRAME_SHARE, FRAME_LEVEL, FRAME_WIDTH = 0.9, 0.8, 0.1
+
+
 @dataclass(frozen=True, kw_only=True)
 class BreastMask:
     """The breast in one view, on the grid of the image.
@@ -108,8 +113,10 @@ def _breast(small: np.ndarray, flags: list[str]) -> np.ndarray:
     if not np.isfinite(small).all() or high - low < 1e-6:
         flags.append("no breast found: the image is constant")
         return nothing
+    inner = _without_frame(small)
     smooth = cv2.GaussianBlur(small, (0, 0), 1.5)
-    bright = smooth > _threshold(smooth)
+    bright = np.zeros(small.shape, dtype=bool)
+    bright[inner] = smooth[inner] > _threshold(smooth[inner])
     # Labels hang on by a few pixels at most; the breast survives the opening.
     radius = max(2, round(0.012 * max(small.shape)))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
@@ -129,6 +136,20 @@ def _breast(small: np.ndarray, flags: list[str]) -> np.ndarray:
     if mask.mean() > 0.98:
         flags.append("no background: the image may be cropped inside the breast")
     return mask
+
+
+def _without_frame(small: np.ndarray) -> tuple[slice, slice]:
+    """The part of a scan inside its white frame, if it has one."""
+    white = small > FRAME_LEVEL * float(np.percentile(small, 99.9))
+    found = []
+    for axis in (0, 1):
+        share = white.mean(axis=1 - axis)
+        most = max(1, round(FRAME_WIDTH * len(share)))
+        framed = share > FRAME_SHARE
+        first = int(np.argmin(framed[:most])) if not framed[:most].all() else most
+        last = int(np.argmin(framed[::-1][:most])) if not framed[::-1][:most].all() else most
+        found.append(slice(first, len(share) - last))
+    return found[0], found[1]
 
 
 def _threshold(smooth: np.ndarray) -> float:
