@@ -26,7 +26,7 @@ MAX_SEQUENCE_DEPTH = 64
 
 #: pydicom takes two or three reads and about 10 microseconds an element; a mammogram has a few
 #: hundred elements, a tomosynthesis object some ten thousand.
-MAX_READS = 600_000
+MAX_READS = 300_000
 
 #: Bytes of values that become Python objects, far larger than themselves; a mammogram has about
 #: ten thousand. Pixels, overlays and other binary values stay bytes and are not counted.

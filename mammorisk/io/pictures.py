@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import struct
 from functools import partial
 from pathlib import Path
@@ -144,7 +143,7 @@ def _tiff_size(path: Path, source: str) -> tuple[int, int, int, bool]:
     try:
         with tifffile.TiffFile(path) as file:
             # Not their number: a long chain of empty pages would be walked for minutes.
-            single = len(list(itertools.islice(file.pages, 2))) == 1
+            several = file.pages.is_multipage
             page = file.pages.first
             shape, dtype, photometric = page.shape, page.dtype, int(page.photometric)
     except (
@@ -164,7 +163,7 @@ def _tiff_size(path: Path, source: str) -> tuple[int, int, int, bool]:
             where=source,
             remedy="Export it again.",
         ) from None
-    if not single:
+    if several:
         raise PixelError(
             "the TIFF holds several images", where=source, remedy="Give one file a view."
         )
