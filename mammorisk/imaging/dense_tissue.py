@@ -72,8 +72,8 @@ def find_dense_tissue(image: np.ndarray, mask: BreastMask) -> DenseTissue | None
     Grey is equalised for the thinning of the breast towards the skin by its lower quartile at each
     distance from the skin line (after Wang 2003, doi:10.2214/ajr.180.1.1800257), then split in two
     by Otsu's threshold (Otsu 1979, doi:10.1109/TSMC.1979.4310076) within the breast, raised to
-    ``LEAST_CONTRAST``; strands narrower than ``STRAND_WIDTH`` are dropped. It stands in for the interactive threshold of Byng 1994
-    (doi:10.1088/0031-9155/39/10/008).
+    ``LEAST_CONTRAST``; strands narrower than ``STRAND_WIDTH`` are dropped. It stands in for the
+    interactive threshold of Byng 1994 (doi:10.1088/0031-9155/39/10/008).
     """
     rows, columns = image.shape
     scale = min(1.0, WORKING_ROWS / max(rows, columns))
