@@ -36,8 +36,8 @@ _SECOND_RELATIVE = np.log(2.93 / 1.80)
 #: the ratios at density b of Tice 2013 (PMC3714021); the 30% proliferative is assumed.
 _ATYPIA = np.log(2.57 / 1.11)
 
-#: Women of the reference sample, in equal numbers by race, on which effects are centred.
-REFERENCE_WOMEN = 240_000
+#: Women of the samples on which effects are centred and conditional means fitted.
+REFERENCE_WOMEN = 120_000
 _REFERENCE_SEED = 20_140_901
 _SPLIT_AGE = 50
 
@@ -289,11 +289,12 @@ def fit_log_mean(design: Floats, values: Floats, weights: Floats | None = None) 
     weights = np.ones(len(values)) if weights is None else weights
     coefficients = np.zeros(design.shape[1])
     coefficients[0] = np.log(np.average(values, weights=weights))
-    for _ in range(12):
+    step = np.array([np.inf])
+    while np.abs(step).max() > 1e-9:
         mean = weights * np.exp(design @ coefficients)
         information = (design * mean[:, None]).T @ design
-        score = design.T @ (weights * values - mean)
-        coefficients = coefficients + np.linalg.solve(information, score)
+        step = np.linalg.solve(information, design.T @ (weights * values - mean))
+        coefficients = coefficients + step
     # Sums depend in their last digits on the number of threads; the truth must not.
     return np.round(coefficients, 9)
 

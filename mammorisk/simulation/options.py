@@ -18,7 +18,8 @@ class Effects(BaseModel):
     ----------
     questionnaire : float, 0-2
         Power to which the published questionnaire hazard ratios are raised: 1 as published,
-        0 none.
+        0 none. The default of 0.9 is assumed: ratios from separate studies, multiplied, spread
+        more than ratios from one.
     density_hr : float
         Per SD of volumetric density given age, BMI and the other answers; 0.2-5. Published
         ratios per SD adjusted for age and BMI are about 1.4-1.6; for volumetric density see
@@ -33,10 +34,10 @@ class Effects(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    questionnaire: float = Field(default=1.0, ge=0, le=2)
-    density_hr: float = Field(default=1.5, ge=0.2, le=5)
+    questionnaire: float = Field(default=0.9, ge=0, le=2)
+    density_hr: float = Field(default=1.6, ge=0.2, le=5)
     texture_hr: float = Field(default=1.8, ge=0.2, le=5)
-    asymmetry_hr: float = Field(default=1.35, ge=0.2, le=5)
+    asymmetry_hr: float = Field(default=1.45, ge=0.2, le=5)
 
 
 class StudyOptions(BaseModel):

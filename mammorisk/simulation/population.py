@@ -314,10 +314,10 @@ def _traits(
     combined = (answers["hrt_use"] == "current") & (answers["hrt_type"] == "combined")
     location = _density_location(age, bmi_score, answers["parity"], combined, density)
     volume_score, thickness_score = ndtri(u["density"]), ndtri(u["thickness"])
-    # A thicker breast of the same composition projects more overlapping tissue: the area alone
-    # cannot tell the volume, area and thickness together can.
+    # A thicker breast of the same composition is imaged with a harder beam and less contrast, so
+    # that less of it shows as dense: the area alone cannot tell the volume, with thickness it can.
     correlation = density["area_volume_correlation"]
-    area_score = correlation * volume_score + np.sqrt(1 - correlation**2) * thickness_score
+    area_score = correlation * volume_score - np.sqrt(1 - correlation**2) * thickness_score
     spread = density_residual_sd()
     area = location + spread * area_score
     volume = location + spread * volume_score
