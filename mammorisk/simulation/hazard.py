@@ -126,7 +126,9 @@ def _banded(values: Floats, edges: list[float], effects: list[float]) -> Floats:
 
 def rate_group(women: pd.DataFrame) -> NDArray[np.int64]:
     """Row of the population rates for each woman's race."""
-    rows = np.array([RACE_GROUP.get(name, RACE_GROUP["white"]) for name in CATEGORIES["race_ethnicity"]])
+    rows = np.array(
+        [RACE_GROUP.get(name, RACE_GROUP["white"]) for name in CATEGORIES["race_ethnicity"]]
+    )
     return rows[women["race_ethnicity"].cat.codes.to_numpy()]
 
 

@@ -35,12 +35,7 @@ TRAITS = (
 )
 
 #: What each of a woman's random numbers is for; new ones go to the end.
-_DRAWS = (
-    "age race height bmi menarche parity first_birth first_birth_in_band natural_menopause "
-    "surgical surgical_menopause hrt hrt_type pill_ever pill_current alcohol biopsied "
-    "biopsy_count atypia relative relative_count last_mammogram density thickness reader texture "
-    "asymmetry denser_side"
-).split()
+_DRAWS = ["age", "race", "height", "bmi", "menarche", "parity", "first_birth", "first_birth_in_band", "natural_menopause", "surgical", "surgical_menopause", "hrt", "hrt_type", "pill_ever", "pill_current", "alcohol", "biopsied", "biopsy_count", "atypia", "relative", "relative_count", "last_mammogram", "density", "thickness", "reader", "texture", "asymmetry", "denser_side"]
 _COLUMNS = 32
 
 
@@ -95,7 +90,10 @@ def draw_population(
     races = table["race_ethnicity"]["share"]
     share = np.ones(len(races)) if equal_races else np.array(list(races.values()))
     race = _choose(u["race"], share)
-    answers: dict[str, Any] = {"age": age, "race_ethnicity": _category("race_ethnicity", races, race)}
+    answers: dict[str, Any] = {
+        "age": age,
+        "race_ethnicity": _category("race_ethnicity", races, race),
+    }
     answers |= _body(u, age, np.array(list(races)), race, table)
     answers |= _births(u, age, table)
     answers |= _hormones(u, age, table)
@@ -192,7 +190,9 @@ def _births(u: dict[str, Floats], age: Floats, table: dict[str, Any]) -> dict[st
     parity, birth = np.zeros(len(age)), np.full(len(age), np.nan)
     edges = np.array(first["edges"], dtype=float)
     for name, rows in (("under_50", age < 50), ("from_50", age >= 50)):
-        parity[rows] = np.array(births["births"])[_choose(u["parity"][rows], np.array(births[name]))]
+        parity[rows] = np.array(births["births"])[
+            _choose(u["parity"][rows], np.array(births[name]))
+        ]
         for number, share in enumerate(first[name], start=1):
             mothers = rows & (np.minimum(parity, 3) == number)
             below = np.concatenate([[0.0], np.cumsum(share)])
@@ -333,9 +333,7 @@ def _traits(
         "volumetric_percent": density["volumetric_percent_at_0"]
         * np.exp(density["volumetric_slope_log"] * volume),
         "percent_density": 100
-        / (
-            1 + np.exp(-logit(density["percent_at_0"] / 100) - density["percent_slope"] * area)
-        ),
+        / (1 + np.exp(-logit(density["percent_at_0"] / 100) - density["percent_slope"] * area)),
         "thickness_mm": np.clip(thickness, *thick["range"]),
         "texture_score": ndtri(u["texture"]),
         "asymmetry_score": asymmetry_score,

@@ -37,6 +37,11 @@ def patient_id(woman: int) -> str:
     return f"SIM-{woman:08d}"
 
 
+def exam_id(woman: int) -> str:
+    """The exam at entry; a prior exam ends in 0."""
+    return f"{patient_id(woman)}-1"
+
+
 def blocks(options: StudyOptions) -> Iterator[Block]:
     """The study in order, a block of the population at a time.
 
@@ -65,11 +70,6 @@ def blocks(options: StudyOptions) -> Iterator[Block]:
         else:
             weight = np.ones(len(drawn))
         yield _block(drawn, followed, weight, options)
-
-
-def one_woman(options: StudyOptions, woman: int) -> pd.Series:
-    """Answers and traits of one woman of the population, drawn alone."""
-    return draw_population(options.seed, 1, first=woman, age_range=options.age_range).iloc[0]
 
 
 def _draw(options: StudyOptions, first: int) -> pd.DataFrame:
@@ -106,10 +106,9 @@ def _block(
     rows = np.flatnonzero(weight > 0)
     drawn, followed = drawn.iloc[rows], followed.iloc[rows]
     patient = [patient_id(woman) for woman in drawn.index]
-    exam = [f"{name}-1" for name in patient]
+    exam = [exam_id(woman) for woman in drawn.index]
     prior = [
-        f"{name}-0" if has else None
-        for name, has in zip(patient, followed["prior"], strict=True)
+        f"{name}-0" if has else None for name, has in zip(patient, followed["prior"], strict=True)
     ]
     keys = pd.DataFrame({"patient_id": patient, "exam_id": exam}, index=drawn.index, dtype=object)
     women = pd.concat(
@@ -119,7 +118,7 @@ def _block(
             followed[["time", "event"]],
             pd.DataFrame({"weight": weight[rows]}, index=drawn.index),
             followed[["site", "vendor"]],
-            pd.DataFrame({"prior_exam_id": prior}, index=drawn.index, dtype=object),
+            pd.DataFrame({"prior_exam_id": pd.array(prior, dtype="string")}, index=drawn.index),
         ],
         axis=1,
     )

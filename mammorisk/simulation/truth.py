@@ -26,6 +26,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from mammorisk.clinical.bcrat import RACE_GROUP
 from mammorisk.simulation.hazard import (
     baseline,
     cumulative_rates,
@@ -36,7 +37,6 @@ from mammorisk.simulation.hazard import (
     reference_sample,
     risk_of,
 )
-from mammorisk.clinical.bcrat import RACE_GROUP
 from mammorisk.simulation.options import Effects
 from mammorisk.simulation.population import density_location, density_residual_sd, margins
 
@@ -108,9 +108,7 @@ def true_risks(women: pd.DataFrame, effects: Effects) -> pd.DataFrame:
     mixed = _mixed_hazards(women["age"].to_numpy(), effects)
     for part in PARTS:
         first, second = _moments(women, part, effects)
-        base, death = (
-            (everything.baseline, everything.death) if "questionnaire" in part else mixed
-        )
+        base, death = (everything.baseline, everything.death) if "questionnaire" in part else mixed
         variance = np.log(np.maximum(second / first**2, 1.0))
         risk = np.zeros_like(risk)
         for node, weight in zip(_NODES, _WEIGHTS, strict=True):
@@ -183,9 +181,7 @@ def _density_moments(
     return moments[0], moments[1]
 
 
-def _impression(
-    women: pd.DataFrame, category: NDArray[np.int8]
-) -> tuple[Floats, Floats, float]:
+def _impression(women: pd.DataFrame, category: NDArray[np.int8]) -> tuple[Floats, Floats, float]:
     """Limits of a category on the standard normal scale given the answers, and correlation."""
     table = margins()["density"]
     spread = np.hypot(density_residual_sd(), table["reader_sd"])
