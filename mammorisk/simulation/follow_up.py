@@ -66,8 +66,10 @@ def follow(women: pd.DataFrame, everything: Hazards, options: StudyOptions) -> p
             "years_to_cancer": np.where(np.isfinite(cancer), cancer, np.nan),
             "years_to_death": np.where(np.isfinite(death), death, np.nan),
             "prior": old_enough & (u["prior"] < options.prior_share),
-            "site": pd.Categorical.from_codes(site, names),
-            "vendor": pd.Categorical.from_codes(vendor[site], list(VENDORS)),
+            "site": pd.Categorical.from_codes(site, dtype=pd.CategoricalDtype(names)),
+            "vendor": pd.Categorical.from_codes(
+                vendor[site], dtype=pd.CategoricalDtype(list(VENDORS))
+            ),
             "subcohort": u["subcohort"],
             "image": u["image"],
         },

@@ -6,45 +6,51 @@ women are drawn in blocks, each from her own random numbers (:mod:`mammorisk.sim
 
 from __future__ import annotations
 
-import json
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.special import logit, ndtr, ndtri
+from scipy.special import ndtr, ndtri
 
 from mammorisk.questionnaire_fields import CATEGORIES
 from mammorisk.simulation.draws import uniforms
+from mammorisk.simulation.margins import margins
+from mammorisk.simulation.traits import bmi_score, draw_traits, mean_log_bmi, read_density
 
 Floats = NDArray[np.float64]
 
-#: Latent traits of a woman; "score" is a normal score (mean 0, SD 1 in the population).
-TRAITS = (
-    "density_score",
-    "thickness_score",
-    "area_density",
-    "volumetric_percent",
-    "percent_density",
-    "thickness_mm",
-    "texture_score",
-    "asymmetry_score",
-    "log_ratio_left_right",
-)
-
 #: What each of a woman's random numbers is for; new ones go to the end.
-_DRAWS = ["age", "race", "height", "bmi", "menarche", "parity", "first_birth", "first_birth_in_band", "natural_menopause", "surgical", "surgical_menopause", "hrt", "hrt_type", "pill_ever", "pill_current", "alcohol", "biopsied", "biopsy_count", "atypia", "relative", "relative_count", "last_mammogram", "density", "thickness", "reader", "texture", "asymmetry", "denser_side"]
+_DRAWS = (
+    "age",
+    "race",
+    "height",
+    "bmi",
+    "menarche",
+    "parity",
+    "first_birth",
+    "natural_menopause",
+    "surgical",
+    "surgical_menopause",
+    "hrt",
+    "hrt_type",
+    "pill_ever",
+    "pill_current",
+    "alcohol",
+    "biopsied",
+    "biopsy_count",
+    "atypia",
+    "relative",
+    "relative_count",
+    "last_mammogram",
+    "density",
+    "thickness",
+    "reader",
+    "texture",
+    "asymmetry",
+    "denser_side",
+)
 _COLUMNS = 32
-
-
-@cache
-def margins() -> dict[str, Any]:
-    """The margins with their sources, as in ``data/margins.json``; treat as read-only."""
-    text = (files("mammorisk.simulation") / "data" / "margins.json").read_text(encoding="utf-8")
-    table: dict[str, Any] = json.loads(text)
-    return table
 
 
 def draw_population(
@@ -98,41 +104,13 @@ def draw_population(
     answers |= _births(u, age, table)
     answers |= _hormones(u, age, table)
     answers |= _disease(u, age, table)
-    bmi_score = _bmi_score(age, answers["height_cm"], answers["weight_kg"], table["bmi"])
-    answers["alcohol_g_per_day"] = _alcohol(
-        u["alcohol"], age, bmi_score, answers["parity"], table["alcohol_g_per_day"]
-    )
-    traits = _traits(u, age, bmi_score, answers, table)
-    limits = table["density"]["category_limits"]
-    reader_sd = table["density"]["reader_sd"]
-    seen = (traits["area_density"] + reader_sd * ndtri(u["reader"])) / np.hypot(1.0, reader_sd)
-    answers["breast_density"] = _category(
-        "breast_density", "abcd", np.searchsorted(limits, seen, side="right")
-    )
-    return pd.DataFrame(answers | traits, index=pd.RangeIndex(first, first + n), copy=False)
-
-
-def density_location(women: pd.DataFrame) -> Floats:
-    """Expected ``area_density`` of each woman given her answers (no images, no category)."""
-    table = margins()
-    bmi_score = _bmi_score(
-        women["age"].to_numpy(),
-        women["height_cm"].to_numpy(),
-        women["weight_kg"].to_numpy(),
-        table["bmi"],
-    )
-    combined = ((women["hrt_use"] == "current") & (women["hrt_type"] == "combined")).to_numpy()
-    return _density_location(
-        women["age"].to_numpy(), bmi_score, women["parity"].to_numpy(), combined, table["density"]
-    )
-
-
-def density_residual_sd() -> float:
-    """SD of ``area_density`` given the answers; with them its variance at an age is 1."""
-    density = margins()["density"]
-    # Births vary by about 1.3 (SD) in margins.json.
-    explained = density["bmi_slope"] ** 2 + (1.3 * density["per_birth"]) ** 2
-    return float(np.sqrt(1.0 - explained))
+    score = bmi_score(age, answers["height_cm"], answers["weight_kg"])
+    answers["alcohol_g_per_day"] = _alcohol(u["alcohol"], age, score, answers["parity"], table)
+    women = pd.DataFrame(answers, index=pd.RangeIndex(first, first + n), copy=False)
+    traits = draw_traits(u, women)
+    category = read_density(u["reader"], traits["area_density"])
+    women["breast_density"] = _category("breast_density", "abcd", category)
+    return women.assign(**traits)
 
 
 def _choose(u: Floats, share: Floats) -> NDArray[np.int64]:
@@ -140,7 +118,7 @@ def _choose(u: Floats, share: Floats) -> NDArray[np.int64]:
     return np.searchsorted(limits / limits[-1], u, side="right")
 
 
-def _category(field: str, names: Any, codes: NDArray[np.int64]) -> pd.Categorical:
+def _category(field: str, names: Any, codes: NDArray[np.int64]) -> Any:
     """Codes count in ``names``; -1 is unknown."""
     allowed = list(CATEGORIES[field])
     positions = np.array([*(allowed.index(name) for name in names), -1], dtype=np.int8)
@@ -163,19 +141,9 @@ def _body(
     height = height_table["mean"] + shift + height_table["sd"] * ndtri(u["height"])
     height = np.clip(np.round(height), 135, 195)
     shift = np.array([bmi_table["shift_log"].get(name, 0.0) for name in groups])[race]
-    log_bmi = _mean_log_bmi(age, bmi_table) + shift + bmi_table["sd_log"] * ndtri(u["bmi"])
+    log_bmi = mean_log_bmi(age) + shift + bmi_table["sd_log"] * ndtri(u["bmi"])
     bmi = np.clip(bmi_table["offset"] + np.exp(log_bmi), 15.5, 60)
     return {"height_cm": height, "weight_kg": np.round(bmi * (height / 100) ** 2)}
-
-
-def _mean_log_bmi(age: Floats, table: dict[str, Any]) -> Floats:
-    medians = np.log(np.array([table["median_at_45"], table["median_from_55"]]) - table["offset"])
-    return np.interp(age, [45, 55], medians)
-
-
-def _bmi_score(age: Floats, height_cm: Floats, weight_kg: Floats, table: dict[str, Any]) -> Floats:
-    log_bmi = np.log(weight_kg / (height_cm / 100) ** 2 - table["offset"])
-    return (log_bmi - _mean_log_bmi(age, table)) / table["sd_log"]
 
 
 def _births(u: dict[str, Floats], age: Floats, table: dict[str, Any]) -> dict[str, Floats]:
@@ -267,75 +235,18 @@ def _disease(u: dict[str, Floats], age: Floats, table: dict[str, Any]) -> dict[s
     }
 
 
-def _alcohol(
-    u: Floats, age: Floats, bmi_score: Floats, parity: Floats, table: dict[str, Any]
-) -> Floats:
-    """Grams a day: a normal score that falls with BMI and births, cut into the shares."""
-    by_bmi, by_births = table["loading_bmi"], table["loading_parity"]
-    births = (parity - parity_mean()) / 1.3
-    rest = np.sqrt(1 - by_bmi**2 - by_births**2)
-    score = ndtr(by_bmi * bmi_score + by_births * births + rest * ndtri(u))
-    none = np.where(age < 50, table["none_under_50"], table["none_from_50"])
-    below = np.concatenate([[0.0], np.cumsum(table["share_of_drinkers"])])
-    drinkers = np.clip((score - none) / (1 - none), 0.0, 1.0)
-    grams = np.maximum(np.round(np.interp(drinkers * below[-1], below, table["edges"]), 1), 0.1)
-    return np.where(score < none, 0.0, grams)
-
-
-def parity_mean() -> float:
-    """Mean number of births that density and alcohol are centred at."""
-    return float(margins()["density"]["mean_births"])
-
-
-def _density_location(
-    age: Floats, bmi_score: Floats, parity: Floats, combined: Any, table: dict[str, Any]
-) -> Floats:
-    dense = ndtri(np.array(table["dense_percent"]) / 100) * np.hypot(1.0, table["reader_sd"])
-    return (
-        np.interp(age, table["age_middle"], dense)
-        + table["bmi_slope"] * bmi_score
-        + table["per_birth"] * (parity - table["mean_births"])
-        + table["combined_hrt"] * combined
+def _alcohol(u: Floats, age: Floats, bmi: Floats, parity: Floats, table: dict[str, Any]) -> Floats:
+    """Grams a day: a normal score that falls with the BMI score and births, cut into shares."""
+    alcohol, births = table["alcohol_g_per_day"], table["density"]
+    by_bmi, by_births = alcohol["loading_bmi"], alcohol["loading_parity"]
+    score = (
+        by_bmi * bmi
+        + by_births * (parity - births["mean_births"]) / births["sd_births"]
+        + np.sqrt(1 - by_bmi**2 - by_births**2) * ndtri(u)
     )
-
-
-def _traits(
-    u: dict[str, Floats],
-    age: Floats,
-    bmi_score: Floats,
-    answers: dict[str, Any],
-    table: dict[str, Any],
-) -> dict[str, Floats]:
-    density, thick, asymmetry = (
-        table["density"],
-        table["density"]["thickness_mm"],
-        table["asymmetry"],
-    )
-    combined = (answers["hrt_use"] == "current") & (answers["hrt_type"] == "combined")
-    location = _density_location(age, bmi_score, answers["parity"], combined, density)
-    volume_score, thickness_score = ndtri(u["density"]), ndtri(u["thickness"])
-    # A thicker breast of the same composition is imaged with a harder beam and less contrast, so
-    # that less of it shows as dense: the area alone cannot tell the volume, with thickness it can.
-    correlation = density["area_volume_correlation"]
-    area_score = correlation * volume_score - np.sqrt(1 - correlation**2) * thickness_score
-    spread = density_residual_sd()
-    area = location + spread * area_score
-    volume = location + spread * volume_score
-    asymmetry_score = ndtri(u["asymmetry"])
-    ratio = asymmetry["median_log_ratio"] * np.exp(asymmetry["slope_log"] * asymmetry_score)
-    thickness = (
-        thick["mean"] + thick["bmi_slope"] * bmi_score + thick["sd_residual"] * thickness_score
-    )
-    return {
-        "density_score": volume_score,
-        "thickness_score": thickness_score,
-        "area_density": area,
-        "volumetric_percent": density["volumetric_percent_at_0"]
-        * np.exp(density["volumetric_slope_log"] * volume),
-        "percent_density": 100
-        / (1 + np.exp(-logit(density["percent_at_0"] / 100) - density["percent_slope"] * area)),
-        "thickness_mm": np.clip(thickness, *thick["range"]),
-        "texture_score": ndtri(u["texture"]),
-        "asymmetry_score": asymmetry_score,
-        "log_ratio_left_right": np.where(u["denser_side"] < 0.5, ratio, -ratio),
-    }
+    rank = ndtr(score)
+    none = np.where(age < 50, alcohol["none_under_50"], alcohol["none_from_50"])
+    below = np.concatenate([[0.0], np.cumsum(alcohol["share_of_drinkers"])])
+    drinkers = np.clip((rank - none) / (1 - none), 0.0, 1.0)
+    grams = np.maximum(np.round(np.interp(drinkers * below[-1], below, alcohol["edges"]), 1), 0.1)
+    return np.where(rank < none, 0.0, grams)

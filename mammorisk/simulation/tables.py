@@ -1,4 +1,4 @@
-"""The tables of a simulated study, made and written in blocks of women so that memory is bounded."""
+"""The tables of a simulated study, made and written in blocks of women: memory is bounded."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ from mammorisk.questionnaire_fields import FIELDS
 from mammorisk.simulation.draws import uniforms
 from mammorisk.simulation.follow_up import follow
 from mammorisk.simulation.options import StudyOptions
-from mammorisk.simulation.population import TRAITS, draw_population
+from mammorisk.simulation.population import draw_population
 from mammorisk.simulation.sampling import case_cohort_weights, nested_case_control_weights
+from mammorisk.simulation.traits import TRAITS
 from mammorisk.simulation.truth import hazards, true_risks
 
 #: Women drawn at a time. Part of what makes files identical: a block is a Parquet row group.

@@ -28,6 +28,7 @@ from scipy.special import ndtr
 
 from mammorisk.clinical.bcrat import RACE_GROUP
 from mammorisk.simulation.hazard import (
+    LAST_YEAR,
     baseline,
     cumulative_rates,
     fit_log_mean,
@@ -37,8 +38,9 @@ from mammorisk.simulation.hazard import (
     reference_sample,
     risk_of,
 )
+from mammorisk.simulation.margins import margins
 from mammorisk.simulation.options import Effects
-from mammorisk.simulation.population import density_location, density_residual_sd, margins
+from mammorisk.simulation.traits import density_location, density_residual_sd
 
 Floats = NDArray[np.float64]
 
@@ -130,12 +132,12 @@ def _mixed_rates(age: Floats) -> tuple[Floats, Floats]:
     by_group = np.zeros(len(population_rates().cause))
     for race, share in shares.items():
         by_group[RACE_GROUP[race]] += share / sum(shares.values())
-    totals = [
-        [share * table for table in cumulative_rates(age, np.full(len(age), group))]
-        for group, share in enumerate(by_group)
-        if share > 0
-    ]
-    return sum(pair[0] for pair in totals), sum(pair[1] for pair in totals)
+    cancer, death = np.zeros((2, len(age), LAST_YEAR + 1))
+    for group in np.flatnonzero(by_group):
+        rates = cumulative_rates(age, np.full(len(age), group))
+        cancer += by_group[group] * rates[0]
+        death += by_group[group] * rates[1]
+    return cancer, death
 
 
 def _moments(women: pd.DataFrame, part: str, effects: Effects) -> tuple[Floats, Floats]:
@@ -163,7 +165,7 @@ def _moments(women: pd.DataFrame, part: str, effects: Effects) -> tuple[Floats, 
 
 
 def _density_moments(
-    women: pd.DataFrame, category: NDArray[np.int8], effects: Effects
+    women: pd.DataFrame, category: NDArray[np.integer], effects: Effects
 ) -> tuple[Floats, Floats]:
     r"""Moments of :math:`e^{\beta D - \beta^2/2}` given the answers and a reader's category.
 
@@ -181,7 +183,7 @@ def _density_moments(
     return moments[0], moments[1]
 
 
-def _impression(women: pd.DataFrame, category: NDArray[np.int8]) -> tuple[Floats, Floats, float]:
+def _impression(women: pd.DataFrame, category: NDArray[np.integer]) -> tuple[Floats, Floats, float]:
     """Limits of a category on the standard normal scale given the answers, and correlation."""
     table = margins()["density"]
     spread = np.hypot(density_residual_sd(), table["reader_sd"])
@@ -193,7 +195,7 @@ def _impression(women: pd.DataFrame, category: NDArray[np.int8]) -> tuple[Floats
     return (lower - location) / spread, (upper - location) / spread, float(correlation)
 
 
-def _design(women: pd.DataFrame, part: str, category: NDArray[np.int8]) -> Floats:
+def _design(women: pd.DataFrame, part: str, category: NDArray[np.integer]) -> Floats:
     """Columns of the regression: age, what is seen, and products; apart under 50 and from 50."""
     age = women["age"].to_numpy()
     x = (age - 50) / 10
@@ -212,6 +214,11 @@ def _design(women: pd.DataFrame, part: str, category: NDArray[np.int8]) -> Float
     return np.concatenate([terms, terms * under], axis=1)
 
 
+@lru_cache(maxsize=1)
+def _reference() -> pd.DataFrame:
+    return reference_sample(equal_races=False)
+
+
 @lru_cache(maxsize=24)
 def _regression(part: str, effects: Effects) -> tuple[Floats, Floats]:
     """Log-linear coefficients of the first and second moment given age and what is seen.
@@ -219,7 +226,7 @@ def _regression(part: str, effects: Effects) -> tuple[Floats, Floats]:
     Texture and asymmetry, independent of all else, are left out here. What can be integrated
     over in closed form is: the regression then averages over the answers only.
     """
-    women = reference_sample(equal_races=False)
+    women = _reference()
     cancer, _ = cumulative_rates(women["age"].to_numpy(), rate_group(women))
     mixed, _ = _mixed_rates(women["age"].to_numpy())
     years = HORIZONS[-1]
