@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from multiprocessing import get_context
 from pathlib import Path
@@ -19,6 +19,7 @@ from mammorisk.simulation.draws import uniforms
 from mammorisk.simulation.example import write_example_exam
 from mammorisk.simulation.options import StudyOptions
 from mammorisk.simulation.population import draw_population
+from mammorisk.simulation.progress import OnProgress
 from mammorisk.simulation.tables import exam_id
 
 #: Exams handed to the workers ahead of time, per worker.
@@ -75,7 +76,7 @@ def write_exams(
     exams: Path,
     *,
     workers: int = 1,
-    on_exam: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> None:
     """Write the exams of many women; those already there are kept.
 
@@ -87,8 +88,8 @@ def write_exams(
         Made if it does not exist.
     workers : int
         Processes; 1 renders in this one.
-    on_exam : callable, optional
-        Called with the number of exams done and in all.
+    on_progress : callable, optional
+        Called with "exams", how many are done, and how many there are.
 
     Raises
     ------
@@ -105,8 +106,8 @@ def write_exams(
     def tell(more: int) -> None:
         nonlocal done
         done += more
-        if on_exam is not None:
-            on_exam(done, total)
+        if on_progress is not None:
+            on_progress("exams", done, total)
 
     tell(0)
     if workers == 1:

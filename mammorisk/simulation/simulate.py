@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -18,6 +17,7 @@ from mammorisk.errors import OutputError, SimulationError
 from mammorisk.files import write_whole
 from mammorisk.simulation.exam_folders import with_paths, write_exams
 from mammorisk.simulation.options import Design, Effects, StudyOptions, check_options
+from mammorisk.simulation.progress import OnProgress
 from mammorisk.simulation.study import MANIFEST, TRUTH, WOMEN, Study, study_in_memory
 from mammorisk.simulation.tables import blocks, write_tables
 
@@ -42,7 +42,7 @@ def simulate(
     controls_per_case: int = 4,
     prior_share: float = 0.5,
     sites: int = 4,
-    on_exam: Callable[[int, int], None] | None = None,
+    on_progress: OnProgress | None = None,
 ) -> Study:
     """Simulate a screening study with known true risk. The data are simulated, and say so.
 
@@ -66,8 +66,9 @@ def simulate(
     age_range, effects, follow_up_years, recruitment_years, loss_per_year, design, \
 subcohort_fraction, controls_per_case, prior_share, sites
         See :class:`~mammorisk.simulation.options.StudyOptions`.
-    on_exam : callable, optional
-        Called with the number of exams rendered and in all.
+    on_progress : callable, optional
+        Called with the stage (``"women"``, ``"exams"``), the number done and in all, as
+        :func:`~mammorisk.simulation.progress.show_progress` gives one.
 
     Returns
     -------
@@ -97,10 +98,10 @@ subcohort_fraction, controls_per_case, prior_share, sites
     )
     _check_images(images, out, workers)
     if out is None:
-        return study_in_memory(options)
+        return study_in_memory(options, on_progress)
     folder = Path(out)
     try:
-        _write_study(options, images, folder, workers, on_exam)
+        _write_study(options, images, folder, workers, on_progress)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise OutputError(
@@ -125,21 +126,23 @@ def _write_study(
     images: int | Literal["all"],
     folder: Path,
     workers: int,
-    on_exam: Callable[[int, int], None] | None,
+    on_progress: OnProgress | None,
 ) -> None:
     _claim(folder, _note(options, images))
     if (folder / MANIFEST).exists():
         return
     every = folder / (WOMEN if images else MANIFEST)
     if not every.exists():
-        write_tables(blocks(options), every, folder / TRUTH)
+        write_tables(blocks(options, on_progress), every, folder / TRUTH)
     if not images:
         return
     women = pd.read_parquet(every)
     truth = pd.read_parquet(folder / TRUTH, columns=["woman", "image_draw"])
     chosen = _choose_images(truth["image_draw"].to_numpy(), images)
     numbers = truth["woman"].to_numpy()[chosen]
-    write_exams(options, numbers.tolist(), folder / _EXAMS, workers=workers, on_exam=on_exam)
+    write_exams(
+        options, numbers.tolist(), folder / _EXAMS, workers=workers, on_progress=on_progress
+    )
     pictured = with_paths(women.iloc[chosen], folder / _EXAMS)
     pictured["weight"] *= len(women) / max(len(chosen), 1)
     write_whole(folder / MANIFEST, partial(pictured.to_parquet, index=False))

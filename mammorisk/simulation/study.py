@@ -11,6 +11,7 @@ from mammorisk.cohort import Cohort
 from mammorisk.io.manifest import read_cohort
 from mammorisk.simulation.options import StudyOptions
 from mammorisk.simulation.population import draw_population
+from mammorisk.simulation.progress import OnProgress
 from mammorisk.simulation.tables import blocks
 
 MANIFEST, WOMEN, TRUTH = "manifest.parquet", "women.parquet", "truth.parquet"
@@ -76,9 +77,9 @@ class Study:
         )
 
 
-def study_in_memory(options: StudyOptions) -> Study:
+def study_in_memory(options: StudyOptions, on_progress: OnProgress | None = None) -> Study:
     """The tables of a study without a folder."""
-    parts = list(blocks(options))
+    parts = list(blocks(options, on_progress))
     women = pd.concat([part.women for part in parts], ignore_index=True)
     truth = pd.concat([part.truth for part in parts], ignore_index=True)
     return Study(options=options, _tables=(women, truth))

@@ -16,6 +16,7 @@ from mammorisk.simulation.draws import uniforms
 from mammorisk.simulation.follow_up import follow
 from mammorisk.simulation.options import StudyOptions
 from mammorisk.simulation.population import draw_population
+from mammorisk.simulation.progress import OnProgress
 from mammorisk.simulation.sampling import case_cohort_weights, nested_case_control_weights
 from mammorisk.simulation.traits import TRAITS
 from mammorisk.simulation.truth import hazards, true_risks
@@ -43,12 +44,14 @@ def exam_id(woman: int) -> str:
     return f"{patient_id(woman)}-1"
 
 
-def blocks(options: StudyOptions) -> Iterator[Block]:
+def blocks(options: StudyOptions, on_progress: OnProgress | None = None) -> Iterator[Block]:
     """The study in order, a block of the population at a time.
 
     Parameters
     ----------
     options : StudyOptions
+    on_progress : callable, optional
+        Called with "women", how many of the population are done, and how many there are.
 
     Yields
     ------
@@ -71,6 +74,8 @@ def blocks(options: StudyOptions) -> Iterator[Block]:
         else:
             weight = np.ones(len(drawn))
         yield _block(drawn, followed, weight, options)
+        if on_progress is not None:
+            on_progress("women", first + len(drawn), options.n)
 
 
 def _draw(options: StudyOptions, first: int) -> pd.DataFrame:

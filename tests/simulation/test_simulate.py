@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from mammorisk.simulation import tables
 from mammorisk.simulation.exam_folders import write_exam_of
 from mammorisk.simulation.options import Effects
 from mammorisk.simulation.population import draw_population
+from mammorisk.simulation.progress import show_progress
 from mammorisk.simulation.simulate import simulate
 
 # No regression on a reference sample is needed where nothing has an effect.
@@ -75,12 +77,12 @@ def test_a_woman_is_the_same_in_a_larger_study(monkeypatch: pytest.MonkeyPatch) 
 def test_interrupted_and_resumed_on_more_workers_gives_identical_files(tmp_path: Path) -> None:
     options: dict[str, Any] = {"seed": 6, "images": 3, **FLAT}
 
-    def stop_after_one(done: int, total: int) -> None:
-        if done == 1:
+    def stop_after_one(stage: str, done: int, total: int) -> None:
+        if stage == "exams" and done == 1:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        simulate(100, out=tmp_path / "a", on_exam=stop_after_one, **options)
+        simulate(100, out=tmp_path / "a", on_progress=stop_after_one, **options)
     assert not (tmp_path / "a" / "manifest.parquet").exists()
     # Leftovers of a kill.
     (tmp_path / "a" / "women.parquet.123.new").write_bytes(b"half")
@@ -91,8 +93,8 @@ def test_interrupted_and_resumed_on_more_workers_gives_identical_files(tmp_path:
     assert first == files_of(tmp_path / "b")
     assert sum(name.endswith(".dcm") for name in first) == 12
     # Again: nothing is done. Alone: the same exam.
-    told: list[int] = []
-    simulate(100, out=tmp_path / "a", on_exam=lambda done, total: told.append(done), **options)
+    told: list[str] = []
+    simulate(100, out=tmp_path / "a", on_progress=lambda *stage: told.append(stage[0]), **options)
     assert told == []
     woman = int(study.cohort.exams["exam_id"].iloc[0][4:-2])
     alone = write_exam_of(study.options, woman, tmp_path)
@@ -164,3 +166,21 @@ def test_a_full_disk_leaves_nothing_half_written(
             simulate(50, out=tmp_path / "study", **FLAT)
     assert [file.name for file in (tmp_path / "study").iterdir()] == ["study.json"]
     assert len(simulate(50, out=tmp_path / "study", **FLAT).cohort) == 50
+
+
+def test_progress_is_lines_in_a_pipe_and_a_bar_on_a_terminal() -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    pipe, terminal = StringIO(), Terminal()
+    for stream in (pipe, terminal):
+        with show_progress(stream, every_s=0) as tell:
+            for done in range(4):
+                tell("exams", done, 3)
+    lines = pipe.getvalue().splitlines()
+    assert lines[-1].startswith("3 of 3 exams")
+    assert "a second" in lines[1]
+    assert "left" in lines[1]
+    assert "\x1b" not in pipe.getvalue()
+    assert "3/3" in terminal.getvalue()
