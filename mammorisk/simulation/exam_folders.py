@@ -13,23 +13,23 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from multiprocessing import get_context
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from mammorisk.simulation.draws import uniforms
-from mammorisk.simulation.example import write_example_exam
+from mammorisk.simulation.anatomy import draw_breasts
+from mammorisk.simulation.exam_plan import ExamPlan, plan_exam
+from mammorisk.simulation.mammogram_file import mammogram
 from mammorisk.simulation.options import StudyOptions
-from mammorisk.simulation.population import draw_population
 from mammorisk.simulation.progress import OnProgress
+from mammorisk.simulation.rendering import render
 from mammorisk.simulation.tables import exam_id
 
 #: Exams handed to the workers ahead of time, per worker.
 _AHEAD = 4
-#: Shares of dense area that the pictures can show.
-_SHARE_RANGE = (0.02, 0.9)
 
 
-def write_exam_of(options: StudyOptions, woman: int, exams: Path) -> Path:
-    """Write the exam of one woman of a study, alone.
+def write_exam_of(options: StudyOptions, woman: int, exams: Path, *, prior: bool = False) -> Path:
+    """Write one exam of a woman of a study, alone.
 
     Parameters
     ----------
@@ -38,6 +38,8 @@ def write_exam_of(options: StudyOptions, woman: int, exams: Path) -> Path:
         Number in the population (column ``woman`` of the truth).
     exams : Path
         Folder that holds the exams' folders; the exam's own is named by its id.
+    prior : bool
+        Her exam of two years before.
 
     Returns
     -------
@@ -46,33 +48,63 @@ def write_exam_of(options: StudyOptions, woman: int, exams: Path) -> Path:
 
     Raises
     ------
-    OSError, OutputError
+    OSError
         It cannot be written; nothing of it is left.
     """
-    folder = exams / exam_id(woman)
+    folder = exams / exam_id(woman, prior=prior)
     if folder.is_dir():
         return folder
     temporary = exams / f"{folder.name}.{os.getpid()}.new"
     try:
-        _render(options, woman, temporary)
+        temporary.mkdir(parents=True)
+        _render(plan_exam(options, woman, prior=prior), options, temporary)
         os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
-def _render(options: StudyOptions, woman: int, folder: Path) -> None:
-    traits = draw_population(options.seed, 1, first=woman, age_range=options.age_range).iloc[0]
-    low, high = _SHARE_RANGE
-    share = min(max(float(traits["percent_density"]) / 100, low), high)
-    # DICOM identifiers are made from this number: it must differ between women and studies.
-    seed = int(uniforms(options.seed, "exam", woman, 1, 4)[0, 0] * 2**53)
-    write_example_exam(folder, density=share, seed=seed)
+def _render(plan: ExamPlan, options: StudyOptions, folder: Path) -> None:
+    breasts = draw_breasts(
+        plan.anatomy_seed,
+        area_percent=plan.area_percent,
+        volumetric_percent=plan.volumetric_percent,
+        exponent=options.exponent,
+    )
+    for number, one in enumerate(plan.views):
+        picture = render(
+            breasts[one.side],
+            one.view,
+            one.outline,
+            one.exposure,
+            plan.vendor,
+            plan.texture,
+            pixel_mm=plan.pixel_mm,
+            rng=np.random.default_rng([*plan.noise_seed, number]),
+            strength=plan.processing_strength,
+            lesions=plan.lesions,
+            raw=options.for_processing,
+        )
+        for pixels, ending in ((picture.pixels, ""), (picture.raw, "-raw")):
+            if pixels is None:
+                continue
+            image = mammogram(
+                pixels,
+                plan.header,
+                one.exposure,
+                plan.vendor,
+                side=one.side,
+                view=one.view,
+                pixel_mm=plan.pixel_mm,
+                processing=bool(ending),
+                compression=options.compression,
+            )
+            image.save_as(folder / f"{one.side}-{one.view}{ending}.dcm", enforce_file_format=True)
 
 
 def write_exams(
     options: StudyOptions,
-    women: Sequence[int],
+    women: Sequence[tuple[int, bool]],
     exams: Path,
     *,
     workers: int = 1,
@@ -83,7 +115,8 @@ def write_exams(
     Parameters
     ----------
     options : StudyOptions
-    women : sequence of int
+    women : sequence of (int, bool)
+        Number of the woman, and whether it is her prior exam.
     exams : Path
         Made if it does not exist.
     workers : int
@@ -100,7 +133,11 @@ def write_exams(
     # What a kill in the middle of an exam left behind.
     for stale in exams.glob("*.new"):
         shutil.rmtree(stale, ignore_errors=True)
-    todo = [woman for woman in women if not (exams / exam_id(woman)).is_dir()]
+    todo = [
+        (woman, prior)
+        for woman, prior in women
+        if not (exams / exam_id(woman, prior=prior)).is_dir()
+    ]
     done, total = len(women) - len(todo), len(women)
 
     def tell(more: int) -> None:
@@ -111,8 +148,8 @@ def write_exams(
 
     tell(0)
     if workers == 1:
-        for woman in todo:
-            write_exam_of(options, woman, exams)
+        for woman, prior in todo:
+            write_exam_of(options, woman, exams, prior=prior)
             tell(1)
         return
     queue = iter(todo)
@@ -121,8 +158,8 @@ def write_exams(
         running: set[Future[Path]] = set()
         try:
             while True:
-                for woman in queue:
-                    running.add(pool.submit(write_exam_of, options, woman, exams))
+                for woman, prior in queue:
+                    running.add(pool.submit(write_exam_of, options, woman, exams, prior=prior))
                     if len(running) >= _AHEAD * workers:
                         break
                 if not running:
@@ -137,8 +174,8 @@ def write_exams(
 
 
 def with_paths(women: pd.DataFrame, exams: Path) -> pd.DataFrame:
-    """The rows with the folder of each exam, relative to the study's."""
-    paths = [f"{exams.name}/{name}" for name in women["exam_id"]]
+    """The rows with the folder of each exam and prior exam, relative to the study's."""
     out = women.copy()
-    out.insert(2, "path", paths)
+    out.insert(2, "path", exams.name + "/" + women["exam_id"])
+    out["prior_path"] = (exams.name + "/" + women["prior_exam_id"]).astype("string")
     return out

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
@@ -15,8 +17,9 @@ Floats = NDArray[np.float64]
 
 #: Years between an exam and the prior exam.
 PRIOR_YEARS = 2.0
-#: Makers of the systems; sites take them in turn.
-VENDORS = ("hologic", "ge", "siemens", "fujifilm")
+#: The simulated calendar begins here.
+FIRST_DAY = date(2012, 1, 2)
+_DAYS_PER_YEAR = 365.25
 
 #: What each of a woman's random numbers is for; new ones go to the end.
 _DRAWS = ("cancer", "death", "loss", "entry", "prior", "site", "subcohort", "image")
@@ -39,15 +42,14 @@ def follow(women: pd.DataFrame, everything: Hazards, options: StudyOptions) -> p
         Same index. ``time`` (years from the exam to the event or last follow-up), ``event``
         (0 censored, 1 breast cancer, 2 death from another cause), ``years_to_cancer`` and
         ``years_to_death`` (what would be seen without the others; NaN beyond ten years),
-        ``prior`` (whether there is a prior exam), ``site``, ``vendor``, and the uniform numbers
-        ``subcohort`` and ``image`` by which women are sampled.
+        ``prior`` (whether there is a prior exam), ``site``, ``vendor``, ``exam_date``, and the
+        uniform numbers ``subcohort`` and ``image`` by which women are sampled.
 
     Notes
     -----
     Cancers are dated by their hazard: no detection, and hence no surge at the exam itself.
     """
-    draws = uniforms(options.seed, "follow-up", int(women.index[0]), len(women), len(_DRAWS))
-    u = {name: draws[:, i] for i, name in enumerate(_DRAWS)}
+    u = _uniforms(options, int(women.index[0]), len(women))
     cancer = _event_time(u["cancer"], everything.relative[:, None] * everything.baseline)
     death = _event_time(u["death"], everything.death)
     end = options.follow_up_years - options.recruitment_years * u["entry"]
@@ -55,9 +57,7 @@ def follow(women: pd.DataFrame, everything: Hazards, options: StudyOptions) -> p
         end = np.minimum(end, -np.log(u["loss"]) / options.loss_per_year)
     time = np.minimum(np.minimum(cancer, death), end)
     event = np.where(time == cancer, 1, np.where(time == death, 2, 0))
-    site = np.floor(u["site"] * options.sites).astype(np.int8)
-    names = [f"site-{i + 1}" for i in range(options.sites)]
-    vendor = np.array([i % len(VENDORS) for i in range(options.sites)], dtype=np.int8)
+    visits = visit(options, int(women.index[0]), len(women))
     old_enough = women["age"].to_numpy() - PRIOR_YEARS >= 40
     return pd.DataFrame(
         {
@@ -66,14 +66,45 @@ def follow(women: pd.DataFrame, everything: Hazards, options: StudyOptions) -> p
             "years_to_cancer": np.where(np.isfinite(cancer), cancer, np.nan),
             "years_to_death": np.where(np.isfinite(death), death, np.nan),
             "prior": old_enough & (u["prior"] < options.prior_share),
-            "site": pd.Categorical.from_codes(site, dtype=pd.CategoricalDtype(names)),
-            "vendor": pd.Categorical.from_codes(
-                vendor[site], dtype=pd.CategoricalDtype(list(VENDORS))
-            ),
+            "site": visits["site"].array,
+            "vendor": visits["vendor"].array,
+            "exam_date": visits["exam_date"].array,
             "subcohort": u["subcohort"],
             "image": u["image"],
         },
         index=women.index,
+    )
+
+
+def _uniforms(options: StudyOptions, first: int, n: int) -> dict[str, Floats]:
+    draws = uniforms(options.seed, "follow-up", first, n, len(_DRAWS))
+    return {name: draws[:, i] for i, name in enumerate(_DRAWS)}
+
+
+def visit(options: StudyOptions, first: int, n: int) -> pd.DataFrame:
+    """Where and when a stretch of the population is examined.
+
+    Returns
+    -------
+    DataFrame
+        ``site``, ``vendor`` (categories), ``exam_date`` (of the simulated calendar).
+    """
+    u = _uniforms(options, first, n)
+    site = np.floor(u["site"] * options.sites).astype(np.int8)
+    vendors = options.vendors
+    system = np.array([i % len(vendors) for i in range(options.sites)], dtype=np.int8)
+    days = np.floor(options.recruitment_years * u["entry"] * _DAYS_PER_YEAR).astype(np.int64)
+    return pd.DataFrame(
+        {
+            "site": pd.Categorical.from_codes(
+                site, dtype=pd.CategoricalDtype([f"site-{i + 1}" for i in range(options.sites)])
+            ),
+            "vendor": pd.Categorical.from_codes(
+                system[site], dtype=pd.CategoricalDtype(list(vendors))
+            ),
+            "exam_date": np.datetime64(FIRST_DAY, "s") + days * np.timedelta64(86_400, "s"),
+        },
+        index=pd.RangeIndex(first, first + n),
     )
 
 

@@ -7,8 +7,11 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mammorisk.errors import SimulationError
+from mammorisk.simulation.lesions import LesionShares
+from mammorisk.simulation.vendors import DEFAULT_VENDORS, VENDORS
 
 Design = Literal["cohort", "case-cohort", "nested-case-control"]
+Compression = Literal["none", "jpeg2000"]
 
 
 class Effects(BaseModel):
@@ -68,6 +71,18 @@ class StudyOptions(BaseModel):
         Share of women with an exam two years before, where they were 40 then.
     sites : int
         Number of sites, 1-20; each has its vendor of mammography systems.
+    vendors : tuple of str
+        Names from :data:`~mammorisk.simulation.vendors.VENDORS`, which the sites take in turn.
+    pixel_mm : float or None
+        Pixel spacing of the images, 0.05-2; None is each vendor's own (0.05-0.1).
+    exponent : float
+        Of the spectrum of the parenchymal pattern, 2-4: power falls as 1/f^exponent.
+    for_processing : bool
+        Write the values for processing beside those for presentation.
+    compression : {"none", "jpeg2000"}
+        Of the pixels, lossless.
+    lesions : LesionShares
+        Share of exams with a lesion of each kind; none by default.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -84,6 +99,12 @@ class StudyOptions(BaseModel):
     controls_per_case: int = Field(default=4, ge=1, le=20)
     prior_share: float = Field(default=0.5, ge=0, le=1)
     sites: int = Field(default=4, ge=1, le=20)
+    vendors: tuple[str, ...] = DEFAULT_VENDORS
+    pixel_mm: float | None = Field(default=1.0, ge=0.05, le=2)
+    exponent: float = Field(default=3.0, ge=2, le=4)
+    for_processing: bool = False
+    compression: Compression = "none"
+    lesions: LesionShares = LesionShares()
 
 
 def check_options(**values: Any) -> StudyOptions:
@@ -111,4 +132,6 @@ def check_options(**values: Any) -> StudyOptions:
             "recruitment_years must be less than follow_up_years",
             remedy="Women who enter last must still be followed.",
         )
+    if not options.vendors or not set(options.vendors) <= set(VENDORS):
+        raise SimulationError(f"vendors must be among {', '.join(VENDORS)}")
     return options

@@ -16,13 +16,22 @@ from mammorisk._version import __version__
 from mammorisk.errors import OutputError, SimulationError
 from mammorisk.files import write_whole
 from mammorisk.simulation.exam_folders import with_paths, write_exams
-from mammorisk.simulation.options import Design, Effects, StudyOptions, check_options
+from mammorisk.simulation.exam_plan import lesion_table
+from mammorisk.simulation.lesions import LesionShares
+from mammorisk.simulation.options import (
+    Compression,
+    Design,
+    Effects,
+    StudyOptions,
+    check_options,
+)
 from mammorisk.simulation.progress import OnProgress
-from mammorisk.simulation.study import MANIFEST, TRUTH, WOMEN, Study, study_in_memory
+from mammorisk.simulation.study import LESIONS, MANIFEST, TRUTH, WOMEN, Study, study_in_memory
 from mammorisk.simulation.tables import blocks, write_tables
+from mammorisk.simulation.vendors import DEFAULT_VENDORS
 
 _NOTE, _EXAMS = "study.json", "exams"
-_MADE_HERE = {MANIFEST, WOMEN, TRUTH, _NOTE, _EXAMS}
+_MADE_HERE = {MANIFEST, WOMEN, TRUTH, LESIONS, _NOTE, _EXAMS}
 
 
 def simulate(
@@ -33,7 +42,7 @@ def simulate(
     images: int | Literal["all"] = 0,
     workers: int = 1,
     age_range: tuple[float, float] = (40.0, 75.0),
-    effects: Effects | None = None,
+    effects: Effects | dict[str, float] | None = None,
     follow_up_years: float = 8.0,
     recruitment_years: float = 2.0,
     loss_per_year: float = 0.02,
@@ -42,6 +51,12 @@ def simulate(
     controls_per_case: int = 4,
     prior_share: float = 0.5,
     sites: int = 4,
+    vendors: tuple[str, ...] = DEFAULT_VENDORS,
+    pixel_mm: float | None = 1.0,
+    exponent: float = 3.0,
+    for_processing: bool = False,
+    compression: Compression = "none",
+    lesions: LesionShares | dict[str, float] | None = None,
     on_progress: OnProgress | None = None,
 ) -> Study:
     """Simulate a screening study with known true risk. The data are simulated, and say so.
@@ -59,12 +74,14 @@ def simulate(
         interrupted or finished: the same call then goes on and ends with identical files.
         Without it the tables stay in memory and there are no images.
     images : int or "all"
-        Exams of the study to render, drawn at random from its rows; their weights in the
-        manifest rise to stand for all. The table of every row is then ``women.parquet``.
+        Women of the study whose exams are rendered, drawn at random from its rows, with their
+        prior exams; their weights in the manifest rise to stand for all. The table of every row
+        is then ``women.parquet``.
     workers : int
         Processes that render.
     age_range, effects, follow_up_years, recruitment_years, loss_per_year, design, \
-subcohort_fraction, controls_per_case, prior_share, sites
+subcohort_fraction, controls_per_case, prior_share, sites, vendors, pixel_mm, exponent, \
+for_processing, compression, lesions
         See :class:`~mammorisk.simulation.options.StudyOptions`.
     on_progress : callable, optional
         Called with the stage (``"women"``, ``"exams"``), the number done and in all, as
@@ -95,6 +112,12 @@ subcohort_fraction, controls_per_case, prior_share, sites
         controls_per_case=controls_per_case,
         prior_share=prior_share,
         sites=sites,
+        vendors=vendors,
+        pixel_mm=pixel_mm,
+        exponent=exponent,
+        for_processing=for_processing,
+        compression=compression,
+        lesions=lesions if lesions is not None else LesionShares(),
     )
     _check_images(images, out, workers)
     if out is None:
@@ -139,10 +162,17 @@ def _write_study(
     women = pd.read_parquet(every)
     truth = pd.read_parquet(folder / TRUTH, columns=["woman", "image_draw"])
     chosen = _choose_images(truth["image_draw"].to_numpy(), images)
-    numbers = truth["woman"].to_numpy()[chosen]
-    write_exams(
-        options, numbers.tolist(), folder / _EXAMS, workers=workers, on_progress=on_progress
-    )
+    numbers = truth["woman"].to_numpy()[chosen].tolist()
+    priors = women["prior_exam_id"].notna().to_numpy()[chosen]
+    exams = [
+        (woman, prior)
+        for woman, has in zip(numbers, priors, strict=True)
+        for prior in ((False, True) if has else (False,))
+    ]
+    write_exams(options, exams, folder / _EXAMS, workers=workers, on_progress=on_progress)
+    if any(options.lesions.model_dump().values()):
+        places = lesion_table(options, numbers)
+        write_whole(folder / LESIONS, partial(places.to_parquet, index=False))
     pictured = with_paths(women.iloc[chosen], folder / _EXAMS)
     pictured["weight"] *= len(women) / max(len(chosen), 1)
     write_whole(folder / MANIFEST, partial(pictured.to_parquet, index=False))

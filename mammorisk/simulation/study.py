@@ -15,6 +15,7 @@ from mammorisk.simulation.progress import OnProgress
 from mammorisk.simulation.tables import blocks
 
 MANIFEST, WOMEN, TRUTH = "manifest.parquet", "women.parquet", "truth.parquet"
+LESIONS = "lesions.parquet"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,9 @@ class Study:
     truth : DataFrame
         The same rows: true risks (:func:`~mammorisk.simulation.truth.true_risks`), ``woman``
         (number in the population), latent times and traits.
+    lesions : DataFrame or None
+        Where lesions were asked for, their places in the pictures
+        (:func:`~mammorisk.simulation.exam_plan.lesion_table`).
     population : DataFrame
         Every woman of the population, sampled or not, drawn again at each call.
     """
@@ -64,6 +68,12 @@ class Study:
             return self._tables[1]
         assert self.folder is not None
         return pd.read_parquet(self.folder / TRUTH)
+
+    @property
+    def lesions(self) -> pd.DataFrame | None:
+        if self.folder is None or not (self.folder / LESIONS).exists():
+            return None
+        return pd.read_parquet(self.folder / LESIONS)
 
     @property
     def population(self) -> pd.DataFrame:

@@ -39,9 +39,9 @@ def patient_id(woman: int) -> str:
     return f"SIM-{woman:08d}"
 
 
-def exam_id(woman: int) -> str:
-    """The exam at entry; a prior exam ends in 0."""
-    return f"{patient_id(woman)}-1"
+def exam_id(woman: int, *, prior: bool = False) -> str:
+    """The exam at entry, or the prior exam."""
+    return f"{patient_id(woman)}-{0 if prior else 1}"
 
 
 def blocks(options: StudyOptions, on_progress: OnProgress | None = None) -> Iterator[Block]:
@@ -123,7 +123,7 @@ def _block(
             drawn[[name for name in drawn.columns if name in FIELDS]],
             followed[["time", "event"]],
             pd.DataFrame({"weight": weight[rows]}, index=drawn.index),
-            followed[["site", "vendor"]],
+            followed[["exam_date", "site", "vendor"]],
             pd.DataFrame({"prior_exam_id": pd.array(prior, dtype="string")}, index=drawn.index),
         ],
         axis=1,

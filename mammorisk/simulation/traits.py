@@ -98,19 +98,38 @@ def draw_traits(u: dict[str, Floats], women: pd.DataFrame) -> dict[str, Floats]:
         )
         + thick["sd_residual"] * thickness_score
     )
-    percent = expit(logit(density["percent_at_0"] / 100) + density["percent_slope"] * area)
-    volumetric = np.exp(density["volumetric_slope_log"] * volume)
     return {
         "density_score": volume_score,
         "thickness_score": thickness_score,
         "area_density": area,
-        "volumetric_percent": density["volumetric_percent_at_0"] * volumetric,
-        "percent_density": 100 * percent,
+        "volumetric_percent": _volumetric_percent(volume),
+        "percent_density": _percent_density(area),
         "thickness_mm": np.clip(thickness, *thick["range"]),
         "texture_score": ndtri(u["texture"]),
         "asymmetry_score": asymmetry_score,
         "log_ratio_left_right": np.where(u["denser_side"] < 0.5, ratio, -ratio),
     }
+
+
+def _percent_density(area: Floats) -> Floats:
+    table = margins()["density"]
+    return 100 * expit(logit(table["percent_at_0"] / 100) + table["percent_slope"] * area)
+
+
+def _volumetric_percent(volume: Floats) -> Floats:
+    table = margins()["density"]
+    return table["volumetric_percent_at_0"] * np.exp(table["volumetric_slope_log"] * volume)
+
+
+def densities_before(women: pd.DataFrame, years: float) -> tuple[Floats, Floats]:
+    """Percent density and volumetric density of the same women some years younger."""
+    spread = density_residual_sd()
+    area_score = (women["area_density"] - density_location(women)) / spread
+    location = density_location(women.assign(age=women["age"] - years))
+    return (
+        _percent_density(location + spread * area_score.to_numpy()),
+        _volumetric_percent(location + spread * women["density_score"].to_numpy()),
+    )
 
 
 def read_density(u: Floats, area_density: Floats) -> NDArray[np.int64]:

@@ -75,7 +75,7 @@ def test_a_woman_is_the_same_in_a_larger_study(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_interrupted_and_resumed_on_more_workers_gives_identical_files(tmp_path: Path) -> None:
-    options: dict[str, Any] = {"seed": 6, "images": 3, **FLAT}
+    options: dict[str, Any] = {"seed": 6, "images": 3, "prior_share": 1.0, **FLAT}
 
     def stop_after_one(stage: str, done: int, total: int) -> None:
         if stage == "exams" and done == 1:
@@ -91,7 +91,11 @@ def test_interrupted_and_resumed_on_more_workers_gives_identical_files(tmp_path:
     study = simulate(100, out=tmp_path / "b", **options)
     first = files_of(tmp_path / "a")
     assert first == files_of(tmp_path / "b")
-    assert sum(name.endswith(".dcm") for name in first) == 12
+    exams = study.cohort.exams
+    priors = exams["prior_path"].dropna()
+    assert len(priors) > 0
+    assert sum(name.endswith(".dcm") for name in first) == 4 * (3 + len(priors))
+    assert len(mr.read_exam(tmp_path / "a" / priors.iloc[0])) == 4
     # Again: nothing is done. Alone: the same exam.
     told: list[str] = []
     simulate(100, out=tmp_path / "a", on_progress=lambda *stage: told.append(stage[0]), **options)
@@ -132,6 +136,11 @@ def test_sampled_designs_hold_every_cancer(
         ({"n": 10, "images": 2}, "images"),
         ({"n": 10, "images": -1}, "images"),
         ({"n": 10, "workers": 0}, "workers"),
+        ({"n": 10, "pixel_mm": 0.01}, "pixel_mm"),
+        ({"n": 10, "exponent": 7}, "exponent"),
+        ({"n": 10, "vendors": ("acme",)}, "vendors"),
+        ({"n": 10, "lesions": {"mass": 2}}, "lesions.mass"),
+        ({"n": 10, "compression": "zip"}, "compression"),
     ],
 )
 def test_options_out_of_range_are_named(options: dict[str, Any], named: str) -> None:
