@@ -146,7 +146,7 @@ def acquisition_figure(out: Path) -> None:
         for colour, (vendor, values) in zip((BLUE, ORANGE, GREEN, PURPLE), groups, strict=True):
             ax.hist(values, bins, histtype="step", color=colour, label=vendor, density=True)
         ax.axvspan(low, high, color="0.9", zorder=0, label="usual in screening")
-        ax.set(xlabel=label, ylabel="share of views" if ax is axes[0] else "")
+        ax.set(xlabel=label, ylabel="share of views per unit" if ax is axes[0] else "")
     axes[0].legend(fontsize=8)
     fig.savefig(out / "simulated-acquisition.png", dpi=80)
     numbers = exposures[[*PLAUSIBLE, "mas", "glandular_dose_mgy"]]
