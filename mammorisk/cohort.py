@@ -33,12 +33,15 @@ class Cohort:
         By row of ``exams``: what the manifest got wrong, or empty.
     open_exam : callable or None
         Reads the headers of the exam in row i; None when the cohort has no images.
+    open_prior : callable or None
+        The same for the prior exam (column ``prior_path``); gives None for a row without one.
     """
 
     exams: pd.DataFrame
     errors: pd.Series
     views: pd.DataFrame | None = None
     open_exam: Callable[[int], Exam] | None = field(default=None, repr=False, compare=False)
+    open_prior: Callable[[int], Exam | None] | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.exams)

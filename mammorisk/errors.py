@@ -128,5 +128,13 @@ class PolicyError(MammoriskError):
 # --- simulation --------------------------------------------------------------------------------
 
 
+class RecipeError(MammoriskError, ValueError):
+    """A recipe cannot be read, or holds what no recipe does; names the field."""
+
+
+class TrainingError(MammoriskError):
+    """A model cannot be fitted on this cohort, or fitting went wrong."""
+
+
 class SimulationError(MammoriskError, ValueError):
     """A study cannot be simulated with these options or into this folder."""

@@ -76,6 +76,8 @@ class View:
         What a reader of the result should know about this image.
     load : callable
         Returns the stored pixels and how to turn them into display grey levels.
+    digest : callable or None
+        Returns a digest of the file's content, by which results of work on it can be kept.
     """
 
     laterality: Laterality
@@ -95,6 +97,7 @@ class View:
     acquisition: Acquisition = field(default_factory=Acquisition)
     acquired_at: str | None = field(default=None, repr=False)
     flags: tuple[str, ...] = ()
+    digest: Callable[[], str] | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:

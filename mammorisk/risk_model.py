@@ -76,11 +76,15 @@ class Scores:
         Why a risk is missing and what was assumed, parts joined by ``"; "``; empty when nothing.
     contributions : DataFrame, shape (n_women, n_factors), or None
         Log relative risk by factor against the model's reference woman.
+    lower, upper : DataFrame, shape of ``risk``, or None
+        Limits of the 95% interval, where the model has one.
     """
 
     risk: pd.DataFrame
     flags: pd.Series
     contributions: pd.DataFrame | None = None
+    lower: pd.DataFrame | None = None
+    upper: pd.DataFrame | None = None
 
 
 class RiskModel(ABC):
@@ -175,6 +179,10 @@ def risk_table(
 ) -> pd.DataFrame:
     """Scores as the table users get: keys of ``frame``, model, risks, flags; one row a woman."""
     table = scores.risk.set_axis([risk_column(h) for h in horizons], axis=1)
+    for name, limits in (("lower", scores.lower), ("upper", scores.upper)):
+        if limits is not None:
+            names = [f"{risk_column(h)}_{name}" for h in horizons]
+            table = table.join(limits.set_axis(names, axis=1))
     table.insert(0, "model", model)
     for position, key in enumerate(key for key in KEYS if key in frame.columns):
         table.insert(position, key, frame[key])

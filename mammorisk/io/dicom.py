@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from mammorisk.errors import PixelError, UnknownView, UnreadableDicom
 from mammorisk.exam import ImageKind, Intent, Laterality, SetAside, View
+from mammorisk.files import content_digest
 from mammorisk.io.acquisition import read_acquisition
 from mammorisk.io.dataset import items, numbers, quiet_pydicom, text, texts, whole
 from mammorisk.io.dataset import yes_no as stated
@@ -240,6 +241,7 @@ def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Li
         acquisition=acquisition,
         acquired_at=_when(dataset),
         flags=tuple(flags),
+        digest=functools.partial(content_digest, path),
     )
     return DicomImage(
         view=view,

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from mammorisk.cohort import Cohort
-from mammorisk.errors import ManifestError
+from mammorisk.errors import ExamError, ManifestError
 from mammorisk.exam import Exam
 from mammorisk.questionnaire_fields import FIELDS
 from mammorisk.questionnaire_table import check_frame
@@ -107,6 +107,7 @@ def read_cohort(
         errors=faults.as_series(),
         views=views,
         open_exam=_opener(table, paths, views, base, allow_missing_views),
+        open_prior=_prior_opener(table, base, allow_missing_views),
     )
 
 
@@ -284,6 +285,26 @@ def _check_questionnaires(table: pd.DataFrame, faults: _Faults) -> None:
         told = [part for part in problems.iloc[row].split("; ") if part != "age: unknown"]
         if told:
             faults.by_row.setdefault(int(row), []).extend(told)
+
+
+def _prior_opener(
+    table: pd.DataFrame, base: Path, allow_missing_views: bool
+) -> Callable[[int], Exam | None] | None:
+    if "prior_path" not in table.columns or table["prior_path"].isna().all():
+        return None
+    paths = table["prior_path"]
+
+    def open_prior(row: int) -> Exam | None:
+        from mammorisk.io.read_exam import read_exam
+
+        text = paths.iloc[row]
+        if pd.isna(text) or not str(text).strip():
+            return None
+        if not _inside(base, str(text)):
+            raise ExamError("prior_path leads out of the root folder", remedy="Pass root=.")
+        return read_exam(base / str(text), allow_missing_views=allow_missing_views)
+
+    return open_prior
 
 
 def _opener(

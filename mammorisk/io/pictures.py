@@ -10,6 +10,7 @@ import numpy as np
 
 from mammorisk.errors import PixelError, UnreadableFile
 from mammorisk.exam import Laterality, View
+from mammorisk.files import content_digest
 from mammorisk.greyscale import Greyscale, RawImage
 from mammorisk.io.decoding import decode_frame
 from mammorisk.io.limits import Limits, file_size
@@ -81,6 +82,7 @@ def picture_view(
         columns=columns,
         pixel_mm=pixel_mm,
         flags=tuple(flags),
+        digest=partial(content_digest, path),
     )
 
 

@@ -1,0 +1,200 @@
+"""Recalibration of risks by horizon, kept with a model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammorisk.errors import TrainingError
+
+Floats = NDArray[np.float64]
+
+Method = Literal["none", "intercept", "cloglog", "platt", "beta", "isotonic"]
+#: From few parameters to many: of methods that score alike the earlier is taken.
+METHODS: tuple[Method, ...] = ("none", "intercept", "cloglog", "platt", "beta", "isotonic")
+#: Cancers within the horizon needed before a method with a slope, or isotonic steps, is tried.
+EVENTS_FOR_SLOPE, EVENTS_FOR_STEPS = 50, 200
+_SMALL = 1e-9
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recalibration:
+    """A monotone map of risks at one horizon.
+
+    Attributes
+    ----------
+    method : str
+        One of :data:`METHODS`.
+    parameters : tuple of float
+        Intercept (and slope, and second slope) on the method's scale.
+    steps : tuple of (tuple of float, tuple of float)
+        Risks and recalibrated risks of an isotonic map.
+    """
+
+    method: Method = "none"
+    parameters: tuple[float, ...] = ()
+    steps: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+
+    def apply(self, risk: Floats) -> Floats:
+        """Recalibrated risks; NaN stays NaN."""
+        if self.method == "none":
+            return risk
+        if self.method == "isotonic":
+            return np.where(np.isnan(risk), np.nan, np.interp(risk, *self.steps))
+        design = _design(self.method, risk)
+        linear = design @ np.array(self.parameters)
+        if self.method in ("intercept", "cloglog"):
+            mapped = -np.expm1(-np.exp(np.minimum(linear, 10.0)))
+        else:
+            mapped = 1 / (1 + np.exp(-linear))
+        return np.where(risk <= 0, 0.0, mapped)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "method": self.method,
+            "parameters": list(self.parameters),
+            "steps": [list(part) for part in self.steps],
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Recalibration:
+        if data["method"] not in METHODS:
+            raise ValueError(f"unknown method of recalibration {data['method']!r}")
+        first, second = data["steps"]
+        return cls(
+            method=data["method"],
+            parameters=tuple(float(v) for v in data["parameters"]),
+            steps=(tuple(first), tuple(second)),
+        )
+
+
+def fit_recalibration(
+    risk: Floats,
+    case: Floats,
+    weight: Floats,
+    *,
+    method: Method | Literal["auto"] = "auto",
+    seed: int = 0,
+) -> Recalibration:
+    """Fit one method, or the one of best cross-validated log score.
+
+    Parameters
+    ----------
+    risk : ndarray, shape (n,)
+    case : ndarray, shape (n,)
+        1 for cancer by the horizon, else 0.
+    weight : ndarray, shape (n,)
+        Sampling weight times inverse probability of censoring; 0 where the answer is not known.
+    method : str
+        ``"auto"`` tries ``none`` and ``intercept``, with a slope from 50 cancers on, isotonic steps
+        from 200 on.
+    seed : int
+        Of the ten folds.
+
+    Returns
+    -------
+    Recalibration
+
+    Raises
+    ------
+    TrainingError
+        There is no cancer or nobody without.
+    """
+    use = np.isfinite(risk) & (weight > 0)
+    risk, case, weight = risk[use], case[use], weight[use]
+    cancers = int((case == 1).sum())
+    if cancers == 0 or cancers == len(case):
+        raise TrainingError("recalibration needs women with and without cancer by the horizon")
+    if method != "auto":
+        return _fit(method, risk, case, weight)
+    tried: list[Method] = ["none", "intercept"]
+    if cancers >= EVENTS_FOR_SLOPE:
+        tried += ["cloglog", "platt", "beta"]
+    if cancers >= EVENTS_FOR_STEPS:
+        tried.append("isotonic")
+    folds = np.random.default_rng(seed).permutation(len(risk)) % 10
+    # Each fold has its share of cancers.
+    order = np.argsort(case, kind="stable")
+    folds[order] = np.arange(len(risk)) % 10
+    scores = {name: _held_out_score(name, risk, case, weight, folds) for name in tried}
+    best = min(tried, key=lambda name: (round(scores[name], 6), METHODS.index(name)))
+    return _fit(best, risk, case, weight)
+
+
+def _held_out_score(
+    method: Method, risk: Floats, case: Floats, weight: Floats, folds: NDArray[np.int64]
+) -> float:
+    total = 0.0
+    for fold in range(10):
+        inside = folds == fold
+        if not case[~inside].any():
+            return np.inf
+        mapped = _fit(method, risk[~inside], case[~inside], weight[~inside]).apply(risk[inside])
+        mapped = np.clip(mapped, 1e-7, 1 - 1e-7)
+        score = case[inside] * np.log(mapped) + (1 - case[inside]) * np.log1p(-mapped)
+        total -= float((weight[inside] * score).sum())
+    return total / float(weight.sum())
+
+
+def _fit(method: Method, risk: Floats, case: Floats, weight: Floats) -> Recalibration:
+    if method == "none":
+        return Recalibration()
+    if method == "isotonic":
+        from sklearn.isotonic import IsotonicRegression
+
+        fitted = IsotonicRegression(y_min=0, y_max=1, out_of_bounds="clip")
+        fitted.fit(risk, case, sample_weight=weight)
+        return Recalibration(
+            method=method,
+            steps=(
+                tuple(map(float, fitted.X_thresholds_)),
+                tuple(map(float, fitted.y_thresholds_)),
+            ),
+        )
+    parameters = _maximise(method, _design(method, risk), case, weight)
+    return Recalibration(method=method, parameters=tuple(map(float, parameters)))
+
+
+def _design(method: Method, risk: Floats) -> Floats:
+    risk = np.clip(risk, _SMALL, 1 - _SMALL)
+    one = np.ones_like(risk)
+    if method in ("intercept", "cloglog"):
+        return np.stack([one, np.log(-np.log1p(-risk))], axis=1)
+    if method == "platt":
+        return np.stack([one, np.log(risk) - np.log1p(-risk)], axis=1)
+    # Kull 2017, doi:10.1214/17-EJS1338SI.
+    return np.stack([one, np.log(risk), -np.log1p(-risk)], axis=1)
+
+
+def _maximise(method: Method, design: Floats, case: Floats, weight: Floats) -> Floats:
+    """Weighted maximum likelihood; the slope of ``intercept`` is held at 1."""
+    from scipy.optimize import minimize
+
+    link = "cloglog" if method in ("intercept", "cloglog") else "logit"
+    start = np.zeros(design.shape[1])
+    start[1] = 1.0
+    free = np.array([True, *([method != "intercept"] * (design.shape[1] - 1))])
+
+    def loss(values: Floats) -> float:
+        parameters = start.copy()
+        parameters[free] = values
+        linear = design @ parameters
+        if link == "cloglog":
+            hazard = np.exp(np.clip(linear, -40, 5))
+            log_case, log_free = np.log(-np.expm1(-hazard) + 1e-300), -hazard
+        else:
+            log_case, log_free = -np.logaddexp(0, -linear), -np.logaddexp(0, linear)
+        return float(-(weight * (case * log_case + (1 - case) * log_free)).sum() / weight.sum())
+
+    bounds = [
+        # Slopes below zero would turn the order of women round.
+        (None, None) if i == 0 else (0.0, None)
+        for i in np.flatnonzero(free)
+    ]
+    found = minimize(loss, start[free], method="L-BFGS-B", bounds=bounds, tol=1e-12)
+    parameters = start.copy()
+    parameters[free] = found.x
+    return parameters

@@ -1,0 +1,499 @@
+"""HybridModel: a fitted network as a RiskModel, saved as a folder and loaded without pickle."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mammorisk._version import __version__
+from mammorisk.calibration import Recalibration
+from mammorisk.clinical.anchor import Anchor
+from mammorisk.domain_guard import DomainGuard
+from mammorisk.errors import HorizonError, ModelError, OutputError
+from mammorisk.inputs.batches import Inputs, gather_inputs, make_batch
+from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.inputs.grey_statistics import grey_statistics
+from mammorisk.inputs.scaling import Scaling
+from mammorisk.inputs.standard_exam import to_float
+from mammorisk.networks.encoders import make_encoder
+from mammorisk.networks.hazards import YEARS, cumulative_risk
+from mammorisk.networks.hybrid import HeadSettings, HybridHead
+from mammorisk.recipe import Recipe, load_recipe
+from mammorisk.risk_model import (
+    DEFAULT_HORIZONS,
+    FORMAT_VERSION,
+    Horizon,
+    ModelCard,
+    RiskModel,
+    Scores,
+    check_horizons,
+)
+
+if TYPE_CHECKING:
+    from mammorisk.cohort import Cohort
+
+Floats = NDArray[np.float64]
+
+KIND = "network"
+_CONFIG, _WEIGHTS, _CARD = "config.json", "model.safetensors", "README.md"
+#: Normal quantile of the intervals.
+_Z = 1.959964
+#: Views that go through the encoder at a time.
+_VIEWS_AT_ONCE = 64
+OUTSIDE = "exam outside the domain of {name}: its images were not used"
+
+
+@dataclass(repr=False, kw_only=True)
+class HybridModel(RiskModel):
+    """A fitted hybrid model.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    card : ModelCard
+    encoder : Module or None
+    head : HybridHead
+    scalings : dict of Scaling
+    guard : DomainGuard or None
+    covariance : ndarray, shape (p, p), or None
+        Of the last layer's weights.
+    recalibration : dict of int to Recalibration
+        By horizon in years.
+    training : dict
+        What it was fitted on: numbers of women, cancers, exams; sites and vendors; losses; seeds.
+    """
+
+    recipe: Recipe
+    card: ModelCard  # type: ignore[misc]
+    encoder: nn.Module | None
+    head: HybridHead
+    scalings: dict[str, Scaling]
+    guard: DomainGuard | None = None
+    covariance: Floats | None = None
+    recalibration: dict[int, Recalibration] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def uses_images(self) -> bool:
+        return self.encoder is not None
+
+    @property
+    def anchor(self) -> Anchor | None:
+        settings = self.recipe.anchor
+        return None if settings is None else Anchor(**settings.model_dump())
+
+    def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
+        return self.score_exams(frame, None, horizons)
+
+    def score_exams(
+        self,
+        frame: pd.DataFrame,
+        exams: ExamSet | None,
+        horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
+        *,
+        modalities: tuple[str, ...] | None = None,
+    ) -> Scores:
+        """Score women with their exams.
+
+        Parameters
+        ----------
+        frame : DataFrame, n rows
+            Columns are Questionnaire fields.
+        exams : ExamSet, n rows, or None
+            Made with this model's image settings.
+        horizons : sequence of float
+            Whole years from 1 to 5; others get NaN.
+        modalities : tuple of str, optional
+            Use these only.
+
+        Returns
+        -------
+        Scores
+            ``contributions`` holds log hazard ratios against the published baseline: ``density``
+            and ``questionnaire (published)`` of the anchor, those of the modalities, and
+            ``calibration`` (what recalibration adds at five years). They add up to the five-year
+            prediction.
+
+        Raises
+        ------
+        HorizonError
+            None of the horizons is a whole year from 1 to 5.
+        """
+        wanted = check_horizons(horizons)
+        if not any(h in range(1, YEARS + 1) for h in wanted):
+            raise HorizonError(
+                f"{self.name} answers whole years from 1 to {YEARS}", remedy="Ask for one of them."
+            )
+        used = modalities if modalities is not None else tuple(self.recipe.modalities)
+        inputs = gather_inputs(frame, exams, self.anchor)
+        state = self._evaluate(inputs, used)
+        flags = self._flags(frame, inputs, state)
+        out = _columns(self, state, wanted, frame.index)
+        sound = out["risk"].notna().any(axis=1).to_numpy()
+        flags = flags.where(pd.Series(sound, index=frame.index), _no_risk(inputs, flags))
+        return Scores(
+            risk=out["risk"],
+            flags=flags,
+            contributions=state.contributions.set_index(frame.index),
+            lower=out.get("lower"),
+            upper=out.get("upper"),
+        )
+
+    def features(self, exams: ExamSet) -> Tensor:
+        """Features of every view, shape (n, tokens, n_features); 0 where there is none."""
+        assert self.encoder is not None
+        return encode(self.encoder, exams)
+
+    def guard_features(self, exams: ExamSet, features: Tensor) -> Floats:
+        """What the domain guard looks at, shape (n, d); NaN without views."""
+        return guard_features(exams, features)
+
+    def trusted(self, exams: ExamSet, features: Tensor) -> NDArray[np.bool_]:
+        """Exams inside the domain of the training data."""
+        if self.guard is None:
+            return np.asarray(exams.present.any(axis=1))
+        return self.guard.inside(guard_features(exams, features))
+
+    def recalibrate(
+        self, cohort: Cohort, *, method: str = "auto", exams: ExamSet | None = None
+    ) -> HybridModel:
+        """The same model, recalibrated to a local cohort.
+
+        Parameters
+        ----------
+        cohort : Cohort
+            With outcomes.
+        method : str
+            See :func:`~mammorisk.calibration.fit_recalibration`; ``"auto"`` adds a slope only from
+            50 cancers on.
+        exams : ExamSet, optional
+            Read before; otherwise the cohort's exams are read now.
+
+        Returns
+        -------
+        HybridModel
+
+        Raises
+        ------
+        TrainingError
+            The cohort has no outcomes, or too few at every horizon.
+        """
+        from mammorisk.training.recalibrate import recalibrated
+
+        return recalibrated(self, cohort, method=method, exams=exams)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model: weights as safetensors, all else as JSON, a card to read.
+
+        Raises
+        ------
+        OutputError
+            The folder exists and is not a model, or cannot be written.
+        """
+        return save_model(self, Path(folder))
+
+    def _evaluate(self, inputs: Inputs, used: tuple[str, ...]) -> _State:
+        exams = inputs.exams if self.encoder is not None and "image" in used else None
+        features, trusted = None, None
+        density: Floats | None = None
+        published: Floats | None = None
+        if exams is not None:
+            features = self.features(exams)
+            trusted = self.trusted(exams, features)
+        with torch.no_grad():
+            batch = make_batch(
+                replace(inputs, exams=exams),
+                features if features is not None else self._no_features(len(inputs)),
+                self.scalings,
+                modalities=used,
+                trusted=trusted,
+            )
+            parts = self.head.contributions(batch)
+            log_hazard = self.head.log_hazard(batch, parts).double()
+            death = self.head.log_death_hazard(batch)
+            risk = cumulative_risk(log_hazard, None if death is None else death.double())
+            error = None
+            if self.covariance is not None:
+                design = self.head.design(batch).double().numpy()
+                error = np.sqrt(np.einsum("ij,jk,ik->i", design, self.covariance, design))
+            if inputs.anchor is not None:
+                # Summed in double precision: without contributions this is the anchor, exactly.
+                total = np.sum([value.double().numpy() for value in parts.values()], axis=0)
+                seen, answered = batch.mask.any(dim=1).numpy(), batch.answered.numpy()
+                density = np.where(seen, 0.0, inputs.anchor.density)
+                published = np.where(answered, inputs.anchor.questionnaire, 0.0)
+                factor = np.exp(density + published + total)
+                risk_array = -np.expm1(-inputs.anchor.cumulative_hazard * factor[:, None])
+            else:
+                risk_array = risk.numpy()
+        values = {name: value.double().numpy() for name, value in parts.items()}
+        return _State(
+            risk=risk_array,
+            error=error,
+            contributions=_contribution_table(self, values, density, published, risk_array),
+            seen=batch.mask.any(dim=1).numpy(),
+            outside=np.zeros(len(inputs), dtype=bool)
+            if trusted is None or exams is None
+            else exams.present.any(axis=1) & ~trusted,
+        )
+
+    def _no_features(self, n: int) -> Tensor:
+        return torch.zeros(n, 4, self.head.settings.n_features)
+
+    def _flags(self, frame: pd.DataFrame, inputs: Inputs, state: _State) -> pd.Series:
+        flags = [[] if not text else [text] for text in _anchor_flags(inputs)]
+        exams = inputs.exams
+        for i, told in enumerate(flags):
+            if self.uses_images and not state.seen[i]:
+                if state.outside[i]:
+                    told.append(OUTSIDE.format(name=self.name))
+                elif exams is None or not exams.errors[i]:
+                    told.append("no images: risk from what else is known")
+            if exams is not None and exams.errors[i]:
+                told.append(f"the exam cannot be read: {exams.errors[i]}")
+            if exams is not None and state.seen[i]:
+                missing = int((~exams.present[i, :4]).sum())
+                if missing:
+                    told.append(f"{missing} of 4 views missing")
+        return pd.Series(["; ".join(told) for told in flags], index=frame.index, dtype=object)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _State:
+    """What an evaluation gives, before recalibration."""
+
+    risk: Floats
+    error: Floats | None
+    contributions: pd.DataFrame
+    seen: NDArray[np.bool_]
+    outside: NDArray[np.bool_]
+
+
+def encode(encoder: nn.Module, exams: ExamSet) -> Tensor:
+    """Features of every view, shape (n, tokens, n_features); 0 where there is none."""
+    places = np.argwhere(exams.present)
+    out = torch.zeros(*exams.present.shape, int(encoder.num_features))  # type: ignore[arg-type]
+    encoder.eval()
+    with torch.inference_mode():
+        for first in range(0, len(places), _VIEWS_AT_ONCE):
+            some = places[first : first + _VIEWS_AT_ONCE]
+            pixels = torch.from_numpy(to_float(exams.pixels[some[:, 0], some[:, 1]]))
+            out[some[:, 0], some[:, 1]] = encoder(pixels[:, None])
+    return out.clone()
+
+
+def guard_features(exams: ExamSet, features: Tensor) -> Floats:
+    """Mean of the views' features, and grey statistics, shape (n, d); NaN without views."""
+    now = exams.present & (exams.years_before == 0)
+    count = now.sum(axis=1, keepdims=True)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.einsum("ntd,nt->nd", features.double().numpy(), now.astype(float)) / count
+    return np.concatenate([mean, grey_statistics(exams)], axis=1)
+
+
+def _contribution_table(
+    model: HybridModel,
+    parts: dict[str, Floats],
+    density: Floats | None,
+    published: Floats | None,
+    risk: Floats,
+) -> pd.DataFrame:
+    columns: dict[str, Floats] = {}
+    if density is not None and published is not None:
+        columns |= {"density": density, "questionnaire (published)": published}
+    columns |= parts
+    if YEARS in model.recalibration:
+        before = risk[:, YEARS - 1]
+        after = model.recalibration[YEARS].apply(before)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change = np.log(np.log1p(-after) / np.log1p(-before))
+        columns["calibration"] = np.where(np.isfinite(change), change, 0.0)
+    return pd.DataFrame(columns)
+
+
+def _columns(
+    model: HybridModel, state: _State, wanted: tuple[Horizon, ...], index: pd.Index
+) -> dict[str, pd.DataFrame]:
+    """Risks and limits at the horizons asked for."""
+    curves = {"risk": state.risk}
+    if state.error is not None:
+        hazard = -np.log1p(-state.risk)
+        for name, sign in (("lower", -1), ("upper", 1)):
+            factor = np.exp(sign * _Z * state.error)[:, None]
+            curves[name] = -np.expm1(-hazard * factor)
+    out = {}
+    for name, curve in curves.items():
+        mapped = np.stack(
+            [
+                model.recalibration[year].apply(curve[:, year - 1])
+                if year in model.recalibration
+                else curve[:, year - 1]
+                for year in range(1, YEARS + 1)
+            ],
+            axis=1,
+        )
+        # Separate maps of years could cross: risk never falls.
+        mapped = np.maximum.accumulate(mapped, axis=1)
+        out[name] = pd.DataFrame(
+            {
+                h: mapped[:, int(h) - 1]
+                if h in range(1, YEARS + 1)
+                else np.full(len(index), np.nan)
+                for h in wanted
+            },
+            index=index,
+        )
+    return out
+
+
+def _anchor_flags(inputs: Inputs) -> list[str]:
+    return [""] * len(inputs) if inputs.anchor is None else list(inputs.anchor.flags)
+
+
+def _no_risk(inputs: Inputs, flags: pd.Series) -> pd.Series:
+    return flags.where(flags != "", "no risk: her age is unknown or outside the published rates")
+
+
+def save_model(model: HybridModel, folder: Path) -> Path:
+    """Write a model folder, whole or not at all; an earlier model there is replaced."""
+    from safetensors.torch import save_file
+
+    if folder.exists() and any(folder.iterdir()) and not (folder / _CONFIG).exists():
+        raise OutputError("the folder holds something else", where=folder.name)
+    tensors = {f"head.{name}": value for name, value in model.head.state_dict().items()}
+    if model.encoder is not None:
+        tensors |= {f"encoder.{k}": v for k, v in model.encoder.state_dict().items()}
+    if model.guard is not None:
+        tensors["guard.mean"] = torch.from_numpy(model.guard.mean)
+        tensors["guard.precision"] = torch.from_numpy(model.guard.precision)
+    if model.covariance is not None:
+        tensors["covariance"] = torch.from_numpy(model.covariance)
+    config = {
+        "format_version": FORMAT_VERSION,
+        "kind": KIND,
+        "name": model.card.name,
+        "software": f"mammorisk {__version__}",
+        "recipe": model.recipe.model_dump(mode="json"),
+        "head": model.head.settings.model_dump(),
+        "scalings": {name: one.to_dict() for name, one in model.scalings.items()},
+        "guard_limit": None if model.guard is None else model.guard.limit,
+        "recalibration": {str(h): one.to_dict() for h, one in model.recalibration.items()},
+        "card": asdict(model.card),
+        "training": model.training,
+    }
+    temporary = folder.with_name(f"{folder.name}.{os.getpid()}.new")
+    try:
+        temporary.mkdir(parents=True)
+        save_file({k: v.contiguous().clone() for k, v in tensors.items()}, temporary / _WEIGHTS)
+        text = json.dumps(config, indent=1, default=partial(_plain))
+        (temporary / _CONFIG).write_text(text, encoding="utf-8")
+        (temporary / _CARD).write_text(card_text(model), encoding="utf-8")
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(temporary, folder)
+    except OSError as error:
+        raise OutputError(
+            f"the model cannot be written ({error.strerror})", where=folder.name
+        ) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    return folder
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not plain")
+
+
+def card_text(model: HybridModel) -> str:
+    """The model card as Markdown."""
+    card = model.card
+    lines = [
+        f"# {card.title}",
+        "",
+        "Research software, not a medical device: do not use for care.",
+        "",
+        f"- **Intended use.** {card.intended_use}",
+        f"- **Training data.** {card.training_data}",
+        f"- **Limits.** {card.limits}",
+        f"- **Inputs.** {', '.join(card.inputs)}",
+        f"- **Outcome.** {card.outcome}; horizons: {card.horizons}",
+        f"- **Source.** {card.source}",
+        f"- **Licence.** {card.licence}",
+        "",
+        "```json",
+        json.dumps(model.training, indent=1, default=_plain),
+        "```",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:
+    """A saved model from its folder and its parsed configuration.
+
+    Raises
+    ------
+    ModelError
+        The folder is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        recipe = load_recipe(Recipe(**config["recipe"]))
+        head = HybridHead(HeadSettings(**config["head"]))
+        tensors = load_file(folder / _WEIGHTS)
+        head.load_state_dict(_under(tensors, "head."))
+        encoder = None
+        if head.settings.n_features:
+            size = (recipe.image.rows, recipe.image.columns)
+            encoder = make_encoder(recipe.encoder.name, pretrained=False, size=size)
+            encoder.load_state_dict(_under(tensors, "encoder."))
+            encoder.eval()
+        guard = None
+        if config["guard_limit"] is not None:
+            guard = DomainGuard(
+                mean=tensors["guard.mean"].numpy(),
+                precision=tensors["guard.precision"].numpy(),
+                limit=float(config["guard_limit"]),
+            )
+        card = {**config["card"], "ages": tuple(config["card"]["ages"])}
+        for name in ("inputs", "required"):
+            card[name] = tuple(card[name])
+        return HybridModel(
+            recipe=recipe,
+            card=ModelCard(**card),
+            encoder=encoder,
+            head=head.eval(),
+            scalings={k: Scaling.from_dict(v) for k, v in config["scalings"].items()},
+            guard=guard,
+            covariance=tensors["covariance"].numpy() if "covariance" in tensors else None,
+            recalibration={
+                int(h): Recalibration.from_dict(one) for h, one in config["recalibration"].items()
+            },
+            training=config["training"],
+        )
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"the model is damaged ({type(error).__name__})",
+            where=folder.name,
+            remedy="Save or download it again.",
+        ) from None
+
+
+def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

@@ -1,0 +1,171 @@
+"""Women as tensors: images, acquisition, questionnaire, anchor."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mammorisk.clinical.anchor import Anchor, AnchorScores
+from mammorisk.inputs.acquisition_table import CATEGORIES as ACQUISITION_CATEGORIES
+from mammorisk.inputs.acquisition_table import NUMBERS as ACQUISITION_NUMBERS
+from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet
+from mammorisk.inputs.scaling import Scaling
+from mammorisk.networks.hazards import YEARS
+from mammorisk.networks.hybrid import Batch
+from mammorisk.questionnaire_fields import BOOLEANS, CATEGORIES, NUMBERS
+from mammorisk.questionnaire_table import check_frame
+
+Floats = NDArray[np.float64]
+
+#: Log of the published questionnaire ratio, offered to the learned correction as one more number.
+PUBLISHED_RATIO = "published_log_ratio"
+QUESTIONNAIRE_NUMBERS = [name for name in NUMBERS if name != "age"] + list(BOOLEANS)
+#: Density is left to the image, race to the anchor's rates.
+QUESTIONNAIRE_CATEGORIES = [c for c in CATEGORIES if c not in ("breast_density", "race_ethnicity")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """Everything of n women but their outcome, unscaled.
+
+    Attributes
+    ----------
+    frame : DataFrame
+        Checked questionnaires, numbers as float.
+    exams : ExamSet or None
+    anchor : AnchorScores or None
+    """
+
+    frame: pd.DataFrame
+    exams: ExamSet | None
+    anchor: AnchorScores | None
+
+    def __len__(self) -> int:
+        return len(self.frame)
+
+
+def gather_inputs(frame: pd.DataFrame, exams: ExamSet | None, anchor: Anchor | None) -> Inputs:
+    """Check questionnaires and score the anchor."""
+    clean, _ = check_frame(frame)
+    clean = clean.reset_index(drop=True)
+    horizons = tuple(float(year) for year in range(1, YEARS + 1))
+    scores = anchor.score(clean, horizons) if anchor is not None else None
+    if scores is not None:
+        clean[PUBLISHED_RATIO] = scores.questionnaire
+    return Inputs(frame=clean, exams=exams, anchor=scores)
+
+
+def fit_scalings(inputs: Inputs, rows: NDArray[np.int64]) -> dict[str, Scaling]:
+    """Scalings of questionnaire and acquisition, from training rows."""
+    part = inputs.frame.iloc[rows]
+    numbers = [*QUESTIONNAIRE_NUMBERS, PUBLISHED_RATIO]
+    scalings = {
+        "questionnaire": Scaling.fit(part, numbers, QUESTIONNAIRE_CATEGORIES),
+        "acquisition": Scaling(mean={}, sd={}, categories={}),
+    }
+    if inputs.exams is not None:
+        tokens = inputs.exams.tokens
+        views = (rows[:, None] * tokens + np.arange(tokens)).ravel()
+        there = inputs.exams.present[rows].ravel()
+        table = inputs.exams.acquisition.iloc[views[there]]
+        scalings["acquisition"] = Scaling.fit(table, ACQUISITION_NUMBERS, ACQUISITION_CATEGORIES)
+    return scalings
+
+
+def questionnaire_answered(frame: pd.DataFrame) -> NDArray[np.bool_]:
+    """Rows with any answer beside age, race and density."""
+    names = [
+        name
+        for name in (*QUESTIONNAIRE_NUMBERS, *QUESTIONNAIRE_CATEGORIES)
+        if name in frame.columns
+    ]
+    return frame[names].notna().any(axis=1).to_numpy()
+
+
+def make_batch(
+    inputs: Inputs,
+    features: Tensor | None,
+    scalings: dict[str, Scaling],
+    *,
+    modalities: tuple[str, ...],
+    trusted: NDArray[np.bool_] | None = None,
+) -> Batch:
+    """Tensors of all women; features of views come from an encoder.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    features : Tensor, shape (n, tokens, n_features), or None
+        None without images, or where an encoder will fill them in.
+    scalings : dict of Scaling
+    modalities : tuple of str
+        What is used; the rest counts as not given.
+    trusted : ndarray of bool, shape (n,), optional
+        Exams outside the domain lose their images.
+
+    Returns
+    -------
+    Batch
+        Where the image is used the published density factor is not: the image shows it.
+    """
+    n = len(inputs)
+    exams = inputs.exams if "image" in modalities else None
+    tokens = exams.tokens if exams is not None else TOKENS_PER_EXAM
+    mask = torch.zeros(n, tokens, dtype=torch.bool)
+    years_before = torch.zeros(n, tokens)
+    n_acquisition = len(scalings["acquisition"].columns)
+    acquisition = torch.zeros(n, tokens, n_acquisition)
+    given = torch.zeros(n, tokens, dtype=torch.bool)
+    if exams is not None:
+        mask = torch.from_numpy(exams.present.copy())
+        if trusted is not None:
+            mask &= torch.from_numpy(trusted)[:, None]
+        years_before = torch.from_numpy(exams.years_before).float()
+        if "acquisition" in modalities and n_acquisition:
+            scaled = scalings["acquisition"].transform(exams.acquisition)
+            acquisition = torch.from_numpy(scaled).reshape(n, tokens, n_acquisition)
+            told = exams.acquisition[ACQUISITION_NUMBERS].notna().any(axis=1).to_numpy()
+            given = torch.from_numpy(told.reshape(n, tokens)) & mask
+    view, side = _places(tokens)
+    if features is None:
+        features = torch.zeros(n, tokens, 0)
+    questionnaire = torch.from_numpy(scalings["questionnaire"].transform(inputs.frame))
+    answered = torch.zeros(n, dtype=torch.bool)
+    if "questionnaire" in modalities:
+        answered = torch.from_numpy(questionnaire_answered(inputs.frame))
+    return Batch(
+        features=features,
+        mask=mask,
+        view=view.expand(n, tokens),
+        side=side.expand(n, tokens),
+        years_before=years_before,
+        acquisition=acquisition,
+        given=given,
+        questionnaire=questionnaire,
+        answered=answered,
+        age=torch.from_numpy(inputs.frame["age"].to_numpy(dtype=np.float32)),
+        offset=anchor_offset(inputs, mask.any(dim=1).numpy(), answered.numpy()),
+    )
+
+
+def anchor_offset(inputs: Inputs, seen: NDArray[np.bool_], answered: NDArray[np.bool_]) -> Tensor:
+    """Log hazard per year of the anchor, shape (n, years)."""
+    if inputs.anchor is None:
+        return torch.zeros(len(inputs), YEARS)
+    cumulative = inputs.anchor.cumulative_hazard
+    yearly = np.diff(cumulative, axis=1, prepend=0.0)
+    factor = np.where(seen, 0.0, inputs.anchor.density)
+    factor = factor + np.where(answered, inputs.anchor.questionnaire, 0.0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return torch.from_numpy(np.log(yearly) + factor[:, None]).float()
+
+
+def _places(tokens: int) -> tuple[Tensor, Tensor]:
+    """View (0 CC, 1 MLO) and side (0 R, 1 L) of each token, in the order of the standard views."""
+    place = torch.arange(tokens) % TOKENS_PER_EXAM
+    return place // 2, place % 2

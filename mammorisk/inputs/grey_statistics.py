@@ -1,0 +1,44 @@
+"""Plain grey statistics of standardised exams, beside an encoder's features, for a domain guard."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.inputs.standard_exam import to_float
+
+_QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
+
+
+def grey_statistics(exams: ExamSet) -> NDArray[np.float64]:
+    """Mean over the views of each exam of: breast area, grey quantiles, fine and coarse contrast.
+
+    Returns
+    -------
+    ndarray, shape (n, 9)
+        NaN for an exam without views.
+    """
+    out = np.full((len(exams), len(_QUANTILES) + 4), np.nan)
+    for i in range(len(exams)):
+        views = [
+            _of_view(to_float(exams.pixels[i, j]))
+            for j in np.flatnonzero(exams.present[i] & (exams.years_before[i] == 0))
+        ]
+        if views:
+            out[i] = np.mean(views, axis=0)
+    return out
+
+
+def _of_view(pixels: NDArray[np.float32]) -> NDArray[np.float64]:
+    inside = pixels != 0
+    if inside.sum() < 16:
+        return np.zeros(len(_QUANTILES) + 4)
+    values = pixels[inside]
+    contrasts = []
+    for step in (1, 4, 16):
+        # Differences over one, four and sixteen pixels, both ends inside.
+        both = inside[step:] & inside[:-step]
+        apart = (pixels[step:] - pixels[:-step])[both]
+        contrasts.append(np.log(apart.std() + 1e-3) if apart.size > 1 else 0.0)
+    return np.array([inside.mean(), *np.quantile(values, _QUANTILES), *contrasts])

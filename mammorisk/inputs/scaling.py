@@ -1,0 +1,97 @@
+"""Numbers standardised with missing indicators, categories as indicator columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float32]
+
+#: Standardised numbers are held within this, so that one odd value cannot rule a prediction.
+_LIMIT = 4.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """How columns become numbers; made on training data and saved with the model.
+
+    Attributes
+    ----------
+    mean, sd : dict of str to float
+        By numeric column.
+    categories : dict of str to list of str
+        By categorical column.
+    """
+
+    mean: dict[str, float]
+    sd: dict[str, float]
+    categories: dict[str, list[str]]
+
+    @classmethod
+    def fit(cls, frame: pd.DataFrame, numbers: list[str], categories: list[str]) -> Scaling:
+        """Means, SDs and the categories seen; a column without values is left out."""
+        mean, sd, seen = {}, {}, {}
+        for name in numbers:
+            values = pd.to_numeric(frame[name], errors="coerce") if name in frame else pd.Series([])
+            if values.notna().any():
+                mean[name] = float(values.mean())
+                spread = float(values.std()) if values.notna().sum() > 1 else 0.0
+                sd[name] = spread if spread > 0 else 1.0
+        for name in categories:
+            if name in frame and frame[name].notna().any():
+                seen[name] = sorted(str(value) for value in frame[name].dropna().unique())
+        return cls(mean=mean, sd=sd, categories=seen)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns of :meth:`transform`."""
+        names = []
+        for name in self.mean:
+            names += [name, f"{name} unknown"]
+        for name, values in self.categories.items():
+            names += [f"{name} {value}" for value in values]
+            names.append(f"{name} unknown")
+        return names
+
+    def transform(self, frame: pd.DataFrame) -> Floats:
+        """The columns as numbers.
+
+        Parameters
+        ----------
+        frame : DataFrame, n rows
+
+        Returns
+        -------
+        ndarray of float32, shape (n, len(columns))
+            A missing number is 0 with its indicator 1; a category not seen in training counts as
+            unknown.
+        """
+        parts = []
+        for name, mean in self.mean.items():
+            values = (
+                pd.to_numeric(frame[name], errors="coerce").to_numpy(dtype=float)
+                if name in frame
+                else np.full(len(frame), np.nan)
+            )
+            missing = np.isnan(values)
+            scaled = np.clip((values - mean) / self.sd[name], -_LIMIT, _LIMIT)
+            parts += [np.where(missing, 0.0, scaled), missing.astype(float)]
+        for name, seen in self.categories.items():
+            given = frame[name].astype(object) if name in frame else pd.Series([None] * len(frame))
+            text = given.map(lambda value: None if pd.isna(value) else str(value)).to_numpy()
+            hits = [(text == value).astype(float) for value in seen]
+            parts += [*hits, 1.0 - np.sum(hits, axis=0)]
+        if not parts:
+            return np.zeros((len(frame), 0), dtype=np.float32)
+        return np.stack(parts, axis=1).astype(np.float32)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"mean": self.mean, "sd": self.sd, "categories": self.categories}
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Scaling:
+        return cls(mean=data["mean"], sd=data["sd"], categories=data["categories"])

@@ -1,0 +1,1 @@
+"""Torch modules: no files, no training."""

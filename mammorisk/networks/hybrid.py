@@ -1,0 +1,217 @@
+"""The hybrid head: contributions of image, acquisition and questionnaire to one log hazard.
+
+The log hazard is an offset (a published anchor, or a learned baseline) plus a contribution of each
+modality. A modality that is not given contributes exactly 0. What the acquisition contributes is
+how the reading of the image changes once it is known, so the parts add up however it works.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+
+from mammorisk.networks.fusion import Fusion
+from mammorisk.networks.hazards import YEARS
+
+#: In the order of their sum.
+MODALITIES = ("image", "acquisition", "questionnaire", "interaction")
+#: Ages are centred and scaled before polynomials are taken of them.
+_AGE_CENTRE, _AGE_SCALE = 55.0, 10.0
+
+
+class HeadSettings(BaseModel):
+    """Sizes and parts of a :class:`HybridHead`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n_features: int = 0
+    n_acquisition: int = 0
+    n_questionnaire: int = 0
+    width: int = 64
+    dropout: float = 0.1
+    interactions: bool = False
+    anchored: bool = True
+    competing_death: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Inputs of n women with up to ``tokens`` views each.
+
+    Attributes
+    ----------
+    features : Tensor, shape (n, tokens, n_features)
+        Of each view.
+    mask : Tensor of bool, shape (n, tokens)
+        Where there is a view.
+    view, side : Tensor of int, shape (n, tokens)
+    years_before : Tensor, shape (n, tokens)
+    acquisition : Tensor, shape (n, tokens, n_acquisition)
+    given : Tensor of bool, shape (n, tokens)
+        Where the acquisition is known.
+    questionnaire : Tensor, shape (n, n_questionnaire)
+    answered : Tensor of bool, shape (n,)
+        Whether there is a questionnaire at all.
+    age : Tensor, shape (n,)
+        Years.
+    offset : Tensor, shape (n, years)
+        Log hazard of the anchor per year; zeros where there is none.
+    """
+
+    features: Tensor
+    mask: Tensor
+    view: Tensor
+    side: Tensor
+    years_before: Tensor
+    acquisition: Tensor
+    given: Tensor
+    questionnaire: Tensor
+    answered: Tensor
+    age: Tensor
+    offset: Tensor
+
+    def __len__(self) -> int:
+        return len(self.age)
+
+    def take(self, rows: Tensor | slice) -> Batch:
+        """The same of some women."""
+        return Batch(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
+
+
+class HybridHead(nn.Module):
+    """Features of views, acquisition and questionnaire to a log hazard per year.
+
+    Parameters
+    ----------
+    settings : HeadSettings
+    """
+
+    def __init__(self, settings: HeadSettings) -> None:
+        super().__init__()
+        self.settings = settings
+        width = settings.width
+        n_image = settings.n_features
+        if n_image:
+            self.fusion = Fusion(
+                n_image, width, n_acquisition=settings.n_acquisition, dropout=settings.dropout
+            )
+            self.image = nn.Linear(width, 1, bias=False)
+            self.image_age = _age_polynomial()
+        if n_image and settings.n_acquisition:
+            self.acquisition = nn.Linear(settings.n_acquisition, 1, bias=False)
+            self.acquisition_age = _age_polynomial()
+            nn.init.zeros_(self.acquisition.weight)
+        if settings.n_questionnaire:
+            self.questionnaire = nn.Linear(settings.n_questionnaire, 1, bias=False)
+            self.questionnaire_age = _age_polynomial()
+            nn.init.zeros_(self.questionnaire.weight)
+        if settings.interactions and n_image and settings.n_questionnaire:
+            self.interaction = nn.Sequential(
+                nn.Linear(width + settings.n_questionnaire, width),
+                nn.GELU(),
+                nn.Dropout(settings.dropout),
+                nn.Linear(width, 1, bias=False),
+            )
+        if not settings.anchored:
+            # Rates of the order of screening populations to begin with.
+            self.baseline = nn.Parameter(torch.full((YEARS,), -5.8))
+            self.baseline_age = _age_polynomial()
+        if settings.competing_death:
+            self.death = nn.Parameter(torch.full((YEARS,), -5.0))
+            self.death_age = _age_polynomial()
+
+    def exam_features(self, batch: Batch, *, use_acquisition: bool) -> Tensor:
+        """Fused features of exams, shape (n, width); 0 without a view."""
+        given = batch.given if use_acquisition else torch.zeros_like(batch.given)
+        fused: Tensor = self.fusion(
+            batch.features,
+            batch.mask,
+            batch.view,
+            batch.side,
+            batch.years_before,
+            batch.acquisition,
+            given,
+        )
+        return fused
+
+    def contributions(self, batch: Batch) -> dict[str, Tensor]:
+        """Log hazard ratio by modality, shape (n,) each; exactly 0 where a modality is missing."""
+        settings, age = self.settings, _age_terms(batch.age)
+        parts: dict[str, Tensor] = {}
+        seen = batch.mask.any(dim=1)
+        known = batch.answered
+        alone = joint = None
+        if settings.n_features:
+            alone = joint = self.exam_features(batch, use_acquisition=False)
+            value = self.image(alone)[:, 0] + self.image_age(age)[:, 0]
+            parts["image"] = torch.where(seen, value, 0.0)
+        if settings.n_features and settings.n_acquisition:
+            joint = self.exam_features(batch, use_acquisition=True)
+            assert alone is not None
+            told = (batch.given & batch.mask)[..., None]
+            mean = (batch.acquisition * told).sum(dim=1) / told.sum(dim=1).clamp(min=1)
+            value = (
+                self.image(joint - alone)[:, 0]
+                + self.acquisition(mean)[:, 0]
+                + self.acquisition_age(age)[:, 0]
+            )
+            parts["acquisition"] = torch.where(told.any(dim=1)[:, 0], value, 0.0)
+        if settings.n_questionnaire:
+            value = (
+                self.questionnaire(batch.questionnaire)[:, 0] + self.questionnaire_age(age)[:, 0]
+            )
+            parts["questionnaire"] = torch.where(known, value, 0.0)
+        if settings.interactions and joint is not None and settings.n_questionnaire:
+            value = self.interaction(torch.cat([joint, batch.questionnaire], dim=1))[:, 0]
+            parts["interaction"] = torch.where(known & seen, value, 0.0)
+        return parts
+
+    def design(self, batch: Batch) -> Tensor:
+        """What the last layer multiplies, shape (n, p); interactions left out.
+
+        Its product with the weights, in the same order, is the sum of the contributions.
+        """
+        settings, age = self.settings, _age_terms(batch.age)
+        columns: list[Tensor] = []
+        if settings.n_features:
+            seen = batch.mask.any(dim=1)[:, None]
+            fused = self.exam_features(batch, use_acquisition=bool(settings.n_acquisition))
+            columns += [fused * seen, age * seen]
+        if settings.n_features and settings.n_acquisition:
+            told = (batch.given & batch.mask)[..., None]
+            mean = (batch.acquisition * told).sum(dim=1) / told.sum(dim=1).clamp(min=1)
+            columns += [mean, age * told.any(dim=1)]
+        if settings.n_questionnaire:
+            known = batch.answered[:, None]
+            columns += [batch.questionnaire * known, age * known]
+        return torch.cat(columns, dim=1) if columns else age[:, :0]
+
+    def log_hazard(self, batch: Batch, parts: dict[str, Tensor]) -> Tensor:
+        """Log hazard per year, shape (n, years)."""
+        total = batch.offset + sum(parts.values(), torch.zeros_like(batch.age))[:, None]
+        if not self.settings.anchored:
+            total = total + self.baseline + self.baseline_age(_age_terms(batch.age))
+        return total
+
+    def log_death_hazard(self, batch: Batch) -> Tensor | None:
+        """Log hazard of death from other causes per year, where the head has one."""
+        if not self.settings.competing_death:
+            return None
+        return self.death + self.death_age(_age_terms(batch.age)).expand(-1, YEARS)
+
+    def forward(self, batch: Batch) -> Tensor:
+        return self.log_hazard(batch, self.contributions(batch))
+
+
+def _age_polynomial() -> nn.Linear:
+    layer = nn.Linear(3, 1, bias=False)
+    nn.init.zeros_(layer.weight)
+    return layer
+
+
+def _age_terms(age: Tensor) -> Tensor:
+    x = (age - _AGE_CENTRE) / _AGE_SCALE
+    return torch.stack([torch.ones_like(x), x, x * x], dim=1)

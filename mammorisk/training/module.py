@@ -1,0 +1,187 @@
+"""The Lightning module: one network of encoder and head, its loss and side task."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mammorisk.errors import TrainingError
+from mammorisk.inputs.standard_exam import to_float
+from mammorisk.networks.hybrid import Batch, HybridHead
+from mammorisk.recipe import TrainingOptions
+from mammorisk.training.augment import augment
+from mammorisk.training.objectives import loss_of
+from mammorisk.training.outcomes import Outcomes
+
+
+class FitModule(lightning.LightningModule):
+    """Encoder and head, or the head alone on features made before.
+
+    Parameters
+    ----------
+    head : HybridHead
+    encoder : Module or None
+        None: the batch holds the features.
+    batch : Batch
+        Of all women; steps take rows of it.
+    outcomes : Outcomes
+    pixels : ndarray of uint8, shape (n, tokens, rows, columns), or None
+    percent_density : ndarray, shape (n, tokens), or None
+        Target of the side task.
+    censoring_weight : Tensor, shape (n,)
+    sampling : Tensor, shape (n,)
+        What a drawn woman counts, so that balanced drawing keeps the population's rates.
+    options : TrainingOptions
+    seed : int
+    learning_rate, weight_decay : float
+    """
+
+    def __init__(
+        self,
+        head: HybridHead,
+        encoder: nn.Module | None,
+        *,
+        batch: Batch,
+        outcomes: Outcomes,
+        pixels: NDArray[np.uint8] | None,
+        percent_density: NDArray[np.float64] | None,
+        censoring_weight: Tensor,
+        sampling: Tensor,
+        options: TrainingOptions,
+        seed: int,
+        learning_rate: float,
+        weight_decay: float,
+        total_steps: int,
+    ) -> None:
+        super().__init__()
+        self.head, self.encoder = head, encoder
+        self.data = batch
+        self.outcomes = outcomes
+        self.pixels, self.percent_density = pixels, percent_density
+        self.censoring_weight, self.sampling = censoring_weight, sampling
+        self.options, self.seed = options, seed
+        self.learning_rate, self.weight_decay = learning_rate, weight_decay
+        self.total_steps = total_steps
+        # Loss per cancer, whatever the weights: learning rates then mean the same in any design.
+        cancers = float((outcomes.weight * (outcomes.event == 1)).sum())
+        self.per_cancer = len(batch) / max(cancers, 1.0)
+        if encoder is not None and options.density_task > 0 and percent_density is not None:
+            self.density = nn.Linear(int(encoder.num_features), 1)  # type: ignore[arg-type]
+
+    def features(self, rows: Tensor, *, training: bool) -> Tensor:
+        """Features of the views of some women; 0 where there is no view."""
+        assert self.encoder is not None
+        assert self.pixels is not None
+        mask = self.data.mask[rows.cpu()]
+        pixels = torch.from_numpy(to_float(self.pixels[rows.cpu().numpy()][mask.numpy()]))
+        pixels = pixels[:, None].to(self.device)
+        if training and self.options.augment:
+            pixels = augment(pixels)
+        seen = self.encoder(pixels)
+        out = seen.new_zeros(*mask.shape, seen.shape[1])
+        out[mask.to(self.device)] = seen
+        return out
+
+    def batch_of(self, rows: Tensor, *, training: bool) -> Batch:
+        batch = self.data.take(rows.cpu())
+        if self.encoder is not None:
+            batch = replace(batch, features=self.features(rows, training=training))
+        return _to(batch, self.device)
+
+    def training_step(self, rows: Tensor, index: int) -> Tensor:
+        # Every step has its own random numbers: a resumed run repeats an uninterrupted one's.
+        torch.manual_seed(_mix(self.seed, self.current_epoch, index))
+        batch = hide_modalities(self.batch_of(rows, training=True), self.options.modality_dropout)
+        loss = self._loss(batch, rows)
+        if self.encoder is not None and hasattr(self, "density"):
+            loss = loss + self.options.density_task * self._density_loss(batch, rows)
+        if not torch.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss.item()} in epoch {self.current_epoch}",
+                remedy="Lower training.learning_rate, or check the outcomes and weights.",
+            )
+        self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(rows))
+        return loss
+
+    def validation_step(self, rows: Tensor, index: int) -> None:
+        loss = self._loss(self.batch_of(rows, training=False), rows, sampled=False)
+        self.log("validation_loss", loss, on_epoch=True, prog_bar=True, batch_size=len(rows))
+
+    def _loss(self, batch: Batch, rows: Tensor, *, sampled: bool = True) -> Tensor:
+        rows = rows.cpu()
+        log_hazard = self.head(batch)
+        outcomes = self.outcomes.take(rows)
+        each = loss_of(
+            self.options.loss,
+            log_hazard.float().cpu(),
+            _cpu(self.head.log_death_hazard(batch)),
+            outcomes,
+            self.censoring_weight[rows],
+        )
+        if sampled:
+            each = each * self.sampling[rows]
+        return (each.mean() * self.per_cancer).to(self.device)
+
+    def _density_loss(self, batch: Batch, rows: Tensor) -> Tensor:
+        assert self.percent_density is not None
+        target = torch.from_numpy(self.percent_density[rows.cpu().numpy()] / 100)
+        target = torch.logit(target.clamp(0.01, 0.99)).float().to(self.device)
+        known = batch.mask & ~target.isnan()
+        if not known.any():
+            return torch.zeros((), device=self.device)
+        return functional.mse_loss(self.density(batch.features[known])[:, 0], target[known])
+
+    def configure_optimizers(self) -> Any:
+        decayed: list[nn.Parameter] = []
+        free: list[nn.Parameter] = []
+        for parameter in self.parameters():
+            if parameter.requires_grad:
+                (decayed if parameter.ndim > 1 else free).append(parameter)
+        optimizer = torch.optim.AdamW(
+            [
+                {"params": decayed, "weight_decay": self.weight_decay},
+                {"params": free, "weight_decay": 0.0},
+            ],
+            lr=self.learning_rate,
+        )
+        schedule = torch.optim.lr_scheduler.OneCycleLR(
+            optimizer, self.learning_rate, total_steps=self.total_steps, pct_start=0.15
+        )
+        return {
+            "optimizer": optimizer,
+            "lr_scheduler": {"scheduler": schedule, "interval": "step"},
+        }
+
+
+def hide_modalities(batch: Batch, share: float) -> Batch:
+    """Hide acquisition and questionnaire of some women each, so that each part stands alone."""
+    if share == 0:
+        return batch
+    n, device = len(batch), batch.age.device
+    keep_acquisition = torch.rand(n, device=device) >= share
+    keep_answers = torch.rand(n, device=device) >= share
+    return replace(
+        batch,
+        given=batch.given & keep_acquisition[:, None],
+        answered=batch.answered & keep_answers,
+        questionnaire=batch.questionnaire * keep_answers[:, None],
+    )
+
+
+def _mix(*numbers: int) -> int:
+    return int(np.random.SeedSequence(list(numbers)).generate_state(1, np.uint64)[0] >> 1)
+
+
+def _to(batch: Batch, device: torch.device) -> Batch:
+    return Batch(**{name: value.to(device) for name, value in vars(batch).items()})
+
+
+def _cpu(value: Tensor | None) -> Tensor | None:
+    return None if value is None else value.float().cpu()

@@ -1,0 +1,80 @@
+"""Losses by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mammorisk.networks.hazards import YEARS, cumulative_risk, negative_log_likelihood
+from mammorisk.recipe import Loss
+from mammorisk.training.outcomes import Outcomes
+
+Floats = NDArray[np.float64]
+
+
+def loss_of(
+    kind: Loss,
+    log_hazard: Tensor,
+    log_death_hazard: Tensor | None,
+    outcomes: Outcomes,
+    censoring_weight: Tensor,
+) -> Tensor:
+    """Weighted loss of each woman, shape (n,)."""
+    if kind == "binary_5y":
+        risk = cumulative_risk(log_hazard, log_death_hazard)[:, -1].clamp(1e-7, 1 - 1e-7)
+        case = ((outcomes.event == 1) & (outcomes.time <= YEARS)).float()
+        entropy = -(case * risk.log() + (1 - case) * (1 - risk).log())
+        return censoring_weight * outcomes.weight * entropy
+    time = outcomes.time
+    if log_death_hazard is None:
+        # One curve for the risk in the presence of death: women who died stay at risk, as in a
+        # subdistribution hazard (Fine 1999, doi:10.1080/01621459.1999.10474144), up to the last
+        # year. Censoring they would have met later is ignored: deaths are few.
+        time = torch.where(outcomes.event == 2, torch.full_like(time, YEARS), time)
+    capped = time.clamp(max=YEARS)
+    cancer = ((outcomes.event == 1) & (outcomes.time <= YEARS)).float()
+    loss = negative_log_likelihood(log_hazard, capped, cancer, outcomes.entry, outcomes.weight)
+    if log_death_hazard is not None:
+        death = ((outcomes.event == 2) & (outcomes.time <= YEARS)).float()
+        loss = loss + negative_log_likelihood(
+            log_death_hazard, capped, death, outcomes.entry, outcomes.weight
+        )
+    return loss
+
+
+def censoring_weights(outcomes: Outcomes, horizon: float = YEARS) -> Tensor:
+    """Inverse probability of still being followed, for whether cancer occurs by the horizon.
+
+    Kaplan-Meier of censoring (Uno 2007, doi:10.1198/016214507000000149); 0 where the answer is not
+    known; a death from another cause is known to be no cancer.
+    """
+    time = outcomes.time.double().numpy()
+    weight = outcomes.weight.double().numpy()
+    censored = outcomes.event.numpy() == 0
+    free_at = _censoring_survival(time, censored, weight)
+    known_event = ~censored & (time <= horizon)
+    beyond = time > horizon
+    at = np.where(known_event, time, horizon)
+    with np.errstate(divide="ignore"):
+        inverse = 1 / free_at(at)
+    return torch.from_numpy(np.where(known_event | beyond, inverse, 0.0)).float()
+
+
+def _censoring_survival(
+    time: Floats, censored: NDArray[np.bool_], weight: Floats
+) -> Callable[[Floats], Floats]:
+    order = np.argsort(time, kind="stable")
+    time, censored, weight = time[order], censored[order], weight[order]
+    at_risk = np.cumsum(weight[::-1])[::-1]
+    factor = np.cumprod(1 - np.where(censored, weight / at_risk, 0.0))
+
+    def survival(at: Floats) -> Floats:
+        # Just before the time: censoring at the very time counts as later.
+        position = np.searchsorted(time, at, side="left")
+        return np.concatenate([[1.0], factor])[position]
+
+    return survival

@@ -1,0 +1,108 @@
+"""Training and validation rows that share no woman (or site, vendor, period), and a check of it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mammorisk.errors import TrainingError
+from mammorisk.recipe import Split
+
+TRAIN_WORDS = {"train", "training"}
+VALIDATION_WORDS = {"dev", "val", "valid", "validation", "tune"}
+
+
+def split_rows(
+    exams: pd.DataFrame, *, by: Split, share: float, seed: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of training and validation rows.
+
+    Parameters
+    ----------
+    exams : DataFrame
+        With ``patient_id``; a column ``split`` (train, validation; other words are left out)
+        decides where it is present, whatever ``by``.
+    by : {"patient", "site", "vendor", "time"}
+        What is kept together: a woman; all women of a site or vendor (column of that name); or
+        the latest exams by ``exam_date``, women not divided.
+    share : float
+        Of the women, sites or vendors, in validation.
+    seed : int
+
+    Returns
+    -------
+    train, validation : ndarray of int
+
+    Raises
+    ------
+    TrainingError
+        A column is missing; one side is empty; a woman is on both sides.
+    """
+    if "split" in exams.columns:
+        words = exams["split"].astype(str).str.strip().str.lower()
+        train = np.flatnonzero(words.isin(TRAIN_WORDS))
+        validation = np.flatnonzero(words.isin(VALIDATION_WORDS))
+    else:
+        inside = _validation(exams, by, share, seed)
+        train, validation = np.flatnonzero(~inside), np.flatnonzero(inside)
+    if not len(train) or not len(validation):
+        raise TrainingError(
+            "the split leaves no rows for training or none for validation",
+            remedy="Change split_by or validation_share, or the column split.",
+        )
+    check_leakage(exams, train, validation)
+    return train, validation
+
+
+def _validation(exams: pd.DataFrame, by: Split, share: float, seed: int) -> NDArray[np.bool_]:
+    rng = np.random.default_rng(seed)
+    column = {"patient": "patient_id", "site": "site", "vendor": "vendor", "time": "exam_date"}[by]
+    if column not in exams.columns:
+        raise TrainingError(
+            f"the cohort has no column {column}", remedy="Choose another split_by in the recipe."
+        )
+    if by == "time":
+        last = pd.to_datetime(exams[column]).groupby(exams["patient_id"]).transform("max")
+        return (
+            (last.rank(method="first") > (1 - share) * len(exams))
+            .groupby(exams["patient_id"])
+            .transform("max")
+            .to_numpy(dtype=bool)
+        )
+    if by == "patient" and "event" in exams.columns:
+        # The same share of women with and without cancer: few events are not left to chance.
+        cancer = (exams["event"] == 1).groupby(exams["patient_id"]).transform("max").to_numpy()
+        inside = np.zeros(len(exams), dtype=bool)
+        for part in (cancer, ~cancer):
+            if part.any():
+                inside |= part & _chosen(exams[column].astype(str), part, share, rng)
+        return inside
+    groups = exams[column].astype(str)
+    return _chosen(groups, np.ones(len(exams), dtype=bool), share, rng)
+
+
+def _chosen(
+    groups: pd.Series, among: NDArray[np.bool_], share: float, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    names = np.sort(groups[among].unique())
+    chosen = rng.permutation(names)[: max(1, round(share * len(names)))]
+    return np.asarray(groups.isin(chosen))
+
+
+def check_leakage(
+    exams: pd.DataFrame, train: NDArray[np.int64], validation: NDArray[np.int64]
+) -> None:
+    """Refuse a split in which a woman is on both sides.
+
+    Raises
+    ------
+    TrainingError
+    """
+    ids = exams["patient_id"].astype(str).to_numpy()
+    both = np.intersect1d(ids[train], ids[validation])
+    if len(both):
+        raise TrainingError(
+            f"{len(both)} women are in both training and validation",
+            remedy="Give all exams of a woman the same split.",
+        )

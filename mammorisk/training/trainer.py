@@ -1,0 +1,173 @@
+"""One stage of fitting under Lightning, resumable after a kill."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import lightning
+import numpy as np
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.loggers import CSVLogger
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from mammorisk.recipe import TrainingOptions
+from mammorisk.training.module import FitModule
+
+
+class EpochSampler(Sampler[Tensor]):
+    """Batches of rows in an order that depends on the seed and the epoch alone.
+
+    Parameters
+    ----------
+    rows : ndarray of int
+    batch_size, seed : int
+    probability : ndarray, optional
+        Rows are drawn with replacement with these probabilities.
+    """
+
+    def __init__(
+        self,
+        rows: NDArray[np.int64],
+        batch_size: int,
+        seed: int,
+        probability: NDArray[np.float64] | None = None,
+    ) -> None:
+        self.rows, self.batch_size, self.seed = rows, batch_size, seed
+        self.probability = probability
+        self.epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[Tensor]:
+        rng = np.random.default_rng([self.seed, self.epoch])
+        if self.probability is None:
+            order = rng.permutation(self.rows)
+        else:
+            order = rng.choice(self.rows, len(self.rows), p=self.probability)
+        rank, world = _place()
+        # Every process takes as many batches, or the others would wait for it for ever.
+        count = len(self) * world
+        batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
+        batches = (batches * 2)[:count] if count > len(batches) else batches
+        for batch in batches[rank::world]:
+            yield torch.from_numpy(batch)
+
+    def __len__(self) -> int:
+        batches = -(-len(self.rows) // self.batch_size)
+        return -(-batches // _place()[1])
+
+
+def _place() -> tuple[int, int]:
+    """Number of this process among those that train together, and how many there are."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        return torch.distributed.get_rank(), torch.distributed.get_world_size()
+    return 0, 1
+
+
+class _Batches(torch.utils.data.Dataset[Tensor]):
+    """Rows as they are: samplers hand out whole batches of them."""
+
+    def __getitem__(self, rows: Tensor) -> Tensor:
+        return rows
+
+
+def loader(sampler: EpochSampler) -> DataLoader[Tensor]:
+    return DataLoader(_Batches(), sampler=sampler, batch_size=None)
+
+
+def run_stage(
+    module: FitModule,
+    train: EpochSampler,
+    validation: NDArray[np.int64],
+    *,
+    epochs: int,
+    options: TrainingOptions,
+    folder: Path,
+    progress: bool,
+    devices: str | int = "auto",
+    strategy: str = "auto",
+    accelerator: str = "auto",
+) -> FitModule:
+    """Fit a module, going on from the last checkpoint of the folder if there is one.
+
+    Parameters
+    ----------
+    module : FitModule
+    train : EpochSampler
+    validation : ndarray of int
+        Rows.
+    epochs : int
+    options : TrainingOptions
+    folder : Path
+        For checkpoints and logs of this stage.
+    progress : bool
+    devices, strategy, accelerator
+        As Lightning's Trainer takes them.
+
+    Returns
+    -------
+    FitModule
+        With the weights of the epoch of lowest validation loss where ``patience`` is set, else of
+        the last.
+    """
+    last = ModelCheckpoint(folder, filename="last", save_last=False, enable_version_counter=False)
+    callbacks: list[Callback] = [last]
+    if options.patience:
+        best = ModelCheckpoint(
+            folder, filename="best", monitor="validation_loss", enable_version_counter=False
+        )
+        callbacks += [best, EarlyStopping("validation_loss", patience=options.patience)]
+    held = EpochSampler(validation, 4 * options.batch_size, seed=0)
+    with _quiet():
+        trainer = lightning.Trainer(
+            max_epochs=epochs,
+            callbacks=callbacks,
+            logger=CSVLogger(folder, name="", version=""),
+            accumulate_grad_batches=options.accumulate_batches,
+            precision=options.precision,  # type: ignore[arg-type]
+            gradient_clip_val=5.0,
+            enable_progress_bar=progress,
+            enable_model_summary=False,
+            deterministic=True,
+            num_sanity_val_steps=0,
+            devices=devices,
+            strategy=strategy,
+            accelerator=accelerator,
+            use_distributed_sampler=False,
+        )
+        resumed = folder / "last.ckpt"
+        trainer.fit(
+            module,
+            loader(train),
+            loader(held),
+            ckpt_path=resumed if resumed.is_file() else None,
+            weights_only=True,
+        )
+        if options.patience and (folder / "best.ckpt").is_file():
+            kept = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
+            module.load_state_dict(kept["state_dict"])
+    return module.eval().cpu()
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Lightning's advice on workers and hardware is for its developers, not for our users."""
+    names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
+    levels = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", module="lightning")
+            yield
+    finally:
+        for name, level in levels.items():
+            logging.getLogger(name).setLevel(level)
