@@ -1,6 +1,6 @@
 """Train the bundled reference model on a simulated study, and hold it against the truth.
 
-    python benchmarks/train_reference_model.py train WORK       # simulate, fit, save into the package
+    python benchmarks/train_reference_model.py train WORK       # simulate, fit, save
     python benchmarks/train_reference_model.py evaluate WORK    # a fresh study; docs/results.md
 
 WORK holds the simulated studies, standardised images and checkpoints (some 8 GB). Both steps go on
@@ -187,16 +187,16 @@ def evaluate(work: Path) -> None:
 def _opening(
     model: HybridModel, table: pd.DataFrame, truth: pd.DataFrame, scores: object
 ) -> list[str]:
-    told = model.training
+    told, cancers = model.training, int((table["event"] == 1).sum())
     return [
         "Everything on this page is **simulated** and printed by",
-        "`benchmarks/train_reference_model.py evaluate`. It says how well the network learns what the",
-        "simulation put into the pictures, and nothing about women.",
+        "`benchmarks/train_reference_model.py evaluate`. It says how well the network learns what",
+        "the simulation put into the pictures, and nothing about women.",
         "",
-        f"Trained on {told['train']['exams']:,} exams ({told['train']['cancers']:,} with cancer) sampled",
-        f"from {TRAIN['n']:,} women (seed {TRAIN['seed']}). Held out: {len(table):,} rendered exams",
-        f"({int((table['event'] == 1).sum()):,} with cancer) that stand for {table['weight'].sum():,.0f}",
-        f"women (seed {HELD_OUT['seed']}). Intervals are 95%, by influence functions, weights included.",
+        f"Trained on {told['train']['exams']:,} exams, {told['train']['cancers']:,} with cancer,",
+        f"sampled from {TRAIN['n']:,} women (seed {TRAIN['seed']}). Held out: {len(table):,}",
+        f"rendered exams, {cancers:,} with cancer, that stand for {table['weight'].sum():,.0f} women (seed",
+        f"{HELD_OUT['seed']}). Intervals are 95%, by influence functions, weights included.",
         "",
     ]
 
@@ -322,15 +322,16 @@ def _coverage(scores: object, truth: pd.DataFrame) -> list[str]:
     true = truth["risk_5y"].to_numpy()
     inside = np.mean((true >= lower) & (true <= upper))
     width = np.median(np.log(upper / lower) / 3.92)
+    apart = np.std(np.log(true) - np.log(scores.risk[5]))
     return [
         "## Intervals",
         "",
-        "The 95% interval of a prediction holds the uncertainty of the last layer's weights, the rest",
-        "of the network taken as given. It is not an interval for the true risk of a woman, which",
-        "also depends on what nobody has seen:",
+        "The 95% interval of a prediction holds the uncertainty of the last layer's weights, the",
+        "rest of the network taken as given. It is not an interval for the true risk of a woman,",
+        "which also depends on what nobody has seen:",
         f"it covers the true five-year risk of {100 * inside:.0f}% of the held-out women",
         f"(median standard error of the log hazard {width:.2f}; the true log risk differs from the",
-        f"predicted one by a standard deviation of {np.std(np.log(true) - np.log(scores.risk[5])):.2f}).",
+        f"predicted one by a standard deviation of {apart:.2f}).",
         "",
     ]
 

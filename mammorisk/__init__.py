@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mammorisk.questionnaire import Questionnaire
     from mammorisk.risk_model import ModelCard, RiskModel
     from mammorisk.simulation.simulate import simulate
+    from mammorisk.training.fit import fit
 
 _WHERE = {
     "Acquisition": "mammorisk.acquisition",
@@ -35,6 +36,7 @@ _WHERE = {
     "Questionnaire": "mammorisk.questionnaire",
     "RiskModel": "mammorisk.risk_model",
     "View": "mammorisk.exam",
+    "fit": "mammorisk.training.fit",
     "load_model": "mammorisk.model",
     "models": "mammorisk.model",
     "plot_exam": "mammorisk.imaging.plot",
@@ -56,6 +58,7 @@ __all__ = [
     "RiskModel",
     "View",
     "__version__",
+    "fit",
     "load_model",
     "models",
     "plot_exam",

@@ -13,6 +13,7 @@ import typer
 
 from mammorisk._version import __version__
 from mammorisk.cli_common import DONE, SOME_FAILED, AsJson, Debug, told
+from mammorisk.cli_fit import fit
 from mammorisk.cli_simulate import simulate
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ ModelName = Annotated[
 
 
 app.command()(simulate)
+app.command()(fit)
 
 
 def main() -> None:

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
 
 #: The default models: with a known or measured density, and without.
 WITH_DENSITY, WITHOUT_DENSITY = "bcsc-2008", "icare-lit"
+#: The default model for exams.
+WITH_IMAGES = "hybrid"
 
 
 def score(

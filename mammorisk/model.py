@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mammorisk.clinical import CLINICAL_MODELS, load_clinical
 from mammorisk.errors import ModelError, UnknownModel
+from mammorisk.hub import PREFIX
 from mammorisk.risk_model import FORMAT_VERSION, ModelCard, RiskModel
 
 if TYPE_CHECKING:
     import pandas as pd
+
+#: Networks that come with the package.
+BUNDLED = {"hybrid": Path(__file__).parent / "weights" / "hybrid"}
 
 __all__ = ["ModelCard", "RiskModel", "load_model", "models"]
 
@@ -28,8 +32,8 @@ def models() -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for name in CLINICAL_MODELS:
-        row = asdict(load_clinical(name).card)
+    for card in (*(load_clinical(name).card for name in CLINICAL_MODELS), *_bundled_cards()):
+        row = asdict(card)
         row["inputs"] = ", ".join(row["inputs"])
         row["required"] = ", ".join(row["required"])
         row["ages"] = f"{row['ages'][0]:g}-{row['ages'][1]:g}"
@@ -44,7 +48,8 @@ def load_model(name: str | Path) -> RiskModel:
     Parameters
     ----------
     name : str or path
-        A name listed by :func:`models`, or a folder written by ``model.save``.
+        A name listed by :func:`models`, a folder written by ``model.save``, or ``hf://owner/name``
+        for a model on the Hugging Face hub.
 
     Returns
     -------
@@ -59,19 +64,35 @@ def load_model(name: str | Path) -> RiskModel:
     """
     if isinstance(name, str) and name in CLINICAL_MODELS:
         return load_clinical(name)
-    folder = Path(name)
+    if isinstance(name, str) and name.startswith(PREFIX):
+        from mammorisk.hub import fetch_model
+
+        return _load_folder(fetch_model(name))
+    folder = BUNDLED[name] if isinstance(name, str) and name in BUNDLED else Path(name)
     if folder.is_dir():
         return _load_folder(folder)
     raise UnknownModel(
         f"there is no model {str(name)!r}",
-        remedy=f"Known: {', '.join(CLINICAL_MODELS)}; or pass the folder of a saved model.",
+        remedy=f"Known: {', '.join((*CLINICAL_MODELS, *BUNDLED))}; or pass the folder of a saved "
+        "model.",
     )
 
 
-def _load_folder(folder: Path) -> RiskModel:
+def _bundled_cards() -> list[ModelCard]:
+    """Cards of networks, read without loading them."""
+    cards = []
+    for folder in BUNDLED.values():
+        told = _config(folder)["card"]
+        fixed = {name: tuple(told[name]) for name in ("inputs", "required", "ages")}
+        cards.append(ModelCard(**{**told, **fixed}))
+    return cards
+
+
+def _config(folder: Path) -> dict[str, Any]:
+    """The configuration of a model folder, of a format this version reads."""
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        version, name, options = config["format_version"], config["name"], config["options"]
+        version = config["format_version"]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(
             f"not a model folder of mammorisk ({type(error).__name__})",
@@ -84,6 +105,35 @@ def _load_folder(folder: Path) -> RiskModel:
             where=folder.name,
             remedy="Upgrade mammorisk.",
         )
+    return dict(config)
+
+
+def _load_folder(folder: Path) -> RiskModel:
+    config = _config(folder)
+    if config.get("kind") == "network":
+        from mammorisk.hybrid_model import load_network
+
+        return load_network(folder, config)
+    if config.get("kind") == "density-fit":
+        return _load_density_fit(folder, config)
+    try:
+        name, options = config["name"], config["options"]
+    except KeyError as error:
+        raise ModelError(
+            f"not a model folder of mammorisk ({error} is missing)",
+            where=f"{folder.name}/config.json",
+        ) from None
     if name not in CLINICAL_MODELS:
         raise UnknownModel(f"the folder holds a model {name!r} that is not known here")
     return load_clinical(name, **options)
+
+
+def _load_density_fit(folder: Path, config: dict[str, Any]) -> RiskModel:
+    from mammorisk.training.density_fit import load_density_fit
+
+    try:
+        return load_density_fit(config)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise ModelError(
+            f"the model is damaged ({type(error).__name__})", where=f"{folder.name}/config.json"
+        ) from None

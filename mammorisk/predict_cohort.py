@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -67,6 +68,8 @@ def predict_rows(
     notes = pd.Series("", index=frame.index, dtype=object)
     if "age" not in frame.columns:
         frame["age"] = float("nan")
+    if model is not None and model.uses_images and cohort.has_images:
+        return _predict_with_network(cohort, rows, model, horizons, progress)
     wants_density = model is None or "breast_density" in model.card.inputs
     if cohort.has_images and (wants_density or frame["age"].isna().any()):
         _add_from_images(cohort, frame, faults, notes, wants_density, progress)
@@ -75,6 +78,64 @@ def predict_rows(
     risk = scores.risk.where(sound)
     flags = join_flags(scores.flags.where(sound, faults), notes)
     return risk_table(frame, Scores(risk=risk, flags=flags), names, horizons)
+
+
+def _predict_with_network(
+    cohort: Cohort,
+    rows: list[int],
+    model: RiskModel,
+    horizons: tuple[Horizon, ...],
+    progress: bool,
+) -> pd.DataFrame:
+    """Risks from a network; a row whose exam cannot be read has none, and the error."""
+    import pandas as pd
+
+    from mammorisk.hybrid_model import HybridModel
+    from mammorisk.predict_images import score_rows
+
+    assert isinstance(model, HybridModel)
+    frame = cohort.questionnaires.iloc[rows]
+    faults = cohort.errors.iloc[rows].astype(object).copy()
+    sound_rows = [row for row, fault in zip(rows, faults, strict=True) if fault == ""]
+    index = cohort.exams.index[sound_rows]
+    with _reading(len(sound_rows), progress) as tell:
+        if not sound_rows:
+            empty = pd.DataFrame(index=frame.index, columns=list(horizons), dtype=float)
+            return risk_table(frame, Scores(risk=empty, flags=faults), model.name, horizons)
+        scores, errors, notes = score_rows(model, cohort, sound_rows, horizons, tell)
+    errors_by_row = pd.Series(errors, index=index, dtype=object)
+    faults.loc[index] = errors_by_row
+    flags = join_flags(scores.flags, pd.Series(notes, index=index, dtype=object))
+    sound = faults == ""
+
+    def whole(table: pd.DataFrame | None) -> pd.DataFrame | None:
+        return None if table is None else table.reindex(frame.index).where(sound)
+
+    risk = whole(scores.risk)
+    assert risk is not None
+    return risk_table(
+        frame,
+        Scores(
+            risk=risk,
+            flags=flags.reindex(frame.index).where(sound, faults),
+            lower=whole(scores.lower),
+            upper=whole(scores.upper),
+        ),
+        model.name,
+        horizons,
+    )
+
+
+@contextmanager
+def _reading(total: int, show: bool) -> Iterator[Callable[[int, int], None] | None]:
+    if not show:
+        yield None
+        return
+    from rich.progress import Progress
+
+    with Progress() as bar:
+        task = bar.add_task("exams", total=total)
+        yield lambda done, _: bar.update(task, completed=done)
 
 
 def _add_from_images(

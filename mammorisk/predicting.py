@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from mammorisk._version import __version__
 from mammorisk.clinical import CLINICAL_MODELS, load_clinical
 from mammorisk.cohort import Cohort
-from mammorisk.default_model import WITH_DENSITY, score
+from mammorisk.default_model import WITH_DENSITY, WITH_IMAGES, score
 from mammorisk.errors import HorizonError, QuestionnaireError
 from mammorisk.exam import Exam
 from mammorisk.measure import measure_exam
@@ -21,6 +21,7 @@ from mammorisk.risk_model import (
     DEFAULT_HORIZONS,
     Horizon,
     RiskModel,
+    Scores,
     as_frame,
     check_horizons,
     risk_table,
@@ -69,9 +70,10 @@ def predict(
     woman : Questionnaire, optional
         With an exam: what is known of her. Without it her age is taken from the image header.
     model : str, path or RiskModel, optional
-        Default: ``bcsc-2008`` where breast density is given by a reader or measured from the
-        images, else ``icare-lit``; ``icare-lit`` too where ``bcsc-2008`` does not apply, or for
-        horizons over five years. The result names the model used.
+        Default with images: ``hybrid``. Without: ``bcsc-2008`` where breast density is known, else
+        ``icare-lit``; ``icare-lit`` too where ``bcsc-2008`` does not apply. For horizons that
+        ``hybrid`` does not answer the default is the published one. The result names the model
+        used.
     horizons : sequence of float or "lifetime"
         Years from the exam.
     progress : bool
@@ -96,11 +98,13 @@ def predict(
         ``data`` is a path and the exam cannot be read.
     """
     horizons = check_horizons(horizons)
-    chosen = load_model(model) if isinstance(model, (str, Path)) else model
     if isinstance(data, (str, Path)):
         from mammorisk.io import read_exam
 
         data = read_exam(data)
+    if model is None and _has_images(data) and all(h in DEFAULT_HORIZONS for h in horizons):
+        model = WITH_IMAGES
+    chosen = load_model(model) if isinstance(model, (str, Path)) else model
     if isinstance(data, Exam):
         return _predict_woman(data, woman, chosen, horizons)
     if isinstance(data, Questionnaire):
@@ -109,6 +113,10 @@ def predict(
         return predict_rows(data, range(len(data)), chosen, horizons, progress=progress)
     frame = as_frame(data)
     return risk_table(frame, *score(frame, chosen, horizons), horizons)
+
+
+def _has_images(data: object) -> bool:
+    return isinstance(data, Exam) or (isinstance(data, Cohort) and data.has_images)
 
 
 def _predict_woman(
@@ -130,8 +138,13 @@ def _predict_woman(
     ):
         flags.append("age in the image header and in the questionnaire differ")
     density, frame = _density_of(exam, woman, flags)
-    scores, names = score(frame, model, horizons)
-    name = names[0]
+    explainer = None
+    if model is not None and model.uses_images and exam is not None:
+        scores, explainer = _with_network(model, exam, woman, horizons)
+        name = model.name
+    else:
+        scores, names = score(frame, model, horizons)
+        name = names[0]
     if exam is not None:
         flags.extend(exam.all_flags())
         flags.extend(f"{item.source} set aside: {item.reason}" for item in exam.set_aside)
@@ -150,7 +163,36 @@ def _predict_woman(
         density=density,
         flags=[*own, *flags],
         provenance=_provenance(name, exam, woman, model) | {"baseline_flags": notes},
+        interval=_interval(scores),
+        explainer=explainer,
     )
+
+
+def _with_network(
+    model: RiskModel, exam: Exam, woman: Questionnaire, horizons: tuple[Horizon, ...]
+) -> tuple[Scores, Callable[[str], Any]]:
+    """Scores from a network, and what explains them. A density estimated by us is kept from it."""
+    from mammorisk.explain import explain_exam
+    from mammorisk.hybrid_model import HybridModel
+    from mammorisk.predict_images import score_exam
+
+    assert isinstance(model, HybridModel)
+    frame = woman.to_frame()
+    scores, exams = score_exam(model, exam, frame, horizons)
+
+    def explain(method: str) -> Any:
+        assert scores.contributions is not None
+        return explain_exam(model, frame, exams, scores.contributions.iloc[0], method)  # type: ignore[arg-type]
+
+    return scores, explain
+
+
+def _interval(scores: Scores) -> pd.DataFrame | None:
+    import pandas as pd
+
+    if scores.lower is None or scores.upper is None:
+        return None
+    return pd.DataFrame({"lower": scores.lower.iloc[0], "upper": scores.upper.iloc[0]})
 
 
 def _baselines(

@@ -6,11 +6,17 @@ import html
 import json
 import math
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
+
+from mammorisk.errors import ModelError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import pandas as pd
     from matplotlib.axes import Axes
+
+    from mammorisk.explain import Explanation
 
 NOTICE = "Research software, not a medical device: do not use for care."
 
@@ -36,6 +42,10 @@ class Prediction:
         What a reader must know: why a risk is missing, what was assumed or estimated.
     provenance : dict
         Software version, models and their sources, views used and set aside.
+    interval : DataFrame or None
+        ``lower`` and ``upper`` limits of the 95% interval by horizon, where the model has one.
+    explainer : callable or None
+        What :meth:`explain` calls.
     """
 
     model: str
@@ -45,6 +55,8 @@ class Prediction:
     density: dict[str, Any] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
+    interval: pd.DataFrame | None = None
+    explainer: Callable[[str], Explanation] | None = field(default=None, compare=False)
 
     @property
     def five_year(self) -> float:
@@ -58,11 +70,31 @@ class Prediction:
             "risk": _plain(self.risk),
             "baselines": {name: _plain(row) for name, row in self.baselines.iterrows()},
             "contributions": _plain(self.contributions),
+            "interval": None
+            if self.interval is None
+            else {name: _plain(self.interval[name]) for name in self.interval},
             "density": self.density,
             "flags": self.flags,
             "provenance": self.provenance,
             "notice": NOTICE,
         }
+
+    def explain(
+        self, method: Literal["grad-cam", "integrated-gradients"] = "grad-cam"
+    ) -> Explanation:
+        """Saliency of each view, and the contributions; ``.plot()`` draws them.
+
+        Raises
+        ------
+        ModelError
+            The prediction did not use the images.
+        """
+        if self.explainer is None:
+            raise ModelError(
+                f"{self.model} did not read the images: there is no saliency",
+                remedy="Predict with a network, as model='hybrid'.",
+            )
+        return self.explainer(method)
 
     def plot(self, ax: Axes | None = None) -> Axes:
         """Cumulative risk by year, with the baselines and the average woman of her age.

@@ -129,6 +129,8 @@ class Recipe(BaseModel):
     ----------
     name, title, source : str
         ``source`` names the paper a recipe follows.
+    kind : {"network", "density-fit"}
+        A network, or a regression on age and density.
     modalities : tuple of str
         Among ``"image"``, ``"acquisition"``, ``"questionnaire"``.
     priors : bool
@@ -145,6 +147,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
+    kind: Literal["network", "density-fit"] = "network"
     title: str = ""
     source: str = ""
     modalities: tuple[Literal["image", "acquisition", "questionnaire"], ...] = (

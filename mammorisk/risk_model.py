@@ -100,6 +100,11 @@ class RiskModel(ABC):
     def name(self) -> str:
         return self.card.name
 
+    @property
+    def uses_images(self) -> bool:
+        """Whether the model reads pixels itself."""
+        return False
+
     @abstractmethod
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
         """Score a questionnaire table whole.

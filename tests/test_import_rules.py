@@ -36,8 +36,11 @@ MAY_IMPORT = {
     "io": RECORDS | {"io"},
     "imaging": RECORDS | {"imaging"},
     "clinical": RECORDS | {"clinical"},
+    "inputs": RECORDS | {"imaging", "clinical", "networks", "inputs"},
     "networks": {"errors", "acquisition", "networks"},
-    "training": RECORDS | {"networks", "imaging", "training"},
+    "training": RECORDS
+    | {"networks", "imaging", "clinical", "inputs", "training"}
+    | {"recipe", "calibration", "domain_guard", "hybrid_model", "model"},
     "evaluation": {"errors", "outcome", "evaluation"},
     "policy": {"errors", "outcome", "policy"},
     "simulation": RECORDS | {"io", "clinical", "simulation"},

@@ -29,6 +29,7 @@ from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
 from mammorisk.recipe import Recipe, load_recipe
 from mammorisk.training.card import card_of
+from mammorisk.training.density_fit import DensityFit, fit_density
 from mammorisk.training.module import FitModule
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import Outcomes, read_outcomes
@@ -61,7 +62,7 @@ def fit(
     strategy: str = "auto",
     accelerator: str = "auto",
     **changes: Any,
-) -> HybridModel:
+) -> HybridModel | DensityFit:
     """Fit a model to a cohort, or fine-tune one.
 
     Parameters
@@ -91,6 +92,7 @@ def fit(
     Returns
     -------
     HybridModel
+        Or :class:`~mammorisk.training.density_fit.DensityFit` for the recipe of that name.
 
     Raises
     ------
@@ -103,6 +105,11 @@ def fit(
     """
     begin = _initial(init)
     chosen = load_recipe(begin.recipe if begin is not None else recipe, **changes)
+    if chosen.kind == "density-fit":
+        fitted = fit_density(cohort, chosen)
+        if out is not None:
+            fitted.save(out)
+        return fitted
     if exams is None and "image" in chosen.modalities:
         exams = read_exams(cohort, chosen, cache, progress)
     problem = _prepare(cohort, chosen, exams, begin)

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import lightning
 import numpy as np
@@ -14,9 +15,11 @@ import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
 from lightning.pytorch.loggers import CSVLogger
 from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
+from mammorisk.files import write_whole
 from mammorisk.recipe import TrainingOptions
 from mammorisk.training.module import FitModule
 
@@ -83,6 +86,31 @@ def loader(sampler: EpochSampler) -> DataLoader[Tensor]:
     return DataLoader(_Batches(), sampler=sampler, batch_size=None)
 
 
+class BestWeights(Callback):
+    """Keep the weights of the epoch of lowest validation loss, also over a kill.
+
+    Parameters
+    ----------
+    file : Path
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file, self.lowest = file, float("inf")
+
+    def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
+        loss = float(trainer.callback_metrics["validation_loss"])
+        if trainer.is_global_zero and loss < self.lowest:
+            self.lowest = loss
+            state = {name: value.cpu().contiguous() for name, value in module.state_dict().items()}
+            write_whole(self.file, lambda path: save_file(state, path))
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"lowest": self.lowest}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.lowest = float(state["lowest"])
+
+
 def run_stage(
     module: FitModule,
     train: EpochSampler,
@@ -121,10 +149,10 @@ def run_stage(
     last = ModelCheckpoint(folder, filename="last", save_last=False, enable_version_counter=False)
     callbacks: list[Callback] = [last]
     if options.patience:
-        best = ModelCheckpoint(
-            folder, filename="best", monitor="validation_loss", enable_version_counter=False
-        )
-        callbacks += [best, EarlyStopping("validation_loss", patience=options.patience)]
+        callbacks += [
+            BestWeights(folder / "best.safetensors"),
+            EarlyStopping("validation_loss", patience=options.patience),
+        ]
     held = EpochSampler(validation, 4 * options.batch_size, seed=0)
     with _quiet():
         trainer = lightning.Trainer(
@@ -151,9 +179,8 @@ def run_stage(
             ckpt_path=resumed if resumed.is_file() else None,
             weights_only=True,
         )
-        if options.patience and (folder / "best.ckpt").is_file():
-            kept = torch.load(folder / "best.ckpt", map_location="cpu", weights_only=True)
-            module.load_state_dict(kept["state_dict"])
+        if options.patience and (folder / "best.safetensors").is_file():
+            module.load_state_dict(load_file(folder / "best.safetensors"))
     return module.eval().cpu()
 
 

@@ -1,0 +1,78 @@
+"""``mammorisk fit``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mammorisk.cli_common import AsJson, Debug, told
+
+
+def fit(
+    cohort: Annotated[Path, typer.Argument(help="Manifest with outcomes (CSV or Parquet).")],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the model; run again after a kill to go on.")
+    ],
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="Name of a recipe (hybrid, image-only, clinical-only, density-fit ...) or a "
+            "YAML file."
+        ),
+    ] = "hybrid",
+    init: Annotated[
+        str | None, typer.Option(help="Begin from this model: its name or folder (fine-tuning).")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder for standardised images, kept for later runs.")
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A field of the recipe, as training.epochs=5; repeatable."),
+    ] = None,
+    root: Annotated[Path | None, typer.Option(help="Folder that all images lie under.")] = None,
+    devices: Annotated[
+        str, typer.Option(help="How many devices, or 'auto'; as Lightning takes it.")
+    ] = "auto",
+    strategy: Annotated[
+        str, typer.Option(help="Of several devices or nodes; as Lightning takes it.")
+    ] = "auto",
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Fit a model to a local cohort, or fine-tune one."""
+    import json
+
+    import yaml
+
+    from mammorisk.errors import RecipeError
+    from mammorisk.io import read_cohort
+    from mammorisk.training.fit import fit as fit_model
+
+    with told(debug):
+        changes = {}
+        for text in change or []:
+            name, separator, value = text.partition("=")
+            if not separator:
+                raise RecipeError(f"--set {text} is not NAME=VALUE")
+            changes[name.replace(".", "__")] = yaml.safe_load(value)
+        model = fit_model(
+            read_cohort(cohort, root=root),
+            recipe,
+            init=init,
+            out=out,
+            cache=cache,
+            progress=sys.stderr.isatty(),
+            devices=int(devices) if devices.isdigit() else devices,
+            strategy=strategy,
+            **changes,
+        )
+    if as_json:
+        typer.echo(json.dumps(model.training, default=str))
+        return
+    typer.echo(f"{model.name} fitted and saved in {out}")
+    for name, value in model.training.items():
+        typer.echo(f"  {name}: {value}")

@@ -1,0 +1,168 @@
+"""Why a network predicts what it does: saliency of each view, and the contributions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mammorisk.errors import ModelError
+from mammorisk.hybrid_model import HybridModel
+from mammorisk.inputs.batches import gather_inputs, make_batch
+from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet
+from mammorisk.inputs.standard_exam import VIEWS, to_float
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+Method = Literal["grad-cam", "integrated-gradients"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """Where the image contribution of one exam comes from.
+
+    Attributes
+    ----------
+    method : str
+    views : dict of str to ndarray, shape (rows, columns)
+        Standardised views, chest wall left.
+    saliency : dict of str to ndarray, shape (rows, columns)
+        Positive where the view raises the log hazard, negative where it lowers it; scaled so that
+        the largest absolute value over the views is 1.
+    contributions : Series
+        Log hazard ratio by modality.
+    """
+
+    method: str
+    views: dict[str, NDArray[np.float32]] = field(repr=False)
+    saliency: dict[str, NDArray[np.float32]] = field(repr=False)
+    contributions: pd.Series
+
+    def plot(self) -> Figure:
+        """The maps in the clinical hanging, and the contributions as bars."""
+        from mammorisk.imaging.plot_saliency import plot_explanation
+
+        return plot_explanation(self.views, self.saliency, self.contributions, self.method)
+
+
+def explain_exam(
+    model: HybridModel,
+    frame: pd.DataFrame,
+    exams: ExamSet,
+    contributions: pd.Series,
+    method: Method = "grad-cam",
+) -> Explanation:
+    """Saliency of the log hazard over the pixels of one exam.
+
+    Parameters
+    ----------
+    model : HybridModel
+    frame : DataFrame, 1 row
+        Questionnaire.
+    exams : ExamSet, 1 row
+    contributions : Series
+    method : {"grad-cam", "integrated-gradients"}
+        Grad-CAM (Selvaraju 2017, doi:10.1109/ICCV.2017.74) of the encoder's last feature maps, or
+        integrated gradients (Sundararajan 2017, arXiv:1703.01365) from a breast of uniform grey.
+
+    Returns
+    -------
+    Explanation
+
+    Raises
+    ------
+    ModelError
+        The exam has no views, or the encoder has no feature maps for Grad-CAM.
+    """
+    if model.encoder is None or not exams.present[0].any():
+        raise ModelError("there is no image contribution to explain", remedy="Pass an exam.")
+    views = np.flatnonzero(exams.present[0, :TOKENS_PER_EXAM])
+    pixels = torch.from_numpy(to_float(exams.pixels[0, views]))[:, None]
+    score = _LogHazard(model, frame, exams, views)
+    maps = _grad_cam(score, pixels) if method == "grad-cam" else _gradients(score, pixels)
+    inside = pixels[:, 0].numpy() != 0
+    maps = np.where(inside, maps, 0.0)
+    maps = maps / max(float(np.abs(maps).max()), 1e-12)
+    return Explanation(
+        method=method,
+        views={VIEWS[v]: pixels[i, 0].numpy() for i, v in enumerate(views)},
+        saliency={VIEWS[v]: maps[i].astype(np.float32) for i, v in enumerate(views)},
+        contributions=contributions,
+    )
+
+
+class _LogHazard(nn.Module):
+    """From the pixels of one exam's views to its image and acquisition contribution."""
+
+    def __init__(
+        self, model: HybridModel, frame: pd.DataFrame, exams: ExamSet, views: NDArray[np.int64]
+    ) -> None:
+        super().__init__()
+        assert model.encoder is not None
+        self.encoder, self.head = model.encoder.eval(), model.head.eval()
+        inputs = gather_inputs(frame, exams, model.anchor)
+        self.batch = make_batch(
+            inputs, None, model.scalings, modalities=tuple(model.recipe.modalities)
+        )
+        self.views = torch.from_numpy(views)
+
+    def forward(self, pixels: Tensor) -> Tensor:
+        """Pixels (views, 1, rows, columns) to one number a view: the same, for their sum."""
+        from dataclasses import replace
+
+        features = self.encoder(pixels)
+        whole = features.new_zeros(1, self.batch.mask.shape[1], features.shape[-1])
+        whole = whole.index_copy(1, self.views, features[None])
+        parts = self.head.contributions(replace(self.batch, features=whole))
+        total = parts["image"] + parts.get("acquisition", torch.zeros(1))
+        return total.expand(len(pixels)) / len(pixels)
+
+
+def _grad_cam(score: _LogHazard, pixels: Tensor) -> NDArray[np.float32]:
+    from captum.attr import LayerAttribution, LayerGradCam
+
+    layer = _last_maps(score.encoder)
+    found = LayerGradCam(score, layer).attribute(pixels.requires_grad_())
+    if found.ndim != 4:
+        raise ModelError(
+            "the encoder has no feature maps for Grad-CAM", remedy='Use "integrated-gradients".'
+        )
+    size = tuple(pixels.shape[2:])
+    wide = LayerAttribution.interpolate(found, size, interpolate_mode="bilinear")
+    array: NDArray[np.float32] = wide[:, 0].detach().numpy()
+    return array
+
+
+def _last_maps(encoder: nn.Module) -> nn.Module:
+    """The last convolution of an encoder."""
+    layers = [layer for layer in encoder.modules() if isinstance(layer, nn.Conv2d)]
+    if not layers:
+        raise ModelError(
+            "the encoder has no convolution for Grad-CAM", remedy='Use "integrated-gradients".'
+        )
+    return layers[-1]
+
+
+def _gradients(score: _LogHazard, pixels: Tensor) -> NDArray[np.float32]:
+    import cv2
+    from captum.attr import IntegratedGradients
+
+    inside = pixels != 0
+    grey = torch.stack(
+        [
+            torch.where(mask, view[mask].mean(), 0.0)
+            for view, mask in zip(pixels, inside, strict=True)
+        ]
+    )
+    found = IntegratedGradients(score).attribute(
+        pixels, baselines=grey, n_steps=24, internal_batch_size=len(pixels)
+    )
+    maps: NDArray[np.float32] = found[:, 0].detach().numpy().astype(np.float32)
+    # Single pixels are noise to a reader: smooth over some 4 mm.
+    return np.stack([cv2.GaussianBlur(one, (0, 0), 3.0) for one in maps])

@@ -1,0 +1,103 @@
+"""Scoring exams with a network, one or a cohort, memory bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from mammorisk.cohort import Cohort
+from mammorisk.exam import Exam
+from mammorisk.hybrid_model import HybridModel
+from mammorisk.inputs.exam_set import ExamSet, load_exams
+from mammorisk.inputs.image_cache import ImageCache
+from mammorisk.risk_model import Horizon, Scores
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Exams held in memory at a time.
+CHUNK = 128
+
+
+def score_exam(
+    model: HybridModel, exam: Exam, frame: pd.DataFrame, horizons: tuple[Horizon, ...]
+) -> tuple[Scores, ExamSet]:
+    """Score one woman with her exam.
+
+    Raises
+    ------
+    ExamError
+        The pixels cannot be read.
+    """
+    cache = ImageCache(folder=None, settings=model.recipe.image)
+    exams = load_exams([0], lambda _: exam, cache)
+    if exams.errors[0]:
+        # Read again to raise the error itself, with its class and place.
+        cache.get(exam)
+    return model.score_exams(frame, exams, horizons), exams
+
+
+def score_rows(
+    model: HybridModel,
+    cohort: Cohort,
+    rows: list[int],
+    horizons: tuple[Horizon, ...],
+    on_exam: Callable[[int, int], None] | None = None,
+) -> tuple[Scores, list[str], list[str]]:
+    """Score rows of a cohort, reading and standardising exams in chunks.
+
+    Returns
+    -------
+    scores : Scores
+        Index of the rows in ``cohort.exams``.
+    errors, notes : list of str
+        By row: why an exam cannot be read; what a reader of the row should know.
+    """
+    import pandas as pd
+
+    assert cohort.open_exam is not None
+    cache = ImageCache(folder=None, settings=model.recipe.image)
+    prior = cohort.open_prior if model.recipe.priors else None
+    parts: list[Scores] = []
+    errors: list[str] = []
+    notes: list[str] = []
+    for first in range(0, len(rows), CHUNK):
+        some = rows[first : first + CHUNK]
+        frame = cohort.questionnaires.iloc[some].copy()
+        exams = load_exams(
+            some,
+            cohort.open_exam,
+            cache,
+            open_prior=prior,
+            on_exam=None
+            if on_exam is None
+            else lambda done, _, start=first: on_exam(start + done, len(rows)),  # type: ignore[misc]
+        )
+        told = list(exams.flags)
+        if "age" not in frame.columns:
+            frame["age"] = float("nan")
+        unknown = pd.to_numeric(frame["age"], errors="coerce").isna().to_numpy()
+        for i in range(len(some)):
+            if unknown[i] and exams.age_years[i] == exams.age_years[i]:
+                frame.loc[frame.index[i], "age"] = exams.age_years[i]
+                told[i] = "; ".join(part for part in (told[i], "age from the image header") if part)
+        parts.append(model.score_exams(frame, exams, horizons))
+        errors += exams.errors
+        notes += told
+    return _joined(parts), errors, notes
+
+
+def _joined(parts: list[Scores]) -> Scores:
+    import pandas as pd
+
+    def together(tables: list[pd.DataFrame | None]) -> pd.DataFrame | None:
+        found = [table for table in tables if table is not None]
+        return pd.concat(found) if len(found) == len(parts) else None
+
+    return Scores(
+        risk=pd.concat([part.risk for part in parts]),
+        flags=pd.concat([part.flags for part in parts]),
+        contributions=together([part.contributions for part in parts]),
+        lower=together([part.lower for part in parts]),
+        upper=together([part.upper for part in parts]),
+    )

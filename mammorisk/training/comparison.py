@@ -1,0 +1,122 @@
+"""Comparison of classifiers on the features of an encoder, in one table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mammorisk.errors import TrainingError
+from mammorisk.hybrid_model import HybridModel, encode
+from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.training.objectives import censoring_weights
+from mammorisk.training.outcomes import read_outcomes
+from mammorisk.training.splits import split_rows
+
+if TYPE_CHECKING:
+    from mammorisk.cohort import Cohort
+
+Floats = NDArray[np.float64]
+
+
+def compare_classifiers(
+    model: HybridModel, cohort: Cohort, *, exams: ExamSet | None = None
+) -> pd.DataFrame:
+    """The model beside a support vector machine, a decision tree and k nearest neighbours.
+
+    All see the mean features of each exam from the model's encoder, are fitted on its training
+    rows, and answer cancer within five years on its validation rows. Women whose answer is not
+    known are left out; those sampled stand for themselves only.
+
+    Parameters
+    ----------
+    model : HybridModel
+    cohort : Cohort
+        The one it was fitted on: the split is that of its recipe.
+    exams : ExamSet, optional
+
+    Returns
+    -------
+    DataFrame
+        A row each; ``auc``, and at the threshold at which as many are called positive as have
+        cancer: ``accuracy``, ``precision``, ``recall``, ``f1``. Accuracy and F1 depend on how
+        common cancer is in the sample: they are here since studies of classifiers report them.
+
+    Raises
+    ------
+    TrainingError
+        A side has no cancers, or only cancers.
+    """
+    from sklearn.metrics import (
+        accuracy_score,
+        f1_score,
+        precision_score,
+        recall_score,
+        roc_auc_score,
+    )
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+    from sklearn.svm import SVC
+    from sklearn.tree import DecisionTreeClassifier
+
+    from mammorisk.training.fit import read_exams
+
+    if model.encoder is None:
+        raise TrainingError(f"{model.name} has no encoder to compare classifiers on")
+    exams = exams if exams is not None else read_exams(cohort, model.recipe)
+    outcomes = read_outcomes(cohort.exams)
+    known = (censoring_weights(outcomes) > 0).numpy() & exams.present.any(axis=1)
+    case = ((outcomes.event == 1) & (outcomes.time <= 5)).numpy()
+    train, validation = split_rows(
+        cohort.exams,
+        by=model.recipe.training.split_by,
+        share=model.recipe.training.validation_share,
+        seed=model.recipe.seed,
+    )
+    train, validation = train[known[train]], validation[known[validation]]
+    for rows in (train, validation):
+        if len(set(case[rows])) < 2:
+            raise TrainingError("each side of the split needs women with and without cancer")
+    features = _mean_features(model, exams)
+    own = model.score_exams(cohort.questionnaires, exams, (5,)).risk[5].to_numpy(dtype=float)
+    scores = {model.name: own[validation]}
+    seed = model.recipe.seed
+    neighbours = min(15, len(train) - 1)
+    for name, classifier in {
+        "support vector machine": SVC(class_weight="balanced", random_state=seed),
+        "decision tree": DecisionTreeClassifier(
+            max_depth=4, class_weight="balanced", random_state=seed
+        ),
+        "k nearest neighbours": KNeighborsClassifier(neighbours, weights="distance"),
+    }.items():
+        fitted = make_pipeline(StandardScaler(), classifier).fit(features[train], case[train])
+        scores[name] = (
+            fitted.decision_function(features[validation])
+            if name.startswith("support")
+            else fitted.predict_proba(features[validation])[:, 1]
+        )
+    truth = case[validation]
+    table: dict[str, dict[str, float]] = {}
+    for name, score in scores.items():
+        # As many are called positive as there are cancers, whatever the scale of the score.
+        called = np.zeros(len(truth), dtype=bool)
+        called[np.argsort(-score, kind="stable")[: truth.sum()]] = True
+        table[name] = {
+            "auc": roc_auc_score(truth, score),
+            "accuracy": accuracy_score(truth, called),
+            "precision": precision_score(truth, called, zero_division=0),
+            "recall": recall_score(truth, called),
+            "f1": f1_score(truth, called),
+        }
+    return pd.DataFrame.from_dict(table, orient="index")
+
+
+def _mean_features(model: HybridModel, exams: ExamSet) -> Floats:
+    assert model.encoder is not None
+    features = encode(model.encoder, exams).double().numpy()
+    now = exams.present & (exams.years_before == 0)
+    count = np.maximum(now.sum(axis=1, keepdims=True), 1)
+    return np.einsum("ntd,nt->nd", features, now.astype(float)) / count
