@@ -32,7 +32,7 @@ from mammorisk.training.fit import fit, read_exams
 TRAIN = {"n": 450_000, "seed": 101, "design": "case-cohort", "subcohort_fraction": 0.02}
 HELD_OUT = {"n": 40_000, "seed": 20_261, "design": "case-cohort", "subcohort_fraction": 0.034}
 RECIPE = {
-    "training__epochs": 7,
+    "training__epochs": 5,
     "training__augment": False,
     "training__head_epochs": 40,
     "training__validation_share": 0.1,
@@ -188,6 +188,7 @@ def _opening(
     model: HybridModel, table: pd.DataFrame, truth: pd.DataFrame, scores: object
 ) -> list[str]:
     told, cancers = model.training, int((table["event"] == 1).sum())
+    standing = table["weight"].sum()
     return [
         "Everything on this page is **simulated** and printed by",
         "`benchmarks/train_reference_model.py evaluate`. It says how well the network learns what",
@@ -195,7 +196,7 @@ def _opening(
         "",
         f"Trained on {told['train']['exams']:,} exams, {told['train']['cancers']:,} with cancer,",
         f"sampled from {TRAIN['n']:,} women (seed {TRAIN['seed']}). Held out: {len(table):,}",
-        f"rendered exams, {cancers:,} with cancer, that stand for {table['weight'].sum():,.0f} women (seed",
+        f"rendered exams, {cancers:,} with cancer, that stand for {standing:,.0f} women (seed",
         f"{HELD_OUT['seed']}). Intervals are 95%, by influence functions, weights included.",
         "",
     ]

@@ -251,7 +251,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for what the demo makes.")] = Path("demo"),
     debug: Debug = False,
 ) -> None:
-    """Make a simulated exam and a table of women, and score them: a minute, no downloads."""
+    """Simulate a study, predict with the bundled model, and compare with the truth: minutes."""
     from mammorisk.demo import run_demo
 
     with told(debug):

@@ -1,44 +1,61 @@
-"""The demo: the main job on an embedded, simulated example."""
+"""The demo: the main job on a fresh simulated study, from exams to a page of results."""
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
-from mammorisk.clinical import CLINICAL_MODELS, load_clinical
-from mammorisk.errors import HorizonError, OutputError
+from mammorisk.clinical import load_clinical
+from mammorisk.demo_page import write_page
+from mammorisk.errors import OutputError
 from mammorisk.imaging.plot import plot_exam
-from mammorisk.io import read_cohort, read_exam
+from mammorisk.io import read_exam
 from mammorisk.plotting import save_risk
 from mammorisk.predicting import predict
 from mammorisk.prediction import Prediction, to_json
 from mammorisk.questionnaire import Questionnaire
 from mammorisk.questionnaire_fields import FIELDS
+from mammorisk.simulation.progress import show_progress
 from mammorisk.simulation.simulate import simulate
+from mammorisk.simulation.study import Study
 
-WOMEN, SEED = 2_000, 2026
+#: Women of the study and the share of them in its subcohort; every cancer is in it too.
+WOMEN, SUBCOHORT, SEED = 12_000, 0.015, 2026
+PUBLISHED = ("density-only", "icare-lit", "bcsc-2008", "average")
 
 
 def run_demo(
-    out: str | Path, say: Callable[[str], None], show: Callable[[Prediction], None]
+    out: str | Path,
+    say: Callable[[str], None],
+    show: Callable[[Prediction], None],
+    *,
+    women: int = WOMEN,
+    subcohort: float = SUBCOHORT,
 ) -> pd.DataFrame:
-    """Simulate an exam and a table of women, score both, and leave files to look at.
+    """Simulate a study, predict, hold it against outcomes and truth, and leave a page to look at.
 
     Parameters
     ----------
     out : path
-        Folder; files of an earlier demo are replaced.
+        Folder; files of an earlier demo are replaced, and its study is used again.
     say : callable
         Takes a line of progress.
     show : callable
         Takes the prediction of the one woman.
+    women : int
+        Of the population.
+    subcohort : float
+        Share of them in the subcohort.
 
     Returns
     -------
     DataFrame
-        Five-year risks of the simulated women by model.
+        Five-year AUC by model.
 
     Raises
     ------
@@ -50,48 +67,98 @@ def run_demo(
     matplotlib.use("Agg")
     out = Path(out)
     try:
-        say(f"Simulating a study of {WOMEN:,} women, one of them with a four-view exam ...")
-        study = simulate(WOMEN, seed=SEED, out=out / "study", images=1, pixel_mm=0.2)
-        row = study.cohort.exams.iloc[0]
-        known = {name: row[name] for name in FIELDS if name in row and pd.notna(row[name])}
-        # Breast density is left to be measured from the images.
-        woman = Questionnaire(**{name: known[name] for name in known if name != "breast_density"})
-        (out / "woman.json").write_text(
-            woman.model_dump_json(indent=2, exclude_none=True), encoding="utf-8"
-        )
-        exam_folder = out / "study" / row["path"]
-        exam = read_exam(exam_folder)
-        prediction = predict(exam, woman)
-        show(prediction)
-        (out / "prediction.json").write_text(to_json(prediction), encoding="utf-8")
-        save_risk(prediction, out / "risk.png")
-        plot_exam(exam).savefig(out / "exam.png", dpi=110)
+        say(f"Simulating a screening study: the cancers and a subcohort of {women:,} women ...")
+        with show_progress(sys.stderr) as tell:
+            study = simulate(
+                women,
+                seed=SEED,
+                out=out / "study",
+                images="all",
+                design="case-cohort",
+                subcohort_fraction=subcohort,
+                prior_share=0.0,
+                workers=os.cpu_count() or 1,
+                on_progress=tell,
+            )
+        cohort = study.cohort
+        say(f"Reading {len(cohort)} exams and predicting with the bundled hybrid model ...")
+        risks = predict(cohort, progress=sys.stderr.isatty())
+        risks.to_csv(out / "risks.csv", index=False)
+        five_year = _five_year(risks, cohort.questionnaires)
+        table = auc_table(five_year, study)
 
-        say(f"Scoring {WOMEN:,} simulated women with every published model ...")
-        study.women.to_csv(out / "cohort.csv", index=False)
-        risks = _five_year(read_cohort(out / "cohort.csv").questionnaires)
-        risks.to_csv(out / "five_year_risks.csv", index=False)
+        prediction = _one_woman(study, out)
+        show(prediction)
+        page = write_page(out / "demo.html", study, five_year, table, out)
     except OSError as error:
         raise OutputError(
             f"the demo cannot be written ({error.strerror})",
             where=str(out),
             remedy="Give another folder with --out.",
         ) from None
-    by_model = 100 * risks.drop(columns=["patient_id", "exam_id"])
-    say("Five-year risk of the simulated women, percent:")
-    table = by_model.describe().T[["count", "mean", "25%", "50%", "75%"]]
-    say(table.astype({"count": int}).round(2).to_string())
-    say(f"Look at {out / 'exam.png'} and {out / 'risk.png'}; try again with your own:")
-    say(f"  mammorisk predict {exam_folder} --questionnaire {out / 'woman.json'}")
-    return risks
+    say("Five-year AUC on this SIMULATED study (weighted to the population), and the most that")
+    say("anyone could reach with the same inputs:")
+    say(table.round(3).to_string(na_rep=""))
+    say(f"The whole page: {page}")
+    say("Try one exam:")
+    path = out / "study" / cohort.exams["path"].iloc[0]
+    say(f"  mammorisk predict {path} --questionnaire {out / 'woman.json'}")
+    return table
 
 
-def _five_year(women: pd.DataFrame) -> pd.DataFrame:
-    risks = women[["patient_id", "exam_id"]].copy()
-    for name in CLINICAL_MODELS:
-        try:
-            risks[name] = load_clinical(name).score(women, (5,)).risk[5]
-        except HorizonError:
-            # bcsc-2006 answers one year only.
-            continue
-    return risks.dropna(axis=1, how="all")
+def _five_year(risks: pd.DataFrame, women: pd.DataFrame) -> pd.DataFrame:
+    columns = {"hybrid": risks["risk_5y"]}
+    for name in PUBLISHED:
+        columns[name] = load_clinical(name).score(women, (5,)).risk[5]
+    return pd.DataFrame(columns)
+
+
+def auc_table(five_year: pd.DataFrame, study: Study) -> pd.DataFrame:
+    """AUC of each model for cancer within five years, and of the true risk given its inputs.
+
+    The simulation knows who would have cancer within five years without losses to follow-up, so
+    that nothing is censored here.
+    """
+    from sklearn.metrics import roc_auc_score
+
+    truth, weight = study.truth, study.cohort.exams["weight"]
+    case = five_year_case(study)
+    inputs = {
+        "hybrid": "risk_5y",
+        "density-only": "risk_5y_density",
+        "icare-lit": "risk_5y_questionnaire",
+        "bcsc-2008": "risk_5y_questionnaire_density",
+    }
+    rows = {}
+    for name, risk in five_year.items():
+        known = risk.notna().to_numpy()
+        rows[name] = {
+            "AUC": roc_auc_score(case[known], risk[known], sample_weight=weight[known]),
+            "of the true risk": roc_auc_score(case, truth[inputs[name]], sample_weight=weight)
+            if name in inputs
+            else np.nan,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def five_year_case(study: Study) -> np.ndarray:
+    """Whether each woman of the study would have cancer within five years, before any death."""
+    truth = study.truth
+    earlier_death = truth["years_to_death"] < truth["years_to_cancer"]
+    return ((truth["years_to_cancer"] <= 5) & ~earlier_death).to_numpy()
+
+
+def _one_woman(study: Study, out: Path) -> Prediction:
+    row = study.cohort.exams.iloc[0]
+    known = {name: row[name] for name in FIELDS if name in row and pd.notna(row[name])}
+    woman = Questionnaire(**known)
+    (out / "woman.json").write_text(
+        woman.model_dump_json(indent=2, exclude_none=True), encoding="utf-8"
+    )
+    exam = read_exam(out / "study" / row["path"])
+    prediction = predict(exam, woman)
+    (out / "prediction.json").write_text(to_json(prediction), encoding="utf-8")
+    save_risk(prediction, out / "risk.png")
+    plot_exam(exam).savefig(out / "exam.png", dpi=110)
+    prediction.explain().plot().savefig(out / "explanation.png", dpi=110)
+    return prediction

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from mammorisk.errors import RecipeError
 from mammorisk.inputs.standard_exam import ImageSettings
 
-Loss = Literal["likelihood", "binary_5y"]
+Loss = Literal["case_control", "likelihood", "binary_5y"]
 Split = Literal["patient", "site", "vendor", "time"]
 
 
@@ -73,9 +73,10 @@ class TrainingOptions(BaseModel):
 
     Attributes
     ----------
-    loss : {"likelihood", "binary_5y"}
-        Likelihood of the follow-up, or cross-entropy of cancer within five years with inverse
-        probability of censoring weights.
+    loss : {"case_control", "likelihood", "binary_5y"}
+        Cross-entropy of the event over the whole follow-up given how women were sampled; the
+        weighted likelihood of the follow-up (needed for death as a competing cause); or
+        cross-entropy of cancer within five years with inverse probability of censoring weights.
     epochs, batch_size : int
     learning_rate, weight_decay : float
     head_epochs : int
@@ -102,7 +103,7 @@ class TrainingOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    loss: Loss = "likelihood"
+    loss: Loss = "case_control"
     epochs: int = Field(default=10, ge=1)
     batch_size: int = Field(default=32, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0, le=1)
@@ -162,6 +163,20 @@ class Recipe(BaseModel):
     head: HeadOptions = HeadOptions()
     training: TrainingOptions = TrainingOptions()
     seed: int = 1
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        if self.head.competing_death and (
+            self.anchor is not None or self.training.loss != "likelihood"
+        ):
+            raise ValueError(
+                "head.competing_death needs anchor: null and training.loss: likelihood"
+            )
+        if "acquisition" in self.modalities and "image" not in self.modalities:
+            raise ValueError("acquisition qualifies the image: modalities need image too")
+        if not self.modalities:
+            raise ValueError("modalities are empty")
+        return self
 
 
 def recipes() -> list[str]:

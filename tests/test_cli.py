@@ -119,3 +119,17 @@ def test_simulate_makes_a_study_and_goes_on(tmp_path: Path) -> None:
     scored = run(app, ["predict", "--cohort", str(out), "--json"])
     assert scored.exit_code == 0
     assert json.loads(scored.stdout)[0]["risk_5y"] > 0
+
+
+def test_fit_from_the_command_line(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    assert run(app, ["simulate", str(study), "--women", "4000"]).exit_code == 0
+    command = ["fit", str(study), "--recipe", "clinical-only", "--out", str(tmp_path / "model")]
+    done = run(app, [*command, "--set", "training.head_epochs=2", "--json"])
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["train"]["cancers"] > 10
+    scored = run(app, ["predict", "--age", "50", "--model", str(tmp_path / "model"), "--json"])
+    assert json.loads(scored.stdout)["model"] == "clinical-only"
+    refused = run(app, [*command, "--set", "training.epochs=none"])
+    assert refused.exit_code == 2
+    assert "training.epochs" in refused.stderr

@@ -125,6 +125,11 @@ def test_published_models_never_load_torch() -> None:
     assert not loaded_after(code) & TORCH
 
 
+def test_prediction_never_imports_lightning() -> None:
+    code = "import mammorisk as mr\nmr.predict(mr.Questionnaire(age=54), model='hybrid')"
+    assert "lightning" not in loaded_after(code)
+
+
 def test_every_public_name_resolves() -> None:
     for name in mammorisk.__all__:
         assert getattr(mammorisk, name) is not None

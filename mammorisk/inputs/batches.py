@@ -84,7 +84,7 @@ def questionnaire_answered(frame: pd.DataFrame) -> NDArray[np.bool_]:
         for name in (*QUESTIONNAIRE_NUMBERS, *QUESTIONNAIRE_CATEGORIES)
         if name in frame.columns
     ]
-    return frame[names].notna().any(axis=1).to_numpy()
+    return np.array(frame[names].notna().any(axis=1))
 
 
 def make_batch(
@@ -124,13 +124,13 @@ def make_batch(
     if exams is not None:
         mask = torch.from_numpy(exams.present.copy())
         if trusted is not None:
-            mask &= torch.from_numpy(trusted)[:, None]
-        years_before = torch.from_numpy(exams.years_before).float()
+            mask &= torch.from_numpy(trusted.copy())[:, None]
+        years_before = torch.from_numpy(exams.years_before.copy()).float()
         if "acquisition" in modalities and n_acquisition:
             scaled = scalings["acquisition"].transform(exams.acquisition)
             acquisition = torch.from_numpy(scaled).reshape(n, tokens, n_acquisition)
             told = exams.acquisition[ACQUISITION_NUMBERS].notna().any(axis=1).to_numpy()
-            given = torch.from_numpy(told.reshape(n, tokens)) & mask
+            given = torch.from_numpy(told.reshape(n, tokens).copy()) & mask
     view, side = _places(tokens)
     if features is None:
         features = torch.zeros(n, tokens, 0)
@@ -148,7 +148,7 @@ def make_batch(
         given=given,
         questionnaire=questionnaire,
         answered=answered,
-        age=torch.from_numpy(inputs.frame["age"].to_numpy(dtype=np.float32)),
+        age=torch.from_numpy(inputs.frame["age"].to_numpy(dtype=np.float32, copy=True)),
         offset=anchor_offset(inputs, mask.any(dim=1).numpy(), answered.numpy()),
     )
 

@@ -296,7 +296,11 @@ def _fit(
     head.eval()
     train_rows = torch.from_numpy(train)
     covariance = weight_covariance(
-        head, batch.take(train_rows), problem.outcomes.take(train_rows), ridge=_RIDGE
+        head,
+        batch.take(train_rows),
+        problem.outcomes.take(train_rows),
+        loss=options.loss,
+        ridge=_RIDGE,
     )
     model = HybridModel(
         recipe=recipe,

@@ -9,7 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mammorisk.networks.hazards import YEARS, cumulative_risk, negative_log_likelihood
+from mammorisk.networks.hazards import (
+    YEARS,
+    cumulative_risk,
+    exposure,
+    negative_log_likelihood,
+)
 from mammorisk.recipe import Loss
 from mammorisk.training.outcomes import Outcomes
 
@@ -24,6 +29,8 @@ def loss_of(
     censoring_weight: Tensor,
 ) -> Tensor:
     """Weighted loss of each woman, shape (n,)."""
+    if kind == "case_control":
+        return _case_control(log_hazard, outcomes)
     if kind == "binary_5y":
         risk = cumulative_risk(log_hazard, log_death_hazard)[:, -1].clamp(1e-7, 1 - 1e-7)
         case = ((outcomes.event == 1) & (outcomes.time <= YEARS)).float()
@@ -44,6 +51,28 @@ def loss_of(
             log_death_hazard, capped, death, outcomes.entry, outcomes.weight
         )
     return loss
+
+
+def _case_control(log_hazard: Tensor, outcomes: Outcomes) -> Tensor:
+    """Cross-entropy of having the event, given that a woman was sampled.
+
+    With cumulative hazard H over her follow-up and sampling weights of women with and without
+    the event, her odds are H times their ratio, while cancer is rare (Prentice 1979,
+    doi:10.1093/biomet/66.3.403). Unlike in the weighted likelihood no single woman rules a step.
+    """
+    logit = log_cumulative(log_hazard, outcomes) + outcomes.log_sampling_ratio
+    case = (outcomes.event == 1).float()
+    entropy = torch.nn.functional.binary_cross_entropy_with_logits(logit, case, reduction="none")
+    return outcomes.relative_weight * entropy
+
+
+def log_cumulative(log_hazard: Tensor, outcomes: Outcomes) -> Tensor:
+    """Log of the hazard accumulated over planned follow-up; its last rate holds on beyond."""
+    time = outcomes.planned_time
+    inside = exposure(time.clamp(max=YEARS), outcomes.entry.clamp(max=YEARS))
+    beyond = (time - torch.clamp(outcomes.entry, min=YEARS)).clamp(min=0)
+    spent = torch.cat([inside[:, :-1], inside[:, -1:] + beyond[:, None]], dim=1)
+    return torch.logsumexp(log_hazard + spent.clamp(min=1e-12).log(), dim=1)
 
 
 def censoring_weights(outcomes: Outcomes, horizon: float = YEARS) -> Tensor:

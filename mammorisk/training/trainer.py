@@ -6,6 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ import lightning
 import numpy as np
 import torch
 from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
-from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -158,7 +159,7 @@ def run_stage(
         trainer = lightning.Trainer(
             max_epochs=epochs,
             callbacks=callbacks,
-            logger=CSVLogger(folder, name="", version=""),
+            logger=_loggers(folder),
             accumulate_grad_batches=options.accumulate_batches,
             precision=options.precision,  # type: ignore[arg-type]
             gradient_clip_val=5.0,
@@ -182,6 +183,14 @@ def run_stage(
         if options.patience and (folder / "best.safetensors").is_file():
             module.load_state_dict(load_file(folder / "best.safetensors"))
     return module.eval().cpu()
+
+
+def _loggers(folder: Path) -> list[Logger]:
+    """A CSV log always; TensorBoard's where it is installed."""
+    loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
+    if find_spec("tensorboard") is not None:
+        loggers.append(TensorBoardLogger(folder, name="", version="tensorboard"))
+    return loggers
 
 
 @contextmanager

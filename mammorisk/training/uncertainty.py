@@ -15,13 +15,15 @@ from torch import Tensor
 
 from mammorisk.networks.hazards import YEARS, exposure
 from mammorisk.networks.hybrid import Batch, HybridHead
+from mammorisk.recipe import Loss
+from mammorisk.training.objectives import log_cumulative
 from mammorisk.training.outcomes import Outcomes
 
 Floats = NDArray[np.float64]
 
 
 def weight_covariance(
-    head: HybridHead, batch: Batch, outcomes: Outcomes, *, ridge: float
+    head: HybridHead, batch: Batch, outcomes: Outcomes, *, loss: Loss, ridge: float
 ) -> Floats:
     """Covariance of the last layer's weights.
 
@@ -31,6 +33,8 @@ def weight_covariance(
         Fitted.
     batch, outcomes
         Of the women it was fitted on.
+    loss : str
+        That it was fitted by; five-year cross-entropy counts as the likelihood here.
     ridge : float
         Prior precision of a weight, which regularisation stands for.
 
@@ -41,14 +45,23 @@ def weight_covariance(
     """
     with torch.no_grad():
         design = head.design(batch).double()
-        hazard = head(batch).double().exp()
-        time = torch.where(outcomes.event == 2, float(YEARS), outcomes.time.double())
-        spent = exposure(time.clamp(max=YEARS), outcomes.entry.double())
-        expected = (hazard * spent).sum(dim=1)
-        case = ((outcomes.event == 1) & (outcomes.time <= YEARS)).double()
-        weight = outcomes.weight.double()
-        residual = weight * (case - expected)
-        information = (design * (weight * expected)[:, None]).T @ design
+        log_hazard = head(batch).double()
+        if loss == "case_control":
+            probability = torch.sigmoid(
+                log_cumulative(log_hazard, outcomes) + outcomes.log_sampling_ratio
+            )
+            case = (outcomes.event == 1).double()
+            weight = outcomes.relative_weight.double()
+            residual = weight * (case - probability)
+            curvature = weight * probability * (1 - probability)
+        else:
+            time = torch.where(outcomes.event == 2, float(YEARS), outcomes.time.double())
+            spent = exposure(time.clamp(max=YEARS), outcomes.entry.double())
+            expected = (log_hazard.exp() * spent).sum(dim=1)
+            case = ((outcomes.event == 1) & (outcomes.time <= YEARS)).double()
+            weight = outcomes.weight.double()
+            residual, curvature = weight * (case - expected), weight * expected
+        information = (design * curvature[:, None]).T @ design
         scores = design * residual[:, None]
         meat = scores.T @ scores
         penalised = information + ridge * torch.eye(design.shape[1], dtype=torch.float64)

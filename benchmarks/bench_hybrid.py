@@ -1,0 +1,143 @@
+"""Speed of the bundled hybrid model, and of training a head.
+
+python benchmarks/bench_hybrid.py
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import resource
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+
+import mammorisk as mr
+from mammorisk.inputs.exam_set import load_exams
+from mammorisk.inputs.image_cache import ImageCache
+from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
+from mammorisk.recipe import TrainingOptions
+from mammorisk.training.module import FitModule
+from mammorisk.training.outcomes import Outcomes
+from mammorisk.training.trainer import EpochSampler, run_stage
+
+
+def best_of(work: object, times: int = 5) -> float:
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()  # type: ignore[operator]
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def one_exam(folder: Path) -> None:
+    print("\n| one exam, DICOM to risk, uncompressed 3328 x 2560 | s |\n| --- | --- |")
+    study = mr.simulate(
+        40, seed=5, out=folder / "full", images=2, pixel_mm=0.07, vendors=("alder",), prior_share=0
+    )
+    path = folder / "full" / study.cohort.exams["path"].iloc[0]
+    woman = mr.Questionnaire(age=55, race_ethnicity="white")
+    start = time.perf_counter()
+    mr.predict(path, woman, model="hybrid")
+    print(f"| first, with imports | {time.perf_counter() - start:.2f} |")
+    model = mr.load_model("hybrid")
+    print(f"| warm | {best_of(lambda: mr.predict(path, woman, model=model)):.2f} |")
+    cache = ImageCache(folder=None, settings=model.recipe.image)
+    exam = mr.read_exam(path)
+    exams = load_exams([0], lambda _: exam, cache)
+    print(f"| of it reading and standardising | {best_of(lambda: cache.get(exam)):.2f} |")
+    frame = woman.to_frame()
+    print(f"| of it the network | {best_of(lambda: model.score_exams(frame, exams)):.2f} |")
+
+
+def cohort(folder: Path) -> None:
+    study = mr.simulate(
+        400, seed=6, out=folder / "cohort", images=200, prior_share=0, workers=os.cpu_count() or 1
+    )
+    made = study.cohort
+    start = time.perf_counter()
+    mr.predict(made, model="hybrid")
+    seconds = time.perf_counter() - start
+    print(f"\ncohort of {len(made)} exams at 1.0 mm: {len(made) / seconds:.1f} exams a second")
+
+
+def head() -> None:
+    n, tokens, width = 5_000, 4, 128
+    generator = torch.Generator().manual_seed(0)
+    place = torch.arange(tokens)
+    event = (torch.rand(n, generator=generator) < 0.2).float()
+    time_ = 5 * torch.rand(n, generator=generator) + 0.1
+    batch = Batch(
+        features=torch.randn(n, tokens, width, generator=generator),
+        mask=torch.ones(n, tokens, dtype=torch.bool),
+        view=(place // 2).expand(n, tokens),
+        side=(place % 2).expand(n, tokens),
+        years_before=torch.zeros(n, tokens),
+        acquisition=torch.randn(n, tokens, 20, generator=generator),
+        given=torch.ones(n, tokens, dtype=torch.bool),
+        questionnaire=torch.randn(n, 40, generator=generator),
+        answered=torch.ones(n, dtype=torch.bool),
+        age=50 + 8 * torch.randn(n, generator=generator),
+        offset=torch.full((n, 5), -5.5),
+    )
+    ones = torch.ones(n)
+    outcomes = Outcomes(
+        time=time_,
+        event=event,
+        entry=0 * ones,
+        weight=ones,
+        log_sampling_ratio=0 * ones,
+        relative_weight=ones,
+        planned_time=time_,
+    )
+    options = TrainingOptions()
+    sampler = EpochSampler(np.arange(4_500), 256, 0)
+    module = FitModule(
+        HybridHead(HeadSettings(n_features=width, n_acquisition=20, n_questionnaire=40)),
+        None,
+        batch=batch,
+        outcomes=outcomes,
+        pixels=None,
+        percent_density=None,
+        censoring_weight=ones,
+        sampling=ones,
+        options=options,
+        seed=0,
+        learning_rate=2e-3,
+        weight_decay=0.02,
+        total_steps=len(sampler) * options.head_epochs,
+    )
+    start = time.perf_counter()
+    with TemporaryDirectory() as folder:
+        run_stage(
+            module,
+            sampler,
+            np.arange(4_500, n),
+            epochs=options.head_epochs,
+            options=options,
+            folder=Path(folder),
+            progress=False,
+            devices=1,
+            accelerator="cpu",
+        )
+    print(
+        f"\nhead on {n:,} exams' features, {options.head_epochs} epochs: "
+        f"{time.perf_counter() - start:.1f} s"
+    )
+
+
+def main() -> None:
+    print(f"Python {platform.python_version()}, torch {torch.__version__}, {os.cpu_count()} cores")
+    with TemporaryDirectory() as folder:
+        one_exam(Path(folder))
+        cohort(Path(folder))
+    head()
+    print(f"\npeak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6:.2f} GB")
+
+
+if __name__ == "__main__":
+    main()

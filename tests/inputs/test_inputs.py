@@ -1,0 +1,121 @@
+"""Inputs of networks: caching, missing values, order, and bad exams."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mammorisk as mr
+from mammorisk.errors import PixelError
+from mammorisk.exam import Exam
+from mammorisk.inputs.acquisition_table import acquisition_table
+from mammorisk.inputs.exam_set import load_exams
+from mammorisk.inputs.image_cache import ImageCache
+from mammorisk.inputs.scaling import Scaling
+from mammorisk.inputs.standard_exam import ImageSettings, standard_exam, to_float
+from tests.factories import simulated_exam
+
+SETTINGS = ImageSettings(spacing_mm=4, rows=60, columns=40)
+
+
+@pytest.fixture(scope="module")
+def exam(tmp_path_factory: pytest.TempPathFactory) -> Exam:
+    return mr.read_exam(simulated_exam(tmp_path_factory.mktemp("e"), pixel_mm=2.0))
+
+
+def test_the_cache_is_keyed_by_content_and_settings(exam: Exam, tmp_path: Path) -> None:
+    cache = ImageCache(folder=tmp_path / "c", settings=SETTINGS)
+    made = cache.get(exam)
+
+    def files() -> list[Path]:
+        return sorted((tmp_path / "c").rglob("*.safetensors"))
+
+    assert len(files()) == 1
+    kept = cache.get(exam)
+    np.testing.assert_array_equal(kept.pixels, made.pixels)
+    assert kept.acquisitions == made.acquisitions
+    assert kept.flags == made.flags
+
+    def unreadable() -> None:
+        raise AssertionError("pixels were read again")
+
+    views = {name: replace(view, load=unreadable) for name, view in exam.views.items()}
+    np.testing.assert_array_equal(cache.get(Exam(views=views)).pixels, made.pixels)
+    ImageCache(folder=tmp_path / "c", settings=SETTINGS.model_copy(update={"rows": 64})).get(exam)
+    other = {name: replace(view, digest=lambda: "x") for name, view in exam.views.items()}
+    cache.get(Exam(views=other))
+    assert len(files()) == 3
+    # A damaged entry is made again.
+    for file in files():
+        file.write_bytes(file.read_bytes()[:50])
+    np.testing.assert_array_equal(cache.get(exam).pixels, made.pixels)
+
+
+def test_standard_views(exam: Exam) -> None:
+    made = standard_exam(exam, SETTINGS)
+    assert made.pixels.shape == (4, 60, 40)
+    assert made.present.all()
+    grey = to_float(made.pixels)
+    assert (grey[made.pixels == 0] == 0).all()
+    inside = grey[made.pixels > 0]
+    assert 0.02 < np.mean(inside < 0) < 0.12
+    # The chest wall is at the left in every view.
+    columns = (made.pixels > 0).sum(axis=1)
+    assert (columns[:, 2] > columns[:, 30]).all()
+    part = Exam(views={"L-CC": exam["L-CC"]})
+    alone = standard_exam(part, SETTINGS)
+    assert alone.present.tolist() == [False, True, False, False]
+    assert "R-CC: no such view" in alone.flags
+
+
+def test_exams_in_order_whatever_fails(exam: Exam) -> None:
+    def open_exam(row: int) -> Exam | None:
+        if row == 2:
+            raise PixelError("damaged", where="L-CC.dcm")
+        return None if row == 4 else exam
+
+    def open_prior(row: int) -> Exam | None:
+        if row == 1:
+            raise PixelError("damaged prior")
+        return exam if row == 3 else None
+
+    exams = load_exams(
+        range(6), open_exam, ImageCache(folder=None, settings=SETTINGS), open_prior=open_prior
+    )
+    assert exams.present[:, :4].all(axis=1).tolist() == [True, True, False, True, False, True]
+    assert exams.present[:, 4:].any(axis=1).tolist() == [False, False, False, True, False, False]
+    assert "damaged" in exams.errors[2]
+    assert exams.errors[4] == ""
+    assert "damaged prior" in exams.flags[1]
+    assert (exams.years_before[:, 4:] == 2).all()
+    assert len(exams.acquisition) == 6 * 8
+    assert exams.acquisition["thickness_mm"].notna().sum() == 4 * 4 + 4
+
+
+def test_scaling_tells_missing_from_zero() -> None:
+    frame = pd.DataFrame(
+        {"x": [1.0, 3.0, np.nan, 500.0], "kind": ["a", "b", None, "new"], "flat": [2.0] * 4}
+    )
+    scaling = Scaling.fit(frame.iloc[:3], ["x", "flat", "absent"], ["kind", "gone"])
+    out = pd.DataFrame(scaling.transform(frame), columns=scaling.columns)
+    assert out["x unknown"].tolist() == [0, 0, 1, 0]
+    assert out["x"].iloc[2] == 0
+    assert out["x"].iloc[0] == -out["x"].iloc[1] != 0
+    assert out["x"].iloc[3] == 4
+    assert out["kind unknown"].tolist() == [0, 0, 1, 1]
+    assert (out["flat"] == 0).all()
+    assert not any("absent" in name or "gone" in name for name in out)
+    again = Scaling.from_dict(scaling.to_dict())
+    np.testing.assert_array_equal(again.transform(frame), scaling.transform(frame))
+    empty = scaling.transform(pd.DataFrame({"y": [1.0]}))
+    assert empty.shape == (1, len(scaling.columns))
+
+
+def test_acquisition_of_a_missing_view_is_unknown(exam: Exam) -> None:
+    table = acquisition_table([exam["L-CC"].acquisition, None])
+    assert table["thickness_mm"].notna().tolist() == [True, False]
+    assert table["manufacturer"].iloc[1] is None or pd.isna(table["manufacturer"].iloc[1])

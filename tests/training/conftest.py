@@ -1,0 +1,53 @@
+"""One small simulated study for the tests of fitting."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import mammorisk as mr
+from mammorisk.cohort import Cohort
+from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.recipe import Recipe, load_recipe
+from mammorisk.training.fit import read_exams
+
+TINY = {
+    "image": {"spacing_mm": 5.0, "rows": 48, "columns": 32},
+    "training__epochs": 2,
+    "training__head_epochs": 3,
+    "training__batch_size": 16,
+    "training__validation_share": 0.3,
+    "training__unreadable_share": 0.0,
+    "head__width": 8,
+}
+
+
+def tiny(name: str = "hybrid", **changes: object) -> Recipe:
+    return load_recipe(name, **(TINY | changes))
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study") / "study"
+    mr.simulate(
+        2_500,
+        seed=5,
+        out=folder,
+        images="all",
+        design="case-cohort",
+        subcohort_fraction=0.025,
+        pixel_mm=2.0,
+        prior_share=0.0,
+    )
+    return folder
+
+
+@pytest.fixture(scope="session")
+def cohort(study: Path) -> Cohort:
+    return mr.read_cohort(study)
+
+
+@pytest.fixture(scope="session")
+def exams(cohort: Cohort) -> ExamSet:
+    return read_exams(cohort, tiny())

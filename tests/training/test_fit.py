@@ -1,0 +1,266 @@
+"""Fitting: errors before work, resuming, fine-tuning, and every recipe."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import mammorisk as mr
+from mammorisk.cohort import Cohort
+from mammorisk.errors import OutputError, PixelError, RecipeError, TrainingError
+from mammorisk.hybrid_model import HybridModel
+from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.recipe import Recipe, load_recipe, recipes
+from mammorisk.training import fit as fitting
+from mammorisk.training.comparison import compare_classifiers
+from mammorisk.training.density_fit import DensityFit
+from mammorisk.training.fit import fit, read_exams
+from mammorisk.training.module import FitModule
+from mammorisk.training.splits import check_leakage, split_rows
+from tests.training.conftest import tiny
+
+
+def weights(model: HybridModel) -> dict[str, torch.Tensor]:
+    assert model.encoder is not None
+    return {**model.head.state_dict(), **model.encoder.state_dict()}
+
+
+def test_a_fit_stopped_in_the_middle_ends_as_an_uninterrupted_one(
+    tmp_path: Path, cohort: Cohort, exams: ExamSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = tiny(training__epochs=3)
+    whole = fit(cohort, recipe, exams=exams, out=tmp_path / "whole")
+    assert isinstance(whole, HybridModel)
+    assert not (tmp_path / "whole.work").exists()
+
+    step = FitModule.training_step
+
+    def stop(self: FitModule, rows: torch.Tensor, index: int) -> torch.Tensor:
+        if self.encoder is not None and self.current_epoch == 2:
+            raise RuntimeError("killed")
+        return step(self, rows, index)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(FitModule, "training_step", stop)
+        with pytest.raises(RuntimeError, match="killed"):
+            fit(cohort, recipe, exams=exams, out=tmp_path / "resumed")
+    assert (tmp_path / "resumed.work" / "encoder" / "last.ckpt").exists()
+    with pytest.raises(OutputError, match="another recipe"):
+        fit(cohort, tiny(), exams=exams, out=tmp_path / "resumed")
+    resumed = fit(cohort, recipe, exams=exams, out=tmp_path / "resumed")
+    assert isinstance(resumed, HybridModel)
+    for name, value in weights(whole).items():
+        torch.testing.assert_close(weights(resumed)[name], value, rtol=0, atol=0)
+    loaded = mr.load_model(tmp_path / "resumed")
+    assert isinstance(loaded, HybridModel)
+    assert loaded.recalibration == whole.recalibration
+
+
+@pytest.mark.slow
+def test_killed_for_good_and_started_again(tmp_path: Path, study: Path) -> None:
+    script = tmp_path / "run.py"
+    script.write_text(
+        textwrap.dedent(
+            f"""
+            import mammorisk as mr
+            from mammorisk.recipe import load_recipe
+            from tests.training.conftest import TINY
+            recipe = load_recipe("hybrid", **(TINY | {{"training__epochs": 12}}))
+            mr.fit(mr.read_cohort({str(study)!r}), recipe, out={str(tmp_path / "model")!r},
+                   cache={str(tmp_path / "cache")!r})
+            """
+        )
+    )
+    root = Path(__file__).parents[2]
+    environment = os.environ | {"PYTHONPATH": str(root)}
+    run = [sys.executable, str(script)]
+    first = subprocess.Popen(run, env=environment, cwd=root, stderr=subprocess.DEVNULL)
+    checkpoint = tmp_path / "model.work" / "encoder" / "last.ckpt"
+    deadline = time.monotonic() + 120
+    while not checkpoint.exists() and first.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    subprocess.run(run, env=environment, cwd=root, check=True, capture_output=True)
+    assert isinstance(mr.load_model(tmp_path / "model"), HybridModel)
+    assert not (tmp_path / "model.work").exists()
+
+
+def test_errors_before_any_work(cohort: Cohort, exams: ExamSet, tmp_path: Path) -> None:
+    bare = replace(cohort, exams=cohort.exams.drop(columns=["time", "event"]))
+    with pytest.raises(TrainingError, match="no outcomes"):
+        fit(bare, tiny(), exams=exams)
+    quiet = replace(cohort, exams=cohort.exams.assign(event=0))
+    with pytest.raises(TrainingError, match="0 cancers"):
+        fit(quiet, tiny(), exams=exams)
+    ill = replace(cohort, exams=cohort.exams.assign(event=1, time=1.0))
+    with pytest.raises(TrainingError, match="every woman"):
+        fit(ill, tiny(), exams=exams)
+    gaps = cohort.exams.copy()
+    gaps.loc[0, "time"] = np.nan
+    with pytest.raises(TrainingError, match="missing: time of 1 rows"):
+        fit(replace(cohort, exams=gaps), tiny(), exams=exams)
+    with pytest.raises(TrainingError, match="needs images"):
+        fit(replace(cohort, open_exam=None), tiny())
+    with pytest.raises(RecipeError, match="no recipe"):
+        fit(cohort, "my-recipe")
+    with pytest.raises(RecipeError, match=r"training\.epochs"):
+        load_recipe("hybrid", training__epochs=0)
+    with pytest.raises(RecipeError, match="competing_death"):
+        load_recipe("hybrid", head__competing_death=True)
+    (tmp_path / "r.yaml").write_text("name: [")
+    with pytest.raises(RecipeError, match="YAML"):
+        load_recipe(tmp_path / "r.yaml")
+
+
+def test_a_diverging_loss_is_told(cohort: Cohort, exams: ExamSet) -> None:
+    heavy = cohort.exams.assign(weight=1e38)
+    with pytest.raises(TrainingError, match=r"loss is (nan|inf)"):
+        fit(replace(cohort, exams=heavy), tiny(training__loss="likelihood"), exams=exams)
+
+
+def test_unreadable_exams_are_counted_and_stop_above_a_share(cohort: Cohort) -> None:
+    opener = cohort.open_exam
+    assert opener is not None
+
+    def broken(row: int) -> object:
+        if row in (3, 8):
+            raise PixelError("damaged") if row == 3 else MemoryError
+        return opener(row)
+
+    damaged = replace(cohort, open_exam=broken)  # type: ignore[arg-type]
+    with pytest.raises(
+        TrainingError, match=r"2 of \d+ exams cannot be read, among them rows \[3, 8\]"
+    ):
+        read_exams(damaged, tiny())
+    exams = read_exams(damaged, tiny(training__unreadable_share=0.1))
+    assert not exams.present[[3, 8]].any()
+    assert exams.present[4].all()
+
+
+def test_splits_share_no_woman() -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(
+        {
+            "patient_id": rng.integers(0, 60, 200),
+            "event": rng.random(200) < 0.1,
+            "site": rng.choice(list("xyz"), 200),
+            "exam_date": pd.Timestamp("2012-01-01")
+            + pd.to_timedelta(rng.integers(0, 900, 200), "D"),
+        }
+    )
+    for by in ("patient", "time"):
+        train, validation = split_rows(table, by=by, share=0.3, seed=1)  # type: ignore[arg-type]
+        assert len(train) + len(validation) == 200
+        assert not set(table["patient_id"].iloc[train]) & set(table["patient_id"].iloc[validation])
+    with pytest.raises(TrainingError, match="both training and validation"):
+        # Women were seen at several sites here.
+        split_rows(table, by="site", share=0.3, seed=1)
+    with pytest.raises(TrainingError, match="no column vendor"):
+        split_rows(table, by="vendor", share=0.3, seed=1)
+    given = table.assign(split=np.where(table["patient_id"] < 40, "train", "dev"))
+    train, validation = split_rows(given, by="patient", share=0.9, seed=1)
+    assert (table["patient_id"].iloc[train] < 40).all()
+    with pytest.raises(TrainingError, match="2 women"):
+        check_leakage(
+            pd.DataFrame({"patient_id": [1, 1, 2, 2]}), np.array([0, 2]), np.array([1, 3])
+        )
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_every_recipe_runs(name: str, cohort: Cohort, exams: ExamSet) -> None:
+    changes: dict[str, object] = {"training__epochs": 1}
+    recipe = load_recipe(name)
+    if recipe.kind == "network" and recipe.encoder.name != "compact":
+        # Published weights would be downloaded. Deep networks want more than tiny pictures.
+        changes |= {
+            "encoder__pretrained": False,
+            "image": {"spacing_mm": 2.5, "rows": 96, "columns": 80},
+        }
+    if name == "acquisition-2020" or name.startswith("transfer-vgg"):
+        some = np.r_[
+            np.flatnonzero(cohort.exams["event"] == 1)[:24],
+            np.flatnonzero(cohort.exams["event"] != 1)[:12],
+        ]
+        cohort = _rows(cohort, some)
+    chosen: Recipe = tiny(name, **changes)
+    usable = "image" in chosen.modalities
+    own = exams if chosen.image == tiny().image and usable else None
+    if usable and own is None:
+        own = read_exams(cohort, chosen)
+    model = fit(cohort, chosen, exams=own)
+    assert model.name == name
+    if isinstance(model, DensityFit):
+        risk = model.predict(cohort)["risk_5y"]
+    else:
+        risk = model.score_exams(cohort.questionnaires, own).risk[5]
+    assert risk.notna().all()
+    assert risk.between(0, 1).all()
+    assert risk.nunique() > 10
+    if name == "transfer-efficientnet":
+        assert isinstance(model, HybridModel)
+        table = compare_classifiers(model, cohort, exams=own)
+        assert list(table.index)[1:] == [
+            *("support vector machine", "decision tree", "k nearest neighbours")
+        ]
+        assert table["auc"].between(0, 1).all()
+
+
+def _rows(cohort: Cohort, rows: np.ndarray) -> Cohort:
+    opener = cohort.open_exam
+    assert opener is not None
+    return replace(
+        cohort,
+        exams=cohort.exams.iloc[rows].reset_index(drop=True),
+        errors=cohort.errors.iloc[rows].reset_index(drop=True),
+        open_exam=lambda row: opener(int(rows[row])),
+    )
+
+
+def test_fine_tuning_begins_from_the_model(cohort: Cohort, exams: ExamSet, tmp_path: Path) -> None:
+    first = fit(cohort, tiny(), exams=exams)
+    assert isinstance(first, HybridModel)
+    first.save(tmp_path / "first")
+    still = fit(
+        cohort,
+        init=tmp_path / "first",
+        exams=exams,
+        encoder__frozen=True,
+        training__head_epochs=1,
+        training__head_learning_rate=1e-9,
+    )
+    assert isinstance(still, HybridModel)
+    assert still.training["begun_from"] == "hybrid"
+    for name, value in weights(first).items():
+        torch.testing.assert_close(weights(still)[name], value, atol=1e-6, rtol=1e-6)
+    moved = fit(cohort, init=first, exams=exams, training__epochs=1)
+    assert isinstance(moved, HybridModel)
+    assert any(
+        (weights(moved)[name] - value).abs().max() > 1e-4
+        for name, value in weights(first).items()
+        if value.is_floating_point()
+    )
+
+
+def test_balanced_drawing_keeps_the_rates(cohort: Cohort, exams: ExamSet) -> None:
+    recipe = tiny("clinical-only", training__loss="likelihood", training__head_epochs=60)
+    plain, balanced = (fit(cohort, recipe, training__balanced=on) for on in (False, True))
+    risks = [
+        np.average(m.predict(cohort)["risk_5y"], weights=cohort.exams["weight"])
+        for m in (plain, balanced)
+    ]
+    # Women with cancer are some half of the sample and 2% of the population.
+    assert risks[1] == pytest.approx(risks[0], rel=0.6)
+    assert max(risks) < 0.06
+    assert fitting.FEWEST_CANCERS == 5
