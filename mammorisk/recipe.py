@@ -108,9 +108,9 @@ class TrainingOptions(BaseModel):
     batch_size: int = Field(default=32, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0, le=1)
     weight_decay: float = Field(default=0.02, ge=0)
-    head_epochs: int = Field(default=40, ge=0)
-    head_learning_rate: float = Field(default=2e-3, gt=0, le=1)
-    head_weight_decay: float = Field(default=0.02, ge=0)
+    head_epochs: int = Field(default=20, ge=0)
+    head_learning_rate: float = Field(default=5e-4, gt=0, le=1)
+    head_weight_decay: float = Field(default=0.1, ge=0)
     modality_dropout: float = Field(default=0.2, ge=0, lt=1)
     augment: bool = True
     density_task: float = Field(default=0.5, ge=0)

@@ -24,9 +24,10 @@ class Conditioning(nn.Module):
 
     def __init__(self, width: int, n_acquisition: int) -> None:
         super().__init__()
-        self.film = nn.Sequential(
-            nn.Linear(max(n_acquisition, 1), 32), nn.ReLU(), nn.Linear(32, 2 * width)
-        )
+        self.n_acquisition = n_acquisition
+        if n_acquisition == 0:
+            return
+        self.film = nn.Sequential(nn.Linear(n_acquisition, 32), nn.ReLU(), nn.Linear(32, 2 * width))
         last = self.film[-1]
         assert isinstance(last, nn.Linear)
         nn.init.zeros_(last.weight)
@@ -34,7 +35,7 @@ class Conditioning(nn.Module):
 
     def forward(self, features: Tensor, acquisition: Tensor, given: Tensor) -> Tensor:
         """Features (n, tokens, width), acquisition (n, tokens, a), given (n, tokens) of bool."""
-        if acquisition.shape[-1] == 0:
+        if self.n_acquisition == 0:
             return features
         scale, shift = self.film(acquisition).chunk(2, dim=-1)
         return features + given[..., None] * (features * scale + shift)

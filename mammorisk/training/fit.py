@@ -45,6 +45,8 @@ Rows = NDArray[np.int64]
 
 #: Cancers in training under which a fit is refused.
 FEWEST_CANCERS = 5
+#: Epochs without improvement after which the training of a head stops.
+_HEAD_PATIENCE = 5
 #: Prior precision of a weight of the last layer.
 _RIDGE = 4.0
 
@@ -54,6 +56,7 @@ def fit(
     recipe: str | Path | Recipe = "hybrid",
     *,
     init: str | Path | HybridModel | None = None,
+    fresh_head: bool = False,
     out: str | Path | None = None,
     cache: str | Path | None = None,
     exams: ExamSet | None = None,
@@ -75,6 +78,8 @@ def fit(
         model's own recipe, with the changes.
     init : str, path or HybridModel, optional
         A saved network to begin from: its encoder, head and scalings.
+    fresh_head : bool
+        With ``init``: take its encoder only.
     out : path, optional
         Folder of the model. Checkpoints and logs lie beside it (``<out>.work``) until the fit is
         done: after a kill the same call goes on from the last epoch.
@@ -121,6 +126,7 @@ def fit(
             work,
             progress,
             {"devices": devices, "strategy": strategy, "accelerator": accelerator},
+            fresh_head,
         )
     if out is not None:
         model.save(out)
@@ -233,10 +239,12 @@ def _fit(
     work: Path,
     progress: bool,
     place: dict[str, Any],
+    fresh_head: bool,
 ) -> HybridModel:
     lightning.seed_everything(recipe.seed, verbose=False)
     options, inputs, train = recipe.training, problem.inputs, problem.train
-    scalings = begin.scalings if begin is not None else fit_scalings(inputs, train)
+    keep_head = begin is not None and not fresh_head
+    scalings = begin.scalings if begin is not None and keep_head else fit_scalings(inputs, train)
     encoder = None
     if "image" in recipe.modalities:
         size = (recipe.image.rows, recipe.image.columns)
@@ -247,7 +255,7 @@ def _fit(
             encoder.load_state_dict(begin.encoder.state_dict())
     batch = make_batch(inputs, None, scalings, modalities=tuple(recipe.modalities))
     head = HybridHead(_head_settings(recipe, encoder, batch))
-    if begin is not None:
+    if begin is not None and keep_head:
         head.load_state_dict(begin.head.state_dict())
     cancer_weight = censoring_weights(problem.outcomes)
     probability, sampling = _sampling(problem, recipe)
@@ -358,8 +366,14 @@ def _fit_head(
     work: Path,
     progress: bool,
 ) -> dict[str, float]:
-    """Train the head on features made before: seconds, so always on this machine's processor."""
+    """Train the head on features made before: seconds, so always on this machine's processor.
+
+    It has many weights for the few women of most cohorts: the epoch of lowest validation loss is
+    kept, and the head as it came if none is lower.
+    """
     options = recipe.training
+    held = torch.from_numpy(problem.validation)
+    before = {name: value.clone() for name, value in head.state_dict().items()}
     size = max(options.batch_size, 256)
     sampler = EpochSampler(problem.train, size, recipe.seed + 1, probability)
     module = FitModule(
@@ -378,16 +392,25 @@ def _fit_head(
         sampler,
         problem.validation,
         epochs=options.head_epochs,
-        options=options.model_copy(update={"accumulate_batches": 1, "precision": "32-true"}),
+        options=options.model_copy(
+            update={
+                "accumulate_batches": 1,
+                "precision": "32-true",
+                "patience": options.patience or _HEAD_PATIENCE,
+            }
+        ),
         folder=work / "head",
         progress=progress,
         devices=1,
         accelerator="cpu",
     )
-    with torch.no_grad():
-        rows = torch.from_numpy(problem.validation)
-        loss = module._loss(batch.take(rows), rows, sampled=False)
-    return {"validation_loss": float(loss)}
+    after = module.loss_without_training(held)
+    fitted = {name: value.clone() for name, value in head.state_dict().items()}
+    head.load_state_dict(before)
+    start = module.loss_without_training(held)
+    if after < start:
+        head.load_state_dict(fitted)
+    return {"validation_loss": min(after, start), "validation_loss_before_head": start}
 
 
 def _kept_features(file: Path, make: Callable[[], Tensor]) -> Tensor:

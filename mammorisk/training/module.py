@@ -114,6 +114,12 @@ class FitModule(lightning.LightningModule):
         loss = self._loss(self.batch_of(rows, training=False), rows, sampled=False)
         self.log("validation_loss", loss, on_epoch=True, prog_bar=True, batch_size=len(rows))
 
+    def loss_without_training(self, rows: Tensor) -> float:
+        """Mean loss of some women, dropout off."""
+        self.eval()
+        with torch.no_grad():
+            return float(self._loss(self.batch_of(rows, training=False), rows, sampled=False))
+
     def _loss(self, batch: Batch, rows: Tensor, *, sampled: bool = True) -> Tensor:
         rows = rows.cpu()
         log_hazard = self.head(batch)
