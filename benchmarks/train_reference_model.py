@@ -25,16 +25,23 @@ import mammorisk as mr
 from mammorisk.clinical import load_clinical
 from mammorisk.hybrid_model import HybridModel
 from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.recipe import load_recipe
 from mammorisk.simulation.progress import show_progress
 from mammorisk.simulation.simulate import simulate
 from mammorisk.training.fit import fit, read_exams
 
 TRAIN = {"n": 450_000, "seed": 101, "design": "case-cohort", "subcohort_fraction": 0.02}
-HELD_OUT = {"n": 40_000, "seed": 20_261, "design": "case-cohort", "subcohort_fraction": 0.034}
-RECIPE = {
+HELD_OUT = {"n": 40_000, "seed": 20_262, "design": "case-cohort", "subcohort_fraction": 0.034}
+#: Encoder and head together; then a new head on the features of the finished encoder.
+ENCODER = {
     "training__epochs": 5,
     "training__augment": False,
+    "training__head_epochs": 0,
+    "training__validation_share": 0.1,
+}
+HEAD = {
     "training__head_epochs": 40,
+    "training__head_learning_rate": 2e-4,
     "training__validation_share": 0.1,
 }
 WEIGHTS = Path(mr.__file__).parent / "weights" / "hybrid"
@@ -58,9 +65,25 @@ def train(work: Path) -> None:
     start = time.time()
     made = study(work, "train", TRAIN)
     simulated = time.time() - start
+    cohort = made.cohort
+    exams = read_exams(cohort, load_recipe("hybrid"), work / "cache", progress=True)
+    first = fit(cohort, "hybrid", out=work / "encoder", exams=exams, progress=True, **ENCODER)
+    assert isinstance(first, HybridModel)
     model = fit(
-        made.cohort, "hybrid", out=work / "model", cache=work / "cache", progress=True, **RECIPE
+        cohort,
+        init=first,
+        fresh_head=True,
+        exams=exams,
+        progress=True,
+        encoder__frozen=True,
+        **HEAD,
     )
+    assert isinstance(model, HybridModel)
+    finish(model, simulated, start)
+
+
+def finish(model: HybridModel, simulated: float, start: float) -> None:
+    """Card and record, and into the package."""
     card = replace(
         model.card,
         title="Reference hybrid model, trained on simulated exams",
@@ -78,9 +101,11 @@ def train(work: Path) -> None:
             "contribution and get the published anchor."
         ),
     )
-    record = {**model.training, "simulation": TRAIN, "recipe_changes": RECIPE}
+    record = {**model.training, "begun_from": None, "simulation": TRAIN}
+    record |= {"encoder_stage": ENCODER, "head_stage": HEAD}
     record |= {"seconds_simulating": round(simulated), "seconds_in_all": round(time.time() - start)}
-    model = replace(model, card=card, training=record)
+    # Those who begin from it train all of it unless they say otherwise.
+    model = replace(model, card=card, training=record, recipe=load_recipe("hybrid"))
     model.save(WEIGHTS)
     size = sum(file.stat().st_size for file in WEIGHTS.iterdir()) / 1e6
     print(f"saved, {size:.2f} MB; {record['seconds_in_all']} s in this run")

@@ -108,20 +108,40 @@ def fit_recalibration(
     cancers = int((case == 1).sum())
     if cancers == 0 or cancers == len(case):
         raise TrainingError("recalibration needs women with and without cancer by the horizon")
-    if method != "auto":
-        return _fit(method, risk, case, weight)
+    if method == "auto":
+        method = choose_method([(risk, case, weight)], seed=seed)
+    return _fit(method, risk, case, weight)
+
+
+def choose_method(horizons: list[tuple[Floats, Floats, Floats]], *, seed: int = 0) -> Method:
+    """The method of best cross-validated log score, summed over horizons.
+
+    Parameters
+    ----------
+    horizons : list of (risk, case, weight)
+        As :func:`fit_recalibration` takes them; one method serves all, so that curves keep shape.
+    seed : int
+
+    Returns
+    -------
+    str
+    """
+    cancers = max(int((case == 1).sum()) for _, case, _ in horizons)
     tried: list[Method] = ["none", "intercept"]
     if cancers >= EVENTS_FOR_SLOPE:
         tried += ["cloglog", "platt", "beta"]
     if cancers >= EVENTS_FOR_STEPS:
         tried.append("isotonic")
-    folds = np.random.default_rng(seed).permutation(len(risk)) % 10
-    # Each fold has its share of cancers.
-    order = np.argsort(case, kind="stable")
-    folds[order] = np.arange(len(risk)) % 10
-    scores = {name: _held_out_score(name, risk, case, weight, folds) for name in tried}
-    best = min(tried, key=lambda name: (round(scores[name], 6), METHODS.index(name)))
-    return _fit(best, risk, case, weight)
+    scores = dict.fromkeys(tried, 0.0)
+    for risk, case, weight in horizons:
+        # Each fold has its share of cancers.
+        shuffled = np.random.default_rng(seed).permutation(len(risk))
+        order = shuffled[np.argsort(case[shuffled], kind="stable")]
+        folds = np.empty(len(risk), dtype=np.int64)
+        folds[order] = np.arange(len(risk)) % 10
+        for name in tried:
+            scores[name] += _held_out_score(name, risk, case, weight, folds)
+    return min(tried, key=lambda name: (round(scores[name], 6), METHODS.index(name)))
 
 
 def _held_out_score(

@@ -86,12 +86,12 @@ def explain_exam(
     pixels = torch.from_numpy(to_float(exams.pixels[0, views]))[:, None]
     score = _LogHazard(model, frame, exams, views)
     maps = _grad_cam(score, pixels) if method == "grad-cam" else _gradients(score, pixels)
-    inside = pixels[:, 0].numpy() != 0
+    inside = pixels[:, 0].detach().numpy() != 0
     maps = np.where(inside, maps, 0.0)
     maps = maps / max(float(np.abs(maps).max()), 1e-12)
     return Explanation(
         method=method,
-        views={VIEWS[v]: pixels[i, 0].numpy() for i, v in enumerate(views)},
+        views={VIEWS[v]: pixels[i, 0].detach().numpy() for i, v in enumerate(views)},
         saliency={VIEWS[v]: maps[i].astype(np.float32) for i, v in enumerate(views)},
         contributions=contributions,
     )

@@ -23,7 +23,7 @@ from mammorisk.clinical.anchor import Anchor
 from mammorisk.domain_guard import DomainGuard
 from mammorisk.errors import HorizonError, ModelError, OutputError
 from mammorisk.inputs.batches import Inputs, gather_inputs, make_batch
-from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet
 from mammorisk.inputs.grey_statistics import grey_statistics
 from mammorisk.inputs.scaling import Scaling
 from mammorisk.inputs.standard_exam import to_float
@@ -71,6 +71,9 @@ class HybridModel(RiskModel):
         Of the last layer's weights.
     recalibration : dict of int to Recalibration
         By horizon in years.
+    recalibrates_baseline : bool
+        Whether it applies to women for whom the model contributes nothing too: after
+        :meth:`recalibrate`, not after a fit, which leaves the published baseline as it is.
     training : dict
         What it was fitted on: numbers of women, cancers, exams; sites and vendors; losses; seeds.
     """
@@ -83,6 +86,7 @@ class HybridModel(RiskModel):
     guard: DomainGuard | None = None
     covariance: Floats | None = None
     recalibration: dict[int, Recalibration] = field(default_factory=dict)
+    recalibrates_baseline: bool = False
     training: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -155,10 +159,6 @@ class HybridModel(RiskModel):
         """Features of every view, shape (n, tokens, n_features); 0 where there is none."""
         assert self.encoder is not None
         return encode(self.encoder, exams)
-
-    def guard_features(self, exams: ExamSet, features: Tensor) -> Floats:
-        """What the domain guard looks at, shape (n, d); NaN without views."""
-        return guard_features(exams, features)
 
     def trusted(self, exams: ExamSet, features: Tensor) -> NDArray[np.bool_]:
         """Exams inside the domain of the training data."""
@@ -236,13 +236,20 @@ class HybridModel(RiskModel):
                 published = np.where(answered, inputs.anchor.questionnaire, 0.0)
                 factor = np.exp(density + published + total)
                 risk_array = -np.expm1(-inputs.anchor.cumulative_hazard * factor[:, None])
+                # Where nothing contributes, the published risk to the last digit.
+                risk_array = np.where(factor[:, None] == 1.0, inputs.anchor.risk, risk_array)
             else:
                 risk_array = risk.numpy()
         values = {name: value.double().numpy() for name, value in parts.items()}
+        learned = np.any([value != 0 for value in values.values()], axis=0)
+        learned = learned | self.recalibrates_baseline | (inputs.anchor is None)
         return _State(
             risk=risk_array,
             error=error,
-            contributions=_contribution_table(self, values, density, published, risk_array),
+            contributions=_contribution_table(
+                self, values, density, published, risk_array, learned
+            ),
+            learned=learned,
             seen=batch.mask.any(dim=1).numpy(),
             outside=np.zeros(len(inputs), dtype=bool)
             if trusted is None or exams is None
@@ -277,6 +284,7 @@ class _State:
     risk: Floats
     error: Floats | None
     contributions: pd.DataFrame
+    learned: NDArray[np.bool_]
     seen: NDArray[np.bool_]
     outside: NDArray[np.bool_]
 
@@ -295,12 +303,10 @@ def encode(encoder: nn.Module, exams: ExamSet) -> Tensor:
 
 
 def guard_features(exams: ExamSet, features: Tensor) -> Floats:
-    """Mean of the views' features, and grey statistics, shape (n, d); NaN without views."""
-    now = exams.present & (exams.years_before == 0)
-    count = now.sum(axis=1, keepdims=True)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        mean = np.einsum("ntd,nt->nd", features.double().numpy(), now.astype(float)) / count
-    return np.concatenate([mean, grey_statistics(exams)], axis=1)
+    """Encoder features and grey statistics of each view, shape (n, 4, d); NaN without a view."""
+    seen = features[:, :TOKENS_PER_EXAM].double().numpy()
+    there = exams.present[:, :TOKENS_PER_EXAM, None]
+    return np.concatenate([np.where(there, seen, np.nan), grey_statistics(exams)], axis=2)
 
 
 def _contribution_table(
@@ -309,6 +315,7 @@ def _contribution_table(
     density: Floats | None,
     published: Floats | None,
     risk: Floats,
+    learned: NDArray[np.bool_],
 ) -> pd.DataFrame:
     columns: dict[str, Floats] = {}
     if density is not None and published is not None:
@@ -319,7 +326,7 @@ def _contribution_table(
         after = model.recalibration[YEARS].apply(before)
         with np.errstate(divide="ignore", invalid="ignore"):
             change = np.log(np.log1p(-after) / np.log1p(-before))
-        columns["calibration"] = np.where(np.isfinite(change), change, 0.0)
+        columns["calibration"] = np.where(learned & np.isfinite(change), change, 0.0)
     return pd.DataFrame(columns)
 
 
@@ -345,7 +352,7 @@ def _columns(
             axis=1,
         )
         # Separate maps of years could cross: risk never falls.
-        mapped = np.maximum.accumulate(mapped, axis=1)
+        mapped = np.where(state.learned[:, None], np.maximum.accumulate(mapped, axis=1), curve)
         out[name] = pd.DataFrame(
             {
                 h: mapped[:, int(h) - 1]
@@ -378,6 +385,7 @@ def save_model(model: HybridModel, folder: Path) -> Path:
     if model.guard is not None:
         tensors["guard.mean"] = torch.from_numpy(model.guard.mean)
         tensors["guard.precision"] = torch.from_numpy(model.guard.precision)
+        tensors["guard.limits"] = torch.from_numpy(model.guard.limits)
     if model.covariance is not None:
         tensors["covariance"] = torch.from_numpy(model.covariance)
     config = {
@@ -388,7 +396,7 @@ def save_model(model: HybridModel, folder: Path) -> Path:
         "recipe": model.recipe.model_dump(mode="json"),
         "head": model.head.settings.model_dump(),
         "scalings": {name: one.to_dict() for name, one in model.scalings.items()},
-        "guard_limit": None if model.guard is None else model.guard.limit,
+        "recalibrates_baseline": model.recalibrates_baseline,
         "recalibration": {str(h): one.to_dict() for h, one in model.recalibration.items()},
         "card": asdict(model.card),
         "training": model.training,
@@ -465,11 +473,11 @@ def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:
             encoder.load_state_dict(_under(tensors, "encoder."))
             encoder.eval()
         guard = None
-        if config["guard_limit"] is not None:
+        if "guard.mean" in tensors:
             guard = DomainGuard(
                 mean=tensors["guard.mean"].numpy(),
                 precision=tensors["guard.precision"].numpy(),
-                limit=float(config["guard_limit"]),
+                limits=tensors["guard.limits"].numpy(),
             )
         card = {**config["card"], "ages": tuple(config["card"]["ages"])}
         for name in ("inputs", "required"):
@@ -485,6 +493,7 @@ def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:
             recalibration={
                 int(h): Recalibration.from_dict(one) for h, one in config["recalibration"].items()
             },
+            recalibrates_baseline=bool(config["recalibrates_baseline"]),
             training=config["training"],
         )
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:

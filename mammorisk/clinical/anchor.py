@@ -31,13 +31,14 @@ class AnchorScores:
 
     Attributes
     ----------
-    cumulative_hazard : ndarray, shape (n, n_horizons)
-        Of the baseline, ``-log(1 - risk)``; NaN where it does not apply.
+    risk, cumulative_hazard : ndarray, shape (n, n_horizons)
+        Of the baseline, the latter ``-log(1 - risk)``; NaN where it does not apply.
     density, questionnaire : ndarray, shape (n,)
         Log hazard ratios of the published factors; 0 where nothing is known.
     flags : Series of str
     """
 
+    risk: Floats
     cumulative_hazard: Floats
     density: Floats
     questionnaire: Floats
@@ -85,8 +86,10 @@ class Anchor:
         questionnaire = np.zeros(len(frame))
         if self.questionnaire is not None:
             questionnaire = self._questionnaire(frame)
+        risk = base.risk.to_numpy(dtype=float)
         return AnchorScores(
-            cumulative_hazard=-np.log1p(-base.risk.to_numpy(dtype=float)),
+            risk=risk,
+            cumulative_hazard=-np.log1p(-risk),
             density=density,
             questionnaire=questionnaire,
             flags=base.flags,

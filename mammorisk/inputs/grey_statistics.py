@@ -5,28 +5,23 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet
 from mammorisk.inputs.standard_exam import to_float
 
 _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 def grey_statistics(exams: ExamSet) -> NDArray[np.float64]:
-    """Mean over the views of each exam of: breast area, grey quantiles, fine and coarse contrast.
+    """Breast area, grey quantiles, fine and coarse contrast of each view of the exam itself.
 
     Returns
     -------
-    ndarray, shape (n, 9)
-        NaN for an exam without views.
+    ndarray, shape (n, 4, 9)
+        NaN where there is no view.
     """
-    out = np.full((len(exams), len(_QUANTILES) + 4), np.nan)
-    for i in range(len(exams)):
-        views = [
-            _of_view(to_float(exams.pixels[i, j]))
-            for j in np.flatnonzero(exams.present[i] & (exams.years_before[i] == 0))
-        ]
-        if views:
-            out[i] = np.mean(views, axis=0)
+    out = np.full((len(exams), TOKENS_PER_EXAM, len(_QUANTILES) + 4), np.nan)
+    for i, j in np.argwhere(exams.present[:, :TOKENS_PER_EXAM]):
+        out[i, j] = _of_view(to_float(exams.pixels[i, j]))
     return out
 
 

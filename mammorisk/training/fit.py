@@ -431,10 +431,8 @@ def _guard(problem: _Problem, features: Tensor | None) -> Any:
     if features is None or exams is None:
         return None
     seen = guard_features(exams, features)
-    parts = [
-        seen[rows][np.isfinite(seen[rows]).all(axis=1)]
-        for rows in (problem.train, problem.validation)
-    ]
+    there = np.asarray(exams.present.any(axis=1))
+    parts = [seen[rows[there[rows]]] for rows in (problem.train, problem.validation)]
     if min(len(part) for part in parts) < 20:
         # Too few exams to know a domain: the guard would be a guess.
         return None

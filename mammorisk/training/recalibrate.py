@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.calibration import Recalibration, fit_recalibration
+from mammorisk.calibration import Recalibration, choose_method, fit_recalibration
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.exam_set import ExamSet
 from mammorisk.networks.hazards import YEARS
@@ -26,18 +26,21 @@ def fit_all_horizons(
     risk: Floats, outcomes: Outcomes, rows: NDArray[np.int64], method: Any = "auto"
 ) -> dict[int, Recalibration]:
     """A recalibration for each year in which there were cancers, shape of ``risk`` (n, years)."""
-    fitted = {}
+    parts: dict[int, tuple[Floats, Floats, Floats]] = {}
     time, event = outcomes.time.double().numpy(), outcomes.event.numpy()
     for year in range(1, YEARS + 1):
         case = ((event == 1) & (time <= year)).astype(float)
         weight = censoring_weights(outcomes, year).double().numpy()
         weight = weight * outcomes.weight.double().numpy()
-        if not case[rows].any():
-            continue
-        one = fit_recalibration(risk[rows, year - 1], case[rows], weight[rows], method=method)
-        if one.method != "none":
-            fitted[year] = one
-    return fitted
+        use = rows[np.isfinite(risk[rows, year - 1]) & (weight[rows] > 0)]
+        if case[use].any() and not case[use].all():
+            parts[year] = risk[use, year - 1], case[use], weight[use]
+    if not parts:
+        return {}
+    chosen = choose_method(list(parts.values())) if method == "auto" else method
+    if chosen == "none":
+        return {}
+    return {year: fit_recalibration(*part, method=chosen) for year, part in parts.items()}
 
 
 def recalibrated(
@@ -55,4 +58,4 @@ def recalibrated(
     if not found and method != "auto" and method != "none":
         raise TrainingError("there are no cancers to recalibrate on")
     record = {**model.training, "recalibrated_on": {"exams": len(risk)}}
-    return replace(model, recalibration=found, training=record)
+    return replace(model, recalibration=found, recalibrates_baseline=True, training=record)
