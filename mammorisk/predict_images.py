@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
+from mammorisk.acquisition import Acquisition
 from mammorisk.cohort import Cohort
 from mammorisk.exam import Exam
 from mammorisk.hybrid_model import HybridModel
 from mammorisk.inputs.exam_set import ExamSet, load_exams
 from mammorisk.inputs.image_cache import ImageCache
+from mammorisk.predict_cohort import EXAMS_TO_DOUBT_UNITS
 from mammorisk.risk_model import Horizon, Scores
 
 if TYPE_CHECKING:
@@ -61,6 +63,7 @@ def score_rows(
     parts: list[Scores] = []
     errors: list[str] = []
     notes: list[str] = []
+    acquisitions: list[list[Acquisition]] = []
     for first in range(0, len(rows), CHUNK):
         some = rows[first : first + CHUNK]
         frame = cohort.questionnaires.iloc[some].copy()
@@ -82,9 +85,26 @@ def score_rows(
                 frame.loc[frame.index[i], "age"] = exams.age_years[i]
                 told[i] = "; ".join(part for part in (told[i], "age from the image header") if part)
         parts.append(model.score_exams(frame, exams, horizons))
+        tokens = exams.tokens
+        for i in range(len(some)):
+            views = exams.acquisitions[i * tokens : (i + 1) * tokens]
+            acquisitions.append([one for one in views if one is not None])
         errors += exams.errors
         notes += told
+    _doubt_units(acquisitions, notes)
     return _joined(parts), errors, notes
+
+
+def _doubt_units(acquisitions: list[list[Acquisition]], notes: list[str]) -> None:
+    """Units can be doubted only where several exams of a device are looked at together."""
+    if sum(1 for views in acquisitions if views) < EXAMS_TO_DOUBT_UNITS:
+        return
+    from mammorisk.io.acquisition import flag_force_units
+
+    images = [(i, one) for i, views in enumerate(acquisitions) for one in views]
+    for (i, _), doubt in zip(images, flag_force_units(one for _, one in images), strict=True):
+        if doubt and doubt not in notes[i]:
+            notes[i] = "; ".join(part for part in (notes[i], doubt) if part)
 
 
 def _joined(parts: list[Scores]) -> Scores:

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mammorisk.acquisition import Acquisition
 from mammorisk.errors import ExamError, MammoriskError
 from mammorisk.exam import Exam
 from mammorisk.inputs.acquisition_table import acquisition_table
@@ -40,6 +41,8 @@ class ExamSet:
         From the image header; NaN where it does not say.
     errors, flags : list of str
         By row; an error where the exam could not be read.
+    acquisitions : list of Acquisition or None
+        The records behind ``acquisition``, in its order.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
@@ -50,6 +53,7 @@ class ExamSet:
     age_years: NDArray[np.float64]
     errors: list[str]
     flags: list[str]
+    acquisitions: list[Acquisition | None] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
         return len(self.present)
@@ -97,7 +101,7 @@ def load_exams(
     years_before = np.zeros((n, tokens))
     years_before[:, TOKENS_PER_EXAM:] = prior_years
     density = np.full((n, tokens), np.nan)
-    acquisitions: list[object] = [None] * (n * tokens)
+    acquisitions: list[Acquisition | None] = [None] * (n * tokens)
     ages = np.full(n, np.nan)
     errors, flags = [""] * n, [""] * n
 
@@ -128,7 +132,8 @@ def load_exams(
         present=present,
         years_before=years_before,
         percent_density=density,
-        acquisition=acquisition_table(acquisitions),  # type: ignore[arg-type]
+        acquisition=acquisition_table(acquisitions),
+        acquisitions=acquisitions,
         age_years=ages,
         errors=errors,
         flags=flags,
