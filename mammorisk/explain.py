@@ -68,8 +68,10 @@ def explain_exam(
     exams : ExamSet, 1 row
     contributions : Series
     method : {"grad-cam", "integrated-gradients"}
-        Grad-CAM (Selvaraju 2017, doi:10.1109/ICCV.2017.74) of the encoder's last feature maps, or
-        integrated gradients (Sundararajan 2017, arXiv:1703.01365) from a breast of uniform grey.
+        Grad-CAM (Selvaraju 2017, doi:10.1109/ICCV.2017.74) of the encoder's last feature maps, its
+        gradients integrated (Sattarzadeh 2021, doi:10.1109/ICASSP39728.2021.9415064), or integrated
+        gradients of the pixels (Sundararajan 2017, arXiv:1703.01365); both from a breast of uniform
+        grey.
 
     Returns
     -------
@@ -125,43 +127,52 @@ class _LogHazard(nn.Module):
 
 
 def _grad_cam(score: _LogHazard, pixels: Tensor) -> NDArray[np.float32]:
-    from captum.attr import LayerAttribution, LayerGradCam
+    from captum.attr import LayerAttribution, LayerIntegratedGradients
 
-    layer = _last_maps(score.encoder)
-    found = LayerGradCam(score, layer).attribute(pixels.requires_grad_())
-    if found.ndim != 4:
-        raise ModelError(
-            "the encoder has no feature maps for Grad-CAM", remedy='Use "integrated-gradients".'
-        )
+    # The head does not change when all features are scaled alike, so that its gradient times the
+    # features is 0 in sum at any one point: gradients are taken along the way from a blank view.
+    found = LayerIntegratedGradients(score, _last_maps(score.encoder, pixels)).attribute(
+        pixels, baselines=_blank(pixels), n_steps=24, internal_batch_size=len(pixels)
+    )
+    maps = found.sum(dim=1, keepdim=True).detach()
     size = tuple(pixels.shape[2:])
-    wide = LayerAttribution.interpolate(found, size, interpolate_mode="bilinear")
-    array: NDArray[np.float32] = wide[:, 0].detach().numpy()
+    array: NDArray[np.float32] = LayerAttribution.interpolate(
+        maps, size, interpolate_mode="bilinear"
+    )[:, 0].numpy()
     return array
 
 
-def _last_maps(encoder: nn.Module) -> nn.Module:
-    """The last convolution of an encoder."""
-    layers = [layer for layer in encoder.modules() if isinstance(layer, nn.Conv2d)]
-    if not layers:
+def _blank(pixels: Tensor) -> Tensor:
+    """The views with the mean grey of their breast everywhere inside it."""
+    return torch.stack([torch.where(one != 0, one[one != 0].mean(), 0.0) for one in pixels])
+
+
+def _last_maps(encoder: nn.Module, pixels: Tensor) -> nn.Module:
+    """The module that gives the maps which are pooled into features: those of parts of the view."""
+    last: list[nn.Module] = []
+
+    def keep(module: nn.Module, _: object, output: object) -> None:
+        if isinstance(output, Tensor) and output.ndim == 4 and min(output.shape[2:]) > 1:
+            last[:] = [module]
+
+    handles = [module.register_forward_hook(keep) for module in encoder.modules()]
+    with torch.no_grad():
+        encoder(pixels)
+    for handle in handles:
+        handle.remove()
+    if not last or not any(isinstance(layer, nn.Conv2d) for layer in encoder.modules()):
         raise ModelError(
-            "the encoder has no convolution for Grad-CAM", remedy='Use "integrated-gradients".'
+            "the encoder has no feature maps for Grad-CAM", remedy='Use "integrated-gradients".'
         )
-    return layers[-1]
+    return last[0]
 
 
 def _gradients(score: _LogHazard, pixels: Tensor) -> NDArray[np.float32]:
     import cv2
     from captum.attr import IntegratedGradients
 
-    inside = pixels != 0
-    grey = torch.stack(
-        [
-            torch.where(mask, view[mask].mean(), 0.0)
-            for view, mask in zip(pixels, inside, strict=True)
-        ]
-    )
     found = IntegratedGradients(score).attribute(
-        pixels, baselines=grey, n_steps=24, internal_batch_size=len(pixels)
+        pixels, baselines=_blank(pixels), n_steps=24, internal_batch_size=len(pixels)
     )
     maps: NDArray[np.float32] = found[:, 0].detach().numpy().astype(np.float32)
     # Single pixels are noise to a reader: smooth over some 4 mm.
