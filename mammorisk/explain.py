@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -127,19 +128,28 @@ class _LogHazard(nn.Module):
 
 
 def _grad_cam(score: _LogHazard, pixels: Tensor) -> NDArray[np.float32]:
-    from captum.attr import LayerAttribution, LayerIntegratedGradients
+    attr = _captum()
 
     # The head does not change when all features are scaled alike, so that its gradient times the
     # features is 0 in sum at any one point: gradients are taken along the way from a blank view.
-    found = LayerIntegratedGradients(score, _last_maps(score.encoder, pixels)).attribute(
+    found = attr.LayerIntegratedGradients(score, _last_maps(score.encoder, pixels)).attribute(
         pixels, baselines=_blank(pixels), n_steps=24, internal_batch_size=len(pixels)
     )
     maps = found.sum(dim=1, keepdim=True).detach()
     size = tuple(pixels.shape[2:])
-    array: NDArray[np.float32] = LayerAttribution.interpolate(
+    array: NDArray[np.float32] = attr.LayerAttribution.interpolate(
         maps, size, interpolate_mode="bilinear"
     )[:, 0].numpy()
     return array
+
+
+def _captum() -> Any:
+    """Captum's attribution, without its progress bars' advice to notebooks, where none is shown."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="IProgress not found")
+        import captum.attr
+
+    return captum.attr
 
 
 def _blank(pixels: Tensor) -> Tensor:
@@ -169,10 +179,11 @@ def _last_maps(encoder: nn.Module, pixels: Tensor) -> nn.Module:
 
 def _gradients(score: _LogHazard, pixels: Tensor) -> NDArray[np.float32]:
     import cv2
-    from captum.attr import IntegratedGradients
 
-    found = IntegratedGradients(score).attribute(
-        pixels, baselines=_blank(pixels), n_steps=24, internal_batch_size=len(pixels)
+    found = (
+        _captum()
+        .IntegratedGradients(score)
+        .attribute(pixels, baselines=_blank(pixels), n_steps=24, internal_batch_size=len(pixels))
     )
     maps: NDArray[np.float32] = found[:, 0].detach().numpy().astype(np.float32)
     # Single pixels are noise to a reader: smooth over some 4 mm.
