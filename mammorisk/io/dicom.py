@@ -140,8 +140,9 @@ def _completed(name: ViewName, laterality: Laterality, position: str) -> ViewNam
 def _not_a_view(dataset: Dataset) -> str | None:
     modality = text(dataset, "Modality")
     if modality is not None and modality != "MG":
-        # A modality is a code of two to four letters; anything longer may be anything.
-        shown = modality if re.fullmatch(r"[A-Z]{2,8}", modality) else "another"
+        # Modalities are codes of two or three letters, longer ones in radiotherapy; any other text
+        # may be a name.
+        shown = modality if re.fullmatch(r"[A-Z]{2,3}|RT[A-Z]{4,6}", modality) else "another"
         return f"Modality (0008,0060) is {shown}, not MG"
     image_class = text(dataset, "SOPClassUID") or ""
     frames = whole(dataset, "NumberOfFrames") or 1

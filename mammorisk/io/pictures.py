@@ -145,7 +145,9 @@ def _tiff_size(path: Path, source: str) -> tuple[int, int, int, bool]:
             # Not their number: a long chain of empty pages would be walked for minutes.
             several = file.pages.is_multipage
             page = file.pages.first
-            shape, dtype, photometric = page.shape, page.dtype, int(page.photometric)
+            axes, dtype, photometric = len(page.shape), page.dtype, int(page.photometric)
+            # A damaged entry may be a tuple.
+            rows, columns = (int(size) for size in page.shape[:2])
     except (
         tifffile.TiffFileError,
         ValueError,
@@ -173,13 +175,13 @@ def _tiff_size(path: Path, source: str) -> tuple[int, int, int, bool]:
             where=source,
             remedy="Export it as unsigned 16-bit greyscale.",
         )
-    if dtype is None or dtype.kind != "u" or dtype.itemsize > 2 or len(shape) not in (2, 3):
+    if dtype is None or dtype.kind != "u" or dtype.itemsize > 2 or axes not in (2, 3):
         raise PixelError(
             f"the TIFF is not 8- or 16-bit grey ({dtype})",
             where=source,
             remedy="Export it as unsigned 16-bit greyscale.",
         )
-    return int(shape[0]), int(shape[1]), 8 * dtype.itemsize, photometric == _WHITE_IS_ZERO
+    return rows, columns, 8 * dtype.itemsize, photometric == _WHITE_IS_ZERO
 
 
 def _one_channel(pixels: np.ndarray, source: str) -> np.ndarray:

@@ -63,7 +63,7 @@ def cyclic_tiff(path: Path) -> None:
     path.write_bytes(bytes(data))
 
 
-def entry(tag: int, value: int) -> Write:
+def entry(tag: int, value: int, count: int = 1) -> Write:
     """A TIFF with another value in one entry of its directory."""
 
     def write(path: Path) -> None:
@@ -75,7 +75,7 @@ def entry(tag: int, value: int) -> Write:
             for at in range(start + 2, start + 2 + 12 * data[start], 12)
         ]
         at = start + 2 + 12 * tags.index(tag)
-        data[at + 2 : at + 12] = struct.pack("<HII", 4, 1, value)
+        data[at + 2 : at + 12] = struct.pack("<HII", 4, count, value)
         path.write_bytes(bytes(data))
 
     return write
@@ -147,9 +147,10 @@ PICTURES = {
         PixelError,
     ),
     "TIFF whose directory points to itself": ("tif", cyclic_tiff, PixelError),
-    "TIFF with 2 million empty directories": ("tif", bytes_of(many_directories()), PixelError),
+    "TIFF with 2 million empty directories": ("tif", bytes_of(many_directories()), UnreadableFile),
     "TIFF that claims 4 billion columns": ("tif", entry(256, 2**32 - 1), TooLarge),
     "TIFF that claims 60000 columns": ("tif", entry(256, 60_000), PixelError),
+    "TIFF of two widths": ("tif", entry(256, 8, count=2), UnreadableFile),
     "TIFF of no rows": ("tif", entry(257, 0), PixelError),
     "TIFF of 64 bits": ("tif", entry(258, 64), PixelError),
     "TIFF of 60000 channels": ("tif", entry(277, 60_000), PixelError),
