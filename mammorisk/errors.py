@@ -102,6 +102,10 @@ class ManifestError(MammoriskError, ValueError):
     """A cohort table cannot be used; lists every faulty row with its line number."""
 
 
+class EvaluationError(MammoriskError, ValueError):
+    """Outcomes, risks or options that no evaluation can use; names the argument."""
+
+
 class OutputError(MammoriskError):
     """A result cannot be written."""
 

@@ -1,0 +1,227 @@
+"""Outcome: what happened to each row, and when; validated once and trusted afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mammorisk.errors import EvaluationError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Floats = NDArray[np.float64]
+
+CENSORED, CANCER, COMPETING = 0, 1, 2
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcome:
+    """Follow-up of n rows (exams), possibly several of one woman.
+
+    Parameters
+    ----------
+    time : array_like of float, shape (n,)
+        Years from the exam to the event or to the last follow-up; finite and not negative.
+    event : array_like of int, shape (n,)
+        0 censored, 1 breast cancer, 2 competing event (death without breast cancer).
+    weight : array_like of float, shape (n,), optional
+        Sampling weight, the inverse of the probability of being in the data (case-cohort,
+        case-control); finite, not negative, not all zero. A row of weight zero counts nowhere.
+    entry : array_like of float, shape (n,), optional
+        Years from the exam at which the row came under observation (left truncation); less than
+        ``time``.
+    cluster : array_like, shape (n,), optional
+        Rows of one woman share a value; rows are then not taken as independent. Kept as codes.
+
+    Raises
+    ------
+    EvaluationError
+        Empty or unequal arrays, missing, negative or otherwise impossible values; the message
+        counts the faulty rows and gives the position of the first.
+    """
+
+    time: Floats
+    event: NDArray[np.int64]
+    weight: Floats
+    entry: Floats
+    cluster: NDArray[np.int64]
+    is_weighted: bool
+    is_clustered: bool
+    has_entry: bool
+
+    def __init__(
+        self,
+        *,
+        time: ArrayLike,
+        event: ArrayLike,
+        weight: ArrayLike | None = None,
+        entry: ArrayLike | None = None,
+        cluster: ArrayLike | None = None,
+    ) -> None:
+        years = _numbers("time", time)
+        n = len(years)
+        if n == 0:
+            raise EvaluationError("there are no rows to evaluate", where="time")
+        _refuse("time", (years < 0) | ~np.isfinite(years), "negative, missing or infinite")
+        kind = _numbers("event", event, n)
+        _refuse("event", ~np.isin(kind, (CENSORED, CANCER, COMPETING)), "neither 0, 1 nor 2")
+        weights = np.ones(n) if weight is None else _numbers("weight", weight, n)
+        _refuse("weight", (weights < 0) | ~np.isfinite(weights), "negative, missing or infinite")
+        if not weights.any():
+            raise EvaluationError("every weight is zero", where="weight")
+        entries = np.zeros(n) if entry is None else _numbers("entry", entry, n)
+        _refuse("entry", (entries < 0) | ~np.isfinite(entries), "negative, missing or infinite")
+        late = entries > 0
+        _refuse("entry", late & (entries >= years), "not before the end of follow-up")
+        values: dict[str, Any] = {
+            "time": years,
+            "event": kind.astype(np.int64),
+            "weight": weights,
+            "entry": entries,
+            "cluster": np.arange(n) if cluster is None else _codes(cluster, n),
+            "is_weighted": bool((weights != weights[0]).any()),
+            "has_entry": bool(late.any()),
+        }
+        values["is_clustered"] = cluster is not None and values["cluster"].max() + 1 < n
+        for name, value in values.items():
+            if isinstance(value, np.ndarray):
+                value.setflags(write=False)
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def binary(
+        cls, case: ArrayLike, *, weight: ArrayLike | None = None, cluster: ArrayLike | None = None
+    ) -> Outcome:
+        """Yes or no, without times: every measure then takes its default horizon of 1.
+
+        Cases are given the time 1, and everyone else is known to be free of cancer at 2.
+
+        Parameters
+        ----------
+        case : array_like of bool or 0/1, shape (n,)
+        weight, cluster : array_like, shape (n,), optional
+        """
+        is_case = _numbers("case", case)
+        _refuse("case", ~np.isin(is_case, (0, 1)), "neither 0 nor 1")
+        return cls(time=2 - is_case, event=is_case, weight=weight, cluster=cluster)
+
+    @classmethod
+    def from_table(cls, table: pd.DataFrame) -> Outcome:
+        """Read ``time``, ``event`` and, where present, ``weight``, ``entry``, ``patient_id``.
+
+        Raises
+        ------
+        EvaluationError
+            Also where ``exam_id`` names an exam of the same woman twice.
+        """
+        missing = [name for name in ("time", "event") if name not in table.columns]
+        if missing:
+            raise EvaluationError(f"the table has no column {' or '.join(missing)}", where="table")
+        keys = [key for key in ("patient_id", "exam_id") if key in table.columns]
+        if "exam_id" in keys and (repeated := table.duplicated(subset=keys)).any():
+            raise EvaluationError(
+                f"{int(repeated.sum())} rows repeat an exam, the first at position "
+                f"{int(np.argmax(repeated))}",
+                where="exam_id",
+                remedy="Keep one row an exam; give multiplicities as weights.",
+            )
+        return cls(
+            time=table["time"],
+            event=table["event"],
+            weight=table["weight"] if "weight" in table.columns else None,
+            entry=table["entry"] if "entry" in table.columns else None,
+            cluster=table["patient_id"] if "patient_id" in table.columns else None,
+        )
+
+    def __len__(self) -> int:
+        return len(self.time)
+
+    def take(self, rows: NDArray[Any] | Sequence[int]) -> Outcome:
+        """The outcome of some rows, by position or boolean mask; a row may be taken repeatedly."""
+        return Outcome(
+            time=self.time[rows],
+            event=self.event[rows],
+            weight=self.weight[rows],
+            entry=self.entry[rows],
+            cluster=self.cluster[rows] if self.is_clustered else None,
+        )
+
+    def with_weight(self, weight: ArrayLike) -> Outcome:
+        """The same follow-up under other weights."""
+        return Outcome(
+            time=self.time,
+            event=self.event,
+            weight=weight,
+            entry=self.entry,
+            cluster=self.cluster if self.is_clustered else None,
+        )
+
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
+        """Rows by time; at equal times events before censorings."""
+        return np.lexsort((self.event == CENSORED, self.time))
+
+    @cached_property
+    def n_independent(self) -> int:
+        """Number of women (of rows, where rows are not clustered) of positive weight."""
+        return len(np.unique(self.cluster[self.weight > 0]))
+
+    def is_case(self, horizon: float) -> NDArray[np.bool_]:
+        """Rows with a breast cancer within the horizon (years)."""
+        return (self.event == CANCER) & (self.time <= horizon)
+
+    def is_competing(self, horizon: float) -> NDArray[np.bool_]:
+        """Rows with a competing event within the horizon (years)."""
+        return (self.event == COMPETING) & (self.time <= horizon)
+
+    def is_event_free(self, horizon: float) -> NDArray[np.bool_]:
+        """Rows under observation without event beyond the horizon (years)."""
+        return (self.time > horizon) & (self.entry <= horizon)
+
+    def __repr__(self) -> str:
+        parts = [
+            f"{len(self)} rows",
+            f"{self.cluster.max() + 1} women" if self.is_clustered else None,
+            f"{int((self.event == CANCER).sum())} cancers",
+            f"{int((self.event == COMPETING).sum())} competing events",
+            "weighted" if self.is_weighted else None,
+            "late entry" if self.has_entry else None,
+        ]
+        return f"<Outcome: {', '.join(part for part in parts if part)}>"
+
+
+def _numbers(name: str, values: ArrayLike, n: int | None = None) -> Floats:
+    try:
+        array = np.array(values, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise EvaluationError("the values are not numbers", where=name) from None
+    if array.ndim != 1 or (n is not None and len(array) != n):
+        wanted = "one-dimensional" if n is None else f"of shape ({n},)"
+        raise EvaluationError(f"the array has shape {array.shape}, not {wanted}", where=name)
+    return array
+
+
+def _refuse(name: str, faulty: NDArray[np.bool_], fault: str) -> None:
+    if faulty.any():
+        raise EvaluationError(
+            f"{int(faulty.sum())} values are {fault}, the first at position "
+            f"{int(np.argmax(faulty))}",
+            where=name,
+            remedy="Correct or leave out these rows.",
+        )
+
+
+def _codes(cluster: ArrayLike, n: int) -> NDArray[np.int64]:
+    import pandas as pd
+
+    codes, _ = pd.factorize(np.asarray(cluster), sort=False)
+    if len(codes) != n:
+        raise EvaluationError(f"{len(codes)} values where there are {n} rows", where="cluster")
+    _refuse("cluster", codes < 0, "missing")
+    return codes.astype(np.int64)
