@@ -15,6 +15,7 @@ from mammorisk.evaluation.estimate import (
     from_influence,
     unavailable,
 )
+from mammorisk.evaluation.ranking import placements
 from mammorisk.outcome import Floats, Outcome
 
 #: Who counts as a control where there are competing events.
@@ -92,7 +93,7 @@ def cumulative_dynamic_auc(
     if not total_cases > 0 or not total_controls > 0:
         missing = "no cases" if not total_cases > 0 else "no controls"
         return unavailable(name, f"{missing} at the horizon", n=n, events=events)
-    below, above = _placements(score, as_case / total_cases, as_control / total_controls)
+    below, above = placements(score, as_case / total_cases, as_control / total_controls)
     value = float(as_case @ below) / total_cases
     influence = (below - value) * (as_case / total_cases)
     influence += (above - value) * (as_control / total_controls)
@@ -108,21 +109,3 @@ def cumulative_dynamic_auc(
         level=level,
         bounds=(0.0, 1.0),
     )
-
-
-def _placements(score: Floats, cases: Floats, controls: Floats) -> tuple[Floats, Floats]:
-    """Share of controls below and of cases above each score, ties counted one half."""
-    used = np.flatnonzero((cases > 0) | (controls > 0))
-    order = used[np.argsort(score[used])]
-    in_order = score[order]
-    is_new = np.empty(len(order), dtype=bool)
-    is_new[0] = True
-    np.not_equal(in_order[1:], in_order[:-1], out=is_new[1:])
-    group = np.cumsum(is_new) - 1
-    starts = np.flatnonzero(is_new)
-    control_mass = np.add.reduceat(controls[order], starts)
-    case_mass = np.add.reduceat(cases[order], starts)
-    below, above = np.zeros(len(score)), np.zeros(len(score))
-    below[order] = (np.cumsum(control_mass) - control_mass / 2)[group]
-    above[order] = (case_mass.sum() - np.cumsum(case_mass) + case_mass / 2)[group]
-    return below, above

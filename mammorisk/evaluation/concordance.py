@@ -94,9 +94,14 @@ def concordance(
             n=n, events=events,
         )  # fmt: skip
     first = np.where(case, outcome.weight * np.where(case, pair_weight, 0.0), 0.0)
-    right, total = _later(outcome, score, first, competing)
-    if competing == "never" and weighting == "uno":
-        right, total = _with_earlier_competing(outcome, score, first, right, total)
+    # Under Uno's weights those with an earlier competing event have weights of their own.
+    apart = competing == "never" and weighting == "uno"
+    right, total = _later(
+        outcome, score, first, stays=competing == "never" and not apart, apart=apart
+    )
+    if apart:
+        earlier = _earlier_competing(outcome, score, np.where(case, np.sqrt(pair_weight), 0.0))
+        right, total = right + earlier[0], total + earlier[1]
     # Each pair stands with both its members.
     comparable = float(total.sum()) / 2
     if not comparable > 0:
@@ -149,13 +154,20 @@ def _competing_as_censored(outcome: Outcome) -> Outcome:
 
 
 def _later(
-    outcome: Outcome, score: Floats, first: Floats, competing: Competing
+    outcome: Outcome, score: Floats, first: Floats, *, stays: bool, apart: bool
 ) -> tuple[Floats, Floats]:
-    """Pairs of a cancer and a row under observation, free of cancer, beyond its time."""
+    """Pairs of a cancer and a row under observation, free of cancer, beyond its time.
+
+    ``stays``: a row with a competing event stays free of cancer for ever; ``apart``: those whose
+    competing event is not later are left out.
+    """
     time = outcome.time
-    if competing == "never":
+    if stays:
         time = np.where(outcome.event == COMPETING, math.inf, time)
-    kind = (outcome.event != CANCER).astype(np.int64)
+    kind = np.where(outcome.event == CANCER, 1, 2)
+    if apart:
+        # Competing events of the same time as a cancer are counted among the earlier ones.
+        kind[outcome.event == COMPETING] = 0
     right, total = count_pairs(time, kind, score, first, outcome.weight)
     if outcome.has_entry:
         # Less the pairs whose second member had not yet entered.
@@ -163,7 +175,7 @@ def _later(
         nothing = np.zeros(n)
         early_right, early_total = count_pairs(
             np.concatenate([time, outcome.entry]),
-            np.repeat([0, 1], n),
+            np.repeat([1, 2], n),
             np.concatenate([score, score]),
             np.concatenate([first, nothing]),
             np.concatenate([nothing, outcome.weight]),
@@ -173,7 +185,18 @@ def _later(
     return right, total
 
 
-def _with_earlier_competing(
-    outcome: Outcome, score: Floats, first: Floats, right: Floats, total: Floats
+def _earlier_competing(
+    outcome: Outcome, score: Floats, case_weight: Floats
 ) -> tuple[Floats, Floats]:
-    raise NotImplementedError
+    """Pairs of a cancer and a row with a competing event before it or at the same time."""
+    is_competing = outcome.event == COMPETING
+    if not is_competing.any():
+        return np.zeros(len(outcome)), np.zeros(len(outcome))
+    free = fit_censoring(outcome)
+    weights = np.concatenate([[1.0], free.free])[:-1][free.life.position]
+    second = np.zeros(len(outcome))
+    second[is_competing] = outcome.weight[is_competing] / weights[is_competing]
+    # Backward in time, so that the cancer comes first.
+    return count_pairs(
+        -outcome.time, is_competing.astype(np.int64), score, outcome.weight * case_weight, second
+    )

@@ -125,3 +125,21 @@ def _outside_runs(
     led = upto[blocks[block + 1]] - upto[runs[run + 1]]
     followed = before[runs[run]] - before[blocks[block]]
     return led, followed
+
+
+def placements(score: Floats, cases: Floats, controls: Floats) -> tuple[Floats, Floats]:
+    """Share of controls below and of cases above each score, ties counted one half."""
+    used = np.flatnonzero((cases > 0) | (controls > 0))
+    order = used[np.argsort(score[used])]
+    in_order = score[order]
+    is_new = np.empty(len(order), dtype=bool)
+    is_new[0] = True
+    np.not_equal(in_order[1:], in_order[:-1], out=is_new[1:])
+    group = np.cumsum(is_new) - 1
+    starts = np.flatnonzero(is_new)
+    control_mass = np.add.reduceat(controls[order], starts)
+    case_mass = np.add.reduceat(cases[order], starts)
+    below, above = np.zeros(len(score)), np.zeros(len(score))
+    below[order] = (np.cumsum(control_mass) - control_mass / 2)[group]
+    above[order] = (case_mass.sum() - np.cumsum(case_mass) + case_mass / 2)[group]
+    return below, above
