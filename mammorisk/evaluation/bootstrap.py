@@ -11,19 +11,22 @@ from mammorisk.evaluation.estimate import Estimate, cluster_sums
 from mammorisk.outcome import Floats, Outcome
 
 
-def stratified_weights(
-    outcome: Outcome, horizon: float, resamples: int, seed: int
+def resampling_weights(
+    outcome: Outcome, horizon: float, resamples: int, seed: int, *, stratified: bool = True
 ) -> Iterator[Floats]:
-    """How often each row is drawn, for bootstrap samples of women within strata of outcome.
+    """How often each row is drawn, for bootstrap samples of women.
 
-    A woman belongs to the cases if any of her rows does; drawing within strata keeps the number of
-    cases, without which small cohorts give samples that have none.
+    ``stratified`` by outcome: a woman belongs to the cases if any of her rows does. It keeps the
+    number of cases, without which small cohorts give samples that have none; statistics that
+    depend on how many cases there are (observed risk, net benefit) need unstratified samples.
     """
     rng = np.random.default_rng(seed)
     _, women = np.unique(outcome.cluster, return_inverse=True)
     count = int(women.max()) + 1
     is_case = np.bincount(women, outcome.is_case(horizon), minlength=count) > 0
-    strata = [np.flatnonzero(is_case), np.flatnonzero(~is_case)]
+    strata = [np.arange(count)]
+    if stratified:
+        strata = [np.flatnonzero(is_case), np.flatnonzero(~is_case)]
     for _ in range(resamples):
         times = np.zeros(count)
         for stratum in strata:
@@ -41,6 +44,7 @@ def bootstrap(
     horizon: float = 1.0,
     resamples: int = 500,
     seed: int = 1,
+    stratified: bool = True,
     level: float = 0.95,
     name: str = "statistic",
 ) -> Estimate:
@@ -55,6 +59,8 @@ def bootstrap(
     horizon : float
         That divides women into cases and others.
     resamples, seed : int
+    stratified : bool
+        See :func:`resampling_weights`.
     level : float
     name : str
 
@@ -69,7 +75,9 @@ def bootstrap(
     found = np.array(
         [
             statistic(outcome.with_weight(outcome.weight * times))
-            for times in stratified_weights(outcome, horizon, resamples, seed)
+            for times in resampling_weights(
+                outcome, horizon, resamples, seed, stratified=stratified
+            )
         ]
     )
     there = found[np.isfinite(found)]

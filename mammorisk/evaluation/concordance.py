@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -199,4 +200,25 @@ def _earlier_competing(
     # Backward in time, so that the cancer comes first.
     return count_pairs(
         -outcome.time, is_competing.astype(np.int64), score, outcome.weight * case_weight, second
+    )
+
+
+def more_concordant(
+    outcome: Outcome, first: Floats, second: Floats, *, level: float = 0.95
+) -> Estimate:
+    """Probability that the first score puts two comparable women further apart, the right way.
+
+    Returns
+    -------
+    Estimate
+        0.5 where neither score is more concordant; twice it less one is Hmisc's ``rcorrp.cens``.
+
+    References
+    ----------
+    Harrell 2015, doi 10.1007/978-3-319-19425-7, section on paired concordance.
+    """
+    apart = check_risk(outcome, first) - check_risk(outcome, second)
+    return replace(
+        concordance(outcome, apart, competing="censor", level=level),
+        name="first score more concordant",
     )

@@ -11,6 +11,7 @@ from scipy import stats
 from mammorisk.errors import EvaluationError
 from mammorisk.evaluation.auc import cumulative_dynamic_auc
 from mammorisk.evaluation.calibration import is_complete
+from mammorisk.evaluation.censoring import Censoring, Ties
 from mammorisk.evaluation.estimate import (
     Estimate,
     check_horizon,
@@ -85,6 +86,28 @@ def delong_auc(
     low, high = interval(parts.auc, se, level=level, bounds=(0.0, 1.0))
     p = two_sided_p((parts.auc - 0.5) / se) if se > 0 else math.nan
     return replace(made, name="AUC", value=parts.auc, se=se, lower=low, upper=high, p=p)
+
+
+def auc(
+    outcome: Outcome,
+    risk: Floats,
+    horizon: float = 1.0,
+    *,
+    censoring: Censoring | Ties = "riskregression",
+    level: float = 0.95,
+) -> Estimate:
+    """AUC with the standard error that fits: DeLong's, or by influence values.
+
+    The former for independent, unweighted rows whose outcome by the horizon is known for all; the
+    latter otherwise. Both are the same for large samples.
+    """
+    case = outcome.is_case(check_horizon(horizon))
+    simple = is_complete(outcome, horizon) and not (outcome.is_weighted or outcome.is_clustered)
+    if simple and 1 < case.sum() < len(case) - 1:
+        return replace(
+            delong_auc(outcome, risk, horizon, level=level), name=f"AUC at {horizon:g} y"
+        )
+    return cumulative_dynamic_auc(outcome, risk, horizon, censoring=censoring, level=level)
 
 
 def delong_paired(

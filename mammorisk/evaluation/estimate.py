@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -196,6 +196,35 @@ def from_influence(
         influence=influence,
         reason=reason,
     )
+
+
+def difference(first: Estimate, second: Estimate, outcome: Outcome, *, level: float = 0.95) -> Estimate:
+    """``first`` minus ``second``, both of the same rows, with their covariance.
+
+    Returns
+    -------
+    Estimate
+        p against 0; NaN with a reason where one of them is not available.
+    """
+    name = f"difference of {first.name}"
+    if first.influence is None or second.influence is None:
+        reason = first.reason if first.influence is None else second.reason
+        return unavailable(name, reason or "no influence values", n=first.n, events=first.events)
+    # The C index follows survival, whose standard errors have no small-sample factor.
+    ddof = 0 if first.name.startswith("C index") else 1
+    made = from_influence(
+        name,
+        first.value - second.value,
+        first.influence - second.influence,
+        outcome,
+        events=first.events,
+        null=0.0,
+        level=level,
+        ddof=ddof,
+    )
+    if not made.se > 0:
+        return replace(made, reason="the scores order all women alike")
+    return made
 
 
 def check_risk(outcome: Outcome, risk: Any, *, probability: bool = False) -> Floats:

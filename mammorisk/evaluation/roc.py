@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from mammorisk.errors import EvaluationError
-from mammorisk.evaluation.bootstrap import stratified_weights
+from mammorisk.evaluation.bootstrap import resampling_weights
 from mammorisk.evaluation.censoring import Censoring, Ties, fit_censoring
 from mammorisk.evaluation.estimate import Estimate, check_horizon, check_risk, unavailable
 from mammorisk.outcome import Floats, Outcome
@@ -201,7 +201,7 @@ def fixed_point(
     last = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
     cases, controls = np.where(case, weights, 0)[order], np.where(case, 0, weights)[order]
     found = []
-    for times in stratified_weights(outcome, year, resamples, seed):
+    for times in resampling_weights(outcome, year, resamples, seed):
         true = np.r_[0.0, np.cumsum(cases * times[order])[last]]
         false = np.r_[0.0, np.cumsum(controls * times[order])[last]]
         if true[-1] > 0 and false[-1] > 0:
