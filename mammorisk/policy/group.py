@@ -98,11 +98,11 @@ class Group(Strict):
 
     category: str | None = None
     label: str
-    actions: list[Action] = []
+    actions: list[Action] = Field(default_factory=list)
     no_screening: bool = False
     interval_months: float | None = Field(default=None, gt=0)
     start_age: float | None = Field(default=None, ge=0, lt=130)
-    unverified: list[str] = []
+    unverified: list[str] = Field(default_factory=list)
 
     @property
     def interval_range(self) -> tuple[float, float] | None:

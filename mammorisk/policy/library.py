@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Literal
 
@@ -125,7 +126,7 @@ def thresholds(
             remedy="1.7% is 0.017.",
         )
     edges: list[float | None] = [None, *points, None]
-    bounds = list(zip(edges[:-1], edges[1:], strict=True))
+    bounds = list(pairwise(edges))
     titles = list(labels) if labels is not None else [_percent(low, high) for low, high in bounds]
     months = list(interval_months) if interval_months is not None else None
     if len(titles) != len(bounds) or (months is not None and len(months) != len(bounds)):

@@ -60,7 +60,8 @@ def match_models(
         index=risks.index,
         dtype=object,
     )
-    code = pairs.groupby(["model", "family"], dropna=False, sort=False).ngroup().to_numpy()
+    groups = pairs.groupby(["model", "family"], dropna=False, sort=False)
+    code = groups.ngroup().to_numpy().astype(np.intp)
     told = pairs.iloc[np.unique(code, return_index=True)[1]]
     given = model_family if model_family is not None else risks.attrs.get("model_family")
     calibrated = recalibrated if recalibrated is not None else risks.attrs.get("recalibrated")
@@ -73,6 +74,8 @@ def match_models(
         match, notes = _compare(policy, name, kind)
         if calibrated is not True and _is_absolute(policy):
             notes.append("risk not known to be recalibrated locally")
+            if caution := _known().get(name or "", {}).get("caution"):
+                notes.append(caution)
         matches.append(match)
         cautions.append(notes)
     return Match(code=code, match=matches, cautions=cautions)
@@ -83,7 +86,7 @@ def _family(
 ) -> str | None:
     if isinstance(given, str):
         return given
-    if given is not None and name in given:
+    if given is not None and name is not None and name in given:
         return given[name]
     return column or _known().get(name or "", {}).get("family")
 
@@ -109,8 +112,8 @@ def _compare(policy: Policy, name: str | None, family: str | None) -> tuple[str,
     else:
         match = "off-label"
         written = ", ".join([*models.exact, *models.related]) or "no model in particular"
-        kind = f"of the family {family}" if family else "of a family not known here"
-        notes.append(f"off-label: {name or 'a model'} {kind}, policy written for {written}")
+        kind = f"family {family}" if family else "family not known here"
+        notes.append(f"off-label: {name or 'model'} ({kind}), policy written for {written}")
     outcome = _known().get(name or "", {}).get("outcome")
     wanted = {quantity.outcome for quantity in policy.quantities.values()}
     if outcome is not None and outcome not in wanted:

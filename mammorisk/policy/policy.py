@@ -106,9 +106,9 @@ class Models(Strict):
         Names or families the policy does not allow for its thresholds, and why.
     """
 
-    exact: list[str] = []
-    related: list[str] = []
-    forbidden: dict[str, str] = {}
+    exact: list[str] = Field(default_factory=list)
+    related: list[str] = Field(default_factory=list)
+    forbidden: dict[str, str] = Field(default_factory=dict)
 
 
 class Exclusion(Strict):
@@ -122,13 +122,13 @@ class Eligible(Strict):
     """Ages in years, ``[low, high)``, and exclusions in the order they are told."""
 
     age: Bounds = (None, None)
-    exclude: list[Exclusion] = []
+    exclude: list[Exclusion] = Field(default_factory=list)
 
 
 class Rule(Strict):
     """Women who meet every condition belong to the group."""
 
-    when: Condition = {}
+    when: Condition = Field(default_factory=dict)
     group: str
 
 
@@ -172,14 +172,14 @@ class Policy(Strict):
     status: Literal["current", "trial", "study", "verify", "superseded", "comparator", "own"]
     jurisdiction: str
     strength: Literal["guideline", "trial-arm", "study-group", "comparator", "own"]
-    quantities: dict[str, Quantity] = {}
-    fields: dict[str, FieldUse] = {}
+    quantities: dict[str, Quantity] = Field(default_factory=dict)
+    fields: dict[str, FieldUse] = Field(default_factory=dict)
     models: Models = Models()
     eligible: Eligible = Eligible()
     groups: dict[str, Group] = Field(min_length=1)
     rules: list[Rule] = Field(min_length=1)
-    sources: list[Source] = []
-    unverified: list[str] = []
+    sources: list[Source] = Field(default_factory=list)
+    unverified: list[str] = Field(default_factory=list)
     notes: str = ""
 
     @model_validator(mode="after")
@@ -219,9 +219,7 @@ class Policy(Strict):
         )
 
     def _axes(self, conditions: list[Condition]) -> tuple[Axis, ...]:
-        cuts: dict[str, set[float]] = {name: set() for name in self.quantities}
-        if any("age" in condition for condition in conditions):
-            cuts["age"] = set()
+        cuts: dict[str, set[float]] = {name: set() for name in ("age", *self.quantities)}
         for condition in conditions:
             for name, wanted in condition.items():
                 if name in cuts:

@@ -62,9 +62,7 @@ def beside(risks: pd.DataFrame, data: object) -> pd.DataFrame:
 
 def column(name: str, risks: pd.DataFrame, other: pd.DataFrame | None) -> pd.Series | None:
     """A field: from the table beside, what it lacks from the risks table; None where in neither."""
-    found = [
-        table[name] for table in (other, risks) if table is not None and name in table.columns
-    ]
+    found = [table[name] for table in (other, risks) if table is not None and name in table.columns]
     if not found:
         return None
     if len(found) == 1:
@@ -119,8 +117,10 @@ def risks_of(
         values = fractions(risks[quantity.risk_column], quantity.risk_column)
         return np.where((age >= start) & (age < start + _ONE_YEAR), values, np.nan)
     have = [name for name in risks.columns if str(name).startswith("risk_")]
+    years = quantity.horizon_years
+    horizon = '"lifetime"' if years == "lifetime" else f"{years:g}"
     remedy = (
-        f"Predict with horizons=({quantity.horizon_years!r},)"
+        f"Predict with horizons=({horizon},)"
         f"{'' if start is None else f' at age {start:g} and name the column {exact}'}; "
         "a risk over one horizon is never turned into another."
     )
@@ -161,7 +161,7 @@ def level_cells(values: pd.Series | None, use: FieldUse, name: str, n: int) -> N
     """
     if values is None:
         return np.full(n, -1)
-    codes, found = pd.factorize(values.astype(object), use_na_sentinel=True)
+    codes, found = pd.factorize(values)
     places = np.array([_place(value, use.levels) for value in found] + [-1], dtype=np.intp)
     wrong = places[codes] == _NO_LEVEL
     if wrong.any():
