@@ -78,11 +78,6 @@ class PolicyComparison:
         PolicyError
             A policy that was not compared, or cancers without outcomes.
         """
-        long = self.reclassification
-        if of not in long.columns or long[of].isna().all():
-            raise PolicyError(
-                f"the comparison does not count {of}", remedy="Compare with a cohort's outcomes."
-            )
         order: dict[str, list[str]] = {
             str(name): list(part["category"]) for name, part in self.categories.groupby("policy")
         }
@@ -92,6 +87,11 @@ class PolicyComparison:
                     f"{one!r} and {other!r} are not two policies of this comparison",
                     remedy=f"Compared: {', '.join(order)}.",
                 )
+        long = self.reclassification
+        if of not in long.columns or long[of].isna().all():
+            raise PolicyError(
+                f"the comparison does not count {of}", remedy="Compare with a cohort's outcomes."
+            )
         forward = long[(long["policy"] == one) & (long["other_policy"] == other)]
         if forward.empty:
             return self.crosstab(other, one, of).T

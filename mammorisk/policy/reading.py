@@ -51,7 +51,10 @@ def beside(risks: pd.DataFrame, data: object) -> pd.DataFrame:
                 "occurs before",
                 remedy="Give one row an exam, with exam_id in both tables.",
             )
-        return risks[keys].merge(table, on=keys, how="left").set_axis(risks.index, axis=0)
+        # An id may be text in one file and a number in the other.
+        text = table.assign(**{key: table[key].astype(str) for key in keys})
+        found = risks[keys].astype(str).merge(text, on=keys, how="left")
+        return found.set_axis(risks.index, axis=0)
     if table.index.is_unique and risks.index.isin(table.index).all():
         return table.loc[risks.index]
     raise PolicyError(
