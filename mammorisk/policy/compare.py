@@ -173,11 +173,7 @@ def compare_policies(
         raise PolicyError("the risks table has no rows")
     other = None if cohort is None else beside(risks, cohort)
     weight, cancer, notes = _outcomes(risks, other, years)
-    woman = (
-        pd.factorize(risks["patient_id"])[0]
-        if "patient_id" in risks.columns
-        else np.arange(len(risks))
-    )
+    woman = _women(risks)
     if count_women(woman) < len(risks):
         notes.append("women have several exams: rows are exams, intervals are by woman")
     sample = Sample(weight=weight, woman=woman, level=level)
@@ -202,6 +198,16 @@ def compare_policies(
         level=level,
         notes=notes,
     )
+
+
+def _women(risks: pd.DataFrame) -> NDArray[np.intp]:
+    """A number for each woman; a row without ``patient_id`` is a woman of its own."""
+    if "patient_id" not in risks.columns:
+        return np.arange(len(risks))
+    code = pd.factorize(risks["patient_id"])[0]
+    nobody = code < 0
+    code[nobody] = code.max() + 1 + np.arange(nobody.sum())
+    return code
 
 
 def _outcomes(

@@ -10,6 +10,7 @@ IMAGING = ("mammography", "tomosynthesis", "mri", "ultrasound", "contrast mammog
 MAMMOGRAPHY = ("mammography", "tomosynthesis")
 #: Roles under which an examination is part of the policy rather than a possibility.
 PLANNED = ("recommend", "offer")
+_WORDS = {"mri": "MRI", "tomosynthesis": "mammography with tomosynthesis"}
 
 
 class Strict(BaseModel):
@@ -73,7 +74,8 @@ class Action(Strict):
         if ends is not None:
             months = f"{ends[0]:g}" if ends[0] == ends[1] else f"{ends[0]:g}-{ends[1]:g}"
             every = f" every {months} months"
-        return f"{role}{self.modality}{every}{f' ({self.condition})' if self.condition else ''}"
+        name = _WORDS.get(self.modality, self.modality)
+        return f"{role}{name}{every}{f' ({self.condition})' if self.condition else ''}"
 
 
 class Group(Strict):

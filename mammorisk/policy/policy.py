@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from functools import cached_property
+from math import isfinite
 from typing import Literal, Self
 
 import numpy as np
@@ -193,6 +194,9 @@ class Policy(Strict):
             raise ValueError(f"rules name groups that do not exist: {', '.join(sorted(unknown))}")
         if unused := set(self.groups) - named:
             raise ValueError(f"no rule leads to: {', '.join(sorted(unused))}")
+        low, high = self.eligible.age
+        if low is not None and high is not None and not low < high:
+            raise ValueError("eligible age must run from low to high")
         if any(group.category == "not_applicable" for group in self.groups.values()):
             raise ValueError("the category not_applicable is kept for women a policy leaves out")
         _ = self.grid
@@ -265,13 +269,14 @@ def _bounds(name: str, wanted: object, where: str) -> list[float]:
             remedy="Write [low, high], with null for an open end; low is included, high is not.",
         )
     low, high = wanted
-    if (low is None and high is None) or (low is not None and high is not None and low >= high):
+    finite = [float(bound) for bound in wanted if bound is not None]
+    if not finite or not all(map(isfinite, finite)) or finite != sorted(set(finite)):
         raise PolicyError(
             f"the condition on {name} holds for no value or for all",
             where=where,
-            remedy="Give bounds with low < high, or leave the condition out.",
+            remedy="Give finite bounds with low < high, or leave the condition out.",
         )
-    return [float(bound) for bound in wanted if bound is not None]
+    return finite
 
 
 def _levels(name: str, wanted: object, levels: list[Level], where: str) -> None:

@@ -108,6 +108,8 @@ def stratify(
     chosen = resolve(policy, cuts, horizon)
     risks = as_table(risks)
     other = None if cohort is None else beside(risks, cohort)
+    if not 0 <= near_margin < 1:
+        raise PolicyError("near_margin must lie in [0, 1)", where="near_margin")
     match = match_models(chosen, risks, model_family, recalibrated)
     found = assign(chosen, risks, other, near_margin)
     kept = risks.drop(columns=[name for name in COLUMNS if name in risks.columns])

@@ -125,7 +125,7 @@ def test_a_policy_of_ones_own(tmp_path: Path, suffix: str) -> None:
     risks = pd.DataFrame({"model": "x", "risk_5y": [0.019, 0.02]})
     result = stratify(risks, path)
     assert result["category"].tolist() == ["low", "high"]
-    assert result["modality"].tolist() == ["none stated", "mri every 12 months"]
+    assert result["modality"].tolist() == ["none stated", "MRI every 12 months"]
 
 
 def broken(**changes: Any) -> dict[str, Any]:

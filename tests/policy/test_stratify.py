@@ -290,7 +290,7 @@ def test_every_row_keeps_its_place_and_says_where_it_comes_from() -> None:
     assert result["source"].str.startswith("https://").all()
     assert set(result["read_on"]) == {"2026-11-21"}
     assert result["notice"].str.contains("not care advice").all()
-    assert result[result["category"] == "increased"]["modality"].str.contains("mri").all()
+    assert result[result["category"] == "increased"]["modality"].str.contains("consider MRI").all()
     pd.testing.assert_frame_equal(stratify(result, "nccn-2026"), result)
 
 
