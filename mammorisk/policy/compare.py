@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from html import escape
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -114,7 +115,7 @@ class PolicyComparison:
             ("Categories", self.categories),
         ):
             parts += [f"<h4>{title}</h4>", table.to_html(index=False, float_format="{:.3g}".format)]
-        parts += [f"<p>{note}</p>" for note in self.notes]
+        parts += [f"<p>{escape(note)}</p>" for note in self.notes]
         return "\n".join(parts)
 
 

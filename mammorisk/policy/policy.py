@@ -268,7 +268,6 @@ def _bounds(name: str, wanted: object, where: str) -> list[float]:
             where=where,
             remedy="Write [low, high], with null for an open end; low is included, high is not.",
         )
-    low, high = wanted
     finite = [float(bound) for bound in wanted if bound is not None]
     if not finite or not all(map(isfinite, finite)) or finite != sorted(set(finite)):
         raise PolicyError(
