@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from mammorisk.prediction import Prediction
     from mammorisk.questionnaire import Questionnaire
     from mammorisk.risk_model import ModelCard, RiskModel
+    from mammorisk.simulation.simulate import simulate
 
 _WHERE = {
     "Acquisition": "mammorisk.acquisition",
@@ -41,6 +42,7 @@ _WHERE = {
     "predict_to_file": "mammorisk.batch",
     "read_cohort": "mammorisk.io",
     "read_exam": "mammorisk.io",
+    "simulate": "mammorisk.simulation.simulate",
 }
 
 __all__ = [
@@ -61,6 +63,7 @@ __all__ = [
     "predict_to_file",
     "read_cohort",
     "read_exam",
+    "simulate",
 ]
 
 

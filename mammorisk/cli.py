@@ -12,14 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mammorisk._version import __version__
-from mammorisk.errors import MammoriskError
+from mammorisk.cli_common import DONE, SOME_FAILED, AsJson, Debug, told
+from mammorisk.cli_simulate import simulate
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from mammorisk.questionnaire import Questionnaire
-
-DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
 
 app = typer.Typer(
     name="mammorisk",
@@ -31,8 +30,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 ModelName = Annotated[
     str | None,
     typer.Option(
@@ -41,6 +38,9 @@ ModelName = Annotated[
         "measured, else icare-lit. `mammorisk models` lists all.",
     ),
 ]
+
+
+app.command()(simulate)
 
 
 def main() -> None:
@@ -61,18 +61,6 @@ def _common(
     ] = False,
 ) -> None:
     pass
-
-
-@contextmanager
-def _told(debug: bool) -> Iterator[None]:
-    """House errors end in one or two lines on standard error and exit code 2."""
-    try:
-        yield
-    except MammoriskError as error:
-        if debug:
-            raise
-        typer.echo(f"error: {error}", err=True)
-        raise typer.Exit(UNUSABLE) from None
 
 
 @app.command()
@@ -111,7 +99,7 @@ def predict(
     debug: Debug = False,
 ) -> None:
     """Absolute risk over one to five years, for one exam or a cohort."""
-    with _told(debug):
+    with told(debug):
         if cohort is not None:
             if exam is not None or questionnaire is not None or age is not None:
                 raise typer.BadParameter("give either EXAM or --cohort, not both")
@@ -264,7 +252,7 @@ def demo(
     """Make a simulated exam and a table of women, and score them: a minute, no downloads."""
     from mammorisk.demo import run_demo
 
-    with _told(debug):
+    with told(debug):
         run_demo(out, lambda text: typer.echo(text), _print_prediction)
 
 
@@ -276,7 +264,7 @@ def models(as_json: AsJson = False, debug: Debug = False) -> None:
 
     from mammorisk.model import models as list_models
 
-    with _told(debug):
+    with told(debug):
         known = list_models()
     if as_json:
         typer.echo(known.reset_index().to_json(orient="records", indent=2))

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import pandas as pd
 
 from mammorisk.clinical import CLINICAL_MODELS, load_clinical
 from mammorisk.errors import HorizonError, OutputError
@@ -15,25 +15,10 @@ from mammorisk.plotting import save_risk
 from mammorisk.predicting import predict
 from mammorisk.prediction import Prediction, to_json
 from mammorisk.questionnaire import Questionnaire
-from mammorisk.simulation.example import example_women, write_example_exam
+from mammorisk.questionnaire_fields import FIELDS
+from mammorisk.simulation.simulate import simulate
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-WOMAN = {
-    "age": 54,
-    "race_ethnicity": "white",
-    "age_menarche": 12,
-    "parity": 2,
-    "age_first_birth": 27,
-    "menopausal_status": "post",
-    "age_menopause": 51,
-    "first_degree_relatives": 1,
-    "biopsies": 0,
-    "height_cm": 166,
-    "weight_kg": 68,
-}
-WOMEN = 2_000
+WOMEN, SEED = 2_000, 2026
 
 
 def run_demo(
@@ -65,18 +50,25 @@ def run_demo(
     matplotlib.use("Agg")
     out = Path(out)
     try:
-        say("Simulating an exam (four views, schematic) ...")
-        write_example_exam(out / "exam")
-        (out / "woman.json").write_text(json.dumps(WOMAN, indent=2), encoding="utf-8")
-        exam = read_exam(out / "exam")
-        prediction = predict(exam, Questionnaire(**WOMAN))
+        say(f"Simulating a study of {WOMEN:,} women, one of them with a four-view exam ...")
+        study = simulate(WOMEN, seed=SEED, out=out / "study", images=1, pixel_mm=0.2)
+        row = study.cohort.exams.iloc[0]
+        known = {name: row[name] for name in FIELDS if name in row and pd.notna(row[name])}
+        # Breast density is left to be measured from the images.
+        woman = Questionnaire(**{name: known[name] for name in known if name != "breast_density"})
+        (out / "woman.json").write_text(
+            woman.model_dump_json(indent=2, exclude_none=True), encoding="utf-8"
+        )
+        exam_folder = out / "study" / row["path"]
+        exam = read_exam(exam_folder)
+        prediction = predict(exam, woman)
         show(prediction)
         (out / "prediction.json").write_text(to_json(prediction), encoding="utf-8")
         save_risk(prediction, out / "risk.png")
         plot_exam(exam).savefig(out / "exam.png", dpi=110)
 
         say(f"Scoring {WOMEN:,} simulated women with every published model ...")
-        example_women(WOMEN).to_csv(out / "cohort.csv", index=False)
+        study.women.to_csv(out / "cohort.csv", index=False)
         risks = _five_year(read_cohort(out / "cohort.csv").questionnaires)
         risks.to_csv(out / "five_year_risks.csv", index=False)
     except OSError as error:
@@ -90,7 +82,7 @@ def run_demo(
     table = by_model.describe().T[["count", "mean", "25%", "50%", "75%"]]
     say(table.astype({"count": int}).round(2).to_string())
     say(f"Look at {out / 'exam.png'} and {out / 'risk.png'}; try again with your own:")
-    say(f"  mammorisk predict {out / 'exam'} --questionnaire {out / 'woman.json'}")
+    say(f"  mammorisk predict {exam_folder} --questionnaire {out / 'woman.json'}")
     return risks
 
 

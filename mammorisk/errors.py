@@ -123,3 +123,10 @@ class HorizonError(ModelError, ValueError):
 
 class PolicyError(MammoriskError):
     """A surveillance policy cannot be applied."""
+
+
+# --- simulation --------------------------------------------------------------------------------
+
+
+class SimulationError(MammoriskError, ValueError):
+    """A study cannot be simulated with these options or into this folder."""

@@ -207,3 +207,12 @@ def write_exam(folder: Path, **options: Any) -> Path:
         for view in ("CC", "MLO"):
             write_view(folder / f"{laterality}{view}.dcm", laterality, view, **options)
     return folder
+
+
+def simulated_exam(folder: Path, *, woman: int = 0, seed: int = 1, pixel_mm: float = 0.3) -> Path:
+    """The folder of a four-view exam from the simulation."""
+    from mammorisk.simulation.exam_folders import write_exam_of
+    from mammorisk.simulation.options import check_options
+
+    options = check_options(n=1000, seed=seed, pixel_mm=pixel_mm)
+    return write_exam_of(options, woman, folder)

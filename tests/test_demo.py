@@ -14,6 +14,6 @@ def test_demo_twice(tmp_path: Path) -> None:
         done = CliRunner().invoke(app, ["demo", "--out", str(tmp_path / "demo")])
         assert done.exit_code == 0, done.output
     names = {path.name for path in (tmp_path / "demo").iterdir()}
-    assert {"exam", "exam.png", "risk.png", "prediction.json", "five_year_risks.csv"} <= names
+    assert {"study", "exam.png", "risk.png", "prediction.json", "five_year_risks.csv"} <= names
     assert "simulated" in done.stdout
     assert "not a medical device" in done.stdout

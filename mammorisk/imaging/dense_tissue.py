@@ -17,6 +17,14 @@ WORKING_ROWS = 512
 SKIN_WIDTH, PERIPHERY_WIDTH, CORE_WIDTH = 0.03, 0.20, 0.30
 _BINS_PER_UNIT = 100
 
+#: The level by which distances from the skin are compared, a percentile of grey: that of fat, since
+#: a dense core would otherwise make the fat under the skin look thin.
+_LEVEL_PERCENTILE = 25.0
+
+#: Dense tissue narrower than twice this, in the same unit, is skin, a vessel or a strip of muscle:
+#: readers leave it out.
+STRAND_WIDTH = 0.015
+
 #: Dense tissue stops more of the beam than fat: it must stand out from the level of fat (this
 #: percentile of the breast) by at least this share of fat's own height above the background.
 #: Without it a threshold finds dense tissue in the texture of any fatty breast. The share is an
@@ -61,11 +69,11 @@ def find_dense_tissue(image: np.ndarray, mask: BreastMask) -> DenseTissue | None
 
     Notes
     -----
-    Grey is equalised for the thinning of the breast towards the skin by its median at each
+    Grey is equalised for the thinning of the breast towards the skin by its lower quartile at each
     distance from the skin line (after Wang 2003, doi:10.2214/ajr.180.1.1800257), then split in two
     by Otsu's threshold (Otsu 1979, doi:10.1109/TSMC.1979.4310076) within the breast, raised to
-    ``LEAST_CONTRAST``. It stands in for the interactive threshold of Byng 1994
-    (doi:10.1088/0031-9155/39/10/008).
+    ``LEAST_CONTRAST``; strands narrower than ``STRAND_WIDTH`` are dropped. It stands in for the
+    interactive threshold of Byng 1994 (doi:10.1088/0031-9155/39/10/008).
     """
     rows, columns = image.shape
     scale = min(1.0, WORKING_ROWS / max(rows, columns))
@@ -100,13 +108,15 @@ def _equalise(grey: np.ndarray, distance: np.ndarray, measured: np.ndarray) -> n
     groups = np.split(
         grey[measured][order], np.searchsorted(bins[measured][order], np.arange(1, count))
     )
-    medians = np.array([np.median(g) if len(g) >= 30 else np.nan for g in groups])
-    known = np.flatnonzero(~np.isnan(medians))
+    levels = np.array(
+        [np.percentile(g, _LEVEL_PERCENTILE) if len(g) >= 30 else np.nan for g in groups]
+    )
+    known = np.flatnonzero(~np.isnan(levels))
     if known.size < 3:
         return grey
-    medians = np.interp(np.arange(count), known, medians[known])
-    core = float(np.median(medians[round(0.12 * _BINS_PER_UNIT) :]))
-    shortfall = np.clip(core - medians, 0.0, None)
+    levels = np.interp(np.arange(count), known, levels[known])
+    core = float(np.median(levels[round(0.12 * _BINS_PER_UNIT) :]))
+    shortfall = np.clip(core - levels, 0.0, None)
     shortfall[round(_BINS_PER_UNIT * PERIPHERY_WIDTH) :] = 0.0
     # Thickness falls towards the skin, never rises: what is missing may only shrink inwards.
     shortfall = np.minimum.accumulate(shortfall)
@@ -121,7 +131,7 @@ def _split(equalised: np.ndarray, measured: np.ndarray, background: float | None
     fat = float(np.percentile(values, FAT_PERCENTILE))
     if background is not None:
         threshold = max(threshold, fat + LEAST_CONTRAST * (fat - background))
-    dense = measured & (equalised > threshold)
+    dense = _without_strands(measured & (equalised > threshold), measured)
     solid = float(np.percentile(equalised[dense], 90)) if dense.any() else threshold
     middle = float(np.median(equalised[measured & ~dense]))
     share = np.clip((values - middle) / max(solid - middle, 1e-9), 0.0, 1.0)
@@ -131,3 +141,9 @@ def _split(equalised: np.ndarray, measured: np.ndarray, background: float | None
         area_percent=100.0 * float(dense.sum()) / float(measured.sum()),
         volume_fraction=float(share.mean()),
     )
+
+
+def _without_strands(dense: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    radius = max(1, round(STRAND_WIDTH * float(np.sqrt(measured.sum()))))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    return cv2.morphologyEx(dense.astype(np.uint8), cv2.MORPH_OPEN, disc) > 0

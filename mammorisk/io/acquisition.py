@@ -10,7 +10,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 
 from mammorisk.acquisition import Acquisition
-from mammorisk.io.dataset import items, numbers, text, texts
+from mammorisk.io.dataset import items, label, numbers, text, texts
 
 #: Field -> attribute, factor to our unit, plausible range after scaling, inclusive. Zero stands for
 #: "not recorded" in these attributes.
@@ -95,20 +95,24 @@ def read_acquisition(dataset: Dataset) -> Acquisition:
     fields["angle_deg"] = abs(angle) if angle is not None and abs(angle) <= 180 else None
 
     grid = _first_texts(places, "Grid")
-    model = text(dataset, "ManufacturerModelName")
-    filters = [word.lower() for word in _first_texts(places, "FilterMaterial") if word]
-    anode = next(iter(_first_texts(places, "AnodeTargetMaterial")), "")
+    model = label(text(dataset, "ManufacturerModelName"))
+    filters = [
+        known.lower()
+        for word in _first_texts(places, "FilterMaterial")[:4]
+        if (known := label(word))
+    ]
+    anode = label(next(iter(_first_texts(places, "AnodeTargetMaterial")), None))
     if len(places) > 1:
         flags.append("acquisition values from XRay3DAcquisitionSequence")
     return Acquisition(
         **fields,
-        manufacturer=_manufacturer(text(dataset, "Manufacturer"), model),
+        manufacturer=_manufacturer(label(text(dataset, "Manufacturer")), model),
         model=model,
-        software=text(dataset, "SoftwareVersions"),
-        anode=anode.lower() or None,
+        software=label(text(dataset, "SoftwareVersions")),
+        anode=anode.lower() if anode else None,
         filter="/".join(filters).replace("aluminium", "aluminum") or None,
         grid=grid[0].upper() != "NONE" if grid and grid[0] else None,
-        paddle=next(iter(_first_texts(places, "PaddleDescription")), "") or None,
+        paddle=label(next(iter(_first_texts(places, "PaddleDescription")), None)),
         raw=raw,
         flags=tuple(dict.fromkeys(flags)),
     )

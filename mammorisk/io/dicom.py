@@ -12,10 +12,11 @@ from pydicom.dataset import Dataset
 from mammorisk.errors import PixelError, UnknownView, UnreadableDicom
 from mammorisk.exam import ImageKind, Intent, Laterality, SetAside, View
 from mammorisk.io.acquisition import read_acquisition
-from mammorisk.io.dataset import items, numbers, quiet_pydicom, read_dataset, text, texts, whole
+from mammorisk.io.dataset import items, numbers, quiet_pydicom, text, texts, whole
 from mammorisk.io.dataset import yes_no as stated
 from mammorisk.io.greyscale import read_greyscale
 from mammorisk.io.limits import Limits
+from mammorisk.io.parsing import read_dataset
 from mammorisk.io.pixels import (
     check_pixel_data,
     check_size,
@@ -139,8 +140,9 @@ def _completed(name: ViewName, laterality: Laterality, position: str) -> ViewNam
 def _not_a_view(dataset: Dataset) -> str | None:
     modality = text(dataset, "Modality")
     if modality is not None and modality != "MG":
-        # A modality is a code of two to four letters; anything longer may be anything.
-        shown = modality if re.fullmatch(r"[A-Z]{2,8}", modality) else "another"
+        # Modalities are codes of two or three letters, longer ones in radiotherapy; any other text
+        # may be a name.
+        shown = modality if re.fullmatch(r"[A-Z]{2,3}|RT[A-Z]{4,6}", modality) else "another"
         return f"Modality (0008,0060) is {shown}, not MG"
     image_class = text(dataset, "SOPClassUID") or ""
     frames = whole(dataset, "NumberOfFrames") or 1
@@ -211,7 +213,7 @@ def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Li
         flags.append("burned-in annotation")
     if kind is ImageKind.SYNTHETIC:
         flags.append("synthetic 2D image from tomosynthesis")
-    if _executable_preamble(path):
+    if _executable_preamble(dataset):
         flags.append("the preamble looks like a program: do not run this file")
     pixel_mm, spacing_flag = _spacing(dataset)
     if spacing_flag:
@@ -352,8 +354,7 @@ def _day(written: str | None) -> float | None:
     return year + (month - 1 + (day - 1) / 31) / 12
 
 
-def _executable_preamble(path: Path) -> bool:
+def _executable_preamble(dataset: Dataset) -> bool:
     """CVE-2019-11687: the 128 free bytes in front may hold a Windows or Linux program header."""
-    with open(path, "rb") as handle:
-        head = handle.read(4)
-    return head.startswith((b"MZ", b"\x7fELF", b"#!"))
+    preamble = getattr(dataset, "preamble", None) or b""
+    return preamble.startswith((b"MZ", b"\x7fELF", b"#!"))

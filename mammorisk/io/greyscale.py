@@ -6,7 +6,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from mammorisk.greyscale import Greyscale, Lut, Window
-from mammorisk.io.dataset import PARSE_ERRORS, items, number, numbers, text, texts, whole
+from mammorisk.io.dataset import PARSE_ERRORS, items, label, number, numbers, text, texts, whole
 
 _FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
@@ -63,7 +63,12 @@ def _luts(dataset: Dataset, keyword: str, signed: bool, flags: list[str]) -> tup
         if signed and first > 32767:
             first -= 65536
         found.append(
-            Lut(values=values, first=first, bits=bits, explanation=text(item, "LUTExplanation"))
+            Lut(
+                values=values,
+                first=first,
+                bits=bits,
+                explanation=label(text(item, "LUTExplanation")),
+            )
         )
     return tuple(found)
 
@@ -98,7 +103,7 @@ def _windows(dataset: Dataset, flags: list[str]) -> tuple[Window, ...]:
                 center=center,
                 width=width,
                 function=function,
-                explanation=explanations[i] if i < len(explanations) else None,
+                explanation=label(explanations[i]) if i < len(explanations) else None,
             )
         )
     return tuple(found)

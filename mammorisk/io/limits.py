@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
+
+from mammorisk.errors import TooLarge, UnreadableFile
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,3 +38,29 @@ class Limits:
     decode_seconds: float = 60.0
     decode_memory_bytes: int = 4 * 2**30
     decode_in_process: bool = False
+
+
+def file_size(path: Path, limits: Limits) -> int:
+    """Size of a regular file in bytes.
+
+    Raises
+    ------
+    UnreadableFile
+        It cannot be opened.
+    TooLarge
+        It is larger than the limit.
+    """
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise UnreadableFile(
+            f"the file cannot be opened ({error.strerror})", where=path.name
+        ) from None
+    if size > limits.max_file_bytes:
+        raise TooLarge(
+            f"the file has {size / 2**20:.0f} MB, more than the limit of "
+            f"{limits.max_file_bytes / 2**20:.0f} MB",
+            where=path.name,
+            remedy="Pass limits=mr.Limits(max_file_bytes=...) if it is genuine.",
+        )
+    return size

@@ -11,14 +11,16 @@ import numpy as np
 from mammorisk.errors import PixelError, UnreadableFile
 from mammorisk.exam import Laterality, View
 from mammorisk.greyscale import Greyscale, RawImage
-from mammorisk.io.dataset import file_size
 from mammorisk.io.decoding import decode_frame
-from mammorisk.io.limits import Limits
+from mammorisk.io.limits import Limits, file_size
 from mammorisk.io.pixels import check_size
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 TIFF_MAGICS = (b"II*\0", b"MM\0*")
 _PNG_GREY, _PNG_PALETTE = (0, 2, 4, 6), 3
+# TIFF 6.0, section 4: PhotometricInterpretation. RGB is let through, since grey comes as RGB too.
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
+_TIFF_GREY = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
 
 
 def picture_view(
@@ -54,17 +56,20 @@ def picture_view(
         The file is not what it claims, not grey, or too large.
     """
     size = file_size(path, limits)
-    with open(path, "rb") as handle:
-        head = handle.read(33)
+    head = _read(path, source, 33)
     family = "png" if head.startswith(PNG_MAGIC) else "tiff"
-    rows, columns, bits = _png_size(head, source) if family == "png" else _tiff_size(path, source)
+    inverted = False
+    if family == "png":
+        rows, columns, bits = _png_size(head, source)
+    else:
+        rows, columns, bits, inverted = _tiff_size(path, source)
     check_size(rows, columns, source, limits)
     flags = ["no acquisition header"]
     if bits <= 8:
         flags.append("8-bit image: grey levels are coarse")
     if pixel_mm is None:
         flags.append("pixel spacing unknown")
-    greyscale = Greyscale(bits_stored=bits)
+    greyscale = Greyscale(bits_stored=bits, inverted=inverted)
 
     load = partial(_load, path, source, family, (rows, columns), size, greyscale, limits)
     return View(
@@ -88,7 +93,7 @@ def _load(
     greyscale: Greyscale,
     limits: Limits,
 ) -> RawImage:
-    data = path.read_bytes()
+    data = _read(path, source, size + 1)
     if len(data) != size:
         raise UnreadableFile(
             "the file changed since its header was read",
@@ -108,6 +113,16 @@ def _load(
     return RawImage(pixels=_one_channel(pixels, source), greyscale=greyscale)
 
 
+def _read(path: Path, source: str, size: int) -> bytes:
+    try:
+        with open(path, "rb") as handle:
+            return handle.read(size)
+    except OSError as error:
+        raise UnreadableFile(
+            f"the file cannot be opened ({error.strerror})", where=source
+        ) from None
+
+
 def _png_size(head: bytes, source: str) -> tuple[int, int, int]:
     if len(head) < 33 or head[12:16] != b"IHDR":
         raise UnreadableFile("the PNG has no header chunk", where=source, remedy="Export it again.")
@@ -121,14 +136,18 @@ def _png_size(head: bytes, source: str) -> tuple[int, int, int]:
     return rows, columns, bits
 
 
-def _tiff_size(path: Path, source: str) -> tuple[int, int, int]:
+def _tiff_size(path: Path, source: str) -> tuple[int, int, int, bool]:
+    """Rows, columns, bits, and whether zero is white."""
     import tifffile
 
     try:
         with tifffile.TiffFile(path) as file:
-            pages = len(file.pages)
-            page = file.pages[0]
-            shape, dtype = page.shape, page.dtype
+            # Not their number: a long chain of empty pages would be walked for minutes.
+            several = file.pages.is_multipage
+            page = file.pages.first
+            axes, dtype, photometric = len(page.shape), page.dtype, int(page.photometric)
+            # A damaged entry may be a tuple.
+            rows, columns = (int(size) for size in page.shape[:2])
     except (
         tifffile.TiffFileError,
         ValueError,
@@ -146,17 +165,23 @@ def _tiff_size(path: Path, source: str) -> tuple[int, int, int]:
             where=source,
             remedy="Export it again.",
         ) from None
-    if pages != 1:
+    if several:
         raise PixelError(
-            f"the TIFF holds {pages} images", where=source, remedy="Give one file a view."
+            "the TIFF holds several images", where=source, remedy="Give one file a view."
         )
-    if dtype is None or dtype.kind != "u" or dtype.itemsize > 2 or len(shape) not in (2, 3):
+    if photometric not in _TIFF_GREY:
+        raise PixelError(
+            "the TIFF is not in grey (PhotometricInterpretation)",
+            where=source,
+            remedy="Export it as unsigned 16-bit greyscale.",
+        )
+    if dtype is None or dtype.kind != "u" or dtype.itemsize > 2 or axes not in (2, 3):
         raise PixelError(
             f"the TIFF is not 8- or 16-bit grey ({dtype})",
             where=source,
             remedy="Export it as unsigned 16-bit greyscale.",
         )
-    return int(shape[0]), int(shape[1]), 8 * dtype.itemsize
+    return rows, columns, 8 * dtype.itemsize, photometric == _WHITE_IS_ZERO
 
 
 def _one_channel(pixels: np.ndarray, source: str) -> np.ndarray:

@@ -14,9 +14,10 @@ from pydicom.encaps import generate_frames
 
 from mammorisk.errors import PixelError, TooLarge, UnsupportedSyntax
 from mammorisk.greyscale import Greyscale, RawImage
-from mammorisk.io.dataset import PARSE_ERRORS, quiet_pydicom, read_dataset, whole
+from mammorisk.io.dataset import PARSE_ERRORS, quiet_pydicom, whole
 from mammorisk.io.decoding import decode_frame
 from mammorisk.io.limits import Limits
+from mammorisk.io.parsing import read_dataset
 from mammorisk.io.syntaxes import FAMILIES, NATIVE
 
 _PIXEL_DATA = (0x7FE0, 0x0010)

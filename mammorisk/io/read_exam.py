@@ -20,9 +20,9 @@ from mammorisk.errors import (
     WrongModality,
 )
 from mammorisk.exam import STANDARD_VIEWS, Exam, ImageKind, Intent, SetAside, View
-from mammorisk.io.dataset import looks_like_dicom
 from mammorisk.io.dicom import DicomImage, read_dicom
 from mammorisk.io.limits import Limits
+from mammorisk.io.parsing import looks_like_dicom
 from mammorisk.io.pictures import PNG_MAGIC, TIFF_MAGICS, picture_view
 from mammorisk.io.views import parse_view_words
 

@@ -1,1 +1,7 @@
-"""Simulated data, called simulated wherever they show."""
+"""A virtual screening study: women, their true risk, their exams."""
+
+from mammorisk.simulation.lesions import LesionShares
+from mammorisk.simulation.options import Effects
+from mammorisk.simulation.study import Study
+
+__all__ = ["Effects", "LesionShares", "Study"]

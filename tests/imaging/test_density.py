@@ -13,12 +13,12 @@ from mammorisk.imaging.breast import BreastMask
 from mammorisk.imaging.dense_tissue import find_dense_tissue
 from mammorisk.imaging.density import category_probabilities, measure_density
 from mammorisk.imaging.look import look_at_exam
-from mammorisk.simulation.example import write_example_exam
+from tests.factories import simulated_exam
 
 
 @pytest.fixture(scope="module")
 def exam(tmp_path_factory: pytest.TempPathFactory) -> Exam:
-    return read_exam(write_example_exam(tmp_path_factory.mktemp("exam"), density=0.3))
+    return read_exam(simulated_exam(tmp_path_factory.mktemp("exam")))
 
 
 def half_breast(dense: float, *, muscle: bool = False) -> tuple[np.ndarray, BreastMask]:

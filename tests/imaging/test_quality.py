@@ -12,12 +12,12 @@ from mammorisk.exam import Exam, Intent
 from mammorisk.imaging.breast import find_breast
 from mammorisk.imaging.look import ViewImage, look_at_exam
 from mammorisk.imaging.quality import check_exam, check_view
-from mammorisk.simulation.example import write_example_exam
+from tests.factories import simulated_exam
 
 
 @pytest.fixture(scope="module")
 def exam(tmp_path_factory: pytest.TempPathFactory) -> Exam:
-    return mr.read_exam(write_example_exam(tmp_path_factory.mktemp("exam")))
+    return mr.read_exam(simulated_exam(tmp_path_factory.mktemp("exam")))
 
 
 @pytest.fixture(scope="module")

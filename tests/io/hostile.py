@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import struct
+import sys
 import time
-import tracemalloc
 from pathlib import Path
 
 from pydicom.dataset import FileDataset
@@ -22,8 +23,7 @@ LIMITS = Limits(decode_seconds=4.0, decode_memory_bytes=2**30, max_file_bytes=32
 
 def read_and_load(path: Path) -> Exam:
     """Read an exam and every pixel of it, within bounds on time and memory."""
-    tracemalloc.start()
-    start = time.monotonic()
+    start, before = time.monotonic(), peak_bytes()
     try:
         exam = read_exam(path, allow_missing_views=True, limits=LIMITS)
         for view in exam:
@@ -32,10 +32,15 @@ def read_and_load(path: Path) -> Exam:
         return exam
     finally:
         seconds = time.monotonic() - start
-        peak = tracemalloc.get_traced_memory()[1]
-        tracemalloc.stop()
+        grown = peak_bytes() - before
         assert seconds < SECONDS, f"took {seconds:.1f} s"
-        assert peak < PEAK_BYTES, f"took {peak / 2**20:.0f} MB"
+        assert grown < PEAK_BYTES, f"took {grown / 2**20:.0f} MB"
+
+
+def peak_bytes() -> int:
+    """Most memory this process ever held, codecs' own included; macOS counts in bytes."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def told(exam: Exam) -> str:
@@ -69,7 +74,7 @@ def element(tag: int, vr: bytes, value: bytes, length: int | None = None) -> byt
     return head + struct.pack("<H", size) + value
 
 
-def find(data: bytes, tag: int) -> int:
+def find(data: bytes | bytearray, tag: int) -> int:
     """Offset of an element of an explicit little-endian file."""
     at = data.find(struct.pack("<HH", tag >> 16, tag & 0xFFFF), 132)
     assert at > 0

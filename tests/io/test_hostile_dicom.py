@@ -182,6 +182,43 @@ def colour(folder: Path) -> bytes:
     return as_bytes(dataset, folder)
 
 
+def elements(count: int) -> bytes:
+    """Private elements, empty."""
+    return b"".join(
+        element((0x0009 + 2 * (i // 60_000)) << 16 | 0x1000 + i % 60_000, b"LO", b"")
+        for i in range(count)
+    )
+
+
+def items(count: int) -> bytes:
+    return struct.pack("<HHI", 0xFFFE, 0xE000, 0) * count
+
+
+def long_numbers(folder: Path) -> bytes:
+    data = as_bytes(small(f.IMPLICIT), folder)
+    value = b"1\\" * 3_000_000
+    return insert(data, ROWS, b"\x18\x00\x10\x10" + struct.pack("<I", len(value)) + value)
+
+
+def deflated_elements(folder: Path) -> bytes:
+    return repacked(folder, lambda body: elements(300_000))
+
+
+def deflated_without_group_length(folder: Path) -> bytes:
+    data = repacked(folder, lambda body: body)
+    return data[:132] + data[144:]
+
+
+def repacked(folder: Path, change: Callable[[bytes], bytes]) -> bytes:
+    """A deflated file whose data set is changed."""
+    data = as_bytes(small(f.DEFLATED), folder)
+    meta_end = 144 + struct.unpack("<I", data[140:144])[0]
+    packer = zlib.compressobj(wbits=-zlib.MAX_WBITS)
+    body = change(zlib.decompress(data[meta_end:], -zlib.MAX_WBITS))
+    return bytes(data[:meta_end]) + packer.compress(body) + packer.flush()
+
+
+SEQUENCE_END = struct.pack("<HHI", 0xFFFE, 0xE0DD, 0)
 JUNK = bytes(np.random.default_rng(5).integers(0, 256, 3000, dtype=np.uint8))
 LOSSLESS = f.JPEG_LOSSLESS_SV1
 
@@ -218,6 +255,24 @@ REFUSED = {
         UnreadableDicom,
         "",
     ),
+    "sequences 300 deep, defined lengths": (
+        with_extra(nested(300, undefined=False)),
+        UnreadableDicom,
+        "RecursionError",
+    ),
+    "300,000 elements": (with_extra(elements(300_000), PATIENT_NAME), TooLarge, "more elements"),
+    "300,000 items": (
+        with_extra(element(0x00081140, b"SQ", items(300_000) + SEQUENCE_END, 0xFFFFFFFF)),
+        TooLarge,
+        "more elements",
+    ),
+    "600,000 items in a sequence of stated length": (
+        with_extra(element(0x00081140, b"SQ", items(600_000))),
+        TooLarge,
+        "MB of values",
+    ),
+    "one attribute of 3 million numbers": (long_numbers, TooLarge, "MB of values"),
+    "300,000 elements, deflated": (deflated_elements, TooLarge, "more elements"),
     "a sequence that never ends": (
         with_extra(element(0x00081140, b"SQ", b"", 0xFFFFFFFF)),
         UnreadableDicom,
@@ -370,9 +425,8 @@ READ = {
     "text that its character set has not": with_value(PATIENT_NAME, b"\xff\xfe\xfa\xfb"),
     "dates in the year 0": good(StudyDate="00000000", AcquisitionDate="00000000"),
     "dates that are words": with_value(0x00080020, b"tomorrow"),
-    "10,000 private elements": with_extra(
-        b"".join(element(0x00090010 + i, b"LO", b"ab") for i in range(10_000)), PATIENT_NAME
-    ),
+    "30,000 private elements": with_extra(elements(30_000), PATIENT_NAME),
+    "deflated without a group length": deflated_without_group_length,
     "elements out of order": with_extra(element(0x00080050, b"SH", b"ab"), PIXELS),
     "an element twice": with_extra(element(ROWS, b"US", struct.pack("<H", 40)), BITS_ALLOCATED),
     "no file meta information": no_meta,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import logging
+import traceback
 import warnings
 from pathlib import Path
 
+import pydicom
 import pytest
-from pydicom.datadict import keyword_for_tag
+from pydicom.datadict import dictionary_VR
 from pydicom.dataset import FileDataset
 from typer.testing import CliRunner
 
@@ -45,23 +47,62 @@ CANARIES = {
     "ImageComments": "canary image",
     "DeviceSerialNumber": "CANARYSERIAL",
     "ProtocolName": "canary protocol",
+    "StationAETitle": "CANARYAE",
+    "AcquisitionDateTime": "20170720171717",
+    "InstitutionAddress": "canary address",
+    "TextValue": "canary text",
+    "LongCodeValue": "canary code",
+    "RetrieveURL": "https://canary.invalid/1",
+    "TypeOfPatientID": "CANARYTYPE",
+    "SeriesNumber": "4711",
 }
 #: Values in the wrong form, which make pydicom warn and quote them.
 MISFITS = {
     "PatientAge": "CANARYAGE",
     "StudyTime": "canarytime",
     "PatientWeight": "4711.canary",
+    "InstanceNumber": "canary",
+    "SOPInstanceUID": "canary.uid",
+    "PresentationLUTShape": "canaryshape",
+}
+#: A person's name where text about equipment or display belongs.
+MISPLACED = {
+    "Manufacturer": "Canaryname^Jane",
+    "ManufacturerModelName": "Canaryname^Jane",
+    "SoftwareVersions": "Canaryname^Jane",
+    "PaddleDescription": "Canaryname^Jane",
+    "AnodeTargetMaterial": "Canaryname^Jane",
+    "FilterMaterial": "Canaryname^Jane",
+    "WindowCenterWidthExplanation": "Canaryname^Jane",
+}
+TEXT_VRS = {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "LO", "LT", "PN", "SH", "ST", "TM"} | {
+    "UC",
+    "UI",
+    "UR",
+    "UT",
 }
 NEEDLES = ("canary", "19510717", "171717", "717171", "2017071", "071717", "4711", "0171")
 
 
 def planted(**attributes: object) -> FileDataset:
-    dataset = f.mammogram(**{**CANARIES, **attributes})
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    """A mammogram with canaries: at the top, nested, private and in the file meta information."""
+    with pydicom.config.disable_value_validation():
+        dataset = f.mammogram(**{**CANARIES, **MISPLACED, **attributes})
         for keyword, value in MISFITS.items():
-            dataset.add_new(keyword, "LO", value)
+            vr = dictionary_VR(keyword)
+            # A number that is none cannot be made, only read.
+            dataset.add_new(keyword, "LO" if vr in ("DS", "IS") else vr, value)
+        nested = pydicom.Dataset()
+        nested.PatientName, nested.RequestedProcedureDescription = "Canaryname^Nested", "canary"
+        dataset.RequestAttributesSequence = [nested]
+        dataset.private_block(0x0011, "CANARY", create=True).add_new(1, "LO", "canary private")
+        dataset.file_meta.SourceApplicationEntityTitle = "CANARYMETA"
     return dataset
+
+
+def save(dataset: FileDataset, path: Path) -> None:
+    with pydicom.config.disable_value_validation():
+        f.save(dataset, path)
 
 
 def clean(text: str) -> None:
@@ -73,7 +114,7 @@ def clean(text: str) -> None:
 def folder(tmp_path: Path) -> Path:
     for side in "RL":
         for view in ("CC", "MLO"):
-            f.save(planted(laterality=side, view=view), tmp_path / "exam" / f"{side}{view}.dcm")
+            save(planted(laterality=side, view=view), tmp_path / "exam" / f"{side}{view}.dcm")
     return tmp_path / "exam"
 
 
@@ -81,7 +122,7 @@ def test_the_canaries_are_in_the_input(folder: Path) -> None:
     data = (folder / "LCC.dcm").read_bytes().lower()
     for needle in NEEDLES:
         assert needle.encode() in data, needle
-    assert keyword_for_tag("PatientName") == "PatientName"
+    assert {dictionary_VR(keyword) for keyword in (*CANARIES, *MISFITS)} >= TEXT_VRS
 
 
 def test_a_sound_exam_tells_nothing(
@@ -114,18 +155,31 @@ def test_a_sound_exam_tells_nothing(
         {"BitsStored": 40},
         {"PatientID": "CANARY-ID-OTHER"},
         {"StudyInstanceUID": "1.2.717171.9"},
+        {"Modality": "CANARY"},
+        {"ViewPosition": "CANARYVIEW", "ViewCodeSequence": None},
+        {"ImageLaterality": "CANARY"},
+        {"PhotometricInterpretation": "CANARYRGB"},
     ],
     ids=str,
 )
 def test_errors_tell_nothing(folder: Path, change: dict, tmp_path: Path) -> None:
     (folder / "LCC.dcm").unlink()
-    f.save(planted(**change), folder / "LCC.dcm")
+    save(planted(**change), folder / "LCC.dcm")
     with pytest.raises(MammoriskError) as caught:
         mr.read_exam(folder)["L-CC"].load()
     clean(str(caught.value) + repr(caught.value) + str(caught.value.__dict__))
-    for options in ([], ["--debug"]):
-        done = CliRunner().invoke(app, ["predict", str(folder), "--age", "66", *options])
-        clean(done.output.replace(str(tmp_path), "") + repr(done.exception))
+    done = CliRunner().invoke(app, ["predict", str(folder), "--age", "66"])
+    assert done.exit_code == 2
+    clean(done.output.replace(str(tmp_path), "") + repr(done.exception))
+
+
+def test_a_traceback_tells_nothing(folder: Path, tmp_path: Path) -> None:
+    save(planted(BitsStored=40), folder / "LCC.dcm")
+    done = CliRunner().invoke(app, ["predict", str(folder), "--age", "66", "--debug"])
+    assert done.exc_info is not None
+    shown = "".join(traceback.format_exception(*done.exc_info))
+    assert "mammorisk/io/pixels.py" in shown.replace("\\", "/")
+    clean(shown.replace(str(tmp_path), ""))
 
 
 def test_a_cut_file_tells_nothing(folder: Path) -> None:

@@ -1,0 +1,217 @@
+"""A file parsed as DICOM, in bounded time and memory whatever it holds.
+
+Everything pydicom raises on damaged input becomes a house error here.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO, NamedTuple
+
+import pydicom
+from pydicom.datadict import dictionary_has_tag, dictionary_VR
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.tag import BaseTag
+from pydicom.uid import DeflatedExplicitVRLittleEndian
+
+from mammorisk.errors import TooLarge, UnreadableDicom
+from mammorisk.io.dataset import PARSE_ERRORS, text
+from mammorisk.io.limits import Limits, file_size
+
+#: Sequences within sequences: structured reports reach about ten.
+MAX_SEQUENCE_DEPTH = 64
+
+#: pydicom takes two or three reads and about 10 microseconds an element; a mammogram has a few
+#: hundred elements, a tomosynthesis object some ten thousand.
+MAX_READS = 300_000
+
+#: Bytes of values that become Python objects, far larger than themselves; a mammogram has about
+#: ten thousand. Pixels, overlays and other binary values stay bytes and are not counted.
+MAX_VALUE_BYTES = 4 * 2**20
+
+#: What is counted as binary; VR as pydicom's dictionary writes them.
+_BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN", "OB or OW", "US or OW"})
+
+
+class _Clamped(io.RawIOBase):
+    """A file whose reads never ask for more than is left, whatever length an element claims.
+
+    Their number is bounded too: a file of nothing but empty elements would be parsed for minutes,
+    into many times its size.
+    """
+
+    def __init__(self, file: BinaryIO, size: int, where: str) -> None:
+        self._file, self._size, self._where = file, size, where
+        self._reads = 0
+
+    def read(self, size: int | None = -1) -> bytes:
+        self._reads += 1
+        if self._reads > MAX_READS:
+            raise TooLarge(
+                "the file has more elements than any mammogram",
+                where=self._where,
+                remedy="Fetch it again from the archive.",
+            )
+        left = max(0, self._size - self._file.tell())
+        return self._file.read(left if size is None or size < 0 else min(size, left))
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        return self._file.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._file.tell()
+
+
+def looks_like_dicom(head: bytes) -> bool:
+    """Whether the first 132 bytes are those of a DICOM file, with or without a preamble."""
+    if head[128:132] == b"DICM":
+        return True
+    # Old files start at once with group 0002 or 0008, elements below 0x0100.
+    return head[:2] in (b"\x02\x00", b"\x08\x00") and head[3:4] == b"\x00"
+
+
+class Parsed(NamedTuple):
+    """A data set, and where its pixel data begin.
+
+    Attributes
+    ----------
+    dataset : Dataset
+    pixel_start : int or None
+        Offset in the file of the element at which parsing stopped; None when the pixels were read
+        too, or when the data set is deflated.
+    """
+
+    dataset: Dataset
+    pixel_start: int | None
+
+
+def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Parsed:
+    """Parse a file; call inside :func:`quiet_pydicom`.
+
+    Parameters
+    ----------
+    path : Path
+    limits : Limits
+    pixels : bool
+        Read the pixel data too; otherwise stop before them.
+
+    Returns
+    -------
+    Parsed
+
+    Raises
+    ------
+    UnreadableDicom
+        It cannot be parsed.
+    TooLarge
+        It inflates beyond the limit, or holds more elements or values than a mammogram.
+    """
+    size = file_size(path, limits)
+    try:
+        with open(path, "rb") as handle:
+            source: Any = _Clamped(handle, size, path.name)
+            meta = _deflated_meta(source)
+            if meta is not None:
+                dataset = _read_deflated(source, meta, path, limits, pixels)
+                start = None
+            else:
+                source.seek(0)
+                dataset = pydicom.dcmread(source, force=True, stop_before_pixels=not pixels)
+                start = None if pixels else handle.tell()
+            # Sequences are parsed on first sight: do it while errors are caught.
+            _look_inside(dataset, 0, MAX_VALUE_BYTES, path.name)
+    except PARSE_ERRORS as error:
+        raise UnreadableDicom(
+            f"the file cannot be parsed as DICOM ({type(error).__name__})",
+            where=path.name,
+            remedy="Fetch it again from the archive.",
+        ) from None
+    return Parsed(dataset, start)
+
+
+def _look_inside(dataset: Dataset, depth: int, left: int, where: str) -> int:
+    """Convert every element; drop those that cannot be, which then count as absent.
+
+    Private elements are dropped unseen: nothing here asks for one. Sequences of stated length are
+    parsed level by level, in a time that grows with the square of the depth: nesting beyond any
+    genuine file is given up on.
+
+    Returns
+    -------
+    int
+        How many more bytes of values may be converted.
+    """
+    if depth > MAX_SEQUENCE_DEPTH:
+        raise RecursionError
+    for tag in list(dataset.keys()):
+        if tag.is_private:
+            del dataset[tag]
+            continue
+        left -= _convertible_bytes(dataset, tag)
+        if left < 0:
+            raise TooLarge(
+                f"the header has more than {MAX_VALUE_BYTES / 2**20:.0f} MB of values",
+                where=where,
+                remedy="Fetch it again from the archive.",
+            )
+        try:
+            element = dataset[tag]
+        except (RecursionError, MemoryError):
+            raise
+        except PARSE_ERRORS:
+            del dataset[tag]
+            continue
+        if element.VR == "SQ":
+            for item in element.value:
+                left = _look_inside(item, depth + 1, left, where)
+    return left
+
+
+def _convertible_bytes(dataset: Dataset, tag: BaseTag) -> int:
+    raw = dataset.get_item(tag)
+    if raw is None or not isinstance(raw.value, bytes):
+        return 0
+    # pydicom reads UN as what its dictionary says.
+    kind = dictionary_VR(tag) if dictionary_has_tag(tag) else raw.VR
+    return 0 if kind is None or kind in _BINARY else len(raw.value)
+
+
+def _deflated_meta(source: Any) -> FileMetaDataset | None:
+    """File meta information of a deflated file, None for any other; the data set follows."""
+    if source.read(132)[128:] != b"DICM":
+        return None
+    meta = pydicom.filereader.read_dataset(
+        source, False, True, stop_when=lambda tag, vr, length: tag >> 16 != 2
+    )
+    if text(meta, "TransferSyntaxUID") != DeflatedExplicitVRLittleEndian:
+        return None
+    return FileMetaDataset(meta)
+
+
+def _read_deflated(
+    source: Any, meta: FileMetaDataset, path: Path, limits: Limits, pixels: bool
+) -> FileDataset:
+    """pydicom would inflate a data set whole, whatever it comes to."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    inflated, chunk = bytearray(), source.read()
+    while chunk:
+        inflated += inflater.decompress(chunk, 2**22)
+        if len(inflated) > limits.max_file_bytes:
+            raise TooLarge(
+                f"the deflated data inflate beyond {limits.max_file_bytes / 2**20:.0f} MB",
+                where=path.name,
+                remedy="Pass limits=mr.Limits(max_file_bytes=...) if it is genuine.",
+            )
+        chunk = inflater.unconsumed_tail
+    if not inflater.eof:
+        raise EOFError
+    dataset = pydicom.filereader.read_dataset(
+        _Clamped(io.BytesIO(inflated), len(inflated), path.name),  # type: ignore[arg-type]
+        False,
+        True,
+        stop_when=None if pixels else lambda tag, vr, length: tag >> 16 == 0x7FE0,
+    )
+    return FileDataset(None, dataset, file_meta=meta, is_implicit_VR=False)  # type: ignore[arg-type]

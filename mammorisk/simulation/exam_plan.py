@@ -1,0 +1,177 @@
+"""All that is decided about a woman's exam before it is rendered: bodies, places, exposures."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from mammorisk.simulation.exposure import Exposure, expose, habit_of
+from mammorisk.simulation.follow_up import PRIOR_YEARS, visit
+from mammorisk.simulation.lesions import Lesion, draw_lesions
+from mammorisk.simulation.mammogram_file import Header
+from mammorisk.simulation.options import StudyOptions
+from mammorisk.simulation.population import draw_population
+from mammorisk.simulation.rendering import Outline, Texture, outline_of, place_of, texture_of
+from mammorisk.simulation.tables import exam_id, patient_id
+from mammorisk.simulation.traits import densities_before
+from mammorisk.simulation.vendors import VENDORS, Vendor
+
+VIEWS = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
+#: Densities, percent, that a side can show.
+_AREA_RANGE, _VOLUME_RANGE = (1.0, 92.0), (0.5, 75.0)
+#: SD of the logarithm of the strength of processing between exams (assumed).
+_STRENGTH_SD = 0.12
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewPlan:
+    """One view: the breast's outline and the exposure."""
+
+    side: str
+    view: str
+    outline: Outline
+    exposure: Exposure
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExamPlan:
+    """One exam.
+
+    Attributes
+    ----------
+    header : Header
+    vendor : Vendor
+    pixel_mm : float
+    anatomy_seed : list of int
+        The same for all exams of a woman.
+    noise_seed : list of int
+        Of this exam.
+    area_percent, volumetric_percent : dict of str to float
+        By side.
+    texture : Texture
+    processing_strength : float
+        Relative gain of the contrast, which varies between exams whatever the acquisition.
+    views : tuple of ViewPlan
+    lesions : tuple of Lesion
+    """
+
+    header: Header
+    vendor: Vendor
+    pixel_mm: float
+    anatomy_seed: list[int]
+    noise_seed: list[int]
+    area_percent: dict[str, float]
+    volumetric_percent: dict[str, float]
+    texture: Texture
+    processing_strength: float
+    views: tuple[ViewPlan, ...]
+    lesions: tuple[Lesion, ...]
+
+
+def plan_exam(options: StudyOptions, woman: int, *, prior: bool = False) -> ExamPlan:
+    """Decide everything about an exam.
+
+    Parameters
+    ----------
+    options : StudyOptions
+    woman : int
+        Number in the population.
+    prior : bool
+        The exam two years before entry: the same breasts, younger, imaged another time.
+
+    Returns
+    -------
+    ExamPlan
+    """
+    drawn = draw_population(options.seed, 1, first=woman, age_range=options.age_range)
+    row = drawn.iloc[0]
+    visited = visit(options, woman, 1).iloc[0]
+    vendor = VENDORS[visited["vendor"]]
+    anatomy = _seed(options, "anatomy", woman)
+    body = np.random.default_rng([*anatomy, 1])
+    habit = habit_of(row, body)
+    texture = texture_of(float(row["texture_score"]), int(body.integers(2**31)), options.exponent)
+    area, volume = float(row["percent_density"]), float(row["volumetric_percent"])
+    date, age = visited["exam_date"], float(row["age"])
+    if prior:
+        area, volume = (float(v[0]) for v in densities_before(drawn, PRIOR_YEARS))
+        date, age = date - pd.Timedelta(days=round(365.25 * PRIOR_YEARS)), age - PRIOR_YEARS
+    exam = _seed(options, "exam", woman)
+    rng = np.random.default_rng([*exam, int(prior)])
+    strength = float(np.exp(_STRENGTH_SD * rng.standard_normal()))
+    views = []
+    for side, view in VIEWS:
+        exposure = expose(habit, vendor, view, gland_fraction=volume / 100, rng=rng)
+        outline = outline_of(habit, side, view, exposure.thickness_mm, vendor, rng)
+        views.append(ViewPlan(side=side, view=view, outline=outline, exposure=exposure))
+    lesions = draw_lesions(np.random.default_rng([*exam, 2]), options.lesions)
+    ratio = float(row["log_ratio_left_right"])
+    return ExamPlan(
+        header=Header(
+            patient_id=patient_id(woman),
+            exam_id=exam_id(woman, prior=prior),
+            study_seed=options.seed,
+            exam_date=date.date(),
+            age=age,
+            site=str(visited["site"]),
+        ),
+        vendor=vendor,
+        pixel_mm=options.pixel_mm if options.pixel_mm is not None else vendor.pixel_mm,
+        anatomy_seed=anatomy,
+        noise_seed=[*exam, 3 + int(prior)],
+        area_percent=_sides(area, ratio, _AREA_RANGE),
+        volumetric_percent=_sides(volume, ratio, _VOLUME_RANGE),
+        texture=texture,
+        processing_strength=strength,
+        views=tuple(views),
+        # What is found at entry was not there two years before.
+        lesions=() if prior else lesions,
+    )
+
+
+def lesion_table(options: StudyOptions, women: list[int]) -> pd.DataFrame:
+    """Where the lesions are in the pictures of a study.
+
+    Parameters
+    ----------
+    options : StudyOptions
+    women : list of int
+        With rendered exams.
+
+    Returns
+    -------
+    DataFrame
+        A row for each lesion and view: ``exam_id``, ``laterality``, ``view``, ``kind``, ``row``,
+        ``column`` and ``radius_px`` in pixels of the file, ``radius_mm``.
+    """
+    names = ("exam_id", "laterality", "view", "kind", "row", "column", "radius_px", "radius_mm")
+    rows = []
+    for woman in women:
+        plan = plan_exam(options, woman)
+        for lesion in plan.lesions:
+            for view in (view for view in plan.views if view.side == lesion.side):
+                row, column, radius = place_of(lesion, view.view, view.outline, plan.pixel_mm)
+                if view.side == "R":
+                    # The file shows a right breast with the chest wall at the right.
+                    column = round(plan.vendor.field_mm[1] / plan.pixel_mm) - 1 - column
+                rows.append(
+                    (
+                        *(plan.header.exam_id, view.side, view.view, lesion.kind),
+                        *(row, column, radius, lesion.radius_mm),
+                    )
+                )
+    return pd.DataFrame(rows, columns=list(names))
+
+
+def _seed(options: StudyOptions, stream: str, woman: int) -> list[int]:
+    return [options.seed, zlib.crc32(stream.encode()), woman]
+
+
+def _sides(mean: float, log_ratio: float, limits: tuple[float, float]) -> dict[str, float]:
+    return {
+        side: float(np.clip(mean * np.exp(sign * log_ratio / 2), *limits))
+        for side, sign in (("L", 1), ("R", -1))
+    }

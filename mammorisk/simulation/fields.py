@@ -1,0 +1,92 @@
+"""Random fields: three-dimensional power laws for parenchyma, octaves of noise for fine detail."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import cv2
+import numpy as np
+import scipy.fft
+from numpy.typing import NDArray
+
+Single = NDArray[np.float32]
+
+
+@lru_cache(maxsize=8)
+def _amplitude(shape: tuple[int, int, int], exponent: float) -> Single:
+    frequency = np.sqrt(
+        sum(
+            np.square(f)
+            for f in np.meshgrid(*(np.fft.fftfreq(n) * n for n in shape), indexing="ij")
+        )
+    )
+    frequency[0, 0, 0] = np.inf
+    amplitude = frequency ** (-exponent / 2)
+    return np.asarray(amplitude / np.sqrt(np.mean(amplitude**2)), dtype=np.float32)
+
+
+def power_law_pair(
+    rng: np.random.Generator, shape: tuple[int, int, int], exponent: float
+) -> tuple[Single, Single]:
+    """Two independent periodic fields whose power falls as 1/f^exponent.
+
+    Parameters
+    ----------
+    rng : Generator
+    shape : tuple of int
+    exponent : float
+        In three dimensions; a projection through the whole field has the same in two (projection
+        takes a slice of the spectrum).
+
+    Returns
+    -------
+    tuple of ndarray of float32, each of ``shape``
+        Mean 0, variance 1 in expectation.
+    """
+    white = rng.standard_normal((2, *shape), dtype=np.float32)
+    spectrum = (white[0] + 1j * white[1]) * _amplitude(shape, round(exponent, 2))
+    field = scipy.fft.ifftn(spectrum, workers=1, overwrite_x=True) * np.sqrt(np.prod(shape))
+    return np.ascontiguousarray(field.real), np.ascontiguousarray(field.imag)
+
+
+def octaves(
+    seed: list[int],
+    shape: tuple[int, int],
+    pixel_mm: float,
+    *,
+    coarsest_mm: float,
+    exponent: float,
+) -> Single:
+    """Fine detail in two dimensions: noise of cells from ``coarsest_mm`` down to the pixels.
+
+    Each octave has its own random numbers on a grid in millimetres, so that a picture of finer
+    pixels shows the same detail and more.
+
+    Parameters
+    ----------
+    seed : list of int
+    shape : (int, int)
+    pixel_mm : float
+    coarsest_mm : float
+        Size of the largest cells.
+    exponent : float
+        Power falls as 1/f^exponent below that size.
+
+    Returns
+    -------
+    ndarray of float32, shape ``shape``
+        Mean 0; the coarsest octave has variance near 1.
+    """
+    total = np.zeros(shape, dtype=np.float32)
+    cell, octave = coarsest_mm, 0
+    while cell >= 2 * pixel_mm or octave == 0:
+        grid = [max(2, int(np.ceil(n * pixel_mm / cell))) for n in shape]
+        rng = np.random.default_rng([*seed, octave])
+        noise = rng.standard_normal(grid, dtype=np.float32)
+        # A grid step is one cell everywhere, whatever the field's size: cut what reaches beyond.
+        size = [round(n * cell / pixel_mm) for n in grid]
+        drawn = cv2.resize(noise, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
+        # Power per octave in two dimensions goes as f^2 / f^exponent.
+        total += drawn[: shape[0], : shape[1]] * np.float32(2.0 ** (octave * (2 - exponent) / 2))
+        cell, octave = cell / 2, octave + 1
+    return total

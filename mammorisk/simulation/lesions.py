@@ -1,0 +1,74 @@
+"""Lesions of known place: masses, calcification clusters, asymmetries, distortions.
+
+Off by default. They are drawn without regard to who has cancer, so that they teach detection and
+tell nothing of risk. Their look is assumed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+KINDS = ("mass", "calcifications", "asymmetry", "distortion")
+_RADIUS_MM = {
+    "mass": (4.0, 11.0),
+    "calcifications": (4.0, 10.0),
+    "asymmetry": (10.0, 20.0),
+    "distortion": (8.0, 15.0),
+}
+
+
+class LesionShares(BaseModel):
+    """Share of exams with a lesion of each kind, 0-1; none by default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mass: float = Field(default=0.0, ge=0, le=1)
+    calcifications: float = Field(default=0.0, ge=0, le=1)
+    asymmetry: float = Field(default=0.0, ge=0, le=1)
+    distortion: float = Field(default=0.0, ge=0, le=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesion:
+    """A lesion in one breast.
+
+    Attributes
+    ----------
+    kind : str
+        One of :data:`KINDS`.
+    side : {"L", "R"}
+    place : (float, float, float)
+        Relative coordinates (:mod:`mammorisk.simulation.anatomy`).
+    radius_mm : float
+    seed : int
+        Of its outline or its specks.
+    """
+
+    kind: str
+    side: str
+    place: tuple[float, float, float]
+    radius_mm: float
+    seed: int
+
+
+def draw_lesions(rng: np.random.Generator, shares: LesionShares) -> tuple[Lesion, ...]:
+    """Lesions of one exam; the same draws are made whatever the shares."""
+    lesions = []
+    for kind in KINDS:
+        chance, side, size, xi, eta, zeta = rng.random(6)
+        seed = int(rng.integers(2**31))
+        if chance < getattr(shares, kind):
+            low, high = _RADIUS_MM[kind]
+            lesions.append(
+                Lesion(
+                    kind=kind,
+                    side="L" if side < 0.5 else "R",
+                    place=(0.25 + 0.45 * xi, -0.4 + 0.8 * eta, -0.4 + 0.8 * zeta),
+                    radius_mm=float(low + (high - low) * size),
+                    seed=seed,
+                )
+            )
+    return tuple(lesions)

@@ -1,0 +1,16 @@
+"""The margins of the simulated population, each with its source or called an assumption."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+
+@cache
+def margins() -> dict[str, Any]:
+    """The margins with their sources, as in ``data/margins.json``; treat as read-only."""
+    text = (files("mammorisk.simulation") / "data" / "margins.json").read_text(encoding="utf-8")
+    table: dict[str, Any] = json.loads(text)
+    return table

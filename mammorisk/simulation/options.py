@@ -1,0 +1,137 @@
+"""What may be chosen about a simulated study, with units, ranges and defaults."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from mammorisk.errors import SimulationError
+from mammorisk.simulation.lesions import LesionShares
+from mammorisk.simulation.vendors import DEFAULT_VENDORS, VENDORS
+
+Design = Literal["cohort", "case-cohort", "nested-case-control"]
+Compression = Literal["none", "jpeg2000"]
+
+
+class Effects(BaseModel):
+    """Hazard ratios of the simulated women; frozen.
+
+    Attributes
+    ----------
+    questionnaire : float, 0-2
+        Power to which the published questionnaire hazard ratios are raised: 1 as published,
+        0 none. The default of 0.9 is assumed: ratios from separate studies, multiplied, spread
+        more than ratios from one.
+    density_hr : float
+        Per SD of volumetric density given age, BMI and the other answers; 0.2-5. Published
+        ratios per SD adjusted for age and BMI are about 1.4-1.6; for volumetric density see
+        Hudson 2018, doi:10.1186/s13058-018-1078-8.
+    texture_hr : float
+        Per SD of texture, independent of density; 0.2-5. Published ratios of texture and
+        deep-learning scores beyond density are about 1.4-1.8; for such a score see Dembrower
+        2020, doi:10.1148/radiol.2019190872.
+    asymmetry_hr : float
+        Per SD of left-right asymmetry, independent of the rest; 0.2-5. Assumed.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    questionnaire: float = Field(default=0.9, ge=0, le=2)
+    density_hr: float = Field(default=1.6, ge=0.2, le=5)
+    texture_hr: float = Field(default=1.8, ge=0.2, le=5)
+    asymmetry_hr: float = Field(default=1.45, ge=0.2, le=5)
+
+
+class StudyOptions(BaseModel):
+    """Options of :func:`mammorisk.simulate`; frozen, and enough to make any woman again.
+
+    Attributes
+    ----------
+    n : int
+        Women of the population, 1 to 50 million.
+    seed : int
+    age_range : (float, float)
+        Ages at entry in years, within 40-80; the last is excluded.
+    effects : Effects
+    follow_up_years : float
+        From the first entry to the end of the study, 1-10.
+    recruitment_years : float
+        Women enter evenly over this time, so that the end of the study censors at different
+        times; less than ``follow_up_years``.
+    loss_per_year : float
+        Rate of loss to follow-up, 0-0.5.
+    design : {"cohort", "case-cohort", "nested-case-control"}
+        Who of the population is in the manifest.
+    subcohort_fraction : float
+        Share of the women drawn into the subcohort of a case-cohort design.
+    controls_per_case : int
+        Of a nested case-control design, 1-20.
+    prior_share : float
+        Share of women with an exam two years before, where they were 40 then.
+    sites : int
+        Number of sites, 1-20; each has its vendor of mammography systems.
+    vendors : tuple of str
+        Names from :data:`~mammorisk.simulation.vendors.VENDORS`, which the sites take in turn.
+    pixel_mm : float or None
+        Pixel spacing of the images, 0.05-2; None is each vendor's own (0.05-0.1).
+    exponent : float
+        Of the spectrum of the parenchymal pattern, 2-4: power falls as 1/f^exponent.
+    for_processing : bool
+        Write the values for processing beside those for presentation.
+    compression : {"none", "jpeg2000"}
+        Of the pixels, lossless.
+    lesions : LesionShares
+        Share of exams with a lesion of each kind; none by default.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    n: int = Field(ge=1, le=50_000_000)
+    seed: int = Field(default=1, ge=0, lt=2**63)
+    age_range: tuple[float, float] = (40.0, 75.0)
+    effects: Effects = Effects()
+    follow_up_years: float = Field(default=8.0, ge=1, le=10)
+    recruitment_years: float = Field(default=2.0, ge=0)
+    loss_per_year: float = Field(default=0.02, ge=0, le=0.5)
+    design: Design = "cohort"
+    subcohort_fraction: float = Field(default=0.05, gt=0, le=1)
+    controls_per_case: int = Field(default=4, ge=1, le=20)
+    prior_share: float = Field(default=0.5, ge=0, le=1)
+    sites: int = Field(default=4, ge=1, le=20)
+    vendors: tuple[str, ...] = DEFAULT_VENDORS
+    pixel_mm: float | None = Field(default=1.0, ge=0.05, le=2)
+    exponent: float = Field(default=3.0, ge=2, le=4)
+    for_processing: bool = False
+    compression: Compression = "none"
+    lesions: LesionShares = LesionShares()
+
+
+def check_options(**values: Any) -> StudyOptions:
+    """The options, or one error that names every one out of range.
+
+    Raises
+    ------
+    SimulationError
+    """
+    try:
+        options = StudyOptions(**values)
+    except ValidationError as error:
+        faults = [
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg'].lower()}"
+            for item in error.errors(include_url=False)
+        ]
+        raise SimulationError("; ".join(faults), remedy="See help(mammorisk.simulate).") from None
+    low, high = options.age_range
+    if not 40 <= low < high <= 80:
+        raise SimulationError(
+            "age_range must rise and lie within 40 to 80", remedy="Give (first, last) in years."
+        )
+    if options.recruitment_years >= options.follow_up_years:
+        raise SimulationError(
+            "recruitment_years must be less than follow_up_years",
+            remedy="Women who enter last must still be followed.",
+        )
+    if not options.vendors or not set(options.vendors) <= set(VENDORS):
+        raise SimulationError(f"vendors must be among {', '.join(VENDORS)}")
+    return options

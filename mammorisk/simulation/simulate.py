@@ -1,0 +1,221 @@
+"""simulate(): a virtual screening study in which every woman's true risk is known."""
+
+from __future__ import annotations
+
+import errno
+import json
+from functools import partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mammorisk._version import __version__
+from mammorisk.errors import OutputError, SimulationError
+from mammorisk.files import write_whole
+from mammorisk.simulation.exam_folders import with_paths, write_exams
+from mammorisk.simulation.exam_plan import lesion_table
+from mammorisk.simulation.lesions import LesionShares
+from mammorisk.simulation.options import (
+    Compression,
+    Design,
+    Effects,
+    StudyOptions,
+    check_options,
+)
+from mammorisk.simulation.progress import OnProgress
+from mammorisk.simulation.study import LESIONS, MANIFEST, TRUTH, WOMEN, Study, study_in_memory
+from mammorisk.simulation.tables import blocks, write_tables
+from mammorisk.simulation.vendors import DEFAULT_VENDORS
+
+_NOTE, _EXAMS = "study.json", "exams"
+_MADE_HERE = {MANIFEST, WOMEN, TRUTH, LESIONS, _NOTE, _EXAMS}
+
+
+def simulate(
+    n: int = 1000,
+    *,
+    seed: int = 1,
+    out: str | Path | None = None,
+    images: int | Literal["all"] = 0,
+    workers: int = 1,
+    age_range: tuple[float, float] = (40.0, 75.0),
+    effects: Effects | dict[str, float] | None = None,
+    follow_up_years: float = 8.0,
+    recruitment_years: float = 2.0,
+    loss_per_year: float = 0.02,
+    design: Design = "cohort",
+    subcohort_fraction: float = 0.05,
+    controls_per_case: int = 4,
+    prior_share: float = 0.5,
+    sites: int = 4,
+    vendors: tuple[str, ...] = DEFAULT_VENDORS,
+    pixel_mm: float | None = 1.0,
+    exponent: float = 3.0,
+    for_processing: bool = False,
+    compression: Compression = "none",
+    lesions: LesionShares | dict[str, float] | None = None,
+    on_progress: OnProgress | None = None,
+) -> Study:
+    """Simulate a screening study with known true risk. The data are simulated, and say so.
+
+    Parameters
+    ----------
+    n : int
+        Women of the population.
+    seed : int
+        Same seed and options, same women, whatever the number of workers; woman i is the same in
+        a larger population.
+    out : path, optional
+        Folder for ``manifest.parquet`` (read by :func:`mammorisk.read_cohort`),
+        ``truth.parquet``, ``study.json`` and the exams. It must be empty, or hold the same study,
+        interrupted or finished: the same call then goes on and ends with identical files.
+        Without it the tables stay in memory and there are no images.
+    images : int or "all"
+        Women of the study whose exams are rendered, drawn at random from its rows, with their
+        prior exams; their weights in the manifest rise to stand for all. The table of every row
+        is then ``women.parquet``.
+    workers : int
+        Processes that render.
+    age_range, effects, follow_up_years, recruitment_years, loss_per_year, design, \
+subcohort_fraction, controls_per_case, prior_share, sites, vendors, pixel_mm, exponent, \
+for_processing, compression, lesions
+        See :class:`~mammorisk.simulation.options.StudyOptions`.
+    on_progress : callable, optional
+        Called with the stage (``"women"``, ``"exams"``), the number done and in all, as
+        :func:`~mammorisk.simulation.progress.show_progress` gives one.
+
+    Returns
+    -------
+    Study
+        ``.cohort``, ``.truth``, ``.women``, ``.population``.
+
+    Raises
+    ------
+    SimulationError
+        Options out of range.
+    OutputError
+        The folder holds something else, cannot be written, or the disk is full.
+    """
+    options = check_options(
+        n=n,
+        seed=seed,
+        age_range=age_range,
+        effects=effects if effects is not None else Effects(),
+        follow_up_years=follow_up_years,
+        recruitment_years=recruitment_years,
+        loss_per_year=loss_per_year,
+        design=design,
+        subcohort_fraction=subcohort_fraction,
+        controls_per_case=controls_per_case,
+        prior_share=prior_share,
+        sites=sites,
+        vendors=vendors,
+        pixel_mm=pixel_mm,
+        exponent=exponent,
+        for_processing=for_processing,
+        compression=compression,
+        lesions=lesions if lesions is not None else LesionShares(),
+    )
+    _check_images(images, out, workers)
+    if out is None:
+        return study_in_memory(options, on_progress)
+    folder = Path(out)
+    try:
+        _write_study(options, images, folder, workers, on_progress)
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        raise OutputError(
+            "the disk is full" if full else f"the study cannot be written ({error.strerror})",
+            where=folder.name,
+            remedy="Check the folder, its rights and the free space; the same call goes on.",
+        ) from None
+    return Study(options=options, folder=folder)
+
+
+def _check_images(images: int | str, out: str | Path | None, workers: int) -> None:
+    if not (images == "all" or (isinstance(images, int) and images >= 0)):
+        raise SimulationError("images is neither a number of exams nor 'all'")
+    if images and out is None:
+        raise SimulationError("images need a folder", remedy="Pass out=.")
+    if workers < 1:
+        raise SimulationError("workers must be at least 1")
+
+
+def _write_study(
+    options: StudyOptions,
+    images: int | Literal["all"],
+    folder: Path,
+    workers: int,
+    on_progress: OnProgress | None,
+) -> None:
+    _claim(folder, _note(options, images))
+    if (folder / MANIFEST).exists():
+        return
+    every = folder / (WOMEN if images else MANIFEST)
+    if not every.exists():
+        write_tables(blocks(options, on_progress), every, folder / TRUTH)
+    if not images:
+        return
+    women = pd.read_parquet(every)
+    truth = pd.read_parquet(folder / TRUTH, columns=["woman", "image_draw"])
+    chosen = _choose_images(truth["image_draw"].to_numpy(), images)
+    numbers = truth["woman"].to_numpy()[chosen].tolist()
+    priors = women["prior_exam_id"].notna().to_numpy()[chosen]
+    exams = [
+        (woman, prior)
+        for woman, has in zip(numbers, priors, strict=True)
+        for prior in ((False, True) if has else (False,))
+    ]
+    write_exams(options, exams, folder / _EXAMS, workers=workers, on_progress=on_progress)
+    if any(options.lesions.model_dump().values()):
+        places = lesion_table(options, numbers)
+        write_whole(folder / LESIONS, partial(places.to_parquet, index=False))
+    pictured = with_paths(women.iloc[chosen], folder / _EXAMS)
+    pictured["weight"] *= len(women) / max(len(chosen), 1)
+    write_whole(folder / MANIFEST, partial(pictured.to_parquet, index=False))
+
+
+def _choose_images(draw: NDArray[np.float64], images: int | Literal["all"]) -> NDArray[np.int64]:
+    """Rows with the smallest draws, in the order of the table."""
+    count = len(draw) if images == "all" else min(images, len(draw))
+    return np.sort(np.argsort(draw, kind="stable")[:count])
+
+
+def _note(options: StudyOptions, images: int | Literal["all"]) -> dict[str, Any]:
+    return {
+        "note": "SIMULATED data: no woman, exam or outcome in this folder is real",
+        "mammorisk": __version__,
+        "options": options.model_dump(mode="json"),
+        "images": images,
+    }
+
+
+def _claim(folder: Path, note: dict[str, Any]) -> None:
+    """Make the folder this study's, or find that it is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / _NOTE
+    if not file.exists():
+        if any(folder.iterdir()):
+            raise OutputError(
+                "the folder is not empty", where=folder.name, remedy="Give a new or empty folder."
+            )
+        text = json.dumps(note, indent=2)
+        write_whole(file, lambda path: path.write_text(text, encoding="utf-8"))
+        return
+    try:
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except ValueError:
+        found = None
+    if found != note:
+        raise OutputError(
+            "the folder holds a study of other options or another version",
+            where=folder.name,
+            remedy="Give the same options to go on with it, or another folder.",
+        )
+    # What a kill in the middle of writing left behind.
+    for stale in folder.glob("*.new"):
+        if stale.name.split(".parquet")[0] + ".parquet" in _MADE_HERE:
+            stale.unlink()

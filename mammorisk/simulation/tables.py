@@ -1,0 +1,175 @@
+"""The tables of a simulated study, made and written in blocks of women: memory is bounded."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mammorisk.files import write_whole
+from mammorisk.questionnaire_fields import FIELDS
+from mammorisk.simulation.draws import uniforms
+from mammorisk.simulation.follow_up import follow
+from mammorisk.simulation.options import StudyOptions
+from mammorisk.simulation.population import draw_population
+from mammorisk.simulation.progress import OnProgress
+from mammorisk.simulation.sampling import case_cohort_weights, nested_case_control_weights
+from mammorisk.simulation.traits import TRAITS
+from mammorisk.simulation.truth import hazards, true_risks
+
+#: Women drawn at a time. Part of what makes files identical: a block is a Parquet row group.
+BLOCK = 25_000
+#: Controls of a nested case-control design are matched on age in bands of this width.
+_MATCHING_YEARS = 5
+
+
+class Block(NamedTuple):
+    """Rows of the study among consecutive women: the table a cohort is read from, and the truth."""
+
+    women: pd.DataFrame
+    truth: pd.DataFrame
+
+
+def patient_id(woman: int) -> str:
+    """Names say that they are simulated."""
+    return f"SIM-{woman:08d}"
+
+
+def exam_id(woman: int, *, prior: bool = False) -> str:
+    """The exam at entry, or the prior exam."""
+    return f"{patient_id(woman)}-{0 if prior else 1}"
+
+
+def blocks(options: StudyOptions, on_progress: OnProgress | None = None) -> Iterator[Block]:
+    """The study in order, a block of the population at a time.
+
+    Parameters
+    ----------
+    options : StudyOptions
+    on_progress : callable, optional
+        Called with "women", how many of the population are done, and how many there are.
+
+    Yields
+    ------
+    Block
+        Only women whom the design samples; possibly none.
+    """
+    weights = _nested_weights(options) if options.design == "nested-case-control" else None
+    for first in range(0, options.n, BLOCK):
+        drawn = _draw(options, first)
+        everything = hazards(drawn, options.effects)
+        followed = follow(drawn, everything, options)
+        if weights is not None:
+            weight = weights[first : first + len(drawn)]
+        elif options.design == "case-cohort":
+            weight = case_cohort_weights(
+                followed["event"].to_numpy(),
+                followed["subcohort"].to_numpy(),
+                options.subcohort_fraction,
+            )
+        else:
+            weight = np.ones(len(drawn))
+        yield _block(drawn, followed, weight, options)
+        if on_progress is not None:
+            on_progress("women", first + len(drawn), options.n)
+
+
+def _draw(options: StudyOptions, first: int) -> pd.DataFrame:
+    return draw_population(
+        options.seed,
+        min(BLOCK, options.n - first),
+        first=first,
+        age_range=options.age_range,
+    )
+
+
+def _nested_weights(options: StudyOptions) -> NDArray[np.float64]:
+    """Risk sets span the whole population, so its follow-up is made first, without the rest."""
+    parts = []
+    for first in range(0, options.n, BLOCK):
+        drawn = _draw(options, first)
+        followed = follow(drawn, hazards(drawn, options.effects), options)
+        band = (drawn["age"].to_numpy() // _MATCHING_YEARS).astype(np.int64)
+        parts.append((followed["time"].to_numpy(), followed["event"].to_numpy(), band))
+    time, event, band = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    # One number of its own stream seeds the draw of controls.
+    seed = int(uniforms(options.seed, "controls", 0, 1, 4)[0, 0] * 2**53)
+    return nested_case_control_weights(
+        time, event, band, options.controls_per_case, np.random.default_rng(seed)
+    )
+
+
+def _block(
+    drawn: pd.DataFrame,
+    followed: pd.DataFrame,
+    weight: NDArray[np.float64],
+    options: StudyOptions,
+) -> Block:
+    rows = np.flatnonzero(weight > 0)
+    drawn, followed = drawn.iloc[rows], followed.iloc[rows]
+    patient = [patient_id(woman) for woman in drawn.index]
+    exam = [exam_id(woman) for woman in drawn.index]
+    prior = [
+        f"{name}-0" if has else None for name, has in zip(patient, followed["prior"], strict=True)
+    ]
+    keys = pd.DataFrame({"patient_id": patient, "exam_id": exam}, index=drawn.index, dtype=object)
+    women = pd.concat(
+        [
+            keys,
+            drawn[[name for name in drawn.columns if name in FIELDS]],
+            followed[["time", "event"]],
+            pd.DataFrame({"weight": weight[rows]}, index=drawn.index),
+            followed[["exam_date", "site", "vendor"]],
+            pd.DataFrame({"prior_exam_id": pd.array(prior, dtype="string")}, index=drawn.index),
+        ],
+        axis=1,
+    )
+    truth = pd.concat(
+        [
+            keys,
+            pd.DataFrame({"woman": drawn.index.to_numpy()}, index=drawn.index),
+            true_risks(drawn, options.effects),
+            followed[["years_to_cancer", "years_to_death"]],
+            drawn[list(TRAITS)],
+            followed[["image"]].rename(columns={"image": "image_draw"}),
+        ],
+        axis=1,
+    )
+    return Block(women.reset_index(drop=True), truth.reset_index(drop=True))
+
+
+def write_tables(stream: Iterator[Block], women_file: Path, truth_file: Path) -> None:
+    """Write both tables of a study; each appears whole, and the women's last.
+
+    Raises
+    ------
+    OSError
+        They cannot be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    def write_both(women_path: Path, truth_path: Path) -> None:
+        writers: list[pq.ParquetWriter] = []
+        try:
+            for block in stream:
+                tables = [pa.Table.from_pandas(part, preserve_index=False) for part in block]
+                if not writers:
+                    for path, table in zip((women_path, truth_path), tables, strict=True):
+                        writers.append(pq.ParquetWriter(path, table.schema))
+                for writer, table in zip(writers, tables, strict=True):
+                    writer.write_table(table.cast(writer.schema))
+        finally:
+            for writer in writers:
+                writer.close()
+
+    write_whole(
+        women_file,
+        lambda women_path: write_whole(
+            truth_file, lambda truth_path: write_both(women_path, truth_path)
+        ),
+    )
