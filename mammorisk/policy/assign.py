@@ -1,0 +1,202 @@
+"""Giving each woman her group under a policy, and what is to be said of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mammorisk.policy.grid import UNDETERMINED, Axis
+from mammorisk.policy.policy import Policy, Quantity
+from mammorisk.policy.ranks import ranks
+from mammorisk.policy.reading import ages, column, fractions, level_cells, risks_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assignment:
+    """Groups of the women of a table, one entry a row.
+
+    Attributes
+    ----------
+    policy : Policy
+    group : ndarray of int
+        Position in ``policy.groups``; their number for "excluded", -1 for "cannot be told".
+    rule : ndarray of int
+        Rule (or, from their number on, exclusion) met; -1 where several lead to the same group.
+    unknown : ndarray of int
+        Bit i is set where the i-th axis of the policy's grid matters and is not known.
+    assumed : ndarray of int
+        Bit i is set where the i-th field of the policy was assumed.
+    near : ndarray of bool
+        The group would be another one within the risk's interval.
+    age : ndarray of float
+    """
+
+    policy: Policy
+    group: NDArray[np.int16]
+    rule: NDArray[np.int16]
+    unknown: NDArray[np.int64]
+    assumed: NDArray[np.int64]
+    near: NDArray[np.bool_]
+    age: NDArray[np.floating]
+
+    @property
+    def has_group(self) -> NDArray[np.bool_]:
+        """Rows the policy speaks of."""
+        return (self.group >= 0) & (self.group < len(self.policy.groups))
+
+
+def assign(
+    policy: Policy, risks: pd.DataFrame, other: pd.DataFrame | None, near_margin: float
+) -> Assignment:
+    """Find the group of every row.
+
+    Parameters
+    ----------
+    policy : Policy
+    risks : DataFrame
+    other : DataFrame or None
+        Fields, in the rows of ``risks``.
+    near_margin : float
+        Relative half-width taken where the table has no interval of a risk.
+
+    Returns
+    -------
+    Assignment
+
+    Raises
+    ------
+    PolicyError
+        The table lacks the risk the policy cuts, or holds values that cannot be.
+    """
+    grid = policy.grid
+    axes = {axis.name: axis for axis in grid.axes}
+    age = ages(risks, other)
+    cells = {"age": axes["age"].locate(age)}
+    assumed = np.zeros(len(risks), dtype=np.int64)
+    for bit, (name, use) in enumerate(policy.fields.items()):
+        found = level_cells(column(name, risks, other), use, name, len(risks))
+        if use.assume is not None:
+            assumed |= (found < 0).astype(np.int64) << bit
+            found = np.where(found < 0, use.levels.index(use.assume), found)
+        cells[name] = found
+    nowhere = np.full(len(risks), UNDETERMINED, dtype=np.intp)
+    eligible = grid.find(cells | dict.fromkeys(policy.quantities, nowhere))[0] != grid.n_groups
+    values = {
+        name: _values(quantity, risks, age, eligible, policy.id)
+        for name, quantity in policy.quantities.items()
+    }
+    cells |= {name: axes[name].locate(value) for name, value in values.items()}
+    group, rule = _settle(policy, cells)
+    unknown = np.zeros(len(risks), dtype=np.int64)
+    for bit, axis in enumerate(grid.axes):
+        if axis.size > 1:
+            unknown |= (cells[axis.name] < 0).astype(np.int64) << bit
+    near = np.zeros(len(risks), dtype=bool)
+    for name, quantity in policy.quantities.items():
+        for end in _interval(quantity, values[name], risks, near_margin):
+            moved = cells | {name: axes[name].locate(end)}
+            near |= _settle(policy, moved)[0] != group
+    return Assignment(
+        policy=policy,
+        group=group,
+        rule=rule,
+        unknown=unknown,
+        assumed=assumed,
+        near=near,
+        age=age,
+    )
+
+
+def _settle(
+    policy: Policy, cells: dict[str, NDArray[np.intp]]
+) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
+    """Group and rule; a woman without a risk is never in the least intensive group.
+
+    She may be in another one where her risk does not matter (a carrier, say), but a missing risk
+    must not read as a low one even where the policy's own rules would let it.
+    """
+    group, rule = policy.grid.find(cells)
+    for name in policy.quantities:
+        silent = (cells[name] < 0) & (group == 0)
+        group = np.where(silent, np.int16(UNDETERMINED), group)
+        rule = np.where(silent, np.int16(UNDETERMINED), rule)
+    return group, rule
+
+
+def _values(
+    quantity: Quantity,
+    risks: pd.DataFrame,
+    age: NDArray[np.floating],
+    eligible: NDArray[np.bool_],
+    where: str,
+) -> NDArray[np.floating]:
+    """The quantity of each row: a risk, or a rank given in the table or taken within it."""
+    if quantity.scale == "absolute":
+        return risks_of(quantity, risks, age, where)
+    if quantity.column in risks.columns:
+        return fractions(risks[quantity.column], quantity.column)
+    risk = risks_of(quantity, risks, age, where)
+    return ranks(risk, eligible, age if quantity.scale == "age_percentile" else None)
+
+
+def _interval(
+    quantity: Quantity, value: NDArray[np.floating], risks: pd.DataFrame, margin: float
+) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
+    """Lower and upper end of what a risk may be; the relative margin where none is given.
+
+    A rank has no interval of its own: the margin is taken of the share above it.
+    """
+    if quantity.scale != "absolute":
+        half = margin * (1 - value)
+        return np.maximum(value - half, 0), value + half
+    ends = []
+    for name, factor in (("lower", 1 - margin), ("upper", 1 + margin)):
+        end = value * np.asarray(factor, dtype=value.dtype)
+        given = f"{quantity.column}_{name}"
+        if given in risks.columns:
+            told = fractions(risks[given], given)
+            end = np.where(np.isnan(told), end, told).astype(value.dtype)
+        ends.append(np.where(np.isnan(value), np.nan, end).astype(value.dtype))
+    return np.minimum(ends[0], value), np.maximum(ends[1], value)
+
+
+def rule_words(policy: Policy, number: int) -> str:
+    """Why a woman has her group: the conditions of the rule she met."""
+    rule = policy.rules[number]
+    axes = {axis.name: axis for axis in policy.grid.axes}
+    parts = [_condition(policy, axes[name], wanted) for name, wanted in rule.when.items()]
+    return "; ".join(part for part in parts if part) or "every woman"
+
+
+def _condition(policy: Policy, axis: Axis, wanted: object) -> str:
+    if axis.levels is not None:
+        levels = list(wanted) if isinstance(wanted, (list, tuple)) else [wanted]
+        use = policy.fields[axis.name]
+        name = axis.name.replace("_", " ")
+        if isinstance(levels[0], bool):
+            # The common "none of that" is what the cautions speak of where it was assumed.
+            return "" if levels == [use.assume] else f"{name}: {'yes' if levels[0] else 'no'}"
+        return "" if use.assume in levels else f"{name}: {' or '.join(map(str, levels))}"
+    assert isinstance(wanted, (list, tuple))
+    low, high = wanted
+    percent = axis.name != "age"
+    words = policy.quantities[axis.name].words if percent else "age"
+    ends = [
+        f"{sign} {f'{100 * end:.6g}%' if percent else f'{end:g}'}"
+        for sign, end in ((">=", low), ("<", high))
+        if end is not None
+    ]
+    return f"{words} {' and '.join(ends)}"
+
+
+def unknown_words(policy: Policy, pattern: int) -> list[str]:
+    """Names of what is not known in a row."""
+    words = []
+    for bit, axis in enumerate(policy.grid.axes):
+        if pattern >> bit & 1:
+            quantity = policy.quantities.get(axis.name)
+            words.append(quantity.words if quantity else axis.name.replace("_", " "))
+    return words

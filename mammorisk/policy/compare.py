@@ -1,0 +1,376 @@
+"""compare_policies(): what several policies would do for the same women."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from itertools import combinations
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mammorisk.errors import PolicyError
+from mammorisk.policy.assign import Assignment, assign
+from mammorisk.policy.group import MAMMOGRAPHY
+from mammorisk.policy.library import load_policy
+from mammorisk.policy.matching import match_models
+from mammorisk.policy.policy import Policy
+from mammorisk.policy.proportion import Estimate, Sample, count_women
+from mammorisk.policy.reading import as_table, beside, numbers
+from mammorisk.policy.stratify import NEAR_MARGIN, NOT_APPLICABLE, NOTICE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+#: Yardsticks every comparison has.
+YARDSTICKS = ("annual", "biennial")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyComparison:
+    """What several policies would do for the same women. Not care advice.
+
+    Attributes
+    ----------
+    summary : DataFrame
+        One row a policy. ``share_applicable`` of the women; among those, per 1,000 women and
+        year, ``mammograms`` and ``mri`` (at the shortest interval a policy allows),
+        ``mammograms_least`` (at the longest), with ``_lower`` and ``_upper``; ``of_annual`` and
+        ``of_biennial``, mammograms as a share of what annual and biennial screening of the same
+        women take; ``note`` where a policy does not state an interval.
+    categories : DataFrame
+        One row a policy and category, from least to most intensive: women, their share,
+        cancers, the share of cancers, with intervals; interval in months.
+    intervals : DataFrame
+        The same by months between imaging visits.
+    reclassification : DataFrame
+        Long: for each pair of policies, how many women (and cancers) are in each pair of
+        categories; :meth:`crosstab` lays one pair out.
+    level : float
+    notes : list of str
+    """
+
+    summary: pd.DataFrame
+    categories: pd.DataFrame
+    intervals: pd.DataFrame
+    reclassification: pd.DataFrame
+    level: float
+    notes: list[str] = field(default_factory=list)
+
+    def crosstab(self, one: str, other: str, of: str = "women") -> pd.DataFrame:
+        """Women (or cancers) by category under two policies.
+
+        Parameters
+        ----------
+        one, other : str
+            Policy ids: rows and columns.
+        of : {"women", "cancers"}
+
+        Returns
+        -------
+        DataFrame
+
+        Raises
+        ------
+        PolicyError
+            A policy that was not compared, or cancers without outcomes.
+        """
+        order: dict[str, list[str]] = {
+            str(name): list(part["category"]) for name, part in self.categories.groupby("policy")
+        }
+        for name in (one, other):
+            if name not in order or one == other:
+                raise PolicyError(
+                    f"{one!r} and {other!r} are not two policies of this comparison",
+                    remedy=f"Compared: {', '.join(order)}.",
+                )
+        long = self.reclassification
+        if of not in long.columns or long[of].isna().all():
+            raise PolicyError(
+                f"the comparison does not count {of}", remedy="Compare with a cohort's outcomes."
+            )
+        forward = long[(long["policy"] == one) & (long["other_policy"] == other)]
+        if forward.empty:
+            return self.crosstab(other, one, of).T
+        table = forward.pivot(index="category", columns="other_category", values=of)
+        return table.loc[
+            [c for c in order[one] if c in table.index],
+            [c for c in order[other] if c in table.columns],
+        ].rename_axis(index=one, columns=other)
+
+    def plot(self) -> Figure:
+        """Examinations a year, and where women and cancers fall, by policy."""
+        from mammorisk.policy.plot import plot_comparison
+
+        return plot_comparison(self)
+
+    def _repr_html_(self) -> str:
+        parts = [f"<p>{NOTICE}</p>"]
+        for title, table in (
+            ("Per 1,000 women and year", self.summary),
+            ("Categories", self.categories),
+        ):
+            parts += [f"<h4>{title}</h4>", table.to_html(index=False, float_format="{:.3g}".format)]
+        parts += [f"<p>{escape(note)}</p>" for note in self.notes]
+        return "\n".join(parts)
+
+
+def compare_policies(
+    risks: pd.DataFrame,
+    cohort: object = None,
+    policies: Sequence[str | Path | Policy] = ("nccn-2026", "mypebs", "wisdom"),
+    *,
+    years: float | None = None,
+    model_family: str | Mapping[str, str] | None = None,
+    level: float = 0.95,
+) -> PolicyComparison:
+    """Compare surveillance policies on the same women, against annual and biennial screening.
+
+    Parameters
+    ----------
+    risks : DataFrame
+        As for :func:`stratify`; one row an exam.
+    cohort : Cohort or DataFrame, optional
+        Fields, and outcomes: ``time`` (years), ``event`` (1 = breast cancer), optionally
+        ``weight``. Without ``event`` no cancers are counted.
+    policies : sequence of str, path or Policy
+    years : float, optional
+        Count cancers within so many years of the exam; default, within the follow-up.
+    model_family : str or dict, optional
+        As for :func:`stratify`.
+    level : float
+        Of the confidence intervals.
+
+    Returns
+    -------
+    PolicyComparison
+
+    Notes
+    -----
+    Rates are those of a policy followed by every woman it applies to, at her present age; women
+    it does not apply to count in ``share_applicable`` alone. Shares of cancers are shares of
+    those observed, as in a table of cases; they do not say how many a policy would detect, and
+    are not corrected for censoring. Intervals are Wilson's for shares and normal for rates, both
+    with weights and with repeated exams of a woman taken into account.
+
+    Raises
+    ------
+    PolicyError
+        As :func:`stratify`; no policy; two with one id; faulty outcomes.
+    """
+    risks = as_table(risks)
+    if isinstance(policies, (str, Path, Policy)):
+        policies = [policies]
+    chosen = {policy.id: policy for policy in map(load_policy, policies)}
+    if len(chosen) < len(policies) or not chosen:
+        raise PolicyError(
+            "policies must be at least one, each with its own id", remedy="Rename one."
+        )
+    if len(risks) == 0:
+        raise PolicyError("the risks table has no rows")
+    other = None if cohort is None else beside(risks, cohort)
+    weight, cancer, notes = _outcomes(risks, other, years)
+    woman = _women(risks)
+    if count_women(woman) < len(risks):
+        notes.append("women have several exams: rows are exams, intervals are by woman")
+    sample = Sample(weight=weight, woman=woman, level=level)
+    chosen |= {name: load_policy(name) for name in YARDSTICKS if name not in chosen}
+    found = {}
+    for name, policy in chosen.items():
+        match = match_models(policy, risks, model_family, None)
+        if "off-label" in match.match:
+            notes.append(f"{name}: off-label for a model of the table")
+        found[name] = assign(policy, risks, other, NEAR_MARGIN)
+    return PolicyComparison(
+        summary=pd.DataFrame([_summary(one, sample) for one in found.values()]),
+        categories=pd.concat(
+            [_shares(one, _categories(one), sample, cancer) for one in found.values()],
+            ignore_index=True,
+        ),
+        intervals=pd.concat(
+            [_shares(one, _intervals(one), sample, cancer) for one in found.values()],
+            ignore_index=True,
+        ).rename(columns={"category": "interval"}),
+        reclassification=_reclassification(found, weight, cancer),
+        level=level,
+        notes=notes,
+    )
+
+
+def _women(risks: pd.DataFrame) -> NDArray[np.intp]:
+    """A number for each woman; a row without ``patient_id`` is a woman of its own."""
+    if "patient_id" not in risks.columns:
+        return np.arange(len(risks))
+    code = pd.factorize(risks["patient_id"])[0]
+    nobody = code < 0
+    code[nobody] = code.max() + 1 + np.arange(nobody.sum())
+    return code
+
+
+def _outcomes(
+    risks: pd.DataFrame, other: pd.DataFrame | None, years: float | None
+) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None, list[str]]:
+    """Weights, who got cancer (None: not known for anyone), and what to say of it."""
+    table = risks if other is None or "event" not in other.columns else other
+    n = len(table)
+    notes: list[str] = []
+    weight = np.ones(n)
+    if "weight" in table.columns:
+        weight = numbers(table["weight"], "weight").astype(float)
+        bad = ~(weight >= 0) | np.isinf(weight)
+        if bad.any():
+            notes.append(f"{int(bad.sum())} rows without a usable weight do not count")
+            weight = np.where(bad, 0.0, weight)
+    if "event" not in table.columns:
+        return weight, None, [*notes, "no outcomes: cancers are not counted"]
+    event = numbers(table["event"], "event")
+    if not np.isin(event[~np.isnan(event)], (0, 1, 2)).all():
+        raise PolicyError("event must be 0 (censored), 1 (cancer) or 2 (competing)", where="event")
+    cancer = event == 1
+    if np.isnan(event).any():
+        notes.append(f"{int(np.isnan(event).sum())} rows without an outcome count as no cancer")
+    if years is not None:
+        if "time" not in table.columns:
+            raise PolicyError("cancers within years need the column time", where="time")
+        cancer &= numbers(table["time"], "time") <= years
+    when = "in the follow-up" if years is None else f"within {years:g} years"
+    notes.append(f"{int(cancer.sum())} cancers {when}; shares are of the cancers observed")
+    return weight, cancer, notes
+
+
+def _summary(found: Assignment, sample: Sample) -> dict[str, object]:
+    policy = found.policy
+    groups = list(policy.groups.values())
+    has = found.has_group
+    place = np.where(has, found.group, 0)
+    starts = np.array([0.0 if g.start_age is None else g.start_age for g in groups])
+    started = ~(found.age < starts[place])
+
+    def rate(modalities: tuple[str, ...], *, longest: bool = False) -> Estimate:
+        by_group = np.array([g.per_year(modalities, longest=longest) for g in groups])
+        return sample.mean(np.where(started, 1000 * by_group[place], 0.0), has)
+
+    mammograms, mri = rate(MAMMOGRAPHY), rate(("mri",))
+    silent = [
+        what
+        for what, one in (("mammography", mammograms), ("MRI", mri))
+        if has.any() and np.isnan(one.value)
+    ]
+    row: dict[str, object] = {"policy": policy.id, "version": policy.version}
+    row |= _named("share_applicable", sample.share(has, np.ones(len(has), dtype=bool)))
+    row |= _named("mammograms", mammograms)
+    row["mammograms_least"] = rate(MAMMOGRAPHY, longest=True).value
+    row |= _named("mri", mri)
+    row["of_annual"] = mammograms.value / 1000
+    row["of_biennial"] = mammograms.value / 500
+    row["note"] = f"no interval of {' and '.join(silent)} stated for some group" if silent else ""
+    return row
+
+
+def _named(name: str, estimate: Estimate) -> dict[str, float]:
+    return {
+        name: estimate.value,
+        f"{name}_lower": estimate.lower,
+        f"{name}_upper": estimate.upper,
+    }
+
+
+def _categories(found: Assignment) -> pd.Categorical[str]:
+    """Category of each row, ordered as in the policy."""
+    groups = found.policy.groups
+    names = [group.category or name for name, group in groups.items()]
+    order = pd.Index([*dict.fromkeys(names), NOT_APPLICABLE])
+    codes = np.append(order.get_indexer(pd.Index(names)), len(order) - 1)
+    place = np.where(found.has_group, found.group, len(names))
+    return pd.Categorical.from_codes(codes[place], categories=order, ordered=True)
+
+
+def _intervals(found: Assignment) -> pd.Categorical[str]:
+    """Months between imaging visits of each row, in words, longest first."""
+    groups = list(found.policy.groups.values())
+    words = []
+    timed = set()
+    for group in groups:
+        span = group.interval_range
+        if group.no_screening or span is None:
+            words.append("no screening" if group.no_screening else "not stated")
+        else:
+            words.append(_months(span))
+            timed.add((span, words[-1]))
+    longest_first = [word for _, word in sorted(timed, reverse=True)]
+    order = pd.Index(["no screening", *longest_first, "not stated", NOT_APPLICABLE])
+    codes = np.append(order.get_indexer(pd.Index(words)), len(order) - 1)
+    starts = np.array([g.start_age or 0.0 for g in groups] + [0.0])
+    place = np.where(found.has_group, found.group, len(groups))
+    code = np.where(found.age < starts[place], 0, codes[place])
+    return pd.Categorical.from_codes(code, categories=order, ordered=True)
+
+
+def _months(span: tuple[float, float]) -> str:
+    low, high = span
+    return f"{low:g} months" if low == high else f"{low:g}-{high:g} months"
+
+
+def _shares(
+    found: Assignment,
+    by: pd.Categorical[str],
+    sample: Sample,
+    cancer: NDArray[np.bool_] | None,
+) -> pd.DataFrame:
+    rows = []
+    codes = np.asarray(by.codes)
+    everyone = np.ones(len(codes), dtype=bool)
+    for code, name in enumerate(by.categories):
+        inside = codes == code
+        if not inside.any() and name not in found.policy.groups:
+            continue
+        row: dict[str, object] = {
+            "policy": found.policy.id,
+            "category": name,
+            "women": count_women(sample.woman[inside]),
+        }
+        row |= _named("share_of_women", sample.share(inside, everyone))
+        row["cancers"] = np.nan if cancer is None else int((inside & cancer).sum())
+        among = np.zeros(len(codes), dtype=bool) if cancer is None else cancer
+        row |= _named("share_of_cancers", sample.share(inside, among))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def _reclassification(
+    found: Mapping[str, Assignment],
+    weight: NDArray[np.float64],
+    cancer: NDArray[np.bool_] | None,
+) -> pd.DataFrame:
+    """Counts of rows (weighted where there are weights) in each pair of categories."""
+    rows = []
+    named = {name: _categories(one) for name, one in found.items() if name not in YARDSTICKS}
+    for one, other in combinations(named, 2):
+        first, second = named[one], named[other]
+        width = len(second.categories)
+        pair = first.codes.astype(int) * width + second.codes
+        size = len(first.categories) * width
+        women = np.bincount(pair, weights=weight, minlength=size)
+        cancers = (
+            np.full(size, np.nan)
+            if cancer is None
+            else np.bincount(pair, weights=weight * cancer, minlength=size)
+        )
+        rows.append(
+            pd.DataFrame(
+                {
+                    "policy": one,
+                    "category": np.repeat(first.categories, width),
+                    "other_policy": other,
+                    "other_category": np.tile(second.categories, len(first.categories)),
+                    "women": women,
+                    "cancers": cancers,
+                }
+            )
+        )
+    columns = ["policy", "category", "other_policy", "other_category", "women", "cancers"]
+    return pd.concat(rows, ignore_index=True) if rows else pd.DataFrame(columns=columns)

@@ -1,0 +1,237 @@
+"""stratify(): what a surveillance policy would do for each woman of a risks table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mammorisk.errors import PolicyError
+from mammorisk.policy.assign import Assignment, assign, rule_words, unknown_words
+from mammorisk.policy.library import load_policy, thresholds
+from mammorisk.policy.matching import Match, match_models
+from mammorisk.policy.policy import Policy
+from mammorisk.policy.reading import as_table, beside
+
+#: Told with every result (reference: even cleared devices give no care recommendations).
+NOTICE = "Research software: what a published policy says, not care advice."
+NOT_APPLICABLE = "not_applicable"
+#: A risk without an interval is near a cut point that lies within this relative distance of it.
+#: An assumption.
+NEAR_MARGIN = 0.1
+
+COLUMNS = (
+    "category",
+    "label",
+    "modality",
+    "interval_months",
+    "interval_months_max",
+    "start_age",
+    "strength",
+    "reason",
+    "near_threshold",
+    "policy_model_match",
+    "cautions",
+    "status",
+    "unverified",
+    "policy",
+    "policy_version",
+    "source",
+    "read_on",
+    "notice",
+)
+
+
+def stratify(
+    risks: pd.DataFrame,
+    policy: str | Path | Policy = "nccn-2026",
+    cohort: object = None,
+    *,
+    model_family: str | Mapping[str, str] | None = None,
+    recalibrated: bool | None = None,
+    near_margin: float = NEAR_MARGIN,
+    cuts: Sequence[float] | None = None,
+    horizon: float | Literal["lifetime"] = 5,
+) -> pd.DataFrame:
+    """Apply a surveillance policy to predicted risks. Not care advice.
+
+    Parameters
+    ----------
+    risks : DataFrame
+        One row an exam: ``model``, ``risk_5y`` ... as fractions of 1, optionally with
+        ``risk_5y_lower`` and ``risk_5y_upper``, ``risk_5y_percentile`` or
+        ``risk_5y_age_percentile``, and fields such as ``age``.
+    policy : str, path or Policy
+        An id of :func:`policies`, a file of the same schema, or ``"thresholds"`` with ``cuts``.
+    cohort : Cohort or DataFrame, optional
+        Age, density and the other fields a policy looks at, matched on ``patient_id`` and
+        ``exam_id``, else on the index. Where a field is in both, this one is taken.
+    model_family : str or dict of model name to str, optional
+        ``ModelCard.family`` of the model(s).
+    recalibrated : bool, optional
+        Whether the risks were recalibrated locally; said of each row unless True.
+    near_margin : float
+        Relative distance from a cut point within which a risk without interval is near it.
+    cuts, horizon
+        For ``policy="thresholds"``; see :func:`thresholds`.
+
+    Returns
+    -------
+    DataFrame
+        The columns of ``risks`` and
+
+        - ``category``, ``label``, ``modality`` (actions joined by ``"; "``), ``interval_months``
+          and ``interval_months_max`` (months between imaging visits, NaN where none is stated or
+          planned), ``start_age`` (years, NaN where not stated), ``strength``;
+        - ``reason``: the rule met, or why the policy does not apply;
+        - ``near_threshold``: another group lies within the interval of the risk; NA where the
+          policy does not apply;
+        - ``policy_model_match``: ``"exact"``, ``"same-family"``, ``"off-label"``, or missing where
+          the policy uses no model; ``cautions`` about model, assumed fields and calibration;
+        - ``status`` (``"verify"`` where a figure behind the row was not checked against its
+          primary source, named in ``unverified``), ``policy``, ``policy_version``, ``source``,
+          ``read_on`` and ``notice``.
+
+        A woman the policy leaves out, or whose group cannot be told from what is known, has the
+        category ``"not_applicable"`` and nothing else said; an unknown risk or field is never
+        taken as low. A group that does not depend on what is unknown is given.
+
+    Raises
+    ------
+    PolicyError
+        No such policy; it forbids the model; the table lacks its horizon; risks outside [0, 1].
+    """
+    chosen = resolve(policy, cuts, horizon)
+    risks = as_table(risks)
+    other = None if cohort is None else beside(risks, cohort)
+    if not 0 <= near_margin < 1:
+        raise PolicyError("near_margin must lie in [0, 1)", where="near_margin")
+    match = match_models(chosen, risks, model_family, recalibrated)
+    found = assign(chosen, risks, other, near_margin)
+    kept = risks.drop(columns=[name for name in COLUMNS if name in risks.columns])
+    added = _columns(found, match, risks.index)
+    result = pd.concat([kept, added], axis=1)
+    result.attrs = {**risks.attrs, "notice": NOTICE}
+    return result
+
+
+def resolve(
+    policy: str | Path | Policy, cuts: Sequence[float] | None, horizon: float | Literal["lifetime"]
+) -> Policy:
+    """The policy asked for; ``thresholds`` is made of its cut points."""
+    if cuts is None:
+        return load_policy(policy)
+    if policy != "thresholds":
+        raise PolicyError(
+            "cuts belong to the policy thresholds alone",
+            remedy='Pass policy="thresholds", or leave cuts out.',
+        )
+    return thresholds(cuts, horizon=horizon)
+
+
+def _columns(found: Assignment, match: Match, index: pd.Index) -> pd.DataFrame:
+    policy = found.policy
+    groups = list(policy.groups.items())
+    has = found.has_group
+    # The last entry of every list serves the rows without a group.
+    place = np.where(has, found.group, len(groups))
+    ranges = [group.interval_range or (np.nan, np.nan) for _, group in groups]
+    starts = [np.nan if group.start_age is None else group.start_age for _, group in groups]
+    doubts = [[*policy.unverified, *group.unverified] for _, group in groups]
+    read = sorted({str(source.read_on) for source in policy.sources if source.read_on})
+    status = ["verify" if doubt or policy.status == "verify" else policy.status for doubt in doubts]
+    n = len(place)
+    table: dict[str, Any] = {
+        "category": _text([group.category or name for name, group in groups] + [NOT_APPLICABLE]),
+        "label": _text([group.label for _, group in groups] + ["Policy does not apply"]),
+        "modality": _text([group.modality for _, group in groups] + [None]),
+        "interval_months": np.array([low for low, _ in ranges] + [np.nan]),
+        "interval_months_max": np.array([high for _, high in ranges] + [np.nan]),
+        "start_age": np.array([*starts, np.nan]),
+        "strength": _text([policy.strength] * len(groups) + [None]),
+        "status": _text([*status, policy.status]),
+        "unverified": _text(["; ".join(doubt) for doubt in doubts] + [""]),
+    }
+    columns = {name: values[place] for name, values in table.items()}
+    columns["reason"] = _reasons(found, has)
+    near = pd.array(found.near, dtype="boolean")
+    near[~has] = pd.NA
+    columns["near_threshold"] = near
+    columns["policy_model_match"] = _text(match.match)[match.code]
+    columns["cautions"] = _cautions(found, match, has)
+    for name, value in {
+        "policy": policy.id,
+        "policy_version": policy.version,
+        "source": "; ".join(source.cite for source in policy.sources),
+        "read_on": ", ".join(read) or None,
+        "notice": NOTICE,
+    }.items():
+        columns[name] = _text([value])[np.zeros(n, dtype=int)]
+    return pd.DataFrame(columns, index=index)[list(COLUMNS)]
+
+
+def _text(words: Sequence[str | None]) -> pd.api.extensions.ExtensionArray:
+    return pd.array(list(words), dtype="str")
+
+
+def _reasons(found: Assignment, has: NDArray[np.bool_]) -> pd.api.extensions.ExtensionArray:
+    """The rule met; the exclusion; or what would have to be known."""
+    policy = found.policy
+    rules = [rule_words(policy, i) for i in range(len(policy.rules))]
+    single = _text([*rules, *policy.exclusion_reasons, None])[found.rule]
+    several = found.rule < 0
+    if not several.any():
+        return single
+    excluded = found.group == len(policy.groups)
+    kind = np.where(has, 0, np.where(excluded, 1, 2))
+
+    def word(key: int) -> str:
+        pattern, which = divmod(key, 3)
+        names = " and ".join(unknown_words(policy, pattern)) or "the values"
+        return (
+            f"the same group whatever the {names}, not known",
+            f"left out whatever the {names}, not known",
+            f"not known: {names}",
+        )[which]
+
+    told = _by_code(found.unknown * 3 + kind, word)
+    single[several] = told[several]
+    return single
+
+
+def _cautions(
+    found: Assignment, match: Match, has: NDArray[np.bool_]
+) -> pd.api.extensions.ExtensionArray:
+    """What to know of the model and of assumed fields, for the rows that have a group."""
+    fields = list(found.policy.fields.items())
+    n_models = len(match.cautions)
+
+    def word(key: int) -> str:
+        if key < 0:
+            return ""
+        pattern, model = divmod(key, n_models)
+        names = [
+            f"{name.replace('_', ' ')} {_level(use.assume)}"
+            for bit, (name, use) in enumerate(fields)
+            if pattern >> bit & 1
+        ]
+        notes = [f"not known, assumed: {', '.join(names)}"] if names else []
+        return "; ".join([*match.cautions[model], *notes])
+
+    return _by_code(np.where(has, found.assumed * n_models + match.code, -1), word)
+
+
+def _level(value: bool | str | None) -> str:
+    return ("no", "yes")[value] if isinstance(value, bool) else str(value)
+
+
+def _by_code(
+    codes: NDArray[np.int64], word: Callable[[int], str]
+) -> pd.api.extensions.ExtensionArray:
+    """A text a row, made once for each distinct code."""
+    place, distinct = pd.factorize(codes)
+    return _text([word(int(code)) for code in distinct])[place]
