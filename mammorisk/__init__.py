@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from mammorisk.acquisition import Acquisition
     from mammorisk.batch import predict_to_file
     from mammorisk.cohort import Cohort
+    from mammorisk.evaluating import evaluate
     from mammorisk.exam import Exam, View
     from mammorisk.imaging.plot import plot_exam
     from mammorisk.io import Limits, read_cohort, read_exam
     from mammorisk.model import load_model, models
+    from mammorisk.policy import compare_policies, policies, stratify
     from mammorisk.predicting import predict
     from mammorisk.prediction import Prediction
     from mammorisk.questionnaire import Questionnaire
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
 _WHERE = {
     "Acquisition": "mammorisk.acquisition",
     "Cohort": "mammorisk.cohort",
+    "compare_policies": "mammorisk.policy",
+    "evaluate": "mammorisk.evaluating",
     "Exam": "mammorisk.exam",
     "Limits": "mammorisk.io",
     "ModelCard": "mammorisk.risk_model",
@@ -40,11 +44,13 @@ _WHERE = {
     "load_model": "mammorisk.model",
     "models": "mammorisk.model",
     "plot_exam": "mammorisk.imaging.plot",
+    "policies": "mammorisk.policy",
     "predict": "mammorisk.predicting",
     "predict_to_file": "mammorisk.batch",
     "read_cohort": "mammorisk.io",
     "read_exam": "mammorisk.io",
     "simulate": "mammorisk.simulation.simulate",
+    "stratify": "mammorisk.policy",
 }
 
 __all__ = [
@@ -58,15 +64,19 @@ __all__ = [
     "RiskModel",
     "View",
     "__version__",
+    "compare_policies",
+    "evaluate",
     "fit",
     "load_model",
     "models",
     "plot_exam",
+    "policies",
     "predict",
     "predict_to_file",
     "read_cohort",
     "read_exam",
     "simulate",
+    "stratify",
 ]
 
 

@@ -69,7 +69,7 @@ class Axis:
         float32 lies below 0.0167 otherwise.
         """
         assert self.cuts is not None
-        cuts = self.cuts
+        cuts = self.cuts.astype(values.dtype)
         return np.where(np.isnan(values), -1, np.searchsorted(cuts, values, side="right"))
 
     def meets(self, wanted: Any) -> NDArray[np.bool_]:
