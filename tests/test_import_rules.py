@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "training": RECORDS
     | {"networks", "imaging", "clinical", "inputs", "training"}
     | {"recipe", "calibration", "domain_guard", "hybrid_model", "model"},
-    "evaluation": {"errors", "outcome", "evaluation"},
+    "evaluation": {"errors", "files", "outcome", "evaluation"},
     "policy": {"errors", "outcome", "policy"},
     "simulation": RECORDS | {"io", "clinical", "simulation"},
 }

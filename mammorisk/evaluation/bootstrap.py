@@ -125,9 +125,10 @@ def multiplier_intervals(
     ----------
     Mammen 1993, doi 10.1214/aos/1176349025 (weights); Lin 1993, doi 10.1093/biomet/80.3.557.
     """
-    if any(estimate.influence is None for estimate in estimates):
+    columns = [estimate.influence for estimate in estimates if estimate.influence is not None]
+    if len(columns) < len(estimates) or not columns:
         raise EvaluationError("an estimate has no influence values", where="estimates")
-    values = np.column_stack([estimate.influence for estimate in estimates])  # type: ignore[arg-type]
+    values = np.column_stack(columns)
     sums = cluster_sums(values, outcome)
     sums = sums[np.abs(sums).sum(axis=1) > 0]
     rng = np.random.default_rng(seed)

@@ -195,9 +195,7 @@ def integrated_brier_score(
         steps = np.diff(grid)
         halves = np.append(steps, 0.0) / 2 + np.append(0.0, steps) / 2
         shares = (halves[len(grid) - len(times) :] if start is not None else halves) / steps.sum()
-    influence = sum(
-        share * part.influence for share, part in zip(shares, parts, strict=True)
-    )
+    influence = sum(share * part.influence for share, part in zip(shares, parts, strict=True))
     value = float(sum(share * part.value for share, part in zip(shares, parts, strict=True)))
     return from_influence(
         name, value, influence, outcome, events=events, level=level, bounds=(0.0, 1.0)
@@ -256,4 +254,3 @@ def _mean_loss(
     if not censoring_known:
         influence = influence + fitted.correction(weights * loss / total, year)
     return from_influence(name, value, influence, outcome, events=events, level=level)
-

@@ -133,9 +133,7 @@ def _fit(outcome: Outcome, values: Floats, year: float, method: Method, *, slope
                 where="method",
                 remedy='Use "pseudo".',
             )
-        return fit_glm(
-            outcome.is_case(year).astype(float), design, outcome, "logistic", offset
-        )
+        return fit_glm(outcome.is_case(year).astype(float), design, outcome, "logistic", offset)
     try:
         response = pseudo_values(outcome, year)
     except EvaluationError:
@@ -160,7 +158,9 @@ def _estimate(
     n, events = int((outcome.weight > 0).sum()), int(outcome.is_case(year).sum())
     label = f"{name} at {year:g} y"
     if not fitted.converged or not np.isfinite(fitted.coef).all():
-        return unavailable(label, "the regression has no solution on these data", n=n, events=events)
+        return unavailable(
+            label, "the regression has no solution on these data", n=n, events=events
+        )
     value, se = float(fitted.coef[which]), float(fitted.se[which])
     z = normal_quantile(level)
     return Estimate(
@@ -260,7 +260,9 @@ def recalibration_test(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> 
         )
     case = outcome.is_case(year)
     predictor = logit(values)
-    as_given = float(np.where(case, -np.logaddexp(0, -predictor), -np.logaddexp(0, predictor)).sum())
+    as_given = float(
+        np.where(case, -np.logaddexp(0, -predictor), -np.logaddexp(0, predictor)).sum()
+    )
     shifted = _fit(outcome, values, year, "logistic", slope=False).log_likelihood
     both = _fit(outcome, values, year, "logistic", slope=True).log_likelihood
     chi2 = 2 * (both - as_given)

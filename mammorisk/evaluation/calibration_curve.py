@@ -110,9 +110,7 @@ def calibration_curve(
                 else pseudo_values(outcome, year)
             )
             observed = (
-                loess(values, response, span)
-                if method == "loess"
-                else _lowess(values, response)
+                loess(values, response, span) if method == "loess" else _lowess(values, response)
             )
         else:
             raise EvaluationError(f"{method!r} is no smoother", where="method")
@@ -298,6 +296,4 @@ def loess(x: Floats, y: Floats, span: float = 0.75, *, at: Floats | None = None)
 def _lowess(x: Floats, y: Floats) -> Floats:
     from statsmodels.nonparametric.smoothers_lowess import lowess
 
-    return np.asarray(
-        lowess(y, x, frac=2 / 3, it=0, delta=0.01 * np.ptp(x), return_sorted=False)
-    )
+    return np.asarray(lowess(y, x, frac=2 / 3, it=0, delta=0.01 * np.ptp(x), return_sorted=False))

@@ -161,9 +161,7 @@ def hosmer_lemeshow(
     values = check_risk(outcome, risk, probability=True)
     n = len(outcome)
     if not is_complete(outcome, year) or outcome.is_weighted:
-        return unavailable(
-            "Hosmer-Lemeshow chi2", "needs unweighted outcomes known for all", n=n
-        )
+        return unavailable("Hosmer-Lemeshow chi2", "needs unweighted outcomes known for all", n=n)
     code = risk_groups(values, outcome.weight, groups)
     size = np.bincount(code, minlength=groups).astype(float)
     observed = np.bincount(code, outcome.is_case(year), minlength=groups)

@@ -150,9 +150,7 @@ def delong_unpaired(
     difference, se = a.auc - b.auc, math.sqrt(spread_a + spread_b)
     size_a = len(a.of_cases) + len(a.of_controls)
     size_b = len(b.of_cases) + len(b.of_controls)
-    freedom = (spread_a + spread_b) ** 2 / (
-        spread_a**2 / (size_a - 1) + spread_b**2 / (size_b - 1)
-    )
+    freedom = (spread_a + spread_b) ** 2 / (spread_a**2 / (size_a - 1) + spread_b**2 / (size_b - 1))
     z = normal_quantile(level)
     return Estimate(
         name="difference of AUC",

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def _ratio(name: str, fitted: Fit, which: int, outcome: Outcome, events: int, level: float) -> Estimate:
+def _ratio(
+    name: str, fitted: Fit, which: int, outcome: Outcome, events: int, level: float
+) -> Estimate:
     n = int((outcome.weight > 0).sum())
     if not fitted.converged or not np.isfinite(fitted.coef[which]):
         return unavailable(name, "the regression has no solution on these data", n=n, events=events)

@@ -110,7 +110,7 @@ def cluster_sums(influence: Floats, outcome: Outcome) -> Floats:
     if not outcome.is_clustered:
         return influence
     if influence.ndim == 1:
-        return np.bincount(outcome.cluster, influence)
+        return np.asarray(np.bincount(outcome.cluster, influence), dtype=np.float64)
     return np.column_stack([np.bincount(outcome.cluster, column) for column in influence.T])
 
 
@@ -148,7 +148,7 @@ def interval(
 ) -> tuple[float, float]:
     """Normal interval taken on ``scale`` by the delta method, cut to ``bounds``."""
     z = normal_quantile(level)
-    if scale == "identity" or not 0 < value or (scale != "log" and not value < 1):
+    if scale == "identity" or not value > 0 or (scale != "log" and not value < 1):
         low, high = value - z * se, value + z * se
     elif scale == "log":
         factor = math.exp(z * se / value)
@@ -198,7 +198,9 @@ def from_influence(
     )
 
 
-def difference(first: Estimate, second: Estimate, outcome: Outcome, *, level: float = 0.95) -> Estimate:
+def difference(
+    first: Estimate, second: Estimate, outcome: Outcome, *, level: float = 0.95
+) -> Estimate:
     """``first`` minus ``second``, both of the same rows, with their covariance.
 
     Returns

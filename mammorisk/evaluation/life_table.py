@@ -37,7 +37,9 @@ class LifeTable:
 
     def sums(self, values: Floats) -> Floats:
         """Sum of row values by distinct time, shape (k,)."""
-        return np.bincount(self.position, values, minlength=len(self.times))
+        return np.asarray(
+            np.bincount(self.position, values, minlength=len(self.times)), dtype=np.float64
+        )
 
     def before(self, year: float) -> int:
         """Number of distinct times up to and including ``year``."""
@@ -57,7 +59,8 @@ def life_table(outcome: Outcome) -> LifeTable:
     k = len(times)
 
     def leaving(kind: int) -> Floats:
-        return np.bincount(position, outcome.weight * (outcome.event == kind), minlength=k)
+        gone = np.bincount(position, outcome.weight * (outcome.event == kind), minlength=k)
+        return np.asarray(gone, dtype=np.float64)
 
     cancers, competing, censored = leaving(CANCER), leaving(COMPETING), leaving(CENSORED)
     at_risk = np.cumsum((cancers + competing + censored)[::-1])[::-1]

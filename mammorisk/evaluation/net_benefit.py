@@ -153,9 +153,7 @@ def decision_curve(
     rows = []
     for model, risk in {"all": None, **risks}.items():
         for threshold in thresholds:
-            made = net_benefit(
-                outcome, risk, threshold, year, prevalence=prevalence, level=level
-            )
+            made = net_benefit(outcome, risk, threshold, year, prevalence=prevalence, level=level)
             rows.append(_row(model, threshold, made, whole))
     for threshold in thresholds:
         none = Estimate(name="none", value=0.0, se=0.0, lower=0.0, upper=0.0, n=len(outcome))

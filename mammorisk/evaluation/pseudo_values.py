@@ -74,12 +74,12 @@ def _left_out(outcome: Outcome, year: float) -> Floats:
         later[k] = cancer_hazard[k] + (1 - hazard[k]) * later[k + 1]
     found = np.full(len(outcome), risk_without[-1])
     inside = np.flatnonzero(outcome.time <= year)
-    k = life.position[inside]
+    at = life.position[inside]
     is_cancer = outcome.is_case(year)[inside]
     is_event = outcome.event[inside] > 0
     with np.errstate(divide="ignore", invalid="ignore"):
-        own_cancer = np.where(fewer[k] > 0, (cancers[k] - unit * is_cancer) / fewer[k], 0.0)
-        own_event = np.where(fewer[k] > 0, (events[k] - unit * is_event) / fewer[k], 0.0)
-    free = before_without[k]
-    found[inside] = risk_without[k] + free * (own_cancer + (1 - own_event) * later[k + 1])
+        own_cancer = np.where(fewer[at] > 0, (cancers[at] - unit * is_cancer) / fewer[at], 0.0)
+        own_event = np.where(fewer[at] > 0, (events[at] - unit * is_event) / fewer[at], 0.0)
+    free = before_without[at]
+    found[inside] = risk_without[at] + free * (own_cancer + (1 - own_event) * later[at + 1])
     return found

@@ -57,7 +57,9 @@ def kappa(
     if k < 2:
         return unavailable(label[weights], "both readers used one category", n=n)
     apart = np.abs(np.subtract.outer(np.arange(k), np.arange(k))) / (k - 1)
-    w = {"none": (apart == 0).astype(float), "linear": 1 - apart, "quadratic": 1 - apart**2}[weights]
+    w = {"none": (apart == 0).astype(float), "linear": 1 - apart, "quadratic": 1 - apart**2}[
+        weights
+    ]
     observed, chance = float((w * p).sum()), float((w * np.outer(rows, columns)).sum())
     if chance >= 1:
         return unavailable(label[weights], "agreement by chance is complete", n=n)
@@ -93,7 +95,9 @@ def agreement_table(
         raise EvaluationError(
             f"{len(unknown)} categories are not among those given", where="categories"
         )
-    flat = np.array([place[x] * len(known) + place[y] for x, y in zip(a.tolist(), b.tolist(), strict=True)])
+    flat = np.array(
+        [place[x] * len(known) + place[y] for x, y in zip(a.tolist(), b.tolist(), strict=True)]
+    )
     return np.bincount(flat, minlength=len(known) ** 2).reshape(len(known), len(known))
 
 
@@ -122,7 +126,9 @@ def intraclass_correlation(scores: ArrayLike, *, level: float = 0.95) -> dict[st
     """
     x = np.asarray(scores, dtype=float)
     if x.ndim != 2 or min(x.shape) < 2 or not np.isfinite(x).all():
-        raise EvaluationError("scores must be exams by readers, two of each, none missing", where="scores")
+        raise EvaluationError(
+            "scores must be exams by readers, two of each, none missing", where="scores"
+        )
     n, k = x.shape
     mean, by_exam, by_reader = x.mean(), x.mean(axis=1), x.mean(axis=0)
     between = k * ((by_exam - mean) ** 2).sum() / (n - 1)
@@ -134,17 +140,29 @@ def intraclass_correlation(scores: ArrayLike, *, level: float = 0.95) -> dict[st
     found: dict[str, Estimate] = {}
 
     def keep(name: str, value: float, low: float, high: float) -> None:
-        found[name] = Estimate(name=name, value=float(value), lower=float(low), upper=float(high), n=n)
+        found[name] = Estimate(
+            name=name, value=float(value), lower=float(low), upper=float(high), n=n
+        )
 
     f1 = between / within
     low = f1 / stats.f.ppf(1 - tail, n - 1, n * (k - 1))
     high = f1 * stats.f.ppf(1 - tail, n * (k - 1), n - 1)
-    keep("ICC1", (between - within) / (between + (k - 1) * within), (low - 1) / (low + k - 1), (high - 1) / (high + k - 1))
+    keep(
+        "ICC1",
+        (between - within) / (between + (k - 1) * within),
+        (low - 1) / (low + k - 1),
+        (high - 1) / (high + k - 1),
+    )
     keep("ICC1k", (between - within) / between, 1 - 1 / low, 1 - 1 / high)
     f3 = between / error
     low3 = f3 / stats.f.ppf(1 - tail, n - 1, (n - 1) * (k - 1))
     high3 = f3 * stats.f.ppf(1 - tail, (n - 1) * (k - 1), n - 1)
-    keep("ICC3", (between - error) / (between + (k - 1) * error), (low3 - 1) / (low3 + k - 1), (high3 - 1) / (high3 + k - 1))
+    keep(
+        "ICC3",
+        (between - error) / (between + (k - 1) * error),
+        (low3 - 1) / (low3 + k - 1),
+        (high3 - 1) / (high3 + k - 1),
+    )
     keep("ICC3k", (between - error) / between, 1 - 1 / low3, 1 - 1 / high3)
     icc2 = (between - error) / (between + (k - 1) * error + k * (readers - error) / n)
     fj = readers / error
@@ -212,7 +230,9 @@ def reading_time_difference(
     )
 
 
-def signed_rank(differences: ArrayLike, *, zeros: Literal["wilcoxon", "pratt"] = "wilcoxon") -> dict[str, float]:
+def signed_rank(
+    differences: ArrayLike, *, zeros: Literal["wilcoxon", "pratt"] = "wilcoxon"
+) -> dict[str, float]:
     """Signed-rank statistic V with normal p values with and without continuity correction.
 
     Parameters

@@ -280,9 +280,7 @@ def integrated_discrimination(
     # Groups of binary outcomes are of fixed size: independent means within cases and controls.
     pull = second.influence - first.influence
     value = second.value - first.value
-    made = from_influence(
-        name, value, pull, outcome, events=first.events, null=0.0, level=level
-    )
+    made = from_influence(name, value, pull, outcome, events=first.events, null=0.0, level=level)
     if is_complete(outcome, horizon) and not (outcome.is_weighted or outcome.is_clustered):
         case = outcome.is_case(horizon)
         change = np.asarray(new, dtype=float) - np.asarray(old, dtype=float)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -12,7 +13,6 @@ from mammorisk.evaluation.bootstrap import resampling_weights
 from mammorisk.evaluation.censoring import Censoring, Ties, fit_censoring
 from mammorisk.evaluation.estimate import Estimate, check_horizon, check_risk, unavailable
 from mammorisk.outcome import Floats, Outcome
-
 
 #: How to read a curve between its points.
 Between = Literal["linear", "upper", "none"]
@@ -33,9 +33,7 @@ class RocCurve:
     sensitivity: Floats
     specificity: Floats
 
-    def sensitivity_at(
-        self, specificity: float, *, between: Between = "linear"
-    ) -> float:
+    def sensitivity_at(self, specificity: float, *, between: Between = "linear") -> float:
         """Sensitivity where the specificity is at least this.
 
         ``"linear"`` between neighbouring points of the curve, as pROC's ``coords``; ``"upper"``
@@ -46,9 +44,7 @@ class RocCurve:
 
     def specificity_at(self, sensitivity: float, *, between: Between = "linear") -> float:
         """Specificity where the sensitivity is at least this."""
-        return _at(
-            1 - self.sensitivity[::-1], self.specificity[::-1], 1 - sensitivity, between
-        )
+        return _at(1 - self.sensitivity[::-1], self.specificity[::-1], 1 - sensitivity, between)
 
     def partial_area(
         self, low: float, high: float, *, focus: Literal["specificity", "sensitivity"]
@@ -61,7 +57,7 @@ class RocCurve:
         start, end = 1 - high, 1 - low
         grid = np.unique(np.r_[start, x[(x > start) & (x < end)], end])
         total = 0.0
-        for left, right in zip(grid[:-1], grid[1:], strict=True):
+        for left, right in itertools.pairwise(grid):
             total += (right - left) * (_limit(x, y, left, "right") + _limit(x, y, right, "left"))
         return total / 2
 
@@ -190,9 +186,7 @@ def fixed_point(
     if curve is None:
         return unavailable(name, "no cases, no controls, or no follow-up", n=n, events=events)
     value = (
-        curve.sensitivity_at(wanted)
-        if specificity is not None
-        else curve.specificity_at(wanted)
+        curve.sensitivity_at(wanted) if specificity is not None else curve.specificity_at(wanted)
     )
     weights = fit_censoring(outcome).weights(year)
     assert weights is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
@@ -51,7 +52,7 @@ def group_labels(values: pd.Series, *, bins: list[float] | None = None) -> pd.Se
         if bins is not None:
             edges = [-np.inf, *bins, np.inf]
             names = [f"under {bins[0]:g}"]
-            names += [f"{a:g} to {b:g}" for a, b in zip(bins[:-1], bins[1:], strict=True)]
+            names += [f"{a:g} to {b:g}" for a, b in itertools.pairwise(bins)]
             names += [f"{bins[-1]:g} and over"]
             cut = pd.cut(numbers, edges, right=False, labels=names)
             return cut.astype(object).where(numbers.notna(), "missing").astype(str)

@@ -33,7 +33,7 @@ Measure = Literal[
     "share positive",
 ]
 #: Who is counted, and among whom: functions of (positive, case).
-_PARTS = {
+_PARTS: dict[Measure, tuple[str, str]] = {
     "sensitivity": ("positive", "case"),
     "specificity": ("negative", "control"),
     "false-negative rate": ("negative", "case"),
@@ -111,18 +111,14 @@ def classification(
         fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
         found = fitted.weights(year)
         if found is None:
-            return unavailable(
-                name, "nobody is followed to the horizon", n=n, events=events
-            )
+            return unavailable(name, "nobody is followed to the horizon", n=n, events=events)
         weights, correct = found, not complete
     whole = np.where(among, weights, 0.0)
     total = float(whole.sum())
     if not total > 0:
         return unavailable(name, f"there is no {_PARTS[measure][1]}", n=n, events=events)
     if plain and complete:
-        return proportion(
-            name, int((counted & among).sum()), int(among.sum()), ci=ci, level=level
-        )
+        return proportion(name, int((counted & among).sum()), int(among.sum()), ci=ci, level=level)
     value = float(whole[counted].sum()) / total
     influence = whole * (counted - value) / total
     if correct:
@@ -141,14 +137,20 @@ def threshold_table(
     ci: ProportionInterval = "wilson",
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Every property of every threshold, one a row, with likelihood ratios where nothing is censored."""
+    """Every property of every threshold, one a row; likelihood ratios where nothing is censored."""
     from mammorisk.evaluation.estimate import table
 
     rows = []
     for threshold in thresholds:
         for measure in _PARTS:
             made = classification(
-                outcome, risk, threshold, measure, horizon, ci=ci, level=level  # type: ignore[arg-type]
+                outcome,
+                risk,
+                threshold,
+                measure,
+                horizon,
+                ci=ci,
+                level=level,
             )
             rows.append(made)
         rows.extend(likelihood_ratios(outcome, risk, threshold, horizon, level=level))
@@ -250,7 +252,7 @@ def share_of_cancers(
 
 def top_share(score: Floats, weight: Floats, top: float) -> Floats:
     """How much of each row is among the share ``top`` of highest score; a part for ties."""
-    values, place = np.unique(-score, return_inverse=True)
+    _values, place = np.unique(-score, return_inverse=True)
     mass = np.bincount(place, weight) / weight.sum()
     before = np.cumsum(mass) - mass
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -18,31 +18,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class OperatingPoint:
-    """A published operating point: shares of exams not read, of cancers and false positives."""
+    """A published operating point, as shares of exams not read and of cancers missed."""
 
     name: str
     not_read: float
     cancers_missed: float
-    false_positives_avoided: float | None
-    source: str
 
 
-#: Lang 2021: 9,581 exams, 68 cancers, 187 false positives; scores 1-2 and 1-5 of 10.
+#: 2,652 exams with 653 cancers, an AI score of 1 to 10; not read below the threshold
+#: (Rodriguez-Ruiz 2019, doi 10.1007/s00330-019-06186-9).
 PUBLISHED = (
-    OperatingPoint(
-        name="Lång 2021, score 1-2",
-        not_read=1829 / 9581,
-        cancers_missed=0.0,
-        false_positives_avoided=0.053,
-        source="Lång 2021, doi 10.1007/s00330-020-07165-1",
-    ),
-    OperatingPoint(
-        name="Lång 2021, score 1-5",
-        not_read=0.530,
-        cancers_missed=7 / 68,
-        false_positives_avoided=0.278,
-        source="Lång 2021, doi 10.1007/s00330-020-07165-1",
-    ),
+    OperatingPoint(name="Rodriguez-Ruiz 2019, threshold 2", not_read=0.17, cancers_missed=0.01),
+    OperatingPoint(name="Rodriguez-Ruiz 2019, threshold 5", not_read=0.47, cancers_missed=0.07),
 )
 
 
@@ -84,13 +71,19 @@ def triage_point(
     found = {
         "not_read": proportion("exams not read", int(left.sum()), len(x), **options),  # type: ignore[arg-type]
         "cancers_missed": proportion(
-            "cancers missed", int((left & y).sum()), int(y.sum()), **options  # type: ignore[arg-type]
+            "cancers missed",
+            int((left & y).sum()),
+            int(y.sum()),
+            **options,  # type: ignore[arg-type]
         ),
     }
     if false_positive is not None:
         wrong, _ = _pair(false_positive, score)
         found["false_positives_avoided"] = proportion(
-            "false positives avoided", int((left & wrong).sum()), int(wrong.sum()), **options  # type: ignore[arg-type]
+            "false positives avoided",
+            int((left & wrong).sum()),
+            int(wrong.sum()),
+            **options,  # type: ignore[arg-type]
         )
     return found
 

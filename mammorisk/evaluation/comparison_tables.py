@@ -1,0 +1,166 @@
+"""The first model beside the others, on the women for whom all of them have a risk."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from mammorisk.evaluation.alignment import Aligned
+from mammorisk.evaluation.auc import cumulative_dynamic_auc
+from mammorisk.evaluation.brier import brier_score
+from mammorisk.evaluation.censoring import fit_censoring
+from mammorisk.evaluation.concordance import concordance
+from mammorisk.evaluation.estimate import Estimate, difference
+from mammorisk.evaluation.net_benefit import net_benefit
+from mammorisk.evaluation.reclassification import (
+    integrated_discrimination,
+    net_reclassification,
+)
+from mammorisk.outcome import Floats, Outcome
+
+#: A model with risks for fewer of the first model's women is left out of comparisons.
+_LEAST_SHARE = 0.5
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Common:
+    """Rows and models that are compared.
+
+    Attributes
+    ----------
+    outcome : Outcome
+    tables : dict of str to DataFrame
+        Risks by model, columns by horizon.
+    risks : dict of str to ndarray
+        At the last horizon.
+    notes : list of str
+    """
+
+    outcome: Outcome
+    tables: dict[str, pd.DataFrame]
+    risks: dict[str, Floats]
+    notes: list[str] = field(default_factory=list)
+
+
+def common_rows(aligned: Aligned, year: float) -> Common:
+    """The rows for which every compared model has a risk at the last horizon."""
+    notes: list[str] = []
+    kept: dict[str, pd.DataFrame] = {}
+    n = len(aligned.outcome)
+    for name, risks in aligned.risks.items():
+        share = float(risks[year].notna().mean()) if year in risks.columns else 0.0
+        if share >= _LEAST_SHARE or not kept:
+            kept[name] = risks
+        else:
+            notes.append(
+                f"{name} is not compared: it has a {year:g}-year risk for "
+                f"{100 * share:.0f}% of exams"
+            )
+    there = np.ones(n, dtype=bool)
+    for risks in kept.values():
+        there &= risks[year].notna().to_numpy()
+    rows = np.flatnonzero(there)
+    if len(rows) < n and len(kept) > 1:
+        notes.append(f"models are compared on the {len(rows)} of {n} exams all have a risk for")
+    return Common(
+        outcome=aligned.outcome if len(rows) == n else aligned.outcome.take(rows),
+        tables={name: risks.iloc[rows].reset_index(drop=True) for name, risks in kept.items()},
+        risks={name: risks[year].to_numpy(dtype=float)[rows] for name, risks in kept.items()},
+        notes=notes,
+    )
+
+
+def comparison_table(
+    common: Common, first: str, years: Sequence[float], level: float
+) -> pd.DataFrame:
+    """First model less each other: AUC and Brier score by horizon, C index, net benefit."""
+    rows = []
+    outcome = common.outcome
+    fitted = fit_censoring(outcome)
+
+    def compare(measure: str, year: float | None, estimates: dict[str, Estimate]) -> None:
+        own = estimates[first]
+        for other, theirs in estimates.items():
+            if other == first:
+                continue
+            made = difference(own, theirs, outcome, level=level)
+            rows.append(
+                {
+                    "first": first,
+                    "second": other,
+                    "measure": measure,
+                    "horizon": year,
+                    "first_value": own.value,
+                    "second_value": theirs.value,
+                    "value": made.value,
+                    "se": made.se,
+                    "lower": made.lower,
+                    "upper": made.upper,
+                    "p": made.p,
+                    "n": made.n,
+                    "events": made.events,
+                    "reason": made.reason,
+                }
+            )
+
+    for year in sorted(years, reverse=True):
+        values = {
+            name: table[year].to_numpy(dtype=float)
+            for name, table in common.tables.items()
+            if year in table.columns and table[year].notna().all()
+        }
+        if first not in values or len(values) < 2:
+            continue
+        compare(
+            "AUC",
+            year,
+            {
+                name: cumulative_dynamic_auc(outcome, risk, year, censoring=fitted, level=level)
+                for name, risk in values.items()
+            },
+        )
+        compare(
+            "Brier score",
+            year,
+            {
+                name: brier_score(outcome, risk, year, censoring=fitted, level=level)
+                for name, risk in values.items()
+            },
+        )
+    if len(common.risks) > 1:
+        compare(
+            "C index",
+            None,
+            {name: concordance(outcome, risk, level=level) for name, risk in common.risks.items()},
+        )
+    return pd.DataFrame(rows)
+
+
+def reclassification_table(
+    common: Common, first: str, year: float, cuts: Sequence[float], level: float
+) -> pd.DataFrame:
+    """Net reclassification from each other model to the first, its parts, and the IDI."""
+    rows = []
+    outcome, new = common.outcome, common.risks.get(first)
+    if new is None:
+        return pd.DataFrame()
+    for other, old in common.risks.items():
+        if other == first:
+            continue
+        found = []
+        if len(cuts):
+            moved = net_reclassification(outcome, old, new, year, cuts=cuts, level=level)
+            found += [moved.nri, moved.of_cases, moved.of_controls]
+        free = net_reclassification(outcome, old, new, year, level=level)
+        found += [free.nri, free.of_cases, free.of_controls]
+        found.append(integrated_discrimination(outcome, old, new, year, level=level))
+        for cut in cuts:
+            a = net_benefit(outcome, new, cut, year, level=level)
+            b = net_benefit(outcome, old, cut, year, level=level)
+            found.append(difference(a, b, outcome, level=level))
+        for made in found:
+            rows.append({"from": other, "to": first, **made.row()})
+    return pd.DataFrame(rows)

@@ -1,0 +1,182 @@
+"""Report: the tables of an evaluation, and the ways to take them elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from mammorisk.errors import OutputError
+from mammorisk.files import write_whole
+
+#: Said wherever results are shown.
+NOTICE = "Research software, not a medical device: do not use for care."
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Report:
+    """What :func:`mammorisk.evaluate` found.
+
+    Every table has one row an estimate, with ``value``, ``se``, ``lower``, ``upper``, ``n``,
+    ``events`` and, where there is no number, its ``reason``.
+
+    Attributes
+    ----------
+    models : list of str
+        The first is the one the report is about.
+    horizons : list of float
+        Years.
+    level : float
+        Of all intervals.
+    flow : DataFrame
+        Rows, women and cancers at each step, follow-up, weights.
+    table_one : DataFrame
+        Features of women with and without cancer by the last horizon.
+    missing : DataFrame
+        Missing values by column.
+    discrimination : DataFrame
+        AUC by horizon, C indices, by model.
+    overall : DataFrame
+        Brier score, index of prediction accuracy, log score, integrated Brier score.
+    calibration : DataFrame
+        E/O, intercept, slope, ICI, E50, E90, tests.
+    calibration_groups : DataFrame
+        Expected and observed risk by tenth of risk.
+    utility : DataFrame
+        Net benefit by threshold.
+    thresholds : DataFrame
+        Sensitivity, specificity, predictive values; fixed specificity; matched positive rate.
+    effect_size : DataFrame
+        Hazard ratios per standard deviation and by fifths; share of cancers in the top.
+    incidence : DataFrame
+        Observed risk by tenth, with ratios to the mean.
+    comparison : DataFrame
+        Paired differences between the first model and the others.
+    reclassification : DataFrame
+        Net reclassification, its parts, and discrimination improvement.
+    subgroups : DataFrame
+        By group, where ``by`` was given.
+    triage : DataFrame
+        Share of exams not read and of cancers missed.
+    checklist : DataFrame
+        TRIPOD+AI items the data answer.
+    notes : list of str
+        What a reader has to know.
+    methods : dict
+        Options, versions.
+    curves : dict
+        What the figures draw.
+    """
+
+    models: list[str]
+    horizons: list[float]
+    level: float
+    flow: pd.DataFrame
+    table_one: pd.DataFrame
+    missing: pd.DataFrame
+    discrimination: pd.DataFrame
+    overall: pd.DataFrame
+    calibration: pd.DataFrame
+    calibration_groups: pd.DataFrame
+    utility: pd.DataFrame
+    thresholds: pd.DataFrame
+    effect_size: pd.DataFrame
+    incidence: pd.DataFrame
+    comparison: pd.DataFrame
+    reclassification: pd.DataFrame
+    subgroups: pd.DataFrame
+    triage: pd.DataFrame
+    checklist: pd.DataFrame
+    notes: list[str]
+    methods: dict[str, Any]
+    curves: dict[str, Any] = field(repr=False)
+
+    @property
+    def tables(self) -> dict[str, pd.DataFrame]:
+        """Every table by name, in the order of the page."""
+        names = (
+            *("flow", "table_one", "missing", "discrimination", "overall", "calibration"),
+            *("calibration_groups", "utility", "thresholds", "effect_size", "incidence"),
+            *("comparison", "reclassification", "subgroups", "triage", "checklist"),
+        )
+        return {name: getattr(self, name) for name in names}
+
+    def published_table(self, name: str) -> pd.DataFrame:
+        """A table in the form a published study gave it.
+
+        Parameters
+        ----------
+        name : str
+            ``"T1"`` AUC by model with p against the first (Yala 2019); ``"T2"`` incidence by
+            tenths (Yala 2019); ``"T3"`` ratio per SD and AUC (Dembrower 2020); ``"T4"``
+            false-negative rate at matched positive rates (Dembrower 2020); ``"T5"`` C and AUC by
+            group (Mirai 2021); ``"T6"`` sensitivity at fixed specificity (Mirai 2021); ``"T7"``
+            triage (Rodriguez-Ruiz 2019, Lång 2021); ``"T8"`` groups under 1.7, to 3, over 3
+            percent (Lamb 2026); ``"T9"`` expected over observed by model and tenth (Kaul 2026);
+            ``"T10"`` matched C and odds ratio, where the cohort has ``matched_set``.
+
+        Raises
+        ------
+        EvaluationError
+            Another name.
+        """
+        from mammorisk.evaluation.published_tables import published_table
+
+        return published_table(self, name)
+
+    def to_html(self, path: str | Path) -> Path:
+        """Write one self-contained page.
+
+        Raises
+        ------
+        OutputError
+            The file cannot be written.
+        """
+        from mammorisk.evaluation.report_page import write_page
+
+        return write_page(self, Path(path))
+
+    def to_csv(self, folder: str | Path) -> Path:
+        """Write every table as a CSV file into a folder, made where there is none."""
+        return self._write(Path(folder), "csv")
+
+    def to_latex(self, folder: str | Path) -> Path:
+        """Write every table as a LaTeX tabular (booktabs) into a folder."""
+        return self._write(Path(folder), "tex")
+
+    def _write(self, folder: Path, kind: str) -> Path:
+        from mammorisk.evaluation.table_text import as_latex
+
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, table in self.tables.items():
+                text = table.to_csv(index=False) if kind == "csv" else as_latex(table, name)
+                write_whole(folder / f"{name}.{kind}", partial(_write_text, text))
+        except OSError as error:
+            raise OutputError(
+                f"the tables cannot be written ({error.strerror})", where=str(folder)
+            ) from None
+        return folder
+
+    def __repr__(self) -> str:
+        return (
+            f"<Report: {', '.join(self.models)}; {self.horizons[-1]:g} years; "
+            f"{len(self.notes)} notes>"
+        )
+
+    def _repr_html_(self) -> str:
+        from mammorisk.evaluation.table_text import as_html
+
+        parts = [f"<p>{NOTICE}</p>"]
+        for name in ("discrimination", "calibration", "comparison"):
+            table: pd.DataFrame = getattr(self, name)
+            if len(table):
+                parts += [f"<h4>{name}</h4>", as_html(table)]
+        return "\n".join([*parts, *(f"<p>{note}</p>" for note in self.notes)])
+
+
+def _write_text(text: str, path: Path) -> None:
+    path.write_text(text, encoding="utf-8")
