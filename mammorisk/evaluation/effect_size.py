@@ -37,6 +37,10 @@ def _ratio(
         return unavailable(name, "the regression has no solution on these data", n=n, events=events)
     value, se = float(fitted.coef[which]), float(fitted.se[which])
     z = normal_quantile(level)
+    if abs(value) + z * se > 700:
+        return unavailable(
+            name, "groups are separated: the ratio is 0 or infinite", n=n, events=events
+        )
     return Estimate(
         name=name,
         value=math.exp(value),
@@ -50,8 +54,11 @@ def _ratio(
 
 
 def _spread(score: Floats, weight: Floats, rows: NDArray[np.bool_]) -> float:
-    """Standard deviation, weighted where weights differ."""
+    """Standard deviation, weighted where weights differ; 0 where all scores are the same."""
     x, w = score[rows], weight[rows]
+    # Equal scores may differ from their mean by rounding.
+    if len(x) < 2 or np.ptp(x) == 0:
+        return 0.0
     if np.ptp(w) == 0:
         return float(x.std(ddof=1))
     mean = np.average(x, weights=w)

@@ -41,15 +41,21 @@ def pseudo_values(outcome: Outcome, horizon: float = 1.0) -> Floats:
     whole = cumulative_incidence(outcome, year)
     if whole.influence is None:
         raise EvaluationError(whole.reason or "there is no cumulative incidence", where="horizon")
-    if outcome.is_weighted or outcome.has_entry:
+    if not _alike(outcome) or outcome.has_entry:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(
                 outcome.weight > 0,
                 whole.value + whole.influence * outcome.weight.sum() / outcome.weight,
                 np.nan,
             )
-    n = len(outcome)
-    return n * whole.value - (n - 1) * _left_out(outcome, year)
+    counted = int((outcome.weight > 0).sum())
+    found = counted * whole.value - (counted - 1) * _left_out(outcome, year)
+    return np.where(outcome.weight > 0, found, np.nan)
+
+
+def _alike(outcome: Outcome) -> bool:
+    """Whether rows have one weight, or none."""
+    return bool(np.ptp(outcome.weight[outcome.weight > 0]) == 0)
 
 
 def _left_out(outcome: Outcome, year: float) -> Floats:
@@ -58,7 +64,7 @@ def _left_out(outcome: Outcome, year: float) -> Floats:
     Before the end of her follow-up the row is one less at risk; after it nothing changes.
     """
     life = life_table(outcome)
-    last, unit = life.before(year), float(outcome.weight[0])
+    last, unit = life.before(year), float(outcome.weight.max())
     at_risk, cancers, events = life.at_risk[:last], life.cancers[:last], life.events[:last]
     fewer = at_risk - unit
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -238,11 +238,11 @@ def share_of_cancers(
     influence = cases * (inside - value) / total
     influence = influence + fitted.correction(influence, year)
     # Density of cases over that of women at the border, by a window of ranks around it.
-    order = np.argsort(-score, kind="stable")
-    reached = np.cumsum(outcome.weight[order]) / outcome.weight.sum()
-    found = np.cumsum(cases[order]) / total
+    _, place = np.unique(-score, return_inverse=True)
+    reached = np.cumsum(np.bincount(place, outcome.weight)) / outcome.weight.sum()
+    found = np.cumsum(np.bincount(place, cases)) / total
     half = min(0.5 * top, 0.5 * (1 - top), max(0.02, n ** (-1 / 3)))
-    ends = np.interp([top - half, top + half], reached, found)
+    ends = np.interp([top - half, top + half], np.r_[0.0, reached], np.r_[0.0, found])
     slope = float(ends[1] - ends[0]) / (2 * half)
     influence = influence - slope * outcome.weight * (inside - top) / outcome.weight.sum()
     return from_influence(
