@@ -83,7 +83,8 @@ def test_a_number_or_a_reason(measure: str, case: str) -> None:
     assert isinstance(made, Estimate)
     if math.isnan(made.value):
         assert made.reason
-        assert math.isnan(made.lower) and math.isnan(made.upper)
+        assert math.isnan(made.lower)
+        assert math.isnan(made.upper)
     else:
         assert np.isfinite(made.value)
         assert not made.lower > made.value + 1e-12
