@@ -34,9 +34,8 @@ TRAIN = {"n": 450_000, "seed": 101, "design": "case-cohort", "subcohort_fraction
 HELD_OUT = {"n": 120_000, "seed": 20_263, "design": "case-cohort", "subcohort_fraction": 0.034}
 #: Encoder and head together; then a new head on the features of the finished encoder.
 ENCODER = {
-    "training__epochs": 12,
-    "training__patience": 12,
-    "training__augment": False,
+    "training__epochs": 10,
+    "training__patience": 10,
     "training__head_epochs": 0,
     "training__validation_share": 0.1,
 }

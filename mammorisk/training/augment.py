@@ -9,7 +9,7 @@ from torch.nn import functional
 #: Degrees, relative size, and share of the height or width a view is moved by.
 _TURN_DEG, _ZOOM, _SHIFT = 6.0, 0.06, 0.03
 #: Relative change of contrast, and of brightness on the standardised scale.
-_CONTRAST, _BRIGHTNESS = 0.10, 0.04
+_CONTRAST, _BRIGHTNESS = 0.05, 0.02
 
 
 def augment(pixels: Tensor) -> Tensor:
