@@ -13,6 +13,7 @@ import typer
 
 from mammorisk._version import __version__
 from mammorisk.cli_common import DONE, SOME_FAILED, AsJson, Debug, told
+from mammorisk.cli_evaluate import evaluate, stratify
 from mammorisk.cli_fit import fit
 from mammorisk.cli_simulate import simulate
 
@@ -35,14 +36,16 @@ ModelName = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="Name or folder of a model. Default: bcsc-2008 where breast density is known or "
-        "measured, else icare-lit. `mammorisk models` lists all.",
+        help="Name or folder of a model. Default: hybrid for exams; for questionnaires alone "
+        "bcsc-2008 where breast density is known, else icare-lit. `mammorisk models` lists all.",
     ),
 ]
 
 
 app.command()(simulate)
 app.command()(fit)
+app.command()(evaluate)
+app.command()(stratify)
 
 
 def main() -> None:

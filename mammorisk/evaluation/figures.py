@@ -63,7 +63,7 @@ def calibration_figure(report: Report) -> Figure | None:
     curves = {m: c for m, c in report.curves["calibration"].items() if c.reason is None}
     if not curves:
         return None
-    columns = min(len(curves), 3)
+    columns = 2 if len(curves) == 4 else min(len(curves), 3)
     rows = -(-len(curves) // columns)
     fig, axes = plt.subplots(
         2 * rows,
