@@ -137,3 +137,63 @@ def test_fit_from_the_command_line(tmp_path: Path) -> None:
     refused = run(app, [*command, "--set", "training.epochs=none"])
     assert refused.exit_code == 2
     assert "training.epochs" in refused.stderr
+
+
+def test_evaluate_and_stratify_from_the_command_line(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    assert run(app, ["simulate", str(study), "-n", "3000"]).exit_code == 0
+    risks = tmp_path / "risks.csv"
+    predicted = run(
+        app,
+        [
+            "predict",
+            "--cohort",
+            str(study),
+            "--model",
+            "bcsc-2008",
+            "--out",
+            str(risks),
+        ],
+    )
+    assert predicted.exit_code == 0, predicted.output
+    page = tmp_path / "report.html"
+    made = run(
+        app,
+        [
+            "evaluate",
+            str(risks),
+            str(study),
+            "--out",
+            str(page),
+            "--by",
+            "menopausal_status",
+            "--tables",
+            str(tmp_path / "tables"),
+        ],
+    )
+    assert made.exit_code == 0, made.output
+    assert "AUC at 5 y" in made.output
+    assert "Research software" in made.output
+    assert page.stat().st_size > 100_000
+    assert (tmp_path / "tables" / "calibration.csv").is_file()
+    strata = tmp_path / "strata.parquet"
+    made = run(
+        app,
+        [
+            "stratify",
+            str(risks),
+            "--cohort",
+            str(study),
+            "--out",
+            str(strata),
+            "--policy",
+            "thresholds",
+            "--cut",
+            "0.017",
+        ],
+    )
+    assert made.exit_code == 0, made.output
+    assert len(pd.read_parquet(strata)) == 3000
+    wrong = run(app, ["stratify", str(risks), "--policy", "nccn-classic-mri"])
+    assert wrong.exit_code == 2
+    assert "forbids" in wrong.output or "needs the lifetime risk" in wrong.output

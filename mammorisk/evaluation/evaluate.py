@@ -146,7 +146,7 @@ def _matched(aligned: Aligned, model: str, year: float) -> pd.DataFrame | None:
         return None
     there = aligned.table["matched_set"].notna().to_numpy()
     values = aligned.risks[model][year].to_numpy(dtype=float)
-    there &= np.isfinite(values)
+    there = there & np.isfinite(values)
     case = aligned.outcome.is_case(year)[there]
     sets = aligned.table["matched_set"].to_numpy()[there]
     score = cloglog(values[there])
