@@ -18,13 +18,17 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy.stats import norm
 
 import mammorisk as mr
 from mammorisk.clinical import load_clinical
+from mammorisk.evaluation.auc import cumulative_dynamic_auc
+from mammorisk.evaluation.calibration import calibration_slope
+from mammorisk.evaluation.estimate import Estimate, difference, standard_error
+from mammorisk.evaluation.expected_observed import expected_observed
+from mammorisk.evaluation.thresholds import matched_miss_rate
 from mammorisk.hybrid_model import HybridModel
 from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.outcome import Outcome
 from mammorisk.recipe import load_recipe
 from mammorisk.simulation.progress import show_progress
 from mammorisk.simulation.simulate import simulate
@@ -46,7 +50,6 @@ HEAD = {
 }
 WEIGHTS = Path(mr.__file__).parent / "weights" / "hybrid"
 PARTS = ("image", "acquisition", "questionnaire")
-Floats = NDArray[np.float64]
 
 
 def study(work: Path, name: str, options: dict[str, object]) -> object:
@@ -111,49 +114,8 @@ def finish(model: HybridModel, simulated: float, start: float) -> None:
     print(f"saved, {size:.2f} MB; {record['seconds_in_all']} s in this run")
 
 
-class Scored:
-    """Five-year risks under many models, with case and weight of each woman."""
-
-    def __init__(self, table: pd.DataFrame) -> None:
-        time_, event = table["time"].to_numpy(), table["event"].to_numpy()
-        weight = table["weight"].to_numpy()
-        order = np.argsort(time_, kind="stable")
-        at_risk = np.cumsum(weight[order][::-1])[::-1]
-        factor = np.cumprod(1 - np.where(event[order] == 0, weight[order] / at_risk, 0))
-        ends = np.minimum(time_, 5.0)
-        free = np.r_[1.0, factor][np.searchsorted(time_[order], ends, side="left")]
-        known = (time_ > 5) | (event > 0)
-        self.case = (event == 1) & (time_ <= 5)
-        self.weight = np.where(known, weight / free, 0.0)
-
-    def auc(self, score: Floats, rows: NDArray[np.bool_] | None = None) -> tuple[float, Floats]:
-        """Weighted AUC and the influence of each woman on it."""
-        rows = np.ones(len(score), dtype=bool) if rows is None else rows
-        use = rows & (self.weight > 0)
-        case, weight, value = self.case[use], self.weight[use], score[use]
-        order = np.argsort(value, kind="stable")
-        value, case, weight = value[order], case[order], weight[order]
-        low = np.searchsorted(value, value, side="left")
-        high = np.searchsorted(value, value, side="right")
-        controls = np.r_[0, np.cumsum(weight * ~case)]
-        cases = np.r_[0, np.cumsum(weight * case)]
-        below = (controls[low] + controls[high]) / 2 / controls[-1]
-        above = 1 - (cases[low] + cases[high]) / 2 / cases[-1]
-        auc = float((weight * case * below).sum() / cases[-1])
-        influence = np.where(
-            case, weight * (below - auc) / cases[-1], weight * (above - auc) / controls[-1]
-        )
-        whole = np.zeros(len(score))
-        whole[np.flatnonzero(use)[order]] = influence
-        return auc, whole
-
-
-def interval(value: float, error: float) -> str:
-    return f"{value:.3f} ({value - 1.96 * error:.3f} to {value + 1.96 * error:.3f})"
-
-
-def spread(influence: Floats) -> float:
-    return float(np.sqrt((influence**2).sum()))
+def interval(estimate: Estimate) -> str:
+    return f"{estimate.value:.3f} ({estimate.lower:.3f} to {estimate.upper:.3f})"
 
 
 def evaluate(work: Path) -> None:
@@ -196,13 +158,13 @@ def evaluate(work: Path) -> None:
         "hybrid, everything": "risk_5y",
     }
     table = cohort.exams
-    tool = Scored(table)
+    outcome = Outcome.from_table(table)
     lines = ["# Results of the reference model", ""]
     lines += _opening(model, table, truth, results["hybrid, everything"])
-    lines += _discrimination(tool, risks, oracles, truth)
-    lines += _differences(tool, risks, oracles, truth)
-    lines += _calibration(tool, risks["hybrid, everything"].to_numpy(), table)
-    lines += _missed(tool, risks)
+    lines += _discrimination(outcome, risks, oracles, truth)
+    lines += _differences(outcome, risks)
+    lines += _calibration(outcome, risks["hybrid, everything"], table)
+    lines += _missed(outcome, risks)
     lines += _coverage(results["hybrid, everything"], truth)
     lines += _guard(model, exams, results["hybrid, everything"])
     (Path(__file__).parents[1] / "docs" / "results.md").write_text("\n".join(lines) + "\n")
@@ -227,8 +189,12 @@ def _opening(
     ]
 
 
+def _auc(outcome: Outcome, risk: pd.Series) -> Estimate:
+    return cumulative_dynamic_auc(outcome, risk.to_numpy(dtype=float), 5)
+
+
 def _discrimination(
-    tool: Scored, risks: dict[str, pd.Series], oracles: dict[str, str], truth: pd.DataFrame
+    outcome: Outcome, risks: dict[str, pd.Series], oracles: dict[str, str], truth: pd.DataFrame
 ) -> list[str]:
     lines = [
         "## AUC at five years",
@@ -237,13 +203,9 @@ def _discrimination(
         "| --- | --- | --- |",
     ]
     for name, risk in risks.items():
-        auc, influence = tool.auc(risk.to_numpy(dtype=float))
-        oracle = ""
-        if name in oracles:
-            value, error = tool.auc(truth[oracles[name]].to_numpy())
-            oracle = interval(value, spread(error))
-        lines.append(f"| {name} | {interval(auc, spread(influence))} | {oracle} |")
-    density = tool.auc(risks["density-only (published)"].to_numpy(dtype=float))[0]
+        oracle = interval(_auc(outcome, truth[oracles[name]])) if name in oracles else ""
+        lines.append(f"| {name} | {interval(_auc(outcome, risk))} | {oracle} |")
+    density = _auc(outcome, risks["density-only (published)"])
     rows = (
         ("image only", "risk_5y_image", "the image oracle"),
         ("image + acquisition", "risk_5y_image_acquisition", "the image and acquisition oracle"),
@@ -251,15 +213,26 @@ def _discrimination(
     )
     lines += ["", "Share of the way from density-only to the oracle:", ""]
     for name, column, what in rows:
-        reached = tool.auc(risks[name].to_numpy(dtype=float))[0] - density
-        whole = tool.auc(truth[column].to_numpy())[0] - density
-        lines.append(f"- {name}, to {what}: {reached / whole:.2f}")
+        share = _share(outcome, _auc(outcome, risks[name]), _auc(outcome, truth[column]), density)
+        lines.append(f"- {name}, to {what}: {share}")
     return [*lines, ""]
 
 
-def _differences(
-    tool: Scored, risks: dict[str, pd.Series], oracles: dict[str, str], truth: pd.DataFrame
-) -> list[str]:
+def _share(outcome: Outcome, own: Estimate, oracle: Estimate, density: Estimate) -> str:
+    """(own - density) / (oracle - density), its error by the delta method."""
+    assert own.influence is not None
+    assert oracle.influence is not None
+    assert density.influence is not None
+    whole = oracle.value - density.value
+    share = (own.value - density.value) / whole
+    pull = (
+        own.influence - density.influence - share * (oracle.influence - density.influence)
+    ) / whole
+    half = 1.96 * standard_error(pull, outcome)
+    return f"{share:.2f} ({share - half:.2f} to {share + half:.2f})"
+
+
+def _differences(outcome: Outcome, risks: dict[str, pd.Series]) -> list[str]:
     pairs = [
         ("hybrid, everything", other)
         for other in (
@@ -269,15 +242,12 @@ def _differences(
     ] + [("image + acquisition", "image only"), ("image only", "density-only (published)")]
     lines = ["## Paired differences of AUC", "", "| | difference | p |", "| --- | --- | --- |"]
     for first, second in pairs:
-        a, influence_a = tool.auc(risks[first].to_numpy(dtype=float))
-        b, influence_b = tool.auc(risks[second].to_numpy(dtype=float))
-        error = spread(influence_a - influence_b)
-        p = 2 * norm.sf(abs(a - b) / error)
-        lines.append(f"| {first} - {second} | {interval(a - b, error)} | {p:.2g} |")
+        apart = difference(_auc(outcome, risks[first]), _auc(outcome, risks[second]), outcome)
+        lines.append(f"| {first} - {second} | {interval(apart)} | {apart.p:.2g} |")
     return [*lines, ""]
 
 
-def _calibration(tool: Scored, risk: Floats, table: pd.DataFrame) -> list[str]:
+def _calibration(outcome: Outcome, risk: pd.Series, table: pd.DataFrame) -> list[str]:
     status = table["menopausal_status"].astype(str)
     groups = {
         "all": np.ones(len(table), dtype=bool),
@@ -287,41 +257,24 @@ def _calibration(tool: Scored, risk: Floats, table: pd.DataFrame) -> list[str]:
     lines = [
         "## Calibration at five years",
         "",
-        "Slope on the complementary log-log scale; intervals of expected over observed from the",
-        "weighted number of cancers.",
+        "Observed risk by Aalen-Johansen; slope on the complementary log-log scale, by inverse",
+        "probability of censoring.",
         "",
         "| women | expected / observed | slope |",
         "| --- | --- | --- |",
     ]
     for name, rows in groups.items():
-        use = rows & (tool.weight > 0)
-        case, weight = tool.case[use], tool.weight[use]
-        observed = (weight * case).sum() / weight.sum()
-        ratio = np.average(risk[use], weights=weight) / observed
-        error = np.sqrt((weight**2 * (case - observed) ** 2).sum()) / weight.sum() / observed
-        slope, slope_error = _slope(risk[use], case, weight)
-        limits = ratio * np.exp(np.array([-1.96, 1.96]) * error)
-        lines.append(
-            f"| {name} | {ratio:.3f} ({limits[0]:.3f} to {limits[1]:.3f}) "
-            f"| {interval(slope, slope_error)} |"
+        some, values = outcome.take(rows), risk.to_numpy(dtype=float)[rows]
+        ratio, slope = (
+            expected_observed(some, values, 5),
+            calibration_slope(some, values, 5, method="ipcw"),
         )
+        lines.append(f"| {name} | {interval(ratio)} | {interval(slope)} |")
     return [*lines, ""]
 
 
-def _slope(risk: Floats, case: NDArray[np.bool_], weight: Floats) -> tuple[float, float]:
-    """Weighted regression of the event on the complementary log-log of risk, robust error."""
-    import statsmodels.api as sm
-
-    design = sm.add_constant(np.log(-np.log1p(-risk)))
-    family = sm.families.Binomial(link=sm.families.links.CLogLog())
-    fitted = sm.GLM(case.astype(float), design, family=family, var_weights=weight).fit(
-        cov_type="HC0"
-    )
-    return float(fitted.params[1]), float(fitted.bse[1])
-
-
-def _missed(tool: Scored, risks: dict[str, pd.Series]) -> list[str]:
-    """Share of cancers among women not called positive, at the same share of positives."""
+def _missed(outcome: Outcome, risks: dict[str, pd.Series]) -> list[str]:
+    """False-negative rate at the same share of positives."""
     lines = [
         "## Cancers missed when as many women are called positive",
         "",
@@ -334,11 +287,8 @@ def _missed(tool: Scored, risks: dict[str, pd.Series]) -> list[str]:
         "image only",
         "hybrid, everything",
     ):
-        value = risks[name].to_numpy(dtype=float)
-        order = np.argsort(-value, kind="stable")
-        share = np.cumsum(tool.weight[order]) / tool.weight.sum()
-        found = np.cumsum((tool.weight * tool.case)[order]) / (tool.weight * tool.case).sum()
-        missed = [1 - np.interp(top, share, found) for top in (0.1, 0.2, 0.4)]
+        values = risks[name].to_numpy(dtype=float)
+        missed = [matched_miss_rate(outcome, values, top, 5).value for top in (0.1, 0.2, 0.4)]
         lines.append(f"| {name} | " + " | ".join(f"{100 * m:.1f}%" for m in missed) + " |")
     return [*lines, ""]
 

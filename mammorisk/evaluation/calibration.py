@@ -8,6 +8,7 @@ import numpy as np
 from scipy import stats
 
 from mammorisk.errors import EvaluationError
+from mammorisk.evaluation.censoring import fit_censoring
 from mammorisk.evaluation.estimate import (
     Estimate,
     check_horizon,
@@ -20,7 +21,7 @@ from mammorisk.evaluation.pseudo_values import pseudo_values
 from mammorisk.evaluation.regression import Fit, fit_cox, fit_glm
 from mammorisk.outcome import Floats, Outcome
 
-Method = Literal["auto", "pseudo", "logistic", "cox"]
+Method = Literal["auto", "pseudo", "logistic", "ipcw", "cox"]
 
 
 def cloglog(risk: Floats) -> Floats:
@@ -58,10 +59,12 @@ def calibration_intercept(
         Predicted risk by the horizon, in [0, 1].
     horizon : float
         Years; leave at 1 for :meth:`Outcome.binary`.
-    method : {"auto", "pseudo", "logistic"}
+    method : {"auto", "pseudo", "logistic", "ipcw"}
         ``"logistic"``: offset logit, outcome known for all. ``"pseudo"``: offset complementary
-        log-log, pseudo-values as response, robust errors. ``"auto"`` takes the former where
-        nothing is censored, else the latter.
+        log-log, pseudo-values as response, robust errors. ``"ipcw"``: offset complementary
+        log-log, binomial with inverse probability of censoring weights, robust errors; narrower
+        where cancers are rare. ``"auto"`` takes the first where nothing is censored, else the
+        second.
     level : float
 
     Returns
@@ -94,7 +97,7 @@ def calibration_slope(
     ----------
     outcome, risk, horizon, level
         As :func:`calibration_intercept`.
-    method : {"auto", "pseudo", "logistic", "cox"}
+    method : {"auto", "pseudo", "logistic", "ipcw", "cox"}
         ``"cox"``: Cox model of the complementary log-log of risk, follow-up cut at the horizon
         (competing events censored).
 
@@ -117,7 +120,7 @@ def calibration_slope(
 
 
 def _fit(outcome: Outcome, values: Floats, year: float, method: Method, *, slope: bool) -> Fit:
-    if method not in ("auto", "pseudo", "logistic", "cox"):
+    if method not in ("auto", "pseudo", "logistic", "ipcw", "cox"):
         raise EvaluationError(f"{method!r} is no method of calibration", where="method")
     complete = is_complete(outcome, year)
     if method == "auto":
@@ -134,6 +137,12 @@ def _fit(outcome: Outcome, values: Floats, year: float, method: Method, *, slope
                 remedy='Use "pseudo".',
             )
         return fit_glm(outcome.is_case(year).astype(float), design, outcome, "logistic", offset)
+    if method == "ipcw":
+        weights = fit_censoring(outcome).weights(year)
+        case = outcome.is_case(year).astype(float)
+        if weights is None or not (weights * case).any():
+            return _none(design.shape[1])
+        return fit_glm(case, design, outcome.with_weight(weights), "cloglog", offset)
     try:
         response = pseudo_values(outcome, year)
     except EvaluationError:

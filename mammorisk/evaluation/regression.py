@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mammorisk.outcome import CANCER, Floats, Outcome
 
-Family = Literal["logistic", "poisson", "pseudo"]
+Family = Literal["logistic", "cloglog", "poisson", "pseudo"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ def fit_glm(
     design : ndarray, shape (n, p)
     outcome : Outcome
         For its weights and clusters.
-    family : {"logistic", "poisson", "pseudo"}
+    family : {"logistic", "cloglog", "poisson", "pseudo"}
         ``"pseudo"``: Gaussian with complementary log-log link, always with robust errors.
     offset : ndarray, optional
     """
@@ -53,6 +53,7 @@ def fit_glm(
 
     links: dict[str, Any] = {
         "logistic": sm.families.Binomial(),
+        "cloglog": sm.families.Binomial(link=sm.families.links.CLogLog()),
         "poisson": sm.families.Poisson(),
         # Not a usual pair; the pseudo-values themselves never enter the link.
         "pseudo": sm.families.Gaussian(link=sm.families.links.CLogLog(), check_link=False),

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from mammorisk.evaluation.auc import cumulative_dynamic_auc
 from mammorisk.evaluation.bootstrap import bootstrap, multiplier_intervals
 from mammorisk.evaluation.brier import brier_score
+from mammorisk.evaluation.calibration import calibration_intercept, calibration_slope
 from mammorisk.evaluation.concordance import concordance
 from mammorisk.evaluation.cumulative_incidence import cumulative_incidence
 from mammorisk.evaluation.estimate import standard_error
@@ -159,3 +160,21 @@ def test_multiplier_bootstrap_agrees_with_normal_intervals() -> None:
         band[1] - band[0] > single[1] - single[0]
         for band, single in zip(wide, multiplier_intervals(estimates, outcome), strict=True)
     )
+
+
+@pytest.mark.parametrize("method", ["pseudo", "ipcw", "cox"])
+def test_true_risks_have_a_slope_of_one(method: str) -> None:
+    rng = np.random.default_rng(11)
+    n = 20_000
+    hazard = 0.03 * np.exp(rng.normal(size=n))
+    cancer, lost = rng.exponential(1 / hazard), rng.uniform(0, 12, n)
+    outcome = Outcome(time=np.minimum(cancer, lost), event=cancer <= lost)
+    risk = -np.expm1(-5 * hazard)
+    slope = calibration_slope(outcome, risk, 5, method=method)  # type: ignore[arg-type]
+    assert slope.lower < 1 < slope.upper
+    assert slope.se < 0.06
+    flat = calibration_slope(outcome, -np.expm1(-0.15 * (hazard / 0.03) ** 2), 5, method=method)  # type: ignore[arg-type]
+    assert flat.value == pytest.approx(0.5, abs=0.05)
+    if method != "cox":
+        shifted = calibration_intercept(outcome, -np.expm1(-10 * hazard), 5, method=method)  # type: ignore[arg-type]
+        assert shifted.value == pytest.approx(-np.log(2), abs=0.08)
