@@ -13,6 +13,7 @@ import typer
 
 from mammorisk._version import __version__
 from mammorisk.cli_common import DONE, SOME_FAILED, AsJson, Debug, told
+from mammorisk.cli_convert import convert
 from mammorisk.cli_evaluate import evaluate, stratify
 from mammorisk.cli_fit import fit
 from mammorisk.cli_simulate import simulate
@@ -46,6 +47,7 @@ app.command()(simulate)
 app.command()(fit)
 app.command()(evaluate)
 app.command()(stratify)
+app.command()(convert)
 
 
 def main() -> None:

@@ -42,7 +42,7 @@ def models() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).set_index("name")
 
 
-def load_model(name: str | Path) -> RiskModel:
+def load_model(name: str | Path, *, weights: str | Path | None = None) -> RiskModel:
     """A model by name, or from the folder it was saved to.
 
     Parameters
@@ -50,6 +50,8 @@ def load_model(name: str | Path) -> RiskModel:
     name : str or path
         A name listed by :func:`models`, a folder written by ``model.save``, or ``hf://owner/name``
         for a model on the Hugging Face hub.
+    weights : path, optional
+        With ``"mirai"``: the folder that ``mammorisk convert mirai`` wrote.
 
     Returns
     -------
@@ -64,6 +66,8 @@ def load_model(name: str | Path) -> RiskModel:
     """
     if isinstance(name, str) and name in CLINICAL_MODELS:
         return load_clinical(name)
+    if name == "mirai" and not Path("mirai", "config.json").is_file():
+        return _load_converted(weights)
     if isinstance(name, str) and name.startswith(PREFIX):
         from mammorisk.hub import fetch_model
 
@@ -76,6 +80,20 @@ def load_model(name: str | Path) -> RiskModel:
         remedy=f"Known: {', '.join((*CLINICAL_MODELS, *BUNDLED))}; or pass the folder of a saved "
         "model.",
     )
+
+
+def _load_converted(weights: str | Path | None) -> RiskModel:
+    """Mirai from where it was converted to; its weights are not ours to ship."""
+    remedy = (
+        "Fetch snapshots.zip of reginabarzilaygroup/Mirai's release 0.8.0, then: "
+        'mammorisk convert mirai snapshots.zip --out mirai/, and load_model("mirai", '
+        'weights="mirai/").'
+    )
+    if weights is None:
+        raise UnknownModel("Mirai's weights are not part of mammorisk", remedy=remedy)
+    if not Path(weights).is_dir():
+        raise UnknownModel("the weights are not a converted folder", remedy=remedy)
+    return _load_folder(Path(weights))
 
 
 def _bundled_cards() -> list[ModelCard]:
@@ -114,6 +132,10 @@ def _load_folder(folder: Path) -> RiskModel:
         from mammorisk.hybrid_model import load_network
 
         return load_network(folder, config)
+    if config.get("kind") == "mirai":
+        from mammorisk.mirai.mirai_model import load_mirai
+
+        return load_mirai(folder, config)
     if config.get("kind") == "density-fit":
         return _load_density_fit(folder, config)
     try:

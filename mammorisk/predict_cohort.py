@@ -91,9 +91,10 @@ def _predict_with_network(
     import pandas as pd
 
     from mammorisk.hybrid_model import HybridModel
-    from mammorisk.predict_images import score_rows
+    from mammorisk.mirai.mirai_model import MiraiModel
+    from mammorisk.predict_images import score_rows, score_rows_one_by_one
 
-    assert isinstance(model, HybridModel)
+    assert isinstance(model, (HybridModel, MiraiModel))
     frame = cohort.questionnaires.iloc[rows]
     faults = cohort.errors.iloc[rows].astype(object).copy()
     sound_rows = [row for row, fault in zip(rows, faults, strict=True) if fault == ""]
@@ -102,7 +103,11 @@ def _predict_with_network(
         if not sound_rows:
             empty = pd.DataFrame(index=frame.index, columns=list(horizons), dtype=float)
             return risk_table(frame, Scores(risk=empty, flags=faults), model.name, horizons)
-        scores, errors, notes = score_rows(model, cohort, sound_rows, horizons, tell)
+        if isinstance(model, MiraiModel):
+            found = score_rows_one_by_one(model, cohort, sound_rows, horizons, tell)
+        else:
+            found = score_rows(model, cohort, sound_rows, horizons, tell)
+        scores, errors, notes = found
     errors_by_row = pd.Series(errors, index=index, dtype=object)
     faults.loc[index] = errors_by_row
     flags = join_flags(scores.flags, pd.Series(notes, index=index, dtype=object))

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from mammorisk.acquisition import Acquisition
 from mammorisk.cohort import Cohort
+from mammorisk.errors import ExamError, ModelError
 from mammorisk.exam import Exam
 from mammorisk.hybrid_model import HybridModel
 from mammorisk.inputs.exam_set import ExamSet, load_exams
@@ -16,6 +17,8 @@ from mammorisk.risk_model import Horizon, Scores
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mammorisk.mirai.mirai_model import MiraiModel
 
 #: Exams held in memory at a time.
 CHUNK = 128
@@ -92,6 +95,41 @@ def score_rows(
         errors += exams.errors
         notes += told
     _doubt_units(acquisitions, notes)
+    return _joined(parts), errors, notes
+
+
+def score_rows_one_by_one(
+    model: MiraiModel,
+    cohort: Cohort,
+    rows: list[int],
+    horizons: tuple[Horizon, ...],
+    on_exam: Callable[[int, int], None] | None = None,
+) -> tuple[Scores, list[str], list[str]]:
+    """As :func:`score_rows`, one exam in memory at a time."""
+    import pandas as pd
+
+    assert cohort.open_exam is not None
+    parts: list[Scores] = []
+    errors: list[str] = []
+    notes: list[str] = []
+    for done, row in enumerate(rows, start=1):
+        frame = cohort.questionnaires.iloc[[row]]
+        error = note = ""
+        try:
+            exam = cohort.open_exam(row)
+            note = "; ".join(exam.all_flags())
+            scores = model.score_exam(exam, frame, horizons)
+        except (ExamError, ModelError) as fault:
+            error = str(fault)
+            scores = Scores(
+                risk=pd.DataFrame(float("nan"), index=frame.index, columns=list(horizons)),
+                flags=pd.Series("", index=frame.index, dtype=object),
+            )
+        parts.append(scores)
+        errors.append(error)
+        notes.append(note)
+        if on_exam is not None:
+            on_exam(done, len(rows))
     return _joined(parts), errors, notes
 
 

@@ -170,14 +170,17 @@ def _predict_woman(
 
 def _with_network(
     model: RiskModel, exam: Exam, woman: Questionnaire, horizons: tuple[Horizon, ...]
-) -> tuple[Scores, Callable[[str], Any]]:
+) -> tuple[Scores, Callable[[str], Any] | None]:
     """Scores from a network, and what explains them. A density estimated by us is kept from it."""
     from mammorisk.explain import explain_exam
     from mammorisk.hybrid_model import HybridModel
+    from mammorisk.mirai.mirai_model import MiraiModel
     from mammorisk.predict_images import score_exam
 
-    assert isinstance(model, HybridModel)
     frame = woman.to_frame()
+    if isinstance(model, MiraiModel):
+        return model.score_exam(exam, frame, horizons), None
+    assert isinstance(model, HybridModel)
     scores, exams = score_exam(model, exam, frame, horizons)
 
     def explain(method: str) -> Any:

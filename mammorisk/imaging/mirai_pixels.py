@@ -51,7 +51,7 @@ def standardise(counts: Counts) -> NDArray[np.float32]:
     Returns
     -------
     ndarray of float32, shape (2048, 1664)
-        The image decides the side, not its label: it is mirrored where its left quarter is brighter.
+        The image decides the side, not its label: mirrored where its left quarter is brighter.
     """
     resized = resize(counts)
     quarter = COLUMNS // 4

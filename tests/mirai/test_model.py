@@ -1,0 +1,156 @@
+"""Mirai as a risk model: one exam, a cohort, the questionnaire, pixels."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mammorisk as mr
+from mammorisk.errors import HorizonError, ModelError
+from mammorisk.imaging.mirai_pixels import COLUMNS, ROWS, resize, standardise, window_counts
+from mammorisk.mirai.mirai_model import PUBLISHED_CALIBRATION, MiraiModel
+from mammorisk.mirai.risk_factors import risk_factors
+from mammorisk.networks.mirai import RISK_FACTORS, MiraiEncoder, MiraiSettings, MiraiTransformer
+from tests import factories as f
+from tests.mirai.standins import filled
+
+
+@pytest.fixture(scope="module")
+def model() -> MiraiModel:
+    encoder = filled(MiraiEncoder(), "_model.")
+    transformer = filled(MiraiTransformer(MiraiSettings(width=64, heads=4)))
+    return MiraiModel(
+        encoder=encoder,  # type: ignore[arg-type]
+        transformer=transformer,  # type: ignore[arg-type]
+        calibration=PUBLISHED_CALIBRATION,
+    )
+
+
+@pytest.mark.slow
+def test_one_exam_and_a_cohort(tmp_path: Path, model: MiraiModel) -> None:
+    f.write_exam(tmp_path / "a")
+    woman = mr.Questionnaire(age=54, breast_density="c", prior_breast_cancer=False)
+    prediction = mr.predict(tmp_path / "a", woman, model=model)
+    assert prediction.model == "mirai"
+    assert prediction.risk.is_monotonic_increasing
+    # The floor and the cap of the published calibration.
+    assert 0.0084 <= prediction.five_year <= 0.2948
+    assert "bcsc-2008" in prediction.baselines.index
+    (tmp_path / "b").mkdir()
+    for file in sorted((tmp_path / "a").iterdir())[:3]:
+        os.link(file, tmp_path / "b" / file.name)
+    table = pd.DataFrame(
+        {"patient_id": ["1", "2"], "exam_id": ["1", "2"], "path": ["a", "b"], "age": [54.0, 60.0]}
+        | {"breast_density": ["c", "b"], "prior_breast_cancer": [False, False]}
+    )
+    table.to_csv(tmp_path / "cohort.csv", index=False)
+    cohort = mr.read_cohort(tmp_path / "cohort.csv", allow_missing_views=True)
+    risks = mr.predict(cohort, model=model)
+    assert risks["risk_5y"].iloc[0] == pytest.approx(prediction.five_year, abs=1e-6)
+    assert np.isnan(risks["risk_5y"].iloc[1])
+    assert "four standard views" in risks["flags"].iloc[1]
+
+
+def test_the_questionnaire_is_used_unless_the_reference_is_asked_for(model: MiraiModel) -> None:
+    features = np.random.default_rng(2).random((1, 4, 512), dtype=np.float32)
+    woman = mr.Questionnaire(age=54, prior_breast_cancer=False).to_frame()
+    other = mr.Questionnaire(age=54, prior_breast_cancer=True).to_frame()
+    assert not model.score_features(features, woman).risk.equals(
+        model.score_features(features, other).risk
+    )
+    released = model.with_options(known_factors="reference")
+    pd.testing.assert_frame_equal(
+        released.score_features(features, woman).risk, released.score_features(features, other).risk
+    )
+
+
+def test_without_images_there_is_no_score(model: MiraiModel) -> None:
+    table = model.predict(mr.Questionnaire(age=50))
+    assert table["risk_5y"].isna().all()
+    assert table["flags"].item() == "mirai needs images"
+    with pytest.raises(HorizonError, match="1 to 5"):
+        model.score_features(
+            np.zeros((1, 4, 512), np.float32), mr.Questionnaire(age=50).to_frame(), (10,)
+        )
+    with pytest.raises(ModelError, match="use of the questionnaire"):
+        model.with_options(known_factors="some")
+
+
+def test_saved_and_loaded(tmp_path: Path, model: MiraiModel) -> None:
+    again = mr.load_model(model.save(tmp_path / "m"))
+    assert isinstance(again, MiraiModel)
+    features = np.random.default_rng(1).random((3, 4, 512), dtype=np.float32)
+    np.testing.assert_array_equal(again.logits(features), model.logits(features))
+    assert again.calibration == PUBLISHED_CALIBRATION
+
+
+def factors(**fields: object) -> dict[str, list[float]]:
+    values, known = risk_factors(mr.Questionnaire(**fields).to_frame())  # type: ignore[arg-type]
+    ends = np.cumsum([0, *RISK_FACTORS.values()])
+    return {
+        key: values[0, ends[i] : ends[i + 1]].tolist()
+        for i, key in enumerate(RISK_FACTORS)
+        if known[0, i]
+    }
+
+
+def test_risk_factors() -> None:
+    assert set(factors(age=50)) == {"age"}
+    # Bins are closed on the right.
+    assert factors(age=50)["age"] == [0, 1, 0, 0, 0, 0]
+    assert factors(age=50.1)["age"] == [0, 0, 1, 0, 0, 0]
+    assert factors(age=85)["age"][-1] == 1
+    found = factors(
+        age=60,
+        breast_density="d",
+        first_degree_relatives=0,
+        parity=2,
+        age_first_birth=27,
+        menopausal_status="post",
+        age_menopause=51,
+        weight_kg=70,
+        height_cm=165,
+        race_ethnicity="hispanic_us_born",
+        brca="brca1",
+        hrt_use="current",
+        hrt_type="combined",
+        lcis=False,
+    )
+    assert found["density"] == [0, 0, 0, 1]
+    assert found["binary_family_history"] == [0]
+    assert found["binary_biopsy_LCIS"] == [0]
+    assert found["parous"] == [1]
+    assert found["first_pregnancy_age"].index(1) == 2
+    assert found["menopause_age"].index(1) == 2
+    assert found["menopausal_status"] == [0, 0, 1, 0]
+    # 154 lb and 65 in.
+    assert found["weight"].index(1) == 2
+    assert found["height"].index(1) == 3
+    assert found["race"].index(1) == 7
+    assert found["brca"] == [0, 0, 1, 0]
+    assert found["hrt_type"] == [1, 0, 0]
+    assert "race" not in factors(age=50, race_ethnicity="unknown")
+
+
+def test_pixels() -> None:
+    rng = np.random.default_rng(0)
+    stored = rng.integers(0, 4096, (300, 200)).astype(np.uint16)
+    stored[0, :2] = (0, 4095)
+    counts = window_counts(stored)
+    assert (counts.min(), counts.max()) == (0, 65535)
+    expected = np.floor(stored.astype(float) * 65535 / 4095)
+    assert np.abs(counts - expected).max() <= 1
+    assert (window_counts(np.full((3, 3), 7)) == 0).all()
+    resized = resize(counts)
+    assert resized.shape == (ROWS, COLUMNS)
+    assert resized.max() <= 65535
+    left = np.zeros((400, 300), dtype=np.int32)
+    left[:, :100] = 60_000
+    image = standardise(left)
+    assert image.dtype == np.float32
+    assert image[:, -100:].mean() > 4 > image[:, :100].mean()
+    np.testing.assert_array_equal(standardise(left[:, ::-1]), image)
