@@ -13,8 +13,11 @@ import pandas as pd
 from mammorisk.clinical import load_clinical
 from mammorisk.demo_page import write_page
 from mammorisk.errors import OutputError
+from mammorisk.evaluating import evaluate
+from mammorisk.evaluation.auc import cumulative_dynamic_auc
 from mammorisk.imaging.plot import plot_exam
 from mammorisk.io import read_exam
+from mammorisk.outcome import Outcome
 from mammorisk.plotting import save_risk
 from mammorisk.predicting import predict
 from mammorisk.prediction import Prediction, to_json
@@ -84,6 +87,8 @@ def run_demo(
         say(f"Reading {len(cohort)} exams and predicting with the bundled hybrid model ...")
         risks = predict(cohort, progress=sys.stderr.isatty())
         risks.to_csv(out / "risks.csv", index=False)
+        report = evaluate(risks, cohort, title="Demo: hybrid on SIMULATED women")
+        report.to_html(out / "report.html")
         five_year = _five_year(risks, cohort.questionnaires)
         table = auc_table(five_year, study)
 
@@ -99,7 +104,7 @@ def run_demo(
     say("Five-year AUC on this SIMULATED study (weighted to the population), and the most that")
     say("anyone could reach with the same inputs:")
     say(table.round(3).to_string(na_rep=""))
-    say(f"The whole page: {page}")
+    say(f"The whole page: {page}; every table: {out / 'report.html'}")
     say("Try one exam:")
     path = out / "study" / cohort.exams["path"].iloc[0]
     say(f"  mammorisk predict {path} --questionnaire {out / 'woman.json'}")
@@ -116,13 +121,9 @@ def _five_year(risks: pd.DataFrame, women: pd.DataFrame) -> pd.DataFrame:
 def auc_table(five_year: pd.DataFrame, study: Study) -> pd.DataFrame:
     """AUC of each model for cancer within five years, and of the true risk given its inputs.
 
-    The simulation knows who would have cancer within five years without losses to follow-up, so
-    that nothing is censored here.
+    Censoring, competing deaths and the weights of the sample are taken into account.
     """
-    from sklearn.metrics import roc_auc_score
-
-    truth, weight = study.truth, study.cohort.exams["weight"]
-    case = five_year_case(study)
+    truth, outcome = study.truth, Outcome.from_table(study.cohort.exams)
     inputs = {
         "hybrid": "risk_5y",
         "density-only": "risk_5y_density",
@@ -131,21 +132,20 @@ def auc_table(five_year: pd.DataFrame, study: Study) -> pd.DataFrame:
     }
     rows = {}
     for name, risk in five_year.items():
-        known = risk.notna().to_numpy()
-        rows[name] = {
-            "AUC": roc_auc_score(case[known], risk[known], sample_weight=weight[known]),
-            "of the true risk": roc_auc_score(case, truth[inputs[name]], sample_weight=weight)
+        known = np.flatnonzero(risk.notna())
+        own = cumulative_dynamic_auc(outcome.take(known), risk.to_numpy(dtype=float)[known], 5)
+        best = (
+            cumulative_dynamic_auc(outcome, truth[inputs[str(name)]].to_numpy(), 5).value
             if name in inputs
-            else np.nan,
+            else np.nan
+        )
+        rows[name] = {
+            "AUC": own.value,
+            "lower": own.lower,
+            "upper": own.upper,
+            "of the true risk": best,
         }
     return pd.DataFrame.from_dict(rows, orient="index")
-
-
-def five_year_case(study: Study) -> np.ndarray:
-    """Whether each woman of the study would have cancer within five years, before any death."""
-    truth = study.truth
-    earlier_death = truth["years_to_death"] < truth["years_to_cancer"]
-    return ((truth["years_to_cancer"] <= 5) & ~earlier_death).to_numpy()
 
 
 def _one_woman(study: Study, out: Path) -> Prediction:

@@ -61,8 +61,9 @@ def write_page(
         "population.</p>",
         "<h2>Who gets cancer within five years?</h2>",
         table.round(3).to_html(na_rep="", border=0),
-        "<p>Right column: the true risk given the same inputs, which no model can beat by more "
-        "than chance.</p>",
+        "<p>With 95% intervals. Right column: the true risk given the same inputs, which no model "
+        "can beat by more than chance. Calibration, net benefit and the rest: "
+        "<a href='report.html'>report.html</a>.</p>",
         _image(_truth_figure(study, five_year), "Predicted against true risk, and calibration"),
         "<h2>One woman</h2>",
         *(
