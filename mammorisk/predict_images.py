@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from mammorisk.acquisition import Acquisition
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
     from mammorisk.mirai.mirai_model import MiraiModel
 
-#: Exams held in memory at a time.
-CHUNK = 128
+#: Exams read at a time; while they are scored the next are read.
+CHUNK = 32
 
 
 def score_exam(
@@ -67,18 +68,19 @@ def score_rows(
     errors: list[str] = []
     notes: list[str] = []
     acquisitions: list[list[Acquisition]] = []
-    for first in range(0, len(rows), CHUNK):
+    open_exam = cohort.open_exam
+
+    def read(first: int) -> ExamSet:
+        def tell(done: int, _: int) -> None:
+            if on_exam is not None:
+                on_exam(first + done, len(rows))
+
+        some = rows[first : first + CHUNK]
+        return load_exams(some, open_exam, cache, open_prior=prior, on_exam=tell)
+
+    for first, exams in _read_ahead(read, range(0, len(rows), CHUNK)):
         some = rows[first : first + CHUNK]
         frame = cohort.questionnaires.iloc[some].copy()
-        exams = load_exams(
-            some,
-            cohort.open_exam,
-            cache,
-            open_prior=prior,
-            on_exam=None
-            if on_exam is None
-            else lambda done, _, start=first: on_exam(start + done, len(rows)),  # type: ignore[misc]
-        )
         told = list(exams.flags)
         if "age" not in frame.columns:
             frame["age"] = float("nan")
@@ -96,6 +98,19 @@ def score_rows(
         notes += told
     _doubt_units(acquisitions, notes)
     return _joined(parts), errors, notes
+
+
+def _read_ahead(
+    read: Callable[[int], ExamSet], starts: Sequence[int]
+) -> Iterator[tuple[int, ExamSet]]:
+    """Exams of each chunk, the next one being read while this one is worked on."""
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        coming = [pool.submit(read, start) for start in starts[:1]]
+        for i, start in enumerate(starts):
+            exams = coming.pop().result()
+            if i + 1 < len(starts):
+                coming.append(pool.submit(read, starts[i + 1]))
+            yield start, exams
 
 
 def score_rows_one_by_one(
