@@ -9,11 +9,13 @@ import pandas as pd
 
 from mammorisk.evaluation.alignment import Aligned
 from mammorisk.evaluation.calibration import cloglog, is_complete
+from mammorisk.evaluation.censoring import Ties, fit_censoring
 from mammorisk.evaluation.discrimination_tables import row, rows_of
 from mammorisk.evaluation.effect_size import hazard_ratio_per_sd, ratios_by_group
 from mammorisk.evaluation.net_benefit import number_per_cancer
 from mammorisk.evaluation.roc import fixed_point
 from mammorisk.evaluation.thresholds import (
+    Measure,
     classification,
     matched_miss_rate,
     share_of_cancers,
@@ -21,7 +23,7 @@ from mammorisk.evaluation.thresholds import (
 from mammorisk.evaluation.triage import triage_curve
 from mammorisk.outcome import Floats, Outcome
 
-_MEASURES = (
+_MEASURES: tuple[Measure, ...] = (
     *("sensitivity", "specificity", "positive predictive value", "negative predictive value"),
     *("false-negative rate", "share positive"),
 )
@@ -30,7 +32,7 @@ _SPECIFICITIES = (0.8, 0.9)
 
 
 def threshold_section(
-    aligned: Aligned, year: float, thresholds: Sequence[float], level: float
+    aligned: Aligned, year: float, thresholds: Sequence[float], ties: Ties, level: float
 ) -> pd.DataFrame:
     """Every threshold, fixed specificities and matched positive rates, by model."""
     rows = []
@@ -38,9 +40,12 @@ def threshold_section(
         if year not in risks.columns or risks[year].notna().sum() == 0:
             continue
         outcome, values = rows_of(aligned, model, year)
+        fitted = fit_censoring(outcome, ties)
         for threshold in thresholds:
             for measure in _MEASURES:
-                made = classification(outcome, values, threshold, measure, year, level=level)  # type: ignore[arg-type]
+                made = classification(
+                    outcome, values, threshold, measure, year, censoring=fitted, level=level
+                )
                 rows.append(row(model, made, year))
             rows.append(
                 row(model, number_per_cancer(outcome, values, threshold, year, level=level), year)

@@ -11,7 +11,7 @@ import pandas as pd
 from mammorisk.evaluation.alignment import Aligned
 from mammorisk.evaluation.auc import cumulative_dynamic_auc
 from mammorisk.evaluation.brier import brier_score
-from mammorisk.evaluation.censoring import fit_censoring
+from mammorisk.evaluation.censoring import Ties, fit_censoring
 from mammorisk.evaluation.concordance import concordance
 from mammorisk.evaluation.estimate import Estimate, difference
 from mammorisk.evaluation.net_benefit import net_benefit
@@ -74,12 +74,12 @@ def common_rows(aligned: Aligned, year: float) -> Common:
 
 
 def comparison_table(
-    common: Common, first: str, years: Sequence[float], level: float
+    common: Common, first: str, years: Sequence[float], ties: Ties, level: float
 ) -> pd.DataFrame:
     """First model less each other: AUC and Brier score by horizon, C index, net benefit."""
     rows = []
     outcome = common.outcome
-    fitted = fit_censoring(outcome)
+    fitted = fit_censoring(outcome, ties)
 
     def compare(measure: str, year: float | None, estimates: dict[str, Estimate]) -> None:
         own = estimates[first]

@@ -17,6 +17,7 @@ from mammorisk.evaluation.estimate import (
     check_horizon,
     from_influence,
     interval,
+    normal_quantile,
     unavailable,
 )
 from mammorisk.evaluation.life_table import LifeTable, life_table, row_sums_to
@@ -200,13 +201,13 @@ def risk_by_group(
     return found
 
 
-def follow_up(outcome: Outcome) -> Estimate:
+def follow_up(outcome: Outcome, *, level: float = 0.95) -> Estimate:
     """Median potential follow-up in years: Kaplan-Meier with censoring as the event.
 
     Returns
     -------
     Estimate
-        Interval by the log-log limits of the curve, as R's ``quantile.survfit`` with
+        Interval by the log limits of the curve, as R's ``quantile.survfit`` with
         ``conf.type="log"``; NaN where fewer than half were censored.
 
     References
@@ -225,8 +226,9 @@ def follow_up(outcome: Outcome) -> Estimate:
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = life.cancers / (life.at_risk * (life.at_risk - life.cancers))
         error = np.sqrt(np.cumsum(np.where(life.cancers > 0, terms, 0.0)))
-        low = staying * np.exp(-1.959963984540054 * error)
-        high = np.minimum(staying * np.exp(1.959963984540054 * error), 1.0)
+        z = normal_quantile(level)
+        low = staying * np.exp(-z * error)
+        high = np.minimum(staying * np.exp(z * error), 1.0)
     n = int((outcome.weight > 0).sum())
 
     def first_below(values: Floats) -> float:

@@ -15,7 +15,7 @@ from mammorisk.evaluation.brier import (
     prediction_accuracy_index,
 )
 from mammorisk.evaluation.calibration import is_complete
-from mammorisk.evaluation.censoring import Censoring, fit_censoring
+from mammorisk.evaluation.censoring import Censoring, Ties, fit_censoring
 from mammorisk.evaluation.concordance import concordance
 from mammorisk.evaluation.delong import auc
 from mammorisk.evaluation.estimate import Estimate
@@ -68,14 +68,14 @@ def _renamed(estimate: Estimate, name: str) -> Estimate:
     return replace(estimate, name=name)
 
 
-def overall_table(aligned: Aligned, level: float) -> pd.DataFrame:
+def overall_table(aligned: Aligned, ties: Ties, level: float) -> pd.DataFrame:
     """Brier score, IPA and log score by horizon, integrated Brier score."""
     rows = []
     for model, risks in aligned.risks.items():
         years = [float(y) for y in risks.columns if risks[y].notna().any()]
         for year in years:
             outcome, values = rows_of(aligned, model, year)
-            fitted = fit_censoring(outcome)
+            fitted = fit_censoring(outcome, ties)
             for made in (
                 brier_score(outcome, values, year, censoring=fitted, level=level),
                 _renamed(
@@ -90,7 +90,7 @@ def overall_table(aligned: Aligned, level: float) -> pd.DataFrame:
             table = risks[years].to_numpy(dtype=float)
             there = np.flatnonzero(np.isfinite(table).all(axis=1))
             made = integrated_brier_score(
-                aligned.outcome.take(there), table[there], years, level=level
+                aligned.outcome.take(there), table[there], years, censoring=ties, level=level
             )
             rows.append(row(model, made))
     return pd.DataFrame(rows)

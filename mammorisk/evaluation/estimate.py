@@ -43,6 +43,8 @@ class Estimate:
         squared and summed, it gives the squared standard error.
     reason : str or None
         Why there is no number, or what limits it.
+    ddof : int
+        Of the standard error from influence values; see :func:`standard_error`.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Estimate:
     p: float = NAN
     influence: Floats | None = field(default=None, repr=False, compare=False)
     reason: str | None = None
+    ddof: int = field(default=1, repr=False)
 
     def row(self) -> dict[str, Any]:
         """The estimate as a row of a table, without its influence values."""
@@ -195,6 +198,7 @@ def from_influence(
         p=p,
         influence=influence,
         reason=reason,
+        ddof=ddof,
     )
 
 
@@ -212,8 +216,6 @@ def difference(
     if first.influence is None or second.influence is None:
         reason = first.reason if first.influence is None else second.reason
         return unavailable(name, reason or "no influence values", n=first.n, events=first.events)
-    # The C index follows survival, whose standard errors have no small-sample factor.
-    ddof = 0 if first.name.startswith("C index") else 1
     made = from_influence(
         name,
         first.value - second.value,
@@ -222,7 +224,7 @@ def difference(
         events=first.events,
         null=0.0,
         level=level,
-        ddof=ddof,
+        ddof=first.ddof,
     )
     if not made.se > 0:
         return replace(made, reason="the scores order all women alike")

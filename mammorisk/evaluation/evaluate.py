@@ -102,14 +102,14 @@ def evaluate_risks(
         table_one=cohort_tables.table_one(aligned, year),
         missing=cohort_tables.missing_table(aligned),
         discrimination=discrimination_table(aligned, fitted, level),
-        overall=overall_table(aligned, level),
+        overall=overall_table(aligned, censoring, level),
         calibration=calibration_tables.calibration_table(aligned, level),
         calibration_groups=groups,
         utility=decision_curve(common.outcome, common.risks, _grid(common), year, level=level),
-        thresholds=threshold_section(aligned, year, thresholds, level),
+        thresholds=threshold_section(aligned, year, thresholds, censoring, level),
         effect_size=effect_size_table(aligned, year, level),
         incidence=incidence_by_group(outcome, risk, year, level=level),
-        comparison=comparison_tables.comparison_table(common, first, years, level),
+        comparison=comparison_tables.comparison_table(common, first, years, censoring, level),
         reclassification=comparison_tables.reclassification_table(
             common, first, year, thresholds, level
         ),

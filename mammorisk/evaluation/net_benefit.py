@@ -16,6 +16,7 @@ from mammorisk.evaluation.estimate import (
     check_horizon,
     check_risk,
     from_influence,
+    normal_quantile,
     unavailable,
 )
 from mammorisk.outcome import Floats, Outcome
@@ -75,7 +76,7 @@ def net_benefit(
     odds = threshold / (1 - threshold)
     n, events = int((outcome.weight > 0).sum()), int(outcome.is_case(year).sum())
     if prevalence is not None:
-        return _of_prevalence(outcome, positive, year, name, odds, prevalence, harm)
+        return _of_prevalence(outcome, positive, year, name, odds, prevalence, harm, level)
     share = float(outcome.weight[positive].sum() / outcome.weight.sum())
     base = outcome.weight / outcome.weight.sum()
     if not share > 0:
@@ -101,6 +102,7 @@ def _of_prevalence(
     odds: float,
     prevalence: float,
     harm: float,
+    level: float,
 ) -> Estimate:
     if not 0 < prevalence < 1:
         raise EvaluationError(f"{prevalence!r} is no prevalence", where="prevalence")
@@ -118,12 +120,13 @@ def _of_prevalence(
     variance = prevalence**2 * sensitivity * (1 - sensitivity) / case.sum()
     variance += (odds * (1 - prevalence)) ** 2 * false * (1 - false) / (~case).sum()
     se = math.sqrt(variance)
+    half = normal_quantile(level) * se
     return Estimate(
         name=name,
         value=value,
         se=se,
-        lower=value - 1.959963984540054 * se,
-        upper=value + 1.959963984540054 * se,
+        lower=value - half,
+        upper=value + half,
         n=len(case),
         events=int(case.sum()),
     )

@@ -41,23 +41,17 @@ def proportion(
     """
     if ci not in ("wilson", "wald", "exact"):
         raise EvaluationError(f"{ci!r} is no interval of a proportion", where="ci")
-    z = normal_quantile(level)
+    normal_quantile(level)
     if n <= 0:
         return Estimate(name=name, value=NAN, n=0, reason="nobody to count among")
+    from statsmodels.stats.proportion import proportion_confint
+
     share = successes / n
     se = math.sqrt(share * (1 - share) / n)
-    if ci == "wilson":
-        centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-        half = z / (1 + z**2 / n) * math.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-        low, high = max(centre - half, 0.0), min(centre + half, 1.0)
-    elif ci == "wald":
-        low, high = max(share - z * se, 0.0), min(share + z * se, 1.0)
-    else:
-        tail = (1 - level) / 2
-        low = 0.0 if successes == 0 else float(stats.beta.ppf(tail, successes, n - successes + 1))
-        high = (
-            1.0 if successes == n else float(stats.beta.ppf(1 - tail, successes + 1, n - successes))
-        )
+    method = {"wilson": "wilson", "wald": "normal", "exact": "beta"}[ci]
+    found = proportion_confint(successes, n, alpha=1 - level, method=method)
+    # The ends pass 0, 1 and the share by rounding.
+    low, high = min(max(float(found[0]), 0.0), share), max(min(float(found[1]), 1.0), share)
     return Estimate(
         name=name, value=share, se=se, lower=low, upper=high, n=round(n), events=round(successes)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
@@ -19,9 +19,6 @@ from mammorisk.evaluation.estimate import (
 )
 from mammorisk.evaluation.proportions import ProportionInterval, proportion
 from mammorisk.outcome import Floats, Outcome
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 Measure = Literal[
     "sensitivity",
@@ -126,35 +123,6 @@ def classification(
     return from_influence(
         name, value, influence, outcome, events=events, level=level, bounds=(0.0, 1.0)
     )
-
-
-def threshold_table(
-    outcome: Outcome,
-    risk: Floats,
-    thresholds: list[float] | tuple[float, ...],
-    horizon: float = 1.0,
-    *,
-    ci: ProportionInterval = "wilson",
-    level: float = 0.95,
-) -> pd.DataFrame:
-    """Every property of every threshold, one a row; likelihood ratios where nothing is censored."""
-    from mammorisk.evaluation.estimate import table
-
-    rows = []
-    for threshold in thresholds:
-        for measure in _PARTS:
-            made = classification(
-                outcome,
-                risk,
-                threshold,
-                measure,
-                horizon,
-                ci=ci,
-                level=level,
-            )
-            rows.append(made)
-        rows.extend(likelihood_ratios(outcome, risk, threshold, horizon, level=level))
-    return table(rows)
 
 
 def likelihood_ratios(

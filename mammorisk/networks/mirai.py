@@ -185,20 +185,6 @@ class MiraiEncoder(nn.Module):
         """Normalised pixels, shape (n, 1 or 3, rows, columns), to features (n, 512)."""
         return self.feature_maps(pixels).amax(dim=(2, 3))
 
-    def phase_one(self, pixels: Tensor, known: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """Logits of the view alone and its features, as in the first phase of training.
-
-        Parameters
-        ----------
-        pixels : Tensor
-        known : Tensor, shape (n, 100), optional
-            True risk factors; predicted ones where not given.
-        """
-        features = self(pixels)
-        factors = self.pool(features) if known is None else known
-        joined = functional.relu(torch.cat([features, factors], dim=1))
-        return self.prob_of_failure_layer(joined), features
-
 
 class _Attention(nn.Module):
     def __init__(self, width: int, heads: int) -> None:
@@ -351,32 +337,3 @@ UNUSED = (
     *("kept_images_vec", "pred_masked_img_fc.weight", "pred_masked_img_fc.bias"),
     *("fc.weight", "fc.bias"),
 )
-
-
-class Adversary(nn.Module):
-    """Tells the system from a view's output and the exam's risk: what the second phase fights.
-
-    Parameters
-    ----------
-    width : int
-    devices : int
-    """
-
-    def __init__(self, width: int, devices: int = 4) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(
-            nn.Linear(width + YEARS, width),
-            nn.BatchNorm1d(width),
-            nn.ReLU(),
-            nn.Linear(width, width),
-            nn.BatchNorm1d(width),
-            nn.ReLU(),
-            nn.Linear(width, devices),
-        )
-
-    def forward(self, over_views: Tensor, logits: Tensor) -> Tensor:
-        """Logits of the device, shape (n * views, devices)."""
-        n, views, width = over_views.shape
-        risk = logits.detach()[:, None].expand(n, views, YEARS)
-        joined = torch.cat([over_views, risk], dim=-1)
-        return torch.as_tensor(self.layers(joined.reshape(n * views, width + YEARS)))
