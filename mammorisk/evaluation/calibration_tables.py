@@ -26,7 +26,9 @@ from mammorisk.evaluation.expected_observed import (
 )
 
 
-def calibration_table(aligned: Aligned, level: float) -> pd.DataFrame:
+def calibration_table(
+    aligned: Aligned, curves: dict[str, CalibrationCurve], level: float
+) -> pd.DataFrame:
     """E/O at every horizon; intercept, slope, distances of the curve and tests at the last."""
     rows = []
     for model, risks in aligned.risks.items():
@@ -47,7 +49,7 @@ def calibration_table(aligned: Aligned, level: float) -> pd.DataFrame:
             )
         rows.append(row(model, calibration_intercept(outcome, values, year, level=level), year))
         rows.append(row(model, calibration_slope(outcome, values, year, level=level), year))
-        curve = calibration_curve(outcome, values, year, level=level)
+        curve = curves.get(model) or calibration_curve(outcome, values, year, level=level)
         n, events = len(values), int(outcome.is_case(year).sum())
         for name, value in (("ICI", curve.ici), ("E50", curve.e50), ("E90", curve.e90)):
             made = Estimate(

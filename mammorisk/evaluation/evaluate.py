@@ -20,7 +20,7 @@ from mammorisk.evaluation.classification_tables import (
     threshold_section,
     triage_table,
 )
-from mammorisk.evaluation.discrimination_tables import discrimination_table, overall_table
+from mammorisk.evaluation.discrimination_tables import discrimination_table, overall_table, rows_of
 from mammorisk.evaluation.effect_size import (
     incidence_by_group,
     matched_concordance,
@@ -68,7 +68,7 @@ def evaluate_risks(
     notes = _notes(aligned, year)
     fitted = fit_censoring(aligned.outcome, censoring)
     main = aligned.risks[first][year].to_numpy(dtype=float)
-    whole = _only(aligned, first, year)
+    whole = rows_of(aligned, first, year)
     labels = {
         name: group_labels(aligned.table[name], bins=(bins or {}).get(name)).rename(name)
         for name in names
@@ -103,7 +103,7 @@ def evaluate_risks(
         missing=cohort_tables.missing_table(aligned),
         discrimination=discrimination_table(aligned, fitted, level),
         overall=overall_table(aligned, censoring, level),
-        calibration=calibration_tables.calibration_table(aligned, level),
+        calibration=calibration_tables.calibration_table(aligned, curves, level),
         calibration_groups=groups,
         utility=decision_curve(common.outcome, common.risks, _grid(common), year, level=level),
         thresholds=threshold_section(aligned, year, thresholds, censoring, level),
@@ -120,7 +120,9 @@ def evaluate_risks(
         methods=_methods(title, censoring, level, thresholds, fewest_cancers, names),
         curves={
             "calibration": curves,
-            "roc": {y: roc_curve(*_only(aligned, first, y), y, censoring=censoring) for y in years},
+            "roc": {
+                y: roc_curve(*rows_of(aligned, first, y), y, censoring=censoring) for y in years
+            },
             "risk": risk,
             "case": outcome.is_case(year),
             "weight": outcome.weight,
@@ -129,15 +131,6 @@ def evaluate_risks(
         },
     )
     return _with_checklist(report)
-
-
-def _only(aligned: Aligned, model: str, year: float) -> tuple[Any, np.ndarray]:
-    """Outcome and risks of the rows a model has a risk for."""
-    values = aligned.risks[model][year].to_numpy(dtype=float)
-    rows = np.flatnonzero(np.isfinite(values))
-    if len(rows) == len(values):
-        return aligned.outcome, values
-    return aligned.outcome.take(rows), values[rows]
 
 
 def _matched(aligned: Aligned, model: str, year: float) -> pd.DataFrame | None:

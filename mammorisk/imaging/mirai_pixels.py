@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk.imaging.windowing import modality_values
+
 if TYPE_CHECKING:
-    from mammorisk.exam import RawImage
+    from mammorisk.greyscale import RawImage
 
 #: Of the network's input, and the mean and standard deviation of its training counts.
 ROWS, COLUMNS = 2048, 1664
@@ -77,9 +79,7 @@ def mirai_counts(raw: RawImage, *, path: Literal["dicom", "png"] = "dicom") -> C
     stored = np.asarray(raw.pixels)
     if path == "png":
         return stored.astype(np.int32)
-    values = stored.astype(np.float64)
-    slope, intercept = raw.greyscale.slope, raw.greyscale.intercept
-    values = values * slope + intercept
+    values = modality_values(stored, raw.greyscale)
     if raw.greyscale.inverted:
         values = values.max() + values.min() - values
     return window_counts(values)

@@ -42,7 +42,7 @@ def to_display(raw: RawImage, *, voi: str = "auto") -> np.ndarray:
     padding = np.zeros(len(values), dtype=bool)
     if grey.padding is not None:
         padding = (values >= grey.padding[0]) & (values <= grey.padding[1])
-    shown = _voi(_modality(values, grey), _present(pixels, low, high), padding, grey, voi)
+    shown = _voi(modality_values(values, grey), _present(pixels, low, high), padding, grey, voi)
     if grey.inverted:
         shown = 1.0 - shown
     shown[padding] = 0.0
@@ -67,7 +67,8 @@ def _present(pixels: np.ndarray, low: int, high: int) -> np.ndarray:
     return found
 
 
-def _modality(values: np.ndarray, grey: Greyscale) -> np.ndarray:
+def modality_values(values: np.ndarray, grey: Greyscale) -> np.ndarray:
+    """Stored values through the modality LUT, or slope and intercept."""
     if grey.modality_lut is not None:
         return _look_up(values, grey.modality_lut).astype(np.float64)
     return values * grey.slope + grey.intercept
