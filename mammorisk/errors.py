@@ -121,6 +121,10 @@ class UnknownModel(ModelError):
     """No model of that name."""
 
 
+class BackendError(ModelError):
+    """What should run a network is not here, or cannot run it."""
+
+
 class HorizonError(ModelError, ValueError):
     """A model does not answer the horizon asked for."""
 

@@ -1,13 +1,10 @@
-"""HybridModel: a fitted network as a RiskModel, saved as a folder and loaded without pickle."""
+"""HybridModel: a fitted network of image, acquisition and questionnaire."""
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,37 +14,35 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from mammorisk._version import __version__
 from mammorisk.calibration import Recalibration
 from mammorisk.clinical.anchor import Anchor
 from mammorisk.domain_guard import DomainGuard
-from mammorisk.errors import HorizonError, ModelError, OutputError
+from mammorisk.errors import HorizonError
+from mammorisk.exam import Exam
+from mammorisk.image_model import ImageModel, Opener, ReadExams
 from mammorisk.inputs.batches import Inputs, gather_inputs, make_batch
-from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet
+from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet, load_exams
 from mammorisk.inputs.grey_statistics import grey_statistics
+from mammorisk.inputs.image_cache import ImageCache
 from mammorisk.inputs.scaling import Scaling
 from mammorisk.inputs.standard_exam import to_float
-from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.hazards import YEARS, cumulative_risk
-from mammorisk.networks.hybrid import HeadSettings, HybridHead
-from mammorisk.recipe import Recipe, load_recipe
+from mammorisk.networks.hybrid import HybridHead
+from mammorisk.recipe import Recipe
 from mammorisk.risk_model import (
     DEFAULT_HORIZONS,
-    FORMAT_VERSION,
     Horizon,
     ModelCard,
-    RiskModel,
     Scores,
     check_horizons,
 )
+from mammorisk.runtime.backend import Runner, choose_backend
 
 if TYPE_CHECKING:
     from mammorisk.cohort import Cohort
 
 Floats = NDArray[np.float64]
 
-KIND = "network"
-_CONFIG, _WEIGHTS, _CARD = "config.json", "model.safetensors", "README.md"
 #: Normal quantile of the intervals.
 _Z = 1.959964
 #: Views that go through the encoder at a time.
@@ -56,7 +51,7 @@ OUTSIDE = "exam outside the domain of {name}: its images were not used"
 
 
 @dataclass(repr=False, kw_only=True)
-class HybridModel(RiskModel):
+class HybridModel(ImageModel):
     """A fitted hybrid model.
 
     Attributes
@@ -76,7 +71,11 @@ class HybridModel(RiskModel):
         :meth:`recalibrate`, not after a fit, which leaves the published baseline as it is.
     training : dict
         What it was fitted on: numbers of women, cancers, exams; sites and vendors; losses; seeds.
+    backend : str
+        What runs the encoder; see :data:`mammorisk.runtime.backend.BACKENDS`.
     """
+
+    exams_at_once = 32
 
     recipe: Recipe
     card: ModelCard  # type: ignore[misc]
@@ -88,10 +87,64 @@ class HybridModel(RiskModel):
     recalibration: dict[int, Recalibration] = field(default_factory=dict)
     recalibrates_baseline: bool = False
     training: dict[str, Any] = field(default_factory=dict)
+    backend: str = "auto"
 
     @property
     def uses_images(self) -> bool:
         return self.encoder is not None
+
+    @property
+    def backend_used(self) -> str | None:
+        return None if self.encoder is None else self._runner.backend
+
+    def on_backend(self, backend: str) -> HybridModel:
+        return replace(self, backend=backend)
+
+    @cached_property
+    def _runner(self) -> Runner:
+        assert self.encoder is not None
+        chosen = choose_backend(self.backend, self.encoder, may_reduce=False)
+        return Runner(self.encoder, chosen)
+
+    def read_exam(self, exam: Exam) -> ReadExams:
+        cache = ImageCache(folder=None, settings=self.recipe.image)
+        exams = load_exams([0], lambda _: exam, cache)
+        if exams.errors[0]:
+            # Read again to raise the error itself, with its class and place.
+            cache.get(exam)
+        return _as_read(exams)
+
+    def read_rows(
+        self,
+        rows: Sequence[int],
+        open_exam: Opener,
+        *,
+        open_prior: Opener | None = None,
+        on_exam: Callable[[int, int], None] | None = None,
+    ) -> ReadExams:
+        cache = ImageCache(folder=None, settings=self.recipe.image)
+        prior = open_prior if self.recipe.priors else None
+        return _as_read(load_exams(rows, open_exam, cache, open_prior=prior, on_exam=on_exam))
+
+    def score_read(
+        self,
+        frame: pd.DataFrame,
+        read: ReadExams,
+        horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
+    ) -> Scores:
+        return self.score_exams(frame, read.content, horizons)
+
+    def explainer(
+        self, frame: pd.DataFrame, read: ReadExams, scores: Scores
+    ) -> Callable[[str], Any]:
+        def explain(method: str) -> Any:
+            from mammorisk.explain import explain_exam
+
+            assert scores.contributions is not None
+            contributions = scores.contributions.iloc[0]
+            return explain_exam(self, frame, read.content, contributions, method)  # type: ignore[arg-type]
+
+        return explain
 
     @property
     def anchor(self) -> Anchor | None:
@@ -158,7 +211,7 @@ class HybridModel(RiskModel):
     def features(self, exams: ExamSet) -> Tensor:
         """Features of every view, shape (n, tokens, n_features); 0 where there is none."""
         assert self.encoder is not None
-        return encode(self.encoder, exams)
+        return encode(self._runner, exams, self.head.settings.n_features)
 
     def trusted(self, exams: ExamSet, features: Tensor) -> NDArray[np.bool_]:
         """Exams inside the domain of the training data."""
@@ -202,6 +255,8 @@ class HybridModel(RiskModel):
         OutputError
             The folder exists and is not a model, or cannot be written.
         """
+        from mammorisk.hybrid_folder import save_model
+
         return save_model(self, Path(folder))
 
     def _evaluate(self, inputs: Inputs, used: tuple[str, ...]) -> _State:
@@ -289,17 +344,31 @@ class _State:
     outside: NDArray[np.bool_]
 
 
-def encode(encoder: nn.Module, exams: ExamSet) -> Tensor:
+def encode(
+    run: Callable[[NDArray[np.float32]], NDArray[np.float32]], exams: ExamSet, width: int
+) -> Tensor:
     """Features of every view, shape (n, tokens, n_features); 0 where there is none."""
     places = np.argwhere(exams.present)
-    out = torch.zeros(*exams.present.shape, int(encoder.num_features))  # type: ignore[arg-type]
-    encoder.eval()
-    with torch.inference_mode():
-        for first in range(0, len(places), _VIEWS_AT_ONCE):
-            some = places[first : first + _VIEWS_AT_ONCE]
-            pixels = torch.from_numpy(to_float(exams.pixels[some[:, 0], some[:, 1]]))
-            out[some[:, 0], some[:, 1]] = encoder(pixels[:, None])
-    return out.clone()
+    out = torch.zeros(*exams.present.shape, width)
+    for first in range(0, len(places), _VIEWS_AT_ONCE):
+        some = places[first : first + _VIEWS_AT_ONCE]
+        found = run(to_float(exams.pixels[some[:, 0], some[:, 1]])[:, None])
+        out[some[:, 0], some[:, 1]] = torch.from_numpy(found)
+    return out
+
+
+def _as_read(exams: ExamSet) -> ReadExams:
+    tokens = exams.tokens
+    return ReadExams(
+        content=exams,
+        errors=list(exams.errors),
+        flags=list(exams.flags),
+        ages_years=[None if age != age else float(age) for age in exams.age_years],
+        acquisitions=[
+            [one for one in exams.acquisitions[i * tokens : (i + 1) * tokens] if one is not None]
+            for i in range(len(exams))
+        ],
+    )
 
 
 def guard_features(exams: ExamSet, features: Tensor) -> Floats:
@@ -371,138 +440,3 @@ def _anchor_flags(inputs: Inputs) -> list[str]:
 
 def _no_risk(inputs: Inputs, flags: pd.Series) -> pd.Series:
     return flags.where(flags != "", "no risk: her age is unknown or outside the published rates")
-
-
-def save_model(model: HybridModel, folder: Path) -> Path:
-    """Write a model folder, whole or not at all; an earlier model there is replaced."""
-    from safetensors.torch import save_file
-
-    if folder.exists() and any(folder.iterdir()) and not (folder / _CONFIG).exists():
-        raise OutputError("the folder holds something else", where=folder.name)
-    tensors = {f"head.{name}": value for name, value in model.head.state_dict().items()}
-    if model.encoder is not None:
-        tensors |= {f"encoder.{k}": v for k, v in model.encoder.state_dict().items()}
-    if model.guard is not None:
-        tensors["guard.mean"] = torch.from_numpy(model.guard.mean)
-        tensors["guard.precision"] = torch.from_numpy(model.guard.precision)
-        tensors["guard.limits"] = torch.from_numpy(model.guard.limits)
-    if model.covariance is not None:
-        tensors["covariance"] = torch.from_numpy(model.covariance)
-    config = {
-        "format_version": FORMAT_VERSION,
-        "kind": KIND,
-        "name": model.card.name,
-        "software": f"mammorisk {__version__}",
-        "recipe": model.recipe.model_dump(mode="json"),
-        "head": model.head.settings.model_dump(),
-        "scalings": {name: one.to_dict() for name, one in model.scalings.items()},
-        "recalibrates_baseline": model.recalibrates_baseline,
-        "recalibration": {str(h): one.to_dict() for h, one in model.recalibration.items()},
-        "card": asdict(model.card),
-        "training": model.training,
-    }
-    temporary = folder.with_name(f"{folder.name}.{os.getpid()}.new")
-    try:
-        temporary.mkdir(parents=True)
-        save_file({k: v.contiguous().clone() for k, v in tensors.items()}, temporary / _WEIGHTS)
-        text = json.dumps(config, indent=1, default=partial(_plain))
-        (temporary / _CONFIG).write_text(text, encoding="utf-8")
-        (temporary / _CARD).write_text(card_text(model), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
-    except OSError as error:
-        raise OutputError(
-            f"the model cannot be written ({error.strerror})", where=folder.name
-        ) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, np.generic):
-        return value.item()
-    raise TypeError(f"{type(value).__name__} is not plain")
-
-
-def card_text(model: HybridModel) -> str:
-    """The model card as Markdown."""
-    card = model.card
-    lines = [
-        f"# {card.title}",
-        "",
-        "Research software, not a medical device: do not use for care.",
-        "",
-        f"- **Intended use.** {card.intended_use}",
-        f"- **Training data.** {card.training_data}",
-        f"- **Limits.** {card.limits}",
-        f"- **Inputs.** {', '.join(card.inputs)}",
-        f"- **Outcome.** {card.outcome}; horizons: {card.horizons}",
-        f"- **Source.** {card.source}",
-        f"- **Licence.** {card.licence}",
-        "",
-        "```json",
-        json.dumps(model.training, indent=1, default=_plain),
-        "```",
-        "",
-    ]
-    return "\n".join(lines)
-
-
-def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:
-    """A saved model from its folder and its parsed configuration.
-
-    Raises
-    ------
-    ModelError
-        The folder is damaged.
-    """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        recipe = load_recipe(Recipe(**config["recipe"]))
-        head = HybridHead(HeadSettings(**config["head"]))
-        tensors = load_file(folder / _WEIGHTS)
-        head.load_state_dict(_under(tensors, "head."))
-        encoder = None
-        if head.settings.n_features:
-            size = (recipe.image.rows, recipe.image.columns)
-            encoder = make_encoder(recipe.encoder.name, pretrained=False, size=size)
-            encoder.load_state_dict(_under(tensors, "encoder."))
-            encoder.eval()
-        guard = None
-        if "guard.mean" in tensors:
-            guard = DomainGuard(
-                mean=tensors["guard.mean"].numpy(),
-                precision=tensors["guard.precision"].numpy(),
-                limits=tensors["guard.limits"].numpy(),
-            )
-        card = {**config["card"], "ages": tuple(config["card"]["ages"])}
-        for name in ("inputs", "required"):
-            card[name] = tuple(card[name])
-        return HybridModel(
-            recipe=recipe,
-            card=ModelCard(**card),
-            encoder=encoder,
-            head=head.eval(),
-            scalings={k: Scaling.from_dict(v) for k, v in config["scalings"].items()},
-            guard=guard,
-            covariance=tensors["covariance"].numpy() if "covariance" in tensors else None,
-            recalibration={
-                int(h): Recalibration.from_dict(one) for h, one in config["recalibration"].items()
-            },
-            recalibrates_baseline=bool(config["recalibrates_baseline"]),
-            training=config["training"],
-        )
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise ModelError(
-            f"the model is damaged ({type(error).__name__})",
-            where=folder.name,
-            remedy="Save or download it again.",
-        ) from None
-
-
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

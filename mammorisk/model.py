@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mammorisk.clinical import CLINICAL_MODELS, load_clinical
-from mammorisk.errors import ModelError, UnknownModel
+from mammorisk.errors import BackendError, ModelError, UnknownModel
 from mammorisk.hub import PREFIX
+from mammorisk.image_model import ImageModel
 from mammorisk.risk_model import FORMAT_VERSION, ModelCard, RiskModel
 
 if TYPE_CHECKING:
@@ -42,7 +43,9 @@ def models() -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns).set_index("name")
 
 
-def load_model(name: str | Path, *, weights: str | Path | None = None) -> RiskModel:
+def load_model(
+    name: str | Path, *, weights: str | Path | None = None, backend: str = "auto"
+) -> RiskModel:
     """A model by name, or from the folder it was saved to.
 
     Parameters
@@ -51,7 +54,12 @@ def load_model(name: str | Path, *, weights: str | Path | None = None) -> RiskMo
         A name listed by :func:`models`, a folder written by ``model.save``, or ``hf://owner/name``
         for a model on the Hugging Face hub.
     weights : path, optional
-        With ``"mirai"``: the folder that ``mammorisk convert mirai`` wrote.
+        With ``"mirai"``: the folder that ``mammorisk convert mirai`` wrote. Without it the folder
+        in the user's cache is taken; see :func:`mammorisk.mirai.released.fetch_mirai`.
+    backend : str
+        What runs the encoder of a model that reads images: ``"auto"``, ``"torch"``,
+        ``"torch-bfloat16"``, ``"torch-compile"``, ``"openvino"``, ``"openvino-bfloat16"`` or
+        ``"cuda"``.
 
     Returns
     -------
@@ -63,7 +71,13 @@ def load_model(name: str | Path, *, weights: str | Path | None = None) -> RiskMo
         Neither a known name nor a folder.
     ModelError
         The folder is damaged, foreign, or of a later format.
+    BackendError
+        There is no such backend here, or the model has no network to run on it.
     """
+    return _on_backend(_find(name, weights), backend)
+
+
+def _find(name: str | Path, weights: str | Path | None) -> RiskModel:
     if isinstance(name, str) and name in CLINICAL_MODELS:
         return load_clinical(name)
     if name == "mirai" and not Path("mirai", "config.json").is_file():
@@ -77,9 +91,22 @@ def load_model(name: str | Path, *, weights: str | Path | None = None) -> RiskMo
         return _load_folder(folder)
     raise UnknownModel(
         f"there is no model {str(name)!r}",
-        remedy=f"Known: {', '.join((*CLINICAL_MODELS, *BUNDLED))}; or pass the folder of a saved "
-        "model.",
+        remedy=f"Known: {', '.join((*CLINICAL_MODELS, *BUNDLED, 'mirai'))}; or pass the folder of "
+        "a saved model.",
     )
+
+
+def _on_backend(model: RiskModel, backend: str) -> RiskModel:
+    if backend == "auto":
+        return model
+    if not isinstance(model, ImageModel) or not model.uses_images:
+        raise BackendError(
+            f"{model.name} has no network to run on {backend!r}", remedy='Use backend="auto".'
+        )
+    found = model.on_backend(backend)
+    # Now, not at the first exam: a name that is not known must not cost a night.
+    assert found.backend_used is not None
+    return found
 
 
 def _load_converted(weights: str | Path | None) -> RiskModel:
@@ -129,11 +156,11 @@ def _config(folder: Path) -> dict[str, Any]:
 def _load_folder(folder: Path) -> RiskModel:
     config = _config(folder)
     if config.get("kind") == "network":
-        from mammorisk.hybrid_model import load_network
+        from mammorisk.hybrid_folder import load_network
 
         return load_network(folder, config)
     if config.get("kind") == "mirai":
-        from mammorisk.mirai.mirai_model import load_mirai
+        from mammorisk.mirai.mirai_folder import load_mirai
 
         return load_mirai(folder, config)
     if config.get("kind") == "density-fit":

@@ -13,7 +13,9 @@ from mammorisk.acquisition import Acquisition
 from mammorisk.cohort import Cohort
 from mammorisk.default_model import join_flags, score
 from mammorisk.errors import ExamError, MammoriskError
+from mammorisk.image_model import ImageModel
 from mammorisk.measure import measure_exam
+from mammorisk.predict_images import EXAMS_TO_DOUBT_UNITS, predict_in_chunks
 from mammorisk.questionnaire_table import check_frame
 from mammorisk.risk_model import Horizon, RiskModel, Scores, risk_table
 
@@ -21,10 +23,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mammorisk.imaging.density import DensityEstimate
-
-
-#: A median of fewer exams says little of a device's units.
-EXAMS_TO_DOUBT_UNITS = 5
 
 
 @dataclass
@@ -68,7 +66,7 @@ def predict_rows(
     notes = pd.Series("", index=frame.index, dtype=object)
     if "age" not in frame.columns:
         frame["age"] = float("nan")
-    if model is not None and model.uses_images and cohort.has_images:
+    if isinstance(model, ImageModel) and model.uses_images and cohort.has_images:
         return _predict_with_network(cohort, rows, model, horizons, progress)
     wants_density = model is None or "breast_density" in model.card.inputs
     if cohort.has_images and (wants_density or frame["age"].isna().any()):
@@ -83,52 +81,18 @@ def predict_rows(
 def _predict_with_network(
     cohort: Cohort,
     rows: list[int],
-    model: RiskModel,
+    model: ImageModel,
     horizons: tuple[Horizon, ...],
     progress: bool,
 ) -> pd.DataFrame:
-    """Risks from a network; a row whose exam cannot be read has none, and the error."""
     import pandas as pd
 
-    from mammorisk.hybrid_model import HybridModel
-    from mammorisk.mirai.mirai_model import MiraiModel
-    from mammorisk.predict_images import score_rows, score_rows_one_by_one
-
-    assert isinstance(model, (HybridModel, MiraiModel))
-    frame = cohort.questionnaires.iloc[rows]
-    faults = cohort.errors.iloc[rows].astype(object).copy()
-    sound_rows = [row for row, fault in zip(rows, faults, strict=True) if fault == ""]
-    index = cohort.exams.index[sound_rows]
-    with _reading(len(sound_rows), progress) as tell:
-        if not sound_rows:
-            empty = pd.DataFrame(index=frame.index, columns=list(horizons), dtype=float)
-            return risk_table(frame, Scores(risk=empty, flags=faults), model.name, horizons)
-        if isinstance(model, MiraiModel):
-            found = score_rows_one_by_one(model, cohort, sound_rows, horizons, tell)
-        else:
-            found = score_rows(model, cohort, sound_rows, horizons, tell)
-        scores, errors, notes = found
-    errors_by_row = pd.Series(errors, index=index, dtype=object)
-    faults.loc[index] = errors_by_row
-    flags = join_flags(scores.flags, pd.Series(notes, index=index, dtype=object))
-    sound = faults == ""
-
-    def whole(table: pd.DataFrame | None) -> pd.DataFrame | None:
-        return None if table is None else table.reindex(frame.index).where(sound)
-
-    risk = whole(scores.risk)
-    assert risk is not None
-    return risk_table(
-        frame,
-        Scores(
-            risk=risk,
-            flags=flags.reindex(frame.index).where(sound, faults),
-            lower=whole(scores.lower),
-            upper=whole(scores.upper),
-        ),
-        model.name,
-        horizons,
-    )
+    step = model.exams_at_once
+    chunks = [rows[first : first + step] for first in range(0, len(rows), step)]
+    with _reading(len(rows), progress) as tell:
+        found = pd.concat(list(predict_in_chunks(model, cohort, chunks, horizons, tell)))
+    found.attrs["backend"] = model.backend_used
+    return found
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Scoring exams with a network, one or a cohort, memory bounded."""
+"""Scoring a cohort with a network: the next exams are read while these are scored."""
 
 from __future__ import annotations
 
@@ -8,144 +8,122 @@ from typing import TYPE_CHECKING
 
 from mammorisk.acquisition import Acquisition
 from mammorisk.cohort import Cohort
-from mammorisk.errors import ExamError, ModelError
-from mammorisk.exam import Exam
-from mammorisk.hybrid_model import HybridModel
-from mammorisk.inputs.exam_set import ExamSet, load_exams
-from mammorisk.inputs.image_cache import ImageCache
-from mammorisk.predict_cohort import EXAMS_TO_DOUBT_UNITS
-from mammorisk.risk_model import Horizon, Scores
+from mammorisk.default_model import join_flags
+from mammorisk.image_model import ImageModel, ReadExams
+from mammorisk.risk_model import Horizon, Scores, risk_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mammorisk.mirai.mirai_model import MiraiModel
-
-#: Exams read at a time; while they are scored the next are read.
-CHUNK = 32
+#: A median of fewer exams says little of a device's units.
+EXAMS_TO_DOUBT_UNITS = 5
 
 
-def score_exam(
-    model: HybridModel, exam: Exam, frame: pd.DataFrame, horizons: tuple[Horizon, ...]
-) -> tuple[Scores, ExamSet]:
-    """Score one woman with her exam.
-
-    Raises
-    ------
-    ExamError
-        The pixels cannot be read.
-    """
-    cache = ImageCache(folder=None, settings=model.recipe.image)
-    exams = load_exams([0], lambda _: exam, cache)
-    if exams.errors[0]:
-        # Read again to raise the error itself, with its class and place.
-        cache.get(exam)
-    return model.score_exams(frame, exams, horizons), exams
-
-
-def score_rows(
-    model: HybridModel,
+def predict_in_chunks(
+    model: ImageModel,
     cohort: Cohort,
-    rows: list[int],
+    chunks: Sequence[Sequence[int]],
     horizons: tuple[Horizon, ...],
     on_exam: Callable[[int, int], None] | None = None,
-) -> tuple[Scores, list[str], list[str]]:
-    """Score rows of a cohort, reading and standardising exams in chunks.
+) -> Iterator[pd.DataFrame]:
+    """Risks of chunks of rows, one table each; no more than two chunks are in memory.
 
-    Returns
-    -------
-    scores : Scores
-        Index of the rows in ``cohort.exams``.
-    errors, notes : list of str
-        By row: why an exam cannot be read; what a reader of the row should know.
+    Parameters
+    ----------
+    model : ImageModel
+    cohort : Cohort
+        With images.
+    chunks : sequence of sequence of int
+        Positions in ``cohort.exams``.
+    horizons : tuple
+    on_exam : callable, optional
+        Called with the number of exams read and in all.
+
+    Yields
+    ------
+    DataFrame
+        As :func:`mammorisk.predict` returns for a cohort. A row whose exam cannot be read has no
+        risk, and the error as its flag.
     """
-    import pandas as pd
+    total = sum(len(chunk) for chunk in chunks)
+    done_before = [0]
+    for chunk in chunks:
+        done_before.append(done_before[-1] + len(chunk))
 
-    assert cohort.open_exam is not None
-    cache = ImageCache(folder=None, settings=model.recipe.image)
-    prior = cohort.open_prior if model.recipe.priors else None
-    parts: list[Scores] = []
-    errors: list[str] = []
-    notes: list[str] = []
-    acquisitions: list[list[Acquisition]] = []
-    open_exam = cohort.open_exam
+    def read(i: int) -> tuple[list[int], ReadExams | None]:
+        sound = [row for row in chunks[i] if cohort.errors.iloc[row] == ""]
+        if not sound:
+            return sound, None
+        assert cohort.open_exam is not None
 
-    def read(first: int) -> ExamSet:
         def tell(done: int, _: int) -> None:
             if on_exam is not None:
-                on_exam(first + done, len(rows))
+                on_exam(done_before[i] + done, total)
 
-        some = rows[first : first + CHUNK]
-        return load_exams(some, open_exam, cache, open_prior=prior, on_exam=tell)
+        return sound, model.read_rows(
+            sound, cohort.open_exam, open_prior=cohort.open_prior, on_exam=tell
+        )
 
-    for first, exams in _read_ahead(read, range(0, len(rows), CHUNK)):
-        some = rows[first : first + CHUNK]
-        frame = cohort.questionnaires.iloc[some].copy()
-        told = list(exams.flags)
-        if "age" not in frame.columns:
-            frame["age"] = float("nan")
-        unknown = pd.to_numeric(frame["age"], errors="coerce").isna().to_numpy()
-        for i in range(len(some)):
-            if unknown[i] and exams.age_years[i] == exams.age_years[i]:
-                frame.loc[frame.index[i], "age"] = exams.age_years[i]
-                told[i] = "; ".join(part for part in (told[i], "age from the image header") if part)
-        parts.append(model.score_exams(frame, exams, horizons))
-        tokens = exams.tokens
-        for i in range(len(some)):
-            views = exams.acquisitions[i * tokens : (i + 1) * tokens]
-            acquisitions.append([one for one in views if one is not None])
-        errors += exams.errors
-        notes += told
-    _doubt_units(acquisitions, notes)
-    return _joined(parts), errors, notes
-
-
-def _read_ahead(
-    read: Callable[[int], ExamSet], starts: Sequence[int]
-) -> Iterator[tuple[int, ExamSet]]:
-    """Exams of each chunk, the next one being read while this one is worked on."""
     with ThreadPoolExecutor(max_workers=1) as pool:
-        coming = [pool.submit(read, start) for start in starts[:1]]
-        for i, start in enumerate(starts):
-            exams = coming.pop().result()
-            if i + 1 < len(starts):
-                coming.append(pool.submit(read, starts[i + 1]))
-            yield start, exams
+        coming = [pool.submit(read, 0)] if chunks else []
+        for i, chunk in enumerate(chunks):
+            sound, found = coming.pop().result()
+            if i + 1 < len(chunks):
+                coming.append(pool.submit(read, i + 1))
+            yield _table(model, cohort, list(chunk), sound, found, horizons)
 
 
-def score_rows_one_by_one(
-    model: MiraiModel,
+def _table(
+    model: ImageModel,
     cohort: Cohort,
     rows: list[int],
+    sound: list[int],
+    read: ReadExams | None,
     horizons: tuple[Horizon, ...],
-    on_exam: Callable[[int, int], None] | None = None,
-) -> tuple[Scores, list[str], list[str]]:
-    """As :func:`score_rows`, one exam in memory at a time."""
+) -> pd.DataFrame:
+    """Risks of the rows that could be read; the errors of the others."""
     import pandas as pd
 
-    assert cohort.open_exam is not None
-    parts: list[Scores] = []
-    errors: list[str] = []
-    notes: list[str] = []
-    for done, row in enumerate(rows, start=1):
-        frame = cohort.questionnaires.iloc[[row]]
-        error = note = ""
-        try:
-            exam = cohort.open_exam(row)
-            note = "; ".join(exam.all_flags())
-            scores = model.score_exam(exam, frame, horizons)
-        except (ExamError, ModelError) as fault:
-            error = str(fault)
-            scores = Scores(
-                risk=pd.DataFrame(float("nan"), index=frame.index, columns=list(horizons)),
-                flags=pd.Series("", index=frame.index, dtype=object),
-            )
-        parts.append(scores)
-        errors.append(error)
-        notes.append(note)
-        if on_exam is not None:
-            on_exam(done, len(rows))
-    return _joined(parts), errors, notes
+    frame = cohort.questionnaires.iloc[rows]
+    faults = cohort.errors.iloc[rows].astype(object).copy()
+    if read is None:
+        empty = pd.DataFrame(index=frame.index, columns=list(horizons), dtype=float)
+        return risk_table(frame, Scores(risk=empty, flags=faults), model.name, horizons)
+    index = cohort.exams.index[sound]
+    answers, notes = _with_header_ages(cohort.questionnaires.iloc[sound].copy(), read)
+    _doubt_units(read.acquisitions, notes)
+    scores = model.score_read(answers, read, horizons)
+    faults.loc[index] = read.errors
+    flags = join_flags(scores.flags, pd.Series(notes, index=index, dtype=object))
+    is_sound = faults == ""
+
+    def whole(table: pd.DataFrame | None) -> pd.DataFrame | None:
+        return None if table is None else table.reindex(frame.index).where(is_sound)
+
+    risk = whole(scores.risk)
+    assert risk is not None
+    kept = Scores(
+        risk=risk,
+        flags=flags.reindex(frame.index).where(is_sound, faults),
+        lower=whole(scores.lower),
+        upper=whole(scores.upper),
+    )
+    return risk_table(frame, kept, model.name, horizons)
+
+
+def _with_header_ages(frame: pd.DataFrame, read: ReadExams) -> tuple[pd.DataFrame, list[str]]:
+    """Unknown ages from the image headers, which is said."""
+    import pandas as pd
+
+    told = list(read.flags)
+    if "age" not in frame.columns:
+        frame["age"] = float("nan")
+    unknown = pd.to_numeric(frame["age"], errors="coerce").isna().to_numpy()
+    for i, age in enumerate(read.ages_years):
+        if unknown[i] and age is not None:
+            frame.loc[frame.index[i], "age"] = age
+            told[i] = "; ".join(part for part in (told[i], "age from the image header") if part)
+    return frame, told
 
 
 def _doubt_units(acquisitions: list[list[Acquisition]], notes: list[str]) -> None:
@@ -158,19 +136,3 @@ def _doubt_units(acquisitions: list[list[Acquisition]], notes: list[str]) -> Non
     for (i, _), doubt in zip(images, flag_force_units(one for _, one in images), strict=True):
         if doubt and doubt not in notes[i]:
             notes[i] = "; ".join(part for part in (notes[i], doubt) if part)
-
-
-def _joined(parts: list[Scores]) -> Scores:
-    import pandas as pd
-
-    def together(tables: list[pd.DataFrame | None]) -> pd.DataFrame | None:
-        found = [table for table in tables if table is not None]
-        return pd.concat(found) if len(found) == len(parts) else None
-
-    return Scores(
-        risk=pd.concat([part.risk for part in parts]),
-        flags=pd.concat([part.flags for part in parts]),
-        contributions=together([part.contributions for part in parts]),
-        lower=together([part.lower for part in parts]),
-        upper=together([part.upper for part in parts]),
-    )

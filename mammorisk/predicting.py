@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
@@ -12,6 +12,7 @@ from mammorisk.cohort import Cohort
 from mammorisk.default_model import WITH_DENSITY, WITH_IMAGES, score
 from mammorisk.errors import HorizonError, QuestionnaireError
 from mammorisk.exam import Exam
+from mammorisk.image_model import ImageModel
 from mammorisk.measure import measure_exam
 from mammorisk.model import load_model
 from mammorisk.predict_cohort import predict_rows
@@ -139,9 +140,11 @@ def _predict_woman(
         flags.append("age in the image header and in the questionnaire differ")
     density, frame = _density_of(exam, woman, flags)
     explainer = None
-    if model is not None and model.uses_images and exam is not None:
-        scores, explainer = _with_network(model, exam, woman, horizons)
-        name = model.name
+    if isinstance(model, ImageModel) and model.uses_images and exam is not None:
+        # As she answered: a density estimated by us is kept from the network.
+        answers, read = woman.to_frame(), model.read_exam(exam)
+        scores = model.score_read(answers, read, horizons)
+        explainer, name = model.explainer(answers, read, scores), model.name
     else:
         scores, names = score(frame, model, horizons)
         name = names[0]
@@ -166,28 +169,6 @@ def _predict_woman(
         interval=_interval(scores),
         explainer=explainer,
     )
-
-
-def _with_network(
-    model: RiskModel, exam: Exam, woman: Questionnaire, horizons: tuple[Horizon, ...]
-) -> tuple[Scores, Callable[[str], Any] | None]:
-    """Scores from a network, and what explains them. A density estimated by us is kept from it."""
-    from mammorisk.explain import explain_exam
-    from mammorisk.hybrid_model import HybridModel
-    from mammorisk.mirai.mirai_model import MiraiModel
-    from mammorisk.predict_images import score_exam
-
-    frame = woman.to_frame()
-    if isinstance(model, MiraiModel):
-        return model.score_exam(exam, frame, horizons), None
-    assert isinstance(model, HybridModel)
-    scores, exams = score_exam(model, exam, frame, horizons)
-
-    def explain(method: str) -> Any:
-        assert scores.contributions is not None
-        return explain_exam(model, frame, exams, scores.contributions.iloc[0], method)  # type: ignore[arg-type]
-
-    return scores, explain
 
 
 def _interval(scores: Scores) -> pd.DataFrame | None:
@@ -270,6 +251,7 @@ def _provenance(
     return {
         "software": f"mammorisk {__version__}",
         "model": card.name,
+        "backend": model.backend_used if isinstance(model, ImageModel) else None,
         "source": card.source,
         "training_data": card.training_data,
         "outcome": card.outcome,

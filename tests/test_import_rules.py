@@ -22,6 +22,8 @@ RECORDS = {
     "exam",
     "files",
     "greyscale",
+    "image_model",
+    "model_folder",
     "outcome",
     "plotting",
     "prediction",
@@ -39,11 +41,12 @@ MAY_IMPORT = {
     "inputs": RECORDS | {"imaging", "clinical", "networks", "inputs"},
     "networks": {"errors", "acquisition", "networks"},
     "training": RECORDS
-    | {"networks", "imaging", "clinical", "inputs", "training"}
+    | {"networks", "imaging", "clinical", "inputs", "runtime", "training"}
     | {"recipe", "calibration", "domain_guard", "hybrid_model", "model"},
     "evaluation": {"errors", "files", "outcome", "evaluation"},
     "policy": {"errors", "outcome", "policy"},
-    "mirai": RECORDS | {"_version", "imaging", "networks", "mirai"},
+    "mirai": RECORDS | {"imaging", "networks", "runtime", "mirai"},
+    "runtime": {"errors", "runtime"},
     "simulation": RECORDS | {"io", "clinical", "simulation"},
 }
 WITHOUT_TORCH = {"records", "io", "imaging", "clinical", "evaluation", "policy", "simulation"}

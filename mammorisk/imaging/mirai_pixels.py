@@ -2,44 +2,89 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.imaging.windowing import modality_values
-
-if TYPE_CHECKING:
-    from mammorisk.greyscale import RawImage
+from mammorisk.exam import ImageKind, View
+from mammorisk.imaging.windowing import look_up, modality_values
 
 #: Of the network's input, and the mean and standard deviation of its training counts.
 ROWS, COLUMNS = 2048, 1664
 MEAN, SD = 7047.99, 12005.5
+#: Centre and width of C-View images.
+_C_VIEW = (540.0, 580.0)
 #: Largest count of 16 bits.
 _FULL = 65535
 
 Counts = NDArray[np.int32]
 
 
-def window_counts(stored: NDArray[np.number]) -> Counts:
-    """Counts from 0 to 65535 over the range of an image, as the reference's default window.
+def mirai_counts(view: View) -> Counts:
+    """16-bit counts of a view, as the released program makes them from DICOM.
+
+    A DICOM image is windowed over its range, but for two kinds that bring a VOI LUT: one of GE goes
+    through its first table, and a C-View of Hologic through the window of centre 540 and width 580.
+    Counts of a 16-bit picture are taken as they are.
 
     Parameters
     ----------
-    stored : ndarray, shape (rows, columns)
-        After the modality LUT, bright tissue high.
+    view : View
+
+    Returns
+    -------
+    ndarray of int32, shape (rows, columns)
+        From 0 to 65535, bright tissue high: MONOCHROME1 is inverted.
+
+    Raises
+    ------
+    ExamError
+        The pixels cannot be read.
+    """
+    raw = view.load()
+    stored = np.asarray(raw.pixels)
+    if view.source.lower().endswith((".png", ".tif", ".tiff")):
+        return stored.astype(np.int32)
+    low, high = int(stored.min()), int(stored.max())
+    # Through a table of the values that can occur: the image itself is touched once.
+    levels = np.arange(low, high + 1)
+    values = modality_values(levels.astype(np.float64), raw.greyscale)
+    tables = raw.greyscale.voi_luts
+    maker = view.acquisition.manufacturer or ""
+    if tables and maker == "ge":
+        counts = look_up(values, tables[0]).astype(np.int64) << max(16 - tables[0].bits, 0)
+        counts = np.clip(counts, 0, _FULL)
+    elif tables and maker in ("hologic", "lorad") and view.kind is ImageKind.SYNTHETIC:
+        counts = window_counts(values, *_C_VIEW)
+    else:
+        # A LUT need not rise: the range is that of the values there are.
+        there = values if raw.greyscale.modality_lut is None else values[stored - low]
+        low_value, high_value = float(there.min()), float(there.max())
+        counts = window_counts(values, (low_value + high_value + 1) / 2, high_value - low_value + 1)
+    if raw.greyscale.inverted:
+        counts = _FULL - counts
+    table = counts.astype(np.int32)
+    return table[stored] if low == 0 else table[stored.astype(np.int64) - low]
+
+
+def window_counts(values: NDArray[np.float64], centre: float, width: float) -> Counts:
+    """Counts from 0 to 65535 over a window (DICOM PS3.3 C.11.2.1.2.1), truncated.
+
+    Parameters
+    ----------
+    values : ndarray
+        After the modality LUT.
+    centre, width : float
 
     Returns
     -------
     ndarray of int32
-        All 0 where the image is of one value.
+        All 0 in a window of one value.
     """
-    low, high = float(stored.min()), float(stored.max())
-    if high <= low:
-        return np.zeros(stored.shape, dtype=np.int32)
+    centre, width = centre - 0.5, width - 1
+    if width <= 0:
+        return np.zeros(values.shape, dtype=np.int32)
     # In the order of operations of the reference, which truncates.
-    centre, width = (low + high) / 2, high - low
-    scaled = ((stored.astype(np.float64) - centre) / width + 0.5) * _FULL
+    scaled = ((values - centre) / width + 0.5) * _FULL
     return np.clip(scaled, 0, _FULL).astype(np.int32)
 
 
@@ -72,14 +117,3 @@ def resize(counts: Counts) -> Counts:
     image = Image.fromarray(np.ascontiguousarray(counts, dtype=np.int32))
     shape = (COLUMNS, ROWS)
     return np.asarray(image.resize(shape, Image.Resampling.BILINEAR), dtype=np.int32)
-
-
-def mirai_counts(raw: RawImage, *, path: Literal["dicom", "png"] = "dicom") -> Counts:
-    """Counts of a view: windowed from DICOM, or those of a 16-bit picture as they are."""
-    stored = np.asarray(raw.pixels)
-    if path == "png":
-        return stored.astype(np.int32)
-    values = modality_values(stored, raw.greyscale)
-    if raw.greyscale.inverted:
-        values = values.max() + values.min() - values
-    return window_counts(values)

@@ -70,11 +70,12 @@ def _present(pixels: np.ndarray, low: int, high: int) -> np.ndarray:
 def modality_values(values: np.ndarray, grey: Greyscale) -> np.ndarray:
     """Stored values through the modality LUT, or slope and intercept."""
     if grey.modality_lut is not None:
-        return _look_up(values, grey.modality_lut).astype(np.float64)
+        return look_up(values, grey.modality_lut).astype(np.float64)
     return values * grey.slope + grey.intercept
 
 
-def _look_up(values: np.ndarray, lut: Lut) -> np.ndarray:
+def look_up(values: np.ndarray, lut: Lut) -> np.ndarray:
+    """Values through a table; beyond its ends, its first or last entry."""
     position = np.clip(np.round(values).astype(np.int64) - lut.first, 0, len(lut.values) - 1)
     return lut.values[position]
 
@@ -88,7 +89,7 @@ def _voi(
     try:
         if kind == "lut":
             lut = grey.voi_luts[int(position)]
-            return np.clip(_look_up(values, lut) / (2.0**lut.bits - 1.0), 0.0, 1.0)
+            return np.clip(look_up(values, lut) / (2.0**lut.bits - 1.0), 0.0, 1.0)
         if kind == "window":
             return apply_window(values, grey.windows[int(position)])
     except (IndexError, ValueError):

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import os
-import shutil
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,22 +14,27 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from mammorisk.errors import ModelError, OutputError
+from mammorisk.errors import ExamError, HorizonError, MammoriskError, ModelError
 from mammorisk.exam import STANDARD_VIEWS, Exam, Intent
+from mammorisk.image_model import ImageModel, Opener, ReadExams
 from mammorisk.imaging.mirai_pixels import mirai_counts, standardise
 from mammorisk.mirai.risk_factors import risk_factors
-from mammorisk.networks.mirai import Exams, MiraiEncoder, MiraiSettings, MiraiTransformer
-from mammorisk.risk_model import (
-    DEFAULT_HORIZONS,
-    FORMAT_VERSION,
-    Horizon,
-    ModelCard,
-    RiskModel,
-    Scores,
+from mammorisk.networks.mirai import (
+    ENCODER_WIDTH,
+    YEARS,
+    Exams,
+    MiraiEncoder,
+    MiraiTransformer,
 )
+from mammorisk.risk_model import DEFAULT_HORIZONS, Horizon, ModelCard, Scores
+from mammorisk.runtime.backend import Runner, choose_backend
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Features = NDArray[np.float32]
+#: The standard views, each of shape (rows, columns).
+Views = list[NDArray[np.float32]]
 
 #: Published calibration of March 2022 (release 0.8 of reginabarzilaygroup/Mirai): logit of the
 #: risk is slope x raw probability + intercept, by year.
@@ -42,7 +47,6 @@ PUBLISHED_CALIBRATION = {
 }
 #: Codes of a view and a side in the networks.
 _VIEW_CODES, _SIDE_CODES = {"CC": 0, "MLO": 1}, {"R": 0, "L": 1}
-_YEARS = 5
 
 CARD = ModelCard(
     name="mirai",
@@ -71,7 +75,7 @@ CARD = ModelCard(
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class MiraiModel(RiskModel):
+class MiraiModel(ImageModel):
     """Mirai's encoder and transformer with its calibration.
 
     Attributes
@@ -86,13 +90,19 @@ class MiraiModel(RiskModel):
         as in the released program.
     record : dict
         Hashes of the converted files.
+    backend : str
+        What runs the encoder; see :data:`mammorisk.runtime.backend.BACKENDS`. ``"auto"`` takes
+        bfloat16 where the processor has it.
     """
+
+    exams_at_once = 4
 
     encoder: MiraiEncoder
     transformer: MiraiTransformer
     calibration: dict[str, dict[str, float]] | None = None
     known_factors: str = "given"
     record: dict[str, Any] = field(default_factory=dict)
+    backend: str = "auto"
 
     card = CARD
 
@@ -128,51 +138,83 @@ class MiraiModel(RiskModel):
             found = replace(found, known_factors=known_factors)
         return found
 
-    def features(self, exam: Exam) -> NDArray[np.float32]:
-        """Features of the four standard views, shape (4, 512), one view in memory at a time.
+    @property
+    def backend_used(self) -> str:
+        return self._runner.backend
 
-        Raises
-        ------
-        ExamError
-            The pixels cannot be read.
-        ModelError
-            A standard view is missing: Mirai was trained on four.
+    def on_backend(self, backend: str) -> MiraiModel:
+        return replace(self, backend=backend)
+
+    @cached_property
+    def _runner(self) -> Runner:
+        return Runner(self.encoder, choose_backend(self.backend, self.encoder, may_reduce=True))
+
+    def features(self, views: Views) -> Features:
+        """Features of the four standard views, shape (4, 512).
+
+        Parameters
+        ----------
+        views : list of four ndarrays of float32, shape (rows, columns)
+            From :func:`read_views`.
         """
-        missing = [name for name in STANDARD_VIEWS if name not in exam.views]
-        if missing:
-            raise ModelError(
-                f"Mirai needs the four standard views; missing: {', '.join(missing)}",
-                remedy="Use hybrid, which takes what there is.",
-            )
+        # View by view: four at once are no faster, and take four times the memory.
+        return np.concatenate([self._runner(one[None, None]) for one in views])
+
+    def read_exam(self, exam: Exam) -> ReadExams:
+        return _as_read([_Read(views=read_views(exam), exam=exam)])
+
+    def read_rows(
+        self,
+        rows: Sequence[int],
+        open_exam: Opener,
+        *,
+        open_prior: Opener | None = None,
+        on_exam: Callable[[int, int], None] | None = None,
+    ) -> ReadExams:
+        def read(row: int) -> _Read:
+            try:
+                exam = open_exam(row)
+                assert exam is not None
+                return _Read(views=read_views(exam), exam=exam)
+            except MammoriskError as error:
+                return _Read(error=str(error))
+            except MemoryError:
+                return _Read(error=str(ExamError("not enough memory to read the exam")))
+
         found = []
-        for name in STANDARD_VIEWS:
-            raw = exam[name].load()
-            is_picture = exam[name].source.lower().endswith((".png", ".tif", ".tiff"))
-            counts = mirai_counts(raw, path="png" if is_picture else "dicom")
-            pixels = torch.from_numpy(standardise(counts))[None, None]
-            with torch.inference_mode():
-                found.append(self.encoder(pixels)[0].numpy())
-        return np.stack(found)
+        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+            for done, one in enumerate(pool.map(read, rows), start=1):
+                found.append(one)
+                if on_exam is not None:
+                    on_exam(done, len(rows))
+        return _as_read(found)
 
-    def score_exam(
-        self, exam: Exam, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS
+    def score_read(
+        self,
+        frame: pd.DataFrame,
+        read: ReadExams,
+        horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
     ) -> Scores:
-        """Risk of one woman with her exam.
+        import pandas as pd
 
-        Raises
-        ------
-        ExamError, ModelError
-            As :meth:`features`.
-        """
-        scores = self.score_features(self.features(exam)[None], frame, horizons)
-        told = [scores.flags.iloc[0]] if scores.flags.iloc[0] else []
-        if any(exam[name].intent is Intent.PROCESSING for name in STANDARD_VIEWS):
-            told.append("images for processing: Mirai was trained on images for presentation")
-        return replace(scores, flags=scores.flags.map(lambda _: "; ".join(told)))
+        blank = np.zeros((len(STANDARD_VIEWS), ENCODER_WIDTH), dtype=np.float32)
+        features = [
+            blank if one.views is None else self.features(one.views) for one in read.content
+        ]
+        scores = self.score_features(np.stack(features), frame, horizons)
+        told = [
+            "; ".join(part for part in (flag, one.note) if part)
+            for flag, one in zip(scores.flags, read.content, strict=True)
+        ]
+        unread = [one.views is None for one in read.content]
+        return Scores(
+            risk=scores.risk.mask(pd.Series(unread, index=frame.index), np.nan),
+            flags=pd.Series(told, index=frame.index, dtype=object),
+        )
 
     def score_features(
         self,
-        features: NDArray[np.float32],
+        features: Features,
         frame: pd.DataFrame,
         horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
     ) -> Scores:
@@ -189,9 +231,7 @@ class MiraiModel(RiskModel):
         """
         import pandas as pd
 
-        from mammorisk.errors import HorizonError
-
-        years = [h for h in horizons if h in range(1, _YEARS + 1)]
+        years = [h for h in horizons if h in range(1, YEARS + 1)]
         if not years:
             raise HorizonError("mirai answers 1 to 5 years", remedy="Ask for one of them.")
         logits = self.logits(features, frame if self.known_factors == "given" else None)
@@ -203,9 +243,7 @@ class MiraiModel(RiskModel):
         flag = "" if self.calibration else "uncalibrated: raw probabilities, not risks"
         return Scores(risk=table, flags=pd.Series(flag, index=frame.index, dtype=object))
 
-    def logits(
-        self, features: NDArray[np.float32], frame: pd.DataFrame | None = None
-    ) -> NDArray[np.float64]:
+    def logits(self, features: Features, frame: pd.DataFrame | None = None) -> NDArray[np.float64]:
         """Logits by year, shape (n, 5); with the questionnaire's factors where given."""
         names = [name.split("-") for name in STANDARD_VIEWS]
         n = len(features)
@@ -229,7 +267,7 @@ class MiraiModel(RiskModel):
         if self.calibration is None:
             return probability
         slope, intercept = (
-            np.array([self.calibration[str(year)][name] for year in range(1, _YEARS + 1)])
+            np.array([self.calibration[str(year)][name] for year in range(1, YEARS + 1)])
             for name in ("slope", "intercept")
         )
         return np.asarray(1 / (1 + np.exp(-(slope * probability + intercept))))
@@ -251,80 +289,51 @@ class MiraiModel(RiskModel):
         OutputError
             The folder holds something else, or cannot be written.
         """
+        from mammorisk.mirai.mirai_folder import save_mirai
+
         return save_mirai(self, Path(folder))
 
 
-def save_mirai(model: MiraiModel, folder: Path) -> Path:
-    """Write a model folder, whole or not at all; an earlier model there is replaced."""
-    from safetensors.torch import save_file
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """One exam read: its views, or why there are none."""
 
-    from mammorisk._version import __version__
+    views: Views | None = None
+    exam: Exam | None = None
+    error: str = ""
 
-    if folder.exists() and any(folder.iterdir()) and not (folder / "config.json").exists():
-        raise OutputError("the folder holds something else", where=folder.name)
-    tensors = {f"encoder.{k}": v for k, v in model.encoder.state_dict().items()}
-    tensors |= {f"transformer.{k}": v for k, v in model.transformer.state_dict().items()}
-    config = {
-        "format_version": FORMAT_VERSION,
-        "kind": "mirai",
-        "name": "mirai",
-        "software": f"mammorisk {__version__}",
-        "settings": asdict(model.transformer.settings),
-        "calibration": model.calibration,
-        **model.record,
-    }
-    temporary = folder.with_name(f"{folder.name}.{os.getpid()}.new")
-    try:
-        temporary.mkdir(parents=True)
-        contiguous = {name: value.contiguous().clone() for name, value in tensors.items()}
-        save_file(contiguous, temporary / "model.safetensors")
-        (temporary / "config.json").write_text(json.dumps(config, indent=1), encoding="utf-8")
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(temporary, folder)
-    except OSError as error:
-        raise OutputError(
-            f"the model cannot be written ({error.strerror})", where=folder.name
-        ) from None
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    return folder
+    @property
+    def note(self) -> str:
+        raw = self.exam is not None and any(
+            self.exam[name].intent is Intent.PROCESSING for name in STANDARD_VIEWS
+        )
+        return "images for processing: Mirai was trained on images for presentation" if raw else ""
 
 
-def load_mirai(folder: Path, config: dict[str, Any]) -> MiraiModel:
-    """A converted model from its folder and its parsed configuration.
+def read_views(exam: Exam) -> Views:
+    """The four standard views as the encoder takes them.
 
     Raises
     ------
+    ExamError
+        The pixels cannot be read.
     ModelError
-        The folder is damaged.
+        A standard view is missing: Mirai was trained on four.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
-    try:
-        tensors = load_file(folder / "model.safetensors")
-        encoder = MiraiEncoder()
-        transformer = MiraiTransformer(MiraiSettings(**config["settings"]))
-        for prefix, module in (("encoder.", encoder), ("transformer.", transformer)):
-            module.load_state_dict(
-                {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            )
-        calibration = config["calibration"]
-        if calibration is not None:
-            calibration = {
-                str(year): {n: float(calibration[str(year)][n]) for n in ("slope", "intercept")}
-                for year in range(1, _YEARS + 1)
-            }
-        return MiraiModel(
-            encoder=encoder.to(memory_format=torch.channels_last).eval(),
-            transformer=transformer.eval(),
-            calibration=calibration,
-            record={k: config[k] for k in ("files_sha256", "arguments") if k in config},
-        )
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+    missing = [name for name in STANDARD_VIEWS if name not in exam.views]
+    if missing:
         raise ModelError(
-            f"the model is damaged ({type(error).__name__})",
-            where=folder.name,
-            remedy="Convert the snapshots again: mammorisk convert mirai.",
-        ) from None
+            f"Mirai needs the four standard views; missing: {', '.join(missing)}",
+            remedy="Use hybrid, which takes what there is.",
+        )
+    return [standardise(mirai_counts(exam[name])) for name in STANDARD_VIEWS]
+
+
+def _as_read(found: list[_Read]) -> ReadExams:
+    return ReadExams(
+        content=found,
+        errors=[one.error for one in found],
+        flags=["" if one.exam is None else "; ".join(one.exam.all_flags()) for one in found],
+        ages_years=[None if one.exam is None else one.exam.age_years for one in found],
+        acquisitions=[[] for _ in found],
+    )

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mammorisk.errors import TrainingError
-from mammorisk.hybrid_model import HybridModel, encode
+from mammorisk.hybrid_model import HybridModel
 from mammorisk.inputs.exam_set import ExamSet
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import read_outcomes
@@ -115,8 +115,7 @@ def compare_classifiers(
 
 
 def _mean_features(model: HybridModel, exams: ExamSet) -> Floats:
-    assert model.encoder is not None
-    features = encode(model.encoder, exams).double().numpy()
+    features = model.features(exams).double().numpy()
     now = exams.present & (exams.years_before == 0)
     count = np.maximum(now.sum(axis=1, keepdims=True), 1)
     return np.einsum("ntd,nt->nd", features, now.astype(float)) / count

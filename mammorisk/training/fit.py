@@ -28,6 +28,7 @@ from mammorisk.inputs.image_cache import ImageCache
 from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
 from mammorisk.recipe import Recipe, load_recipe
+from mammorisk.runtime.torch_encoder import torch_encoder
 from mammorisk.training.card import card_of
 from mammorisk.training.density_fit import DensityFit, fit_density
 from mammorisk.training.module import FitModule
@@ -296,7 +297,8 @@ def _fit(
         assert inputs.exams is not None
         encoder.eval()
         features = _kept_features(
-            work / "features.safetensors", partial(encode, encoder, inputs.exams)
+            work / "features.safetensors",
+            partial(encode, torch_encoder(encoder), inputs.exams, head.settings.n_features),
         )
         batch = replace(batch, features=features)
     if options.head_epochs and (encoder is None or options.head_epochs > 0):

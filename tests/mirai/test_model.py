@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
 import mammorisk as mr
+from mammorisk.acquisition import Acquisition
 from mammorisk.errors import HorizonError, ModelError
-from mammorisk.imaging.mirai_pixels import COLUMNS, ROWS, resize, standardise, window_counts
+from mammorisk.exam import ImageKind, Laterality, View
+from mammorisk.greyscale import Greyscale, Lut, RawImage
+from mammorisk.imaging.mirai_pixels import COLUMNS, ROWS, mirai_counts, resize, standardise
 from mammorisk.mirai.mirai_model import PUBLISHED_CALIBRATION, MiraiModel
 from mammorisk.mirai.risk_factors import risk_factors
 from mammorisk.networks.mirai import RISK_FACTORS, MiraiEncoder, MiraiSettings, MiraiTransformer
@@ -136,15 +140,54 @@ def test_risk_factors() -> None:
     assert "race" not in factors(age=50, race_ethnicity="unknown")
 
 
-def test_pixels() -> None:
+def view_of(stored: np.ndarray, *, maker: str = "hologic", **options: Any) -> View:
+    kind = options.pop("kind", ImageKind.FFDM)
+    raw = RawImage(pixels=stored, greyscale=Greyscale(bits_stored=12, **options))
+    return View(
+        laterality=Laterality.LEFT,
+        position="CC",
+        load=lambda: raw,
+        source="a.dcm",
+        rows=stored.shape[0],
+        columns=stored.shape[1],
+        kind=kind,
+        acquisition=Acquisition(manufacturer=maker),
+    )
+
+
+def test_counts_over_the_range() -> None:
     rng = np.random.default_rng(0)
     stored = rng.integers(0, 4096, (300, 200)).astype(np.uint16)
     stored[0, :2] = (0, 4095)
-    counts = window_counts(stored)
+    counts = mirai_counts(view_of(stored))
     assert (counts.min(), counts.max()) == (0, 65535)
     expected = np.floor(stored.astype(float) * 65535 / 4095)
     assert np.abs(counts - expected).max() <= 1
-    assert (window_counts(np.full((3, 3), 7)) == 0).all()
+    np.testing.assert_array_equal(mirai_counts(view_of(stored + 100)), counts)
+    np.testing.assert_array_equal(
+        mirai_counts(view_of(stored.astype(np.int16) - 700, intercept=3.0)), counts
+    )
+    np.testing.assert_array_equal(mirai_counts(view_of(stored, inverted=True)), 65535 - counts)
+    assert (mirai_counts(view_of(np.full((3, 3), 7, np.uint16))) == 0).all()
+
+
+def test_counts_of_ge_and_of_c_view() -> None:
+    stored = np.array([[0, 5, 6, 7, 900]], dtype=np.uint16)
+    tables = (Lut(values=np.array([10, 200, 1023]), first=5, bits=10),)
+    ge = mirai_counts(view_of(stored, maker="ge", voi_luts=tables))
+    assert ge.tolist() == [[640, 640, 12_800, 65_472, 65_472]]
+    # Without a table, and for other makers, over the range.
+    assert mirai_counts(view_of(stored, maker="ge")).tolist()[0][-1] == 65_535
+    assert mirai_counts(view_of(stored, voi_luts=tables)).tolist()[0][-1] == 65_535
+    synthetic = {"kind": ImageKind.SYNTHETIC, "voi_luts": tables}
+    stored = np.array([[0, 250, 540, 829, 900]], dtype=np.uint16)
+    c_view = mirai_counts(view_of(stored, **synthetic))
+    assert c_view.tolist() == [[0, 0, int((0.5 / 579 + 0.5) * 65_535), 65_535, 65_535]]
+
+
+def test_resizing_and_alignment() -> None:
+    rng = np.random.default_rng(0)
+    counts = rng.integers(0, 65_536, (300, 200)).astype(np.int32)
     resized = resize(counts)
     assert resized.shape == (ROWS, COLUMNS)
     assert resized.max() <= 65535

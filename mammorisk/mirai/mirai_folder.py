@@ -1,0 +1,76 @@
+"""A converted or trained Mirai as a folder: written, and read without pickle."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from mammorisk.errors import ModelError
+from mammorisk.mirai.mirai_model import YEARS, MiraiModel
+from mammorisk.model_folder import WEIGHTS, write_model_folder
+from mammorisk.networks.mirai import MiraiEncoder, MiraiSettings, MiraiTransformer
+
+#: Of a folder's configuration.
+KIND = "mirai"
+
+
+def save_mirai(model: MiraiModel, folder: Path) -> Path:
+    """Write a model folder; an earlier model there is replaced.
+
+    Raises
+    ------
+    OutputError
+        The folder holds something else, or cannot be written.
+    """
+    tensors = {f"encoder.{k}": v for k, v in model.encoder.state_dict().items()}
+    tensors |= {f"transformer.{k}": v for k, v in model.transformer.state_dict().items()}
+    config = {
+        "kind": KIND,
+        "name": "mirai",
+        "settings": asdict(model.transformer.settings),
+        "calibration": model.calibration,
+        **model.record,
+    }
+    return write_model_folder(folder, config, tensors)
+
+
+def load_mirai(folder: Path, config: dict[str, Any]) -> MiraiModel:
+    """A converted model from its folder and its parsed configuration.
+
+    Raises
+    ------
+    ModelError
+        The folder is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(folder / WEIGHTS)
+        encoder = MiraiEncoder()
+        transformer = MiraiTransformer(MiraiSettings(**config["settings"]))
+        for prefix, module in (("encoder.", encoder), ("transformer.", transformer)):
+            module.load_state_dict(
+                {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            )
+        calibration = config["calibration"]
+        if calibration is not None:
+            calibration = {
+                str(year): {n: float(calibration[str(year)][n]) for n in ("slope", "intercept")}
+                for year in range(1, YEARS + 1)
+            }
+        return MiraiModel(
+            encoder=encoder.to(memory_format=torch.channels_last).eval(),
+            transformer=transformer.eval(),
+            calibration=calibration,
+            record={k: config[k] for k in ("files_sha256", "arguments") if k in config},
+        )
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"the model is damaged ({type(error).__name__})",
+            where=folder.name,
+            remedy="Convert the snapshots again: mammorisk convert mirai.",
+        ) from None

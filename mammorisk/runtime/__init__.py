@@ -1,0 +1,1 @@
+"""How networks are run: backends of encoders, and work spread over machines."""

@@ -1,0 +1,132 @@
+"""Backends of encoders: which one runs, and running it."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from mammorisk.errors import BackendError
+from mammorisk.runtime.openvino_encoder import openvino_encoder
+from mammorisk.runtime.torch_encoder import compiled_encoder, torch_encoder
+
+Pixels = NDArray[np.float32]
+#: Pixels, shape (n, 1, rows, columns), to features, shape (n, width).
+Encode = Callable[[Pixels], NDArray[np.float32]]
+
+#: How to make each backend's encoder from a module and the shape of its input.
+_MAKE: dict[str, Callable[[nn.Module, tuple[int, ...]], Encode]] = {
+    "torch": lambda module, _: torch_encoder(module),
+    "torch-bfloat16": lambda module, _: torch_encoder(module, dtype=torch.bfloat16),
+    "torch-compile": lambda module, _: compiled_encoder(module),
+    "openvino": lambda module, shape: openvino_encoder(module, shape, "f32"),
+    "openvino-bfloat16": lambda module, shape: openvino_encoder(module, shape, "bf16"),
+    "cuda": lambda module, _: torch_encoder(module, device="cuda"),
+}
+BACKENDS = ("auto", *_MAKE)
+#: Encoders of fewer parameters gain nothing from a compiler, and would wait for it.
+_SMALL = 2_000_000
+#: Flags of Linux for processors that multiply bfloat16.
+_BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
+
+
+def choose_backend(name: str, module: nn.Module, *, may_reduce: bool) -> str:
+    """The backend that runs: the one named, or for ``"auto"`` by what there is, unmeasured.
+
+    Parameters
+    ----------
+    name : str
+        One of :data:`BACKENDS`.
+    module : Module
+        The encoder; a small one runs as it is.
+    may_reduce : bool
+        Whether ``"auto"`` may take bfloat16, where the processor has it.
+
+    Returns
+    -------
+    str
+        A name other than ``"auto"``: a GPU, else OpenVINO where it is installed
+        (``pip install mammorisk[fast]``), else torch.
+
+    Raises
+    ------
+    BackendError
+        There is no such backend, or it is not here.
+    """
+    if name not in BACKENDS:
+        raise BackendError(f"there is no backend {name!r}", remedy=f"Known: {', '.join(BACKENDS)}.")
+    if name == "auto":
+        return _automatic(module, may_reduce)
+    if name == "cuda" and not torch.cuda.is_available():
+        raise BackendError("torch finds no GPU here", remedy='Use backend="auto".')
+    if name.startswith("openvino") and find_spec("openvino") is None:
+        raise BackendError(
+            "OpenVINO is not installed", remedy='pip install "mammorisk[fast]", or backend="auto".'
+        )
+    if name.endswith("bfloat16") and not has_bfloat16():
+        raise BackendError(
+            "this processor does not multiply bfloat16", remedy='Use backend="auto".'
+        )
+    return name
+
+
+def _automatic(module: nn.Module, may_reduce: bool) -> str:
+    if torch.cuda.is_available():
+        return "cuda"
+    if sum(parameter.numel() for parameter in module.parameters()) < _SMALL:
+        return "torch"
+    library = "openvino" if find_spec("openvino") is not None else "torch"
+    return f"{library}-bfloat16" if may_reduce and has_bfloat16() else library
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor multiplies bfloat16 by itself; known on Linux only."""
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        told = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    lines = [line for line in told.splitlines() if line.lower().startswith(("flags", "features"))]
+    return bool(lines) and bool(_BFLOAT16_FLAGS & set(lines[0].split()))
+
+
+@dataclass
+class Runner:
+    """An encoder on its backend, prepared at the first exam.
+
+    Attributes
+    ----------
+    module : Module
+        In evaluation mode.
+    backend : str
+        A name of :func:`choose_backend`.
+    """
+
+    module: nn.Module = field(repr=False)
+    backend: str
+    _made: dict[tuple[int, ...], Encode] = field(default_factory=dict, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
+
+    def __call__(self, pixels: Pixels) -> NDArray[np.float32]:
+        """Pixels, shape (n, 1, rows, columns), to features, shape (n, width).
+
+        Raises
+        ------
+        BackendError
+            The backend cannot run this network.
+        """
+        shape = pixels.shape[1:]
+        # Memory of a request is the request's own: one at a time.
+        with self._lock:
+            if shape not in self._made:
+                self._made[shape] = _MAKE[self.backend](self.module, shape)
+            return self._made[shape](pixels)

@@ -1,0 +1,66 @@
+"""Encoders run by OpenVINO."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from mammorisk.errors import BackendError
+
+Floats = NDArray[np.float32]
+
+
+def openvino_encoder(
+    module: nn.Module, shape: tuple[int, ...], precision: str
+) -> Callable[[Floats], Floats]:
+    """Compile a module for the processor.
+
+    Parameters
+    ----------
+    module : Module
+    shape : tuple of int
+        Channels, rows and columns of the input.
+    precision : {"f32", "bf16"}
+
+    Raises
+    ------
+    BackendError
+        It cannot be compiled.
+    """
+    import openvino
+
+    try:
+        with warnings.catch_warnings():
+            # Of the tracer: branches on the shape of the input, which is fixed here.
+            warnings.simplefilter("ignore")
+            network = openvino.convert_model(
+                module.eval(), example_input=torch.zeros(1, *shape), input=[-1, *shape]
+            )
+        compiled = openvino.Core().compile_model(
+            network,
+            "CPU",
+            {
+                "INFERENCE_PRECISION_HINT": precision,
+                "PERFORMANCE_HINT": "LATENCY",
+                # One number of threads for both libraries.
+                "INFERENCE_NUM_THREADS": str(torch.get_num_threads()),
+            },
+        )
+    except RuntimeError as error:
+        raise BackendError(
+            f"OpenVINO cannot run this network ({type(error).__name__})",
+            remedy='Use backend="torch".',
+        ) from None
+    request = compiled.create_infer_request()
+
+    def encode(pixels: Floats) -> Floats:
+        request.infer({0: np.ascontiguousarray(pixels)})
+        # A copy: the next request writes over the tensor.
+        return np.array(request.get_output_tensor(0).data, dtype=np.float32)
+
+    return encode
