@@ -1,8 +1,8 @@
-"""Predicting a whole archive into a file, in parts that survive an interruption.
+"""Predicting a whole archive into files, in parts that survive an interruption.
 
 Each part is a Parquet file that appears whole or not at all, beside the file asked for. Started
 again with the same command, finished parts are kept and the rest is done; at the end the parts
-become one file and go.
+become one file, or the folder asked for.
 """
 
 from __future__ import annotations
@@ -12,16 +12,21 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Literal
 
 from mammorisk._version import __version__
 from mammorisk.cohort import Cohort
+from mammorisk.default_model import default_name
 from mammorisk.errors import OutputError
-from mammorisk.files import write_whole
+from mammorisk.files import content_digest, write_whole
+from mammorisk.image_model import ImageModel
 from mammorisk.model import load_model
 from mammorisk.predict_cohort import predict_rows
+from mammorisk.predict_images import predict_in_chunks
 from mammorisk.risk_model import DEFAULT_HORIZONS, Horizon, RiskModel, check_horizons
 
 if TYPE_CHECKING:
@@ -30,6 +35,33 @@ if TYPE_CHECKING:
 #: Exams a part holds: small enough to lose little to an interruption.
 EXAMS_PER_PART_WITH_IMAGES = 32
 EXAMS_PER_PART_WITHOUT_IMAGES = 100_000
+#: Says what run a folder of parts is of; readers of data sets pass over names that begin so.
+_RUN = "_run.json"
+#: Exams without a risk that a summary names.
+_FAILURES_NAMED = 20
+
+Parts = list[tuple[Path, range]]
+#: Called with the number of exams done and in all after each part.
+OnPart = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Written:
+    """What :func:`predict_to_file` wrote.
+
+    Attributes
+    ----------
+    path : Path
+        A file, or a folder of Parquet files.
+    exams, without_risk : int
+    failures : list of (str, str)
+        ``exam_id`` and reason of the first exams without a risk.
+    """
+
+    path: Path
+    exams: int = 0
+    without_risk: int = 0
+    failures: list[tuple[str, str]] = field(default_factory=list)
 
 
 def predict_to_file(
@@ -38,81 +70,261 @@ def predict_to_file(
     *,
     model: str | Path | RiskModel | None = None,
     horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
-    on_part: Callable[[int, int], None] | None = None,
-) -> pd.DataFrame:
-    """Predict a cohort into a Parquet or CSV file; the same call resumes after an interruption.
+    engine: Literal["local", "ray"] = "local",
+    workers: int | None = None,
+    address: str | None = None,
+    exams_per_part: int | None = None,
+    on_part: OnPart | None = None,
+) -> Written:
+    """Predict a cohort into files; the same call resumes after an interruption.
+
+    Memory is bounded: beside the manifest, a few exams and one part are held. Decoding overlaps
+    with inference. An exam that cannot be read has no risk, and the error as its flag.
 
     Parameters
     ----------
     cohort : Cohort
     out : path
-        Ends in ``.parquet`` or ``.csv``. Appears whole when all is done.
+        One file that ends in ``.parquet`` or ``.csv``, or, without an ending, a folder of Parquet
+        files (a partitioned data set). Appears whole when all is done.
     model, horizons
         As in :func:`mammorisk.predict`.
+    engine : {"local", "ray"}
+        ``"ray"`` spreads the parts over the workers of a Ray cluster (``mammorisk[ray]``), which
+        must all see the images and ``out`` under the same paths.
+    workers : int, optional
+        Of Ray; default one a core.
+    address : str, optional
+        Of a running Ray cluster; default one on this machine, for the time of the call.
+    exams_per_part : int, optional
+        Default 32 with images and 100,000 without.
     on_part : callable, optional
         Called with the number of exams done and in all after each part.
 
     Returns
     -------
-    DataFrame
-        The table written.
+    Written
 
     Raises
     ------
     OutputError
         The file exists, cannot be written, or a started run was of another cohort, model or
         version.
+    BackendError
+        Ray is not installed, or a worker failed for good.
     """
-    import pandas as pd
-
     out = Path(out)
-    if out.suffix not in (".parquet", ".csv"):
+    if out.suffix not in (".parquet", ".csv", ""):
         raise OutputError(
-            "results are written as .parquet or .csv", where=out.name, remedy="Rename the output."
+            "results are written as .parquet, as .csv or, without an ending, as a folder",
+            where=out.name,
+            remedy="Rename the output.",
         )
     parts = out.with_name(out.name + ".parts")
     done = out.with_name(out.name + ".done")
     if out.exists() and (done.exists() or parts.exists()):
-        # Killed after the file appeared, before the parts were gone.
+        # Killed after the result appeared, before the parts were gone.
         shutil.rmtree(parts, ignore_errors=True)
         shutil.rmtree(done, ignore_errors=True)
-        return pd.read_parquet(out) if out.suffix == ".parquet" else pd.read_csv(out)
-    if out.exists():
+        return summary(out)
+    if out.exists() and not (out / _RUN).is_file():
         raise OutputError(
-            "the file exists", where=out.name, remedy="Remove it or choose another name."
+            "the output exists", where=out.name, remedy="Remove it or choose another name."
         )
-    chosen = load_model(model) if isinstance(model, (str, Path)) else model
     wanted = check_horizons(horizons)
+    if model is None:
+        model = default_name(cohort.has_images, wanted)
+    chosen = load_model(model) if isinstance(model, (str, Path)) else model
+    if exams_per_part is None:
+        exams_per_part = (
+            EXAMS_PER_PART_WITH_IMAGES if cohort.has_images else EXAMS_PER_PART_WITHOUT_IMAGES
+        )
+    fingerprint = _fingerprint(cohort, chosen, wanted, exams_per_part)
+    if out.exists():
+        # A folder keeps its mark: the same call finds the work done.
+        _check_run(out, fingerprint)
+        return summary(out)
     try:
         parts.mkdir(parents=True, exist_ok=True)
-        # What a kill in the middle of writing the result left behind.
+        # What a kill in the middle of writing left behind.
         for stale in out.parent.glob(f"{glob.escape(out.name)}.*.new"):
             stale.unlink()
-        _check_run(parts, _fingerprint(cohort, chosen, wanted))
-        step = EXAMS_PER_PART_WITH_IMAGES if cohort.has_images else EXAMS_PER_PART_WITHOUT_IMAGES
-        files = []
-        for start in range(0, len(cohort), step):
-            rows = range(start, min(start + step, len(cohort)))
-            file = parts / f"part-{start:09d}.parquet"
-            files.append(file)
-            if not file.exists():
-                _write_table(file, predict_rows(cohort, rows, chosen, wanted))
-            if on_part is not None:
-                on_part(rows.stop, len(cohort))
-        table = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
-        _write_table(out, table)
-        os.replace(parts, done)
-        shutil.rmtree(done)
+        for stale in parts.glob("*.new"):
+            stale.unlink()
+        _check_run(parts, fingerprint)
+        every = _parts(parts, len(cohort), exams_per_part)
+        missing = [(file, rows) for file, rows in every if not file.exists()]
+        tell = _counter(len(cohort), sum(len(rows) for _, rows in missing), on_part)
+        if engine == "ray":
+            from mammorisk.runtime.ray_engine import run_on_ray
+
+            write = _PartWriter(cohort=cohort, model=_fresh(chosen), horizons=wanted)
+            run_on_ray(write, missing, tell, workers=workers, address=address)
+        else:
+            write_parts(cohort, chosen, wanted, missing, tell)
+        _finish([file for file, _ in every], out, parts, done)
     except OSError as error:
         raise OutputError(
             f"the results cannot be written ({error.strerror or type(error).__name__})",
             where=out.name,
             remedy="Check the folder, its rights and the free space; the same call resumes.",
         ) from None
-    return table
+    return summary(out)
 
 
-def _fingerprint(cohort: Cohort, model: RiskModel | None, horizons: tuple[Horizon, ...]) -> str:
+def write_parts(
+    cohort: Cohort,
+    model: RiskModel | None,
+    horizons: tuple[Horizon, ...],
+    parts: Parts,
+    on_part: Callable[[int], None] = lambda exams: None,
+) -> None:
+    """Predict some parts of a cohort here, reading the exams of the next while one is scored."""
+    if isinstance(model, ImageModel) and model.uses_images and cohort.has_images:
+        tables = _from_images(cohort, model, horizons, parts)
+    else:
+        tables = (predict_rows(cohort, rows, model, horizons) for _, rows in parts)
+    for (file, rows), table in zip(parts, tables, strict=True):
+        _write_table(file, table)
+        on_part(len(rows))
+
+
+def _from_images(
+    cohort: Cohort, model: ImageModel, horizons: tuple[Horizon, ...], parts: Parts
+) -> Iterator[pd.DataFrame]:
+    import pandas as pd
+
+    step = model.exams_at_once
+    chunks = [
+        (rows[first : first + step], first + step >= len(rows))
+        for _, rows in parts
+        for first in range(0, len(rows), step)
+    ]
+    gathered = []
+    found = predict_in_chunks(model, cohort, [chunk for chunk, _ in chunks], horizons)
+    for (_, is_last), table in zip(chunks, found, strict=True):
+        gathered.append(table)
+        if is_last:
+            yield pd.concat(gathered)
+            gathered = []
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PartWriter:
+    """Writes parts wherever it is carried to."""
+
+    cohort: Cohort
+    model: RiskModel | None
+    horizons: tuple[Horizon, ...]
+
+    def __call__(self, file: Path, rows: range) -> None:
+        # A part that another worker finished before it was killed is kept.
+        if not file.exists():
+            write_parts(self.cohort, self.model, self.horizons, [(file, rows)])
+
+
+def _fresh(model: RiskModel | None) -> RiskModel | None:
+    """Without what the backend prepared on this machine."""
+    return model.on_backend(model.backend) if isinstance(model, ImageModel) else model
+
+
+def summary(path: str | Path) -> Written:
+    """Numbers of exams in a file or folder of risks, read part by part.
+
+    Parameters
+    ----------
+    path : path
+        Written by :func:`predict_to_file`.
+    """
+    return count_risks(_tables(Path(path)), Path(path))
+
+
+def count_risks(tables: Iterable[pd.DataFrame], path: Path) -> Written:
+    """Numbers of exams in tables of risks.
+
+    Parameters
+    ----------
+    tables : iterable of DataFrame
+        As :func:`mammorisk.predict` returns for a cohort.
+    path : Path
+        Where they lie.
+    """
+    exams = without = 0
+    failures: list[tuple[str, str]] = []
+    for table in tables:
+        risks = [name for name in table.columns if name.startswith("risk_")]
+        failed = table[table[risks].isna().all(axis=1)]
+        exams, without = exams + len(table), without + len(failed)
+        room = _FAILURES_NAMED - len(failures)
+        told = failed[["exam_id", "flags"]].head(room) if "exam_id" in failed else failed.head(0)
+        failures += [(str(row[0]), str(row[1])) for row in told.itertuples(index=False)]
+    return Written(path=path, exams=exams, without_risk=without, failures=failures)
+
+
+def _tables(path: Path) -> Iterator[pd.DataFrame]:
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    if path.suffix == ".csv":
+        yield from pd.read_csv(
+            path, chunksize=EXAMS_PER_PART_WITHOUT_IMAGES, dtype={"exam_id": str}
+        )
+        return
+    for file in sorted(path.glob("*.parquet")) if path.is_dir() else [path]:
+        with pq.ParquetFile(file) as table:
+            for group in range(table.num_row_groups):
+                yield table.read_row_group(group).to_pandas()
+
+
+def _parts(folder: Path, exams: int, step: int) -> Parts:
+    return [
+        (folder / f"part-{start:09d}.parquet", range(start, min(start + step, exams)))
+        for start in range(0, exams, step)
+    ]
+
+
+def _counter(total: int, to_do: int, on_part: OnPart | None) -> Callable[[int], None]:
+    done = total - to_do
+
+    def tell(exams: int) -> None:
+        nonlocal done
+        done += exams
+        if on_part is not None:
+            on_part(done, total)
+
+    return tell
+
+
+def _finish(files: list[Path], out: Path, parts: Path, done: Path) -> None:
+    """The parts become the result, which appears whole."""
+    if out.suffix == "":
+        # What a killed worker was writing: readers of the data set would stumble over it.
+        for stale in parts.glob("*.new"):
+            stale.unlink()
+        os.replace(parts, out)
+        return
+    write_whole(out, lambda path: _join(files, path, out.suffix))
+    os.replace(parts, done)
+    shutil.rmtree(done)
+
+
+def _join(files: list[Path], path: Path, suffix: str) -> None:
+    """One part in memory at a time."""
+    import pandas as pd
+    import pyarrow.parquet as pq
+
+    if suffix == ".csv":
+        for i, file in enumerate(files):
+            pd.read_parquet(file).to_csv(path, index=False, mode="a" if i else "w", header=not i)
+        return
+    with pq.ParquetWriter(path, pq.read_schema(files[0])) as writer:
+        for file in files:
+            writer.write_table(pq.read_table(file))
+
+
+def _fingerprint(
+    cohort: Cohort, model: RiskModel | None, horizons: tuple[Horizon, ...], step: int
+) -> str:
     import pandas as pd
 
     digest = hashlib.sha256()
@@ -122,17 +334,26 @@ def _fingerprint(cohort: Cohort, model: RiskModel | None, horizons: tuple[Horizo
     if cohort.views is not None:
         views = cohort.views.astype(str)
         digest.update(pd.util.hash_pandas_object(views, index=False).to_numpy().tobytes())
-    digest.update(repr((repr(model), horizons, __version__)).encode())
+    digest.update(repr((repr(model), horizons, step, __version__)).encode())
+    if isinstance(model, ImageModel):
+        # Another fit, or another precision, is another model of the same name.
+        digest.update(repr((model.backend_used, _saved_digest(model))).encode())
     return digest.hexdigest()
+
+
+def _saved_digest(model: ImageModel) -> list[str]:
+    with TemporaryDirectory() as folder:
+        saved = model.save(Path(folder) / "model")
+        return [content_digest(file) for file in sorted(saved.iterdir())]
 
 
 def _check_run(parts: Path, fingerprint: str) -> None:
     """Parts of another run must never be mixed in."""
-    note = parts / "run.json"
+    note = parts / _RUN
     if note.exists():
         if json.loads(note.read_text(encoding="utf-8")).get("fingerprint") != fingerprint:
             raise OutputError(
-                "an unfinished run of another cohort, model or version lies here",
+                "a run of another cohort, model, backend or version lies here",
                 where=parts.name,
                 remedy="Remove that folder, or choose another output.",
             )
@@ -142,7 +363,4 @@ def _check_run(parts: Path, fingerprint: str) -> None:
 
 
 def _write_table(file: Path, table: pd.DataFrame) -> None:
-    if file.suffix == ".csv":
-        write_whole(file, lambda path: table.to_csv(path, index=False))
-    else:
-        write_whole(file, lambda path: table.to_parquet(path, index=False))
+    write_whole(file, lambda path: table.to_parquet(path, index=False))

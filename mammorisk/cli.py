@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from mammorisk.questionnaire import Questionnaire
+    from mammorisk.risk_model import RiskModel
 
 app = typer.Typer(
     name="mammorisk",
@@ -41,6 +43,13 @@ ModelName = Annotated[
         "bcsc-2008 where breast density is known, else icare-lit. `mammorisk models` lists all.",
     ),
 ]
+
+
+class Engine(StrEnum):
+    """Where parts of a cohort are predicted."""
+
+    LOCAL = "local"
+    RAY = "ray"
 
 
 app.command()(simulate)
@@ -99,6 +108,23 @@ def predict(
     allow_missing_views: Annotated[
         bool, typer.Option("--allow-missing-views", help="Predict from the views there are.")
     ] = False,
+    backend: Annotated[
+        str,
+        typer.Option(
+            help="What runs the network of --model: auto, torch, torch-bfloat16, torch-compile, "
+            "openvino, openvino-bfloat16, cuda."
+        ),
+    ] = "auto",
+    engine: Annotated[
+        Engine, typer.Option(help="With --cohort and --out: this machine, or a Ray cluster.")
+    ] = Engine.LOCAL,
+    workers: Annotated[
+        int | None, typer.Option(help="With --engine ray: how many. Default: one a core.")
+    ] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="With --engine ray: of a running cluster. Default: one on this machine."),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Write the risk curve of one woman here (.png, .svg, .pdf).")
     ] = None,
@@ -110,11 +136,22 @@ def predict(
         if cohort is not None:
             if exam is not None or questionnaire is not None or age is not None:
                 raise typer.BadParameter("give either EXAM or --cohort, not both")
-            failed = _predict_cohort(cohort, out, root, model, allow_missing_views, as_json)
+            failed = _predict_cohort(
+                cohort,
+                out,
+                root,
+                model,
+                allow_missing_views,
+                as_json,
+                backend,
+                engine,
+                workers,
+                address,
+            )
             raise typer.Exit(SOME_FAILED if failed else DONE)
         if exam is None and questionnaire is None and age is None:
             raise typer.BadParameter("give the folder of an exam, --questionnaire, or --cohort")
-        _predict_one(exam, questionnaire, age, model, allow_missing_views, plot, as_json)
+        _predict_one(exam, questionnaire, age, model, backend, allow_missing_views, plot, as_json)
 
 
 def _predict_one(
@@ -122,6 +159,7 @@ def _predict_one(
     questionnaire: Path | None,
     age: float | None,
     model: str | None,
+    backend: str,
     allow_missing_views: bool,
     plot: Path | None,
     as_json: bool,
@@ -130,13 +168,14 @@ def _predict_one(
     from mammorisk.predicting import predict as predict_one
     from mammorisk.prediction import to_json
 
+    chosen = _model_on(model, backend)
     woman = _read_questionnaire(questionnaire, age)
     if exam is None:
         assert woman is not None
-        result = predict_one(woman, model=model)
+        result = predict_one(woman, model=chosen)
     else:
         images = read_exam(exam, allow_missing_views=allow_missing_views)
-        result = predict_one(images, woman, model=model)
+        result = predict_one(images, woman, model=chosen)
     if plot is not None:
         from mammorisk.plotting import save_risk
 
@@ -145,6 +184,16 @@ def _predict_one(
         typer.echo(to_json(result))
     else:
         _print_prediction(result)
+
+
+def _model_on(name: str | None, backend: str) -> RiskModel | None:
+    """The model named; a backend alone is that of the default network."""
+    from mammorisk.default_model import WITH_IMAGES
+    from mammorisk.model import load_model
+
+    if name is None and backend == "auto":
+        return None
+    return load_model(name or WITH_IMAGES, backend=backend)
 
 
 def _read_questionnaire(path: Path | None, age: float | None) -> Questionnaire | None:
@@ -208,33 +257,51 @@ def _predict_cohort(
     model: str | None,
     allow_missing_views: bool,
     as_json: bool,
+    backend: str,
+    engine: Engine,
+    workers: int | None,
+    address: str | None,
 ) -> int:
     """Number of exams without a risk."""
-    from mammorisk.batch import predict_to_file
+    from mammorisk.batch import count_risks, predict_to_file
     from mammorisk.io import read_cohort
     from mammorisk.predicting import predict as predict_all
 
+    if out is None and engine is not Engine.LOCAL:
+        raise typer.BadParameter("--engine needs --out")
+    chosen = _model_on(model, backend)
     cohort = read_cohort(
         manifest, root=root, errors="flag", allow_missing_views=allow_missing_views
     )
     if out is not None:
         with _progress(len(cohort)) as advance:
-            risks = predict_to_file(cohort, out, model=model, on_part=advance)
+            found = predict_to_file(
+                cohort,
+                out,
+                model=chosen,
+                engine=engine.value,
+                workers=workers,
+                address=address,
+                on_part=advance,
+            )
+        if as_json:
+            told = {"path": str(found.path), "exams": found.exams}
+            typer.echo(json.dumps({**told, "without_risk": found.without_risk}, indent=2))
     else:
-        risks = predict_all(cohort, model=model, progress=sys.stderr.isatty())
-    columns = [column for column in risks.columns if column.startswith("risk_")]
-    failed = risks[risks[columns].isna().all(axis=1)]
-    if as_json:
-        # to_json turns NaN into null, which json.dumps would not.
-        typer.echo(risks.to_json(orient="records", indent=2))
-    elif out is None:
-        typer.echo(risks.to_string(index=False))
-    typer.echo(f"{len(risks)} exams, {len(failed)} without a risk", err=True)
-    for exam_id, why in failed[["exam_id", "flags"]].head(20).itertuples(index=False):
+        risks = predict_all(cohort, model=chosen, progress=sys.stderr.isatty())
+        found = count_risks([risks], Path())
+        if as_json:
+            # to_json turns NaN into null, which json.dumps would not.
+            typer.echo(risks.to_json(orient="records", indent=2))
+        else:
+            typer.echo(risks.to_string(index=False))
+    typer.echo(f"{found.exams} exams, {found.without_risk} without a risk", err=True)
+    for exam_id, why in found.failures:
         typer.echo(f"  exam {exam_id}: {why}", err=True)
-    if len(failed) > 20:
-        typer.echo(f"  ... and {len(failed) - 20} more; see the flags column", err=True)
-    return len(failed)
+    if found.without_risk > len(found.failures):
+        more = found.without_risk - len(found.failures)
+        typer.echo(f"  ... and {more} more; see the flags column", err=True)
+    return found.without_risk
 
 
 @contextmanager

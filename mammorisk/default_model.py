@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from mammorisk.clinical import load_clinical
-from mammorisk.risk_model import Horizon, RiskModel, Scores
+from mammorisk.risk_model import DEFAULT_HORIZONS, Horizon, RiskModel, Scores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 WITH_DENSITY, WITHOUT_DENSITY = "bcsc-2008", "icare-lit"
 #: The default model for exams.
 WITH_IMAGES = "hybrid"
+
+
+def default_name(has_images: bool, horizons: tuple[Horizon, ...]) -> str | None:
+    """The model for exams where it answers; None leaves the choice to :func:`score`."""
+    return WITH_IMAGES if has_images and all(h in DEFAULT_HORIZONS for h in horizons) else None
 
 
 def score(

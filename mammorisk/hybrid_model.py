@@ -248,13 +248,6 @@ class HybridModel(ImageModel):
         return recalibrated(self, cohort, method=method, exams=exams)
 
     def save(self, folder: str | Path) -> Path:
-        """Write the model: weights as safetensors, all else as JSON, a card to read.
-
-        Raises
-        ------
-        OutputError
-            The folder exists and is not a model, or cannot be written.
-        """
         from mammorisk.hybrid_folder import save_model
 
         return save_model(self, Path(folder))

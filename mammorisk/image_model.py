@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from mammorisk.acquisition import Acquisition
@@ -46,6 +47,8 @@ class ImageModel(RiskModel):
 
     #: Exams in memory at a time, while as many others are read.
     exams_at_once: ClassVar[int]
+    #: What the user asked to run the encoder.
+    backend: str
 
     @property
     @abstractmethod
@@ -55,6 +58,16 @@ class ImageModel(RiskModel):
     @abstractmethod
     def on_backend(self, backend: str) -> ImageModel:
         """The same model, its encoder run by another backend."""
+
+    @abstractmethod
+    def save(self, folder: str | Path) -> Path:
+        """Write the model folder: safetensors and JSON.
+
+        Raises
+        ------
+        OutputError
+            The folder holds something else, or cannot be written.
+        """
 
     @abstractmethod
     def read_exam(self, exam: Exam) -> ReadExams:

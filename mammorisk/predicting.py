@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 from mammorisk._version import __version__
 from mammorisk.clinical import CLINICAL_MODELS, load_clinical
 from mammorisk.cohort import Cohort
-from mammorisk.default_model import WITH_DENSITY, WITH_IMAGES, score
+from mammorisk.default_model import WITH_DENSITY, default_name, score
 from mammorisk.errors import HorizonError, QuestionnaireError
 from mammorisk.exam import Exam
 from mammorisk.image_model import ImageModel
@@ -103,8 +103,8 @@ def predict(
         from mammorisk.io import read_exam
 
         data = read_exam(data)
-    if model is None and _has_images(data) and all(h in DEFAULT_HORIZONS for h in horizons):
-        model = WITH_IMAGES
+    if model is None:
+        model = default_name(_has_images(data), horizons)
     chosen = load_model(model) if isinstance(model, (str, Path)) else model
     if isinstance(data, Exam):
         return _predict_woman(data, woman, chosen, horizons)

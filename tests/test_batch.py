@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import copy
+import multiprocessing
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import mammorisk as mr
 from mammorisk import batch
@@ -43,35 +44,107 @@ def test_file_equals_memory(manifest: Path, tmp_path: Path) -> None:
     assert sorted(p.name for p in tmp_path.iterdir()) == ["cohort.csv", "r.parquet"]
 
 
-SLOW_RUN = """
-import sys, time
-import mammorisk as mr
-from mammorisk import batch
-batch.EXAMS_PER_PART_WITHOUT_IMAGES = 3
-cohort = mr.read_cohort(sys.argv[1])
-mr.predict_to_file(cohort, sys.argv[2], on_part=lambda done, n: (print(done, flush=True),
-                                                               time.sleep(0.01)))
-"""
+@pytest.fixture(scope="module")
+def archive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten small exams, one of them damaged."""
+    folder = tmp_path_factory.mktemp("archive")
+    study = mr.simulate(200, seed=8, out=folder, images=10, pixel_mm=2.0, prior_share=0)
+    third = sorted((folder / str(study.cohort.exams["path"].iloc[2])).iterdir())
+    third[0].write_bytes(third[0].read_bytes()[:3_000])
+    return folder / "manifest.parquet"
 
 
-def test_killed_at_any_moment_it_resumes(manifest: Path, tmp_path: Path) -> None:
-    out = tmp_path / "r.parquet"
+def run_archive(manifest: str, out: str, model: str, exams_per_part: int) -> None:
+    cohort = mr.read_cohort(manifest)
+    mr.predict_to_file(cohort, out, model=model, exams_per_part=exams_per_part)
+
+
+def kill_at_random(
+    manifest: Path, folder: Path, name: str, *, kills: int, model: str, exams_per_part: int
+) -> int:
+    """Run until finished, killed again and again; how many runs finished."""
+    # A server that has all imported forks each run: kills fall into the work.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["tests.test_batch", "mammorisk.predict_images"])
     rng = np.random.default_rng(7)
-    command = [sys.executable, "-c", SLOW_RUN, str(manifest), str(out)]
-    kills = 0
-    for _ in range(6):
-        process = subprocess.Popen(command, stdout=subprocess.PIPE)
-        assert process.stdout is not None
-        process.stdout.readline()  # imports are over: kills fall into the work
-        time.sleep(rng.uniform(0, 0.1))
-        process.send_signal(signal.SIGKILL)
-        kills += process.wait() == -signal.SIGKILL
-        if out.exists():
-            break
-    assert kills >= 1
-    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-    got = pd.read_parquet(out)
-    pd.testing.assert_frame_equal(got, mr.predict(mr.read_cohort(manifest)))
+    arguments = (str(manifest), "", model, exams_per_part)
+    done, longest = 0, 0.3
+    expected = mr.predict(mr.read_cohort(manifest), model=model)
+    while kills > 0:
+        out = folder / f"{done}-{name}"
+        for _ in range(100):
+            process = context.Process(
+                target=run_archive, args=(arguments[0], str(out), *arguments[2:])
+            )
+            started = time.monotonic()
+            process.start()
+            process.join(rng.uniform(0, longest) if kills > 0 else None)
+            process.kill()
+            process.join()
+            if process.exitcode == 0:
+                longest = max(0.3, time.monotonic() - started)
+                break
+            assert process.exitcode == -signal.SIGKILL
+            kills -= 1
+        got = pd.read_parquet(out) if out.suffix != ".csv" else pd.read_csv(out, dtype=KEYS)
+        # No row lost or doubled, and every figure as without a kill.
+        pd.testing.assert_frame_equal(
+            got, expected, check_dtype=False, rtol=1e-6, check_categorical=False
+        )
+        done += 1
+    assert [p for p in folder.iterdir() if p.name.endswith((".new", ".parts", ".done"))] == []
+    return done
+
+
+KEYS = {"patient_id": str, "exam_id": str}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["r.parquet", "r"])
+def test_killed_at_twenty_moments_images_are_finished(
+    archive: Path, tmp_path: Path, name: str
+) -> None:
+    kill_at_random(archive, tmp_path, name, kills=20, model="hybrid", exams_per_part=1)
+
+
+@pytest.mark.parametrize("name", ["r.parquet", "r.csv"])
+def test_killed_at_many_moments_it_resumes(manifest: Path, tmp_path: Path, name: str) -> None:
+    kill_at_random(manifest, tmp_path, name, kills=20, model="bcrat", exams_per_part=3)
+
+
+def test_a_damaged_exam_keeps_its_row_and_its_error(archive: Path, tmp_path: Path) -> None:
+    cohort = mr.read_cohort(archive)
+    written = mr.predict_to_file(cohort, tmp_path / "r.parquet", exams_per_part=4)
+    assert (written.exams, written.without_risk) == (10, 1)
+    assert written.failures[0][0] == cohort.exams["exam_id"].iloc[2]
+    got = pd.read_parquet(tmp_path / "r.parquet")
+    assert got["risk_5y"].isna().sum() == 1
+    assert "truncated" in got["flags"].iloc[2]
+    pd.testing.assert_frame_equal(got, mr.predict(cohort), check_dtype=False, rtol=1e-6)
+
+
+def test_a_folder_is_a_data_set_and_the_same_call_finds_it_done(
+    manifest: Path, tmp_path: Path
+) -> None:
+    cohort = mr.read_cohort(manifest)
+    first = mr.predict_to_file(cohort, tmp_path / "r", exams_per_part=25)
+    assert len(list((tmp_path / "r").glob("*.parquet"))) == 3
+    assert first.exams == 60
+    pd.testing.assert_frame_equal(pd.read_parquet(tmp_path / "r"), mr.predict(cohort))
+    assert mr.predict_to_file(cohort, tmp_path / "r", exams_per_part=25) == first
+    with pytest.raises(OutputError, match="another cohort, model"):
+        mr.predict_to_file(cohort, tmp_path / "r", exams_per_part=25, model="bcrat")
+
+
+def test_another_fit_of_the_same_name_is_another_model(archive: Path, tmp_path: Path) -> None:
+    cohort = mr.read_cohort(archive)
+    model = mr.load_model("hybrid")
+    other = copy.deepcopy(model)
+    with torch.no_grad():
+        next(other.head.parameters()).add_(0.1)  # type: ignore[attr-defined]
+    mr.predict_to_file(cohort, tmp_path / "r", model=model)
+    with pytest.raises(OutputError, match="another cohort, model"):
+        mr.predict_to_file(cohort, tmp_path / "r", model=other)
 
 
 def test_killed_after_the_file_appeared(manifest: Path, tmp_path: Path) -> None:
@@ -79,7 +152,7 @@ def test_killed_after_the_file_appeared(manifest: Path, tmp_path: Path) -> None:
     out = tmp_path / "r.parquet"
     first = mr.predict_to_file(cohort, out)
     (tmp_path / "r.parquet.done").mkdir()
-    pd.testing.assert_frame_equal(mr.predict_to_file(cohort, out), first)
+    assert mr.predict_to_file(cohort, out) == first
     assert not (tmp_path / "r.parquet.done").exists()
 
 
@@ -94,10 +167,10 @@ def test_another_run_is_never_mixed_in(
 
     with pytest.raises(KeyboardInterrupt):
         mr.predict_to_file(cohort, tmp_path / "r.csv", model="bcrat", on_part=stop)
-    with pytest.raises(OutputError, match="unfinished run"):
+    with pytest.raises(OutputError, match="another cohort, model"):
         mr.predict_to_file(cohort, tmp_path / "r.csv", model="average")
-    done = mr.predict_to_file(cohort, tmp_path / "r.csv", model="bcrat")
-    assert (done["model"] == "bcrat").all()
+    mr.predict_to_file(cohort, tmp_path / "r.csv", model="bcrat")
+    assert (pd.read_csv(tmp_path / "r.csv")["model"] == "bcrat").all()
 
 
 def test_an_existing_file_is_kept(manifest: Path, tmp_path: Path) -> None:
@@ -106,7 +179,7 @@ def test_an_existing_file_is_kept(manifest: Path, tmp_path: Path) -> None:
     with pytest.raises(OutputError, match="exists"):
         mr.predict_to_file(mr.read_cohort(manifest), out)
     assert out.read_text() == "precious"
-    with pytest.raises(OutputError, match=r"parquet or \.csv"):
+    with pytest.raises(OutputError, match="as .csv or"):
         mr.predict_to_file(mr.read_cohort(manifest), tmp_path / "r.xlsx")
 
 

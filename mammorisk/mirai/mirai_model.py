@@ -282,13 +282,6 @@ class MiraiModel(ImageModel):
         )
 
     def save(self, folder: str | Path) -> Path:
-        """Write the model folder: safetensors and JSON.
-
-        Raises
-        ------
-        OutputError
-            The folder holds something else, or cannot be written.
-        """
         from mammorisk.mirai.mirai_folder import save_mirai
 
         return save_mirai(self, Path(folder))

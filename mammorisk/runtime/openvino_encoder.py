@@ -13,6 +13,8 @@ from torch import nn
 from mammorisk.errors import BackendError
 
 Floats = NDArray[np.float32]
+#: Views that may go through an encoder at a time.
+_MOST_VIEWS = 4096
 
 
 def openvino_encoder(
@@ -35,12 +37,16 @@ def openvino_encoder(
     import openvino
 
     try:
-        with warnings.catch_warnings():
-            # Of the tracer: branches on the shape of the input, which is fixed here.
+        # Exported, not run: nothing of the size of an image is held in memory.
+        with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            network = openvino.convert_model(
-                module.eval(), example_input=torch.zeros(1, *shape), input=[-1, *shape]
+            program = torch.export.export(
+                module.eval(),
+                (torch.zeros(2, *shape),),
+                dynamic_shapes=({0: torch.export.Dim("n", min=1, max=_MOST_VIEWS)},),
             )
+            network = openvino.convert_model(program)
+        network.reshape([-1, *shape])
         compiled = openvino.Core().compile_model(
             network,
             "CPU",

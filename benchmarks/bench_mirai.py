@@ -1,0 +1,158 @@
+"""Speed of Mirai, DICOM to risk, against the machine's own matrix products.
+
+    python benchmarks/bench_mirai.py              # encoder, one exam, memory
+    python benchmarks/bench_mirai.py --precision  # bfloat16 against float32 on 20 exams, minutes
+
+Weights are stand-ins drawn from a seed: the published ones are not part of this library, and speed
+does not depend on them. How far bfloat16 moves a risk does, so that the figure is of these weights.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+import mammorisk as mr
+from mammorisk.errors import BackendError
+from mammorisk.imaging.mirai_pixels import COLUMNS, ROWS, mirai_counts, standardise
+from mammorisk.mirai.mirai_model import PUBLISHED_CALIBRATION, MiraiModel, read_views
+from mammorisk.networks.mirai import MiraiEncoder, MiraiSettings, MiraiTransformer
+
+BACKENDS = ("torch", "torch-bfloat16", "openvino", "openvino-bfloat16", "cuda")
+
+
+def best_of(work: Callable[[], object], times: int = 3) -> float:
+    work()
+    seconds = []
+    for _ in range(times):
+        start = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - start)
+    return min(seconds)
+
+
+def stand_in() -> MiraiModel:
+    """Weights of the size that training begins from, with statistics that keep features apart."""
+    torch.manual_seed(1)
+    encoder = MiraiEncoder().to(memory_format=torch.channels_last).eval()
+    for module in encoder.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.running_mean.normal_(0, 0.1)
+            module.running_var.uniform_(0.5, 1.5)
+    transformer = MiraiTransformer(MiraiSettings()).eval()
+    return MiraiModel(encoder=encoder, transformer=transformer, calibration=PUBLISHED_CALIBRATION)
+
+
+def matrix_product(dtype: torch.dtype, n: int = 2048) -> float:
+    """Operations a second of a plain product of matrices."""
+    a = torch.randn(n, n).to(dtype)
+    return 2 * n**3 / best_of(lambda: a @ a, 5)
+
+
+def encoder(model: MiraiModel) -> None:
+    pixels = np.random.default_rng(0).normal(size=(1, 1, ROWS, COLUMNS)).astype(np.float32)
+    with FlopCounterMode(display=False) as counter, torch.inference_mode():
+        model.encoder(torch.from_numpy(pixels))
+    operations = counter.get_total_flops()
+    limits = {name: matrix_product(d) for name, d in (("f", torch.float32), ("b", torch.bfloat16))}
+    print(f"\nOne view: {operations / 1e9:.0f} billion operations. Matrix product of the machine:")
+    print(f"{limits['f'] / 1e12:.3f} (float32) and {limits['b'] / 1e12:.3f} (bfloat16) x 10^12/s.")
+    print("\n| encoder, one view | s | of the limit of its precision |\n| --- | --- | --- |")
+    for name in BACKENDS:
+        try:
+            runner = model.on_backend(name)._runner
+        except BackendError as error:
+            print(f"| {name} | {error.what} | |")
+            continue
+        seconds = best_of(lambda run=runner: run(pixels))
+        limit = operations / limits["b" if name.endswith("bfloat16") else "f"]
+        print(f"| {name} | {seconds:.3f} | {seconds / limit:.2f} |")
+
+
+def full_exam(folder: Path) -> Path:
+    study = mr.simulate(
+        40, seed=5, out=folder / "full", images=2, pixel_mm=0.07, vendors=("alder",), prior_share=0
+    )
+    return Path(folder / "full" / study.cohort.exams["path"].iloc[0])
+
+
+def one_exam(model: MiraiModel, folder: Path) -> None:
+    path, woman = full_exam(folder), mr.Questionnaire(age=55, race_ethnicity="white")
+    exam = mr.read_exam(path)
+    view = exam["L-MLO"]
+    print(f"\n| one exam, uncompressed DICOM of {view.rows} x {view.columns} | s |\n| --- | --- |")
+    auto = model.on_backend("auto")
+    whole = best_of(lambda: mr.predict(path, woman, model=auto))
+    score = best_of(lambda: auto.score_read(woman.to_frame(), auto.read_exam(mr.read_exam(path))))
+    views = read_views(exam)
+    counts = mirai_counts(view)
+    print(f"| Mirai's risk, {auto.backend_used} | {score:.2f} |")
+    print(f"| of it reading four views | {best_of(lambda: read_views(mr.read_exam(path))):.2f} |")
+    print(f"| - decoding one view | {best_of(view.load):.3f} |")
+    print(f"| - decoding and windowing one view | {best_of(lambda: mirai_counts(view)):.3f} |")
+    print(f"| - resizing one view | {best_of(lambda: standardise(counts)):.3f} |")
+    print(f"| of it the encoder | {best_of(lambda: auto.features(views)):.2f} |")
+    print(f"| with density, baselines and flags (mr.predict) | {whole:.2f} |")
+    code = (
+        "import sys, resource; sys.path.insert(0, sys.argv[2]); import bench_mirai as b;"
+        "import mammorisk as mr; m = b.stand_in(); b.torch.set_num_threads(b.os.cpu_count());"
+        "mr.predict(sys.argv[1], mr.Questionnaire(age=55), model=m);"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6)"
+    )
+    here = str(Path(__file__).parent)
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(path), here], capture_output=True, text=True, check=True
+    )
+    print(f"\nPeak memory of a fresh process: {float(done.stdout):.2f} GB")
+
+
+def precision(model: MiraiModel, folder: Path) -> None:
+    """Largest change of a risk on 20 exams at the network's own size."""
+    study = mr.simulate(
+        400, seed=7, out=folder / "twenty", images=20, prior_share=0, workers=os.cpu_count() or 1
+    )
+    cohort = study.cohort
+    exact = mr.predict(cohort, model=model.on_backend("torch"))
+    risks = [column for column in exact if column.startswith("risk_")]
+    print("\n| 20 exams, against torch in float32 | largest change of a risk |\n| --- | --- |")
+    for name in ("torch-bfloat16", "openvino", "openvino-bfloat16"):
+        try:
+            other = mr.predict(cohort, model=model.on_backend(name))
+        except BackendError as error:
+            print(f"| {name} | {error.what} |")
+            continue
+        print(f"| {name} | {(other[risks] - exact[risks]).abs().max().max():.6f} |")
+    spread = exact["risk_5y"]
+    print(f"\nFive-year risks of these exams: {spread.min():.4f} to {spread.max():.4f}.")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--precision", action="store_true")
+    arguments = parser.parse_args()
+    print(f"{platform.machine()}, {os.cpu_count()} cores, torch {torch.__version__}")
+    model = stand_in()
+    with TemporaryDirectory() as folder:
+        if arguments.precision:
+            precision(model, Path(folder))
+            return
+        encoder(model)
+        one_exam(model, Path(folder))
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    print(f"Peak memory of the whole benchmark: {used:.2f} GB")
+
+
+if __name__ == "__main__":
+    main()
