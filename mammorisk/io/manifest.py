@@ -17,6 +17,8 @@ import pandas as pd
 from mammorisk.cohort import Cohort
 from mammorisk.errors import ExamError, ManifestError
 from mammorisk.exam import Exam
+from mammorisk.io.limits import Limits
+from mammorisk.io.remote import Place, fetch, is_remote
 from mammorisk.questionnaire_fields import FIELDS
 from mammorisk.questionnaire_table import check_frame
 
@@ -40,13 +42,15 @@ def read_cohort(
     Parameters
     ----------
     path : path
-        A ``.csv`` or ``.parquet`` file, or a folder that holds ``manifest.parquet`` or
-        ``manifest.csv``. Either one row per exam: ``patient_id``, ``exam_id``, and any of ``path``
-        (folder of the exam), Questionnaire fields, ``time``, ``event``, ``entry``, ``weight``,
-        ``split``; or one row per view: also ``laterality``, ``view`` and ``file_path``. Other
+        A ``.csv`` or ``.parquet`` file, local or a URL of fsspec, or a folder that holds
+        ``manifest.parquet`` or ``manifest.csv``. Either one row per exam: ``patient_id``,
+        ``exam_id``, and any of ``path`` (folder of the exam), Questionnaire fields, ``time``,
+        ``event``, ``entry``, ``weight``, ``split``; or one row per view: also ``laterality``,
+        ``view`` and ``file_path``. Other
         columns are kept.
     root : path, optional
-        Folder that every image path is relative to and must lie under; default the manifest's.
+        Folder or URL that every image path is relative to and must lie under; default the
+        manifest's. Paths may be those of zips, one an exam.
     errors : {"raise", "flag"}
         What to do with faulty rows: raise one error that names them all, or keep them with the
         fault in ``Cohort.errors`` (they then get no risk, and the fault as their flag).
@@ -69,7 +73,8 @@ def read_cohort(
     years: cancer in year y after the exam becomes ``time = y + 0.5`` (mid-year, an assumption),
     no cancer becomes ``time = years_to_last_followup`` with event 0.
     """
-    manifest = _find(Path(path))
+    fetched = fetch(path, Limits(), one_file=True) if is_remote(path) else None
+    manifest = _find(Path(path) if fetched is None else _only_file(fetched.name, path))
     table = _read_table(manifest)
     table.columns = [str(name).strip() for name in table.columns]
     for key in ("patient_id", "exam_id"):
@@ -87,7 +92,9 @@ def read_cohort(
     _check_keys(table, faults)
     table = _mirai_outcome(table, faults)
     _check_outcome(table, faults)
-    base = (Path(root) if root is not None else manifest.parent).resolve()
+    if root is None:
+        root = manifest.parent if fetched is None else str(path).rpartition("/")[0]
+    base = Place.of(root)
 
     views = None
     if {"laterality", "view", "file_path"} <= set(table.columns):
@@ -139,6 +146,13 @@ class _Faults:
             where=name,
             remedy='Mend them, or pass errors="flag" to keep them without a risk.',
         )
+
+
+def _only_file(folder: str, url: str | Path) -> Path:
+    found = [file for file in Path(folder).rglob("*") if file.is_file()]
+    if len(found) != 1:
+        raise ManifestError("that is not one file", where=str(url).rpartition("/")[2])
+    return found[0]
 
 
 def _find(path: Path) -> Path:
@@ -233,19 +247,13 @@ def _check_outcome(table: pd.DataFrame, faults: _Faults) -> None:
         faults.add(((weight < 0) | np.isinf(weight)).to_numpy(), "weight is negative or infinite")
 
 
-def _check_paths(paths: pd.Series, base: Path, faults: _Faults) -> None:
+def _check_paths(paths: pd.Series, base: Place, faults: _Faults) -> None:
     empty = paths.isna() | (paths.astype(str).str.strip() == "")
     faults.add(empty.to_numpy(), f"{paths.name} is empty")
     outside = [
-        not skip and not _inside(base, str(text)) for skip, text in zip(empty, paths, strict=True)
+        not skip and not base.holds(str(text)) for skip, text in zip(empty, paths, strict=True)
     ]
     faults.add(np.asarray(outside), f"{paths.name} leads out of the root folder (pass root=)")
-
-
-def _inside(base: Path, text: str) -> bool:
-    if "\0" in text:
-        return False
-    return (base / text).resolve().is_relative_to(base)
 
 
 def _fold_views(table: pd.DataFrame, faults: _Faults) -> tuple[pd.DataFrame, pd.DataFrame, _Faults]:
@@ -288,7 +296,7 @@ def _check_questionnaires(table: pd.DataFrame, faults: _Faults) -> None:
 
 
 def _prior_opener(
-    table: pd.DataFrame, base: Path, allow_missing_views: bool
+    table: pd.DataFrame, base: Place, allow_missing_views: bool
 ) -> Callable[[int], Exam | None] | None:
     if "prior_path" not in table.columns or table["prior_path"].isna().all():
         return None
@@ -300,9 +308,9 @@ def _prior_opener(
         text = paths.iloc[row]
         if pd.isna(text) or not str(text).strip():
             return None
-        if not _inside(base, str(text)):
+        if not base.holds(str(text)):
             raise ExamError("prior_path leads out of the root folder", remedy="Pass root=.")
-        return read_exam(base / str(text), allow_missing_views=allow_missing_views)
+        return read_exam(base.join(str(text)), allow_missing_views=allow_missing_views)
 
     return open_prior
 
@@ -311,7 +319,7 @@ def _opener(
     table: pd.DataFrame,
     paths: pd.Series | None,
     views: pd.DataFrame | None,
-    base: Path,
+    base: Place,
     allow_missing_views: bool,
 ) -> Callable[[int], Exam] | None:
     if paths is None and views is None:
@@ -322,13 +330,14 @@ def _opener(
         from mammorisk.io.read_exam import read_exam
 
         if paths is not None:
-            return read_exam(base / str(paths.iloc[row]), allow_missing_views=allow_missing_views)
+            where = base.join(str(paths.iloc[row]))
+            return read_exam(where, allow_missing_views=allow_missing_views)
         assert views is not None
         images = views.iloc[rows_of[row]]
         names = images["laterality"] + "-" + images["view"]
         again = names.duplicated()
         files = {
-            name: base / file
+            name: base.join(str(file))
             for name, file in zip(names[~again], images.loc[~again, "file_path"], strict=True)
         }
         exam = read_exam(files, allow_missing_views=allow_missing_views)

@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from mammorisk.errors import (
     ExamError,
@@ -24,6 +25,7 @@ from mammorisk.io.dicom import DicomImage, read_dicom
 from mammorisk.io.limits import Limits
 from mammorisk.io.parsing import looks_like_dicom
 from mammorisk.io.pictures import PNG_MAGIC, TIFF_MAGICS, picture_view
+from mammorisk.io.remote import fetch, hold, is_remote
 from mammorisk.io.views import parse_view_words
 
 #: Reason under which files that are no images at all are listed.
@@ -45,7 +47,9 @@ def read_exam(
     Parameters
     ----------
     path : path, sequence of paths, or mapping of str to path
-        A folder (searched with its subfolders), a list of files, or ``{"L-CC": path, ...}``.
+        A folder (searched with its subfolders), a list of files, or ``{"L-CC": path, ...}``. Also a
+        zip, or a URL of fsspec (``s3://``, ``gs://``, ``https://`` ...): its files are copied into
+        a temporary folder, which goes with the exam.
         DICOM files may have any name; PNG and TIFF files carry the view in theirs (``L-CC``,
         ``LCC``, ``left_mlo`` ...) unless a mapping says it.
     allow_missing_views : bool
@@ -70,10 +74,37 @@ def read_exam(
         A file without which the four views are not complete is damaged or refused.
     """
     limits = limits if limits is not None else Limits()
+    fetched, path = _local(path, limits)
     found = _Found()
     for file in _files(path, limits, found):
         found.add(file, pixel_mm, limits)
-    return found.exam(allow_missing_views, allow_processing)
+    exam = found.exam(allow_missing_views, allow_processing)
+    for folder in fetched:
+        exam = hold(exam, folder)
+    return exam
+
+
+def _local(path: Paths, limits: Limits) -> tuple[list[TemporaryDirectory[str]], Paths]:
+    """The same files on this machine, and the folders they were fetched into."""
+    if isinstance(path, (str, Path)):
+        if not is_remote(path):
+            return [], path
+        folder = fetch(path, limits)
+        return [folder], folder.name
+    files = list(path.values()) if isinstance(path, Mapping) else list(path)
+    if not any(is_remote(file) for file in files):
+        return [], path
+    folders, local = [], []
+    for file in files:
+        if not is_remote(file):
+            local.append(Path(file))
+            continue
+        folder = fetch(file, limits, one_file=True)
+        folders.append(folder)
+        local += [one for one in sorted(Path(folder.name).rglob("*")) if one.is_file()]
+    if isinstance(path, Mapping) and len(local) == len(path):
+        return folders, dict(zip(path, local, strict=True))
+    return folders, local
 
 
 @dataclass(frozen=True, kw_only=True)
