@@ -54,8 +54,9 @@ def load_model(
         A name listed by :func:`models`, a folder written by ``model.save``, or ``hf://owner/name``
         for a model on the Hugging Face hub.
     weights : path, optional
-        With ``"mirai"``: the folder that ``mammorisk convert mirai`` wrote. Without it the folder
-        in the user's cache is taken; see :func:`mammorisk.mirai.released.fetch_mirai`.
+        With ``"mirai"``: the folder that ``mammorisk convert mirai`` wrote. Without it the one in
+        the user's cache, which is fetched and converted the first time; see
+        :func:`mammorisk.mirai.released.fetch_mirai`.
     backend : str
         What runs the encoder of a model that reads images: ``"auto"``, ``"torch"``,
         ``"torch-bfloat16"``, ``"torch-compile"``, ``"openvino"``, ``"openvino-bfloat16"`` or
@@ -111,15 +112,16 @@ def _on_backend(model: RiskModel, backend: str) -> RiskModel:
 
 def _load_converted(weights: str | Path | None) -> RiskModel:
     """Mirai from where it was converted to; its weights are not ours to ship."""
-    remedy = (
-        "Fetch snapshots.zip of reginabarzilaygroup/Mirai's release 0.8.0, then: "
-        'mammorisk convert mirai snapshots.zip --out mirai/, and load_model("mirai", '
-        'weights="mirai/").'
-    )
     if weights is None:
-        raise UnknownModel("Mirai's weights are not part of mammorisk", remedy=remedy)
+        from mammorisk.mirai.released import fetch_mirai
+
+        return _load_folder(fetch_mirai())
     if not Path(weights).is_dir():
-        raise UnknownModel("the weights are not a converted folder", remedy=remedy)
+        raise UnknownModel(
+            "the weights are not a converted folder",
+            where=Path(weights).name,
+            remedy="mammorisk convert mirai snapshots.zip --out mirai/ makes one.",
+        )
     return _load_folder(Path(weights))
 
 

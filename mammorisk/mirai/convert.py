@@ -60,7 +60,7 @@ def convert_snapshots(source: str | Path, out: str | Path) -> Path:
     -----
     Files are read in a child process with limits on memory and time. A snapshot without calibrator
     gives an uncalibrated model, which says so; the published constants are there by name
-    (``load_model(..., calibration="published-2022")``).
+    (``model.with_options(calibration="published-2022")``).
     """
     source, out = Path(source), Path(out)
     if out.exists() and any(out.iterdir()) and not (out / "config.json").exists():
