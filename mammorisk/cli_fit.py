@@ -50,6 +50,7 @@ def fit(
 
     from mammorisk.errors import RecipeError
     from mammorisk.io import read_cohort
+    from mammorisk.mirai.mirai_model import MiraiModel
     from mammorisk.training.fit import fit as fit_model
 
     with told(debug):
@@ -70,9 +71,10 @@ def fit(
             strategy=strategy,
             **changes,
         )
+    told_of = model.record["training"] if isinstance(model, MiraiModel) else model.training
     if as_json:
-        typer.echo(json.dumps(model.training, default=str))
+        typer.echo(json.dumps(told_of, default=str))
         return
     typer.echo(f"{model.name} fitted and saved in {out}")
-    for name, value in model.training.items():
+    for name, value in told_of.items():
         typer.echo(f"  {name}: {value}")

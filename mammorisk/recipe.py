@@ -68,6 +68,61 @@ class HeadOptions(BaseModel):
     competing_death: bool = False
 
 
+class MiraiOptions(BaseModel):
+    """Size and fitting of Mirai's two networks; defaults are the published ones.
+
+    Attributes
+    ----------
+    rows, columns : int
+        Of the encoder's input.
+    pretrained : bool
+        Begin the encoder from ImageNet's weights, which are downloaded.
+    width, heads, layers : int
+        Of the transformer.
+    pool : str
+    dropout : float
+        Of attention scores.
+    encoder_epochs : int
+        Of phase 1; 0 leaves the encoder as it is.
+    encoder_batch_size, encoder_learning_rate
+    transformer_epochs, transformer_batch_size, transformer_learning_rate
+        Of phase 2.
+    weight_decay : float
+    risk_factor_weight : float
+        Of the loss of predicted risk factors.
+    augment : bool
+        Flip views up and down and turn them in phase 1.
+    adversary : bool
+        Train against a network that tells the device from the features (phase 2).
+    adversary_steps : int
+        Mini-batches for it before each one for the network.
+    adversary_weight : float
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int = Field(default=2048, ge=64)
+    columns: int = Field(default=1664, ge=64)
+    pretrained: bool = True
+    width: int = Field(default=512, ge=4)
+    heads: int = Field(default=8, ge=1)
+    layers: int = Field(default=1, ge=1)
+    pool: Literal["GlobalMaxPool", "GlobalAvgPool", "Simple_AttentionPool"] = "GlobalMaxPool"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    encoder_epochs: int = Field(default=15, ge=0)
+    encoder_batch_size: int = Field(default=32, ge=2)
+    encoder_learning_rate: float = Field(default=1e-4, gt=0, le=1)
+    transformer_epochs: int = Field(default=15, ge=1)
+    transformer_batch_size: int = Field(default=64, ge=2)
+    transformer_learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    weight_decay: float = Field(default=5e-5, ge=0)
+    risk_factor_weight: float = Field(default=0.2, ge=0)
+    augment: bool = True
+    adversary: bool = False
+    adversary_steps: int = Field(default=3, ge=1)
+    adversary_weight: float = Field(default=1.0, ge=0)
+
+
 class TrainingOptions(BaseModel):
     """How the weights are found.
 
@@ -130,8 +185,8 @@ class Recipe(BaseModel):
     ----------
     name, title, source : str
         ``source`` names the paper a recipe follows.
-    kind : {"network", "density-fit"}
-        A network, or a regression on age and density.
+    kind : {"network", "density-fit", "mirai"}
+        A network, a regression on age and density, or Mirai's two networks.
     modalities : tuple of str
         Among ``"image"``, ``"acquisition"``, ``"questionnaire"``.
     priors : bool
@@ -142,13 +197,15 @@ class Recipe(BaseModel):
     encoder : EncoderSettings
     head : HeadOptions
     training : TrainingOptions
+    mirai : MiraiOptions or None
+        For that kind.
     seed : int
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    kind: Literal["network", "density-fit"] = "network"
+    kind: Literal["network", "density-fit", "mirai"] = "network"
     title: str = ""
     source: str = ""
     modalities: tuple[Literal["image", "acquisition", "questionnaire"], ...] = (
@@ -162,6 +219,7 @@ class Recipe(BaseModel):
     encoder: EncoderSettings = EncoderSettings()
     head: HeadOptions = HeadOptions()
     training: TrainingOptions = TrainingOptions()
+    mirai: MiraiOptions | None = None
     seed: int = 1
 
     @model_validator(mode="after")
@@ -174,6 +232,8 @@ class Recipe(BaseModel):
             )
         if "acquisition" in self.modalities and "image" not in self.modalities:
             raise ValueError("acquisition qualifies the image: modalities need image too")
+        if (self.kind == "mirai") != (self.mirai is not None):
+            raise ValueError("kind: mirai and the part mirai belong together")
         if not self.modalities:
             raise ValueError("modalities are empty")
         return self

@@ -41,7 +41,7 @@ MAY_IMPORT = {
     "inputs": RECORDS | {"imaging", "clinical", "networks", "inputs"},
     "networks": {"errors", "acquisition", "networks"},
     "training": RECORDS
-    | {"networks", "imaging", "clinical", "inputs", "runtime", "training"}
+    | {"networks", "imaging", "clinical", "inputs", "mirai", "runtime", "training"}
     | {"recipe", "calibration", "domain_guard", "hybrid_model", "model"},
     "evaluation": {"errors", "files", "outcome", "evaluation"},
     "policy": {"errors", "outcome", "policy"},

@@ -11,6 +11,8 @@ from mammorisk.imaging.windowing import look_up, modality_values
 #: Of the network's input, and the mean and standard deviation of its training counts.
 ROWS, COLUMNS = 2048, 1664
 MEAN, SD = 7047.99, 12005.5
+#: What a count of 0 becomes.
+BLANK = -MEAN / SD
 #: Centre and width of C-View images.
 _C_VIEW = (540.0, 580.0)
 #: Largest count of 16 bits.
@@ -88,32 +90,42 @@ def window_counts(values: NDArray[np.float64], centre: float, width: float) -> C
     return np.clip(scaled, 0, _FULL).astype(np.int32)
 
 
-def standardise(counts: Counts) -> NDArray[np.float32]:
+def standardise(counts: Counts, shape: tuple[int, int] = (ROWS, COLUMNS)) -> NDArray[np.float32]:
     """Resize to the network's rows and columns, put the breast to the right, normalise.
 
     Parameters
     ----------
     counts : ndarray of int32, shape (rows, columns)
+    shape : tuple of int
+        Rows and columns of the network.
 
     Returns
     -------
     ndarray of float32, shape (2048, 1664)
         The image decides the side, not its label: mirrored where its left quarter is brighter.
     """
-    resized = resize(counts)
-    quarter = COLUMNS // 4
+    return normalise(aligned_counts(counts, shape))
+
+
+def aligned_counts(counts: Counts, shape: tuple[int, int] = (ROWS, COLUMNS)) -> Counts:
+    """Resized, the breast to the right; counts from 0 to 65535."""
+    resized = resize(counts, shape)
+    quarter = shape[1] // 4
     left = resized[:, :quarter].sum(dtype=np.float64)
     right = resized[:, -quarter:].sum(dtype=np.float64)
-    if left > right:
-        resized = resized[:, ::-1]
-    return ((np.ascontiguousarray(resized, dtype=np.float32)) - np.float32(MEAN)) / np.float32(SD)
+    return np.ascontiguousarray(resized[:, ::-1] if left > right else resized)
 
 
-def resize(counts: Counts) -> Counts:
+def normalise(counts: NDArray[np.integer]) -> NDArray[np.float32]:
+    """Counts less the mean of the training counts, over their standard deviation."""
+    return (counts.astype(np.float32) - np.float32(MEAN)) / np.float32(SD)
+
+
+def resize(counts: Counts, shape: tuple[int, int] = (ROWS, COLUMNS)) -> Counts:
     """Pillow's bilinear resampling of 32-bit counts, its filter widened when shrinking."""
     from PIL import Image
 
     # Through mode I: 16-bit modes wrap above 32,767.
     image = Image.fromarray(np.ascontiguousarray(counts, dtype=np.int32))
-    shape = (COLUMNS, ROWS)
-    return np.asarray(image.resize(shape, Image.Resampling.BILINEAR), dtype=np.int32)
+    size = (shape[1], shape[0])
+    return np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.int32)

@@ -12,9 +12,12 @@ from mammorisk.errors import ModelError
 from mammorisk.mirai.mirai_model import YEARS, MiraiModel
 from mammorisk.model_folder import WEIGHTS, write_model_folder
 from mammorisk.networks.mirai import MiraiEncoder, MiraiSettings, MiraiTransformer
+from mammorisk.risk_model import ModelCard
 
 #: Of a folder's configuration.
 KIND = "mirai"
+#: What of a configuration says where the weights come from.
+_RECORD = ("files_sha256", "arguments", "training")
 
 
 def save_mirai(model: MiraiModel, folder: Path) -> Path:
@@ -29,7 +32,10 @@ def save_mirai(model: MiraiModel, folder: Path) -> Path:
     tensors |= {f"transformer.{k}": v for k, v in model.transformer.state_dict().items()}
     config = {
         "kind": KIND,
-        "name": "mirai",
+        "name": model.name,
+        "card": asdict(model.card),
+        "rows": model.rows,
+        "columns": model.columns,
         "settings": asdict(model.transformer.settings),
         "calibration": model.calibration,
         **model.record,
@@ -66,7 +72,10 @@ def load_mirai(folder: Path, config: dict[str, Any]) -> MiraiModel:
             encoder=encoder.to(memory_format=torch.channels_last).eval(),
             transformer=transformer.eval(),
             calibration=calibration,
-            record={k: config[k] for k in ("files_sha256", "arguments") if k in config},
+            record={k: config[k] for k in _RECORD if k in config},
+            card=_card(config["card"]),
+            rows=int(config["rows"]),
+            columns=int(config["columns"]),
         )
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise ModelError(
@@ -74,3 +83,7 @@ def load_mirai(folder: Path, config: dict[str, Any]) -> MiraiModel:
             where=folder.name,
             remedy="Convert the snapshots again: mammorisk convert mirai.",
         ) from None
+
+
+def _card(told: dict[str, Any]) -> ModelCard:
+    return ModelCard(**{**told, **{n: tuple(told[n]) for n in ("inputs", "required", "ages")}})

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mammorisk.errors import ExamError, HorizonError, MammoriskError, ModelError
 from mammorisk.exam import STANDARD_VIEWS, Exam, Intent
 from mammorisk.image_model import ImageModel, Opener, ReadExams
-from mammorisk.imaging.mirai_pixels import mirai_counts, standardise
+from mammorisk.imaging.mirai_pixels import COLUMNS, ROWS, mirai_counts, standardise
 from mammorisk.mirai.risk_factors import risk_factors
 from mammorisk.networks.mirai import (
     ENCODER_WIDTH,
@@ -89,7 +90,10 @@ class MiraiModel(ImageModel):
         the network predicts from the images. ``"reference"``: the questionnaire is not looked at,
         as in the released program.
     record : dict
-        Hashes of the converted files.
+        Hashes of the converted files, or what it was fitted on.
+    card : ModelCard
+    rows, columns : int
+        Of the encoder's input.
     backend : str
         What runs the encoder; see :data:`mammorisk.runtime.backend.BACKENDS`. ``"auto"`` takes
         bfloat16 where the processor has it.
@@ -103,8 +107,14 @@ class MiraiModel(ImageModel):
     known_factors: str = "given"
     record: dict[str, Any] = field(default_factory=dict)
     backend: str = "auto"
+    card: ModelCard = CARD  # type: ignore[misc]
+    rows: int = ROWS
+    columns: int = COLUMNS
 
-    card = CARD
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Rows and columns of the encoder's input."""
+        return self.rows, self.columns
 
     @property
     def uses_images(self) -> bool:
@@ -161,7 +171,7 @@ class MiraiModel(ImageModel):
         return np.concatenate([self._runner(one[None, None]) for one in views])
 
     def read_exam(self, exam: Exam) -> ReadExams:
-        return _as_read([_Read(views=read_views(exam), exam=exam)])
+        return _as_read([_Read(views=read_views(exam, self.shape), exam=exam)])
 
     def read_rows(
         self,
@@ -175,7 +185,7 @@ class MiraiModel(ImageModel):
             try:
                 exam = open_exam(row)
                 assert exam is not None
-                return _Read(views=read_views(exam), exam=exam)
+                return _Read(views=read_views(exam, self.shape), exam=exam)
             except MammoriskError as error:
                 return _Read(error=str(error))
             except MemoryError:
@@ -245,15 +255,12 @@ class MiraiModel(ImageModel):
 
     def logits(self, features: Features, frame: pd.DataFrame | None = None) -> NDArray[np.float64]:
         """Logits by year, shape (n, 5); with the questionnaire's factors where given."""
-        names = [name.split("-") for name in STANDARD_VIEWS]
-        n = len(features)
-        view = torch.tensor([_VIEW_CODES[v] for _, v in names]).expand(n, 4)
-        side = torch.tensor([_SIDE_CODES[s] for s, _ in names]).expand(n, 4)
+        view, side, time = places(len(features))
         exams = Exams(
             features=torch.from_numpy(np.ascontiguousarray(features)),
             view=view,
             side=side,
-            time=torch.zeros(n, 4, dtype=torch.long),
+            time=time,
         )
         known = is_known = None
         if frame is not None:
@@ -287,6 +294,14 @@ class MiraiModel(ImageModel):
         return save_mirai(self, Path(folder))
 
 
+def places(n: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Codes of view, side and time of the standard views of n exams, shape (n, 4) each."""
+    names = [name.split("-") for name in STANDARD_VIEWS]
+    view = torch.tensor([_VIEW_CODES[v] for _, v in names]).expand(n, 4)
+    side = torch.tensor([_SIDE_CODES[s] for s, _ in names]).expand(n, 4)
+    return view, side, torch.zeros(n, 4, dtype=torch.long)
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Read:
     """One exam read: its views, or why there are none."""
@@ -303,13 +318,25 @@ class _Read:
         return "images for processing: Mirai was trained on images for presentation" if raw else ""
 
 
-def read_views(exam: Exam) -> Views:
+def read_views(exam: Exam, shape: tuple[int, int] = (ROWS, COLUMNS)) -> Views:
     """The four standard views as the encoder takes them.
 
     Raises
     ------
     ExamError
         The pixels cannot be read.
+    ModelError
+        A standard view is missing.
+    """
+    check_views(exam)
+    return [standardise(mirai_counts(exam[name]), shape) for name in STANDARD_VIEWS]
+
+
+def check_views(exam: Exam) -> None:
+    """Refuse an exam without all four standard views.
+
+    Raises
+    ------
     ModelError
         A standard view is missing: Mirai was trained on four.
     """
@@ -319,7 +346,6 @@ def read_views(exam: Exam) -> Views:
             f"Mirai needs the four standard views; missing: {', '.join(missing)}",
             remedy="Use hybrid, which takes what there is.",
         )
-    return [standardise(mirai_counts(exam[name])) for name in STANDARD_VIEWS]
 
 
 def _as_read(found: list[_Read]) -> ReadExams:

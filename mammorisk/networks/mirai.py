@@ -7,6 +7,7 @@ weights load as they are; the code is ours.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -75,6 +76,8 @@ class MiraiSettings:
     pool : {"GlobalMaxPool", "GlobalAvgPool", "Simple_AttentionPool"}
     relu_on_pooled : bool
         Whether the pooled vector with the risk factors passes a ReLU before the hazards.
+    dropout : float
+        Of attention scores, in training.
     """
 
     width: int = 512
@@ -82,6 +85,7 @@ class MiraiSettings:
     layers: int = 1
     pool: Pool = "GlobalMaxPool"
     relu_on_pooled: bool = True
+    dropout: float = 0.0
 
     def __post_init__(self) -> None:
         if self.width < 1 or self.heads < 1 or self.width % self.heads or self.layers < 1:
@@ -151,6 +155,11 @@ class AdditiveHazard(nn.Module):
         return torch.as_tensor(self.base_hazard_fc(features) + hazards.cumsum(dim=1))
 
 
+def _chosen(predicted: Tensor, known: Tensor, is_known: Tensor) -> Tensor:
+    sizes = torch.tensor(list(RISK_FACTORS.values()), device=known.device)
+    return torch.where(is_known.repeat_interleave(sizes, dim=1), known, predicted)
+
+
 class MiraiEncoder(nn.Module):
     """ResNet-18 with a global maximum: a view to 512 numbers."""
 
@@ -170,6 +179,23 @@ class MiraiEncoder(nn.Module):
         self.prob_of_failure_layer = AdditiveHazard(ENCODER_WIDTH + N_RISK_FACTORS)
         self.num_features = ENCODER_WIDTH
 
+    def load_trunk(self, state: Mapping[str, Tensor]) -> None:
+        """Weights of a ResNet-18 of torchvision, its last layer left out."""
+        renamed = {}
+        for name, value in state.items():
+            if name.startswith("layer"):
+                stage, block, rest = name.split(".", 2)
+                renamed[f"{stage}_{block}.{rest}"] = value
+            elif not name.startswith("fc."):
+                renamed[f"downsampler.{name}"] = value
+        left = self.load_state_dict(renamed, strict=False)
+        if left.unexpected_keys:
+            raise ModelError("these are not the weights of a ResNet-18")
+
+    def known_or_predicted(self, features: Tensor, known: Tensor, is_known: Tensor) -> Tensor:
+        """Risk factors, shape (n, 100): those given, the others predicted from the features."""
+        return _chosen(self.pool(features), known, is_known)
+
     def feature_maps(self, pixels: Tensor) -> Tensor:
         """Maps of the last stage, shape (n, 512, rows / 32, columns / 32)."""
         if pixels.shape[1] == 1:
@@ -187,9 +213,9 @@ class MiraiEncoder(nn.Module):
 
 
 class _Attention(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.heads = heads
+        self.heads, self.dropout = heads, dropout
         self.query, self.key, self.value, self.aggregate_fc = (
             nn.Linear(width, width) for _ in range(4)
         )
@@ -202,14 +228,15 @@ class _Attention(nn.Module):
 
         query, key, value = (split(layer(x)) for layer in (self.query, self.key, self.value))
         scores = query @ key.transpose(2, 3) / math.sqrt(width // self.heads)
-        seen = scores.softmax(dim=-1) @ value
+        shares = functional.dropout(scores.softmax(dim=-1), self.dropout, self.training)
+        seen = shares @ value
         return torch.as_tensor(self.aggregate_fc(seen.transpose(1, 2).reshape(n, tokens, width)))
 
 
 class _Layer(nn.Module):
-    def __init__(self, width: int, heads: int) -> None:
+    def __init__(self, width: int, heads: int, dropout: float) -> None:
         super().__init__()
-        self.multihead_attention = _Attention(width, heads)
+        self.multihead_attention = _Attention(width, heads, dropout)
         self.layernorm_attn = nn.LayerNorm(width)
         self.fc1, self.fc2 = nn.Linear(width, width), nn.Linear(width, width)
         self.layernorm_fc = nn.LayerNorm(width)
@@ -231,7 +258,9 @@ class _Places(nn.Module):
         self.embed_scale_fc = nn.Linear(3 * _EMBEDDING, settings.width)
         self.layers = settings.layers
         for i in range(settings.layers):
-            self.add_module(f"transformer_layer_{i}", _Layer(settings.width, settings.heads))
+            self.add_module(
+                f"transformer_layer_{i}", _Layer(settings.width, settings.heads, settings.dropout)
+            )
 
     def forward(self, x: Tensor, view: Tensor, side: Tensor, time: Tensor) -> Tensor:
         place = torch.cat(
@@ -320,10 +349,12 @@ class MiraiTransformer(nn.Module):
         pooled = self.pool.over_views(self.over_views(exams))
         factors = self.pool(pooled)
         if known is not None and is_known is not None:
-            sizes = torch.tensor(list(RISK_FACTORS.values()), device=known.device)
-            chosen = is_known.repeat_interleave(sizes, dim=1)
-            factors = torch.where(chosen, known, factors)
+            factors = _chosen(factors, known, is_known)
         return self.hazards(pooled, factors)
+
+    def known_or_predicted(self, pooled: Tensor, known: Tensor, is_known: Tensor) -> Tensor:
+        """Risk factors, shape (n, 100): those given, the others predicted from the exam."""
+        return _chosen(self.pool(pooled), known, is_known)
 
     def hazards(self, pooled: Tensor, factors: Tensor) -> Tensor:
         joined = torch.cat([pooled, factors], dim=1)

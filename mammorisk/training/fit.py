@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -19,18 +16,20 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mammorisk.clinical.anchor import Anchor
-from mammorisk.errors import OutputError, TrainingError
+from mammorisk.errors import TrainingError
 from mammorisk.files import write_whole
 from mammorisk.hybrid_model import HybridModel, encode, guard_features
 from mammorisk.inputs.batches import Inputs, fit_scalings, gather_inputs, make_batch
 from mammorisk.inputs.exam_set import ExamSet, load_exams
 from mammorisk.inputs.image_cache import ImageCache
+from mammorisk.mirai.mirai_model import MiraiModel
 from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
 from mammorisk.recipe import Recipe, load_recipe
 from mammorisk.runtime.torch_encoder import torch_encoder
 from mammorisk.training.card import card_of
 from mammorisk.training.density_fit import DensityFit, fit_density
+from mammorisk.training.mirai_fit import fit_mirai
 from mammorisk.training.module import FitModule
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import Outcomes, read_outcomes
@@ -38,6 +37,7 @@ from mammorisk.training.recalibrate import fit_all_horizons
 from mammorisk.training.splits import split_rows
 from mammorisk.training.trainer import EpochSampler, run_stage
 from mammorisk.training.uncertainty import weight_covariance
+from mammorisk.training.work_folder import WorkFolder
 
 if TYPE_CHECKING:
     from mammorisk.cohort import Cohort
@@ -56,7 +56,7 @@ def fit(
     cohort: Cohort,
     recipe: str | Path | Recipe = "hybrid",
     *,
-    init: str | Path | HybridModel | None = None,
+    init: str | Path | HybridModel | MiraiModel | None = None,
     fresh_head: bool = False,
     out: str | Path | None = None,
     cache: str | Path | None = None,
@@ -66,7 +66,7 @@ def fit(
     strategy: str = "auto",
     accelerator: str = "auto",
     **changes: Any,
-) -> HybridModel | DensityFit:
+) -> HybridModel | DensityFit | MiraiModel:
     """Fit a model to a cohort, or fine-tune one.
 
     Parameters
@@ -77,8 +77,9 @@ def fit(
     recipe : str, path or Recipe
         A name of :func:`~mammorisk.recipe.recipes`, or a YAML file. With ``init`` the
         model's own recipe, with the changes.
-    init : str, path or HybridModel, optional
-        A saved network to begin from: its encoder, head and scalings.
+    init : str, path, HybridModel or MiraiModel, optional
+        A saved network to begin from: its encoder, head and scalings. From ``"mirai"`` the
+        transformer is fitted further, and the encoder where ``mirai__encoder_epochs`` says so.
     fresh_head : bool
         With ``init``: take its encoder only.
     out : path, optional
@@ -98,7 +99,8 @@ def fit(
     Returns
     -------
     HybridModel
-        Or :class:`~mammorisk.training.density_fit.DensityFit` for the recipe of that name.
+        Or :class:`~mammorisk.training.density_fit.DensityFit` or
+        :class:`~mammorisk.mirai.mirai_model.MiraiModel` for the recipes of those names.
 
     Raises
     ------
@@ -110,16 +112,43 @@ def fit(
         ``out`` cannot be written.
     """
     begin = _initial(init)
-    chosen = load_recipe(begin.recipe if begin is not None else recipe, **changes)
+    if isinstance(begin, MiraiModel):
+        # From given weights the encoder stays as it is, unless epochs are asked for.
+        changes = {"mirai__encoder_epochs": 0, **changes}
+        changes |= {"mirai__rows": begin.rows, "mirai__columns": begin.columns}
+        chosen = load_recipe("mirai" if recipe == "hybrid" else recipe, **changes)
+        if chosen.kind != "mirai":
+            raise TrainingError(f"{begin.name} is not the beginning of a {chosen.name}")
+    else:
+        chosen = load_recipe(begin.recipe if begin is not None else recipe, **changes)
     if chosen.kind == "density-fit":
         fitted = fit_density(cohort, chosen)
         if out is not None:
             fitted.save(out)
         return fitted
+    if chosen.kind == "mirai":
+        assert begin is None or isinstance(begin, MiraiModel)
+        place = {"devices": devices, "strategy": strategy, "accelerator": accelerator}
+        views = None if cache is None else Path(cache)
+        with WorkFolder(out, chosen, cohort) as work, _bar(len(cohort), progress) as tell:
+            mirai = fit_mirai(
+                cohort,
+                chosen,
+                begin,
+                work,
+                cache=views,
+                progress=progress,
+                place=place,
+                on_exam=tell,
+            )
+        if out is not None:
+            mirai.save(out)
+        return mirai
+    assert not isinstance(begin, MiraiModel)
     if exams is None and "image" in chosen.modalities:
         exams = read_exams(cohort, chosen, cache, progress)
     problem = _prepare(cohort, chosen, exams, begin)
-    with _work_folder(out, chosen, cohort) as work:
+    with WorkFolder(out, chosen, cohort) as work:
         model = _fit(
             problem,
             chosen,
@@ -181,13 +210,15 @@ class _Problem:
     cohort: pd.DataFrame
 
 
-def _initial(init: str | Path | HybridModel | None) -> HybridModel | None:
-    if init is None or isinstance(init, HybridModel):
+def _initial(
+    init: str | Path | HybridModel | MiraiModel | None,
+) -> HybridModel | MiraiModel | None:
+    if init is None or isinstance(init, (HybridModel, MiraiModel)):
         return init
     from mammorisk.model import load_model
 
     model = load_model(init)
-    if not isinstance(model, HybridModel):
+    if not isinstance(model, (HybridModel, MiraiModel)):
         raise TrainingError(f"{model.name} is not a network to begin from")
     return model
 
@@ -477,44 +508,6 @@ def _record(
         "begun_from": None if begin is None else begin.card.name,
         **losses,
     }
-
-
-class _work_folder:
-    """Where checkpoints lie: beside the model if it is saved, else nowhere for long."""
-
-    def __init__(self, out: str | Path | None, recipe: Recipe, cohort: Cohort) -> None:
-        self.kept = None if out is None else Path(out).with_name(Path(out).name + ".work")
-        text = recipe.model_dump_json() + "".join(cohort.exams["exam_id"].astype(str))
-        self.key = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-        self.temporary: tempfile.TemporaryDirectory[str] | None = None
-
-    def __enter__(self) -> Path:
-        if self.kept is None:
-            self.temporary = tempfile.TemporaryDirectory()
-            return Path(self.temporary.name)
-        note = self.kept / "run.json"
-        try:
-            self.kept.mkdir(parents=True, exist_ok=True)
-            if note.exists() and json.loads(note.read_text()).get("key") != self.key:
-                raise OutputError(
-                    "an unfinished fit of another recipe or cohort lies here",
-                    where=self.kept.name,
-                    remedy="Remove that folder, or give another out.",
-                )
-            write_whole(note, lambda path: path.write_text(json.dumps({"key": self.key})))
-        except (OSError, ValueError) as error:
-            raise OutputError(
-                f"the fit cannot be kept ({type(error).__name__})", where=self.kept.name
-            ) from None
-        return self.kept
-
-    def __exit__(self, kind: object, error: object, trace: object) -> None:
-        import shutil
-
-        if self.temporary is not None:
-            self.temporary.cleanup()
-        elif kind is None and self.kept is not None:
-            shutil.rmtree(self.kept, ignore_errors=True)
 
 
 class _bar:

@@ -97,7 +97,7 @@ class FitModule(lightning.LightningModule):
 
     def training_step(self, rows: Tensor, index: int) -> Tensor:
         # Every step has its own random numbers: a resumed run repeats an uninterrupted one's.
-        torch.manual_seed(_mix(self.seed, self.current_epoch, index))
+        torch.manual_seed(mix_seed(self.seed, self.current_epoch, index))
         batch = hide_modalities(self.batch_of(rows, training=True), self.options.modality_dropout)
         loss = self._loss(batch, rows)
         if self.encoder is not None and hasattr(self, "density"):
@@ -181,7 +181,8 @@ def hide_modalities(batch: Batch, share: float) -> Batch:
     )
 
 
-def _mix(*numbers: int) -> int:
+def mix_seed(*numbers: int) -> int:
+    """One seed from several numbers."""
     return int(np.random.SeedSequence(list(numbers)).generate_state(1, np.uint64)[0] >> 1)
 
 

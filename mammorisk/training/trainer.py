@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import lightning
 import numpy as np
@@ -22,7 +22,6 @@ from torch.utils.data import DataLoader, Sampler
 
 from mammorisk.files import write_whole
 from mammorisk.recipe import TrainingOptions
-from mammorisk.training.module import FitModule
 
 
 class EpochSampler(Sampler[Tensor]):
@@ -112,8 +111,11 @@ class BestWeights(Callback):
         self.lowest = float(state["lowest"])
 
 
+Module = TypeVar("Module", bound=lightning.LightningModule)
+
+
 def run_stage(
-    module: FitModule,
+    module: Module,
     train: EpochSampler,
     validation: NDArray[np.int64],
     *,
@@ -124,12 +126,13 @@ def run_stage(
     devices: str | int = "auto",
     strategy: str = "auto",
     accelerator: str = "auto",
-) -> FitModule:
+) -> Module:
     """Fit a module, going on from the last checkpoint of the folder if there is one.
 
     Parameters
     ----------
-    module : FitModule
+    module : LightningModule
+        Steps take rows; logs ``validation_loss``.
     train : EpochSampler
     validation : ndarray of int
         Rows.
@@ -143,7 +146,7 @@ def run_stage(
 
     Returns
     -------
-    FitModule
+    LightningModule
         With the weights of the epoch of lowest validation loss where ``patience`` is set, else of
         the last.
     """

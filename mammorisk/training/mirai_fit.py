@@ -1,0 +1,350 @@
+"""Fitting Mirai: both phases, or from given weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from mammorisk.errors import TrainingError
+from mammorisk.exam import STANDARD_VIEWS
+from mammorisk.files import write_whole
+from mammorisk.mirai.mirai_model import CARD, MiraiModel, places
+from mammorisk.mirai.risk_factors import risk_factors
+from mammorisk.networks.mirai import (
+    ENCODER_WIDTH,
+    YEARS,
+    Exams,
+    MiraiEncoder,
+    MiraiSettings,
+    MiraiTransformer,
+)
+from mammorisk.recipe import MiraiOptions, Recipe
+from mammorisk.runtime.torch_encoder import torch_encoder
+from mammorisk.training.mirai_labels import MiraiLabels, mirai_labels
+from mammorisk.training.mirai_modules import VIEWS, EncoderPhase, TransformerPhase
+from mammorisk.training.mirai_views import MiraiViews, read_mirai_views
+from mammorisk.training.objectives import censoring_weights
+from mammorisk.training.outcomes import Outcomes, read_outcomes
+from mammorisk.training.splits import split_rows
+from mammorisk.training.trainer import EpochSampler, run_stage
+
+if TYPE_CHECKING:
+    from mammorisk.cohort import Cohort
+
+Rows = NDArray[np.int64]
+#: Cancers under which a phase is refused, and under which a year is not calibrated.
+FEWEST_CANCERS, _FEWEST_TO_CALIBRATE = 5, 5
+
+
+def fit_mirai(
+    cohort: Cohort,
+    recipe: Recipe,
+    begin: MiraiModel | None,
+    work: Path,
+    *,
+    cache: Path | None,
+    progress: bool,
+    place: dict[str, Any],
+    on_exam: Callable[[int, int], None] | None = None,
+) -> MiraiModel:
+    """Fit encoder and transformer to a cohort.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With outcomes and images. A column ``cancer_laterality`` (L, R) labels each breast by
+        itself in phase 1; without it both breasts of a woman have her label.
+    recipe : Recipe
+        Of kind ``"mirai"``.
+    begin : MiraiModel, optional
+        Weights to begin from.
+    work : Path
+        For checkpoints and logs: the same call goes on after a kill.
+    cache : Path, optional
+        Folder for views, shared by any number of runs.
+    progress : bool
+    place : dict
+        Devices, strategy and accelerator for Lightning's Trainer.
+    on_exam : callable, optional
+
+    Raises
+    ------
+    TrainingError
+        Too few cancers, unreadable exams, fewer than two devices for the adversary.
+    """
+    options = recipe.mirai
+    assert options is not None
+    lightning.seed_everything(recipe.seed, verbose=False)
+    outcomes = read_outcomes(cohort.exams)
+    views = read_mirai_views(
+        cohort,
+        cache if cache is not None else work / "views",
+        (options.rows, options.columns),
+        unreadable_share=recipe.training.unreadable_share,
+        on_exam=on_exam,
+    )
+    weight = np.where(views.usable, outcomes.weight.double().numpy(), 0.0)
+    time, event = outcomes.time.double().numpy(), outcomes.event.numpy()
+    labels = mirai_labels(time, event, weight)
+    train, validation = split_rows(
+        cohort.exams,
+        by=recipe.training.split_by,
+        share=recipe.training.validation_share,
+        seed=recipe.seed,
+    )
+    usable = labels.usable & (weight > 0)
+    train, validation = train[usable[train]], validation[usable[validation]]
+    _check_cancers(labels, train, validation)
+    values, is_known = risk_factors(cohort.questionnaires)
+    factors = torch.from_numpy(values), torch.from_numpy(is_known)
+    common = {"factors": factors, "options": options, "seed": recipe.seed}
+    stage = {"progress": progress, **place}
+    encoder = _encoder(options, begin)
+    if options.encoder_epochs:
+        by_view = _labels_by_view(cohort, labels, time, event, weight)
+        encoder = _fit_encoder(
+            encoder, views, by_view, train, validation, recipe, work, common, stage
+        )
+    encoder.eval()
+    features = _kept_features(work / "features.safetensors", encoder, views)
+    transformer = _fit_transformer(
+        begin, features, views, labels, train, validation, recipe, work, common, stage
+    )
+    model = MiraiModel(
+        encoder=encoder.to(memory_format=torch.channels_last),
+        transformer=transformer.eval(),
+        card=replace(
+            CARD,
+            title="Mirai's network, fitted to a local cohort"
+            if begin is None
+            else f"{begin.card.title}, fine-tuned on a local cohort",
+            training_data=f"{len(train):,} exams, {_cases(labels, train):,} with cancer within "
+            f"five years, of a local cohort; begun from: "
+            f"{'random or ImageNet weights' if begin is None else begin.card.training_data}",
+            source="mammorisk recipe mirai; Yala 2021, doi:10.1126/scitranslmed.aba4373",
+        ),
+        rows=options.rows,
+        columns=options.columns,
+        record={
+            "training": {
+                "train_exams": len(train),
+                "validation_exams": len(validation),
+                "train_cancers": _cases(labels, train),
+                "exams_left_out": int((~usable).sum()),
+                "recipe": recipe.model_dump(mode="json"),
+            }
+        },
+    )
+    return replace(model, calibration=_calibration(model, features, cohort, outcomes, validation))
+
+
+def _cases(labels: MiraiLabels, rows: Rows) -> int:
+    return int(labels.cancer[torch.from_numpy(rows)].any(dim=1).sum())
+
+
+def _check_cancers(labels: MiraiLabels, train: Rows, validation: Rows) -> None:
+    for name, rows, least in (("training", train, FEWEST_CANCERS), ("validation", validation, 1)):
+        cancers = _cases(labels, rows)
+        if cancers < least:
+            raise TrainingError(
+                f"{cancers} cancers within five years in {name}: too few to fit a model",
+                remedy="Use more data or another split.",
+            )
+        if cancers == len(rows):
+            raise TrainingError(
+                f"every woman in {name} has cancer",
+                remedy="Add women without, with weights for how they were sampled.",
+            )
+
+
+def _encoder(options: MiraiOptions, begin: MiraiModel | None) -> MiraiEncoder:
+    encoder = MiraiEncoder()
+    if begin is not None:
+        encoder.load_state_dict(begin.encoder.state_dict())
+    elif options.pretrained:
+        from torchvision.models import ResNet18_Weights, resnet18
+
+        encoder.load_trunk(resnet18(weights=ResNet18_Weights.IMAGENET1K_V1).state_dict())
+    return encoder
+
+
+def _labels_by_view(
+    cohort: Cohort,
+    labels: MiraiLabels,
+    time: NDArray[np.float64],
+    event: NDArray[np.float64],
+    weight: NDArray[np.float64],
+) -> dict[str, MiraiLabels]:
+    """Labels of each side's breast."""
+    if "cancer_laterality" not in cohort.exams.columns:
+        return {"L": labels, "R": labels}
+    side = cohort.exams["cancer_laterality"].astype(str).str.strip().str.upper().str[:1].to_numpy()
+    return {
+        # The other breast is followed to the cancer of this one.
+        name: mirai_labels(time, np.where((event == 1) & (side == other), 0, event), weight)
+        for name, other in (("L", "R"), ("R", "L"))
+    }
+
+
+def _fit_encoder(
+    encoder: MiraiEncoder,
+    views: MiraiViews,
+    by_side: dict[str, MiraiLabels],
+    train: Rows,
+    validation: Rows,
+    recipe: Recipe,
+    work: Path,
+    common: dict[str, Any],
+    stage: dict[str, Any],
+) -> MiraiEncoder:
+    options = common["options"]
+    sides = [name[0] for name in STANDARD_VIEWS]
+
+    def spread(name: str) -> Tensor:
+        """One row a view, in place of one an exam."""
+        parts = [getattr(by_side[side], name) for side in sides]
+        return torch.stack(parts, dim=1).flatten(0, 1)
+
+    labels = MiraiLabels(
+        cancer=spread("cancer"), known=spread("known"), balance=spread("balance") / VIEWS
+    )
+    rows, held = (
+        (part[:, None] * VIEWS + np.arange(VIEWS)).ravel() for part in (train, validation)
+    )
+    kept = labels.usable
+    rows, held = rows[kept[rows]], held[kept[held]]
+    balance = labels.balance.double().numpy()[rows]
+    sampler = EpochSampler(rows, options.encoder_batch_size, recipe.seed, balance / balance.sum())
+    phase = EncoderPhase(
+        encoder, views, labels=labels, learning_rate=options.encoder_learning_rate, **common
+    )
+    run_stage(
+        phase,
+        sampler,
+        held,
+        epochs=options.encoder_epochs,
+        options=recipe.training.model_copy(update={"batch_size": options.encoder_batch_size}),
+        folder=work / "encoder",
+        **stage,
+    )
+    return phase.encoder
+
+
+def _kept_features(file: Path, encoder: MiraiEncoder, views: MiraiViews) -> Tensor:
+    """Features of every view, shape (n, 4, 512), made once; 0 for an exam that was not read."""
+    if file.is_file():
+        return load_file(file)["features"]
+    run = torch_encoder(encoder)
+    out = torch.zeros(len(views.files), VIEWS, ENCODER_WIDTH)
+    for row in np.flatnonzero(views.usable):
+        for view in range(VIEWS):
+            found = run(views.pixels(int(row), view)[None, None])
+            out[row, view] = torch.from_numpy(found[0])
+    write_whole(file, lambda path: save_file({"features": out}, path))
+    return out
+
+
+def _fit_transformer(
+    begin: MiraiModel | None,
+    features: Tensor,
+    views: MiraiViews,
+    labels: MiraiLabels,
+    train: Rows,
+    validation: Rows,
+    recipe: Recipe,
+    work: Path,
+    common: dict[str, Any],
+    stage: dict[str, Any],
+) -> MiraiTransformer:
+    options: MiraiOptions = common["options"]
+    if begin is not None:
+        transformer = MiraiTransformer(begin.transformer.settings)
+        transformer.load_state_dict(begin.transformer.state_dict())
+    else:
+        transformer = MiraiTransformer(
+            MiraiSettings(
+                width=options.width,
+                heads=options.heads,
+                layers=options.layers,
+                pool=options.pool,
+                dropout=options.dropout,
+            )
+        )
+    view, side, time = places(len(features))
+    phase = TransformerPhase(
+        transformer,
+        Exams(features=features, view=view, side=side, time=time),
+        _devices(views, train) if options.adversary else None,
+        labels=labels,
+        learning_rate=options.transformer_learning_rate,
+        **common,
+    )
+    balance = labels.balance.double().numpy()[train]
+    sampler = EpochSampler(
+        train, options.transformer_batch_size, recipe.seed, balance / balance.sum()
+    )
+    run_stage(
+        phase,
+        sampler,
+        validation,
+        epochs=options.transformer_epochs,
+        options=recipe.training.model_copy(update={"batch_size": options.transformer_batch_size}),
+        folder=work / "transformer",
+        **stage,
+    )
+    return phase.transformer
+
+
+def _devices(views: MiraiViews, train: Rows) -> Tensor:
+    """Number of each exam's device among those in training; -1 where it is not known."""
+    names = sorted({name for row in train if (name := views.devices[row]) is not None})
+    if len(names) < 2:
+        raise TrainingError(
+            f"{len(names)} devices in training: the adversary has nothing to tell apart",
+            remedy="Fit without mirai.adversary.",
+        )
+    number: dict[str | None, int] = {name: i for i, name in enumerate(names)}
+    return torch.tensor([number.get(name, -1) for name in views.devices])
+
+
+def _calibration(
+    model: MiraiModel, features: Tensor, cohort: Cohort, outcomes: Outcomes, rows: Rows
+) -> dict[str, dict[str, float]] | None:
+    """Platt scaling of each year on the validation exams, the sampling and censoring weighed.
+
+    None, which predictions say, where a year has too few cancers or the scores do not rise with
+    them.
+    """
+    import statsmodels.api as sm
+
+    logits = model.logits(features.numpy()[rows], cohort.questionnaires.iloc[rows])
+    probability = 1 / (1 + np.exp(-logits))
+    some = outcomes.take(torch.from_numpy(rows))
+    found = {}
+    for year in range(1, YEARS + 1):
+        weight = (censoring_weights(some, year) * some.weight).double().numpy()
+        case = ((some.event == 1) & (some.time <= year)).numpy()
+        if case.sum() < _FEWEST_TO_CALIBRATE:
+            return None
+        used = weight > 0
+        scale = weight[used] * used.sum() / weight[used].sum()
+        fitted = sm.GLM(
+            case[used].astype(float),
+            sm.add_constant(probability[used, year - 1], has_constant="add"),
+            family=sm.families.Binomial(),
+            freq_weights=scale,
+        ).fit()
+        intercept, slope = (float(value) for value in fitted.params)
+        if not slope > 0:
+            return None
+        found[str(year)] = {"slope": slope, "intercept": intercept}
+    return found

@@ -1,0 +1,131 @@
+"""Views as Mirai takes them, kept on disk: at full size a cohort does not fit into memory."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammorisk._version import __version__
+from mammorisk.errors import MammoriskError, TrainingError
+from mammorisk.exam import STANDARD_VIEWS, Exam
+from mammorisk.files import write_whole
+from mammorisk.imaging.mirai_pixels import aligned_counts, mirai_counts, normalise
+from mammorisk.mirai.mirai_model import check_views
+
+if TYPE_CHECKING:
+    from mammorisk.cohort import Cohort
+
+
+@dataclass(frozen=True, kw_only=True)
+class MiraiViews:
+    """The four standard views of n exams on disk.
+
+    Attributes
+    ----------
+    files : list of Path or None
+        None where an exam cannot be read.
+    errors : list of str
+    devices : list of str or None
+        Manufacturer and model of each exam's first view.
+    """
+
+    files: list[Path | None]
+    errors: list[str]
+    devices: list[str | None]
+
+    @property
+    def usable(self) -> NDArray[np.bool_]:
+        return np.array([file is not None for file in self.files])
+
+    def pixels(self, row: int, view: int) -> NDArray[np.float32]:
+        """One view, normalised, shape (rows, columns); views are in the order of the standard."""
+        from safetensors import safe_open
+
+        file = self.files[row]
+        assert file is not None
+        with safe_open(file, framework="numpy") as kept:
+            counts: NDArray[np.uint16] = kept.get_slice("counts")[view]
+        return normalise(counts)
+
+
+def read_mirai_views(
+    cohort: Cohort,
+    folder: Path,
+    shape: tuple[int, int],
+    *,
+    unreadable_share: float,
+    on_exam: Callable[[int, int], None] | None = None,
+) -> MiraiViews:
+    """Read a cohort's exams on all cores; what lies in the folder is not read again.
+
+    Raises
+    ------
+    TrainingError
+        The cohort has no images, or more than ``unreadable_share`` cannot be read.
+    """
+    if cohort.open_exam is None:
+        raise TrainingError(
+            "the recipe mirai needs images, and the cohort has none",
+            remedy="Add the column path or file_path to the manifest.",
+        )
+    open_exam = cohort.open_exam
+
+    def keep(row: int) -> tuple[Path | None, str, str | None]:
+        try:
+            exam = open_exam(row)
+            check_views(exam)
+            file = folder / f"{_key(exam, row, cohort, shape)}.safetensors"
+            if not file.exists():
+                _write(exam, file, shape)
+        except MammoriskError as error:
+            return None, str(error), None
+        first = exam[STANDARD_VIEWS[0]].acquisition
+        device = " ".join(part for part in (first.manufacturer, first.model) if part)
+        return file, "", device or None
+
+    folder.mkdir(parents=True, exist_ok=True)
+    found = []
+    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        for done, one in enumerate(pool.map(keep, range(len(cohort))), start=1):
+            found.append(one)
+            if on_exam is not None:
+                on_exam(done, len(cohort))
+    files, errors, devices = (list(part) for part in zip(*found, strict=True))
+    _check_share(errors, unreadable_share)
+    return MiraiViews(files=files, errors=errors, devices=devices)
+
+
+def _check_share(errors: Sequence[str], most: float) -> None:
+    bad = [row for row, error in enumerate(errors) if error]
+    if len(bad) > most * len(errors):
+        raise TrainingError(
+            f"{len(bad)} of {len(errors)} exams cannot be read, among them rows {bad[:5]} "
+            f"({errors[bad[0]]})",
+            remedy="Repair or leave out these rows, or raise training.unreadable_share.",
+        )
+
+
+def _key(exam: Exam, row: int, cohort: Cohort, shape: tuple[int, int]) -> str:
+    key = hashlib.blake2b(digest_size=16)
+    key.update(repr((__version__, shape)).encode())
+    for name in STANDARD_VIEWS:
+        digest = exam[name].digest
+        told = digest() if digest is not None else f"{row} {cohort.exams['exam_id'].iloc[row]}"
+        key.update(f"{name} {told}".encode())
+    return key.hexdigest()
+
+
+def _write(exam: Exam, file: Path, shape: tuple[int, int]) -> None:
+    from safetensors.numpy import save_file
+
+    views = [aligned_counts(mirai_counts(exam[name]), shape) for name in STANDARD_VIEWS]
+    counts = np.stack(views).astype(np.uint16)
+    write_whole(file, lambda path: save_file({"counts": counts}, path))
