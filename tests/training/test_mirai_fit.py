@@ -34,8 +34,8 @@ from mammorisk.training.mirai_labels import mirai_labels, risk_factor_loss
 from mammorisk.training.mirai_modules import TransformerPhase
 
 TINY: dict[str, Any] = {
-    "mirai__rows": 128,
-    "mirai__columns": 96,
+    "mirai__rows": 96,
+    "mirai__columns": 64,
     "mirai__pretrained": False,
     "mirai__width": 32,
     "mirai__heads": 4,
@@ -52,7 +52,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Some fifty simulated exams of low resolution, half of them with cancer."""
     root = tmp_path_factory.mktemp("mirai")
     mr.simulate(
-        1_500,
+        1_100,
         seed=4,
         out=root,
         images="all",
@@ -126,14 +126,15 @@ def test_both_phases_and_from_given_weights(cohort: Cohort, tmp_path: Path) -> N
     assert isinstance(model, MiraiModel)
     again = mr.load_model(tmp_path / "m")
     assert isinstance(again, MiraiModel)
-    assert again.shape == (128, 96)
+    assert again.shape == (96, 64)
     assert "local cohort" in again.card.training_data
     assert "Massachusetts" not in again.card.training_data
     risks = mr.predict(cohort, model=again)
     assert risks["risk_5y"].notna().all()
     assert (risks["risk_5y"] >= risks["risk_1y"]).all()
     # The encoder stays as it is unless epochs are asked for.
-    more = fit(cohort, init=again, cache=tmp_path / "views", training__validation_share=0.35)
+    changes = {"mirai__transformer_epochs": 1, "training__validation_share": 0.35}
+    more = fit(cohort, init=again, cache=tmp_path / "views", **changes)
     assert isinstance(more, MiraiModel)
     assert _equal(more.encoder, again.encoder)
     assert not _equal(more.transformer, again.transformer)
@@ -143,8 +144,7 @@ def test_both_phases_and_from_given_weights(cohort: Cohort, tmp_path: Path) -> N
         init=str(tmp_path / "m"),
         cache=tmp_path / "views",
         mirai__encoder_epochs=1,
-        mirai__transformer_epochs=1,
-        training__validation_share=0.35,
+        **changes,
     )
     assert isinstance(deep, MiraiModel)
     assert not _equal(deep.encoder, again.encoder)
