@@ -171,10 +171,22 @@ def _encoder(options: MiraiOptions, begin: MiraiModel | None) -> MiraiEncoder:
     if begin is not None:
         encoder.load_state_dict(begin.encoder.state_dict())
     elif options.pretrained:
-        from torchvision.models import ResNet18_Weights, resnet18
-
-        encoder.load_trunk(resnet18(weights=ResNet18_Weights.IMAGENET1K_V1).state_dict())
+        encoder.load_trunk(_published_resnet18())
     return encoder
+
+
+def _published_resnet18() -> dict[str, torch.Tensor]:
+    from torchvision.models import ResNet18_Weights, resnet18
+
+    try:
+        return resnet18(weights=ResNet18_Weights.IMAGENET1K_V1).state_dict()
+    # Also what the network raises; a file whose hash is wrong is a RuntimeError.
+    except (OSError, RuntimeError) as error:
+        raise TrainingError(
+            f"ImageNet weights of ResNet-18 cannot be had ({type(error).__name__})",
+            remedy="Look at the network, begin from a model with init=, or pass "
+            "mirai__pretrained=False.",
+        ) from error
 
 
 def _labels_by_view(

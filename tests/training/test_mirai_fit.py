@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 from typing import Any
+from urllib.error import URLError
 
 import numpy as np
 import pandas as pd
@@ -240,6 +241,16 @@ def test_the_adversary_needs_two_devices(folder: Path, tmp_path: Path) -> None:
     one = mr.read_cohort(tmp_path / "one.parquet", root=folder)
     with pytest.raises(TrainingError, match=r"adversary|too few"):
         fit(one, "mirai", **{**TINY, "mirai__adversary": True, "mirai__encoder_epochs": 0})
+
+
+def test_without_a_network(cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def offline(*_: object, **__: object) -> None:
+        raise URLError("no network")
+
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setattr("torch.hub.urlopen", offline)
+    with pytest.raises(TrainingError, match="ImageNet weights"):
+        fit(cohort, "mirai", **(TINY | {"mirai__pretrained": True}))
 
 
 def test_what_cannot_be_fitted(cohort: Cohort, tmp_path: Path) -> None:

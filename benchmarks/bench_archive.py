@@ -1,0 +1,98 @@
+"""Throughput of archives: this machine, and Ray with one and two workers.
+
+    python benchmarks/bench_archive.py
+
+Exams are simulated files of 0.1 mm, uncompressed, in the cache of the file system: what is
+measured is reading, standardising and the networks, not a disk. Mirai runs on stand-in weights.
+Rates are counted from the first part: they leave out what happens once a run (starting workers,
+loading models).
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from bench_mirai import stand_in
+
+import mammorisk as mr
+from mammorisk.cohort import Cohort
+
+EXAMS, EXAMS_OF_MIRAI = 96, 16
+#: Ten million exams.
+ARCHIVE = 10_000_000
+
+
+def rate(cohort: Cohort, out: Path, **options: Any) -> tuple[float, float]:
+    """Exams a second after the first part, and seconds of the whole call."""
+    seen: list[tuple[float, int]] = []
+    start = time.perf_counter()
+    mr.predict_to_file(
+        cohort, out, on_part=lambda done, _: seen.append((time.perf_counter(), done)), **options
+    )
+    whole = time.perf_counter() - start
+    (first, begun), (last, ended) = seen[0], seen[-1]
+    return (ended - begun) / (last - first), whole
+
+
+def first_rows(cohort: Cohort, n: int) -> Cohort:
+    return Cohort(
+        exams=cohort.exams.head(n), errors=cohort.errors.head(n), open_exam=cohort.open_exam
+    )
+
+
+def main() -> None:
+    cores = os.cpu_count() or 1
+    print(f"{platform.machine()}, {cores} cores\n")
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        study = mr.simulate(
+            2_000,
+            seed=11,
+            out=folder / "study",
+            images=EXAMS,
+            pixel_mm=0.1,
+            prior_share=0,
+            workers=cores,
+        )
+        cohort = study.cohort
+        files = (folder / "study").rglob("*.dcm")
+        exam_bytes = sum(file.stat().st_size for file in files) / len(cohort)
+        print(f"{len(cohort)} exams of {exam_bytes / 1e6:.0f} MB.\n")
+        print("| model, engine | exams a second | whole call, s | core seconds an exam |")
+        print("| --- | --- | --- | --- |")
+        used: dict[str, float] = {}
+        runs: list[tuple[str, Cohort, int, dict[str, Any]]] = [
+            ("hybrid, this machine", cohort, cores, {"exams_per_part": 8}),
+            ("hybrid, Ray, 1 worker", cohort, 1, {"engine": "ray", "workers": 1}),
+            ("hybrid, Ray, 2 workers", cohort, 2, {"engine": "ray", "workers": 2}),
+            (
+                "mirai, this machine",
+                first_rows(cohort, EXAMS_OF_MIRAI),
+                cores,
+                {"model": stand_in(), "exams_per_part": 4},
+            ),
+        ]
+        for i, (told, some, busy, options) in enumerate(runs):
+            options.setdefault("exams_per_part", 4)
+            found, whole = rate(some, folder / f"out-{i}", **options)
+            used[told] = busy / found
+            print(f"| {told} | {found:.2f} | {whole:.1f} | {busy / found:.2f} |")
+    print(f"\nFor {ARCHIVE:,} exams, at these rates:\n")
+    print("| model | core hours | hours on 64 cores | storage must give, on 64 cores |")
+    print("| --- | --- | --- | --- |")
+    for told in ("hybrid, this machine", "mirai, this machine"):
+        hours = ARCHIVE * used[told] / 3600
+        speed = 64 / used[told] * exam_bytes / 1e6
+        model = told.partition(",")[0]
+        print(f"| {model} | {hours:,.0f} | {hours / 64:,.0f} | {speed:,.0f} MB/s |")
+    total = ARCHIVE * exam_bytes / 1e12
+    print(f"\nThe files are {total:,.0f} TB.")
+
+
+if __name__ == "__main__":
+    main()
