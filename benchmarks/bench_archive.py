@@ -39,12 +39,6 @@ def rate(cohort: Cohort, out: Path, **options: Any) -> tuple[float, float]:
     return (ended - begun) / (last - first), whole
 
 
-def first_rows(cohort: Cohort, n: int) -> Cohort:
-    return Cohort(
-        exams=cohort.exams.head(n), errors=cohort.errors.head(n), open_exam=cohort.open_exam
-    )
-
-
 def main() -> None:
     cores = os.cpu_count() or 1
     print(f"{platform.machine()}, {cores} cores\n")
@@ -72,7 +66,7 @@ def main() -> None:
             ("hybrid, Ray, 2 workers", cohort, 2, {"engine": "ray", "workers": 2}),
             (
                 "mirai, this machine",
-                first_rows(cohort, EXAMS_OF_MIRAI),
+                cohort.select(range(EXAMS_OF_MIRAI)),
                 cores,
                 {"model": stand_in(), "exams_per_part": 4},
             ),

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mammorisk.errors import CohortError
 from mammorisk.exam import Exam
 from mammorisk.questionnaire_fields import FIELDS
 
 if TYPE_CHECKING:
     import pandas as pd
+
+_Opened = TypeVar("_Opened")
 
 #: Columns of a table that identify a row; carried into results when present.
 KEYS = ("patient_id", "exam_id")
@@ -63,6 +69,36 @@ class Cohort:
         """
         return self.exams[[c for c in self.exams.columns if c in KEYS or c in OUTCOME_COLUMNS]]
 
+    def select(self, rows: ArrayLike) -> Cohort:
+        """Some of the exams, with their images.
+
+        Parameters
+        ----------
+        rows : array_like of bool, shape (n,), or of int
+            Which rows of ``exams``: a mask, or positions in the order wanted.
+
+        Returns
+        -------
+        Cohort
+
+        Raises
+        ------
+        CohortError
+            A mask of another length, or a position that is not there.
+        """
+        places = _positions(np.asarray(rows), len(self))
+        exams = self.exams.iloc[places].reset_index(drop=True)
+        views = self.views
+        if views is not None:
+            views = views[views["exam_id"].isin(exams["exam_id"])].reset_index(drop=True)
+        return Cohort(
+            exams=exams,
+            errors=self.errors.iloc[places].reset_index(drop=True),
+            views=views,
+            open_exam=_selected(self.open_exam, places),
+            open_prior=_selected(self.open_prior, places),
+        )
+
     def __repr__(self) -> str:
         events = (self.exams["event"] == 1).sum() if "event" in self.exams else None
         parts = [
@@ -72,3 +108,26 @@ class Cohort:
             f"{(self.errors != '').sum()} rows in error" if (self.errors != "").any() else None,
         ]
         return f"<Cohort: {', '.join(part for part in parts if part)}>"
+
+
+def _positions(rows: NDArray[Any], n: int) -> NDArray[np.int64]:
+    if rows.dtype == bool:
+        if rows.shape != (n,):
+            raise CohortError(
+                f"a mask of shape {rows.shape} for {n} exams", remedy="Give one value an exam."
+            )
+        return np.flatnonzero(rows)
+    if rows.size and (rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer)):
+        raise CohortError(
+            f"rows are told by {rows.dtype} of shape {rows.shape}",
+            remedy="Give a mask, or a list of positions.",
+        )
+    if rows.size and (rows.min() < 0 or rows.max() >= n):
+        raise CohortError(f"positions outside 0 to {n - 1}", remedy="Count rows of `exams` from 0.")
+    return rows.astype(np.int64)
+
+
+def _selected(
+    opener: Callable[[int], _Opened] | None, places: NDArray[np.int64]
+) -> Callable[[int], _Opened] | None:
+    return None if opener is None else lambda row: opener(int(places[row]))

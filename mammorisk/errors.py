@@ -102,6 +102,10 @@ class ManifestError(MammoriskError, ValueError):
     """A cohort table cannot be used; lists every faulty row with its line number."""
 
 
+class CohortError(MammoriskError, ValueError):
+    """Rows were asked for that the cohort does not have."""
+
+
 class EvaluationError(MammoriskError, ValueError):
     """Outcomes, risks or options that no evaluation can use; names the argument."""
 

@@ -6,7 +6,8 @@ is told with its line number.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -310,9 +311,23 @@ def _prior_opener(
             return None
         if not base.holds(str(text)):
             raise ExamError("prior_path leads out of the root folder", remedy="Pass root=.")
-        return read_exam(base.join(str(text)), allow_missing_views=allow_missing_views)
+        with _named_as_in_the_manifest(base):
+            return read_exam(base.join(str(text)), allow_missing_views=allow_missing_views)
 
     return open_prior
+
+
+@contextmanager
+def _named_as_in_the_manifest(base: Place) -> Iterator[None]:
+    """Errors name files as the user did, not by the place they were found in."""
+    try:
+        yield
+    except ExamError as error:
+        under = f"{base.root}/"
+        if error.where is None or not error.where.startswith(under):
+            raise
+        where = error.where.removeprefix(under)
+        raise type(error)(error.what, where=where, remedy=error.remedy) from None
 
 
 def _opener(
@@ -331,7 +346,8 @@ def _opener(
 
         if paths is not None:
             where = base.join(str(paths.iloc[row]))
-            return read_exam(where, allow_missing_views=allow_missing_views)
+            with _named_as_in_the_manifest(base):
+                return read_exam(where, allow_missing_views=allow_missing_views)
         assert views is not None
         images = views.iloc[rows_of[row]]
         names = images["laterality"] + "-" + images["view"]
@@ -340,7 +356,8 @@ def _opener(
             name: base.join(str(file))
             for name, file in zip(names[~again], images.loc[~again, "file_path"], strict=True)
         }
-        exam = read_exam(files, allow_missing_views=allow_missing_views)
+        with _named_as_in_the_manifest(base):
+            exam = read_exam(files, allow_missing_views=allow_missing_views)
         extra = [f"{name}: listed more than once, the first was used" for name in names[again]]
         return replace(exam, flags=(*exam.flags, *dict.fromkeys(extra))) if extra else exam
 

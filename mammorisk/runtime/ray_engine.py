@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable
 from importlib.util import find_spec
@@ -70,10 +71,19 @@ def run_on_ray(
     begun = not ray.is_initialized()
     if begun:
         own: dict[str, Any] = {} if address else {"num_cpus": workers or os.cpu_count() or 1}
-        ray.init(address=address, include_dashboard=False, log_to_driver=False, **own)
+        ray.init(
+            address=address,
+            include_dashboard=False,
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+            **own,
+        )
     try:
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
+        context.print_on_execution_start = False
+        # Says on every run where its own logs are; on_part says how far the run is.
+        logging.getLogger("ray.data").setLevel(logging.ERROR)
         most = workers or max(int(ray.cluster_resources().get("CPU", 1)), 1)
         items = [
             {"file": str(file.absolute()), "start": rows.start, "stop": rows.stop}

@@ -159,3 +159,20 @@ def test_a_view_listed_twice(tmp_path: Path) -> None:
     exam = cohort.open_exam(0)
     assert exam["L-CC"].source == "a.dcm"
     assert "L-CC: listed more than once, the first was used" in exam.flags
+
+
+@pytest.mark.parametrize(
+    ("images", "named"),
+    [
+        ({"path": "gone/exam"}, "gone/exam:"),
+        ({"laterality": "L", "view": "CC", "file_path": "gone/a.dcm"}, "a.dcm:"),
+    ],
+)
+def test_errors_name_files_as_the_manifest_does(
+    tmp_path: Path, images: dict[str, str], named: str
+) -> None:
+    row = {"patient_id": "p1", "exam_id": "e1", "age": 50} | images
+    pd.DataFrame([row]).to_csv(tmp_path / "m.csv", index=False)
+    flags = mr.predict(read_cohort(tmp_path / "m.csv"))["flags"].iloc[0]
+    assert named in flags
+    assert str(tmp_path) not in flags

@@ -197,7 +197,7 @@ def test_every_recipe_runs(name: str, cohort: Cohort, exams: ExamSet) -> None:
             np.flatnonzero(cohort.exams["event"] == 1)[:24],
             np.flatnonzero(cohort.exams["event"] != 1)[:12],
         ]
-        cohort = _rows(cohort, some)
+        cohort = cohort.select(some)
     chosen: Recipe = tiny(name, **changes)
     usable = "image" in chosen.modalities
     own = exams if chosen.image == tiny().image and usable else None
@@ -219,17 +219,6 @@ def test_every_recipe_runs(name: str, cohort: Cohort, exams: ExamSet) -> None:
             *("support vector machine", "decision tree", "k nearest neighbours")
         ]
         assert table["auc"].between(0, 1).all()
-
-
-def _rows(cohort: Cohort, rows: np.ndarray) -> Cohort:
-    opener = cohort.open_exam
-    assert opener is not None
-    return replace(
-        cohort,
-        exams=cohort.exams.iloc[rows].reset_index(drop=True),
-        errors=cohort.errors.iloc[rows].reset_index(drop=True),
-        open_exam=lambda row: opener(int(rows[row])),
-    )
 
 
 def test_fine_tuning_begins_from_the_model(cohort: Cohort, exams: ExamSet, tmp_path: Path) -> None:
