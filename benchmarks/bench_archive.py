@@ -21,10 +21,14 @@ from bench_mirai import stand_in
 
 import mammorisk as mr
 from mammorisk.cohort import Cohort
+from mammorisk.mirai.mirai_model import read_views
 
 EXAMS, EXAMS_OF_MIRAI = 96, 16
-#: Ten million exams.
 ARCHIVE = 10_000_000
+#: Operations of Mirai's encoder an exam (bench_mirai.py prints them for a view).
+MIRAI_OPERATIONS = 985e9
+#: Operations a second that a GPU keeps up in float32. An assumption: none was at hand.
+ASSUMED_GPU_RATE = 30e12
 
 
 def rate(cohort: Cohort, out: Path, **options: Any) -> tuple[float, float]:
@@ -76,7 +80,8 @@ def main() -> None:
             found, whole = rate(some, folder / f"out-{i}", **options)
             used[told] = busy / found
             print(f"| {told} | {found:.2f} | {whole:.1f} | {busy / found:.2f} |")
-    print(f"\nFor {ARCHIVE:,} exams, at these rates:\n")
+        reading = cores * seconds_to_read(cohort.select(range(EXAMS_OF_MIRAI)))
+    print(f"\nFor {ARCHIVE:,} exams, {ARCHIVE * exam_bytes / 1e12:,.0f} TB, at these rates:\n")
     print("| model | core hours | hours on 64 cores | storage must give, on 64 cores |")
     print("| --- | --- | --- | --- |")
     for told in ("hybrid, this machine", "mirai, this machine"):
@@ -84,8 +89,22 @@ def main() -> None:
         speed = 64 / used[told] * exam_bytes / 1e6
         model = told.partition(",")[0]
         print(f"| {model} | {hours:,.0f} | {hours / 64:,.0f} | {speed:,.0f} MB/s |")
-    total = ARCHIVE * exam_bytes / 1e12
-    print(f"\nThe files are {total:,.0f} TB.")
+    gpu = MIRAI_OPERATIONS / ASSUMED_GPU_RATE
+    print(
+        f"\nMirai on a GPU of {ASSUMED_GPU_RATE / 1e12:.0f} x 10^12 operations a second (assumed): "
+        f"{gpu * 1e3:.0f} ms an exam, {ARCHIVE * gpu / 3600:,.0f} GPU hours. "
+        f"Reading takes {reading:.2f} core seconds an exam: {ARCHIVE * reading / 3600:,.0f} core "
+        f"hours, {reading / gpu:.0f} cores a GPU, {exam_bytes / gpu / 1e6:,.0f} MB/s a GPU."
+    )
+
+
+def seconds_to_read(cohort: Cohort) -> float:
+    """Seconds an exam to read views for Mirai, all cores at it."""
+    assert cohort.open_exam is not None
+    start = time.perf_counter()
+    for row in range(len(cohort)):
+        read_views(cohort.open_exam(row))
+    return (time.perf_counter() - start) / len(cohort)
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from mammorisk.clinical import CLINICAL_MODELS, load_clinical
 from mammorisk.errors import BackendError, ModelError, UnknownModel
 from mammorisk.hub import PREFIX
 from mammorisk.image_model import ImageModel
+from mammorisk.mirai.card import CARD as MIRAI
 from mammorisk.risk_model import FORMAT_VERSION, ModelCard, RiskModel
 
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def models() -> pd.DataFrame:
     import pandas as pd
 
     rows = []
-    for card in (*(load_clinical(name).card for name in CLINICAL_MODELS), *_bundled_cards()):
+    clinical = (load_clinical(name).card for name in CLINICAL_MODELS)
+    for card in (*clinical, *_bundled_cards(), MIRAI):
         row = asdict(card)
         row["inputs"] = ", ".join(row["inputs"])
         row["required"] = ", ".join(row["required"])
@@ -54,8 +56,8 @@ def load_model(
         A name listed by :func:`models`, a folder written by ``model.save``, or ``hf://owner/name``
         for a model on the Hugging Face hub.
     weights : path, optional
-        With ``"mirai"``: the folder that ``mammorisk convert mirai`` wrote. Without it the one in
-        the user's cache, which is fetched and converted the first time; see
+        For ``"mirai"`` alone: the folder that ``mammorisk convert mirai`` wrote. Without it the
+        one in the user's cache, which is fetched and converted the first time; see
         :func:`mammorisk.mirai.released.fetch_mirai`.
     backend : str
         What runs the encoder of a model that reads images: ``"auto"``, ``"torch"``,
@@ -81,7 +83,12 @@ def load_model(
 def _find(name: str | Path, weights: str | Path | None) -> RiskModel:
     if isinstance(name, str) and name in CLINICAL_MODELS:
         return load_clinical(name)
-    if name == "mirai" and not Path("mirai", "config.json").is_file():
+    if weights is not None and name != "mirai":
+        raise ModelError(
+            f"{str(name)!r} takes no weights",
+            remedy="Pass the folder of a saved model as its name.",
+        )
+    if name == "mirai" and (weights is not None or not Path("mirai", "config.json").is_file()):
         return _load_converted(weights)
     if isinstance(name, str) and name.startswith(PREFIX):
         from mammorisk.hub import fetch_model

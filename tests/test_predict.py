@@ -209,7 +209,8 @@ def test_models_table_and_saved_models(tmp_path: Path) -> None:
     published = table.drop(index="hybrid")
     assert published["source"].str.contains("doi|DOI|derived", regex=True).all()
     assert "SIMULATED" in table.loc["hybrid", "training_data"]
-    for name in table.index:
+    # Mirai's weights are not in the package.
+    for name in table.index.drop("mirai"):
         model = mr.load_model(name)
         model.save(tmp_path / name)
         again = mr.load_model(tmp_path / name)

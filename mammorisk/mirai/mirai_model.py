@@ -19,6 +19,7 @@ from mammorisk.errors import ExamError, HorizonError, MammoriskError, ModelError
 from mammorisk.exam import STANDARD_VIEWS, Exam, Intent
 from mammorisk.image_model import ImageModel, Opener, ReadExams
 from mammorisk.imaging.mirai_pixels import COLUMNS, ROWS, mirai_counts, standardise
+from mammorisk.mirai.card import CARD
 from mammorisk.mirai.risk_factors import risk_factors
 from mammorisk.networks.mirai import (
     ENCODER_WIDTH,
@@ -48,31 +49,6 @@ PUBLISHED_CALIBRATION = {
 }
 #: Codes of a view and a side in the networks.
 _VIEW_CODES, _SIDE_CODES = {"CC": 0, "MLO": 1}, {"R": 0, "L": 1}
-
-CARD = ModelCard(
-    name="mirai",
-    title="Mirai (weights converted from the published snapshots)",
-    family="image",
-    inputs=(
-        *("images", "age", "breast_density", "first_degree_relatives", "lcis"),
-        *("atypical_hyperplasia", "age_menarche", "age_menopause", "age_first_birth", "parity"),
-        *("prior_breast_cancer", "race_ethnicity", "menopausal_status", "weight_kg", "height_cm"),
-        *("ovarian_cancer", "ashkenazi", "brca", "hrt_use", "hrt_type"),
-    ),
-    required=("images",),
-    outcome="invasive or in situ",
-    ages=(20, 100),
-    horizons="1, 2, 3, 4, 5 years",
-    competing_mortality=False,
-    training_data="Mammograms of Massachusetts General Hospital, 2009-2016 (Yala 2021)",
-    source="doi:10.1126/scitranslmed.aba4373; weights of reginabarzilaygroup/Mirai",
-    licence="MIT (MIT and MGH)",
-    intended_use="Research: its score beside others. Not for care.",
-    limits=(
-        "Hologic systems, for-presentation views; reported to overestimate (Kaul 2026, doi "
-        "10.1093/jnci/djag083); calibrated risks have a floor and a cap"
-    ),
-)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)

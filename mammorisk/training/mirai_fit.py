@@ -17,7 +17,8 @@ from torch import Tensor
 from mammorisk.errors import TrainingError
 from mammorisk.exam import STANDARD_VIEWS
 from mammorisk.files import write_whole
-from mammorisk.mirai.mirai_model import CARD, MiraiModel, places
+from mammorisk.mirai.card import CARD
+from mammorisk.mirai.mirai_model import MiraiModel, places
 from mammorisk.mirai.risk_factors import risk_factors
 from mammorisk.networks.mirai import (
     ENCODER_WIDTH,

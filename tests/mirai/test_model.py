@@ -197,3 +197,17 @@ def test_resizing_and_alignment() -> None:
     assert image.dtype == np.float32
     assert image[:, -100:].mean() > 4 > image[:, :100].mean()
     np.testing.assert_array_equal(standardise(left[:, ::-1]), image)
+
+
+def test_weights_are_never_passed_over(
+    tmp_path: Path, model: MiraiModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    raw = model.with_options(calibration="none")
+    raw.save(tmp_path / "mirai")
+    model.with_options(calibration="published-2022").save(tmp_path / "other")
+    monkeypatch.chdir(tmp_path)
+    found = mr.load_model("mirai", weights="other")
+    assert isinstance(found, MiraiModel)
+    assert found.calibration is not None
+    with pytest.raises(ModelError, match="takes no weights"):
+        mr.load_model("hybrid", weights="other")
