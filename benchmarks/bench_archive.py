@@ -12,11 +12,15 @@ from __future__ import annotations
 
 import os
 import platform
+import subprocess
+import sys
 import time
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import numpy as np
+import pandas as pd
 from bench_mirai import stand_in
 
 import mammorisk as mr
@@ -90,12 +94,39 @@ def main() -> None:
         model = told.partition(",")[0]
         print(f"| {model} | {hours:,.0f} | {hours / 64:,.0f} | {speed:,.0f} MB/s |")
     gpu = MIRAI_OPERATIONS / ASSUMED_GPU_RATE
+    print(f"\nA manifest of a million exams: {manifest_gb():.2f} GB of memory.")
     print(
         f"\nMirai on a GPU of {ASSUMED_GPU_RATE / 1e12:.0f} x 10^12 operations a second (assumed): "
         f"{gpu * 1e3:.0f} ms an exam, {ARCHIVE * gpu / 3600:,.0f} GPU hours. "
         f"Reading takes {reading:.2f} core seconds an exam: {ARCHIVE * reading / 3600:,.0f} core "
         f"hours, {reading / gpu:.0f} cores a GPU, {exam_bytes / gpu / 1e6:,.0f} MB/s a GPU."
     )
+
+
+def manifest_gb() -> float:
+    """Memory that a manifest of a million exams takes, with a questionnaire of eight answers."""
+    code = (
+        "import resource, sys, numpy as np, pandas as pd, mammorisk as mr, pyarrow.parquet;"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
+        "mr.read_cohort(sys.argv[1]);"
+        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6)"
+    )
+    n, rng = 1_000_000, np.random.default_rng(1)
+    with TemporaryDirectory() as folder:
+        names = [f"{i:08d}" for i in range(n)]
+        women = pd.DataFrame({"patient_id": names, "exam_id": names, "path": names})
+        women["age"] = rng.integers(40, 75, n)
+        women["race_ethnicity"] = rng.choice(["white", "black", "other"], n)
+        women["breast_density"] = rng.choice(list("abcd"), n)
+        women["height_cm"] = rng.normal(165, 7, n).round()
+        women["weight_kg"] = rng.normal(70, 12, n).clip(40, 150).round()
+        for name in ("parity", "biopsies", "first_degree_relatives"):
+            women[name] = rng.integers(0, 2, n)
+        path = Path(folder) / "manifest.parquet"
+        women.to_parquet(path)
+        command = [sys.executable, "-c", code, str(path)]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return float(done.stdout)
 
 
 def seconds_to_read(cohort: Cohort) -> float:

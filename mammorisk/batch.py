@@ -37,6 +37,7 @@ EXAMS_PER_PART_WITH_IMAGES = 32
 EXAMS_PER_PART_WITHOUT_IMAGES = 100_000
 #: Says what run a folder of parts is of; readers of data sets pass over names that begin so.
 _RUN = "_run.json"
+_ROWS_DIGESTED = 50_000
 #: Exams without a risk that a summary names.
 _FAILURES_NAMED = 20
 
@@ -328,12 +329,12 @@ def _fingerprint(
     import pandas as pd
 
     digest = hashlib.sha256()
-    # As text: the hash of a category depends on the categories that other rows have.
-    exams = cohort.exams.astype(str)
-    digest.update(pd.util.hash_pandas_object(exams, index=False).to_numpy().tobytes())
-    if cohort.views is not None:
-        views = cohort.views.astype(str)
-        digest.update(pd.util.hash_pandas_object(views, index=False).to_numpy().tobytes())
+    for table in (cohort.exams, *([] if cohort.views is None else [cohort.views])):
+        # A piece at a time: as text a table takes several times its memory.
+        for start in range(0, len(table), _ROWS_DIGESTED):
+            # As text: the hash of a category depends on the categories that other rows have.
+            some = table.iloc[start : start + _ROWS_DIGESTED].astype(str)
+            digest.update(pd.util.hash_pandas_object(some, index=False).to_numpy().tobytes())
     digest.update(repr((repr(model), horizons, step, __version__)).encode())
     if isinstance(model, ImageModel):
         # Another fit, or another precision, is another model of the same name.

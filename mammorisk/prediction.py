@@ -87,12 +87,12 @@ class Prediction:
         Raises
         ------
         ModelError
-            The prediction did not use the images.
+            The prediction did not use the images, or its model has no saliency (Mirai).
         """
         if self.explainer is None:
             raise ModelError(
-                f"{self.model} did not read the images: there is no saliency",
-                remedy="Predict with a network, as model='hybrid'.",
+                f"there is no saliency for this prediction by {self.model}",
+                remedy="Predict an exam with model='hybrid'.",
             )
         return self.explainer(method)
 

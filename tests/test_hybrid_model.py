@@ -205,5 +205,5 @@ def test_saliency_lies_on_the_views(exam: Exam) -> None:
         for name, saliency in told.saliency.items():
             assert not saliency[told.views[name] == 0].any()
     told.plot().canvas.draw()
-    with pytest.raises(ModelError, match="did not read the images"):
+    with pytest.raises(ModelError, match="no saliency"):
         mr.predict(WOMAN).explain()
