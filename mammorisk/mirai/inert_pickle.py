@@ -1,0 +1,316 @@
+"""Reading a pickle of torch without running what it holds; the one place that reads one.
+
+Classes become inert stubs that keep their attributes. A name that is not on the list is refused
+before anything of it is looked up.
+"""
+
+from __future__ import annotations
+
+import io
+import pickle
+import struct
+import zipfile
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+
+#: Magic number of torch's container before version 1.6.
+_LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
+#: Largest member of an archive, and of all arrays together.
+MAX_BYTES = 2 * 2**30
+_DTYPES = {
+    "FloatStorage": "<f4",
+    "DoubleStorage": "<f8",
+    "HalfStorage": "<f2",
+    "LongStorage": "<i8",
+    "IntStorage": "<i4",
+    "ShortStorage": "<i2",
+    "CharStorage": "<i1",
+    "ByteStorage": "<u1",
+    "BoolStorage": "|b1",
+}
+#: Real objects a snapshot may name; all make plain data.
+_PLAIN: dict[str, Any] = {
+    "collections.OrderedDict": OrderedDict,
+    **{
+        f"{module}.{name}": kind
+        for module in ("builtins", "__builtin__")
+        for name, kind in {
+            "set": set,
+            "frozenset": frozenset,
+            "list": list,
+            "dict": dict,
+            "tuple": tuple,
+            "int": int,
+            "float": float,
+            "str": str,
+            "bool": bool,
+            "complex": complex,
+            "bytearray": bytearray,
+        }.items()
+    },
+}
+#: Packages whose classes become stubs; functions of theirs are never called.
+_STUBBED = ("onconet.", "torch.nn.", "sklearn.")
+
+
+class RefusedName(Exception):
+    """The snapshot names something that is not on the list."""
+
+
+class Damaged(Exception):
+    """The file is not a snapshot, or ends too early."""
+
+
+class Stub:
+    """An object of the snapshot: its class's name and its attributes, and nothing that runs."""
+
+    path = ""
+
+    def __new__(cls, *_: object, **__: object) -> Stub:
+        return super().__new__(cls)
+
+    def __init__(self, *_: object, **__: object) -> None:
+        # Arguments of constructors are not looked at.
+        return
+
+    def __setstate__(self, state: object) -> None:
+        attributes: dict[str, Any] = {}
+        # Objects with slots are pickled as a pair.
+        for part in state if isinstance(state, tuple) else (state,):
+            if isinstance(part, dict):
+                attributes |= {str(k): v for k, v in part.items()}
+        self.__dict__.update(attributes)
+
+
+@dataclass
+class _Storage:
+    """Numbers in one block, read when a tensor asks for them."""
+
+    dtype: str
+    count: int
+    values: np.ndarray | None = None
+
+
+@dataclass
+class _StorageType:
+    name: str
+
+
+@dataclass
+class Tensor:
+    """Numbers of a storage, laid out."""
+
+    storage: _Storage
+    offset: int
+    size: tuple[int, ...]
+    stride: tuple[int, ...]
+
+    def array(self) -> np.ndarray:
+        """A copy of the numbers.
+
+        Raises
+        ------
+        Damaged
+            It reaches beyond its storage.
+        """
+        if self.storage.values is None:
+            raise Damaged("a tensor has no numbers")
+        values = self.storage.values
+        size, stride = self.size, self.stride
+        if len(size) != len(stride) or min((*size, *stride, self.offset), default=0) < 0:
+            raise Damaged("a tensor has an impossible shape")
+        last = self.offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
+        if 0 not in size and not 0 <= last < len(values):
+            raise Damaged("a tensor reaches beyond its numbers")
+        item = values.itemsize
+        view = np.lib.stride_tricks.as_strided(
+            values[self.offset :], size, tuple(step * item for step in stride)
+        )
+        return np.array(view)
+
+
+@dataclass
+class _Found:
+    names: set[str] = field(default_factory=set)
+
+
+def _rebuild_tensor(
+    storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object
+) -> Tensor:
+    return Tensor(storage, int(offset), tuple(map(int, size)), tuple(map(int, stride)))
+
+
+def _rebuild_parameter(data: object, *_: object) -> object:
+    return data
+
+
+def _reconstruct(kind: type, *_: object) -> Stub:
+    """copyreg's way of making an object of a class of the snapshot."""
+    if not (isinstance(kind, type) and issubclass(kind, Stub)):
+        raise RefusedName("copyreg._reconstructor of a class that is no stub")
+    return kind()
+
+
+def _numpy_names() -> dict[str, Any]:
+    """Scalars and arrays of numbers; arrays of objects are refused when they are used."""
+    from numpy._core import multiarray
+
+    found: dict[str, Any] = {"numpy.dtype": np.dtype, "numpy.ndarray": np.ndarray}
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):
+        found[f"{module}.scalar"] = multiarray.scalar
+        found[f"{module}._reconstruct"] = multiarray._reconstruct
+    return found
+
+
+_FUNCTIONS: dict[str, Any] = {
+    "torch._utils._rebuild_tensor": _rebuild_tensor,
+    "torch._utils._rebuild_tensor_v2": _rebuild_tensor,
+    "torch._utils._rebuild_parameter": _rebuild_parameter,
+    "copyreg._reconstructor": _reconstruct,
+    "copy_reg._reconstructor": _reconstruct,
+    **_numpy_names(),
+}
+
+
+class _Reader(pickle.Unpickler):
+    """An unpickler that knows plain data, tensors and stubs."""
+
+    def __init__(self, file: BinaryIO, storages: _Storages, found: _Found) -> None:
+        super().__init__(file, encoding="latin1")
+        self._storages, self._found = storages, found
+        self._stubs: dict[str, type[Stub]] = {}
+
+    def find_class(self, module: str, name: str) -> Any:
+        path = f"{module}.{name}"
+        if path in _PLAIN:
+            return _PLAIN[path]
+        if path in _FUNCTIONS:
+            return _FUNCTIONS[path]
+        if path in ("builtins.object", "__builtin__.object"):
+            return object
+        if module == "torch" and name in _DTYPES:
+            return _StorageType(name)
+        # A dotted name would reach into a module by another way.
+        is_class = name.isidentifier() and name.lstrip("_")[:1].isupper()
+        if path == "argparse.Namespace" or (is_class and path.startswith(_STUBBED)):
+            self._found.names.add(path)
+            if path not in self._stubs:
+                self._stubs[path] = type(name, (Stub,), {"path": path})
+            return self._stubs[path]
+        raise RefusedName(path)
+
+    def persistent_load(self, pid: Any) -> Any:
+        kind = pid[0].decode() if isinstance(pid[0], bytes) else pid[0]
+        if kind == "module":
+            # (class, source file, source text) of a module pickled whole: the class is enough.
+            return pid[1]
+        if kind == "storage":
+            return self._storages.get(pid[1:])
+        raise RefusedName(f"persistent object of kind {kind!r}")
+
+
+class _Storages:
+    """Blocks of numbers of a snapshot, by key."""
+
+    def __init__(self) -> None:
+        self.by_key: dict[str, _Storage] = {}
+        self.views: dict[str, tuple[str, int, int]] = {}
+
+    def get(self, told: tuple[Any, ...]) -> _Storage:
+        kind, key, _, count = told[:4]
+        if not isinstance(kind, _StorageType):
+            raise RefusedName("a storage of an unknown kind")
+        dtype = _DTYPES[kind.name]
+        if not 0 <= int(count) * np.dtype(dtype).itemsize <= MAX_BYTES:
+            raise Damaged("a block of numbers is larger than any snapshot")
+        found = self.by_key.setdefault(str(key), _Storage(dtype, int(count)))
+        if found.dtype != dtype:
+            raise Damaged("a block of numbers has two types")
+        return found
+
+    def fill(self, key: str, data: bytes) -> None:
+        storage = self.by_key.get(key)
+        if storage is None:
+            return
+        width = np.dtype(storage.dtype).itemsize
+        if len(data) < storage.count * width:
+            raise Damaged("the file ends within its numbers")
+        storage.values = np.frombuffer(data, dtype=storage.dtype, count=storage.count)
+
+
+def read_snapshot(path: Path) -> tuple[Any, set[str]]:
+    """The object of a snapshot, made of stubs and tensors, and the classes it names.
+
+    Raises
+    ------
+    RefusedName, Damaged
+    """
+    if path.stat().st_size > MAX_BYTES:
+        raise Damaged("the file is larger than any snapshot")
+    found = _Found()
+    try:
+        with path.open("rb") as file:
+            if zipfile.is_zipfile(file):
+                return _read_zip(path, found), found.names
+            file.seek(0)
+            return _read_stream(file, found), found.names
+    except (
+        *(pickle.UnpicklingError, EOFError, AttributeError, IndexError, KeyError),
+        *(ValueError, TypeError, struct.error, zipfile.BadZipFile, OverflowError),
+    ) as error:
+        raise Damaged(f"not a snapshot ({type(error).__name__})") from None
+
+
+def _read_zip(path: Path, found: _Found) -> Any:
+    """The container of torch 1.6 and later."""
+    with zipfile.ZipFile(path) as archive:
+        members = {info.filename: info for info in archive.infolist()}
+        roots = [name for name in members if name.endswith("/data.pkl") or name == "data.pkl"]
+        if len(roots) != 1:
+            raise Damaged("no data.pkl in the archive")
+        if sum(info.file_size for info in members.values()) > MAX_BYTES:
+            raise Damaged("the archive unpacks to more than any snapshot")
+        root = roots[0].removesuffix("data.pkl")
+        order = members.get(f"{root}byteorder")
+        if order is not None and archive.read(order).strip() != b"little":
+            raise Damaged("numbers of another byte order")
+        storages = _Storages()
+        whole = _Reader(io.BytesIO(archive.read(roots[0])), storages, found).load()
+        for key in storages.by_key:
+            if f"{root}data/{key}" in members:
+                storages.fill(key, archive.read(f"{root}data/{key}"))
+    return whole
+
+
+def _read_stream(file: BinaryIO, found: _Found) -> Any:
+    """The container before torch 1.6, or a plain pickle without tensors."""
+    storages = _Storages()
+    first = _Reader(file, storages, found).load()
+    if first != _LEGACY_MAGIC:
+        return first
+    for _ in range(2):
+        # Protocol version and what the writing machine was.
+        _Reader(file, storages, found).load()
+    whole = _Reader(file, storages, found).load()
+    keys = _Reader(file, storages, found).load()
+    for key in keys:
+        storage = storages.by_key.get(str(key))
+        count = struct.unpack("<q", _exactly(file, 8))[0]
+        if storage is None or count != storage.count:
+            raise Damaged("a block of numbers is not the one announced")
+        width = np.dtype(storage.dtype).itemsize
+        storages.fill(str(key), _exactly(file, count * width))
+    return whole
+
+
+def _exactly(file: BinaryIO, size: int) -> bytes:
+    if not 0 <= size <= MAX_BYTES:
+        raise Damaged("a block of numbers is larger than any snapshot")
+    data = file.read(size)
+    if len(data) != size:
+        raise Damaged("the file ends within its numbers")
+    return data
