@@ -32,7 +32,8 @@ from mammorisk.outcome import Outcome
 from mammorisk.recipe import load_recipe
 from mammorisk.simulation.progress import show_progress
 from mammorisk.simulation.simulate import simulate
-from mammorisk.training.fit import fit, read_exams
+from mammorisk.training.fit import fit
+from mammorisk.training.read_exams import read_exams
 
 TRAIN = {"n": 450_000, "seed": 101, "design": "case-cohort", "subcohort_fraction": 0.02}
 HELD_OUT = {"n": 80_000, "seed": 20_263, "design": "case-cohort", "subcohort_fraction": 0.034}

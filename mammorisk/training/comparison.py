@@ -13,6 +13,7 @@ from mammorisk.hybrid_model import HybridModel
 from mammorisk.inputs.exam_set import ExamSet
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import read_outcomes
+from mammorisk.training.read_exams import read_exams
 from mammorisk.training.splits import split_rows
 
 if TYPE_CHECKING:
@@ -61,8 +62,6 @@ def compare_classifiers(
     from sklearn.preprocessing import StandardScaler
     from sklearn.svm import SVC
     from sklearn.tree import DecisionTreeClassifier
-
-    from mammorisk.training.fit import read_exams
 
     if model.encoder is None:
         raise TrainingError(f"{model.name} has no encoder to compare classifiers on")

@@ -35,15 +35,15 @@ from mammorisk.training.mirai_modules import VIEWS, EncoderPhase, TransformerPha
 from mammorisk.training.mirai_views import MiraiViews, read_mirai_views
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import Outcomes, read_outcomes
+from mammorisk.training.problem import Rows, check_cancers
 from mammorisk.training.splits import split_rows
 from mammorisk.training.trainer import EpochSampler, run_stage
 
 if TYPE_CHECKING:
     from mammorisk.cohort import Cohort
 
-Rows = NDArray[np.int64]
-#: Cancers under which a phase is refused, and under which a year is not calibrated.
-FEWEST_CANCERS, _FEWEST_TO_CALIBRATE = 5, 5
+#: Cancers under which a year is not calibrated.
+_FEWEST_TO_CALIBRATE = 5
 
 
 def fit_mirai(
@@ -104,7 +104,8 @@ def fit_mirai(
     )
     usable = labels.usable & (weight > 0)
     train, validation = train[usable[train]], validation[usable[validation]]
-    _check_cancers(labels, train, validation)
+    for name, rows in (("training", train), ("validation", validation)):
+        check_cancers(name, _cases(labels, rows), len(rows))
     values, is_known = risk_factors(cohort.questionnaires)
     factors = torch.from_numpy(values), torch.from_numpy(is_known)
     common = {"factors": factors, "options": options, "seed": recipe.seed}
@@ -150,21 +151,6 @@ def fit_mirai(
 
 def _cases(labels: MiraiLabels, rows: Rows) -> int:
     return int(labels.cancer[torch.from_numpy(rows)].any(dim=1).sum())
-
-
-def _check_cancers(labels: MiraiLabels, train: Rows, validation: Rows) -> None:
-    for name, rows, least in (("training", train, FEWEST_CANCERS), ("validation", validation, 1)):
-        cancers = _cases(labels, rows)
-        if cancers < least:
-            raise TrainingError(
-                f"{cancers} cancers within five years in {name}: too few to fit a model",
-                remedy="Use more data or another split.",
-            )
-        if cancers == len(rows):
-            raise TrainingError(
-                f"every woman in {name} has cancer",
-                remedy="Add women without, with weights for how they were sampled.",
-            )
 
 
 def _encoder(options: MiraiOptions, begin: MiraiModel | None) -> MiraiEncoder:

@@ -14,6 +14,7 @@ from mammorisk.inputs.exam_set import ExamSet
 from mammorisk.networks.hazards import YEARS
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import Outcomes, read_outcomes
+from mammorisk.training.read_exams import read_exams
 
 if TYPE_CHECKING:
     from mammorisk.cohort import Cohort
@@ -47,8 +48,6 @@ def recalibrated(
     model: HybridModel, cohort: Cohort, *, method: str = "auto", exams: ExamSet | None = None
 ) -> HybridModel:
     """See :meth:`HybridModel.recalibrate`."""
-    from mammorisk.training.fit import read_exams
-
     outcomes = read_outcomes(cohort.exams)
     if exams is None and model.uses_images and cohort.has_images:
         exams = read_exams(cohort, model.recipe)

@@ -10,7 +10,7 @@ import mammorisk as mr
 from mammorisk.cohort import Cohort
 from mammorisk.inputs.exam_set import ExamSet
 from mammorisk.recipe import Recipe, load_recipe
-from mammorisk.training.fit import read_exams
+from mammorisk.training.read_exams import read_exams
 
 TINY = {
     "image": {"spacing_mm": 5.0, "rows": 48, "columns": 32},

@@ -1,0 +1,298 @@
+"""Fitting the hybrid: encoder and head together, then the head on the finished features."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import lightning
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from mammorisk.files import write_whole
+from mammorisk.hybrid_model import HybridModel, encode, guard_features
+from mammorisk.inputs.batches import fit_scalings, make_batch
+from mammorisk.networks.encoders import make_encoder
+from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
+from mammorisk.recipe import Recipe
+from mammorisk.runtime.torch_encoder import torch_encoder
+from mammorisk.training.card import card_of
+from mammorisk.training.module import FitModule
+from mammorisk.training.objectives import censoring_weights
+from mammorisk.training.problem import Problem, Rows
+from mammorisk.training.recalibrate import fit_all_horizons
+from mammorisk.training.trainer import EpochSampler, run_stage
+from mammorisk.training.uncertainty import weight_covariance
+
+#: Epochs without improvement after which the training of a head stops.
+_HEAD_PATIENCE = 5
+#: Prior precision of a weight of the last layer.
+_RIDGE = 4.0
+
+
+def fit_hybrid(
+    problem: Problem,
+    recipe: Recipe,
+    begin: HybridModel | None,
+    work: Path,
+    *,
+    progress: bool,
+    place: dict[str, Any],
+    fresh_head: bool,
+) -> HybridModel:
+    """Fit encoder and head, guard the domain, calibrate.
+
+    Parameters
+    ----------
+    problem : Problem
+    recipe : Recipe
+    begin : HybridModel or None
+        Weights to begin from.
+    work : Path
+        For checkpoints, features and logs: the same call goes on after a kill.
+    progress : bool
+    place : dict
+        Devices, strategy and accelerator for Lightning's Trainer.
+    fresh_head : bool
+        Take the encoder of ``begin`` only.
+    """
+    lightning.seed_everything(recipe.seed, verbose=False)
+    options, inputs, train = recipe.training, problem.inputs, problem.train
+    keep_head = begin is not None and not fresh_head
+    scalings = begin.scalings if begin is not None and keep_head else fit_scalings(inputs, train)
+    encoder = None
+    if "image" in recipe.modalities:
+        size = (recipe.image.rows, recipe.image.columns)
+        encoder = make_encoder(
+            recipe.encoder.name, pretrained=recipe.encoder.pretrained and begin is None, size=size
+        )
+        if begin is not None and begin.encoder is not None:
+            encoder.load_state_dict(begin.encoder.state_dict())
+    batch = make_batch(inputs, None, scalings, modalities=tuple(recipe.modalities))
+    head = HybridHead(_head_settings(recipe, encoder, batch))
+    if begin is not None and keep_head:
+        head.load_state_dict(begin.head.state_dict())
+    cancer_weight = censoring_weights(problem.outcomes)
+    probability, sampling = _sampling(problem, recipe)
+    common = {
+        "outcomes": problem.outcomes,
+        "censoring_weight": cancer_weight,
+        "sampling": sampling,
+        "options": options,
+        "seed": recipe.seed,
+    }
+    losses: dict[str, float] = {}
+    if encoder is not None and not recipe.encoder.frozen:
+        assert inputs.exams is not None
+        sampler = EpochSampler(train, options.batch_size, recipe.seed, probability)
+        module = FitModule(
+            head,
+            encoder,
+            batch=batch,
+            pixels=inputs.exams.pixels,
+            percent_density=inputs.exams.percent_density,
+            learning_rate=options.learning_rate,
+            weight_decay=options.weight_decay,
+            total_steps=_steps(len(sampler), options.accumulate_batches, options.epochs),
+            **common,  # type: ignore[arg-type]
+        )
+        run_stage(
+            module,
+            sampler,
+            problem.validation,
+            epochs=options.epochs,
+            options=options,
+            folder=work / "encoder",
+            progress=progress,
+            **place,
+        )
+    features = None
+    if encoder is not None:
+        assert inputs.exams is not None
+        encoder.eval()
+        features = _kept_features(
+            work / "features.safetensors",
+            partial(encode, torch_encoder(encoder), inputs.exams, head.settings.n_features),
+        )
+        batch = replace(batch, features=features)
+    if options.head_epochs and (encoder is None or options.head_epochs > 0):
+        losses = _fit_head(head, batch, problem, recipe, probability, common, work, progress)
+    head.eval()
+    train_rows = torch.from_numpy(train)
+    covariance = weight_covariance(
+        head,
+        batch.take(train_rows),
+        problem.outcomes.take(train_rows),
+        loss=options.loss,
+        ridge=_RIDGE,
+    )
+    model = HybridModel(
+        recipe=recipe,
+        card=card_of(recipe),
+        encoder=encoder,
+        head=head,
+        scalings=scalings,
+        guard=_guard(problem, features),
+        covariance=covariance,
+        training=_record(problem, recipe, losses, begin),
+    )
+    model.recalibration = fit_all_horizons(
+        _raw_risk(model, batch, problem), problem.outcomes, problem.validation
+    )
+    return model
+
+
+def _head_settings(recipe: Recipe, encoder: Any, batch: Batch) -> HeadSettings:
+    used = recipe.modalities
+    return HeadSettings(
+        n_features=int(encoder.num_features) if encoder is not None else 0,
+        n_acquisition=batch.acquisition.shape[-1] if "acquisition" in used else 0,
+        n_questionnaire=batch.questionnaire.shape[-1] if "questionnaire" in used else 0,
+        width=recipe.head.width,
+        dropout=recipe.head.dropout,
+        interactions=recipe.head.interactions,
+        anchored=recipe.anchor is not None,
+        competing_death=recipe.head.competing_death,
+    )
+
+
+def _steps(batches: int, accumulate: int, epochs: int) -> int:
+    return -(-batches // accumulate) * epochs
+
+
+def _sampling(problem: Problem, recipe: Recipe) -> tuple[NDArray[np.float64] | None, Tensor]:
+    """Probabilities of drawing training rows, and what makes up for them in the loss."""
+    n = len(problem.inputs)
+    if not recipe.training.balanced:
+        return None, torch.ones(n)
+    event = (problem.outcomes.event[problem.train] == 1).numpy()
+    probability = np.where(event, 0.5 / event.sum(), 0.5 / (~event).sum())
+    sampling = torch.ones(n)
+    sampling[problem.train] = torch.from_numpy(1 / (probability * len(probability))).float()
+    return probability, sampling
+
+
+def _fit_head(
+    head: HybridHead,
+    batch: Batch,
+    problem: Problem,
+    recipe: Recipe,
+    probability: NDArray[np.float64] | None,
+    common: dict[str, Any],
+    work: Path,
+    progress: bool,
+) -> dict[str, float]:
+    """Train the head on features made before: seconds, so always on this machine's processor.
+
+    It has many weights for the few women of most cohorts: the epoch of lowest validation loss is
+    kept, and the head as it came if none is lower.
+    """
+    options = recipe.training
+    held = torch.from_numpy(problem.validation)
+    before = {name: value.clone() for name, value in head.state_dict().items()}
+    size = max(options.batch_size, 256)
+    sampler = EpochSampler(problem.train, size, recipe.seed + 1, probability)
+    module = FitModule(
+        head,
+        None,
+        batch=batch,
+        pixels=None,
+        percent_density=None,
+        learning_rate=options.head_learning_rate,
+        weight_decay=options.head_weight_decay,
+        total_steps=_steps(len(sampler), 1, options.head_epochs),
+        **common,
+    )
+    run_stage(
+        module,
+        sampler,
+        problem.validation,
+        epochs=options.head_epochs,
+        options=options.model_copy(
+            update={
+                "accumulate_batches": 1,
+                "precision": "32-true",
+                "patience": options.patience or _HEAD_PATIENCE,
+            }
+        ),
+        folder=work / "head",
+        progress=progress,
+        devices=1,
+        accelerator="cpu",
+    )
+    after = module.loss_without_training(held)
+    fitted = {name: value.clone() for name, value in head.state_dict().items()}
+    head.load_state_dict(before)
+    start = module.loss_without_training(held)
+    if after < start:
+        head.load_state_dict(fitted)
+    return {"validation_loss": min(after, start), "validation_loss_before_head": start}
+
+
+def _kept_features(file: Path, make: Callable[[], Tensor]) -> Tensor:
+    """Features of the views, computed once even if the fit is killed afterwards."""
+    from safetensors.torch import load_file, save_file
+
+    if file.exists():
+        return load_file(file)["features"]
+    features = make()
+    write_whole(file, lambda path: save_file({"features": features.contiguous()}, path))
+    return features
+
+
+def _guard(problem: Problem, features: Tensor | None) -> Any:
+    from mammorisk.domain_guard import DomainGuard
+
+    exams = problem.inputs.exams
+    if features is None or exams is None:
+        return None
+    seen = guard_features(exams, features)
+    there = np.asarray(exams.present.any(axis=1))
+    parts = [seen[rows[there[rows]]] for rows in (problem.train, problem.validation)]
+    if min(len(part) for part in parts) < 20:
+        # Too few exams to know a domain: the guard would be a guess.
+        return None
+    return DomainGuard.fit(*parts)
+
+
+def _raw_risk(model: HybridModel, batch: Batch, problem: Problem) -> NDArray[np.float64]:
+    from mammorisk.networks.hazards import cumulative_risk
+
+    with torch.no_grad():
+        death = model.head.log_death_hazard(batch)
+        risk = cumulative_risk(
+            model.head(batch).double(), None if death is None else death.double()
+        )
+    return risk.numpy()
+
+
+def _record(
+    problem: Problem, recipe: Recipe, losses: dict[str, float], begin: HybridModel | None
+) -> dict[str, Any]:
+    table, event = problem.cohort, problem.outcomes.event.numpy()
+
+    def told(rows: Rows) -> dict[str, Any]:
+        out: dict[str, Any] = {
+            "exams": len(rows),
+            "women": int(table["patient_id"].iloc[rows].nunique()),
+            "cancers": int((event[rows] == 1).sum()),
+            "weighted_women": float(problem.outcomes.weight[rows].sum()),
+        }
+        for name in ("site", "vendor"):
+            if name in table.columns:
+                counts = table[name].iloc[rows].astype(str).value_counts()
+                out[name] = {str(k): int(v) for k, v in counts.items()}
+        return out
+
+    return {
+        "train": told(problem.train),
+        "validation": told(problem.validation),
+        "seed": recipe.seed,
+        "begun_from": None if begin is None else begin.card.name,
+        **losses,
+    }

@@ -1,0 +1,71 @@
+"""Exams of a cohort as a recipe wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mammorisk.errors import TrainingError
+from mammorisk.inputs.exam_set import ExamSet, load_exams
+from mammorisk.inputs.image_cache import ImageCache
+from mammorisk.recipe import Recipe
+
+if TYPE_CHECKING:
+    from mammorisk.cohort import Cohort
+
+
+def read_exams(
+    cohort: Cohort,
+    recipe: Recipe,
+    cache: str | Path | None = None,
+    progress: bool = False,
+) -> ExamSet:
+    """Read a cohort's exams as a recipe wants them.
+
+    Raises
+    ------
+    TrainingError
+        The cohort has no images, or more than ``unreadable_share`` cannot be read.
+    """
+    if cohort.open_exam is None:
+        raise TrainingError(
+            f"the recipe {recipe.name} needs images, and the cohort has none",
+            remedy="Add the column path to the manifest, or choose clinical-only.",
+        )
+    keep = ImageCache(folder=None if cache is None else Path(cache), settings=recipe.image)
+    prior = cohort.open_prior if recipe.priors else None
+    with ReadingBar(len(cohort), progress) as tell:
+        exams = load_exams(
+            range(len(cohort)), cohort.open_exam, keep, open_prior=prior, on_exam=tell
+        )
+    unread = [i for i, error in enumerate(exams.errors) if error]
+    if len(unread) > recipe.training.unreadable_share * len(exams):
+        names = cohort.exams["exam_id"].astype(str).iloc[unread[:5]].tolist()
+        raise TrainingError(
+            f"{len(unread)} of {len(exams)} exams cannot be read, among them rows {unread[:5]} "
+            f"({exams.errors[unread[0]]})",
+            where=", ".join(names),
+            remedy="Repair or leave out these rows, or raise training.unreadable_share.",
+        )
+    return exams
+
+
+class ReadingBar:
+    """Progress of reading exams."""
+
+    def __init__(self, total: int, show: bool) -> None:
+        self.total, self.show = total, show
+
+    def __enter__(self) -> Callable[[int, int], None] | None:
+        if not self.show:
+            return None
+        from rich.progress import Progress
+
+        self.progress = Progress().__enter__()
+        task = self.progress.add_task("reading exams", total=self.total)
+        return lambda done, total: self.progress.update(task, completed=done)
+
+    def __exit__(self, *error: object) -> None:
+        if self.show:
+            self.progress.stop()
