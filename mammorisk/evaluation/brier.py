@@ -137,7 +137,6 @@ def integrated_brier_score(
     risks: Floats,
     horizons: Sequence[float],
     *,
-    start: float | None = None,
     rule: str = "trapezoid",
     censoring: Censoring | Ties = "riskregression",
     level: float = 0.95,
@@ -151,9 +150,6 @@ def integrated_brier_score(
         Predicted risk by each horizon.
     horizons : sequence of float, length k
         Years, ascending.
-    start : float, optional
-        Where the integral begins, with a Brier score of 0 at year 0 where that lies before the
-        first horizon; the first horizon unless given.
     rule : {"trapezoid", "riskregression"}
         ``"riskregression"`` divides the sum of left-hand rectangles over the given times, 0
         included, by the last, as ``Score(summary="ibs")``.
@@ -189,12 +185,10 @@ def integrated_brier_score(
         # Each score stands for the time up to the next one.
         shares = np.append(np.diff(times), 0.0) / times[-1]
     else:
-        grid = times if start is None else np.append(start, times[times > start])
-        if len(grid) < 2:
+        if len(times) < 2:
             return unavailable(name, "an integral needs two times", n=n, events=events)
-        steps = np.diff(grid)
-        halves = np.append(steps, 0.0) / 2 + np.append(0.0, steps) / 2
-        shares = (halves[len(grid) - len(times) :] if start is not None else halves) / steps.sum()
+        steps = np.diff(times)
+        shares = (np.append(steps, 0.0) + np.append(0.0, steps)) / (2 * steps.sum())
     influence = sum(share * part.influence for share, part in zip(shares, parts, strict=True))
     value = float(sum(share * part.value for share, part in zip(shares, parts, strict=True)))
     return from_influence(

@@ -12,6 +12,7 @@ from mammorisk.evaluation.calibration import cloglog, is_complete, logit
 from mammorisk.evaluation.estimate import check_horizon, check_risk, normal_quantile
 from mammorisk.evaluation.pseudo_values import pseudo_values
 from mammorisk.evaluation.regression import fit_cox, fit_glm
+from mammorisk.evaluation.risk_sets import Deaths, sums_from
 from mammorisk.outcome import CANCER, Floats, Outcome
 
 Smoother = Literal["auto", "pseudo-spline", "logistic-spline", "cox-spline", "loess", "lowess"]
@@ -242,23 +243,16 @@ def _cox_spline(outcome: Outcome, values: Floats, year: float, knots: int) -> Fl
 def _baseline_hazard(outcome: Outcome, hazard: Floats, year: float) -> float:
     """Cumulative baseline hazard at ``year`` with Efron's ties, as survival's survfit.coxph."""
     died = np.flatnonzero((outcome.event == CANCER) & (outcome.time <= year))
-    times, place, deaths = np.unique(outcome.time[died], return_inverse=True, return_counts=True)
+    deaths = Deaths.of(outcome.time[died])
     weighted = outcome.weight * hazard
-    at_risk = _tail(outcome.time, weighted, times)
+    at_risk = sums_from(outcome.time, weighted, deaths.times)
     if outcome.has_entry:
         late = outcome.entry > 0
-        at_risk = at_risk - _tail(outcome.entry[late], weighted[late], times)
-    ties = np.bincount(place, weighted[died])
-    mean_weight = np.bincount(place, outcome.weight[died]) / deaths
-    step = np.repeat(np.arange(len(times)), deaths)
-    share = (np.arange(len(step)) - np.repeat(np.cumsum(deaths) - deaths, deaths)) / deaths[step]
+        at_risk = at_risk - sums_from(outcome.entry[late], weighted[late], deaths.times)
+    ties = np.bincount(deaths.place, weighted[died])
+    mean_weight = np.bincount(deaths.place, outcome.weight[died]) / deaths.counts
+    step, share = deaths.step, deaths.share
     return float((mean_weight[step] / (at_risk[step] - share * ties[step])).sum())
-
-
-def _tail(moment: Floats, values: Floats, times: Floats) -> Floats:
-    order = np.argsort(moment)
-    sums = np.append(np.cumsum(values[order][::-1])[::-1], 0.0)
-    return np.asarray(sums[np.searchsorted(moment[order], times, side="left")])
 
 
 def loess(x: Floats, y: Floats, span: float = 0.75, *, at: Floats | None = None) -> Floats:

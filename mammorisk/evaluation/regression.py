@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk.evaluation.risk_sets import Deaths, sums_from
 from mammorisk.outcome import CANCER, Floats, Outcome
 
 Family = Literal["logistic", "cloglog", "poisson", "pseudo"]
@@ -194,13 +195,11 @@ def _cox_scores(outcome: Outcome, design: Floats, coef: Floats, end: float) -> F
     weighted = outcome.weight * hazard
     moments = np.column_stack([weighted, weighted[:, None] * centred])
     died = np.flatnonzero(event)
-    times, place, deaths = np.unique(time[died], return_inverse=True, return_counts=True)
-    in_risk = _sums_from(time, moments, times) - _sums_from(entry, moments, times)
+    deaths = Deaths.of(time[died])
+    times, place, step, share = deaths.times, deaths.place, deaths.step, deaths.share
+    in_risk = sums_from(time, moments, times) - sums_from(entry, moments, times)
     in_ties = np.column_stack([np.bincount(place, column[died]) for column in moments.T])
-    mean_weight = np.bincount(place, outcome.weight[died]) / deaths
-    # One step for each of the deaths of a time, which leave the risk set a share at a time.
-    step = np.repeat(np.arange(len(times)), deaths)
-    share = (np.arange(len(step)) - np.repeat(np.cumsum(deaths) - deaths, deaths)) / deaths[step]
+    mean_weight = np.bincount(place, outcome.weight[died]) / deaths.counts
     left = in_risk[step] - share[:, None] * in_ties[step]
     mean = left[:, 1:] / left[:, :1]
     rate = (mean_weight[step] / left[:, 0])[:, None]
@@ -215,16 +214,7 @@ def _cox_scores(outcome: Outcome, design: Floats, coef: Floats, end: float) -> F
     # Those who die count for less and less of their own time.
     back_terms = np.column_stack([share[:, None] * rate, share[:, None] * rate * mean])
     back = np.column_stack([np.bincount(step, column) for column in back_terms.T])[place]
-    own_mean = np.column_stack([np.bincount(step, c) for c in mean.T])[place] / deaths[place, None]
-    scores[died] += centred[died] - own_mean
+    own_mean = np.column_stack([np.bincount(step, c) for c in mean.T]) / deaths.counts[:, None]
+    scores[died] += centred[died] - own_mean[place]
     scores[died] += hazard[died, None] * (centred[died] * back[:, :1] - back[:, 1:])
     return np.asarray(scores)
-
-
-def _sums_from(moment: Floats, values: Floats, times: Floats) -> Floats:
-    """Sums of values over the rows whose moment is at or after each time."""
-    order = np.argsort(moment, kind="stable")
-    tail = np.concatenate(
-        [np.cumsum(values[order][::-1], axis=0)[::-1], np.zeros((1, values.shape[1]))]
-    )
-    return np.asarray(tail[np.searchsorted(moment[order], times, side="left")])
