@@ -3,7 +3,7 @@
     python benchmarks/train_reference_model.py train WORK       # simulate, fit, save
     python benchmarks/train_reference_model.py evaluate WORK    # a fresh study; docs/results.md
 
-WORK holds the simulated studies, standardised images and checkpoints (some 8 GB). Both steps go on
+WORK holds the simulated studies, standardised images and checkpoints (some 20 GB). Both steps go on
 where they were interrupted. Sizes and seeds are below; times on two cores are in docs/results.md.
 """
 
@@ -35,11 +35,11 @@ from mammorisk.simulation.simulate import simulate
 from mammorisk.training.fit import fit
 from mammorisk.training.read_exams import read_exams
 
-TRAIN = {"n": 450_000, "seed": 101, "design": "case-cohort", "subcohort_fraction": 0.02}
-HELD_OUT = {"n": 80_000, "seed": 20_263, "design": "case-cohort", "subcohort_fraction": 0.034}
+TRAIN = {"n": 900_000, "seed": 101, "design": "case-cohort", "subcohort_fraction": 0.02}
+HELD_OUT = {"n": 240_000, "seed": 20_270, "design": "case-cohort", "subcohort_fraction": 0.034}
 #: Encoder and head together; then a new head on the features of the finished encoder.
 ENCODER = {
-    "training__epochs": 5,
+    "training__epochs": 3,
     "training__augment": False,
     "training__head_epochs": 0,
     "training__validation_share": 0.1,
