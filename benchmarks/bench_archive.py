@@ -106,10 +106,9 @@ def main() -> None:
 def manifest_gb() -> float:
     """Memory that a manifest of a million exams takes, with a questionnaire of eight answers."""
     code = (
-        "import resource, sys, numpy as np, pandas as pd, mammorisk as mr, pyarrow.parquet;"
-        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss;"
-        "mr.read_cohort(sys.argv[1]);"
-        "print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e6)"
+        "import sys, pandas, pyarrow.parquet, mammorisk as mr; sys.path.insert(0, sys.argv[2]);"
+        "from bench_mirai import peak_gb; before = peak_gb();"
+        "mr.read_cohort(sys.argv[1]); print(peak_gb() - before)"
     )
     n, rng = 1_000_000, np.random.default_rng(1)
     with TemporaryDirectory() as folder:
@@ -124,7 +123,7 @@ def manifest_gb() -> float:
             women[name] = rng.integers(0, 2, n)
         path = Path(folder) / "manifest.parquet"
         women.to_parquet(path)
-        command = [sys.executable, "-c", code, str(path)]
+        command = [sys.executable, "-c", code, str(path), str(Path(__file__).parent)]
         done = subprocess.run(command, capture_output=True, text=True, check=True)
     return float(done.stdout)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from mammorisk.clinical import load_clinical
+from mammorisk.cores import usable_cores
 from mammorisk.demo_page import write_page
 from mammorisk.errors import OutputError
 from mammorisk.evaluating import evaluate
@@ -80,7 +80,7 @@ def run_demo(
                 design="case-cohort",
                 subcohort_fraction=subcohort,
                 prior_share=0.0,
-                workers=os.cpu_count() or 1,
+                workers=usable_cores(),
                 on_progress=tell,
             )
         cohort = study.cohort

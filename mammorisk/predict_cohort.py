@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from mammorisk.acquisition import Acquisition
 from mammorisk.cohort import Cohort
+from mammorisk.cores import usable_cores
 from mammorisk.default_model import join_flags, score
 from mammorisk.errors import ExamError, MammoriskError
 from mammorisk.image_model import ImageModel
@@ -143,7 +143,7 @@ def _add_from_images(
         )
 
     seen: dict[int, _Seen] = {}
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=usable_cores()) as pool:
         found = pool.map(look, positions)
         shown = _with_progress(found, len(positions), progress)
         for row, result in zip(positions, shown, strict=True):

@@ -18,6 +18,7 @@ RECORDS = {
     "_version",
     "acquisition",
     "cohort",
+    "cores",
     "errors",
     "exam",
     "files",

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
+from mammorisk.cores import usable_cores
 from mammorisk.exam import Exam, View
 from mammorisk.imaging.breast import BreastMask, find_breast
 from mammorisk.imaging.windowing import to_display
@@ -51,5 +51,5 @@ def look_at_exam(exam: Exam) -> dict[str, ViewImage]:
         The pixels of a view cannot be read.
     """
     views = list(exam)
-    with ThreadPoolExecutor(max_workers=min(len(views), os.cpu_count() or 1) or 1) as pool:
+    with ThreadPoolExecutor(max_workers=max(min(len(views), usable_cores()), 1)) as pool:
         return {seen.view.name: seen for seen in pool.map(look_at_view, views)}

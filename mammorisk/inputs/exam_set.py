@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -13,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mammorisk.acquisition import Acquisition
+from mammorisk.cores import usable_cores
 from mammorisk.errors import ExamError, MammoriskError
 from mammorisk.exam import Exam
 from mammorisk.inputs.acquisition_table import acquisition_table
@@ -109,7 +109,7 @@ def load_exams(
         openers = [open_exam] if open_prior is None else [open_exam, open_prior]
         return [_read_one(opener, row, cache) for opener in openers]
 
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=usable_cores()) as pool:
         for i, found in enumerate(_in_order(pool, read, rows)):
             for time, (made, age, error, flag) in enumerate(found):
                 if time == 0:

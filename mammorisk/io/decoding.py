@@ -11,6 +11,7 @@ from functools import cache
 
 import numpy as np
 
+from mammorisk.cores import usable_cores
 from mammorisk.errors import PixelError
 from mammorisk.io import decode_worker
 from mammorisk.io.decode_worker import CODEC_ERRORS, decode, receive, send
@@ -166,7 +167,7 @@ class _Pool:
 
     def give_back(self, decoder: _Decoder) -> None:
         with self._lock:
-            if not decoder.timed_out and len(self._idle) < (os.cpu_count() or 1):
+            if not decoder.timed_out and len(self._idle) < usable_cores():
                 self._idle.append(decoder)
                 return
         decoder.close()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -15,6 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mammorisk.cores import usable_cores
 from mammorisk.errors import ExamError, HorizonError, MammoriskError, ModelError
 from mammorisk.exam import STANDARD_VIEWS, Exam, Intent
 from mammorisk.image_model import ImageModel, Opener, ReadExams
@@ -168,7 +168,7 @@ class MiraiModel(ImageModel):
                 return _Read(error=str(ExamError("not enough memory to read the exam")))
 
         found = []
-        with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+        with ThreadPoolExecutor(max_workers=usable_cores()) as pool:
             for done, one in enumerate(pool.map(read, rows), start=1):
                 found.append(one)
                 if on_exam is not None:

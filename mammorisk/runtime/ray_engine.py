@@ -23,8 +23,9 @@ class _Worker:
     def __init__(self, write: WritePart) -> None:
         import torch
 
-        # Ray gives a worker one core.
+        # Ray gives a worker one core: for the network, and for those who ask usable_cores.
         torch.set_num_threads(1)
+        os.environ["OMP_NUM_THREADS"] = "1"
         self.write = write
 
     def __call__(self, batch: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk._version import __version__
+from mammorisk.cores import usable_cores
 from mammorisk.errors import MammoriskError, TrainingError
 from mammorisk.exam import STANDARD_VIEWS, Exam
 from mammorisk.files import write_whole
@@ -93,7 +93,7 @@ def read_mirai_views(
 
     folder.mkdir(parents=True, exist_ok=True)
     found = []
-    with ThreadPoolExecutor(max_workers=os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(max_workers=usable_cores()) as pool:
         for done, one in enumerate(pool.map(keep, range(len(cohort))), start=1):
             found.append(one)
             if on_exam is not None:
