@@ -67,8 +67,9 @@ class HybridModel(ImageModel):
     recalibration : dict of int to Recalibration
         By horizon in years.
     recalibrates_baseline : bool
-        Whether it applies to women for whom the model contributes nothing too: after
-        :meth:`recalibrate`, not after a fit, which leaves the published baseline as it is.
+        Whether it applies to everybody: after :meth:`recalibrate`. After a fit it applies where
+        the images were used (by a model without images: where anything is known), and leaves the
+        published baseline as it is.
     training : dict
         What it was fitted on: numbers of women, cancers, exams; sites and vendors; losses; seeds.
     backend : str
@@ -279,9 +280,8 @@ class HybridModel(ImageModel):
             if inputs.anchor is not None:
                 # Summed in double precision: without contributions this is the anchor, exactly.
                 total = np.sum([value.double().numpy() for value in parts.values()], axis=0)
-                seen, answered = batch.mask.any(dim=1).numpy(), batch.answered.numpy()
-                density = np.where(seen, 0.0, inputs.anchor.density)
-                published = np.where(answered, inputs.anchor.questionnaire, 0.0)
+                density = np.where(batch.mask.any(dim=1).numpy(), 0.0, inputs.anchor.density)
+                published = np.where(batch.answered.numpy(), inputs.anchor.questionnaire, 0.0)
                 factor = np.exp(density + published + total)
                 risk_array = -np.expm1(-inputs.anchor.cumulative_hazard * factor[:, None])
                 # Where nothing contributes, the published risk to the last digit.
@@ -289,7 +289,11 @@ class HybridModel(ImageModel):
             else:
                 risk_array = risk.numpy()
         values = {name: value.double().numpy() for name, value in parts.items()}
+        seen = batch.mask.any(dim=1).numpy()
         learned = np.any([value != 0 for value in values.values()], axis=0)
+        if self.encoder is not None:
+            # What a fit finds on exams holds for exams, not for questionnaires alone.
+            learned = learned & seen
         learned = learned | self.recalibrates_baseline | (inputs.anchor is None)
         return _State(
             risk=risk_array,
@@ -298,7 +302,7 @@ class HybridModel(ImageModel):
                 self, values, density, published, risk_array, learned
             ),
             learned=learned,
-            seen=batch.mask.any(dim=1).numpy(),
+            seen=seen,
             outside=np.zeros(len(inputs), dtype=bool)
             if trusted is None or exams is None
             else exams.present.any(axis=1) & ~trusted,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ import pandas as pd
 import pytest
 
 import mammorisk as mr
+from mammorisk.calibration import Recalibration
 from mammorisk.clinical import load_clinical
 from mammorisk.cohort import Cohort
 from mammorisk.errors import HorizonError, ModelError, OutputError
@@ -177,6 +179,19 @@ def test_horizons(model: HybridModel) -> None:
     assert model.score(women, (2, 7)).risk[7].isna().all()
     with pytest.raises(HorizonError, match="1 to 5"):
         model.score(women, (10,))
+
+
+def test_calibration_of_a_fit_is_for_exams(model: HybridModel, exam: Exam) -> None:
+    shifted = replace(
+        model, recalibration={5: Recalibration(method="intercept", parameters=(-0.5, 1.0))}
+    )
+    seen = mr.predict(exam, WOMAN, model=shifted)
+    assert seen.contributions["calibration"] == pytest.approx(-0.5)
+    blind = mr.predict(WOMAN, model=shifted)
+    assert blind.contributions["questionnaire"] != 0
+    assert blind.contributions["calibration"] == 0
+    local = replace(shifted, recalibrates_baseline=True)
+    assert mr.predict(WOMAN, model=local).contributions["calibration"] == pytest.approx(-0.5)
 
 
 def test_recalibration_meets_the_cohort(model: HybridModel) -> None:
