@@ -47,7 +47,7 @@ MAY_IMPORT = {
     "evaluation": {"errors", "files", "outcome", "evaluation"},
     "policy": {"errors", "outcome", "policy"},
     "mirai": RECORDS | {"imaging", "networks", "runtime", "mirai"},
-    "runtime": {"errors", "runtime"},
+    "runtime": {"cores", "errors", "runtime"},
     "simulation": RECORDS | {"io", "clinical", "simulation"},
 }
 WITHOUT_TORCH = {"records", "io", "imaging", "clinical", "evaluation", "policy", "simulation"}

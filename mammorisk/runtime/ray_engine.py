@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from mammorisk.cores import usable_cores
 from mammorisk.errors import BackendError
 
 #: Writes the rows of one part to its file, unless it is there; carried to the workers.
@@ -71,7 +72,7 @@ def run_on_ray(
 
     begun = not ray.is_initialized()
     if begun:
-        own: dict[str, Any] = {} if address else {"num_cpus": workers or os.cpu_count() or 1}
+        own: dict[str, Any] = {} if address else {"num_cpus": workers or usable_cores()}
         ray.init(
             address=address,
             include_dashboard=False,
