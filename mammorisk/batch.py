@@ -37,6 +37,8 @@ EXAMS_PER_PART_WITH_IMAGES = 32
 EXAMS_PER_PART_WITHOUT_IMAGES = 100_000
 #: Says what run a folder of parts is of; readers of data sets pass over names that begin so.
 _RUN = "_run.json"
+#: Name of the mark in it, and in the metadata of a Parquet file.
+_MARK = "mammorisk_run"
 _ROWS_DIGESTED = 50_000
 #: Exams without a risk that a summary names.
 _FAILURES_NAMED = 20
@@ -87,7 +89,8 @@ def predict_to_file(
     cohort : Cohort
     out : path
         One file that ends in ``.parquet`` or ``.csv``, or, without an ending, a folder of Parquet
-        files (a partitioned data set). Appears whole when all is done.
+        files (a partitioned data set). Appears whole when all is done. Where the same call has
+        finished before, nothing is done again; a CSV keeps no mark of its run, and is refused.
     model, horizons
         As in :func:`mammorisk.predict`.
     engine : {"local", "ray"}
@@ -128,7 +131,7 @@ def predict_to_file(
         shutil.rmtree(parts, ignore_errors=True)
         shutil.rmtree(done, ignore_errors=True)
         return summary(out)
-    if out.exists() and not (out / _RUN).is_file():
+    if out.exists() and _run_of(out) is None:
         raise OutputError(
             "the output exists", where=out.name, remedy="Remove it or choose another name."
         )
@@ -142,7 +145,7 @@ def predict_to_file(
         )
     fingerprint = _fingerprint(cohort, chosen, wanted, exams_per_part)
     if out.exists():
-        # A folder keeps its mark: the same call finds the work done.
+        # Parquet keeps the mark of its run: the same call finds the work done.
         _check_run(out, fingerprint)
         return summary(out)
     try:
@@ -153,6 +156,9 @@ def predict_to_file(
         for stale in parts.glob("*.new"):
             stale.unlink()
         _check_run(parts, fingerprint)
+        if _run_of(parts) is None:
+            mark = json.dumps({_MARK: fingerprint})
+            write_whole(parts / _RUN, lambda path: path.write_text(mark, encoding="utf-8"))
         every = _parts(parts, len(cohort), exams_per_part)
         missing = [(file, rows) for file, rows in every if not file.exists()]
         tell = _counter(len(cohort), sum(len(rows) for _, rows in missing), on_part)
@@ -304,12 +310,13 @@ def _finish(files: list[Path], out: Path, parts: Path, done: Path) -> None:
             stale.unlink()
         os.replace(parts, out)
         return
-    write_whole(out, lambda path: _join(files, path, out.suffix))
+    run = _run_of(parts) or ""
+    write_whole(out, lambda path: _join(files, path, out.suffix, run))
     os.replace(parts, done)
     shutil.rmtree(done)
 
 
-def _join(files: list[Path], path: Path, suffix: str) -> None:
+def _join(files: list[Path], path: Path, suffix: str, run: str) -> None:
     """One part in memory at a time."""
     import pandas as pd
     import pyarrow.parquet as pq
@@ -318,9 +325,11 @@ def _join(files: list[Path], path: Path, suffix: str) -> None:
         for i, file in enumerate(files):
             pd.read_parquet(file).to_csv(path, index=False, mode="a" if i else "w", header=not i)
         return
-    with pq.ParquetWriter(path, pq.read_schema(files[0])) as writer:
+    schema = pq.read_schema(files[0])
+    schema = schema.with_metadata({**(schema.metadata or {}), _MARK.encode(): run.encode()})
+    with pq.ParquetWriter(path, schema) as writer:
         for file in files:
-            writer.write_table(pq.read_table(file))
+            writer.write_table(pq.read_table(file).replace_schema_metadata(schema.metadata))
 
 
 def _fingerprint(
@@ -348,19 +357,31 @@ def _saved_digest(model: ImageModel) -> list[str]:
         return [content_digest(file) for file in sorted(saved.iterdir())]
 
 
-def _check_run(parts: Path, fingerprint: str) -> None:
+def _run_of(result: Path) -> str | None:
+    """Mark of the run that a folder or a Parquet file is of; None where it has none."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if result.is_dir():
+        note = result / _RUN
+        return json.loads(note.read_text(encoding="utf-8")).get(_MARK) if note.exists() else None
+    if result.suffix != ".parquet":
+        return None
+    try:
+        told = (pq.read_schema(result).metadata or {}).get(_MARK.encode())
+    except (pa.ArrowInvalid, OSError):
+        return None
+    return None if told is None else told.decode()
+
+
+def _check_run(result: Path, fingerprint: str) -> None:
     """Parts of another run must never be mixed in."""
-    note = parts / _RUN
-    if note.exists():
-        if json.loads(note.read_text(encoding="utf-8")).get("fingerprint") != fingerprint:
-            raise OutputError(
-                "a run of another cohort, model, backend or version lies here",
-                where=parts.name,
-                remedy="Remove that folder, or choose another output.",
-            )
-        return
-    text = json.dumps({"fingerprint": fingerprint})
-    write_whole(note, lambda path: path.write_text(text, encoding="utf-8"))
+    if _run_of(result) not in (None, fingerprint):
+        raise OutputError(
+            "a run of another cohort, model, backend or version lies here",
+            where=result.name,
+            remedy="Remove it, or choose another output.",
+        )
 
 
 def _write_table(file: Path, table: pd.DataFrame) -> None:
