@@ -8,6 +8,7 @@ from statistics import NormalDist
 
 import numpy as np
 
+from mammorisk.cores import over_cores
 from mammorisk.exam import Exam, ImageKind, Intent
 from mammorisk.imaging.dense_tissue import DenseTissue, find_dense_tissue
 from mammorisk.imaging.look import ViewImage, look_at_exam
@@ -79,15 +80,14 @@ def measure_density(exam: Exam, images: Mapping[str, ViewImage] | None = None) -
     seen = images if images is not None else look_at_exam(exam)
     flags: list[str] = []
     tissue: dict[str, DenseTissue] = {}
-    for name, view_image in seen.items():
-        found = None
+    for (name, view_image), found in zip(
+        seen.items(), over_cores(_dense_tissue, seen.values()), strict=True
+    ):
         if view_image.view.implant:
             flags.append(f"{name}: breast implant, density not measured")
+        elif found is None:
+            flags.append(f"{name}: not enough breast to measure density")
         else:
-            found = find_dense_tissue(view_image.image, view_image.mask)
-            if found is None:
-                flags.append(f"{name}: not enough breast to measure density")
-        if found is not None:
             tissue[name] = found
             flags.extend(_doubts(name, view_image))
     percent = {name: found.area_percent for name, found in tissue.items()}
@@ -104,6 +104,10 @@ def measure_density(exam: Exam, images: Mapping[str, ViewImage] | None = None) -
         tissue=tissue,
         flags=tuple(flags),
     )
+
+
+def _dense_tissue(seen: ViewImage) -> DenseTissue | None:
+    return None if seen.view.implant else find_dense_tissue(seen.image, seen.mask)
 
 
 def category_probabilities(percent_density: float) -> dict[str, float]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from mammorisk.cores import usable_cores
+from mammorisk.cores import over_cores
 from mammorisk.exam import Exam, View
 from mammorisk.imaging.breast import BreastMask, find_breast
 from mammorisk.imaging.windowing import to_display
@@ -50,6 +49,4 @@ def look_at_exam(exam: Exam) -> dict[str, ViewImage]:
     PixelError, TooLarge, UnsupportedSyntax
         The pixels of a view cannot be read.
     """
-    views = list(exam)
-    with ThreadPoolExecutor(max_workers=max(min(len(views), usable_cores()), 1)) as pool:
-        return {seen.view.name: seen for seen in pool.map(look_at_view, views)}
+    return {seen.view.name: seen for seen in over_cores(look_at_view, exam)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mammorisk.cores import over_cores
 from mammorisk.exam import Exam, ImageKind, Intent
 from mammorisk.imaging.look import ViewImage, look_at_exam
 
@@ -60,8 +61,8 @@ def check_exam(exam: Exam, images: Mapping[str, ViewImage] | None = None) -> lis
     found = [
         Finding(code="missing-view", view=None, message=f"no {name} view") for name in exam.missing
     ]
-    for view_image in seen.values():
-        found.extend(check_view(view_image))
+    for findings in over_cores(check_view, seen.values()):
+        found.extend(findings)
     found.extend(_sizes(seen))
     return found
 

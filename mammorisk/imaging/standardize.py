@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
-from mammorisk.cores import usable_cores
+from mammorisk.cores import over_cores
 from mammorisk.exam import Exam, View
 from mammorisk.imaging.look import ViewImage, look_at_view
 
@@ -103,9 +102,8 @@ def standardize_exam(
 ) -> dict[str, StandardView]:
     """Standardise every view of an exam, on as many threads as there are cores."""
     views = list(exam)
-    with ThreadPoolExecutor(max_workers=max(min(len(views), usable_cores()), 1)) as pool:
-        done = pool.map(lambda v: standardize(v, spacing_mm=spacing_mm, shape=shape), views)
-        return {view.name: result for view, result in zip(views, done, strict=True)}
+    done = over_cores(lambda v: standardize(v, spacing_mm=spacing_mm, shape=shape), views)
+    return {view.name: result for view, result in zip(views, done, strict=True)}
 
 
 def _box(breast: np.ndarray) -> tuple[int, int, int, int]:

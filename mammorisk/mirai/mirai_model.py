@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mammorisk.cores import usable_cores
+from mammorisk.cores import over_cores, usable_cores
 from mammorisk.errors import ExamError, HorizonError, MammoriskError, ModelError
 from mammorisk.exam import STANDARD_VIEWS, Exam, Intent
 from mammorisk.image_model import ImageModel, Opener, ReadExams
@@ -305,7 +305,7 @@ def read_views(exam: Exam, shape: tuple[int, int] = (ROWS, COLUMNS)) -> Views:
         A standard view is missing.
     """
     check_views(exam)
-    return [standardise(mirai_counts(exam[name]), shape) for name in STANDARD_VIEWS]
+    return over_cores(lambda name: standardise(mirai_counts(exam[name]), shape), STANDARD_VIEWS)
 
 
 def check_views(exam: Exam) -> None:
