@@ -90,7 +90,10 @@ class Cohort:
         exams = self.exams.iloc[places].reset_index(drop=True)
         views = self.views
         if views is not None:
-            views = views[views["exam_id"].isin(exams["exam_id"])].reset_index(drop=True)
+            # An exam is told by both keys: sites may number exams from 1 for each woman.
+            keys = list(KEYS)
+            kept = views.set_index(keys).index.isin(exams.set_index(keys).index)
+            views = views[kept].reset_index(drop=True)
         return Cohort(
             exams=exams,
             errors=self.errors.iloc[places].reset_index(drop=True),

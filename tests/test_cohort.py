@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -39,3 +41,12 @@ def test_each_exam_keeps_its_images(cohort: Cohort) -> None:
 def test_rows_that_are_not_there(cohort: Cohort, rows: list[object]) -> None:
     with pytest.raises(CohortError):
         cohort.select(rows)  # type: ignore[arg-type]
+
+
+def test_views_are_those_of_the_woman(tmp_path: Path) -> None:
+    lines = ["patient_id,exam_id,age,laterality,view,file_path"]
+    lines += [f"{who},1,50,L,CC,{who}.dcm" for who in ("a", "b")]
+    (tmp_path / "m.csv").write_text("\n".join(lines))
+    views = mr.read_cohort(tmp_path / "m.csv").select([1]).views
+    assert views is not None
+    assert views["file_path"].tolist() == ["b.dcm"]
