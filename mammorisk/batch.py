@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Literal
 from mammorisk._version import __version__
 from mammorisk.cohort import Cohort
 from mammorisk.default_model import default_name
-from mammorisk.errors import OutputError
+from mammorisk.errors import CohortError, OutputError
 from mammorisk.files import content_digest, write_whole
 from mammorisk.image_model import ImageModel
 from mammorisk.model import load_model
@@ -111,6 +111,8 @@ def predict_to_file(
 
     Raises
     ------
+    CohortError
+        The cohort has no exams.
     OutputError
         The file exists, cannot be written, or a started run was of another cohort, model or
         version.
@@ -118,6 +120,8 @@ def predict_to_file(
         Ray is not installed, or a worker failed for good.
     """
     out = Path(out)
+    if not len(cohort):
+        raise CohortError("the cohort has no exams", remedy="Select some, or look at its manifest.")
     if out.suffix not in (".parquet", ".csv", ""):
         raise OutputError(
             "results are written as .parquet, as .csv or, without an ending, as a folder",

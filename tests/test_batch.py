@@ -16,7 +16,7 @@ import torch
 
 import mammorisk as mr
 from mammorisk import batch
-from mammorisk.errors import OutputError
+from mammorisk.errors import CohortError, OutputError
 
 
 @pytest.fixture
@@ -163,6 +163,11 @@ def test_a_finished_file_is_known_again(manifest: Path, tmp_path: Path) -> None:
     pd.DataFrame({"a": [1]}).to_parquet(out)
     with pytest.raises(OutputError, match="the output exists"):
         mr.predict_to_file(cohort, out, model="bcrat")
+
+
+def test_an_empty_cohort_is_refused(manifest: Path, tmp_path: Path) -> None:
+    with pytest.raises(CohortError, match="no exams"):
+        mr.predict_to_file(mr.read_cohort(manifest).select([]), tmp_path / "r.parquet")
 
 
 def test_killed_after_the_file_appeared(manifest: Path, tmp_path: Path) -> None:

@@ -47,8 +47,7 @@ def read_cohort(
         ``manifest.parquet`` or ``manifest.csv``. Either one row per exam: ``patient_id``,
         ``exam_id``, and any of ``path`` (folder of the exam), Questionnaire fields, ``time``,
         ``event``, ``entry``, ``weight``, ``split``; or one row per view: also ``laterality``,
-        ``view`` and ``file_path``. Other
-        columns are kept.
+        ``view`` and ``file_path``. Other columns are kept.
     root : path, optional
         Folder or URL that every image path is relative to and must lie under; default the
         manifest's. Paths may be those of zips, one an exam.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,7 @@ from mammorisk.exam import STANDARD_VIEWS, Exam
 from mammorisk.files import write_whole
 from mammorisk.imaging.mirai_pixels import aligned_counts, mirai_counts, normalise
 from mammorisk.mirai.mirai_model import check_views
+from mammorisk.training.read_exams import check_readable
 
 if TYPE_CHECKING:
     from mammorisk.cohort import Cohort
@@ -99,18 +100,8 @@ def read_mirai_views(
             if on_exam is not None:
                 on_exam(done, len(cohort))
     files, errors, devices = (list(part) for part in zip(*found, strict=True))
-    _check_share(errors, unreadable_share)
+    check_readable(cohort, errors, unreadable_share)
     return MiraiViews(files=files, errors=errors, devices=devices)
-
-
-def _check_share(errors: Sequence[str], most: float) -> None:
-    bad = [row for row, error in enumerate(errors) if error]
-    if len(bad) > most * len(errors):
-        raise TrainingError(
-            f"{len(bad)} of {len(errors)} exams cannot be read, among them rows {bad[:5]} "
-            f"({errors[bad[0]]})",
-            remedy="Repair or leave out these rows, or raise training.unreadable_share.",
-        )
 
 
 def _key(exam: Exam, row: int, cohort: Cohort, shape: tuple[int, int]) -> str:

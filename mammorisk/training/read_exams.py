@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,16 +39,26 @@ def read_exams(
         exams = load_exams(
             range(len(cohort)), cohort.open_exam, keep, open_prior=prior, on_exam=tell
         )
-    unread = [i for i, error in enumerate(exams.errors) if error]
-    if len(unread) > recipe.training.unreadable_share * len(exams):
+    check_readable(cohort, exams.errors, recipe.training.unreadable_share)
+    return exams
+
+
+def check_readable(cohort: Cohort, errors: Sequence[str], most: float) -> None:
+    """Refuse a cohort of which more than a share cannot be read; errors by row, empty where read.
+
+    Raises
+    ------
+    TrainingError
+    """
+    unread = [row for row, error in enumerate(errors) if error]
+    if len(unread) > most * len(errors):
         names = cohort.exams["exam_id"].astype(str).iloc[unread[:5]].tolist()
         raise TrainingError(
-            f"{len(unread)} of {len(exams)} exams cannot be read, among them rows {unread[:5]} "
-            f"({exams.errors[unread[0]]})",
+            f"{len(unread)} of {len(errors)} exams cannot be read, among them rows {unread[:5]} "
+            f"({errors[unread[0]]})",
             where=", ".join(names),
             remedy="Repair or leave out these rows, or raise training.unreadable_share.",
         )
-    return exams
 
 
 class ReadingBar:
