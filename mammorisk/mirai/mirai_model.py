@@ -28,6 +28,7 @@ from mammorisk.networks.mirai import (
     MiraiEncoder,
     MiraiTransformer,
 )
+from mammorisk.networks.mirai_merged import MergedEncoder
 from mammorisk.risk_model import DEFAULT_HORIZONS, Horizon, ModelCard, Scores
 from mammorisk.runtime.backend import Runner, choose_backend
 
@@ -133,7 +134,8 @@ class MiraiModel(ImageModel):
 
     @cached_property
     def _runner(self) -> Runner:
-        return Runner(self.encoder, choose_backend(self.backend, self.encoder, may_reduce=True))
+        backend = choose_backend(self.backend, self.encoder, may_reduce=True)
+        return Runner(MergedEncoder(self.encoder), backend)
 
     def features(self, views: Views) -> Features:
         """Features of the four standard views, shape (4, 512).
