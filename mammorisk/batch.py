@@ -11,6 +11,7 @@ import glob
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -119,6 +120,13 @@ def predict_to_file(
     BackendError
         Ray is not installed, or a worker failed for good.
     """
+    # A path has lost one of the slashes already.
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(out)):
+        raise OutputError(
+            "results are written to a local or mounted folder, not to a URL",
+            where=str(out).rpartition("/")[2],
+            remedy="Write them here, and copy them when they are whole.",
+        )
     out = Path(out)
     if not len(cohort):
         raise CohortError("the cohort has no exams", remedy="Select some, or look at its manifest.")

@@ -170,6 +170,16 @@ def test_an_empty_cohort_is_refused(manifest: Path, tmp_path: Path) -> None:
         mr.predict_to_file(mr.read_cohort(manifest).select([]), tmp_path / "r.parquet")
 
 
+@pytest.mark.parametrize("out", ["s3://bucket/risks.parquet", Path("gs://bucket/risks")])
+def test_a_url_is_no_output(
+    manifest: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, out: str | Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(OutputError, match="not to a URL"):
+        mr.predict_to_file(mr.read_cohort(manifest), out)
+    assert list(tmp_path.iterdir()) == [manifest]
+
+
 def test_killed_after_the_file_appeared(manifest: Path, tmp_path: Path) -> None:
     cohort = mr.read_cohort(manifest)
     out = tmp_path / "r.parquet"

@@ -109,7 +109,12 @@ def _files(source: Path, folder: Path) -> list[Path]:
 def _unpack(source: Path, folder: Path) -> list[Path]:
     found = []
     with zipfile.ZipFile(source) as archive:
-        members = [info for info in archive.infolist() if info.filename.endswith(".p")]
+        # Names that begin with "._" are what macOS adds to an archive.
+        members = [
+            info
+            for info in archive.infolist()
+            if info.filename.endswith(".p") and PurePosixPath(info.filename).name[:2] != "._"
+        ]
         if sum(info.file_size for info in members) > _MOST_BYTES:
             raise ModelError("the archive unpacks to too much", where=source.name)
         for i, info in enumerate(members):

@@ -218,7 +218,6 @@ class _Storages:
 
     def __init__(self) -> None:
         self.by_key: dict[str, _Storage] = {}
-        self.views: dict[str, tuple[str, int, int]] = {}
 
     def get(self, told: tuple[Any, ...]) -> _Storage:
         kind, key, _, count = told[:4]

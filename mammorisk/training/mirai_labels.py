@@ -80,14 +80,15 @@ def risk_factor_loss(
 ) -> Tensor:
     """Mean over factors of the cross-entropy of what is known; 0 where nothing is.
 
-    Unlike the reference, an unknown yes-or-no factor counts as unknown and not as a no.
+    Unlike the reference, an unknown yes-or-no factor counts as unknown and not as a no. A factor
+    of several numbers that she has none of (all 0) is none of the classes, and teaches nothing.
     """
     parts, start = [], 0
     for i, (key, logit) in enumerate(heads.logits(features).items()):
         size = RISK_FACTORS[key]
         truth = values[:, start : start + size]
         start += size
-        rows = is_known[:, i]
+        rows = is_known[:, i] if size == 1 else is_known[:, i] & (truth > 0).any(dim=1)
         if not rows.any():
             continue
         if size == 1:

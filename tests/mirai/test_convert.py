@@ -118,6 +118,7 @@ def test_an_archive(tmp_path: Path, plain: MiraiModel) -> None:
     with zipfile.ZipFile(tmp_path / "snapshots.zip", "w") as archive:
         for file in source.iterdir():
             archive.write(file, f"calibrators/{file.name}" if "cal" in file.name else file.name)
+            archive.writestr(f"__MACOSX/._{file.name}", b"\0\5\x16\7")
     made = _load(convert_snapshots(tmp_path / "snapshots.zip", tmp_path / "mirai"))
     np.testing.assert_array_equal(_logits(made), _logits(plain))
 

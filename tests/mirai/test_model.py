@@ -19,6 +19,7 @@ from mammorisk.imaging.mirai_pixels import COLUMNS, ROWS, mirai_counts, resize, 
 from mammorisk.mirai.mirai_model import PUBLISHED_CALIBRATION, MiraiModel
 from mammorisk.mirai.risk_factors import risk_factors
 from mammorisk.networks.mirai import RISK_FACTORS, MiraiEncoder, MiraiSettings, MiraiTransformer
+from mammorisk.questionnaire_table import check_frame
 from tests import factories as f
 from tests.mirai.standins import filled
 
@@ -138,6 +139,76 @@ def test_risk_factors() -> None:
     assert found["brca"] == [0, 0, 1, 0]
     assert found["hrt_type"] == [1, 0, 0]
     assert "race" not in factors(age=50, race_ethnicity="unknown")
+
+
+def test_relatives() -> None:
+    assert factors(age=50, onset_mother=[61])["mom_bc_cancer_history"] == [1]
+    assert factors(age=50, onset_mother=[61])["binary_family_history"] == [1]
+    known = factors(
+        age=50,
+        onset_maternal_aunts=[],
+        onset_paternal_aunts=[44, 70],
+        onset_maternal_grandmother=[80],
+        onset_paternal_grandmother=[],
+        onset_full_sisters=[],
+    )
+    assert {key: value[0] for key, value in known.items() if "cancer_history" in key} == {
+        "m_aunt_bc_cancer_history": 0,
+        "p_aunt_bc_cancer_history": 1,
+        "m_grandmother_bc_cancer_history": 1,
+        "p_grantmother_bc_cancer_history": 0,
+        "sister_bc_cancer_history": 0,
+    }
+    assert known["binary_family_history"] == [1]
+    none = factors(age=50, first_degree_relatives=0)
+    assert none["mom_bc_cancer_history"] == none["sister_bc_cancer_history"] == [0]
+    assert "m_aunt_bc_cancer_history" not in none
+    # Which of them is affected is not said.
+    assert set(factors(age=50, first_degree_relatives=1)) == {"age", "binary_family_history"}
+    # A sister may be.
+    assert "binary_family_history" not in factors(age=50, onset_mother=[])
+
+
+def test_what_follows_from_a_no() -> None:
+    assert factors(age=50, parity=0)["first_pregnancy_age"] == [0] * 6
+    assert factors(age=50, menopausal_status="pre")["menopause_age"] == [0] * 5
+    assert factors(age=50, ovarian_cancer=False)["ovarian_cancer_age"] == [0] * 6
+    assert "ovarian_cancer_age" not in factors(age=50, ovarian_cancer=True)
+    never = factors(age=50, hrt_use="never")
+    assert (never["hrt_type"], never["hrt_duration"]) == ([0] * 3, [0] * 5)
+    assert never["hrt_years_ago_stopped"] == [0] * 5
+    current = factors(age=50, hrt_use="current")
+    assert (current["hrt_type"], current["hrt_years_ago_stopped"]) == ([0, 0, 1], [0] * 5)
+    assert "hrt_duration" not in current
+    assert set(factors(age=50, biopsies=0)) == {
+        "age",
+        "binary_biopsy_benign",
+        "binary_biopsy_LCIS",
+        "binary_biopsy_atypical_hyperplasia",
+    }
+    assert factors(age=50, biopsies=1, atypical_hyperplasia=True)[
+        "binary_biopsy_atypical_hyperplasia"
+    ] == [1]
+    assert factors(age=50, benign_breast_disease=False)["binary_biopsy_benign"] == [0]
+    assert factors(age=52, age_menopause=51)["menopausal_status"] == [0, 0, 1, 0]
+
+
+def test_checked_and_raw_tables_say_the_same() -> None:
+    raw = pd.DataFrame(
+        {
+            "age": [50, 61],
+            "lcis": [False, None],
+            "onset_mother": ["61", ""],
+            "onset_full_sisters": [(), None],
+            "breast_density": ["b", pd.NA],
+            "biopsies": [None, 0],
+            "benign_breast_disease": [False, True],
+        }
+    )
+    checked, problems = check_frame(raw)
+    assert (problems == "").all()
+    for one, other in zip(risk_factors(raw), risk_factors(checked), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def view_of(stored: np.ndarray, *, maker: str = "hologic", **options: Any) -> View:

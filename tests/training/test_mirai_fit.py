@@ -100,6 +100,7 @@ def test_the_risk_factor_loss_leaves_out_what_is_unknown() -> None:
     encoder = MiraiEncoder()
     features = torch.randn(3, 512)
     values, known = torch.zeros(3, 100), torch.zeros(3, len(RISK_FACTORS), dtype=torch.bool)
+    encoder.requires_grad_(False)
     assert float(risk_factor_loss(encoder.pool, features, values, known)) == 0
     values[1, 2] = 1  # density c
     known[1, 0] = True
@@ -107,6 +108,10 @@ def test_the_risk_factor_loss_leaves_out_what_is_unknown() -> None:
     expected = -logit[1].log_softmax(dim=0)[2]
     found = risk_factor_loss(encoder.pool, features, values, known)
     assert float(found) == pytest.approx(float(expected), rel=1e-6)
+    # Known to have none of it: none of the classes.
+    known[0, 0] = True
+    again = risk_factor_loss(encoder.pool, features, values, known)
+    assert float(again) == pytest.approx(float(expected), rel=1e-6)
 
 
 def test_the_trunk_is_that_of_torchvision() -> None:
