@@ -28,8 +28,9 @@ from mammorisk.networks.mirai import (
     MiraiSettings,
     MiraiTransformer,
 )
+from mammorisk.networks.mirai_merged import MergedEncoder
 from mammorisk.recipe import MiraiOptions, Recipe
-from mammorisk.runtime.torch_encoder import torch_encoder
+from mammorisk.runtime.backend import Runner, choose_backend
 from mammorisk.training.mirai_labels import MiraiLabels, mirai_labels
 from mammorisk.training.mirai_modules import VIEWS, EncoderPhase, TransformerPhase
 from mammorisk.training.mirai_views import MiraiViews, read_mirai_views
@@ -220,29 +221,52 @@ def _fit_encoder(
         (part[:, None] * VIEWS + np.arange(VIEWS)).ravel() for part in (train, validation)
     )
     kept = labels.usable
-    rows, held = rows[kept[rows]], held[kept[held]]
-    balance = labels.balance.double().numpy()[rows]
-    sampler = EpochSampler(rows, options.encoder_batch_size, recipe.seed, balance / balance.sum())
     phase = EncoderPhase(
         encoder, views, labels=labels, learning_rate=options.encoder_learning_rate, **common
     )
-    run_stage(
+    _run_phase(
         phase,
-        sampler,
-        held,
+        rows[kept[rows]],
+        held[kept[held]],
+        recipe,
+        work / "encoder",
         epochs=options.encoder_epochs,
-        options=recipe.training.model_copy(update={"batch_size": options.encoder_batch_size}),
-        folder=work / "encoder",
-        **stage,
+        batch_size=options.encoder_batch_size,
+        stage=stage,
     )
     return phase.encoder
+
+
+def _run_phase(
+    phase: EncoderPhase | TransformerPhase,
+    rows: Rows,
+    held: Rows,
+    recipe: Recipe,
+    folder: Path,
+    *,
+    epochs: int,
+    batch_size: int,
+    stage: dict[str, Any],
+) -> None:
+    """Run a phase on mini-batches that hold as many with as without cancer."""
+    balance = phase.labels.balance.double().numpy()[rows]
+    run_stage(
+        phase,
+        EpochSampler(rows, batch_size, recipe.seed, balance / balance.sum()),
+        held,
+        epochs=epochs,
+        options=recipe.training.model_copy(update={"batch_size": batch_size}),
+        folder=folder,
+        **stage,
+    )
 
 
 def _kept_features(file: Path, encoder: MiraiEncoder, views: MiraiViews) -> Tensor:
     """Features of every view, shape (n, 4, 512), made once; 0 for an exam that was not read."""
     if file.is_file():
         return load_file(file)["features"]
-    run = torch_encoder(encoder)
+    # Whatever runs predictions fastest, in full precision.
+    run = Runner(MergedEncoder(encoder), choose_backend("auto", encoder, may_reduce=False))
     out = torch.zeros(len(views.files), VIEWS, ENCODER_WIDTH)
     for row in np.flatnonzero(views.usable):
         for view in range(VIEWS):
@@ -287,18 +311,15 @@ def _fit_transformer(
         learning_rate=options.transformer_learning_rate,
         **common,
     )
-    balance = labels.balance.double().numpy()[train]
-    sampler = EpochSampler(
-        train, options.transformer_batch_size, recipe.seed, balance / balance.sum()
-    )
-    run_stage(
+    _run_phase(
         phase,
-        sampler,
+        train,
         validation,
+        recipe,
+        work / "transformer",
         epochs=options.transformer_epochs,
-        options=recipe.training.model_copy(update={"batch_size": options.transformer_batch_size}),
-        folder=work / "transformer",
-        **stage,
+        batch_size=options.transformer_batch_size,
+        stage=stage,
     )
     return phase.transformer
 
