@@ -14,12 +14,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 import numpy as np
+import torch
+from torch import nn
 
 from mammorisk.errors import ModelError, OutputError
 from mammorisk.mirai.mirai_model import MiraiModel
 from mammorisk.networks.mirai import (
     RISK_FACTORS,
-    UNUSED,
     MiraiEncoder,
     MiraiSettings,
     MiraiTransformer,
@@ -30,6 +31,9 @@ from mammorisk.networks.mirai import (
 MEMORY_BYTES, SECONDS = 6 * 2**30, 300
 #: Largest archive, and what its members may unpack to.
 _MOST_BYTES = 4 * 2**30
+#: Parts of the encoder that prediction does not use, and what training left in the transformer.
+_HEADS = ("pool.", "fc.", "prob_of_failure_layer.", "birads_fc.", "region_fc.")
+_LEFT_OVER = ("kept_images_vec", "pred_masked_img_fc.", "fc.", "birads_fc.")
 _ENCODER, _TRANSFORMER = ".custom_resnet.CustomResnet", ".hiddens_transfomer.AllImageTransformer"
 
 
@@ -196,8 +200,15 @@ def _write(
     settings = _settings(*parts["transformer"][:2])
     encoder, transformer = MiraiEncoder(), MiraiTransformer(settings)
     first = {k.removeprefix("_model."): v for k, v in parts["encoder"][0].items()}
-    _fill(encoder, first, "encoder")
-    _fill(transformer, parts["transformer"][0], "transformer")
+    # Prediction needs the trunk alone.
+    _fill(encoder, first, "encoder", optional=_HEADS, unused=_HEADS)
+    _fill(
+        transformer,
+        parts["transformer"][0],
+        "transformer",
+        optional=("mask_embedding.", "prob_of_failure_layer.upper_triagular_mask"),
+        unused=_LEFT_OVER,
+    )
     calibration = None
     if "calibrator" in parts:
         calibration = parts["calibrator"][1]["years"]
@@ -215,6 +226,11 @@ def _write(
 def _settings(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> MiraiSettings:
     """Sizes from the weights, checked against what the training run says."""
     told = facts["arguments"]
+    if told.get("make_probs_indep"):
+        raise ModelError(
+            "the snapshot predicts each year apart, which is not read here",
+            remedy="Convert the published snapshot.",
+        )
     if told.get("pred_both_sides") or any("prob_of_failure_layer_l" in key for key in arrays):
         raise ModelError(
             "the snapshot predicts each side apart, which is not read here",
@@ -224,6 +240,11 @@ def _settings(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> MiraiSett
         width = int(arrays["projection_layer.weight"].shape[0])
     except KeyError:
         raise ModelError("the transformer has no projection") from None
+    if told.get("risk_factor_keys", list(RISK_FACTORS)) != list(RISK_FACTORS):
+        raise ModelError(
+            "the snapshot has other risk factors than the published ones, or another order",
+            remedy="Convert the published snapshot.",
+        )
     if "transfomer_hidden_dim" in told and int(told["transfomer_hidden_dim"]) != width:
         raise ModelError("the snapshot's weights and its arguments disagree on the width")
     numbers = {
@@ -241,14 +262,30 @@ def _settings(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> MiraiSett
     )
 
 
-def _fill(module: Any, arrays: dict[str, np.ndarray], what: str) -> None:
-    """Load weights by name; parts that only training used may be missing or over."""
-    import torch
+def _fill(
+    module: nn.Module,
+    arrays: dict[str, np.ndarray],
+    what: str,
+    *,
+    optional: tuple[str, ...],
+    unused: tuple[str, ...],
+) -> None:
+    """Load weights by name.
 
+    Parameters
+    ----------
+    optional, unused : tuple of str
+        How the names begin of what may be missing (then 0), and of what may be there besides:
+        parts that training alone used, or that came after the snapshot.
+    """
     wanted = module.state_dict()
-    optional = {"mask_embedding.weight", "prob_of_failure_layer.upper_triagular_mask"}
-    missing = sorted(set(wanted) - set(arrays) - optional)
-    over = sorted(set(arrays) - set(wanted) - set(UNUSED))
+    # Counts of batches are of training, and younger than some snapshots.
+    missing = sorted(
+        name
+        for name in set(wanted) - set(arrays)
+        if not name.startswith(optional) and not name.endswith("num_batches_tracked")
+    )
+    over = sorted(name for name in set(arrays) - set(wanted) if not name.startswith(unused))
     if missing or over:
         said = f"lacks {missing[0]}" if missing else f"has {over[0]} besides"
         raise ModelError(
@@ -257,16 +294,17 @@ def _fill(module: Any, arrays: dict[str, np.ndarray], what: str) -> None:
         )
     state = {}
     for name, value in wanted.items():
-        if name not in arrays:
-            # No masking at prediction where the snapshot is older than masking.
-            state[name] = torch.zeros_like(value) if name == "mask_embedding.weight" else value
-            continue
-        if tuple(arrays[name].shape) != tuple(value.shape):
+        found = arrays.get(name)
+        if found is None and name.endswith("upper_triagular_mask"):
+            state[name] = value
+        elif found is None:
+            state[name] = torch.zeros_like(value)
+        elif tuple(found.shape) != tuple(value.shape):
             raise ModelError(
-                f"{name} of the {what} has shape {tuple(arrays[name].shape)}, not "
-                f"{tuple(value.shape)}"
+                f"{name} of the {what} has shape {tuple(found.shape)}, not {tuple(value.shape)}"
             )
-        if arrays[name].dtype.kind == "f" and not np.isfinite(arrays[name]).all():
+        elif found.dtype.kind == "f" and not np.isfinite(found).all():
             raise ModelError(f"{name} of the {what} is not finite")
-        state[name] = torch.from_numpy(np.array(arrays[name])).to(value.dtype)
+        else:
+            state[name] = torch.from_numpy(np.array(found)).to(value.dtype)
     module.load_state_dict(state)

@@ -49,7 +49,10 @@ _PLAIN: dict[str, Any] = {
             "str": str,
             "bool": bool,
             "complex": complex,
+            "bytes": bytes,
             "bytearray": bytearray,
+            "range": range,
+            "xrange": range,
         }.items()
     },
 }
@@ -94,6 +97,26 @@ class _Storage:
     count: int
     values: np.ndarray | None = None
 
+    def numbers(self) -> np.ndarray:
+        if self.values is None:
+            raise Damaged("a tensor has no numbers")
+        return self.values
+
+
+@dataclass
+class _Part:
+    """Some of the numbers of a block, from a place on."""
+
+    whole: _Storage
+    start: int
+    count: int
+
+    def numbers(self) -> np.ndarray:
+        found = self.whole.numbers()[self.start : self.start + self.count]
+        if self.start < 0 or len(found) != self.count:
+            raise Damaged("a part reaches beyond its block of numbers")
+        return found
+
 
 @dataclass
 class _StorageType:
@@ -104,7 +127,7 @@ class _StorageType:
 class Tensor:
     """Numbers of a storage, laid out."""
 
-    storage: _Storage
+    storage: _Storage | _Part
     offset: int
     size: tuple[int, ...]
     stride: tuple[int, ...]
@@ -117,9 +140,7 @@ class Tensor:
         Damaged
             It reaches beyond its storage.
         """
-        if self.storage.values is None:
-            raise Damaged("a tensor has no numbers")
-        values = self.storage.values
+        values = self.storage.numbers()
         size, stride = self.size, self.stride
         if len(size) != len(stride) or min((*size, *stride, self.offset), default=0) < 0:
             raise Damaged("a tensor has an impossible shape")
@@ -139,7 +160,11 @@ class _Found:
 
 
 def _rebuild_tensor(
-    storage: _Storage, offset: int, size: tuple[int, ...], stride: tuple[int, ...], *_: object
+    storage: _Storage | _Part,
+    offset: int,
+    size: tuple[int, ...],
+    stride: tuple[int, ...],
+    *_: object,
 ) -> Tensor:
     return Tensor(storage, int(offset), tuple(map(int, size)), tuple(map(int, stride)))
 
@@ -153,6 +178,23 @@ def _reconstruct(kind: type, *_: object) -> Stub:
     if not (isinstance(kind, type) and issubclass(kind, Stub)):
         raise RefusedName("copyreg._reconstructor of a class that is no stub")
     return kind()
+
+
+def _bytes_of(text: str, encoding: str = "latin1") -> bytes:
+    """Python 3's way of writing bytes in the protocol of Python 2, which torch writes in."""
+    if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
+        raise RefusedName("_codecs.encode of something else than bytes")
+    return text.encode("latin1")
+
+
+def _nothing(*_: object) -> None:
+    """What stands where the snapshot names something that prediction does not need."""
+    return
+
+
+def _plain_dict(*_: object) -> dict[Any, Any]:
+    """A dictionary with a default, without the default."""
+    return {}
 
 
 def _numpy_names() -> dict[str, Any]:
@@ -172,6 +214,12 @@ _FUNCTIONS: dict[str, Any] = {
     "torch._utils._rebuild_parameter": _rebuild_parameter,
     "copyreg._reconstructor": _reconstruct,
     "copy_reg._reconstructor": _reconstruct,
+    # Of torch before 1.1 and of numpy arrays: modules and arguments of the published run hold them.
+    "torch.nn.parameter.Parameter": _rebuild_parameter,
+    "torch.nn.backends.thnn._get_thnn_function_backend": _nothing,
+    "torch.device": _nothing,
+    "collections.defaultdict": _plain_dict,
+    "_codecs.encode": _bytes_of,
     **_numpy_names(),
 }
 
@@ -219,7 +267,8 @@ class _Storages:
     def __init__(self) -> None:
         self.by_key: dict[str, _Storage] = {}
 
-    def get(self, told: tuple[Any, ...]) -> _Storage:
+    def get(self, told: tuple[Any, ...]) -> _Storage | _Part:
+        """The block that a snapshot tells of: type, key, device, count, and which part of it."""
         kind, key, _, count = told[:4]
         if not isinstance(kind, _StorageType):
             raise RefusedName("a storage of an unknown kind")
@@ -229,6 +278,9 @@ class _Storages:
         found = self.by_key.setdefault(str(key), _Storage(dtype, int(count)))
         if found.dtype != dtype:
             raise Damaged("a block of numbers has two types")
+        if len(told) > 4 and told[4] is not None:
+            _, start, size = told[4]
+            return _Part(found, int(start), int(size))
         return found
 
     def fill(self, key: str, data: bytes) -> None:

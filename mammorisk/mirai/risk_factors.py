@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _POUNDS, _INCHES = 1 / 0.45359237, 1 / 2.54
-#: Inner edges of numeric factors; a value on an edge belongs below it.
+#: Inner edges of numeric factors; a whole number on an edge belongs below it.
 _EDGES: dict[str, tuple[float, ...]] = {
     "age": (40, 50, 60, 70, 80),
     "menarche_age": (10, 12, 14, 16),
@@ -116,15 +116,16 @@ def _yes_no(answer: bool | None) -> Numbers | None:
 
 
 def _bin(key: str, value: float | None) -> Numbers | None:
+    """Of the whole part, as in the reference."""
     if value is None:
         return None
-    return _place(key, int(np.searchsorted(_EDGES[key], value, side="left")))
+    return _place(key, int(np.searchsorted(_EDGES[key], int(value), side="left")))
 
 
-def _age_at(woman: Woman, field: str) -> float | None:
-    """An age in years, unless it lies after the exam."""
+def _age_at(woman: Woman, field: str) -> int | None:
+    """An age in whole years, unless it lies after the exam."""
     value = woman.get(field)
-    return None if value is None or float(value) > woman.get("age", np.inf) else float(value)
+    return None if value is None or int(value) > woman.get("age", np.inf) else int(value)
 
 
 def _first_birth(woman: Woman) -> Numbers | None:
@@ -142,7 +143,7 @@ def _menopause_age(woman: Woman) -> Numbers | None:
 def _menopausal_status(woman: Woman) -> Numbers | None:
     status = woman.get("menopausal_status")
     if status is None and "age" in woman and "age_menopause" in woman:
-        since = woman["age"] - woman["age_menopause"]
+        since = int(woman["age"]) - int(woman["age_menopause"])
         status = "post" if since > 0 else "peri" if since == 0 else "pre"
     return _place("menopausal_status", {"pre": 0, "peri": 1, "post": 2}.get(str(status)))
 

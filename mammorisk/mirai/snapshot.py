@@ -47,7 +47,8 @@ def state_of(module: Stub, prefix: str = "") -> dict[str, np.ndarray]:
 KEPT_ARGUMENTS = (
     *("transfomer_hidden_dim", "num_heads", "num_layers", "pool_name", "max_followup"),
     *("precomputed_hidden_dim", "img_only_dim", "use_pred_risk_factors_at_test"),
-    *("use_pred_risk_factors_if_unk", "pred_both_sides", "dropout", "risk_factor_keys"),
+    *("use_pred_risk_factors_if_unk", "pred_both_sides", "make_probs_indep", "dropout"),
+    "risk_factor_keys",
 )
 
 
@@ -59,9 +60,15 @@ def arguments_of(module: Stub) -> dict[str, Any]:
             return {
                 name: value
                 for name in KEPT_ARGUMENTS
-                if isinstance(value := told.__dict__.get(name), (int, float, str, bool, list))
+                if _is_plain(value := told.__dict__.get(name))
             }
     return {}
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(one, str) for one in value)
+    return isinstance(value, (int, float, str))
 
 
 def _walk(module: Stub) -> list[Stub]:

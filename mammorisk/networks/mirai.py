@@ -361,10 +361,3 @@ class MiraiTransformer(nn.Module):
         if self.settings.relu_on_pooled:
             joined = functional.relu(joined)
         return torch.as_tensor(self.prob_of_failure_layer(joined))
-
-
-#: In snapshots, and without a part in prediction.
-UNUSED = (
-    *("kept_images_vec", "pred_masked_img_fc.weight", "pred_masked_img_fc.bias"),
-    *("fc.weight", "fc.bias"),
-)

@@ -9,6 +9,7 @@ import argparse
 import sys
 import types
 import zlib
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.backends.thnn import _get_thnn_function_backend
 
 from mammorisk.networks.mirai import MiraiEncoder, MiraiSettings, MiraiTransformer
 
@@ -114,7 +116,34 @@ def encoder_snapshot(space: types.SimpleNamespace) -> nn.Module:
     root = _as(space.CustomResnet, nn.Module())
     root.add_module("_model", _as(space.ResNet, encoder))
     root.args = argparse.Namespace(img_only_dim=512, patient_paths={"secret": "/somewhere"})
+    # The released class keeps the names of its blocks in arrays.
+    root._model.gpu_to_layer_assignments = np.array_split(["downsampler", "layer1_0"], 1)
     return root
+
+
+class _OldBackend:
+    """What every module held until torch 1.2; its pickle names a function."""
+
+    def __reduce__(self) -> tuple[Any, tuple[()]]:
+        return _get_thnn_function_backend, ()
+
+
+def as_trained_in_2019(root: nn.Module) -> nn.Module:
+    """The same module with what its time and the training run left in it."""
+    for module in root.modules():
+        module.__dict__["_backend"] = _OldBackend()
+    vars(root.args).update(
+        device_entropy=np.float64(0.7),
+        censoring_distribution={0: np.float64(0.99), 1: 0.98},
+        exam_to_device_dict={"exam": np.array(["Selenia_Dimensions", "<UNK>"])},
+        epoch_stats=defaultdict(list, dev_loss=[0.3], best_epoch=0),
+        empty=b"",
+    )
+    wrapped = nn.DataParallel(root)
+    wrapped.add_module("module", root)
+    wrapped.device_ids, wrapped.output_device = range(2), 0
+    wrapped.src_device_obj = torch.device("cuda", 0)
+    return wrapped
 
 
 def transformer_snapshot(

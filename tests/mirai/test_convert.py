@@ -23,9 +23,11 @@ import mammorisk as mr
 from mammorisk.cli import app
 from mammorisk.errors import ModelError, OutputError, UnknownModel
 from mammorisk.mirai.convert import convert_snapshots
+from mammorisk.mirai.inert_pickle import Damaged, Tensor, _Storages, _StorageType
 from mammorisk.mirai.mirai_model import PUBLISHED_CALIBRATION, MiraiModel
-from mammorisk.networks.mirai import MiraiSettings
+from mammorisk.networks.mirai import RISK_FACTORS, MiraiSettings
 from tests.mirai.standins import (
+    as_trained_in_2019,
     calibrator_snapshot,
     encoder_snapshot,
     onconet,
@@ -71,6 +73,8 @@ def _saved(root: nn.Module, legacy: bool, wrap: str) -> bytes:
     elif wrap == "parallel":
         whole = nn.DataParallel(root)
         whole.add_module("module", root)
+    elif wrap == "2019":
+        whole = as_trained_in_2019(root)
     file = io.BytesIO()
     torch.save(whole, file, _use_new_zipfile_serialization=not legacy)
     return file.getvalue()
@@ -104,7 +108,7 @@ def test_what_is_kept(plain: MiraiModel) -> None:
 
 
 @pytest.mark.parametrize("legacy", [False, True])
-@pytest.mark.parametrize("wrap", ["module", "dict", "parallel"])
+@pytest.mark.parametrize("wrap", ["module", "dict", "parallel", "2019"])
 def test_every_form_of_a_snapshot(
     tmp_path: Path, plain: MiraiModel, legacy: bool, wrap: str
 ) -> None:
@@ -228,6 +232,8 @@ def test_hostile_pickles_are_refused_by_name(
         b"ctorch.nn.functional\nrelu\n(tR.",
         b"cnumpy\nload\n(S'x'\ntR.",
         b"cbuiltins\nexec\n(S'x'\ntR.",
+        b"c_codecs\nencode\n(Vx\nVzlib_codec\ntR.",
+        b"c_codecs\ndecode\n(Vx\nVlatin1\ntR.",
     ],
 )
 def test_hand_written_pickles(tmp_path: Path, text: bytes) -> None:
@@ -268,9 +274,51 @@ def test_archives_that_reach_outside(tmp_path: Path) -> None:
         convert_snapshots(tmp_path / "snapshots.zip", tmp_path / "m")
 
 
-def test_two_sides_and_disagreeing_widths(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="each side"):
-        convert_snapshots(write(tmp_path / "p", pred_both_sides=True), tmp_path / "m")
+@pytest.mark.parametrize(
+    ("arguments", "match"),
+    [
+        ({"pred_both_sides": True}, "each side"),
+        ({"make_probs_indep": True}, "each year"),
+        ({"risk_factor_keys": ["age", "density"]}, "other risk factors"),
+    ],
+)
+def test_what_is_another_network(tmp_path: Path, arguments: dict[str, Any], match: str) -> None:
+    with pytest.raises(ModelError, match=match):
+        convert_snapshots(write(tmp_path / "p", **arguments), tmp_path / "m")
+
+
+def test_a_trunk_alone_is_an_encoder(tmp_path: Path, plain: MiraiModel) -> None:
+    source = write(tmp_path / "p", risk_factor_keys=list(RISK_FACTORS))
+    with onconet() as space:
+        root = encoder_snapshot(space)
+        for name in ("pool", "fc", "prob_of_failure_layer"):
+            delattr(root._model, name)
+        root._model.add_module("birads_fc", nn.Linear(512, 2))
+        (source / "base.p").write_bytes(_saved(root, True, "module"))
+    made = _load(convert_snapshots(source, tmp_path / "m"))
+    pixels = torch.ones(1, 1, 64, 64)
+    with torch.inference_mode():
+        torch.testing.assert_close(made.encoder(pixels), plain.encoder(pixels))
+    with onconet() as space:
+        root = encoder_snapshot(space)
+        del root._model.layer4_1
+        (source / "base.p").write_bytes(_saved(root, True, "module"))
+    with pytest.raises(ModelError, match="lacks layer4_1"):
+        convert_snapshots(source, tmp_path / "m")
+
+
+def test_a_part_of_a_block_of_numbers() -> None:
+    """torch 1.0 tells of storages that share their memory by a place in the whole."""
+    storages = _Storages()
+    kind = _StorageType("FloatStorage")
+    part = storages.get((kind, "a", "cpu", 6, ("b", 2, 3)))
+    storages.fill("a", np.arange(6, dtype="<f4").tobytes())
+    assert Tensor(part, 1, (2,), (1,)).array().tolist() == [3, 4]
+    with pytest.raises(Damaged, match="reaches beyond"):
+        Tensor(part, 2, (2,), (1,)).array()
+    beyond = storages.get((kind, "a", "cpu", 6, ("c", 4, 3)))
+    with pytest.raises(Damaged, match="beyond its block"):
+        Tensor(beyond, 0, (1,), (1,)).array()
 
 
 def test_the_command_and_the_model_by_name(tmp_path: Path) -> None:

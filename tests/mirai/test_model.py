@@ -105,9 +105,10 @@ def factors(**fields: object) -> dict[str, list[float]]:
 
 def test_risk_factors() -> None:
     assert set(factors(age=50)) == {"age"}
-    # Bins are closed on the right.
+    # Bins of whole years are closed on the right.
     assert factors(age=50)["age"] == [0, 1, 0, 0, 0, 0]
-    assert factors(age=50.1)["age"] == [0, 0, 1, 0, 0, 0]
+    assert factors(age=50.9)["age"] == [0, 1, 0, 0, 0, 0]
+    assert factors(age=51)["age"] == [0, 0, 1, 0, 0, 0]
     assert factors(age=85)["age"][-1] == 1
     found = factors(
         age=60,
@@ -191,6 +192,7 @@ def test_what_follows_from_a_no() -> None:
     ] == [1]
     assert factors(age=50, benign_breast_disease=False)["binary_biopsy_benign"] == [0]
     assert factors(age=52, age_menopause=51)["menopausal_status"] == [0, 0, 1, 0]
+    assert factors(age=51.5, age_menopause=51.2)["menopausal_status"] == [0, 1, 0, 0]
 
 
 def test_checked_and_raw_tables_say_the_same() -> None:
