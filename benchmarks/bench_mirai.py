@@ -21,11 +21,10 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
-from torch.utils.flop_counter import FlopCounterMode
 
 import mammorisk as mr
 from mammorisk.errors import BackendError
-from mammorisk.imaging.mirai_pixels import COLUMNS, ROWS, mirai_counts, standardise
+from mammorisk.imaging.mirai_pixels import COLUMNS, ROWS, aligned_counts, mirai_counts
 from mammorisk.mirai.mirai_model import PUBLISHED_CALIBRATION, MiraiModel, read_views
 from mammorisk.networks.mirai import MiraiEncoder, MiraiSettings, MiraiTransformer
 
@@ -71,6 +70,9 @@ def matrix_product(dtype: torch.dtype, n: int = 2048) -> float:
 
 
 def encoder(model: MiraiModel) -> None:
+    # Here: what it imports would count as memory of a prediction.
+    from torch.utils.flop_counter import FlopCounterMode
+
     pixels = np.random.default_rng(0).normal(size=(1, 1, ROWS, COLUMNS)).astype(np.float32)
     with FlopCounterMode(display=False) as counter, torch.inference_mode():
         model.encoder(torch.from_numpy(pixels))
@@ -111,19 +113,30 @@ def one_exam(model: MiraiModel, folder: Path) -> None:
     print(f"| of it reading four views | {best_of(lambda: read_views(mr.read_exam(path))):.2f} |")
     print(f"| - decoding one view | {best_of(view.load):.3f} |")
     print(f"| - decoding and windowing one view | {best_of(lambda: mirai_counts(view)):.3f} |")
-    print(f"| - resizing one view | {best_of(lambda: standardise(counts)):.3f} |")
+    print(f"| - resizing one view | {best_of(lambda: aligned_counts(counts)):.3f} |")
     print(f"| of it the encoder | {best_of(lambda: auto.features(views)):.2f} |")
     print(f"| with density, baselines and flags (mr.predict) | {whole:.2f} |")
+    print("\n| peak memory of a process | GB |\n| --- | --- |")
+    for times in (1, 5):
+        print(f"| {times} prediction{'s' * (times > 1)} of one exam | {peak_of(path, times):.2f} |")
+
+
+def peak_of(exam: Path, times: int) -> float:
+    """Most memory of a fresh process that predicts one exam some times, by mr.predict."""
     code = (
         "import sys; sys.path.insert(0, sys.argv[2]); import bench_mirai as b, mammorisk as mr;"
-        "mr.predict(sys.argv[1], mr.Questionnaire(age=55), model=b.stand_in());"
+        "model, woman = b.stand_in(), mr.Questionnaire(age=55);"
+        "[mr.predict(sys.argv[1], woman, model=model) for _ in range(int(sys.argv[3]))];"
         "print(b.peak_gb())"
     )
     here = str(Path(__file__).parent)
     done = subprocess.run(
-        [sys.executable, "-c", code, str(path), here], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code, str(exam), here, str(times)],
+        capture_output=True,
+        text=True,
+        check=True,
     )
-    print(f"\nPeak memory of a fresh process: {float(done.stdout):.2f} GB")
+    return float(done.stdout)
 
 
 def precision(model: MiraiModel, folder: Path) -> None:

@@ -78,18 +78,53 @@ def measure_density(exam: Exam, images: Mapping[str, ViewImage] | None = None) -
         The pixels of a view cannot be read.
     """
     seen = images if images is not None else look_at_exam(exam)
-    flags: list[str] = []
-    tissue: dict[str, DenseTissue] = {}
-    for (name, view_image), found in zip(
-        seen.items(), over_cores(_dense_tissue, seen.values()), strict=True
-    ):
-        if view_image.view.implant:
-            flags.append(f"{name}: breast implant, density not measured")
-        elif found is None:
-            flags.append(f"{name}: not enough breast to measure density")
-        else:
-            tissue[name] = found
-            flags.extend(_doubts(name, view_image))
+    found = over_cores(measure_view_density, seen.values())
+    return exam_density(dict(zip(seen, found, strict=True)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ViewDensity:
+    """What :func:`measure_view_density` found in one view.
+
+    Attributes
+    ----------
+    tissue : DenseTissue or None
+        None where density could not be measured.
+    area_cm2, volume_cm3 : float or None
+        Of dense tissue; None where pixel spacing, or thickness, is not known.
+    flags : tuple of str
+    """
+
+    tissue: DenseTissue | None = None
+    area_cm2: float | None = None
+    volume_cm3: float | None = None
+    flags: tuple[str, ...] = ()
+
+
+def measure_view_density(seen: ViewImage) -> ViewDensity:
+    """Measure breast density in one view."""
+    view, name = seen.view, seen.view.name
+    if view.implant:
+        return ViewDensity(flags=(f"{name}: breast implant, density not measured",))
+    tissue = find_dense_tissue(seen.image, seen.mask)
+    if tissue is None:
+        return ViewDensity(flags=(f"{name}: not enough breast to measure density",))
+    area_cm2 = volume_cm3 = None
+    if view.pixel_mm is not None:
+        pixel_mm = view.pixel_mm * view.rows / tissue.dense.shape[0]
+        area_cm2 = float(tissue.dense.sum()) * pixel_mm**2 / 100.0
+        thickness_mm = view.acquisition.thickness_mm
+        if thickness_mm is not None:
+            measured_mm2 = float(tissue.measured.sum()) * pixel_mm**2
+            volume_cm3 = tissue.volume_fraction * measured_mm2 * thickness_mm / 1000.0
+    return ViewDensity(
+        tissue=tissue, area_cm2=area_cm2, volume_cm3=volume_cm3, flags=tuple(_doubts(seen))
+    )
+
+
+def exam_density(views: Mapping[str, ViewDensity]) -> DensityEstimate:
+    """Density of an exam from that of its views, by name."""
+    tissue = {name: one.tissue for name, one in views.items() if one.tissue is not None}
     percent = {name: found.area_percent for name, found in tissue.items()}
     mean = float(np.mean(list(percent.values()))) if percent else None
     probabilities = category_probabilities(mean) if mean is not None else {}
@@ -97,17 +132,17 @@ def measure_density(exam: Exam, images: Mapping[str, ViewImage] | None = None) -
         percent_density=mean,
         percent_density_by_view=percent,
         volume_fraction_by_view={name: found.volume_fraction for name, found in tissue.items()},
-        dense_area_cm2_by_view=_areas(seen, tissue),
-        dense_volume_cm3_by_view=_volumes(seen, tissue),
+        dense_area_cm2_by_view=_known({name: one.area_cm2 for name, one in views.items()}),
+        dense_volume_cm3_by_view=_known({name: one.volume_cm3 for name, one in views.items()}),
         category=max(probabilities, key=lambda c: probabilities[c]) if probabilities else None,
         probabilities=probabilities,
         tissue=tissue,
-        flags=tuple(flags),
+        flags=tuple(flag for one in views.values() for flag in one.flags),
     )
 
 
-def _dense_tissue(seen: ViewImage) -> DenseTissue | None:
-    return None if seen.view.implant else find_dense_tissue(seen.image, seen.mask)
+def _known(values: Mapping[str, float | None]) -> dict[str, float]:
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def category_probabilities(percent_density: float) -> dict[str, float]:
@@ -134,32 +169,10 @@ def _logit(percent: float) -> float:
     return float(np.log(share / (1 - share)))
 
 
-def _doubts(name: str, view_image: ViewImage) -> list[str]:
-    doubts = []
-    if view_image.view.intent is Intent.PROCESSING:
+def _doubts(seen: ViewImage) -> list[str]:
+    name, doubts = seen.view.name, []
+    if seen.view.intent is Intent.PROCESSING:
         doubts.append(f"{name}: density measured on a for-processing image")
-    if view_image.view.kind is ImageKind.SYNTHETIC:
+    if seen.view.kind is ImageKind.SYNTHETIC:
         doubts.append(f"{name}: density measured on a synthetic 2D image")
     return doubts
-
-
-def _areas(seen: Mapping[str, ViewImage], tissue: Mapping[str, DenseTissue]) -> dict[str, float]:
-    areas = {}
-    for name, found in tissue.items():
-        view = seen[name].view
-        if view.pixel_mm is not None:
-            pixel_mm = view.pixel_mm * view.rows / found.dense.shape[0]
-            areas[name] = float(found.dense.sum()) * pixel_mm**2 / 100.0
-    return areas
-
-
-def _volumes(seen: Mapping[str, ViewImage], tissue: Mapping[str, DenseTissue]) -> dict[str, float]:
-    volumes = {}
-    for name, found in tissue.items():
-        view = seen[name].view
-        thickness_mm = view.acquisition.thickness_mm
-        if view.pixel_mm is not None and thickness_mm is not None:
-            pixel_mm = view.pixel_mm * view.rows / found.measured.shape[0]
-            area_mm2 = float(found.measured.sum()) * pixel_mm**2
-            volumes[name] = found.volume_fraction * area_mm2 * thickness_mm / 1000.0
-    return volumes

@@ -19,6 +19,7 @@ _C_VIEW = (540.0, 580.0)
 _FULL = 65535
 
 Counts = NDArray[np.int32]
+Aligned = NDArray[np.uint16]
 
 
 def mirai_counts(view: View) -> Counts:
@@ -90,34 +91,30 @@ def window_counts(values: NDArray[np.float64], centre: float, width: float) -> C
     return np.clip(scaled, 0, _FULL).astype(np.int32)
 
 
-def standardise(counts: Counts, shape: tuple[int, int] = (ROWS, COLUMNS)) -> NDArray[np.float32]:
-    """Resize to the network's rows and columns, put the breast to the right, normalise.
+def aligned_counts(counts: Counts, shape: tuple[int, int] = (ROWS, COLUMNS)) -> Aligned:
+    """Resize to the network's rows and columns, and put the breast to the right.
 
     Parameters
     ----------
     counts : ndarray of int32, shape (rows, columns)
+        From 0 to 65535.
     shape : tuple of int
         Rows and columns of the network.
 
     Returns
     -------
-    ndarray of float32, shape (2048, 1664)
+    ndarray of uint16, shape ``shape``
         The image decides the side, not its label: mirrored where its left quarter is brighter.
     """
-    return normalise(aligned_counts(counts, shape))
-
-
-def aligned_counts(counts: Counts, shape: tuple[int, int] = (ROWS, COLUMNS)) -> Counts:
-    """Resized, the breast to the right; counts from 0 to 65535."""
     resized = resize(counts, shape)
     quarter = shape[1] // 4
     left = resized[:, :quarter].sum(dtype=np.float64)
     right = resized[:, -quarter:].sum(dtype=np.float64)
-    return np.ascontiguousarray(resized[:, ::-1] if left > right else resized)
+    return np.ascontiguousarray(resized[:, ::-1] if left > right else resized, dtype=np.uint16)
 
 
-def normalise(counts: NDArray[np.integer]) -> NDArray[np.float32]:
-    """Counts less the mean of the training counts, over their standard deviation."""
+def normalise(counts: Aligned) -> NDArray[np.float32]:
+    """What the network takes: counts less their mean in training, over the standard deviation."""
     return (counts.astype(np.float32) - np.float32(MEAN)) / np.float32(SD)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -58,12 +58,30 @@ def check_exam(exam: Exam, images: Mapping[str, ViewImage] | None = None) -> lis
         Empty when nothing is odd.
     """
     seen = images if images is not None else look_at_exam(exam)
+    of_views = over_cores(check_view, seen.values())
+    areas = {name: breast_area(one) for name, one in seen.items()}
+    return exam_findings(exam, of_views, areas)
+
+
+def exam_findings(
+    exam: Exam, of_views: Iterable[list[Finding]], areas: Mapping[str, float]
+) -> list[Finding]:
+    """Findings of the exam as a whole, with those of its views.
+
+    Parameters
+    ----------
+    exam : Exam
+    of_views : iterable of list of Finding
+        As :func:`check_view` gives.
+    areas : mapping of str to float
+        By view, as :func:`breast_area` gives.
+    """
     found = [
         Finding(code="missing-view", view=None, message=f"no {name} view") for name in exam.missing
     ]
-    for findings in over_cores(check_view, seen.values()):
+    for findings in of_views:
         found.extend(findings)
-    found.extend(_sizes(seen))
+    found.extend(_sizes(areas))
     return found
 
 
@@ -150,18 +168,17 @@ def _text_like(image: np.ndarray, breast: np.ndarray) -> bool:
     return int(((areas >= 4) & (areas <= 400)).sum()) >= TEXT_MARKS
 
 
-def _sizes(seen: Mapping[str, ViewImage]) -> list[Finding]:
+def _sizes(areas: Mapping[str, float]) -> list[Finding]:
     found = []
     for position in ("CC", "MLO"):
-        pair = [seen.get(f"{side}-{position}") for side in "RL"]
-        areas = [_area(one) for one in pair if one is not None]
-        known = [area for area in areas if area]
+        known = [area for side in "RL" if (area := areas.get(f"{side}-{position}"))]
         if len(known) == 2 and max(known) > SIZE_RATIO * min(known):
             message = f"{position}: one breast has {max(known) / min(known):.1f} times the area"
             found.append(Finding(code="size-asymmetry", view=None, message=message))
     return found
 
 
-def _area(seen: ViewImage) -> float:
+def breast_area(seen: ViewImage) -> float:
+    """Of the breast in mm2, or in pixels where their spacing is not known."""
     pixel_mm = seen.view.pixel_mm if seen.view.pixel_mm is not None else 1.0
     return float(seen.mask.breast.sum()) * pixel_mm**2

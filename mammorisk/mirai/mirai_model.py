@@ -18,7 +18,13 @@ from mammorisk.cores import over_cores, usable_cores
 from mammorisk.errors import ExamError, HorizonError, MammoriskError, ModelError
 from mammorisk.exam import STANDARD_VIEWS, Exam, Intent
 from mammorisk.image_model import ImageModel, Opener, ReadExams
-from mammorisk.imaging.mirai_pixels import COLUMNS, ROWS, mirai_counts, standardise
+from mammorisk.imaging.mirai_pixels import (
+    COLUMNS,
+    ROWS,
+    aligned_counts,
+    mirai_counts,
+    normalise,
+)
 from mammorisk.mirai.card import CARD
 from mammorisk.mirai.risk_factors import risk_factors
 from mammorisk.networks.mirai import (
@@ -36,8 +42,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Features = NDArray[np.float32]
-#: The standard views, each of shape (rows, columns).
-Views = list[NDArray[np.float32]]
+#: The standard views, each of shape (rows, columns): counts, half the size of what they become.
+Views = list[NDArray[np.uint16]]
 
 #: Published calibration of March 2022 (release 0.8 of reginabarzilaygroup/Mirai): logit of the
 #: risk is slope x raw probability + intercept, by year.
@@ -142,11 +148,11 @@ class MiraiModel(ImageModel):
 
         Parameters
         ----------
-        views : list of four ndarrays of float32, shape (rows, columns)
+        views : list of four ndarrays of uint16, shape (rows, columns)
             From :func:`read_views`.
         """
         # View by view: four at once are no faster, and take four times the memory.
-        return np.concatenate([self._runner(one[None, None]) for one in views])
+        return np.concatenate([self._runner(normalise(one)[None, None]) for one in views])
 
     def read_exam(self, exam: Exam) -> ReadExams:
         return _as_read([_Read(views=read_views(exam, self.shape), exam=exam)])
@@ -297,7 +303,7 @@ class _Read:
 
 
 def read_views(exam: Exam, shape: tuple[int, int] = (ROWS, COLUMNS)) -> Views:
-    """The four standard views as the encoder takes them.
+    """The four standard views in the size of the encoder.
 
     Raises
     ------
@@ -307,7 +313,7 @@ def read_views(exam: Exam, shape: tuple[int, int] = (ROWS, COLUMNS)) -> Views:
         A standard view is missing.
     """
     check_views(exam)
-    return over_cores(lambda name: standardise(mirai_counts(exam[name]), shape), STANDARD_VIEWS)
+    return over_cores(lambda name: aligned_counts(mirai_counts(exam[name]), shape), STANDARD_VIEWS)
 
 
 def check_views(exam: Exam) -> None:

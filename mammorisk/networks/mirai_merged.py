@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import copy
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+from torch.nn.utils.fusion import fuse_conv_bn_weights
 
 from mammorisk.networks.mirai import MiraiEncoder
 
@@ -27,18 +27,13 @@ class MergedEncoder(nn.Module):
 
     def __init__(self, encoder: MiraiEncoder) -> None:
         super().__init__()
-        encoder = copy.deepcopy(encoder).eval()
-        first = _merged(encoder.downsampler, "conv1", "bn1")
-        self.first = _every_second_pixel(first).to(memory_format=torch.channels_last)
-        self.blocks = nn.ModuleList()
-        for stage in range(1, 5):
-            for place in range(2):
-                block = getattr(encoder, f"layer{stage}_{place}")
-                _merge(block, "conv1", "bn1")
-                _merge(block, "conv2", "bn2")
-                if block.downsample is not None:
-                    _merge(block.downsample, "0", "1")
-                self.blocks.append(block.to(memory_format=torch.channels_last))
+        first = _merged(encoder.downsampler.conv1, encoder.downsampler.bn1)
+        self.first = _every_second_pixel(first)
+        self.blocks = nn.ModuleList(
+            _MergedBlock(getattr(encoder, f"layer{stage}_{place}"))
+            for stage in range(1, 5)
+            for place in range(2)
+        )
 
     def forward(self, pixels: Tensor) -> Tensor:
         """Normalised pixels, shape (n, 1, rows, columns), to features (n, 512)."""
@@ -53,22 +48,57 @@ class MergedEncoder(nn.Module):
         return x.amax(dim=(2, 3))
 
 
+class _MergedBlock(nn.Module):
+    """Basic block of ResNet-18 without normalisations."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.conv1 = _merged(block.conv1, block.bn1)
+        self.conv2 = _merged(block.conv2, block.bn2)
+        shortcut = block.downsample
+        self.shortcut = (
+            _merged(shortcut[0], shortcut[1]) if isinstance(shortcut, nn.Sequential) else None
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        inner = self.conv2(functional.relu(self.conv1(x), inplace=True))
+        skip = x if self.shortcut is None else self.shortcut(x)
+        return functional.relu(inner + skip, inplace=True)
+
+
+def _merged(convolution: object, normalisation: object) -> nn.Conv2d:
+    assert isinstance(convolution, nn.Conv2d)
+    assert isinstance(normalisation, nn.BatchNorm2d)
+    mean, variance = normalisation.running_mean, normalisation.running_var
+    assert mean is not None
+    assert variance is not None
+    weight, bias = fuse_conv_bn_weights(
+        convolution.weight,
+        convolution.bias,
+        mean,
+        variance,
+        normalisation.eps,
+        normalisation.weight,
+        normalisation.bias,
+    )
+    return _convolution(weight, bias, convolution.stride, convolution.padding)
+
+
+def _convolution(weight: Tensor, bias: Tensor, stride: Any = 1, padding: Any = 0) -> nn.Conv2d:
+    outputs, inputs, rows, columns = weight.shape
+    found = nn.Conv2d(
+        inputs, outputs, (rows, columns), stride, padding, device="meta", dtype=weight.dtype
+    )
+    weight = weight.detach().contiguous(memory_format=torch.channels_last)
+    found.weight, found.bias = nn.Parameter(weight), nn.Parameter(bias.detach())
+    return found
+
+
 def _every_second_pixel(convolution: nn.Conv2d) -> nn.Conv2d:
     """A 7 x 7 convolution of stride 2 on equal channels, as 4 x 4 on pixels parted by parity."""
+    assert convolution.bias is not None
     weight = functional.pad(convolution.weight.sum(dim=1), (1, 0, 1, 0))
     n = len(weight)
     # Kernel rows and columns 0 to 7 are 2 x place + parity; parities become channels.
     weight = weight.reshape(n, 4, 2, 4, 2).permute(0, 2, 4, 1, 3).reshape(n, 4, 4, 4)
-    found = nn.Conv2d(4, n, 4)
-    found.weight, found.bias = nn.Parameter(weight), convolution.bias
-    return found
-
-
-def _merged(owner: nn.Module, convolution: str, normalisation: str) -> nn.Conv2d:
-    layers = getattr(owner, convolution), getattr(owner, normalisation)
-    return fuse_conv_bn_eval(*layers)
-
-
-def _merge(owner: nn.Module, convolution: str, normalisation: str) -> None:
-    setattr(owner, convolution, _merged(owner, convolution, normalisation))
-    setattr(owner, normalisation, nn.Identity())
+    return _convolution(weight, convolution.bias)

@@ -118,5 +118,5 @@ def _write(exam: Exam, file: Path, shape: tuple[int, int]) -> None:
     from safetensors.numpy import save_file
 
     views = [aligned_counts(mirai_counts(exam[name]), shape) for name in STANDARD_VIEWS]
-    counts = np.stack(views).astype(np.uint16)
+    counts = np.stack(views)
     write_whole(file, lambda path: save_file({"counts": counts}, path))

@@ -15,7 +15,14 @@ from mammorisk.acquisition import Acquisition
 from mammorisk.errors import HorizonError, ModelError
 from mammorisk.exam import ImageKind, Laterality, View
 from mammorisk.greyscale import Greyscale, Lut, RawImage
-from mammorisk.imaging.mirai_pixels import COLUMNS, ROWS, mirai_counts, resize, standardise
+from mammorisk.imaging.mirai_pixels import (
+    COLUMNS,
+    ROWS,
+    aligned_counts,
+    mirai_counts,
+    normalise,
+    resize,
+)
 from mammorisk.mirai.mirai_model import PUBLISHED_CALIBRATION, MiraiModel
 from mammorisk.mirai.risk_factors import risk_factors
 from mammorisk.networks.mirai import RISK_FACTORS, MiraiEncoder, MiraiSettings, MiraiTransformer
@@ -266,10 +273,10 @@ def test_resizing_and_alignment() -> None:
     assert resized.max() <= 65535
     left = np.zeros((400, 300), dtype=np.int32)
     left[:, :100] = 60_000
-    image = standardise(left)
+    image = normalise(aligned_counts(left))
     assert image.dtype == np.float32
     assert image[:, -100:].mean() > 4 > image[:, :100].mean()
-    np.testing.assert_array_equal(standardise(left[:, ::-1]), image)
+    np.testing.assert_array_equal(normalise(aligned_counts(left[:, ::-1])), image)
 
 
 def test_weights_are_never_passed_over(

@@ -12,7 +12,7 @@ from torch import nn
 
 import mammorisk as mr
 from mammorisk.errors import BackendError
-from mammorisk.imaging.mirai_pixels import BLANK
+from mammorisk.imaging.mirai_pixels import SD
 from mammorisk.mirai.mirai_model import PUBLISHED_CALIBRATION, MiraiModel
 from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.mirai import MiraiEncoder, MiraiSettings, MiraiTransformer
@@ -92,8 +92,8 @@ def test_reduced_precision_moves_no_risk_of_twenty_exams_by_more_than_0_002(
         for _ in range(4):
             height, width = rng.uniform(95, 155), rng.uniform(90, 215)
             inside = ((y - 160) / height) ** 2 + ((256 - x) / width) ** 2 < 1
-            tissue = rng.normal(1.5, 0.8, inside.shape) * inside
-            views.append((tissue + BLANK).astype(np.float32))
+            tissue = rng.normal(2.1, 0.8, inside.shape) * inside
+            views.append((tissue * SD).clip(0, 65_535).astype(np.uint16))
         exact, *reduced = (
             one.score_features(one.features(views)[None], frame).risk.to_numpy()
             for one in (model, *others)
