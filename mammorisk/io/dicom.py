@@ -25,7 +25,13 @@ from mammorisk.io.pixels import (
     load_pixels,
     syntax_of,
 )
-from mammorisk.io.views import HARMLESS_MODIFIERS, ViewName, view_of
+from mammorisk.io.views import (
+    HARMLESS_MODIFIERS,
+    SYNTHETIC_FLAG,
+    ViewName,
+    is_synthetic_name,
+    view_of,
+)
 
 _PROCESSING_CLASS = "1.2.840.10008.5.1.4.1.1.1.2.1"
 _TOMOSYNTHESIS_CLASSES = (
@@ -34,7 +40,6 @@ _TOMOSYNTHESIS_CLASSES = (
     "1.2.840.10008.5.1.4.1.1.13.1.5",
 )
 _SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-_SYNTHETIC_NAMES = ("C-VIEW", "S-VIEW", "INTELLIGENT 2D", "GENERATED_2D")
 
 #: Above this estimated magnification an image is a magnification view.
 MAGNIFICATION_LIMIT = 1.3
@@ -213,7 +218,7 @@ def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Li
     if burned_in:
         flags.append("burned-in annotation")
     if kind is ImageKind.SYNTHETIC:
-        flags.append("synthetic 2D image from tomosynthesis")
+        flags.append(SYNTHETIC_FLAG)
     if _executable_preamble(dataset):
         flags.append("the preamble looks like a program: do not run this file")
     pixel_mm, spacing_flag = _spacing(dataset)
@@ -267,8 +272,8 @@ def _first_number(dataset: Dataset, keyword: str) -> float | None:
 def _kind(dataset: Dataset) -> ImageKind:
     described = " ".join(
         [*texts(dataset, "ImageType")[2:], text(dataset, "SeriesDescription") or ""]
-    ).upper()
-    if any(name in described for name in _SYNTHETIC_NAMES):
+    )
+    if is_synthetic_name(described):
         return ImageKind.SYNTHETIC
     if (text(dataset, "DetectorType") or "").upper() == "FILM":
         return ImageKind.FILM

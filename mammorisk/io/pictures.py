@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from mammorisk.errors import PixelError, UnreadableFile
-from mammorisk.exam import Laterality, View
+from mammorisk.exam import ImageKind, Laterality, View
 from mammorisk.files import content_digest
 from mammorisk.greyscale import Greyscale, RawImage
 from mammorisk.io.decoding import decode_frame
 from mammorisk.io.limits import Limits, file_size
 from mammorisk.io.pixels import check_size
+from mammorisk.io.views import SYNTHETIC_FLAG
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 TIFF_MAGICS = (b"II*\0", b"MM\0*")
@@ -32,6 +33,7 @@ def picture_view(
     *,
     pixel_mm: float | None,
     limits: Limits,
+    synthetic: bool = False,
 ) -> View:
     """The view in a PNG or TIFF file; its size and depth are read, its pixels are not.
 
@@ -46,6 +48,8 @@ def picture_view(
         Pixel spacing in the breast in mm, if the user states it: resolution written into such
         files is mostly that of a screen, so it is not read.
     limits : Limits
+    synthetic : bool
+        Computed from tomosynthesis, as its name says.
 
     Returns
     -------
@@ -70,6 +74,8 @@ def picture_view(
         flags.append("8-bit image: grey levels are coarse")
     if pixel_mm is None:
         flags.append("pixel spacing unknown")
+    if synthetic:
+        flags.append(SYNTHETIC_FLAG)
     greyscale = Greyscale(bits_stored=bits, inverted=inverted)
 
     load = partial(_load, path, source, family, (rows, columns), size, greyscale, limits)
@@ -81,6 +87,7 @@ def picture_view(
         rows=rows,
         columns=columns,
         pixel_mm=pixel_mm,
+        kind=ImageKind.SYNTHETIC if synthetic else ImageKind.UNKNOWN,
         flags=tuple(flags),
         digest=partial(content_digest, path),
     )

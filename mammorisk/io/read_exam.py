@@ -26,7 +26,7 @@ from mammorisk.io.limits import Limits
 from mammorisk.io.parsing import looks_like_dicom
 from mammorisk.io.pictures import PNG_MAGIC, TIFF_MAGICS, picture_view
 from mammorisk.io.remote import fetch, hold, is_remote
-from mammorisk.io.views import parse_view_words
+from mammorisk.io.views import is_synthetic_name, parse_view_words
 
 #: Reason under which files that are no images at all are listed.
 NOT_AN_IMAGE = "not an image file"
@@ -204,11 +204,17 @@ class _Found:
                     where=file.source,
                     remedy="Name it like L-CC.png, or pass {'L-CC': path, ...}.",
                 )
-            self.pictures.append(
-                picture_view(
-                    file.path, file.source, side, position, pixel_mm=pixel_mm, limits=limits
-                )
+            words = f"{file.named_view or ''} {file.path.stem}"
+            view = picture_view(
+                file.path,
+                file.source,
+                side,
+                position,
+                pixel_mm=pixel_mm,
+                limits=limits,
+                synthetic=is_synthetic_name(words),
             )
+            self.pictures.append(view)
             return
         if not looks_like_dicom(head):
             if not head:

@@ -81,6 +81,15 @@ _SIDES = {"L": Laterality.LEFT, "LEFT": Laterality.LEFT} | {
 }
 _JOINED = re.compile(r"(L|R|LEFT|RIGHT)(CC|MLO|ML|LM|XCCL|XCCM)$")
 
+SYNTHETIC_FLAG = "synthetic 2D image from tomosynthesis"
+#: Names that makers give to such images.
+_SYNTHETIC = re.compile(r"(?<![A-Z])[CS][-_ ]VIEW|INTELLIGENT[-_ ]2D|GENERATED[-_ ]2D")
+
+
+def is_synthetic_name(words: str) -> bool:
+    """Whether a description names a synthetic 2D image: ``"L CC C-View"``."""
+    return _SYNTHETIC.search(words.upper()) is not None
+
 
 @dataclass(frozen=True, kw_only=True)
 class ViewName:

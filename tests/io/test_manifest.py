@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 import mammorisk as mr
 from mammorisk import read_cohort
 from mammorisk.errors import ManifestError
+from mammorisk.exam import ImageKind
 from tests.factories import write_view
 
 
@@ -159,6 +162,23 @@ def test_a_view_listed_twice(tmp_path: Path) -> None:
     exam = cohort.open_exam(0)
     assert exam["L-CC"].source == "a.dcm"
     assert "L-CC: listed more than once, the first was used" in exam.flags
+
+
+def test_a_c_view_stands_back_behind_the_full_field_view(tmp_path: Path) -> None:
+    """Mirai's manifest tells of it in the view; a picture has no header that would."""
+    for name in ("a C-View", "b"):
+        Image.fromarray(np.full((40, 30), 900, np.uint16)).save(tmp_path / f"{name}.png")
+    text = "patient_id,exam_id,laterality,view,file_path\n"
+    both = write(tmp_path, text + "1,1,L,CC C-View,a C-View.png\n1,1,L,CC,b.png\n")
+    opened = read_cohort(both, allow_missing_views=True).open_exam
+    assert opened is not None
+    assert opened(0)["L-CC"].source == "b.png"
+    assert "L-CC: 2 images, the full-field one used" in opened(0).flags
+    alone = write(tmp_path, text + "1,1,L,CC C-View,b.png\n")
+    opened = read_cohort(alone, allow_missing_views=True).open_exam
+    assert opened is not None
+    assert opened(0)["L-CC"].kind is ImageKind.SYNTHETIC
+    assert any("synthetic" in flag for flag in opened(0).all_flags())
 
 
 @pytest.mark.parametrize(
