@@ -9,10 +9,10 @@ import argparse
 import os
 import platform
 import time
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
+from timing import best_of
 
 import mammorisk as mr
 from mammorisk.evaluation.auc import cumulative_dynamic_auc
@@ -24,15 +24,6 @@ from mammorisk.evaluation.report_page import page
 from mammorisk.outcome import Outcome
 
 YEARS = (1, 2, 3, 4, 5)
-
-
-def best_of(work: Callable[[], object], times: int = 3) -> float:
-    seconds = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
 
 
 def line(name: str, ours: float, peer: str = "", theirs: float | None = None) -> None:

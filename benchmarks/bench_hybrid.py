@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from timing import best_of
 
 import mammorisk as mr
 from mammorisk.inputs.exam_set import load_exams
@@ -23,15 +24,6 @@ from mammorisk.recipe import TrainingOptions
 from mammorisk.training.module import FitModule
 from mammorisk.training.outcomes import Outcomes
 from mammorisk.training.trainer import EpochSampler, run_stage
-
-
-def best_of(work: object, times: int = 5) -> float:
-    seconds = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()  # type: ignore[operator]
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
 
 
 def one_exam(folder: Path) -> None:

@@ -14,13 +14,12 @@ import os
 import platform
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
 import torch
+from timing import best_of
 
 import mammorisk as mr
 from mammorisk.errors import BackendError
@@ -29,16 +28,6 @@ from mammorisk.mirai.mirai_model import PUBLISHED_CALIBRATION, MiraiModel, read_
 from mammorisk.networks.mirai import MiraiEncoder, MiraiSettings, MiraiTransformer
 
 BACKENDS = ("torch", "torch-bfloat16", "openvino", "openvino-bfloat16", "cuda")
-
-
-def best_of(work: Callable[[], object], times: int = 3) -> float:
-    work()
-    seconds = []
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        seconds.append(time.perf_counter() - start)
-    return min(seconds)
 
 
 def stand_in() -> MiraiModel:

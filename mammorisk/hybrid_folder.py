@@ -8,18 +8,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from mammorisk.calibration import Recalibration
 from mammorisk.domain_guard import DomainGuard
 from mammorisk.errors import ModelError
 from mammorisk.hybrid_model import HybridModel
 from mammorisk.inputs.scaling import Scaling
-from mammorisk.model_folder import WEIGHTS, plain, write_model_folder
+from mammorisk.model_folder import WEIGHTS, card_from, plain, under, write_model_folder
 from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.hybrid import HeadSettings, HybridHead
 from mammorisk.recipe import Recipe, load_recipe
-from mammorisk.risk_model import ModelCard
 
 #: Of a folder's configuration.
 KIND = "network"
@@ -95,12 +93,12 @@ def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:
         recipe = load_recipe(Recipe(**config["recipe"]))
         head = HybridHead(HeadSettings(**config["head"]))
         tensors = load_file(folder / WEIGHTS)
-        head.load_state_dict(_under(tensors, "head."))
+        head.load_state_dict(under(tensors, "head."))
         encoder = None
         if head.settings.n_features:
             size = (recipe.image.rows, recipe.image.columns)
             encoder = make_encoder(recipe.encoder.name, pretrained=False, size=size)
-            encoder.load_state_dict(_under(tensors, "encoder."))
+            encoder.load_state_dict(under(tensors, "encoder."))
             encoder.eval()
         guard = None
         if "guard.mean" in tensors:
@@ -109,12 +107,9 @@ def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:
                 precision=tensors["guard.precision"].numpy(),
                 limits=tensors["guard.limits"].numpy(),
             )
-        card = {**config["card"], "ages": tuple(config["card"]["ages"])}
-        for name in ("inputs", "required"):
-            card[name] = tuple(card[name])
         return HybridModel(
             recipe=recipe,
-            card=ModelCard(**card),
+            card=card_from(config["card"]),
             encoder=encoder,
             head=head.eval(),
             scalings={k: Scaling.from_dict(v) for k, v in config["scalings"].items()},
@@ -132,7 +127,3 @@ def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:
             where=folder.name,
             remedy="Save or download it again.",
         ) from None
-
-
-def _under(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

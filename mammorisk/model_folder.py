@@ -13,12 +13,14 @@ import numpy as np
 
 from mammorisk._version import __version__
 from mammorisk.errors import OutputError
-from mammorisk.risk_model import FORMAT_VERSION
+from mammorisk.risk_model import FORMAT_VERSION, ModelCard
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
+#: Fields of a card that JSON gives back as lists.
+_TUPLES = ("inputs", "required", "ages")
 
 
 def write_model_folder(
@@ -67,6 +69,22 @@ def write_model_folder(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
+
+
+def card_from(told: Mapping[str, Any]) -> ModelCard:
+    """The card of a configuration.
+
+    Raises
+    ------
+    KeyError, TypeError
+        It is none.
+    """
+    return ModelCard(**{**told, **{name: tuple(told[name]) for name in _TUPLES}})
+
+
+def under(tensors: Mapping[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, without it."""
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def plain(value: object) -> object:

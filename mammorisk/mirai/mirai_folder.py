@@ -10,9 +10,8 @@ import torch
 
 from mammorisk.errors import ModelError
 from mammorisk.mirai.mirai_model import YEARS, MiraiModel
-from mammorisk.model_folder import WEIGHTS, write_model_folder
+from mammorisk.model_folder import WEIGHTS, card_from, under, write_model_folder
 from mammorisk.networks.mirai import MiraiEncoder, MiraiSettings, MiraiTransformer
-from mammorisk.risk_model import ModelCard
 
 #: Of a folder's configuration.
 KIND = "mirai"
@@ -58,10 +57,8 @@ def load_mirai(folder: Path, config: dict[str, Any]) -> MiraiModel:
         tensors = load_file(folder / WEIGHTS)
         encoder = MiraiEncoder()
         transformer = MiraiTransformer(MiraiSettings(**config["settings"]))
-        for prefix, module in (("encoder.", encoder), ("transformer.", transformer)):
-            module.load_state_dict(
-                {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-            )
+        encoder.load_state_dict(under(tensors, "encoder."))
+        transformer.load_state_dict(under(tensors, "transformer."))
         calibration = config["calibration"]
         if calibration is not None:
             calibration = {
@@ -73,7 +70,7 @@ def load_mirai(folder: Path, config: dict[str, Any]) -> MiraiModel:
             transformer=transformer.eval(),
             calibration=calibration,
             record={k: config[k] for k in _RECORD if k in config},
-            card=_card(config["card"]),
+            card=card_from(config["card"]),
             rows=int(config["rows"]),
             columns=int(config["columns"]),
         )
@@ -83,7 +80,3 @@ def load_mirai(folder: Path, config: dict[str, Any]) -> MiraiModel:
             where=folder.name,
             remedy="Convert the snapshots again: mammorisk convert mirai.",
         ) from None
-
-
-def _card(told: dict[str, Any]) -> ModelCard:
-    return ModelCard(**{**told, **{n: tuple(told[n]) for n in ("inputs", "required", "ages")}})

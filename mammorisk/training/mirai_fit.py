@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -32,7 +32,7 @@ from mammorisk.networks.mirai_merged import MergedEncoder
 from mammorisk.recipe import MiraiOptions, Recipe
 from mammorisk.runtime.backend import Runner, choose_backend
 from mammorisk.training.mirai_labels import MiraiLabels, mirai_labels
-from mammorisk.training.mirai_modules import VIEWS, EncoderPhase, TransformerPhase
+from mammorisk.training.mirai_modules import VIEWS, EncoderPhase, Phase, TransformerPhase
 from mammorisk.training.mirai_views import MiraiViews, read_mirai_views
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import Outcomes, read_outcomes
@@ -108,20 +108,22 @@ def fit_mirai(
     for name, rows in (("training", train), ("validation", validation)):
         check_cancers(name, _cases(labels, rows), len(rows))
     values, is_known = risk_factors(cohort.questionnaires)
-    factors = torch.from_numpy(values), torch.from_numpy(is_known)
-    common = {"factors": factors, "options": options, "seed": recipe.seed}
-    stage = {"progress": progress, **place}
+    run = _Run(
+        recipe=recipe,
+        options=options,
+        train=train,
+        validation=validation,
+        factors=(torch.from_numpy(values), torch.from_numpy(is_known)),
+        work=work,
+        stage={"progress": progress, **place},
+    )
     encoder = _encoder(options, begin)
     if options.encoder_epochs:
-        by_view = _labels_by_view(cohort, labels, time, event, weight)
-        encoder = _fit_encoder(
-            encoder, views, by_view, train, validation, recipe, work, common, stage
-        )
+        by_side = _labels_by_side(cohort, labels, time, event, weight)
+        encoder = _fit_encoder(run, encoder, views, by_side)
     encoder.eval()
     features = _kept_features(work / "features.safetensors", encoder, views)
-    transformer = _fit_transformer(
-        begin, features, views, labels, train, validation, recipe, work, common, stage
-    )
+    transformer = _fit_transformer(run, begin, features, views, labels)
     model = MiraiModel(
         encoder=encoder.to(memory_format=torch.channels_last),
         transformer=transformer.eval(),
@@ -148,6 +150,52 @@ def fit_mirai(
         },
     )
     return replace(model, calibration=_calibration(model, features, cohort, outcomes, validation))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Run:
+    """What both phases share.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    options : MiraiOptions
+    train, validation : ndarray of int
+        Rows of exams.
+    factors : tuple of Tensor
+        Risk factors of every exam, and which of them are known.
+    work : Path
+    stage : dict
+        For :func:`run_stage`.
+    """
+
+    recipe: Recipe
+    options: MiraiOptions
+    train: Rows
+    validation: Rows
+    factors: tuple[Tensor, Tensor]
+    work: Path
+    stage: dict[str, Any]
+
+    @property
+    def common(self) -> dict[str, Any]:
+        """What every phase is made with."""
+        return {"factors": self.factors, "options": self.options, "seed": self.recipe.seed}
+
+    def fit(
+        self, name: str, phase: Phase, rows: Rows, held: Rows, *, epochs: int, batch_size: int
+    ) -> None:
+        """Run a phase on mini-batches that hold as many with as without cancer."""
+        balance = phase.labels.balance.double().numpy()[rows]
+        run_stage(
+            phase,
+            EpochSampler(rows, batch_size, self.recipe.seed, balance / balance.sum()),
+            held,
+            epochs=epochs,
+            options=self.recipe.training.model_copy(update={"batch_size": batch_size}),
+            folder=self.work / name,
+            **self.stage,
+        )
 
 
 def _cases(labels: MiraiLabels, rows: Rows) -> int:
@@ -177,7 +225,7 @@ def _published_resnet18() -> dict[str, torch.Tensor]:
         ) from error
 
 
-def _labels_by_view(
+def _labels_by_side(
     cohort: Cohort,
     labels: MiraiLabels,
     time: NDArray[np.float64],
@@ -196,17 +244,9 @@ def _labels_by_view(
 
 
 def _fit_encoder(
-    encoder: MiraiEncoder,
-    views: MiraiViews,
-    by_side: dict[str, MiraiLabels],
-    train: Rows,
-    validation: Rows,
-    recipe: Recipe,
-    work: Path,
-    common: dict[str, Any],
-    stage: dict[str, Any],
+    run: _Run, encoder: MiraiEncoder, views: MiraiViews, by_side: dict[str, MiraiLabels]
 ) -> MiraiEncoder:
-    options = common["options"]
+    options = run.options
     sides = [name[0] for name in STANDARD_VIEWS]
 
     def spread(name: str) -> Tensor:
@@ -218,47 +258,21 @@ def _fit_encoder(
         cancer=spread("cancer"), known=spread("known"), balance=spread("balance") / VIEWS
     )
     rows, held = (
-        (part[:, None] * VIEWS + np.arange(VIEWS)).ravel() for part in (train, validation)
+        (part[:, None] * VIEWS + np.arange(VIEWS)).ravel() for part in (run.train, run.validation)
     )
     kept = labels.usable
     phase = EncoderPhase(
-        encoder, views, labels=labels, learning_rate=options.encoder_learning_rate, **common
+        encoder, views, labels=labels, learning_rate=options.encoder_learning_rate, **run.common
     )
-    _run_phase(
+    run.fit(
+        "encoder",
         phase,
         rows[kept[rows]],
         held[kept[held]],
-        recipe,
-        work / "encoder",
         epochs=options.encoder_epochs,
         batch_size=options.encoder_batch_size,
-        stage=stage,
     )
     return phase.encoder
-
-
-def _run_phase(
-    phase: EncoderPhase | TransformerPhase,
-    rows: Rows,
-    held: Rows,
-    recipe: Recipe,
-    folder: Path,
-    *,
-    epochs: int,
-    batch_size: int,
-    stage: dict[str, Any],
-) -> None:
-    """Run a phase on mini-batches that hold as many with as without cancer."""
-    balance = phase.labels.balance.double().numpy()[rows]
-    run_stage(
-        phase,
-        EpochSampler(rows, batch_size, recipe.seed, balance / balance.sum()),
-        held,
-        epochs=epochs,
-        options=recipe.training.model_copy(update={"batch_size": batch_size}),
-        folder=folder,
-        **stage,
-    )
 
 
 def _kept_features(file: Path, encoder: MiraiEncoder, views: MiraiViews) -> Tensor:
@@ -277,18 +291,9 @@ def _kept_features(file: Path, encoder: MiraiEncoder, views: MiraiViews) -> Tens
 
 
 def _fit_transformer(
-    begin: MiraiModel | None,
-    features: Tensor,
-    views: MiraiViews,
-    labels: MiraiLabels,
-    train: Rows,
-    validation: Rows,
-    recipe: Recipe,
-    work: Path,
-    common: dict[str, Any],
-    stage: dict[str, Any],
+    run: _Run, begin: MiraiModel | None, features: Tensor, views: MiraiViews, labels: MiraiLabels
 ) -> MiraiTransformer:
-    options: MiraiOptions = common["options"]
+    options = run.options
     if begin is not None:
         transformer = MiraiTransformer(begin.transformer.settings)
         transformer.load_state_dict(begin.transformer.state_dict())
@@ -306,20 +311,18 @@ def _fit_transformer(
     phase = TransformerPhase(
         transformer,
         Exams(features=features, view=view, side=side, time=time),
-        _devices(views, train) if options.adversary else None,
+        _devices(views, run.train) if options.adversary else None,
         labels=labels,
         learning_rate=options.transformer_learning_rate,
-        **common,
+        **run.common,
     )
-    _run_phase(
+    run.fit(
+        "transformer",
         phase,
-        train,
-        validation,
-        recipe,
-        work / "transformer",
+        run.train,
+        run.validation,
         epochs=options.transformer_epochs,
         batch_size=options.transformer_batch_size,
-        stage=stage,
     )
     return phase.transformer
 

@@ -26,7 +26,7 @@ _TURN_DEG = 20
 VIEWS = 4
 
 
-class _Phase(lightning.LightningModule):
+class Phase(lightning.LightningModule):
     """What both phases share: labels, risk factors, Adam, a check of the loss."""
 
     def __init__(
@@ -60,7 +60,7 @@ class _Phase(lightning.LightningModule):
         )
 
 
-class EncoderPhase(_Phase):
+class EncoderPhase(Phase):
     """Phase 1: single views, with heads of risk factors and of hazard.
 
     Rows, and those of the labels, are of views: exam times four, plus the place of the view.
@@ -100,7 +100,7 @@ class EncoderPhase(_Phase):
         self.log("validation_loss", loss, on_epoch=True, prog_bar=True, batch_size=len(rows))
 
 
-class TransformerPhase(_Phase):
+class TransformerPhase(Phase):
     """Phase 2: exams, on features of the finished encoder, with or without the adversary.
 
     With it, mini-batches alternate: some train the adversary to tell the device, then one trains
