@@ -254,14 +254,18 @@ class MiraiModel(ImageModel):
             return self.transformer(exams, known, is_known).double().numpy()
 
     def calibrated(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Calibrated risk, shape (n, 5); raw where there is no calibration."""
+        """Calibrated risk, shape (n, 5), never falling from one year to the next; raw where there
+        is no calibration.
+        """
         if self.calibration is None:
             return probability
         slope, intercept = (
             np.array([self.calibration[str(year)][name] for year in range(1, YEARS + 1)])
             for name in ("slope", "intercept")
         )
-        return np.asarray(1 / (1 + np.exp(-(slope * probability + intercept))))
+        risk = 1 / (1 + np.exp(-(slope * probability + intercept)))
+        # The published constants never fall; those of another calibrator may cross.
+        return np.asarray(np.maximum.accumulate(risk, axis=1))
 
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
         """Without images there is no score: every row is NaN and says so."""

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from safetensors.torch import load_file, save_file
+from scipy.special import expit
 from torch import Tensor
 
 from mammorisk.errors import TrainingError
@@ -22,7 +23,6 @@ from mammorisk.mirai.mirai_model import MiraiModel, places
 from mammorisk.mirai.risk_factors import risk_factors
 from mammorisk.networks.mirai import (
     ENCODER_WIDTH,
-    YEARS,
     Exams,
     MiraiEncoder,
     MiraiSettings,
@@ -31,20 +31,17 @@ from mammorisk.networks.mirai import (
 from mammorisk.networks.mirai_merged import MergedEncoder
 from mammorisk.recipe import MiraiOptions, Recipe
 from mammorisk.runtime.backend import Runner, choose_backend
+from mammorisk.training.mirai_calibration import fit_calibration
 from mammorisk.training.mirai_labels import MiraiLabels, mirai_labels
 from mammorisk.training.mirai_modules import VIEWS, EncoderPhase, Phase, TransformerPhase
 from mammorisk.training.mirai_views import MiraiViews, read_mirai_views
-from mammorisk.training.objectives import censoring_weights
-from mammorisk.training.outcomes import Outcomes, read_outcomes
+from mammorisk.training.outcomes import read_outcomes
 from mammorisk.training.problem import Rows, check_cancers
 from mammorisk.training.splits import split_rows
 from mammorisk.training.trainer import EpochSampler, run_stage
 
 if TYPE_CHECKING:
     from mammorisk.cohort import Cohort
-
-#: Cancers under which a year is not calibrated.
-_FEWEST_TO_CALIBRATE = 5
 
 
 def fit_mirai(
@@ -149,7 +146,9 @@ def fit_mirai(
             }
         },
     )
-    return replace(model, calibration=_calibration(model, features, cohort, outcomes, validation))
+    logits = model.logits(features.numpy()[validation], cohort.questionnaires.iloc[validation])
+    held = outcomes.take(torch.from_numpy(validation))
+    return replace(model, calibration=fit_calibration(expit(logits), held))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -337,37 +336,3 @@ def _devices(views: MiraiViews, train: Rows) -> Tensor:
         )
     number: dict[str | None, int] = {name: i for i, name in enumerate(names)}
     return torch.tensor([number.get(name, -1) for name in views.devices])
-
-
-def _calibration(
-    model: MiraiModel, features: Tensor, cohort: Cohort, outcomes: Outcomes, rows: Rows
-) -> dict[str, dict[str, float]] | None:
-    """Platt scaling of each year on the validation exams, the sampling and censoring weighed.
-
-    None, which predictions say, where a year has too few cancers or the scores do not rise with
-    them.
-    """
-    import statsmodels.api as sm
-
-    logits = model.logits(features.numpy()[rows], cohort.questionnaires.iloc[rows])
-    probability = 1 / (1 + np.exp(-logits))
-    some = outcomes.take(torch.from_numpy(rows))
-    found = {}
-    for year in range(1, YEARS + 1):
-        weight = (censoring_weights(some, year) * some.weight).double().numpy()
-        case = ((some.event == 1) & (some.time <= year)).numpy()
-        if case.sum() < _FEWEST_TO_CALIBRATE:
-            return None
-        used = weight > 0
-        scale = weight[used] * used.sum() / weight[used].sum()
-        fitted = sm.GLM(
-            case[used].astype(float),
-            sm.add_constant(probability[used, year - 1], has_constant="add"),
-            family=sm.families.Binomial(),
-            freq_weights=scale,
-        ).fit()
-        intercept, slope = (float(value) for value in fitted.params)
-        if not slope > 0:
-            return None
-        found[str(year)] = {"slope": slope, "intercept": intercept}
-    return found

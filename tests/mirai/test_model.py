@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,19 @@ def test_saved_and_loaded(tmp_path: Path, model: MiraiModel) -> None:
     features = np.random.default_rng(1).random((3, 4, 512), dtype=np.float32)
     np.testing.assert_array_equal(again.logits(features), model.logits(features))
     assert again.calibration == PUBLISHED_CALIBRATION
+
+
+def test_risk_never_falls_whatever_the_calibrator(model: MiraiModel) -> None:
+    crossing = {str(y): {"slope": 60.0 / y, "intercept": -12.0 / y - y / 10} for y in range(1, 6)}
+    raw = np.sort(np.random.default_rng(1).random((200, 5)), axis=1)
+    risk = replace(model, calibration=crossing).calibrated(raw)
+    assert (np.diff(risk, axis=1) >= 0).all()
+    published = replace(model, calibration=PUBLISHED_CALIBRATION).calibrated(raw)
+    slope, intercept = (
+        np.array([one[name] for one in PUBLISHED_CALIBRATION.values()])
+        for name in ("slope", "intercept")
+    )
+    np.testing.assert_allclose(published, 1 / (1 + np.exp(-(slope * raw + intercept))), rtol=1e-15)
 
 
 def factors(**fields: object) -> dict[str, list[float]]:

@@ -1,0 +1,100 @@
+"""Calibration of a fitted Mirai: one slope on the raw probability, an intercept for each year."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.optimize import brentq, minimize
+from scipy.special import expit
+
+from mammorisk.networks.mirai import YEARS
+from mammorisk.training.objectives import censoring_weights
+from mammorisk.training.outcomes import Outcomes
+
+Floats = NDArray[np.float64]
+#: Cancers within five years under which nothing is calibrated.
+FEWEST_CANCERS = 5
+#: Standard deviation of the log slope around the network's own spread. An assumption: some fifty
+#: cancers move the slope freely, and a handful cannot turn the score around.
+_LOG_SLOPE_SD = 0.5
+#: Further from 0 no intercept is looked for.
+_FURTHEST = 50.0
+
+
+def fit_calibration(probability: Floats, outcomes: Outcomes) -> dict[str, dict[str, float]] | None:
+    """Slope and intercept on the raw probability, by year.
+
+    Parameters
+    ----------
+    probability : ndarray, shape (n, 5)
+        Raw, within one to five years.
+    outcomes : Outcomes
+        Of the same n exams; how they were sampled and their censoring are weighed.
+
+    Returns
+    -------
+    dict or None
+        As :class:`mammorisk.mirai.mirai_model.MiraiModel` takes it. None where there are too few
+        cancers, or none within one year.
+
+    Notes
+    -----
+    Platt scaling of the years together. The slope is that of a logistic regression with free
+    intercepts, which holds whatever share of the women with cancer was sampled (Prentice 1979,
+    doi:10.1093/biomet/66.3.403); it is positive, and the less is known the nearer it stays to the
+    network's own spread, 1 / (p (1 - p)) at the mean probability. With it the intercepts make the
+    mean risk of every year, in the population that was sampled, the observed one.
+    """
+    case = np.stack(
+        [((outcomes.event == 1) & (outcomes.time <= y)).numpy() for y in range(1, YEARS + 1)],
+        axis=1,
+    )
+    seen = torch.stack([censoring_weights(outcomes, y) for y in range(1, YEARS + 1)], dim=1)
+    weights = (seen * outcomes.weight[:, None]).double().numpy()
+    incidence = (weights * case).sum(axis=0) / weights.sum(axis=0)
+    if case[:, -1].sum() < FEWEST_CANCERS or not ((incidence > 0) & (incidence < 1)).all():
+        return None
+    slope = _slope(probability, case, _within(weights, case))
+    found = {}
+    for year in range(1, YEARS + 1):
+        p, w = probability[:, year - 1], weights[:, year - 1]
+
+        def excess(intercept: float, p: Floats = p, w: Floats = w, year: int = year) -> float:
+            return float((w * (expit(intercept + slope * p) - case[:, year - 1])).sum())
+
+        intercept = brentq(excess, -_FURTHEST - slope, _FURTHEST)
+        found[str(year)] = {"slope": slope, "intercept": float(intercept)}
+    return found
+
+
+def _within(weights: Floats, case: NDArray[np.bool_]) -> Floats:
+    """Weights over their mean in women with, and in women without cancer by each year."""
+    found = np.zeros_like(weights)
+    for group in (case, ~case):
+        used = group & (weights > 0)
+        found += np.where(used, weights * used.sum(axis=0) / (weights * used).sum(axis=0), 0.0)
+    return found
+
+
+def _slope(probability: Floats, case: NDArray[np.bool_], weights: Floats) -> float:
+    """Of the years together, each with its own intercept."""
+    usual = float(np.clip(probability.mean(), 1e-4, 1 - 1e-4))
+    own = np.log(1 / (usual * (1 - usual)))
+    centre = (weights * probability).sum(axis=0) / weights.sum(axis=0)
+    moved = probability - centre
+
+    def loss(x: Floats) -> tuple[float, Floats]:
+        """Minus the penalised log likelihood, and its gradient."""
+        slope = np.exp(x[-1])
+        logit = x[:-1] + slope * moved
+        # Five years of a woman are not five women.
+        each = weights * (np.logaddexp(0, logit) - case * logit) / YEARS
+        rest = weights * (expit(logit) - case) / YEARS
+        off = (x[-1] - own) / _LOG_SLOPE_SD
+        gradient = np.append(rest.sum(axis=0), (rest * moved).sum() * slope + off / _LOG_SLOPE_SD)
+        return float(each.sum() + off**2 / 2), gradient
+
+    share = (weights * case).sum(axis=0) / weights.sum(axis=0)
+    start = np.append(np.log(share / (1 - share)), own)
+    return float(np.exp(minimize(loss, start, jac=True, method="BFGS").x[-1]))
