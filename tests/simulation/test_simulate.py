@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import errno
 import json
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -103,6 +107,38 @@ def test_interrupted_and_resumed_on_more_workers_gives_identical_files(tmp_path:
     woman = int(study.cohort.exams["exam_id"].iloc[0][4:-2])
     alone = write_exam_of(study.options, woman, tmp_path)
     assert files_of(alone) == files_of(tmp_path / "a" / "exams" / alone.name)
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes by /proc")
+def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
+    code = (
+        "import sys, mammorisk as mr\n"
+        "if __name__ == '__main__':\n"
+        "    mr.simulate(5_000, seed=6, images=400, workers=2, out=sys.argv[1])\n"
+    )
+    (tmp_path / "run.py").write_text(code)
+    run = subprocess.Popen([sys.executable, str(tmp_path / "run.py"), str(tmp_path / "study")])
+    exams = tmp_path / "study" / "exams"
+    _until(lambda: exams.is_dir() and any(exams.glob("SIM-*")))
+    children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()
+    assert len(children) >= 2
+    run.kill()
+    run.wait()
+    _until(lambda: not any(_runs(int(child)) for child in children))
+
+
+def _until(happened: Callable[[], bool], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end
+        time.sleep(0.1)
+
+
+def _runs(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
 
 
 @pytest.mark.parametrize(
