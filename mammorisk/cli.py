@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mammorisk._version import __version__
-from mammorisk.cli_common import DONE, SOME_FAILED, AsJson, Debug, told
+from mammorisk.cli_common import DONE, PLACE, SOME_FAILED, AsJson, Debug, told
 from mammorisk.cli_convert import convert
 from mammorisk.cli_evaluate import evaluate, stratify
 from mammorisk.cli_fit import fit
@@ -82,7 +82,8 @@ def _common(
 @app.command()
 def predict(
     exam: Annotated[
-        Path | None, typer.Argument(help="Folder of one exam: DICOM, or PNG/TIFF named by view.")
+        str | None,
+        typer.Argument(help="Folder, zip or URL of one exam: DICOM, or PNG/TIFF named by view."),
     ] = None,
     questionnaire: Annotated[
         Path | None,
@@ -92,16 +93,18 @@ def predict(
         float | None, typer.Option(help="Her age in years, when there is no questionnaire file.")
     ] = None,
     cohort: Annotated[
-        Path | None, typer.Option(help="Manifest of a cohort (CSV or Parquet), instead of EXAM.")
+        str | None,
+        typer.Option(help="Manifest of a cohort (CSV or Parquet), instead of EXAM.", metavar=PLACE),
     ] = None,
     out: Annotated[
         Path | None,
         typer.Option(help="With --cohort: write here (.parquet or .csv); run again to resume."),
     ] = None,
     root: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
-            help="With --cohort: folder that all images lie under. Default: the manifest's"
+            help="With --cohort: where all images lie under. Default: where the manifest lies.",
+            metavar=PLACE,
         ),
     ] = None,
     model: ModelName = None,
@@ -155,7 +158,7 @@ def predict(
 
 
 def _predict_one(
-    exam: Path | None,
+    exam: str | None,
     questionnaire: Path | None,
     age: float | None,
     model: str | None,
@@ -251,9 +254,9 @@ def _print_prediction(prediction: Any) -> None:
 
 
 def _predict_cohort(
-    manifest: Path,
+    manifest: str,
     out: Path | None,
-    root: Path | None,
+    root: str | None,
     model: str | None,
     allow_missing_views: bool,
     as_json: bool,

@@ -12,6 +12,10 @@ from mammorisk.errors import MammoriskError
 
 DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
 
+#: How help names an option that may be a URL. What may be one is read as text: as a path, "s3://"
+#: would lose a slash.
+PLACE = "<path or URL>"
+
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
 

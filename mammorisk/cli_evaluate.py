@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mammorisk.cli_common import AsJson, Debug, told
+from mammorisk.cli_common import PLACE, AsJson, Debug, told
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +17,10 @@ Risks = Annotated[
     Path, typer.Argument(help="Risks that `mammorisk predict --cohort` wrote (.parquet or .csv).")
 ]
 Cohort = Annotated[
-    Path, typer.Argument(help="Manifest or study folder with time and event of each exam.")
+    str,
+    typer.Argument(
+        help="Path or URL of a manifest or study folder with time and event of each exam."
+    ),
 ]
 
 
@@ -81,7 +84,8 @@ def stratify(
         ),
     ] = "nccn-2026",
     cohort: Annotated[
-        Path | None, typer.Option(help="Manifest with age, density and other fields.")
+        str | None,
+        typer.Option(help="Manifest with age, density and other fields.", metavar=PLACE),
     ] = None,
     cut: Annotated[
         list[float] | None, typer.Option(help="With --policy thresholds: a cut point; repeatable.")

@@ -8,11 +8,13 @@ from typing import Annotated
 
 import typer
 
-from mammorisk.cli_common import AsJson, Debug, told
+from mammorisk.cli_common import PLACE, AsJson, Debug, told
 
 
 def fit(
-    cohort: Annotated[Path, typer.Argument(help="Manifest with outcomes (CSV or Parquet).")],
+    cohort: Annotated[
+        str, typer.Argument(help="Path or URL of a manifest with outcomes (CSV or Parquet).")
+    ],
     out: Annotated[
         Path, typer.Option(help="Folder of the model; run again after a kill to go on.")
     ],
@@ -33,7 +35,9 @@ def fit(
         list[str] | None,
         typer.Option("--set", help="A field of the recipe, as training.epochs=5; repeatable."),
     ] = None,
-    root: Annotated[Path | None, typer.Option(help="Folder that all images lie under.")] = None,
+    root: Annotated[
+        str | None, typer.Option(help="Where all images lie under.", metavar=PLACE)
+    ] = None,
     devices: Annotated[
         str, typer.Option(help="How many devices, or 'auto'; as Lightning takes it.")
     ] = "auto",

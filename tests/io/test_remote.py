@@ -14,8 +14,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import mammorisk as mr
+from mammorisk.cli import app
 from mammorisk.errors import ExamError, ManifestError, NoImages, TooLarge, UnreadableFile
 from mammorisk.io import remote
 from mammorisk.io.limits import Limits
@@ -81,6 +83,24 @@ def test_a_cohort_by_url(server: str) -> None:
     risks = mr.predict(cohort, model="hybrid")
     assert risks["risk_5y"].notna().tolist() == [True, True, False]
     assert "no such file" in risks["flags"].iloc[2]
+
+
+def test_the_command_line_takes_urls(folder: Path, server: str, tmp_path: Path) -> None:
+    run, out = CliRunner().invoke, tmp_path / "risks.csv"
+    one = run(app, ["predict", f"{server}/a/", "--age", "50", "--model", "bcrat", "--json"])
+    assert one.exit_code == 0, one.output
+    many = run(
+        app,
+        ["predict", "--cohort", f"{server}/cohort.csv", "--model", "bcsc-2008", "--out", str(out)],
+    )
+    # Images that are nowhere.
+    assert many.exit_code == 1, many.output
+    assert pd.read_csv(out)["flags"].str.contains("no such file").tolist() == [False, False, True]
+    moved = tmp_path / "here.csv"
+    moved.write_bytes((folder / "cohort.csv").read_bytes())
+    again = run(app, ["predict", "--cohort", str(moved), "--root", server, "--model", "bcsc-2008"])
+    assert again.exit_code == 1, again.output
+    assert "3 exams, 1 without a risk" in again.output
 
 
 def test_a_local_manifest_of_remote_images(folder: Path, server: str, tmp_path: Path) -> None:
