@@ -14,10 +14,10 @@ import os
 import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from mammorisk._version import __version__
 from mammorisk.cohort import Cohort
@@ -38,8 +38,8 @@ EXAMS_PER_PART_WITH_IMAGES = 32
 EXAMS_PER_PART_WITHOUT_IMAGES = 100_000
 #: Says what run a folder of parts is of; readers of data sets pass over names that begin so.
 _RUN = "_run.json"
-#: Name of the mark in it, and in the metadata of a Parquet file.
-_MARK = "mammorisk_run"
+#: Name of what it says in the metadata of a Parquet file, and of the mark in it.
+_KEY, _MARK = "mammorisk", "run"
 _ROWS_DIGESTED = 50_000
 #: Exams without a risk that a summary names.
 _FAILURES_NAMED = 20
@@ -60,12 +60,17 @@ class Written:
     exams, without_risk : int
     failures : list of (str, str)
         ``exam_id`` and reason of the first exams without a risk.
+    provenance : dict
+        Software, model, what it was trained on, backend and horizons of the run, as the metadata of
+        a Parquet file (key ``mammorisk``) or ``_run.json`` of a folder say. Empty for a CSV, which
+        has no place for it.
     """
 
     path: Path
     exams: int = 0
     without_risk: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
 
 
 def predict_to_file(
@@ -169,8 +174,8 @@ def predict_to_file(
             stale.unlink()
         _check_run(parts, fingerprint)
         if _run_of(parts) is None:
-            mark = json.dumps({_MARK: fingerprint})
-            write_whole(parts / _RUN, lambda path: path.write_text(mark, encoding="utf-8"))
+            run = json.dumps({_MARK: fingerprint, **_provenance(chosen, wanted)}, indent=1)
+            write_whole(parts / _RUN, lambda path: path.write_text(run, encoding="utf-8"))
         every = _parts(parts, len(cohort), exams_per_part)
         missing = [(file, rows) for file, rows in every if not file.exists()]
         tell = _counter(len(cohort), sum(len(rows) for _, rows in missing), on_part)
@@ -255,7 +260,9 @@ def summary(path: str | Path) -> Written:
     path : path
         Written by :func:`predict_to_file`.
     """
-    return count_risks(_tables(Path(path)), Path(path))
+    path = Path(path)
+    said = {name: value for name, value in _said_of(path).items() if name != _MARK}
+    return replace(count_risks(_tables(path), path), provenance=said)
 
 
 def count_risks(tables: Iterable[pd.DataFrame], path: Path) -> Written:
@@ -322,13 +329,12 @@ def _finish(files: list[Path], out: Path, parts: Path, done: Path) -> None:
             stale.unlink()
         os.replace(parts, out)
         return
-    run = _run_of(parts) or ""
-    write_whole(out, lambda path: _join(files, path, out.suffix, run))
+    write_whole(out, lambda path: _join(files, path, out.suffix, _said_of(parts)))
     os.replace(parts, done)
     shutil.rmtree(done)
 
 
-def _join(files: list[Path], path: Path, suffix: str, run: str) -> None:
+def _join(files: list[Path], path: Path, suffix: str, said: dict[str, Any]) -> None:
     """One part in memory at a time."""
     import pandas as pd
     import pyarrow.parquet as pq
@@ -338,7 +344,8 @@ def _join(files: list[Path], path: Path, suffix: str, run: str) -> None:
             pd.read_parquet(file).to_csv(path, index=False, mode="a" if i else "w", header=not i)
         return
     schema = pq.read_schema(files[0])
-    schema = schema.with_metadata({**(schema.metadata or {}), _MARK.encode(): run.encode()})
+    told = {**(schema.metadata or {}), _KEY.encode(): json.dumps(said).encode()}
+    schema = schema.with_metadata(told)
     with pq.ParquetWriter(path, schema) as writer:
         for file in files:
             writer.write_table(pq.read_table(file).replace_schema_metadata(schema.metadata))
@@ -369,21 +376,42 @@ def _saved_digest(model: ImageModel) -> list[str]:
         return [content_digest(file) for file in sorted(saved.iterdir())]
 
 
-def _run_of(result: Path) -> str | None:
-    """Mark of the run that a folder or a Parquet file is of; None where it has none."""
+def _provenance(model: RiskModel | None, horizons: tuple[Horizon, ...]) -> dict[str, Any]:
+    """What a reader of the results should know of their making.
+
+    Without a model each row has its own, which it names.
+    """
+    return {
+        "software": f"mammorisk {__version__}",
+        "model": None if model is None else model.name,
+        "training_data": None if model is None else model.card.training_data,
+        "backend": model.backend_used if isinstance(model, ImageModel) else None,
+        "horizons": list(horizons),
+        "notice": "Research software, not a medical device: do not use for care.",
+    }
+
+
+def _said_of(result: Path) -> dict[str, Any]:
+    """What a folder or a Parquet file says of its run; empty where it says nothing."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if result.is_dir():
-        note = result / _RUN
-        return json.loads(note.read_text(encoding="utf-8")).get(_MARK) if note.exists() else None
-    if result.suffix != ".parquet":
-        return None
     try:
-        told = (pq.read_schema(result).metadata or {}).get(_MARK.encode())
-    except (pa.ArrowInvalid, OSError):
-        return None
-    return None if told is None else told.decode()
+        if result.is_dir():
+            text = (result / _RUN).read_text(encoding="utf-8")
+        elif result.suffix == ".parquet":
+            text = (pq.read_schema(result).metadata or {}).get(_KEY.encode(), b"{}").decode()
+        else:
+            return {}
+        said = json.loads(text)
+    except (pa.ArrowInvalid, OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _run_of(result: Path) -> str | None:
+    """Mark of the run that a folder or a Parquet file is of; None where it has none."""
+    return _said_of(result).get(_MARK)
 
 
 def _check_run(result: Path, fingerprint: str) -> None:

@@ -137,6 +137,21 @@ def test_a_folder_is_a_data_set_and_the_same_call_finds_it_done(
         mr.predict_to_file(cohort, tmp_path / "r", exams_per_part=25, model="bcrat")
 
 
+@pytest.mark.parametrize("name", ["r.parquet", "r", "r.csv"])
+def test_results_say_how_they_were_made(archive: Path, tmp_path: Path, name: str) -> None:
+    cohort = mr.read_cohort(archive).select([0, 1])
+    first = mr.predict_to_file(cohort, tmp_path / name, model="hybrid", horizons=(1, 5))
+    if name == "r.csv":
+        assert first.provenance == {}
+        return
+    told = first.provenance
+    assert (told["model"], told["backend"], told["horizons"]) == ("hybrid", "torch", [1, 5])
+    assert told["software"] == f"mammorisk {mr.__version__}"
+    assert "simulated" in told["training_data"].lower()
+    again = mr.predict_to_file(cohort, tmp_path / name, model="hybrid", horizons=(1, 5))
+    assert again == first
+
+
 def test_another_fit_of_the_same_name_is_another_model(archive: Path, tmp_path: Path) -> None:
     cohort = mr.read_cohort(archive)
     model = mr.load_model("hybrid")
