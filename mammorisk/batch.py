@@ -13,8 +13,8 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
@@ -28,7 +28,9 @@ from mammorisk.image_model import ImageModel
 from mammorisk.model import load_model
 from mammorisk.predict_cohort import predict_rows
 from mammorisk.predict_images import predict_in_chunks
+from mammorisk.prediction import NOTICE
 from mammorisk.risk_model import DEFAULT_HORIZONS, Horizon, RiskModel, check_horizons
+from mammorisk.written import KEY, MARK, RUN, Written, run_of, said_of, summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,41 +38,11 @@ if TYPE_CHECKING:
 #: Exams a part holds: small enough to lose little to an interruption.
 EXAMS_PER_PART_WITH_IMAGES = 32
 EXAMS_PER_PART_WITHOUT_IMAGES = 100_000
-#: Says what run a folder of parts is of; readers of data sets pass over names that begin so.
-_RUN = "_run.json"
-#: Name of what it says in the metadata of a Parquet file, and of the mark in it.
-_KEY, _MARK = "mammorisk", "run"
 _ROWS_DIGESTED = 50_000
-#: Exams without a risk that a summary names.
-_FAILURES_NAMED = 20
 
 Parts = list[tuple[Path, range]]
 #: Called with the number of exams done and in all after each part.
 OnPart = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Written:
-    """What :func:`predict_to_file` wrote.
-
-    Attributes
-    ----------
-    path : Path
-        A file, or a folder of Parquet files.
-    exams, without_risk : int
-    failures : list of (str, str)
-        ``exam_id`` and reason of the first exams without a risk.
-    provenance : dict
-        Software, model, what it was trained on, backend and horizons of the run, as the metadata of
-        a Parquet file (key ``mammorisk``) or ``_run.json`` of a folder say. Empty for a CSV, which
-        has no place for it.
-    """
-
-    path: Path
-    exams: int = 0
-    without_risk: int = 0
-    failures: list[tuple[str, str]] = field(default_factory=list)
-    provenance: dict[str, Any] = field(default_factory=dict)
 
 
 def predict_to_file(
@@ -148,7 +120,7 @@ def predict_to_file(
         shutil.rmtree(parts, ignore_errors=True)
         shutil.rmtree(done, ignore_errors=True)
         return summary(out)
-    if out.exists() and _run_of(out) is None:
+    if out.exists() and run_of(out) is None:
         raise OutputError(
             "the output exists", where=out.name, remedy="Remove it or choose another name."
         )
@@ -173,9 +145,9 @@ def predict_to_file(
         for stale in parts.glob("*.new"):
             stale.unlink()
         _check_run(parts, fingerprint)
-        if _run_of(parts) is None:
-            run = json.dumps({_MARK: fingerprint, **_provenance(chosen, wanted)}, indent=1)
-            write_whole(parts / _RUN, lambda path: path.write_text(run, encoding="utf-8"))
+        if run_of(parts) is None:
+            run = json.dumps({MARK: fingerprint, **_provenance(chosen, wanted)}, indent=1)
+            write_whole(parts / RUN, lambda path: path.write_text(run, encoding="utf-8"))
         every = _parts(parts, len(cohort), exams_per_part)
         missing = [(file, rows) for file, rows in every if not file.exists()]
         tell = _counter(len(cohort), sum(len(rows) for _, rows in missing), on_part)
@@ -252,56 +224,6 @@ def _fresh(model: RiskModel | None) -> RiskModel | None:
     return model.on_backend(model.backend) if isinstance(model, ImageModel) else model
 
 
-def summary(path: str | Path) -> Written:
-    """Numbers of exams in a file or folder of risks, read part by part.
-
-    Parameters
-    ----------
-    path : path
-        Written by :func:`predict_to_file`.
-    """
-    path = Path(path)
-    said = {name: value for name, value in _said_of(path).items() if name != _MARK}
-    return replace(count_risks(_tables(path), path), provenance=said)
-
-
-def count_risks(tables: Iterable[pd.DataFrame], path: Path) -> Written:
-    """Numbers of exams in tables of risks.
-
-    Parameters
-    ----------
-    tables : iterable of DataFrame
-        As :func:`mammorisk.predict` returns for a cohort.
-    path : Path
-        Where they lie.
-    """
-    exams = without = 0
-    failures: list[tuple[str, str]] = []
-    for table in tables:
-        risks = [name for name in table.columns if name.startswith("risk_")]
-        failed = table[table[risks].isna().all(axis=1)]
-        exams, without = exams + len(table), without + len(failed)
-        room = _FAILURES_NAMED - len(failures)
-        told = failed[["exam_id", "flags"]].head(room) if "exam_id" in failed else failed.head(0)
-        failures += [(str(row[0]), str(row[1])) for row in told.itertuples(index=False)]
-    return Written(path=path, exams=exams, without_risk=without, failures=failures)
-
-
-def _tables(path: Path) -> Iterator[pd.DataFrame]:
-    import pandas as pd
-    import pyarrow.parquet as pq
-
-    if path.suffix == ".csv":
-        yield from pd.read_csv(
-            path, chunksize=EXAMS_PER_PART_WITHOUT_IMAGES, dtype={"exam_id": str}
-        )
-        return
-    for file in sorted(path.glob("*.parquet")) if path.is_dir() else [path]:
-        with pq.ParquetFile(file) as table:
-            for group in range(table.num_row_groups):
-                yield table.read_row_group(group).to_pandas()
-
-
 def _parts(folder: Path, exams: int, step: int) -> Parts:
     return [
         (folder / f"part-{start:09d}.parquet", range(start, min(start + step, exams)))
@@ -329,7 +251,7 @@ def _finish(files: list[Path], out: Path, parts: Path, done: Path) -> None:
             stale.unlink()
         os.replace(parts, out)
         return
-    write_whole(out, lambda path: _join(files, path, out.suffix, _said_of(parts)))
+    write_whole(out, lambda path: _join(files, path, out.suffix, said_of(parts)))
     os.replace(parts, done)
     shutil.rmtree(done)
 
@@ -344,7 +266,7 @@ def _join(files: list[Path], path: Path, suffix: str, said: dict[str, Any]) -> N
             pd.read_parquet(file).to_csv(path, index=False, mode="a" if i else "w", header=not i)
         return
     schema = pq.read_schema(files[0])
-    told = {**(schema.metadata or {}), _KEY.encode(): json.dumps(said).encode()}
+    told = {**(schema.metadata or {}), KEY.encode(): json.dumps(said).encode()}
     schema = schema.with_metadata(told)
     with pq.ParquetWriter(path, schema) as writer:
         for file in files:
@@ -387,36 +309,13 @@ def _provenance(model: RiskModel | None, horizons: tuple[Horizon, ...]) -> dict[
         "training_data": None if model is None else model.card.training_data,
         "backend": model.backend_used if isinstance(model, ImageModel) else None,
         "horizons": list(horizons),
-        "notice": "Research software, not a medical device: do not use for care.",
+        "notice": NOTICE,
     }
-
-
-def _said_of(result: Path) -> dict[str, Any]:
-    """What a folder or a Parquet file says of its run; empty where it says nothing."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        if result.is_dir():
-            text = (result / _RUN).read_text(encoding="utf-8")
-        elif result.suffix == ".parquet":
-            text = (pq.read_schema(result).metadata or {}).get(_KEY.encode(), b"{}").decode()
-        else:
-            return {}
-        said = json.loads(text)
-    except (pa.ArrowInvalid, OSError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _run_of(result: Path) -> str | None:
-    """Mark of the run that a folder or a Parquet file is of; None where it has none."""
-    return _said_of(result).get(_MARK)
 
 
 def _check_run(result: Path, fingerprint: str) -> None:
     """Parts of another run must never be mixed in."""
-    if _run_of(result) not in (None, fingerprint):
+    if run_of(result) not in (None, fingerprint):
         raise OutputError(
             "a run of another cohort, model, backend or version lies here",
             where=result.name,

@@ -266,9 +266,10 @@ def _predict_cohort(
     address: str | None,
 ) -> int:
     """Number of exams without a risk."""
-    from mammorisk.batch import count_risks, predict_to_file
+    from mammorisk.batch import predict_to_file
     from mammorisk.io import read_cohort
     from mammorisk.predicting import predict as predict_all
+    from mammorisk.written import count_risks
 
     if out is None and engine is not Engine.LOCAL:
         raise typer.BadParameter("--engine needs --out")
