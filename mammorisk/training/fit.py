@@ -14,7 +14,7 @@ from mammorisk.training.density_fit import DensityFit, fit_density
 from mammorisk.training.hybrid_fit import fit_hybrid
 from mammorisk.training.mirai_fit import fit_mirai
 from mammorisk.training.problem import pose
-from mammorisk.training.read_exams import ReadingBar, read_exams
+from mammorisk.training.read_exams import read_exams
 from mammorisk.training.work_folder import WorkFolder
 
 if TYPE_CHECKING:
@@ -100,7 +100,7 @@ def fit(
     if chosen.kind == "mirai":
         assert begin is None or isinstance(begin, MiraiModel)
         views = None if cache is None else Path(cache)
-        with WorkFolder(out, chosen, cohort) as work, ReadingBar(len(cohort), progress) as tell:
+        with WorkFolder(out, chosen, cohort) as work:
             model = fit_mirai(
                 cohort,
                 chosen,
@@ -109,7 +109,6 @@ def fit(
                 cache=views,
                 progress=progress,
                 place=place,
-                on_exam=tell,
             )
     else:
         assert not isinstance(begin, MiraiModel)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -37,11 +38,15 @@ from mammorisk.training.mirai_modules import VIEWS, EncoderPhase, Phase, Transfo
 from mammorisk.training.mirai_views import MiraiViews, read_mirai_views
 from mammorisk.training.outcomes import read_outcomes
 from mammorisk.training.problem import Rows, check_cancers
+from mammorisk.training.read_exams import Bar
 from mammorisk.training.splits import split_rows
 from mammorisk.training.trainer import EpochSampler, run_stage
 
 if TYPE_CHECKING:
     from mammorisk.cohort import Cohort
+
+#: Exams whose features are kept in one file.
+_EXAMS_A_FILE = 64
 
 
 def fit_mirai(
@@ -53,7 +58,6 @@ def fit_mirai(
     cache: Path | None,
     progress: bool,
     place: dict[str, Any],
-    on_exam: Callable[[int, int], None] | None = None,
 ) -> MiraiModel:
     """Fit encoder and transformer to a cohort.
 
@@ -73,7 +77,6 @@ def fit_mirai(
     progress : bool
     place : dict
         Devices, strategy and accelerator for Lightning's Trainer.
-    on_exam : callable, optional
 
     Raises
     ------
@@ -84,13 +87,14 @@ def fit_mirai(
     assert options is not None
     lightning.seed_everything(recipe.seed, verbose=False)
     outcomes = read_outcomes(cohort.exams)
-    views = read_mirai_views(
-        cohort,
-        cache if cache is not None else work / "views",
-        (options.rows, options.columns),
-        unreadable_share=recipe.training.unreadable_share,
-        on_exam=on_exam,
-    )
+    with Bar("reading exams", len(cohort), progress) as tell:
+        views = read_mirai_views(
+            cohort,
+            cache if cache is not None else work / "views",
+            (options.rows, options.columns),
+            unreadable_share=recipe.training.unreadable_share,
+            on_exam=tell,
+        )
     weight = np.where(views.usable, outcomes.weight.double().numpy(), 0.0)
     time, event = outcomes.time.double().numpy(), outcomes.event.numpy()
     labels = mirai_labels(time, event, weight)
@@ -119,7 +123,8 @@ def fit_mirai(
         by_side = _labels_by_side(cohort, labels, time, event, weight)
         encoder = _fit_encoder(run, encoder, views, by_side)
     encoder.eval()
-    features = _kept_features(work / "features.safetensors", encoder, views)
+    with Bar("features of views", len(cohort), progress) as tell:
+        features = _kept_features(work / "features", encoder, views, tell)
     transformer = _fit_transformer(run, begin, features, views, labels)
     model = MiraiModel(
         encoder=encoder.to(memory_format=torch.channels_last),
@@ -274,19 +279,34 @@ def _fit_encoder(
     return phase.encoder
 
 
-def _kept_features(file: Path, encoder: MiraiEncoder, views: MiraiViews) -> Tensor:
-    """Features of every view, shape (n, 4, 512), made once; 0 for an exam that was not read."""
-    if file.is_file():
-        return load_file(file)["features"]
+def _kept_features(
+    folder: Path,
+    encoder: MiraiEncoder,
+    views: MiraiViews,
+    on_exam: Callable[[int, int], None] | None,
+) -> Tensor:
+    """Features of every view, shape (n, 4, 512), made once; 0 for an exam that was not read.
+
+    Kept in files of some exams each: a killed run goes on behind the last.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
     # Whatever runs predictions fastest, in full precision.
     run = Runner(MergedEncoder(encoder), choose_backend("auto", encoder, may_reduce=False))
-    out = torch.zeros(len(views.files), VIEWS, ENCODER_WIDTH)
-    for row in np.flatnonzero(views.usable):
-        for view in range(VIEWS):
-            found = run(views.pixels(int(row), view)[None, None])
-            out[row, view] = torch.from_numpy(found[0])
-    write_whole(file, lambda path: save_file({"features": out}, path))
-    return out
+    total, parts = len(views.files), []
+    for first in range(0, total, _EXAMS_A_FILE):
+        rows = range(first, min(first + _EXAMS_A_FILE, total))
+        file = folder / f"{first:09d}.safetensors"
+        if not file.is_file():
+            some = torch.zeros(len(rows), VIEWS, ENCODER_WIDTH)
+            for place, row in enumerate(rows):
+                for view in range(VIEWS if views.usable[row] else 0):
+                    found = run(views.pixels(row, view)[None, None])
+                    some[place, view] = torch.from_numpy(found[0])
+                if on_exam is not None:
+                    on_exam(row + 1, total)
+            write_whole(file, partial(save_file, {"features": some}))
+        parts.append(load_file(file)["features"])
+    return torch.cat(parts)
 
 
 def _fit_transformer(

@@ -35,7 +35,7 @@ def read_exams(
         )
     keep = ImageCache(folder=None if cache is None else Path(cache), settings=recipe.image)
     prior = cohort.open_prior if recipe.priors else None
-    with ReadingBar(len(cohort), progress) as tell:
+    with Bar("reading exams", len(cohort), progress) as tell:
         exams = load_exams(
             range(len(cohort)), cohort.open_exam, keep, open_prior=prior, on_exam=tell
         )
@@ -61,11 +61,11 @@ def check_readable(cohort: Cohort, errors: Sequence[str], most: float) -> None:
         )
 
 
-class ReadingBar:
-    """Progress of reading exams."""
+class Bar:
+    """Progress of long work beside the epochs."""
 
-    def __init__(self, total: int, show: bool) -> None:
-        self.total, self.show = total, show
+    def __init__(self, what: str, total: int, show: bool) -> None:
+        self.what, self.total, self.show = what, total, show
 
     def __enter__(self) -> Callable[[int, int], None] | None:
         if not self.show:
@@ -73,7 +73,7 @@ class ReadingBar:
         from rich.progress import Progress
 
         self.progress = Progress().__enter__()
-        task = self.progress.add_task("reading exams", total=self.total)
+        task = self.progress.add_task(self.what, total=self.total)
         return lambda done, total: self.progress.update(task, completed=done)
 
     def __exit__(self, *error: object) -> None:

@@ -30,6 +30,7 @@ from mammorisk.networks.mirai import (
     MiraiTransformer,
 )
 from mammorisk.recipe import MiraiOptions
+from mammorisk.training import mirai_fit
 from mammorisk.training.fit import fit
 from mammorisk.training.mirai_labels import mirai_labels, risk_factor_loss
 from mammorisk.training.mirai_modules import TransformerPhase
@@ -164,6 +165,7 @@ def _equal(one: torch.nn.Module, other: torch.nn.Module) -> bool:
 FIT = """
 import json, sys
 import mammorisk as mr
+from mammorisk.training import mirai_fit
 from mammorisk.training.fit import fit
 fit(mr.read_cohort(sys.argv[1]), "mirai", out=sys.argv[2], **json.loads(sys.argv[3]))
 """
@@ -297,3 +299,37 @@ def test_mirais_own_manifest(folder: Path, cohort: Cohort, tmp_path: Path) -> No
     model = fit(read, "mirai", **{**TINY, "mirai__transformer_epochs": 1})
     assert isinstance(model, MiraiModel)
     assert mr.predict(read, model=model)["risk_5y"].notna().all()
+
+
+def test_features_go_on_behind_the_last_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Views:
+        files = [tmp_path] * 5
+        usable = np.array([True, True, False, True, True])
+
+        def pixels(self, row: int, view: int) -> np.ndarray:
+            read.append(row)
+            return np.full((64, 64), row + 1, np.float32)
+
+    monkeypatch.setattr(mirai_fit, "_EXAMS_A_FILE", 2)
+    read: list[int] = []
+    told: list[tuple[int, int]] = []
+    encoder = MiraiEncoder().eval()
+
+    def features() -> torch.Tensor:
+        read.clear()
+        return mirai_fit._kept_features(
+            tmp_path / "f",
+            encoder,
+            Views(),  # type: ignore[arg-type]
+            lambda *done: told.append(done),
+        )
+
+    whole = features()
+    assert whole.shape == (5, 4, 512)
+    assert whole.abs().sum(dim=(1, 2)).gt(0).tolist() == Views.usable.tolist()
+    assert told[-1] == (5, 5)
+    (tmp_path / "f" / "000000002.safetensors").unlink()
+    torch.testing.assert_close(features(), whole, rtol=0, atol=0)
+    assert set(read) == {3}
