@@ -214,7 +214,7 @@ _FUNCTIONS: dict[str, Any] = {
     "torch._utils._rebuild_parameter": _rebuild_parameter,
     "copyreg._reconstructor": _reconstruct,
     "copy_reg._reconstructor": _reconstruct,
-    # Of torch before 1.1 and of numpy arrays: modules and arguments of the published run hold them.
+    # Of torch to 1.2, of wrapped models and of numpy arrays: the published run left them.
     "torch.nn.parameter.Parameter": _rebuild_parameter,
     "torch.nn.backends.thnn._get_thnn_function_backend": _nothing,
     "torch.device": _nothing,

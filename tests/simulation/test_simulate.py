@@ -109,7 +109,9 @@ def test_interrupted_and_resumed_on_more_workers_gives_identical_files(tmp_path:
     assert files_of(alone) == files_of(tmp_path / "a" / "exams" / alone.name)
 
 
-@pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="finds processes by /proc")
+@pytest.mark.skipif(
+    not Path("/proc/thread-self/children").is_file(), reason="finds processes by /proc"
+)
 def test_workers_end_with_a_killed_parent(tmp_path: Path) -> None:
     code = (
         "import sys, mammorisk as mr\n"
