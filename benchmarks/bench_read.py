@@ -2,7 +2,7 @@
 
     python benchmarks/bench_read.py [--rows 3328] [--columns 2560] [--repeats 5]
 
-Prints a table: seconds (median of the repeats, after one warm-up), and the peak memory of this
+Prints a table: seconds (shortest of the repeats), and the peak memory of this
 process (decoders, one a core, come on top for compressed files).
 """
 
@@ -11,11 +11,11 @@ from __future__ import annotations
 import argparse
 import platform
 import resource
-import statistics
 import sys
 import tempfile
-import time
 from pathlib import Path
+
+from timing import best_of
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -59,11 +59,11 @@ def main() -> None:
                         syntax=syntax,
                         ImagerPixelSpacing=["0.07", "0.07"],
                     )
-            standardised = _time(
+            standardised = best_of(
                 lambda f=exam_folder: standardize_exam(read_exam(f), spacing_mm=0.3),
                 options.repeats,
             )
-            density = _time(
+            density = best_of(
                 lambda f=exam_folder: measure_density(e := read_exam(f), look_at_exam(e)),
                 options.repeats,
             )
@@ -76,16 +76,6 @@ def _cores() -> set[int]:
     import os
 
     return os.sched_getaffinity(0)
-
-
-def _time(work: object, repeats: int) -> float:
-    work()  # type: ignore[operator]
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()  # type: ignore[operator]
-        times.append(time.perf_counter() - start)
-    return statistics.median(times)
 
 
 if __name__ == "__main__":
