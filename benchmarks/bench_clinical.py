@@ -19,7 +19,7 @@ from mammorisk.clinical.bcrat import from_codes
 from mammorisk.clinical.claus import from_relatives
 from mammorisk.clinical.icare_lit import from_covariates
 from mammorisk.clinical.tables import data_file
-from mammorisk.questionnaire_fields import CATEGORIES
+from mammorisk.records.questionnaire_fields import CATEGORIES
 
 STORED = Path(__file__).parents[1] / "tests" / "data" / "clinical"
 DENSITY = dict(zip((1, 2, 3, 4), "abcd", strict=True))

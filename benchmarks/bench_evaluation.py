@@ -15,13 +15,13 @@ import pandas as pd
 from timing import best_of
 
 import mammorisk as mr
-from mammorisk.evaluation.auc import cumulative_dynamic_auc
-from mammorisk.evaluation.bootstrap import multiplier_intervals
-from mammorisk.evaluation.brier import brier_score
-from mammorisk.evaluation.censoring import fit_censoring
-from mammorisk.evaluation.concordance import concordance
 from mammorisk.evaluation.report_page import page
-from mammorisk.outcome import Outcome
+from mammorisk.metrics.auc import cumulative_dynamic_auc
+from mammorisk.metrics.bootstrap import multiplier_intervals
+from mammorisk.metrics.brier import brier_score
+from mammorisk.metrics.censoring import fit_censoring
+from mammorisk.metrics.concordance import concordance
+from mammorisk.records.outcome import Outcome
 
 YEARS = (1, 2, 3, 4, 5)
 

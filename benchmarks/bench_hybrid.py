@@ -19,8 +19,8 @@ from timing import best_of
 import mammorisk as mr
 from mammorisk.inputs.exam_set import load_exams
 from mammorisk.inputs.image_cache import ImageCache
+from mammorisk.models.recipe import TrainingOptions
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
-from mammorisk.recipe import TrainingOptions
 from mammorisk.training.module import FitModule
 from mammorisk.training.outcomes import Outcomes
 from mammorisk.training.trainer import EpochSampler, run_stage

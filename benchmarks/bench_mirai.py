@@ -24,7 +24,7 @@ from timing import best_of
 import mammorisk as mr
 from mammorisk.errors import BackendError
 from mammorisk.imaging.mirai_pixels import COLUMNS, ROWS, aligned_counts, mirai_counts
-from mammorisk.mirai.mirai_model import PUBLISHED_CALIBRATION, MiraiModel, read_views
+from mammorisk.models.mirai.model import PUBLISHED_CALIBRATION, MiraiModel, read_views
 from mammorisk.networks.mirai import MiraiEncoder, MiraiSettings, MiraiTransformer
 
 BACKENDS = ("torch", "torch-bfloat16", "openvino", "openvino-bfloat16", "cuda")

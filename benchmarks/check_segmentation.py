@@ -19,7 +19,7 @@ from scipy.stats import spearmanr
 
 from mammorisk import read_exam
 from mammorisk.imaging.dense_tissue import find_dense_tissue
-from mammorisk.imaging.look import look_at_view
+from mammorisk.imaging.segmented_view import look_at_view
 
 BACKGROUND, FAT, DENSE, MUSCLE = 64, 128, 192, 255
 

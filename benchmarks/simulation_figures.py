@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 import mammorisk as mr
-from mammorisk.exam import Exam
-from mammorisk.imaging.look import look_at_view
+from mammorisk.imaging.segmented_view import look_at_view
+from mammorisk.records.exam import Exam
 from mammorisk.simulation.exam_folders import write_exam_of
 from mammorisk.simulation.exam_plan import plan_exam
 from mammorisk.simulation.options import check_options

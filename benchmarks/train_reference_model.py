@@ -20,17 +20,17 @@ import numpy as np
 import pandas as pd
 
 import mammorisk as mr
+from mammorisk._utils.progress import show_progress
 from mammorisk.clinical import load_clinical
-from mammorisk.evaluation.auc import cumulative_dynamic_auc
-from mammorisk.evaluation.calibration import calibration_slope
-from mammorisk.evaluation.estimate import Estimate, difference, standard_error
-from mammorisk.evaluation.expected_observed import expected_observed
-from mammorisk.evaluation.thresholds import matched_miss_rate
-from mammorisk.hybrid_model import HybridModel
 from mammorisk.inputs.exam_set import ExamSet
-from mammorisk.outcome import Outcome
-from mammorisk.recipe import load_recipe
-from mammorisk.simulation.progress import show_progress
+from mammorisk.metrics.auc import cumulative_dynamic_auc
+from mammorisk.metrics.calibration import calibration_slope
+from mammorisk.metrics.estimate import Estimate, difference, standard_error
+from mammorisk.metrics.expected_observed import expected_observed
+from mammorisk.metrics.thresholds import matched_miss_rate
+from mammorisk.models.hybrid.model import HybridModel
+from mammorisk.models.recipe import load_recipe
+from mammorisk.records.outcome import Outcome
 from mammorisk.simulation.simulate import simulate
 from mammorisk.training.fit import fit
 from mammorisk.training.read_exams import read_exams

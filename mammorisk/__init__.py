@@ -12,41 +12,41 @@ from typing import TYPE_CHECKING, Any
 from mammorisk._version import __version__
 
 if TYPE_CHECKING:
-    from mammorisk.acquisition import Acquisition
-    from mammorisk.batch import predict_to_file
-    from mammorisk.cohort import Cohort
-    from mammorisk.evaluating import evaluate
-    from mammorisk.exam import Exam, View
+    from mammorisk.base import ModelCard, RiskModel
+    from mammorisk.evaluation.api import evaluate
     from mammorisk.imaging.plot import plot_exam
     from mammorisk.io import Limits, read_cohort, read_exam
-    from mammorisk.model import load_model, models
+    from mammorisk.models.registry import load_model, models
     from mammorisk.policy import compare_policies, policies, stratify
-    from mammorisk.predicting import predict
-    from mammorisk.prediction import Prediction
-    from mammorisk.questionnaire import Questionnaire
-    from mammorisk.risk_model import ModelCard, RiskModel
+    from mammorisk.prediction.api import predict
+    from mammorisk.prediction.archive import predict_to_file
+    from mammorisk.prediction.prediction import Prediction
+    from mammorisk.records.acquisition import Acquisition
+    from mammorisk.records.cohort import Cohort
+    from mammorisk.records.exam import Exam, View
+    from mammorisk.records.questionnaire import Questionnaire
     from mammorisk.simulation.simulate import simulate
     from mammorisk.training.fit import fit
 
 _WHERE = {
-    "Acquisition": "mammorisk.acquisition",
-    "Cohort": "mammorisk.cohort",
+    "Acquisition": "mammorisk.records.acquisition",
+    "Cohort": "mammorisk.records.cohort",
     "compare_policies": "mammorisk.policy",
-    "evaluate": "mammorisk.evaluating",
-    "Exam": "mammorisk.exam",
+    "evaluate": "mammorisk.evaluation.api",
+    "Exam": "mammorisk.records.exam",
     "Limits": "mammorisk.io",
-    "ModelCard": "mammorisk.risk_model",
-    "Prediction": "mammorisk.prediction",
-    "Questionnaire": "mammorisk.questionnaire",
-    "RiskModel": "mammorisk.risk_model",
-    "View": "mammorisk.exam",
+    "ModelCard": "mammorisk.base",
+    "Prediction": "mammorisk.prediction.prediction",
+    "Questionnaire": "mammorisk.records.questionnaire",
+    "RiskModel": "mammorisk.base",
+    "View": "mammorisk.records.exam",
     "fit": "mammorisk.training.fit",
-    "load_model": "mammorisk.model",
-    "models": "mammorisk.model",
+    "load_model": "mammorisk.models.registry",
+    "models": "mammorisk.models.registry",
     "plot_exam": "mammorisk.imaging.plot",
     "policies": "mammorisk.policy",
-    "predict": "mammorisk.predicting",
-    "predict_to_file": "mammorisk.batch",
+    "predict": "mammorisk.prediction.api",
+    "predict_to_file": "mammorisk.prediction.archive",
     "read_cohort": "mammorisk.io",
     "read_exam": "mammorisk.io",
     "simulate": "mammorisk.simulation.simulate",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.questionnaire_fields import CATEGORIES
+from mammorisk.records.questionnaire_fields import CATEGORIES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,7 +16,9 @@ Mask = NDArray[np.bool_]
 
 
 class Answers:
-    """A typed questionnaire table (see :func:`mammorisk.questionnaire_table.check_frame`) by field.
+    """The fields of a typed questionnaire table.
+
+    See :func:`mammorisk.records.questionnaire_table.check_frame`.
 
     A field the table does not have is unknown for every woman.
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk.base import ModelCard
 from mammorisk.clinical.absolute_risk import YearlyRates, absolute_risk
 from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.bcrat_codes import (
@@ -30,7 +31,6 @@ from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.clinical.tables import load_table
 from mammorisk.errors import ModelError, QuestionnaireError
-from mammorisk.risk_model import ModelCard
 
 if TYPE_CHECKING:
     import pandas as pd

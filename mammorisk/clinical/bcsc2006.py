@@ -13,12 +13,12 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk.base import Horizon, ModelCard
 from mammorisk.clinical.answers import Answers, any_biopsy
 from mammorisk.clinical.density_race import ASIAN_AND_PACIFIC
 from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.clinical.tables import load_table
-from mammorisk.risk_model import Horizon, ModelCard
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.str_]

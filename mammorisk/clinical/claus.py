@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk.base import ModelCard
 from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.clinical.tables import load_table
 from mammorisk.errors import QuestionnaireError
-from mammorisk.questionnaire_fields import RELATIVES
-from mammorisk.questionnaire_table import check_frame
-from mammorisk.risk_model import ModelCard
+from mammorisk.records.questionnaire_fields import RELATIVES
+from mammorisk.records.questionnaire_table import check_frame
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -14,6 +14,7 @@ from typing import ClassVar, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk.base import ModelCard
 from mammorisk.clinical.absolute_risk import YearlyRates, absolute_risk
 from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.bcrat import average_rates, race_group
@@ -22,7 +23,6 @@ from mammorisk.clinical.density_race import GROUPS, density_race_group
 from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.clinical.tables import load_table
-from mammorisk.risk_model import ModelCard
 
 Floats = NDArray[np.float64]
 

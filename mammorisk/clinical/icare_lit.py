@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, ClassVar, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk.base import ModelCard
 from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.icare_submodel import (
     LAST_AGE,
@@ -30,7 +31,6 @@ from mammorisk.clinical.icare_submodel import (
 from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.errors import HorizonError, ModelError, QuestionnaireError
-from mammorisk.risk_model import ModelCard
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,12 +12,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.clinical.answers import Answers
-from mammorisk.clinical.notes import Notes
-from mammorisk.errors import HorizonError, ModelError, OutputError
-from mammorisk.files import write_whole
-from mammorisk.questionnaire_table import check_frame
-from mammorisk.risk_model import (
+from mammorisk._utils.atomic_write import write_whole
+from mammorisk.base import (
     DEFAULT_HORIZONS,
     FORMAT_VERSION,
     Horizon,
@@ -25,6 +21,10 @@ from mammorisk.risk_model import (
     Scores,
     check_horizons,
 )
+from mammorisk.clinical.answers import Answers
+from mammorisk.clinical.notes import Notes
+from mammorisk.errors import HorizonError, ModelError, OutputError
+from mammorisk.records.questionnaire_table import check_frame
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,7 +110,7 @@ class ClinicalModel(RiskModel):
         return horizon <= min(self.longest, self.last_age - self.ages[0])
 
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
-        """Score a questionnaire table whole; see :meth:`mammorisk.risk_model.RiskModel.score`.
+        """Score a questionnaire table whole; see :meth:`mammorisk.base.RiskModel.score`.
 
         Contributions are NaN for women without a risk, and for a factor that does not enter
         hers or is unknown and averaged over.

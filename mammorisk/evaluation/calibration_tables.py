@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import pandas as pd
 
-from mammorisk.evaluation.alignment import Aligned
-from mammorisk.evaluation.calibration import (
+from mammorisk.evaluation.discrimination_tables import row, rows_of
+from mammorisk.metrics.calibration import (
     calibration_intercept,
     calibration_slope,
     is_complete,
     spiegelhalter,
 )
-from mammorisk.evaluation.calibration_curve import CalibrationCurve, calibration_curve
-from mammorisk.evaluation.calibration_groups import (
+from mammorisk.metrics.calibration_curve import CalibrationCurve, calibration_curve
+from mammorisk.metrics.calibration_groups import (
     calibration_by_group,
     greenwood_nam_dagostino,
     hosmer_lemeshow,
 )
-from mammorisk.evaluation.discrimination_tables import row, rows_of
-from mammorisk.evaluation.estimate import Estimate
-from mammorisk.evaluation.expected_observed import (
+from mammorisk.metrics.estimate import Estimate
+from mammorisk.metrics.expected_observed import (
     expected_counts,
     expected_observed,
     poisson_expected_observed,
 )
+from mammorisk.records.alignment import Aligned
 
 
 def calibration_table(

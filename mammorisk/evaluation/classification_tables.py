@@ -7,21 +7,21 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from mammorisk.evaluation.alignment import Aligned
-from mammorisk.evaluation.calibration import cloglog, is_complete
-from mammorisk.evaluation.censoring import Ties, fit_censoring
 from mammorisk.evaluation.discrimination_tables import row, rows_of
-from mammorisk.evaluation.effect_size import hazard_ratio_per_sd, ratios_by_group
-from mammorisk.evaluation.net_benefit import number_per_cancer
-from mammorisk.evaluation.roc import fixed_point
-from mammorisk.evaluation.thresholds import (
+from mammorisk.metrics.calibration import cloglog, is_complete
+from mammorisk.metrics.censoring import Ties, fit_censoring
+from mammorisk.metrics.effect_size import hazard_ratio_per_sd, ratios_by_group
+from mammorisk.metrics.net_benefit import number_per_cancer
+from mammorisk.metrics.roc import fixed_point
+from mammorisk.metrics.thresholds import (
     Measure,
     classification,
     matched_miss_rate,
     share_of_cancers,
 )
-from mammorisk.evaluation.triage import triage_curve
-from mammorisk.outcome import Floats, Outcome
+from mammorisk.metrics.triage import triage_curve
+from mammorisk.records.alignment import Aligned
+from mammorisk.records.outcome import Floats, Outcome
 
 _MEASURES: tuple[Measure, ...] = (
     *("sensitivity", "specificity", "positive predictive value", "negative predictive value"),

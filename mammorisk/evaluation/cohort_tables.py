@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mammorisk.evaluation.alignment import Aligned
-from mammorisk.evaluation.cumulative_incidence import cumulative_incidence, follow_up
-from mammorisk.outcome import CANCER, COMPETING, Floats
+from mammorisk.metrics.cumulative_incidence import cumulative_incidence, follow_up
+from mammorisk.records.alignment import Aligned
+from mammorisk.records.outcome import CANCER, COMPETING, Floats
 
 #: Columns that are no features of women.
 _NOT_FEATURES = {

@@ -8,18 +8,18 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from mammorisk.evaluation.alignment import Aligned
-from mammorisk.evaluation.auc import cumulative_dynamic_auc
-from mammorisk.evaluation.brier import brier_score
-from mammorisk.evaluation.censoring import Ties, fit_censoring
-from mammorisk.evaluation.concordance import concordance
-from mammorisk.evaluation.estimate import Estimate, difference
-from mammorisk.evaluation.net_benefit import net_benefit
-from mammorisk.evaluation.reclassification import (
+from mammorisk.metrics.auc import cumulative_dynamic_auc
+from mammorisk.metrics.brier import brier_score
+from mammorisk.metrics.censoring import Ties, fit_censoring
+from mammorisk.metrics.concordance import concordance
+from mammorisk.metrics.estimate import Estimate, difference
+from mammorisk.metrics.net_benefit import net_benefit
+from mammorisk.metrics.reclassification import (
     integrated_discrimination,
     net_reclassification,
 )
-from mammorisk.outcome import Floats, Outcome
+from mammorisk.records.alignment import Aligned
+from mammorisk.records.outcome import Floats, Outcome
 
 #: A model with risks for fewer of the first model's women is left out of comparisons.
 _LEAST_SHARE = 0.5

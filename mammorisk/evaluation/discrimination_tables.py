@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mammorisk.evaluation.alignment import Aligned
-from mammorisk.evaluation.auc import cumulative_dynamic_auc
-from mammorisk.evaluation.brier import (
+from mammorisk.metrics.auc import cumulative_dynamic_auc
+from mammorisk.metrics.brier import (
     brier_score,
     integrated_brier_score,
     log_score,
     null_brier_score,
     prediction_accuracy_index,
 )
-from mammorisk.evaluation.calibration import is_complete
-from mammorisk.evaluation.censoring import Censoring, Ties, fit_censoring
-from mammorisk.evaluation.concordance import concordance
-from mammorisk.evaluation.delong import auc
-from mammorisk.evaluation.estimate import Estimate
-from mammorisk.outcome import COMPETING, Floats, Outcome
+from mammorisk.metrics.calibration import is_complete
+from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
+from mammorisk.metrics.concordance import concordance
+from mammorisk.metrics.delong import auc
+from mammorisk.metrics.estimate import Estimate
+from mammorisk.records.alignment import Aligned
+from mammorisk.records.outcome import COMPETING, Floats, Outcome
 
 
 def rows_of(aligned: Aligned, model: str, year: float) -> tuple[Outcome, Floats]:

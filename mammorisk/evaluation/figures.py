@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mammorisk.evaluation.roc import RocCurve
-from mammorisk.evaluation.triage import PUBLISHED
+from mammorisk.metrics.roc import RocCurve
+from mammorisk.metrics.triage import PUBLISHED
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

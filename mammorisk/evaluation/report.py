@@ -9,8 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from mammorisk._utils.atomic_write import write_whole
 from mammorisk.errors import OutputError
-from mammorisk.files import write_whole
 
 #: Said wherever results are shown.
 NOTICE = "Research software, not a medical device: do not use for care."

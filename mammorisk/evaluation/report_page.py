@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from mammorisk._utils.atomic_write import write_whole
 from mammorisk.errors import OutputError
 from mammorisk.evaluation.figures import FIGURES
 from mammorisk.evaluation.table_text import as_html
-from mammorisk.files import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -11,15 +11,15 @@ import pandas as pd
 from scipy import stats
 
 from mammorisk.errors import EvaluationError
-from mammorisk.evaluation.brier import brier_score
-from mammorisk.evaluation.calibration import calibration_slope, is_complete, logit
-from mammorisk.evaluation.delong import auc
-from mammorisk.evaluation.estimate import Estimate, check_horizon, check_risk, normal_quantile
-from mammorisk.evaluation.expected_observed import expected_observed
-from mammorisk.evaluation.proportions import adjust_p
-from mammorisk.evaluation.regression import fit_glm
-from mammorisk.evaluation.thresholds import classification
-from mammorisk.outcome import Floats, Outcome
+from mammorisk.metrics.brier import brier_score
+from mammorisk.metrics.calibration import calibration_slope, is_complete, logit
+from mammorisk.metrics.delong import auc
+from mammorisk.metrics.estimate import Estimate, check_horizon, check_risk, normal_quantile
+from mammorisk.metrics.expected_observed import expected_observed
+from mammorisk.metrics.proportions import adjust_p
+from mammorisk.metrics.regression import fit_glm
+from mammorisk.metrics.thresholds import classification
+from mammorisk.records.outcome import Floats, Outcome
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -8,10 +8,10 @@ from statistics import NormalDist
 
 import numpy as np
 
-from mammorisk.cores import over_cores
-from mammorisk.exam import Exam, ImageKind, Intent
+from mammorisk._utils.parallel import over_cores
 from mammorisk.imaging.dense_tissue import DenseTissue, find_dense_tissue
-from mammorisk.imaging.look import ViewImage, look_at_exam
+from mammorisk.imaging.segmented_view import ViewImage, look_at_exam
+from mammorisk.records.exam import Exam, ImageKind, Intent
 
 #: Percent density by area at which the suggested BI-RADS category changes. An assumption: limits of
 #: Boyd's categories of percent density (1995, doi:10.1093/jnci/87.9.670), of which 10, 25 and 50%
@@ -66,7 +66,7 @@ def measure_density(exam: Exam, images: Mapping[str, ViewImage] | None = None) -
     ----------
     exam : Exam
     images : mapping of str to ViewImage, optional
-        As :func:`mammorisk.imaging.look.look_at_exam` gives; read here where not given.
+        As :func:`mammorisk.imaging.segmented_view.look_at_exam` gives; read here where not given.
 
     Returns
     -------

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.exam import ImageKind, View
 from mammorisk.imaging.windowing import look_up, modality_values
+from mammorisk.records.exam import ImageKind, View
 
 #: Of the network's input, and the mean and standard deviation of its training counts.
 ROWS, COLUMNS = 2048, 1664

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
-from mammorisk.exam import Exam
 from mammorisk.imaging.dense_tissue import DenseTissue
 from mammorisk.imaging.density import measure_density
-from mammorisk.imaging.look import ViewImage, look_at_exam
+from mammorisk.imaging.segmented_view import ViewImage, look_at_exam
+from mammorisk.records.exam import Exam
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

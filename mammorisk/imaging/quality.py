@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-from mammorisk.cores import over_cores
-from mammorisk.exam import Exam, ImageKind, Intent
-from mammorisk.imaging.look import ViewImage, look_at_exam
+from mammorisk._utils.parallel import over_cores
+from mammorisk.imaging.segmented_view import ViewImage, look_at_exam
+from mammorisk.records.exam import Exam, ImageKind, Intent
 
 #: Shares beyond which a finding is made. Judgement, not published limits.
 SATURATED_SHARE = 0.02
@@ -50,7 +50,7 @@ def check_exam(exam: Exam, images: Mapping[str, ViewImage] | None = None) -> lis
     ----------
     exam : Exam
     images : mapping of str to ViewImage, optional
-        As :func:`mammorisk.imaging.look.look_at_exam` gives; read here where not given.
+        As :func:`mammorisk.imaging.segmented_view.look_at_exam` gives; read here where not given.
 
     Returns
     -------

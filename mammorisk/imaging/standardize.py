@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from mammorisk.cores import over_cores
-from mammorisk.exam import Exam, View
-from mammorisk.imaging.look import ViewImage, look_at_view
+from mammorisk._utils.parallel import over_cores
+from mammorisk.imaging.segmented_view import ViewImage, look_at_view
+from mammorisk.records.exam import Exam, View
 
 #: Shares of breast pixels below 0 and above 1, percent (the grey mapping of the lesion-detection
 #: study: 5% of breast pixels at either end).

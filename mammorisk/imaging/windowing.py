@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from mammorisk.errors import PixelError
-from mammorisk.greyscale import Greyscale, Lut, RawImage, Window
+from mammorisk.records.stored_image import Greyscale, Lut, RawImage, Window
 
 
 def to_display(raw: RawImage, *, voi: str = "auto") -> np.ndarray:

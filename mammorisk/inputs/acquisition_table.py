@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from mammorisk.acquisition import Acquisition
+from mammorisk.records.acquisition import Acquisition
 
 #: Columns that networks may be given.
 NUMBERS = ["thickness_mm", "force_n", "kvp", "mas", "glandular_dose_mgy"]

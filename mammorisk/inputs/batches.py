@@ -10,15 +10,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mammorisk.clinical.anchor import Anchor, AnchorScores
+from mammorisk.clinical.baseline import Anchor, AnchorScores
 from mammorisk.inputs.acquisition_table import CATEGORIES as ACQUISITION_CATEGORIES
 from mammorisk.inputs.acquisition_table import NUMBERS as ACQUISITION_NUMBERS
 from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet
 from mammorisk.inputs.scaling import Scaling
 from mammorisk.networks.hazards import YEARS
 from mammorisk.networks.hybrid import Batch
-from mammorisk.questionnaire_fields import BOOLEANS, CATEGORIES, NUMBERS
-from mammorisk.questionnaire_table import check_frame
+from mammorisk.records.questionnaire_fields import BOOLEANS, CATEGORIES, NUMBERS
+from mammorisk.records.questionnaire_table import check_frame
 
 Floats = NDArray[np.float64]
 

@@ -11,13 +11,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mammorisk.acquisition import Acquisition
-from mammorisk.cores import usable_cores
+from mammorisk._utils.parallel import usable_cores
 from mammorisk.errors import ExamError, MammoriskError
-from mammorisk.exam import Exam
 from mammorisk.inputs.acquisition_table import acquisition_table
 from mammorisk.inputs.image_cache import ImageCache
 from mammorisk.inputs.standard_exam import VIEWS, StandardExam
+from mammorisk.records.acquisition import Acquisition
+from mammorisk.records.exam import Exam
 
 #: Views of the exam, then those of the prior exam.
 TOKENS_PER_EXAM = len(VIEWS)

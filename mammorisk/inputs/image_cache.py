@@ -13,11 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from mammorisk._utils.atomic_write import write_whole
 from mammorisk._version import __version__
-from mammorisk.acquisition import Acquisition
-from mammorisk.exam import Exam
-from mammorisk.files import write_whole
 from mammorisk.inputs.standard_exam import ImageSettings, StandardExam, standard_exam
+from mammorisk.records.acquisition import Acquisition
+from mammorisk.records.exam import Exam
 
 
 @dataclass(frozen=True, kw_only=True)

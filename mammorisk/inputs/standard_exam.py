@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
-from mammorisk.acquisition import Acquisition
-from mammorisk.exam import STANDARD_VIEWS, Exam, Intent
 from mammorisk.imaging.dense_tissue import find_dense_tissue
-from mammorisk.imaging.look import look_at_view
+from mammorisk.imaging.segmented_view import look_at_view
 from mammorisk.imaging.standardize import standardize
+from mammorisk.records.acquisition import Acquisition
+from mammorisk.records.exam import STANDARD_VIEWS, Exam, Intent
 
 #: Order of views in every array.
 VIEWS = STANDARD_VIEWS

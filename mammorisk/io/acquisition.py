@@ -9,8 +9,8 @@ from typing import Any
 
 from pydicom.dataset import Dataset
 
-from mammorisk.acquisition import Acquisition
 from mammorisk.io.dataset import items, label, numbers, text, texts
+from mammorisk.records.acquisition import Acquisition
 
 #: Field -> attribute, factor to our unit, plausible range after scaling, inclusive. Zero stands for
 #: "not recorded" in these attributes.

@@ -11,7 +11,7 @@ from functools import cache
 
 import numpy as np
 
-from mammorisk.cores import usable_cores
+from mammorisk._utils.parallel import usable_cores
 from mammorisk.errors import PixelError
 from mammorisk.io import decode_worker
 from mammorisk.io.decode_worker import CODEC_ERRORS, decode, receive, send

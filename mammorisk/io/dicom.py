@@ -9,9 +9,8 @@ from pathlib import Path
 
 from pydicom.dataset import Dataset
 
+from mammorisk._utils.atomic_write import content_digest
 from mammorisk.errors import PixelError, UnknownView, UnreadableDicom
-from mammorisk.exam import ImageKind, Intent, Laterality, SetAside, View
-from mammorisk.files import content_digest
 from mammorisk.io.acquisition import read_acquisition
 from mammorisk.io.dataset import items, numbers, quiet_pydicom, text, texts, whole
 from mammorisk.io.dataset import yes_no as stated
@@ -32,6 +31,7 @@ from mammorisk.io.views import (
     is_synthetic_name,
     view_of,
 )
+from mammorisk.records.exam import ImageKind, Intent, Laterality, SetAside, View
 
 _PROCESSING_CLASS = "1.2.840.10008.5.1.4.1.1.1.2.1"
 _TOMOSYNTHESIS_CLASSES = (

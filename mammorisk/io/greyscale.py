@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from pydicom.dataset import Dataset
 
-from mammorisk.greyscale import Greyscale, Lut, Window
 from mammorisk.io.dataset import PARSE_ERRORS, items, label, number, numbers, text, texts, whole
+from mammorisk.records.stored_image import Greyscale, Lut, Window
 
 _FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 

@@ -15,13 +15,13 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from mammorisk.cohort import Cohort
 from mammorisk.errors import ExamError, ManifestError
-from mammorisk.exam import Exam
 from mammorisk.io.limits import Limits
 from mammorisk.io.remote import Place, fetch, is_remote
-from mammorisk.questionnaire_fields import FIELDS
-from mammorisk.questionnaire_table import check_frame
+from mammorisk.records.cohort import Cohort
+from mammorisk.records.exam import Exam
+from mammorisk.records.questionnaire_fields import FIELDS
+from mammorisk.records.questionnaire_table import check_frame
 
 #: Beyond this many faulty rows an error names the first ones and the number of the others.
 ROWS_NAMED = 50

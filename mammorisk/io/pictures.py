@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
+from mammorisk._utils.atomic_write import content_digest
 from mammorisk.errors import PixelError, UnreadableFile
-from mammorisk.exam import ImageKind, Laterality, View
-from mammorisk.files import content_digest
-from mammorisk.greyscale import Greyscale, RawImage
 from mammorisk.io.decoding import decode_frame
 from mammorisk.io.limits import Limits, file_size
 from mammorisk.io.pixels import check_size
 from mammorisk.io.views import SYNTHETIC_FLAG
+from mammorisk.records.exam import ImageKind, Laterality, View
+from mammorisk.records.stored_image import Greyscale, RawImage
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 TIFF_MAGICS = (b"II*\0", b"MM\0*")

@@ -13,12 +13,12 @@ from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 
 from mammorisk.errors import PixelError, TooLarge, UnsupportedSyntax
-from mammorisk.greyscale import Greyscale, RawImage
 from mammorisk.io.dataset import PARSE_ERRORS, quiet_pydicom, whole
 from mammorisk.io.decoding import decode_frame
 from mammorisk.io.limits import Limits
 from mammorisk.io.parsing import read_dataset
 from mammorisk.io.syntaxes import FAMILIES, NATIVE
+from mammorisk.records.stored_image import Greyscale, RawImage
 
 _PIXEL_DATA = (0x7FE0, 0x0010)
 _ITEM, _SEQUENCE_DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"

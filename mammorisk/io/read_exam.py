@@ -20,13 +20,13 @@ from mammorisk.errors import (
     ViewMissing,
     WrongModality,
 )
-from mammorisk.exam import STANDARD_VIEWS, Exam, ImageKind, Intent, SetAside, View
 from mammorisk.io.dicom import DicomImage, read_dicom
 from mammorisk.io.limits import Limits
 from mammorisk.io.parsing import looks_like_dicom
 from mammorisk.io.pictures import PNG_MAGIC, TIFF_MAGICS, picture_view
 from mammorisk.io.remote import fetch, hold, is_remote
 from mammorisk.io.views import is_synthetic_name, parse_view_words
+from mammorisk.records.exam import STANDARD_VIEWS, Exam, ImageKind, Intent, SetAside, View
 
 #: Reason under which files that are no images at all are listed.
 NOT_AN_IMAGE = "not an image file"

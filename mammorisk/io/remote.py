@@ -12,8 +12,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mammorisk.errors import NoImages, TooLarge, UnreadableFile
-from mammorisk.exam import Exam
 from mammorisk.io.limits import Limits
+from mammorisk.records.exam import Exam
 
 #: Bytes copied at a time.
 _PIECE = 2**20

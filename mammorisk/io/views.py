@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from pydicom.dataset import Dataset
 
-from mammorisk.exam import Laterality
 from mammorisk.io.dataset import items, text
+from mammorisk.records.exam import Laterality
 
 # DICOM PS3.16 CID 4014, SNOMED CT and the older SNOMED-RT codes. The scheme is not looked at:
 # files in the field mix SRT, SNM3 and SCT.

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from mammorisk.cores import usable_cores
+from mammorisk._utils.parallel import usable_cores
 from mammorisk.errors import BackendError
 
 #: Writes the rows of one part to its file, unless it is there; carried to the workers.

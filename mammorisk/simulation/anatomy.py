@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from mammorisk.simulation.fields import power_law_pair
+from mammorisk.simulation.random_fields import power_law_pair
 
 Single = NDArray[np.float32]
 Floats = NDArray[np.float64]

@@ -17,11 +17,11 @@ from threading import Thread
 import numpy as np
 import pandas as pd
 
+from mammorisk._utils.progress import OnProgress
 from mammorisk.simulation.anatomy import draw_breasts
 from mammorisk.simulation.exam_plan import ExamPlan, plan_exam
 from mammorisk.simulation.mammogram_file import mammogram
 from mammorisk.simulation.options import StudyOptions
-from mammorisk.simulation.progress import OnProgress
 from mammorisk.simulation.rendering import render
 from mammorisk.simulation.tables import exam_id
 

@@ -56,7 +56,7 @@ class Habit:
 
 @dataclass(frozen=True, kw_only=True)
 class Exposure:
-    """Acquisition of one view; see Attributes of :class:`~mammorisk.acquisition.Acquisition`."""
+    """Acquisition of one view; attributes as in :class:`~mammorisk.Acquisition`."""
 
     thickness_mm: float
     force_n: float

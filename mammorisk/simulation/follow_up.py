@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mammorisk.simulation.draws import uniforms
 from mammorisk.simulation.hazard import LAST_YEAR
 from mammorisk.simulation.options import StudyOptions
+from mammorisk.simulation.random_streams import uniforms
 from mammorisk.simulation.truth import Hazards
 
 Floats = NDArray[np.float64]

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from mammorisk.clinical.absolute_risk import YearlyRates
 from mammorisk.clinical.bcrat import RACE_GROUP, average_rates
-from mammorisk.questionnaire_fields import CATEGORIES
+from mammorisk.records.questionnaire_fields import CATEGORIES
 from mammorisk.simulation.options import Effects
 from mammorisk.simulation.population import draw_population
 from mammorisk.simulation.questionnaire_effect import questionnaire_effect

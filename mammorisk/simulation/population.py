@@ -1,7 +1,8 @@
 """The simulated population: answers with realistic margins and dependence, and latent traits.
 
 Every number of ``data/margins.json`` carries its source or is called an assumption there. The
-women are drawn in blocks, each from her own random numbers (:mod:`mammorisk.simulation.draws`).
+women are drawn in blocks, each from her own random numbers
+(:mod:`mammorisk.simulation.random_streams`).
 """
 
 from __future__ import annotations
@@ -13,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from mammorisk.questionnaire_fields import CATEGORIES
-from mammorisk.simulation.draws import uniforms
+from mammorisk.records.questionnaire_fields import CATEGORIES
 from mammorisk.simulation.margins import margins
+from mammorisk.simulation.random_streams import uniforms
 from mammorisk.simulation.traits import bmi_score, draw_traits, mean_log_bmi, read_density
 
 Floats = NDArray[np.float64]

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from mammorisk.simulation.anatomy import ANGLE_DEG, GRID, Breast, Septum
 from mammorisk.simulation.exposure import Exposure, Habit, attenuation
-from mammorisk.simulation.fields import octaves
 from mammorisk.simulation.lesions import Lesion
+from mammorisk.simulation.random_fields import octaves
 from mammorisk.simulation.vendors import Vendor
 
 Single = NDArray[np.float32]

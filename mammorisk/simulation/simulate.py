@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mammorisk._utils.atomic_write import write_whole
+from mammorisk._utils.progress import OnProgress
 from mammorisk._version import __version__
 from mammorisk.errors import OutputError, SimulationError
-from mammorisk.files import write_whole
 from mammorisk.simulation.exam_folders import with_paths, write_exams
 from mammorisk.simulation.exam_plan import lesion_table
 from mammorisk.simulation.lesions import LesionShares
@@ -25,7 +26,6 @@ from mammorisk.simulation.options import (
     StudyOptions,
     check_options,
 )
-from mammorisk.simulation.progress import OnProgress
 from mammorisk.simulation.study import LESIONS, MANIFEST, TRUTH, WOMEN, Study, study_in_memory
 from mammorisk.simulation.tables import blocks, write_tables
 from mammorisk.simulation.vendors import DEFAULT_VENDORS
@@ -85,7 +85,7 @@ for_processing, compression, lesions
         See :class:`~mammorisk.simulation.options.StudyOptions`.
     on_progress : callable, optional
         Called with the stage (``"women"``, ``"exams"``), the number done and in all, as
-        :func:`~mammorisk.simulation.progress.show_progress` gives one.
+        :func:`~mammorisk._utils.progress.show_progress` gives one.
 
     Returns
     -------

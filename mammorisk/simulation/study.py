@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from mammorisk.cohort import Cohort
+from mammorisk._utils.progress import OnProgress
 from mammorisk.io.manifest import read_cohort
+from mammorisk.records.cohort import Cohort
 from mammorisk.simulation.options import StudyOptions
 from mammorisk.simulation.population import draw_population
-from mammorisk.simulation.progress import OnProgress
 from mammorisk.simulation.tables import blocks
 
 MANIFEST, WOMEN, TRUTH = "manifest.parquet", "women.parquet", "truth.parquet"

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mammorisk.files import write_whole
-from mammorisk.questionnaire_fields import FIELDS
-from mammorisk.simulation.draws import uniforms
+from mammorisk._utils.atomic_write import write_whole
+from mammorisk._utils.progress import OnProgress
+from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.simulation.follow_up import follow
 from mammorisk.simulation.options import StudyOptions
 from mammorisk.simulation.population import draw_population
-from mammorisk.simulation.progress import OnProgress
+from mammorisk.simulation.random_streams import uniforms
 from mammorisk.simulation.sampling import case_cohort_weights, nested_case_control_weights
 from mammorisk.simulation.traits import TRAITS
 from mammorisk.simulation.truth import hazards, true_risks

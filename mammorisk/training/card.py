@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from mammorisk.questionnaire_fields import FIELDS
-from mammorisk.recipe import Recipe
-from mammorisk.risk_model import ModelCard
+from mammorisk.base import ModelCard
+from mammorisk.models.recipe import Recipe
+from mammorisk.records.questionnaire_fields import FIELDS
 
 
 def card_of(recipe: Recipe) -> ModelCard:

@@ -9,15 +9,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mammorisk.errors import TrainingError
-from mammorisk.hybrid_model import HybridModel
 from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.models.hybrid.model import HybridModel
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import read_outcomes
 from mammorisk.training.read_exams import read_exams
 from mammorisk.training.splits import split_rows
 
 if TYPE_CHECKING:
-    from mammorisk.cohort import Cohort
+    from mammorisk.records.cohort import Cohort
 
 Floats = NDArray[np.float64]
 

@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mammorisk.files import write_whole
-from mammorisk.hybrid_model import HybridModel, encode, guard_features
+from mammorisk._utils.atomic_write import write_whole
 from mammorisk.inputs.batches import fit_scalings, make_batch
+from mammorisk.models.hybrid.model import HybridModel, encode, guard_features
+from mammorisk.models.recipe import Recipe
 from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
-from mammorisk.recipe import Recipe
 from mammorisk.runtime.torch_encoder import torch_encoder
 from mammorisk.training.card import card_of
 from mammorisk.training.module import FitModule
@@ -246,7 +246,7 @@ def _kept_features(file: Path, make: Callable[[], Tensor]) -> Tensor:
 
 
 def _guard(problem: Problem, features: Tensor | None) -> Any:
-    from mammorisk.domain_guard import DomainGuard
+    from mammorisk.models.hybrid.domain_guard import DomainGuard
 
     exams = problem.inputs.exams
     if features is None or exams is None:

@@ -35,7 +35,7 @@ def fit_calibration(probability: Floats, outcomes: Outcomes) -> dict[str, dict[s
     Returns
     -------
     dict or None
-        As :class:`mammorisk.mirai.mirai_model.MiraiModel` takes it. None where there are too few
+        As :class:`mammorisk.models.mirai.model.MiraiModel` takes it. None where there are too few
         cancers, or none within one year.
 
     Notes

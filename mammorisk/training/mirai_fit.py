@@ -16,12 +16,12 @@ from safetensors.torch import load_file, save_file
 from scipy.special import expit
 from torch import Tensor
 
+from mammorisk._utils.atomic_write import write_whole
 from mammorisk.errors import TrainingError
-from mammorisk.exam import STANDARD_VIEWS
-from mammorisk.files import write_whole
-from mammorisk.mirai.card import CARD
-from mammorisk.mirai.mirai_model import MiraiModel, places
-from mammorisk.mirai.risk_factors import risk_factors
+from mammorisk.models.mirai.card import CARD
+from mammorisk.models.mirai.model import MiraiModel, places
+from mammorisk.models.mirai.risk_factors import risk_factors
+from mammorisk.models.recipe import MiraiOptions, Recipe
 from mammorisk.networks.mirai import (
     ENCODER_WIDTH,
     Exams,
@@ -30,7 +30,7 @@ from mammorisk.networks.mirai import (
     MiraiTransformer,
 )
 from mammorisk.networks.mirai_merged import MergedEncoder
-from mammorisk.recipe import MiraiOptions, Recipe
+from mammorisk.records.exam import STANDARD_VIEWS
 from mammorisk.runtime.backend import Runner, choose_backend
 from mammorisk.training.mirai_calibration import fit_calibration
 from mammorisk.training.mirai_labels import MiraiLabels, mirai_labels
@@ -43,7 +43,7 @@ from mammorisk.training.splits import split_rows
 from mammorisk.training.trainer import EpochSampler, run_stage
 
 if TYPE_CHECKING:
-    from mammorisk.cohort import Cohort
+    from mammorisk.records.cohort import Cohort
 
 #: Exams whose features are kept in one file.
 _EXAMS_A_FILE = 64

@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk._utils.atomic_write import write_whole
+from mammorisk._utils.parallel import usable_cores
 from mammorisk._version import __version__
-from mammorisk.cores import usable_cores
 from mammorisk.errors import MammoriskError, TrainingError
-from mammorisk.exam import STANDARD_VIEWS, Exam
-from mammorisk.files import write_whole
 from mammorisk.imaging.mirai_pixels import aligned_counts, mirai_counts, normalise
-from mammorisk.mirai.mirai_model import check_views
+from mammorisk.models.mirai.model import check_views
+from mammorisk.records.exam import STANDARD_VIEWS, Exam
 from mammorisk.training.read_exams import check_readable
 
 if TYPE_CHECKING:
-    from mammorisk.cohort import Cohort
+    from mammorisk.records.cohort import Cohort
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,16 +9,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mammorisk.clinical.anchor import Anchor
+from mammorisk.clinical.baseline import Anchor
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.batches import Inputs, gather_inputs
 from mammorisk.inputs.exam_set import ExamSet
-from mammorisk.recipe import Recipe
+from mammorisk.models.recipe import Recipe
 from mammorisk.training.outcomes import Outcomes, read_outcomes
 from mammorisk.training.splits import split_rows
 
 if TYPE_CHECKING:
-    from mammorisk.cohort import Cohort
+    from mammorisk.records.cohort import Cohort
 
 Rows = NDArray[np.int64]
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.exam_set import ExamSet, load_exams
 from mammorisk.inputs.image_cache import ImageCache
-from mammorisk.recipe import Recipe
+from mammorisk.models.recipe import Recipe
 
 if TYPE_CHECKING:
-    from mammorisk.cohort import Cohort
+    from mammorisk.records.cohort import Cohort
 
 
 def read_exams(

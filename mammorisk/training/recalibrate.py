@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.calibration import Recalibration, choose_method, fit_recalibration
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.models.recalibration import Recalibration, choose_method, fit_recalibration
 from mammorisk.networks.hazards import YEARS
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import Outcomes, read_outcomes
 from mammorisk.training.read_exams import read_exams
 
 if TYPE_CHECKING:
-    from mammorisk.cohort import Cohort
-    from mammorisk.hybrid_model import HybridModel
+    from mammorisk.models.hybrid.model import HybridModel
+    from mammorisk.records.cohort import Cohort
 
 Floats = NDArray[np.float64]
 

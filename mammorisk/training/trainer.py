@@ -20,8 +20,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from mammorisk.files import write_whole
-from mammorisk.recipe import TrainingOptions
+from mammorisk._utils.atomic_write import write_whole
+from mammorisk.models.recipe import TrainingOptions
 
 
 class EpochSampler(Sampler[Tensor]):

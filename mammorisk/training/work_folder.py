@@ -9,12 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mammorisk._utils.atomic_write import write_whole
 from mammorisk.errors import OutputError
-from mammorisk.files import write_whole
-from mammorisk.recipe import Recipe
+from mammorisk.models.recipe import Recipe
 
 if TYPE_CHECKING:
-    from mammorisk.cohort import Cohort
+    from mammorisk.records.cohort import Cohort
 
 
 class WorkFolder:

@@ -13,14 +13,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from mammorisk.base import Horizon
 from mammorisk.clinical import CLINICAL_MODELS, load_clinical, scoring
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.errors import HorizonError, ModelError, OutputError, UnknownModel
-from mammorisk.model import load_model
-from mammorisk.questionnaire import Questionnaire
-from mammorisk.questionnaire_fields import BOOLEANS, CATEGORIES, NUMBERS
-from mammorisk.questionnaire_table import check_frame
-from mammorisk.risk_model import Horizon
+from mammorisk.models.registry import load_model
+from mammorisk.records.questionnaire import Questionnaire
+from mammorisk.records.questionnaire_fields import BOOLEANS, CATEGORIES, NUMBERS
+from mammorisk.records.questionnaire_table import check_frame
 
 HORIZONS: dict[str, tuple[Horizon, ...]] = {
     **dict.fromkeys(CLINICAL_MODELS, (1, 2.5, 5, 10, "lifetime")),

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 
 from mammorisk import read_exam
-from mammorisk.exam import Exam
 from mammorisk.imaging.breast import BreastMask
 from mammorisk.imaging.dense_tissue import find_dense_tissue
 from mammorisk.imaging.density import category_probabilities, measure_density
-from mammorisk.imaging.look import look_at_exam
+from mammorisk.imaging.segmented_view import look_at_exam
+from mammorisk.records.exam import Exam
 from tests.factories import simulated_exam
 
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import mammorisk as mr
-from mammorisk.exam import Exam, Intent
 from mammorisk.imaging.breast import find_breast
-from mammorisk.imaging.look import ViewImage, look_at_exam
 from mammorisk.imaging.quality import check_exam, check_view
+from mammorisk.imaging.segmented_view import ViewImage, look_at_exam
+from mammorisk.records.exam import Exam, Intent
 from tests.factories import simulated_exam
 
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from mammorisk import read_exam
-from mammorisk.exam import Exam
-from mammorisk.imaging.look import look_at_view
+from mammorisk.imaging.segmented_view import look_at_view
 from mammorisk.imaging.standardize import standardize, standardize_exam
+from mammorisk.records.exam import Exam
 from tests.factories import write_exam
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mammorisk.errors import PixelError
-from mammorisk.greyscale import Greyscale, Lut, RawImage, Window
 from mammorisk.imaging.windowing import apply_window, padding_mask, to_display
+from mammorisk.records.stored_image import Greyscale, Lut, RawImage, Window
 
 RAMP = np.arange(4096, dtype=np.uint16).reshape(64, 64)
 

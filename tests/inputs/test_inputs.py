@@ -11,12 +11,12 @@ import pytest
 
 import mammorisk as mr
 from mammorisk.errors import PixelError
-from mammorisk.exam import Exam
 from mammorisk.inputs.acquisition_table import acquisition_table
 from mammorisk.inputs.exam_set import load_exams
 from mammorisk.inputs.image_cache import ImageCache
 from mammorisk.inputs.scaling import Scaling
 from mammorisk.inputs.standard_exam import ImageSettings, standard_exam, to_float
+from mammorisk.records.exam import Exam
 from tests.factories import simulated_exam
 
 SETTINGS = ImageSettings(spacing_mm=4, rows=60, columns=40)

@@ -11,8 +11,8 @@ from pathlib import Path
 from pydicom.dataset import FileDataset
 
 from mammorisk import read_exam
-from mammorisk.exam import Exam
 from mammorisk.io import Limits
+from mammorisk.records.exam import Exam
 from tests import factories as f
 
 #: Far above what a small file needs, far below what a bomb asks for.

@@ -9,7 +9,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from mammorisk import read_exam
-from mammorisk.greyscale import Greyscale, Window
+from mammorisk.records.stored_image import Greyscale, Window
 from tests import factories as f
 
 

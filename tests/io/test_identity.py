@@ -15,9 +15,9 @@ from pydicom.dataset import FileDataset
 from typer.testing import CliRunner
 
 import mammorisk as mr
-from mammorisk.cli import app
+from mammorisk.cli.app import app
 from mammorisk.errors import MammoriskError
-from mammorisk.prediction import to_json
+from mammorisk.prediction.prediction import to_json
 from tests import factories as f
 
 #: Attributes that carry identity, with values no other part of a file has.

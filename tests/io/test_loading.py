@@ -15,8 +15,8 @@ import pytest
 
 from mammorisk import read_exam
 from mammorisk.errors import PixelError
-from mammorisk.exam import View
 from mammorisk.io import Limits
+from mammorisk.records.exam import View
 from tests import factories as f
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 import mammorisk as mr
 from mammorisk import read_cohort
 from mammorisk.errors import ManifestError
-from mammorisk.exam import ImageKind
+from mammorisk.records.exam import ImageKind
 from tests.factories import write_view
 
 

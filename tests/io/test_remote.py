@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 import mammorisk as mr
-from mammorisk.cli import app
+from mammorisk.cli.app import app
 from mammorisk.errors import ExamError, ManifestError, NoImages, TooLarge, UnreadableFile
 from mammorisk.io import remote
 from mammorisk.io.limits import Limits

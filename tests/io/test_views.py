@@ -9,8 +9,8 @@ from pydicom.dataset import Dataset
 
 from mammorisk import read_exam
 from mammorisk.errors import IntentMismatch, MixedPatients, NoImages, UnknownView, ViewMissing
-from mammorisk.exam import Exam, ImageKind, Laterality
 from mammorisk.io.views import parse_view_words
+from mammorisk.records.exam import Exam, ImageKind, Laterality
 from tests import factories as f
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mammorisk.errors import PolicyError
-from mammorisk.model import models
+from mammorisk.models.registry import models
 from mammorisk.policy import Policy, load_policy, policies, stratify, thresholds
 from mammorisk.policy.library import names
 from mammorisk.policy.matching import _known

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mammorisk.simulation.anatomy import GRID, _ball, draw_breasts, project
-from mammorisk.simulation.fields import octaves, power_law_pair
+from mammorisk.simulation.random_fields import octaves, power_law_pair
 
 
 def both(value: float) -> dict[str, float]:

@@ -10,7 +10,7 @@ from mammorisk.clinical.absolute_risk import absolute_risk
 from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.icare_lit import _covariates
 from mammorisk.clinical.icare_submodel import load_submodel
-from mammorisk.questionnaire_table import check_frame
+from mammorisk.records.questionnaire_table import check_frame
 from mammorisk.simulation.hazard import cumulative_rates, population_rates, rate_group
 from mammorisk.simulation.options import Effects
 from mammorisk.simulation.population import draw_population

@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from mammorisk.clinical import CLINICAL_MODELS, load_clinical
-from mammorisk.questionnaire_table import check_frame
-from mammorisk.simulation.draws import uniforms
+from mammorisk.records.questionnaire_table import check_frame
 from mammorisk.simulation.population import draw_population
+from mammorisk.simulation.random_streams import uniforms
 from mammorisk.simulation.traits import density_location, density_residual_sd
 
 #: Percent heterogeneously or extremely dense, Sprague 2014, doi:10.1093/jnci/dju255.

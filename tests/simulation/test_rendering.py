@@ -12,8 +12,8 @@ import pydicom
 import pytest
 
 import mammorisk as mr
-from mammorisk.exam import ImageKind
 from mammorisk.imaging.windowing import to_display
+from mammorisk.records.exam import ImageKind
 from mammorisk.simulation.anatomy import draw_breasts
 from mammorisk.simulation.exam_folders import write_exam_of
 from mammorisk.simulation.exam_plan import ExamPlan, lesion_table, plan_exam

@@ -17,13 +17,13 @@ import pandas as pd
 import pytest
 
 import mammorisk as mr
+from mammorisk._utils.progress import show_progress
 from mammorisk.errors import OutputError, SimulationError
-from mammorisk.questionnaire_fields import FIELDS
+from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.simulation import tables
 from mammorisk.simulation.exam_folders import write_exam_of
 from mammorisk.simulation.options import Effects
 from mammorisk.simulation.population import draw_population
-from mammorisk.simulation.progress import show_progress
 from mammorisk.simulation.simulate import simulate
 
 # No regression on a reference sample is needed where nothing has an effect.

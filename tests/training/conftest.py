@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 import mammorisk as mr
-from mammorisk.cohort import Cohort
 from mammorisk.inputs.exam_set import ExamSet
-from mammorisk.recipe import Recipe, load_recipe
+from mammorisk.models.recipe import Recipe, load_recipe
+from mammorisk.records.cohort import Cohort
 from mammorisk.training.read_exams import read_exams
 
 TINY = {

@@ -19,9 +19,9 @@ import torch
 from torchvision.models import resnet18
 
 import mammorisk as mr
-from mammorisk.cohort import Cohort
 from mammorisk.errors import RecipeError, TrainingError
-from mammorisk.mirai.mirai_model import MiraiModel
+from mammorisk.models.mirai.model import MiraiModel
+from mammorisk.models.recipe import MiraiOptions
 from mammorisk.networks.mirai import (
     RISK_FACTORS,
     Exams,
@@ -29,7 +29,7 @@ from mammorisk.networks.mirai import (
     MiraiSettings,
     MiraiTransformer,
 )
-from mammorisk.recipe import MiraiOptions
+from mammorisk.records.cohort import Cohort
 from mammorisk.training import mirai_fit
 from mammorisk.training.fit import fit
 from mammorisk.training.mirai_labels import mirai_labels, risk_factor_loss

@@ -1,0 +1,31 @@
+"""``mammorisk convert``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mammorisk.cli.common import Debug, told
+
+
+def convert(
+    model: Annotated[str, typer.Argument(help="What to convert: mirai.")],
+    source: Annotated[
+        Path, typer.Argument(help="snapshots.zip of the release, or a folder with the .p files.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder of the converted model.")],
+    debug: Debug = False,
+) -> None:
+    """Read published snapshots in a locked-down child process, and write a safe model folder."""
+    from mammorisk.errors import UnknownModel
+
+    with told(debug):
+        if model != "mirai":
+            raise UnknownModel(f"{model!r} is not converted here", remedy="Known: mirai.")
+        from mammorisk.models.mirai.convert import convert_snapshots
+
+        folder = convert_snapshots(source, out)
+    typer.echo(f"converted: {folder}")
+    typer.echo(f'Next: mammorisk predict EXAM --model {folder}, or mr.load_model("{folder}")')

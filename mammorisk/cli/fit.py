@@ -1,0 +1,84 @@
+"""``mammorisk fit``."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mammorisk.cli.common import PLACE, AsJson, Debug, told
+
+
+def fit(
+    cohort: Annotated[
+        str, typer.Argument(help="Path or URL of a manifest with outcomes (CSV or Parquet).")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the model; run again after a kill to go on.")
+    ],
+    recipe: Annotated[
+        str,
+        typer.Option(
+            help="Name of a recipe (hybrid, image-only, clinical-only, density-fit ...) or a "
+            "YAML file."
+        ),
+    ] = "hybrid",
+    init: Annotated[
+        str | None, typer.Option(help="Begin from this model: its name or folder (fine-tuning).")
+    ] = None,
+    cache: Annotated[
+        Path | None, typer.Option(help="Folder for standardised images, kept for later runs.")
+    ] = None,
+    change: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A field of the recipe, as training.epochs=5; repeatable."),
+    ] = None,
+    root: Annotated[
+        str | None, typer.Option(help="Where all images lie under.", metavar=PLACE)
+    ] = None,
+    devices: Annotated[
+        str, typer.Option(help="How many devices, or 'auto'; as Lightning takes it.")
+    ] = "auto",
+    strategy: Annotated[
+        str, typer.Option(help="Of several devices or nodes; as Lightning takes it.")
+    ] = "auto",
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """Fit a model to a local cohort, or fine-tune one."""
+    import json
+
+    import yaml
+
+    from mammorisk.errors import RecipeError
+    from mammorisk.io import read_cohort
+    from mammorisk.models.mirai.model import MiraiModel
+    from mammorisk.training.fit import fit as fit_model
+
+    with told(debug):
+        changes = {}
+        for text in change or []:
+            name, separator, value = text.partition("=")
+            if not separator:
+                raise RecipeError(f"--set {text} is not NAME=VALUE")
+            changes[name.replace(".", "__")] = yaml.safe_load(value)
+        model = fit_model(
+            read_cohort(cohort, root=root),
+            recipe,
+            init=init,
+            out=out,
+            cache=cache,
+            progress=sys.stderr.isatty(),
+            devices=int(devices) if devices.isdigit() else devices,
+            strategy=strategy,
+            **changes,
+        )
+    told_of = model.record["training"] if isinstance(model, MiraiModel) else model.training
+    if as_json:
+        typer.echo(json.dumps(told_of, default=str))
+        return
+    typer.echo(f"{model.name} fitted and saved in {out}")
+    for name, value in told_of.items():
+        typer.echo(f"  {name}: {value}")

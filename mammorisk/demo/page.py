@@ -1,0 +1,135 @@
+"""The page of the demo: one self-contained HTML file."""
+
+from __future__ import annotations
+
+import base64
+import io
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from mammorisk._utils.atomic_write import write_whole
+from mammorisk.prediction.prediction import NOTICE
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from mammorisk.simulation.study import Study
+
+_BLUE, _ORANGE = "#0072B2", "#D55E00"
+_STYLE = """
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
+       color: #222; }
+table { border-collapse: collapse; } th, td { padding: .2rem .8rem; text-align: right;
+       border-bottom: 1px solid #ddd; } th:first-child { text-align: left; }
+img { max-width: 100%; height: auto; } .notice { background: #fff3cd; padding: .6rem 1rem; }
+"""
+
+
+def write_page(
+    file: Path, study: Study, five_year: pd.DataFrame, table: pd.DataFrame, pictures: Path
+) -> Path:
+    """Write the page.
+
+    Parameters
+    ----------
+    file : Path
+    study : Study
+    five_year : DataFrame, shape (n_women, n_models)
+        Risks over five years.
+    table : DataFrame
+        AUC by model.
+    pictures : Path
+        Folder with ``exam.png``, ``risk.png`` and ``explanation.png``.
+
+    Returns
+    -------
+    Path
+
+    Raises
+    ------
+    OSError
+    """
+    cancers = int((study.women["event"] == 1).sum())
+    parts = [
+        "<h1>mammorisk demo</h1>",
+        f"<p class='notice'><b>SIMULATED data.</b> {NOTICE}</p>",
+        f"<p>{len(study.women):,} simulated women ({cancers:,} with cancer in follow-up), sampled "
+        f"from {study.options.n:,}, each with a four-view exam. Weights give back the "
+        "population.</p>",
+        "<h2>Who gets cancer within five years?</h2>",
+        table.round(3).to_html(na_rep="", border=0),
+        "<p>With 95% intervals. Right column: the true risk given the same inputs, which no model "
+        "can beat by more than chance. Calibration, net benefit and the rest: "
+        "<a href='report.html'>report.html</a>.</p>",
+        _image(_truth_figure(study, five_year), "Predicted against true risk, and calibration"),
+        "<h2>One woman</h2>",
+        *(
+            _picture((pictures / name).read_bytes(), alt)
+            for name, alt in (
+                ("exam.png", "Four views with breast outline and dense tissue"),
+                ("risk.png", "Cumulative risk by year and model"),
+                ("explanation.png", "Saliency and contributions"),
+            )
+        ),
+    ]
+    page = (
+        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
+        f"<title>mammorisk demo</title><style>{_STYLE}</style></head><body>"
+        + "\n".join(parts)
+        + "</body></html>"
+    )
+    write_whole(file, lambda path: path.write_text(page, encoding="utf-8"))
+    return file
+
+
+def _truth_figure(study: Study, five_year: pd.DataFrame) -> Figure:
+    import matplotlib.pyplot as plt
+
+    true = study.truth["risk_5y"].to_numpy()
+    weight = study.cohort.exams["weight"].to_numpy()
+    fig, axes = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
+    for name, colour in (("density-only", _ORANGE), ("hybrid", _BLUE)):
+        risk = five_year[name].to_numpy(dtype=float)
+        known = np.isfinite(risk)
+        kept = np.corrcoef(np.log(risk[known]), np.log(true[known]))[0, 1]
+        axes[0].scatter(
+            100 * true[known],
+            100 * risk[known],
+            s=6,
+            alpha=0.5,
+            color=colour,
+            label=f"{name} (correlation of logs {kept:.2f})",
+        )
+        groups = pd.qcut(risk[known], 5, labels=False)
+        mean = [
+            np.average(v[known][groups == g], weights=weight[known][groups == g])
+            for v in (risk, true)
+            for g in range(5)
+        ]
+        axes[1].plot(
+            100 * np.array(mean[:5]), 100 * np.array(mean[5:]), "o-", color=colour, label=name
+        )
+    for ax, title in zip(axes, ("Each woman", "Fifths of predicted risk"), strict=True):
+        low, high = ax.get_xlim()[0], max(ax.get_xlim()[1], ax.get_ylim()[1])
+        ax.plot([low, high], [low, high], "--", color="0.5", lw=1)
+        ax.set_title(title)
+        ax.legend(fontsize=8)
+    axes[0].set(xscale="log", yscale="log", xlabel="true five-year risk (%)")
+    axes[0].set_ylabel("predicted five-year risk (%)")
+    axes[1].set(xlabel="mean predicted five-year risk (%)", ylabel="mean true five-year risk (%)")
+    return fig
+
+
+def _image(figure: Figure, alt: str) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=100)
+    return _picture(buffer.getvalue(), alt)
+
+
+def _picture(data: bytes, alt: str) -> str:
+    encoded = base64.b64encode(data).decode("ascii")
+    return f"<img alt='{alt}' src='data:image/png;base64,{encoded}'>"

@@ -1,0 +1,135 @@
+"""evaluate(): risks against outcomes, with the published models beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from mammorisk.base import risk_column
+from mammorisk.clinical import load_clinical
+from mammorisk.errors import EvaluationError
+from mammorisk.evaluation.build import THRESHOLDS, evaluate_risks
+from mammorisk.metrics.censoring import Ties
+from mammorisk.records.alignment import by_model, risk_columns
+from mammorisk.records.cohort import KEYS, Cohort
+from mammorisk.records.questionnaire_fields import FIELDS
+
+if TYPE_CHECKING:
+    from mammorisk.evaluation.report import Report
+
+#: Published models that a report sets beside the first, in this order.
+PUBLISHED = ("density-only", "icare-lit", "bcsc-2008", "bcrat")
+
+
+def evaluate(
+    risks: object,
+    cohort: Cohort | pd.DataFrame,
+    by: str | Sequence[str] = (),
+    *,
+    horizons: Sequence[float] | None = None,
+    published: Sequence[str] | None = None,
+    thresholds: Sequence[float] = THRESHOLDS,
+    bins: dict[str, list[float]] | None = None,
+    censoring: Ties = "riskregression",
+    fewest_cancers: int = 20,
+    level: float = 0.95,
+    title: str = "Evaluation of breast cancer risk",
+) -> Report:
+    """Hold predicted risks against what happened.
+
+    Right-censored follow-up, competing deaths, sampling weights, late entry and several exams of
+    one woman are taken into account where the cohort has them.
+
+    Parameters
+    ----------
+    risks : DataFrame, Series, array or dict
+        What :func:`mammorisk.predict` returns for a cohort; any table with columns ``risk_1y`` ...
+        ``risk_5y`` in [0, 1]; one number a row with ``horizons=(5,)``; or a dict of those by name,
+        the first being the one the report is about. Tables are matched on ``patient_id`` and
+        ``exam_id`` where both have them, else on the index.
+    cohort : Cohort or DataFrame
+        ``time`` (years to the event or last follow-up), ``event`` (0 censored, 1 breast cancer, 2
+        competing event); optionally ``weight``, ``entry`` (years), ``patient_id``, and features.
+    by : str or sequence of str
+        Columns whose groups are evaluated apart.
+    horizons : sequence of float, optional
+        Years; those of the risks unless given.
+    published : sequence of str, optional
+        Published models to set beside the first, scored from the cohort's questionnaires. None:
+        density-only, icare-lit, bcsc-2008 and bcrat, where the cohort knows an age and the risks
+        are not of such a model. ``()`` for none.
+    thresholds : sequence of float
+        Risks at the last horizon at which somebody would act; 1.7 and 3 percent unless given.
+    bins : dict of str to list of float, optional
+        Inner borders of groups for numeric columns of ``by``; quartiles unless given.
+    censoring : {"riskregression", "scikit-survival", "kaplan-meier"}
+        See :func:`mammorisk.metrics.censoring.fit_censoring`.
+    fewest_cancers : int
+        Groups with fewer are listed and not evaluated.
+    level : float
+        Of intervals.
+    title : str
+        Of the page.
+
+    Returns
+    -------
+    Report
+        Its ``notes`` say what a reader has to know; ``to_html``, ``to_csv``, ``to_latex``.
+
+    Raises
+    ------
+    EvaluationError
+        Risks outside [0, 1], negative or missing times, rows that do not match, a column of ``by``
+        that is not there.
+    """
+    table = cohort.exams if isinstance(cohort, Cohort) else cohort
+    if not isinstance(table, pd.DataFrame):
+        raise EvaluationError(
+            f"a {type(cohort).__name__} is neither a table nor a cohort", where="cohort"
+        )
+    named = by_model(risks)
+    first = next(iter(named.values()))
+    if horizons is not None:
+        years = sorted(float(year) for year in horizons)
+    else:
+        years = list(risk_columns(first).values()) if isinstance(first, pd.DataFrame) else []
+    return evaluate_risks(
+        named | _published(named, table, published, years),
+        cohort,
+        by,
+        horizons=horizons,
+        thresholds=thresholds,
+        bins=bins,
+        censoring=censoring,
+        fewest_cancers=fewest_cancers,
+        level=level,
+        title=title,
+    )
+
+
+def _published(
+    named: dict[str, object],
+    table: pd.DataFrame,
+    published: Sequence[str] | None,
+    years: list[float],
+) -> dict[str, pd.DataFrame]:
+    """Risks of published models for the women of the table."""
+    columns = [name for name in table.columns if name in FIELDS]
+    if "age" not in columns or not years:
+        return {}
+    women = table[columns].reset_index(drop=True)
+    found = {}
+    for name in PUBLISHED if published is None else published:
+        if name in named:
+            continue
+        scores = load_clinical(name).score(women, tuple(years))
+        risks = scores.risk[years].set_axis([risk_column(year) for year in years], axis=1)
+        keys = [key for key in KEYS if key in table.columns]
+        for key in keys:
+            risks.insert(0, key, table[key].to_numpy())
+        if not keys:
+            risks.index = table.index
+        found[name] = risks
+    return found

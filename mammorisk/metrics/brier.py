@@ -1,0 +1,250 @@
+"""Overall accuracy: Brier score, its null, index of prediction accuracy, integrals, log score."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from mammorisk.errors import EvaluationError
+from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
+from mammorisk.metrics.cumulative_incidence import incidence_curve
+from mammorisk.metrics.estimate import (
+    Estimate,
+    check_horizon,
+    check_risk,
+    from_influence,
+    unavailable,
+)
+from mammorisk.records.outcome import Floats, Outcome
+
+#: Log scores take risks no closer to 0 or 1 than this.
+_SMALLEST_RISK = 1e-12
+
+
+def brier_score(
+    outcome: Outcome,
+    risk: Floats,
+    horizon: float = 1.0,
+    *,
+    censoring: Censoring | Ties = "riskregression",
+    censoring_known: bool = False,
+    level: float = 0.95,
+) -> Estimate:
+    """Mean squared difference between risk and cancer by the horizon, censoring-weighted.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        A competing event before the horizon counts as no cancer.
+    risk : array_like, shape (n,)
+        Predicted risk by the horizon, in [0, 1].
+    horizon : float
+        Years; leave at 1 for :meth:`Outcome.binary`.
+    censoring : Censoring or str
+        See :func:`~mammorisk.metrics.censoring.fit_censoring`.
+    censoring_known : bool
+        Leave out what estimating the censoring weights adds to the standard error.
+    level : float
+
+    Returns
+    -------
+    Estimate
+        In [0, 1], lower is better. NaN with a reason where nobody is followed to the horizon.
+
+    References
+    ----------
+    Graf 1999, doi 10.1002/(SICI)1097-0258(19990915/30)18:17/18<2529::AID-SIM274>3.0.CO;2-5;
+    Gerds and Schumacher 2006, doi 10.1002/bimj.200610301.
+    """
+    values = check_risk(outcome, risk, probability=True)
+    year = check_horizon(horizon)
+    loss = (outcome.is_case(year) - values) ** 2
+    return _mean_loss(
+        f"Brier score at {year:g} y", outcome, loss, year, censoring, censoring_known, level
+    )
+
+
+def null_brier_score(
+    outcome: Outcome,
+    horizon: float = 1.0,
+    *,
+    censoring: Censoring | Ties = "riskregression",
+    censoring_known: bool = False,
+    level: float = 0.95,
+) -> Estimate:
+    """Brier score of giving every woman the observed risk (Kaplan-Meier or Aalen-Johansen).
+
+    Parameters and returned Estimate as :func:`brier_score`; the standard error takes the observed
+    risk as known, as riskRegression does.
+    """
+    year = check_horizon(horizon)
+    observed = incidence_curve(outcome).at(year)
+    return brier_score(
+        outcome,
+        np.full(len(outcome), observed),
+        year,
+        censoring=censoring,
+        censoring_known=censoring_known,
+        level=level,
+    )
+
+
+def prediction_accuracy_index(
+    outcome: Outcome,
+    risk: Floats,
+    horizon: float = 1.0,
+    *,
+    censoring: Censoring | Ties = "riskregression",
+    level: float = 0.95,
+) -> Estimate:
+    """Index of prediction accuracy: one minus the Brier score over that of the observed risk.
+
+    Returns
+    -------
+    Estimate
+        At most 1; 0 is no better than the same risk for all, below 0 worse. The standard error is
+        by the delta method on influence values.
+
+    References
+    ----------
+    Kattan and Gerds 2018, doi 10.1186/s41512-018-0029-2.
+    """
+    year = check_horizon(horizon)
+    fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
+    own = brier_score(outcome, risk, year, censoring=fitted, level=level)
+    null = null_brier_score(outcome, year, censoring=fitted, level=level)
+    name = f"IPA at {year:g} y"
+    if own.influence is None or null.influence is None:
+        return unavailable(name, own.reason or "no Brier score", n=own.n, events=own.events)
+    if not null.value > 0:
+        return unavailable(name, "everybody has the same outcome", n=own.n, events=own.events)
+    influence = own.value / null.value**2 * null.influence - own.influence / null.value
+    return from_influence(
+        name,
+        1 - own.value / null.value,
+        influence,
+        outcome,
+        events=own.events,
+        null=0.0,
+        level=level,
+        bounds=(-np.inf, 1.0),
+    )
+
+
+def integrated_brier_score(
+    outcome: Outcome,
+    risks: Floats,
+    horizons: Sequence[float],
+    *,
+    rule: str = "trapezoid",
+    censoring: Censoring | Ties = "riskregression",
+    level: float = 0.95,
+) -> Estimate:
+    """Brier score averaged over time.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    risks : array_like, shape (n, k)
+        Predicted risk by each horizon.
+    horizons : sequence of float, length k
+        Years, ascending.
+    rule : {"trapezoid", "riskregression"}
+        ``"riskregression"`` divides the sum of left-hand rectangles over the given times, 0
+        included, by the last, as ``Score(summary="ibs")``.
+    censoring : Censoring or str
+    level : float
+
+    Returns
+    -------
+    Estimate
+
+    References
+    ----------
+    Graf 1999, as :func:`brier_score`.
+    """
+    times = np.array([check_horizon(year) for year in horizons])
+    table = np.asarray(risks, dtype=np.float64)
+    if table.shape != (len(outcome), len(times)) or (np.diff(times) <= 0).any():
+        raise EvaluationError(
+            "risks must be of shape (rows, horizons), with horizons ascending", where="risks"
+        )
+    if rule not in ("trapezoid", "riskregression"):
+        raise EvaluationError(f"{rule!r} is no rule of integration", where="rule")
+    fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
+    parts = [
+        brier_score(outcome, table[:, i], float(year), censoring=fitted, level=level)
+        for i, year in enumerate(times)
+    ]
+    name = f"integrated Brier score to {times[-1]:g} y"
+    n, events = parts[-1].n, parts[-1].events
+    if missing := [part for part in parts if part.influence is None]:
+        return unavailable(name, missing[0].reason or "no Brier score", n=n, events=events)
+    if rule == "riskregression":
+        # Each score stands for the time up to the next one.
+        shares = np.append(np.diff(times), 0.0) / times[-1]
+    else:
+        if len(times) < 2:
+            return unavailable(name, "an integral needs two times", n=n, events=events)
+        steps = np.diff(times)
+        shares = (np.append(steps, 0.0) + np.append(0.0, steps)) / (2 * steps.sum())
+    influence = sum(share * part.influence for share, part in zip(shares, parts, strict=True))
+    value = float(sum(share * part.value for share, part in zip(shares, parts, strict=True)))
+    return from_influence(
+        name, value, influence, outcome, events=events, level=level, bounds=(0.0, 1.0)
+    )
+
+
+def log_score(
+    outcome: Outcome,
+    risk: Floats,
+    horizon: float = 1.0,
+    *,
+    censoring: Censoring | Ties = "riskregression",
+    level: float = 0.95,
+) -> Estimate:
+    """Mean negative log likelihood of cancer by the horizon, censoring-weighted.
+
+    Returns
+    -------
+    Estimate
+        0 or more, lower is better; risks of 0 and 1 count as 1e-12 from them.
+
+    References
+    ----------
+    Gneiting and Raftery 2007, doi 10.1198/016214506000001437.
+    """
+    values = check_risk(outcome, risk, probability=True)
+    year = check_horizon(horizon)
+    safe = np.clip(values, _SMALLEST_RISK, 1 - _SMALLEST_RISK)
+    loss = -np.where(outcome.is_case(year), np.log(safe), np.log1p(-safe))
+    return _mean_loss(f"log score at {year:g} y", outcome, loss, year, censoring, False, level)
+
+
+def _mean_loss(
+    name: str,
+    outcome: Outcome,
+    loss: Floats,
+    year: float,
+    censoring: Censoring | Ties,
+    censoring_known: bool,
+    level: float,
+) -> Estimate:
+    fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
+    weights = fitted.weights(year)
+    counted = outcome.weight > 0
+    n, events = int(counted.sum()), int((outcome.is_case(year) & counted).sum())
+    if weights is None or not (weights > 0).any():
+        return unavailable(
+            name, "nobody is followed to the horizon, so censoring weights are undefined",
+            n=n, events=events,
+        )  # fmt: skip
+    total = float(outcome.weight.sum())
+    # Weights of those observed sum to that of all but for the chance of the sample; dividing by
+    # all is what riskRegression does, and what the Brier score of Graf is.
+    value = float(weights @ loss) / total
+    influence = (weights * loss - outcome.weight * value) / total
+    if not censoring_known:
+        influence = influence + fitted.correction(weights * loss / total, year)
+    return from_influence(name, value, influence, outcome, events=events, level=level)

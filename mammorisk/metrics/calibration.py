@@ -1,0 +1,283 @@
+"""Calibration in the large and slope, for binary, censored and competing outcomes."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from mammorisk.errors import EvaluationError
+from mammorisk.metrics.censoring import fit_censoring
+from mammorisk.metrics.estimate import (
+    Estimate,
+    check_horizon,
+    check_risk,
+    normal_quantile,
+    two_sided_p,
+    unavailable,
+)
+from mammorisk.metrics.pseudo_values import pseudo_values
+from mammorisk.metrics.regression import Fit, fit_cox, fit_glm
+from mammorisk.records.outcome import Floats, Outcome
+
+Method = Literal["auto", "pseudo", "logistic", "ipcw", "cox"]
+
+
+def cloglog(risk: Floats) -> Floats:
+    """Complementary log-log of risks, those of 0 and 1 moved by 1e-12."""
+    safe = np.clip(np.asarray(risk, dtype=np.float64), 1e-12, 1 - 1e-12)
+    return np.asarray(np.log(-np.log1p(-safe)))
+
+
+def logit(risk: Floats) -> Floats:
+    """Logit of risks, those of 0 and 1 moved by 1e-12."""
+    safe = np.clip(np.asarray(risk, dtype=np.float64), 1e-12, 1 - 1e-12)
+    return np.asarray(np.log(safe) - np.log1p(-safe))
+
+
+def is_complete(outcome: Outcome, horizon: float) -> bool:
+    """Whether every row's outcome by the horizon is known, so that no censoring matters."""
+    known = (outcome.event > 0) | (outcome.time > horizon)
+    return bool(known[outcome.weight > 0].all()) and not outcome.has_entry
+
+
+def calibration_intercept(
+    outcome: Outcome,
+    risk: Floats,
+    horizon: float = 1.0,
+    *,
+    method: Method = "auto",
+    level: float = 0.95,
+) -> Estimate:
+    """Calibration in the large: what to add to the linear predictor of every woman.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        Predicted risk by the horizon, in [0, 1].
+    horizon : float
+        Years; leave at 1 for :meth:`Outcome.binary`.
+    method : {"auto", "pseudo", "logistic", "ipcw"}
+        ``"logistic"``: offset logit, outcome known for all. ``"pseudo"``: offset complementary
+        log-log, pseudo-values as response, robust errors. ``"ipcw"``: offset complementary
+        log-log, binomial with inverse probability of censoring weights, robust errors; narrower
+        where cancers are rare. ``"auto"`` takes the first where nothing is censored, else the
+        second.
+    level : float
+
+    Returns
+    -------
+    Estimate
+        0 is calibrated; below 0 the model overestimates. p against 0.
+
+    References
+    ----------
+    Cox 1958, doi 10.1093/biomet/45.3-4.562; Van Calster 2019, doi 10.1186/s12916-019-1466-7;
+    van Geloven 2022, doi 10.1136/bmj-2021-069249.
+    """
+    values = check_risk(outcome, risk, probability=True)
+    year = check_horizon(horizon)
+    fitted = _fit(outcome, values, year, method, slope=False)
+    return _estimate("calibration intercept", fitted, 0, 0.0, outcome, year, level)
+
+
+def calibration_slope(
+    outcome: Outcome,
+    risk: Floats,
+    horizon: float = 1.0,
+    *,
+    method: Method = "auto",
+    level: float = 0.95,
+) -> Estimate:
+    """Calibration slope: the factor on the linear predictor that the data ask for.
+
+    Parameters
+    ----------
+    outcome, risk, horizon, level
+        As :func:`calibration_intercept`.
+    method : {"auto", "pseudo", "logistic", "ipcw", "cox"}
+        ``"cox"``: Cox model of the complementary log-log of risk, follow-up cut at the horizon
+        (competing events censored).
+
+    Returns
+    -------
+    Estimate
+        1 is calibrated; below 1 risks are too extreme. p against 1.
+    """
+    values = check_risk(outcome, risk, probability=True)
+    year = check_horizon(horizon)
+    if np.ptp(values[outcome.weight > 0]) == 0:
+        return unavailable(
+            f"calibration slope at {year:g} y", "every woman has the same risk", n=len(outcome)
+        )
+    if method == "cox":
+        fitted = fit_cox(outcome, cloglog(values)[:, None], horizon=year)
+        return _estimate("calibration slope", fitted, 0, 1.0, outcome, year, level)
+    fitted = _fit(outcome, values, year, method, slope=True)
+    return _estimate("calibration slope", fitted, 1, 1.0, outcome, year, level)
+
+
+def _fit(outcome: Outcome, values: Floats, year: float, method: Method, *, slope: bool) -> Fit:
+    if method not in ("auto", "pseudo", "logistic", "ipcw", "cox"):
+        raise EvaluationError(f"{method!r} is no method of calibration", where="method")
+    complete = is_complete(outcome, year)
+    if method == "auto":
+        method = "logistic" if complete else "pseudo"
+    one = np.ones((len(outcome), 1))
+    predictor = logit(values) if method == "logistic" else cloglog(values)
+    design = np.column_stack([one, predictor]) if slope else one
+    offset = None if slope else predictor
+    if method == "logistic":
+        if not complete:
+            raise EvaluationError(
+                "logistic calibration needs every outcome known by the horizon",
+                where="method",
+                remedy='Use "pseudo".',
+            )
+        return fit_glm(outcome.is_case(year).astype(float), design, outcome, "logistic", offset)
+    if method == "ipcw":
+        weights = fit_censoring(outcome).weights(year)
+        case = outcome.is_case(year).astype(float)
+        if weights is None or not (weights * case).any():
+            return _none(design.shape[1])
+        return fit_glm(case, design, outcome.with_weight(weights), "cloglog", offset)
+    try:
+        response = pseudo_values(outcome, year)
+    except EvaluationError:
+        return _none(design.shape[1])
+    if not outcome.is_case(year)[outcome.weight > 0].any():
+        return _none(design.shape[1])
+    return fit_glm(response, design, outcome, "pseudo", offset)
+
+
+def _none(p: int) -> Fit:
+    return Fit(
+        coef=np.full(p, np.nan),
+        covariance=np.full((p, p), np.nan),
+        log_likelihood=np.nan,
+        converged=False,
+    )
+
+
+def _estimate(
+    name: str, fitted: Fit, which: int, null: float, outcome: Outcome, year: float, level: float
+) -> Estimate:
+    n, events = int((outcome.weight > 0).sum()), int(outcome.is_case(year).sum())
+    label = f"{name} at {year:g} y"
+    if not fitted.converged or not np.isfinite(fitted.coef).all():
+        return unavailable(
+            label, "the regression has no solution on these data", n=n, events=events
+        )
+    value, se = float(fitted.coef[which]), float(fitted.se[which])
+    z = normal_quantile(level)
+    return Estimate(
+        name=label,
+        value=value,
+        se=se,
+        lower=value - z * se,
+        upper=value + z * se,
+        n=n,
+        events=events,
+        p=two_sided_p((value - null) / se) if se > 0 else float("nan"),
+    )
+
+
+def poisson_calibration(
+    outcome: Outcome, counts: Floats, horizon: float, *, level: float = 0.95
+) -> Estimate:
+    """Calibration in the large over follow-up: log of observed over expected cancers.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    counts : array_like, shape (n,)
+        Expected cancers while under observation; rows that expect none are left out.
+    horizon : float
+
+    Returns
+    -------
+    Estimate
+        0 is calibrated.
+
+    References
+    ----------
+    Crowson 2016, doi 10.1177/0962280213497434.
+    """
+    expected = check_risk(outcome, counts)
+    year = check_horizon(horizon)
+    rows = np.flatnonzero(expected > 0)
+    if len(rows) == 0:
+        return unavailable("calibration intercept (Poisson)", "nothing is expected", n=0)
+    some = outcome.take(rows)
+    fitted = fit_glm(
+        some.is_case(year).astype(float),
+        np.ones((len(rows), 1)),
+        some,
+        "poisson",
+        np.log(expected[rows]),
+    )
+    return _estimate("calibration intercept (Poisson)", fitted, 0, 0.0, some, year, level)
+
+
+def spiegelhalter(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> Estimate:
+    """Spiegelhalter's z: whether the Brier score is what calibrated risks would give.
+
+    Returns
+    -------
+    Estimate
+        z and its two-sided p value; for outcomes known for all.
+
+    References
+    ----------
+    Spiegelhalter 1986, doi 10.1002/sim.4780050506.
+    """
+    values = check_risk(outcome, risk, probability=True)
+    year = check_horizon(horizon)
+    n = len(outcome)
+    if not is_complete(outcome, year) or outcome.is_weighted:
+        return unavailable("Spiegelhalter z", "needs unweighted outcomes known for all", n=n)
+    case = outcome.is_case(year)
+    top = float(((case - values) * (1 - 2 * values)).sum())
+    below = float(((1 - 2 * values) ** 2 * values * (1 - values)).sum())
+    if not below > 0:
+        return unavailable("Spiegelhalter z", "risks are 0, 1/2 or 1 throughout", n=n)
+    z = top / below**0.5
+    return Estimate(name="Spiegelhalter z", value=z, n=n, events=int(case.sum()), p=two_sided_p(z))
+
+
+def recalibration_test(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> dict[str, float]:
+    """Likelihood-ratio tests of intercept 0 and slope 1, for outcomes known for all.
+
+    Returns
+    -------
+    dict
+        ``chi2`` and ``p`` of both together (2 degrees of freedom, "U" of rms's val.prob),
+        ``chi2_intercept``, ``chi2_slope`` of one after the other.
+
+    References
+    ----------
+    Miller 1991, doi 10.1002/sim.4780100805.
+    """
+    values = check_risk(outcome, risk, probability=True)
+    year = check_horizon(horizon)
+    if not is_complete(outcome, year) or outcome.is_weighted or outcome.is_clustered:
+        raise EvaluationError(
+            "likelihood-ratio tests need independent, unweighted outcomes known for all",
+            where="outcome",
+        )
+    case = outcome.is_case(year)
+    predictor = logit(values)
+    as_given = float(
+        np.where(case, -np.logaddexp(0, -predictor), -np.logaddexp(0, predictor)).sum()
+    )
+    shifted = _fit(outcome, values, year, "logistic", slope=False).log_likelihood
+    both = _fit(outcome, values, year, "logistic", slope=True).log_likelihood
+    chi2 = 2 * (both - as_given)
+    return {
+        "chi2": chi2,
+        "p": float(stats.chi2.sf(chi2, 2)),
+        "chi2_intercept": 2 * (shifted - as_given),
+        "chi2_slope": 2 * (both - shifted),
+    }

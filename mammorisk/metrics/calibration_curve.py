@@ -1,0 +1,293 @@
+"""Flexible calibration curves, and the distance of predicted risks from them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mammorisk.errors import EvaluationError
+from mammorisk.metrics.calibration import cloglog, is_complete, logit
+from mammorisk.metrics.estimate import check_horizon, check_risk, normal_quantile
+from mammorisk.metrics.pseudo_values import pseudo_values
+from mammorisk.metrics.regression import fit_cox, fit_glm
+from mammorisk.metrics.risk_sets import Deaths, sums_from
+from mammorisk.records.outcome import CANCER, Floats, Outcome
+
+Smoother = Literal["auto", "pseudo-spline", "logistic-spline", "cox-spline", "loess", "lowess"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class CalibrationCurve:
+    """Observed risk as a smooth function of predicted risk.
+
+    Attributes
+    ----------
+    predicted, observed : ndarray, shape (n,)
+        For every row.
+    lower, upper : ndarray, shape (n,), or None
+        Interval of the curve, where the smoother gives one.
+    ici, e50, e90, emax : float
+        Mean, median, 90th percentile and largest of the absolute differences; NaN with a reason.
+    method : str
+    reason : str or None
+    """
+
+    predicted: Floats
+    observed: Floats
+    lower: Floats | None
+    upper: Floats | None
+    ici: float
+    e50: float
+    e90: float
+    emax: float
+    method: str
+    reason: str | None = None
+
+
+def calibration_curve(
+    outcome: Outcome,
+    risk: Floats,
+    horizon: float = 1.0,
+    *,
+    method: Smoother = "auto",
+    knots: int | None = None,
+    span: float = 0.75,
+    level: float = 0.95,
+) -> CalibrationCurve:
+    """Smooth observed risk over predicted risk.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        Predicted risk by the horizon, in [0, 1].
+    horizon : float
+        Years; leave at 1 for :meth:`Outcome.binary`.
+    method : str
+        ``"pseudo-spline"``: restricted cubic spline of the complementary log-log of risk, on
+        pseudo-values (censoring, competing events, weights). ``"cox-spline"``: the same in a Cox
+        model (Austin 2020). ``"logistic-spline"``: of the logit, logistic (outcome known for all).
+        ``"loess"``: local quadratic regression of the outcome, or of pseudo-values, on risk
+        (Austin and Steyerberg 2019), exact at every row. ``"lowess"``: local linear regression as
+        R's ``lowess(iter=0)`` and rms's val.prob. ``"auto"``: ``"logistic-spline"`` where nothing
+        is censored, else ``"pseudo-spline"``.
+    knots : int, optional
+        3 to 7, at Harrell's quantiles; 3 for Cox and pseudo-values, 5 for logistic.
+    span : float
+        Of loess.
+    level : float
+
+    Returns
+    -------
+    CalibrationCurve
+        ICI, E50, E90 of Austin and Steyerberg 2019, doi 10.1002/sim.8281; weighted where rows are.
+
+    References
+    ----------
+    Austin, Harrell, van Klaveren 2020, doi 10.1002/sim.8570; Harrell 2015, doi
+    10.1007/978-3-319-19425-7.
+    """
+    values = check_risk(outcome, risk, probability=True)
+    year = check_horizon(horizon)
+    if method == "auto":
+        method = "logistic-spline" if is_complete(outcome, year) else "pseudo-spline"
+    used = outcome.weight > 0
+    if np.ptp(values[used]) == 0:
+        return _none(values, method, "every woman has the same risk")
+    if not outcome.is_case(year)[used].any():
+        return _none(values, method, "no cancers by the horizon")
+    lower = upper = None
+    try:
+        if method in ("pseudo-spline", "logistic-spline"):
+            observed, lower, upper = _spline(outcome, values, year, method, knots, level)
+        elif method == "cox-spline":
+            observed = _cox_spline(outcome, values, year, knots or 3)
+        elif method in ("loess", "lowess"):
+            response = (
+                outcome.is_case(year).astype(float)
+                if is_complete(outcome, year)
+                else pseudo_values(outcome, year)
+            )
+            observed = (
+                loess(values, response, span) if method == "loess" else _lowess(values, response)
+            )
+        else:
+            raise EvaluationError(f"{method!r} is no smoother", where="method")
+    except _NoCurve as fault:
+        return _none(values, method, str(fault))
+    apart = np.abs(observed - values)[used]
+    weights = outcome.weight[used]
+    return CalibrationCurve(
+        predicted=values,
+        observed=observed,
+        lower=lower,
+        upper=upper,
+        ici=float(np.average(apart, weights=weights)),
+        e50=_quantile(apart, weights, 0.5, weighted=outcome.is_weighted),
+        e90=_quantile(apart, weights, 0.9, weighted=outcome.is_weighted),
+        emax=float(apart.max()),
+        method=method,
+    )
+
+
+class _NoCurve(Exception):
+    """The regression has no solution."""
+
+
+def _none(values: Floats, method: str, reason: str) -> CalibrationCurve:
+    nan = float("nan")
+    return CalibrationCurve(
+        predicted=values,
+        observed=np.full(len(values), nan),
+        lower=None,
+        upper=None,
+        ici=nan,
+        e50=nan,
+        e90=nan,
+        emax=nan,
+        method=method,
+        reason=reason,
+    )
+
+
+def _quantile(values: Floats, weights: Floats, share: float, *, weighted: bool) -> float:
+    if not weighted:
+        return float(np.quantile(values, share))
+    order = np.argsort(values)
+    reached = np.cumsum(weights[order]) / weights.sum()
+    return float(values[order][np.searchsorted(reached, share)])
+
+
+#: Quantiles of the knots of a restricted cubic spline (Harrell 2015, table 2.3).
+_KNOTS = {
+    3: (0.1, 0.5, 0.9),
+    4: (0.05, 0.35, 0.65, 0.95),
+    5: (0.05, 0.275, 0.5, 0.725, 0.95),
+    6: (0.05, 0.23, 0.41, 0.59, 0.77, 0.95),
+    7: (0.025, 0.1833, 0.3417, 0.5, 0.6583, 0.8167, 0.975),
+}
+
+
+def spline_basis(x: Floats, knots: Floats) -> Floats:
+    """Restricted cubic spline: x and k - 2 terms, scaled by the range of the knots squared."""
+    last, before = knots[-1], knots[-2]
+    scale = (last - knots[0]) ** 2
+
+    def cubic(values: Floats) -> Floats:
+        return np.asarray(np.maximum(values, 0.0) ** 3)
+
+    terms = [x]
+    for knot in knots[:-2]:
+        term = cubic(x - knot)
+        term = term - cubic(x - before) * (last - knot) / (last - before)
+        term = term + cubic(x - last) * (before - knot) / (last - before)
+        terms.append(term / scale)
+    return np.column_stack(terms)
+
+
+def place_knots(x: Floats, count: int) -> Floats:
+    """Knots at Harrell's quantiles; fewer where the values do not tell them apart."""
+    if count not in _KNOTS:
+        raise EvaluationError("a spline has 3 to 7 knots", where="knots")
+    return np.unique(np.quantile(x, _KNOTS[count]))
+
+
+def _spline(
+    outcome: Outcome, values: Floats, year: float, method: str, knots: int | None, level: float
+) -> tuple[Floats, Floats, Floats]:
+    is_logistic = method == "logistic-spline"
+    if is_logistic and not is_complete(outcome, year):
+        raise EvaluationError(
+            "a logistic curve needs every outcome known by the horizon",
+            where="method",
+            remedy='Use "pseudo-spline".',
+        )
+    x = logit(values) if is_logistic else cloglog(values)
+    at = place_knots(x[outcome.weight > 0], knots or (5 if is_logistic else 3))
+    # Two knots leave a straight line.
+    basis = spline_basis(x, at) if len(at) > 2 else x[:, None]
+    design = np.column_stack([np.ones(len(x)), basis])
+    if is_logistic:
+        fitted = fit_glm(outcome.is_case(year).astype(float), design, outcome, "logistic")
+    else:
+        try:
+            response = pseudo_values(outcome, year)
+        except EvaluationError as error:
+            raise _NoCurve(str(error)) from None
+        fitted = fit_glm(response, design, outcome, "pseudo")
+    if not fitted.converged:
+        raise _NoCurve("the spline has no solution on these data")
+    line = design @ fitted.coef
+    spread = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", design, fitted.covariance, design), 0))
+    half = normal_quantile(level) * spread
+    back = (lambda v: 1 / (1 + np.exp(-v))) if is_logistic else (lambda v: -np.expm1(-np.exp(v)))
+    with np.errstate(over="ignore"):
+        return back(line), back(line - half), back(line + half)
+
+
+def _cox_spline(outcome: Outcome, values: Floats, year: float, knots: int) -> Floats:
+    x = cloglog(values)
+    at = place_knots(x[outcome.weight > 0], knots)
+    design = spline_basis(x, at) if len(at) > 2 else x[:, None]
+    fitted = fit_cox(outcome, design)
+    if not fitted.converged:
+        raise _NoCurve("the Cox model has no solution on these data")
+    line = design @ fitted.coef
+    hazard = np.exp(line)
+    baseline = _baseline_hazard(outcome, hazard, year)
+    return np.asarray(-np.expm1(-baseline * hazard))
+
+
+def _baseline_hazard(outcome: Outcome, hazard: Floats, year: float) -> float:
+    """Cumulative baseline hazard at ``year`` with Efron's ties, as survival's survfit.coxph."""
+    died = np.flatnonzero((outcome.event == CANCER) & (outcome.time <= year))
+    deaths = Deaths.of(outcome.time[died])
+    weighted = outcome.weight * hazard
+    at_risk = sums_from(outcome.time, weighted, deaths.times)
+    if outcome.has_entry:
+        late = outcome.entry > 0
+        at_risk = at_risk - sums_from(outcome.entry[late], weighted[late], deaths.times)
+    ties = np.bincount(deaths.place, weighted[died])
+    mean_weight = np.bincount(deaths.place, outcome.weight[died]) / deaths.counts
+    step, share = deaths.step, deaths.share
+    return float((mean_weight[step] / (at_risk[step] - share * ties[step])).sum())
+
+
+def loess(x: Floats, y: Floats, span: float = 0.75, *, at: Floats | None = None) -> Floats:
+    """Local quadratic regression with tricube weights: R's loess with ``surface="direct"``.
+
+    Parameters
+    ----------
+    x, y : ndarray, shape (n,)
+    span : float
+        Share of rows in a window; above 1 the window widens beyond the data.
+    at : ndarray, optional
+        Where the curve is wanted; ``x`` unless given.
+
+    References
+    ----------
+    Cleveland 1979, doi 10.1080/01621459.1979.10481038.
+    """
+    n = len(x)
+    count = min(n, int(np.floor(n * span + 1e-5)))
+    points, place = np.unique(x if at is None else at, return_inverse=True)
+    fitted = np.empty(len(points))
+    for i, point in enumerate(points):
+        distance = np.abs(x - point)
+        reach = np.partition(distance, count - 1)[count - 1] * max(span, 1.0)
+        near = distance < reach if reach > 0 else distance == 0
+        u = distance[near] / reach if reach > 0 else np.zeros(near.sum())
+        root = np.sqrt((1 - u**3) ** 3)
+        centred = x[near] - point
+        scale = max(np.abs(centred).max(), 1e-300)
+        design = np.column_stack([np.ones(near.sum()), centred / scale, (centred / scale) ** 2])
+        fitted[i] = np.linalg.lstsq(design * root[:, None], y[near] * root, rcond=1e-10)[0][0]
+    return np.asarray(fitted[place])
+
+
+def _lowess(x: Floats, y: Floats) -> Floats:
+    from statsmodels.nonparametric.smoothers_lowess import lowess
+
+    return np.asarray(lowess(y, x, frac=2 / 3, it=0, delta=0.01 * np.ptp(x), return_sorted=False))

@@ -1,0 +1,149 @@
+"""Inverse probability of censoring weights, and what estimating them adds to an influence value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mammorisk.errors import EvaluationError
+from mammorisk.metrics.life_table import LifeTable, life_table, row_sums_to
+from mammorisk.records.outcome import CENSORED, Floats, Outcome
+
+#: How the distribution of censoring is estimated where events and censorings share a time.
+Ties = Literal["riskregression", "scikit-survival", "kaplan-meier"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Censoring:
+    """A fitted censoring distribution; see :func:`fit_censoring`."""
+
+    outcome: Outcome
+    life: LifeTable
+    ties: Ties
+    free: Floats
+    entries: Floats
+    entered: Floats
+
+    def weights(self, horizon: float) -> Floats | None:
+        """Sampling weight over the probability of being observed, shape (n,).
+
+        Events within the horizon are weighted by 1/G just before their time, rows observed beyond
+        it by 1/G at the horizon, and rows censored before it by zero.
+
+        Returns
+        -------
+        ndarray or None
+            None where nobody is observed beyond the horizon and some were censored before it, so
+            that the weights are undefined.
+        """
+        outcome, life = self.outcome, self.life
+        last = life.before(horizon)
+        free = np.concatenate([[1.0], self.free])
+        at_horizon = free[last]
+        weights = np.zeros(len(outcome))
+        event = (outcome.event != CENSORED) & (outcome.time <= horizon)
+        lag = 1 if self.ties == "scikit-survival" else 0
+        observed = free[life.position[event] + lag]
+        beyond = outcome.is_event_free(horizon)
+        if at_horizon <= 0 or (observed <= 0).any():
+            return None
+        weights[event] = outcome.weight[event] / observed
+        weights[beyond] = outcome.weight[beyond] / at_horizon
+        if outcome.has_entry:
+            before = np.searchsorted(self.entries, outcome.time[event], side="left") - 1
+            weights[event] /= self.entered[np.maximum(before, 0)]
+            by_then = int(np.searchsorted(self.entries, horizon, side="right")) - 1
+            weights[beyond] /= self.entered[max(by_then, 0)]
+        return weights
+
+    def correction(self, pull: Floats, horizon: float) -> Floats:
+        """Influence through the estimated censoring distribution.
+
+        Parameters
+        ----------
+        pull : ndarray, shape (n,)
+            Derivative of the estimate in the logarithm of each row's censoring weight.
+        horizon : float
+            Years.
+
+        Returns
+        -------
+        ndarray, shape (n,)
+            To be added to the influence values that take the weights as known: the integral of
+            each row's censoring martingale in its Nelson-Aalen form, all rows of a tied time at
+            risk, as riskRegression has it (Blanche 2013, appendix).
+        """
+        outcome, life = self.outcome, self.life
+        last = life.before(horizon)
+        event = (outcome.event != CENSORED) & (outcome.time <= horizon)
+        by_time = life.sums(np.where(event, pull, 0.0))[:last]
+        later = np.cumsum(by_time[::-1])[::-1]
+        if self.ties != "scikit-survival":
+            later = later - by_time
+        later = later + float(pull[outcome.time > horizon].sum())
+        at_risk, censored = life.at_risk[:last], life.censored[:last]
+        slope = np.divide(later, at_risk, out=np.zeros(last), where=at_risk > 0)
+        hazard = np.divide(censored, at_risk, out=np.zeros(last), where=at_risk > 0)
+        own = np.zeros(len(outcome))
+        is_censored = (outcome.event == CENSORED) & (outcome.time <= horizon)
+        own[is_censored] = slope[life.position[is_censored]]
+        end = np.minimum(life.position + 1, last)
+        expected = row_sums_to(outcome, life, np.cumsum(slope * hazard), end)
+        return outcome.weight * (own - expected)
+
+
+def fit_censoring(outcome: Outcome, ties: Ties = "riskregression") -> Censoring:
+    """Product-limit estimate of the distribution of censoring, common to all rows.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Sampling weights enter the risk sets. With late entry the weights also divide by the
+        probability of having entered (Geskus 2011, doi 10.1111/j.1541-0420.2010.01420.x), whose
+        own uncertainty the standard errors leave out.
+    ties : {"riskregression", "scikit-survival", "kaplan-meier"}
+        The default lets events leave before censorings of the same time and takes G just before
+        an event: a censored woman was at risk of the event, an event was no longer at risk of
+        censoring. ``"scikit-survival"`` takes G at the event, after its censorings;
+        ``"kaplan-meier"`` keeps tied events at risk of censoring.
+
+    Raises
+    ------
+    EvaluationError
+        Another value of ``ties``.
+    """
+    if ties not in ("riskregression", "scikit-survival", "kaplan-meier"):
+        raise EvaluationError(
+            f"{ties!r} is no rule for tied times",
+            where="censoring",
+            remedy='Use "riskregression", "scikit-survival" or "kaplan-meier".',
+        )
+    life = life_table(outcome)
+    exposed = life.at_risk if ties == "kaplan-meier" else life.at_risk - life.events
+    hazard = np.divide(life.censored, exposed, out=np.zeros(len(exposed)), where=exposed > 0)
+    after = np.cumprod(1 - np.minimum(hazard, 1))
+    entries, by_entry = _entered(outcome)
+    return Censoring(
+        outcome=outcome,
+        life=life,
+        ties=ties,
+        free=after,
+        entries=entries,
+        entered=by_entry,
+    )
+
+
+def _entered(outcome: Outcome) -> tuple[Floats, Floats]:
+    """Distinct entries and the probability of entry by each, by product limit in reverse."""
+    if not outcome.has_entry:
+        return np.zeros(1), np.ones(1)
+    entries, position = np.unique(outcome.entry, return_inverse=True)
+    entering = np.bincount(position, outcome.weight)
+    ending = np.searchsorted(entries, outcome.time, side="right")
+    leaving = np.bincount(ending, outcome.weight, minlength=len(entries) + 1)[:-1]
+    present = np.cumsum(entering) - np.cumsum(leaving)
+    share = np.divide(entering, present, out=np.zeros(len(entries)), where=present > 0)
+    kept = np.concatenate([1 - share[1:], [1.0]])
+    return entries, np.cumprod(kept[::-1])[::-1]

@@ -1,0 +1,263 @@
+"""Observed risk: Kaplan-Meier and Aalen-Johansen, and the follow-up behind them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammorisk.errors import EvaluationError
+from mammorisk.metrics.estimate import (
+    NAN,
+    Estimate,
+    Scale,
+    check_horizon,
+    from_influence,
+    interval,
+    normal_quantile,
+    unavailable,
+)
+from mammorisk.metrics.life_table import LifeTable, life_table, row_sums_to
+from mammorisk.records.outcome import CANCER, CENSORED, COMPETING, Floats, Outcome
+
+Competing = Literal["event", "censor"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Curve:
+    """Cumulative incidence over time: a step up at each of ``times``.
+
+    Attributes
+    ----------
+    times : ndarray, shape (k,)
+        Years, ascending.
+    risk : ndarray, shape (k,)
+        Cumulative incidence of breast cancer just after each time.
+    event_free : ndarray, shape (k,)
+        Probability of neither cancer nor competing event.
+    """
+
+    times: Floats
+    risk: Floats
+    event_free: Floats
+
+    def at(self, year: float) -> float:
+        """Cumulative incidence by ``year``."""
+        k = int(np.searchsorted(self.times, year, side="right"))
+        return float(self.risk[k - 1]) if k else 0.0
+
+
+def incidence_curve(outcome: Outcome, competing: Competing = "event") -> Curve:
+    """Cumulative incidence of breast cancer at every time; Aalen-Johansen (1978).
+
+    Parameters
+    ----------
+    outcome : Outcome
+    competing : {"event", "censor"}
+        ``"event"``: a competing event ends the chance of cancer. ``"censor"``: it is taken as
+        censoring, which gives one minus Kaplan-Meier.
+    """
+    used = as_censored(outcome) if competing == "censor" else outcome
+    return _curve(life_table(used))
+
+
+def _curve(life: LifeTable) -> Curve:
+    at_risk = life.at_risk
+    hazard = np.divide(life.events, at_risk, out=np.zeros(len(at_risk)), where=at_risk > 0)
+    cancer = np.divide(life.cancers, at_risk, out=np.zeros(len(at_risk)), where=at_risk > 0)
+    free = np.cumprod(1 - np.minimum(hazard, 1))
+    before = np.concatenate([[1.0], free[:-1]])
+    return Curve(times=life.times, risk=np.cumsum(before * cancer), event_free=free)
+
+
+def as_censored(outcome: Outcome) -> Outcome:
+    """The outcome with competing events taken as censorings."""
+    return Outcome(
+        time=outcome.time,
+        event=np.where(outcome.event == COMPETING, CENSORED, outcome.event),
+        weight=outcome.weight,
+        entry=outcome.entry,
+        cluster=outcome.cluster if outcome.is_clustered else None,
+    )
+
+
+def cumulative_incidence(
+    outcome: Outcome,
+    horizon: float,
+    *,
+    competing: Competing = "event",
+    scale: Scale = "cloglog",
+    level: float = 0.95,
+) -> Estimate:
+    """Risk of breast cancer by the horizon.
+
+    Kaplan-Meier where no competing event happened (or ``competing="censor"``), else
+    Aalen-Johansen.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    horizon : float
+        Years.
+    competing : {"event", "censor"}
+        See :func:`incidence_curve`.
+    scale : {"cloglog", "log", "logit", "identity"}
+        On which the interval is taken: ``"cloglog"`` is R's ``conf.type="log-log"``; ``"log"``
+        acts on the survival, as R's default.
+    level : float
+
+    Returns
+    -------
+    Estimate
+        In [0, 1]. The standard error is Greenwood's for independent rows of equal weight without
+        competing events, and from influence values (infinitesimal jackknife) otherwise, as
+        survival's and prodlim's. NaN with a reason where follow-up ends before.
+
+    References
+    ----------
+    Aalen and Johansen 1978, Scandinavian Journal of Statistics 5:141; Greenwood 1926.
+    """
+    year = check_horizon(horizon)
+    used = as_censored(outcome) if competing == "censor" else outcome
+    counted = used.weight > 0
+    n, events = int(counted.sum()), int((used.is_case(year) & counted).sum())
+    name = f"risk by {year:g} y"
+    life = life_table(used)
+    ends = life.times[-1] < year and life.at_risk[-1] > life.events[-1]
+    if ends:
+        return unavailable(
+            name, f"follow-up ends at {life.times[-1]:g} y, before the horizon", n=n, events=events
+        )
+    curve = _curve(life)
+    value = curve.at(year)
+    influence = _influence(used, life, curve, year)
+    made = from_influence(
+        name, value, influence, used, events=events, level=level, bounds=(0.0, 1.0), ddof=0
+    )
+    if not (used.is_weighted or used.is_clustered or life.competing.any()):
+        made = replace(made, se=_greenwood(life, year))
+    low, high = _limits(value, made.se, level, scale)
+    return replace(made, lower=low, upper=high)
+
+
+def _limits(value: float, se: float, level: float, scale: Scale) -> tuple[float, float]:
+    if scale == "log":
+        low, high = interval(1 - value, se, level=level, scale="log", bounds=(0.0, 1.0))
+        return 1 - high, 1 - low
+    return interval(value, se, level=level, scale=scale, bounds=(0.0, 1.0))
+
+
+def _influence(outcome: Outcome, life: LifeTable, curve: Curve, year: float) -> Floats:
+    """Influence of each row on the cumulative incidence at ``year``, weights included."""
+    last = life.before(year)
+    if last == 0:
+        return np.zeros(len(outcome))
+    at_risk = life.at_risk[:last]
+    free, risk = curve.event_free[:last], curve.risk[:last]
+    before = np.concatenate([[1.0], free[:-1]])
+    total = risk[-1]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        # A change of the hazard of cancer raises the risk at its time and lowers what follows.
+        stays = 1 - np.where(at_risk > 0, life.events[:last] / at_risk, 0)
+        after = np.where(stays > 0, (total - risk) / stays, 0.0)
+        up = np.where(at_risk > 0, (before - after) / at_risk, 0.0)
+        down = np.where(at_risk > 0, -after / at_risk, 0.0)
+        hazard_c = np.where(at_risk > 0, life.cancers[:last] / at_risk, 0)
+        hazard_d = np.where(at_risk > 0, life.competing[:last] / at_risk, 0)
+    own = np.zeros(len(outcome))
+    is_cancer, is_competing = outcome.is_case(year), outcome.is_competing(year)
+    own[is_cancer] = up[life.position[is_cancer]]
+    own[is_competing] = down[life.position[is_competing]]
+    end = np.minimum(life.position + 1, last)
+    expected = row_sums_to(outcome, life, np.cumsum(up * hazard_c + down * hazard_d), end)
+    return outcome.weight * (own - expected)
+
+
+def _greenwood(life: LifeTable, year: float) -> float:
+    last = life.before(year)
+    at_risk, cancers = life.at_risk[:last], life.cancers[:last]
+    rest = at_risk - cancers
+    if (rest[cancers > 0] <= 0).any():
+        return 0.0
+    there = cancers > 0
+    staying = float(np.prod(rest[there] / at_risk[there]))
+    return staying * math.sqrt(float((cancers[there] / (at_risk[there] * rest[there])).sum()))
+
+
+def risk_by_group(
+    outcome: Outcome, group: NDArray[np.int64], n_groups: int, horizon: float, **options: object
+) -> list[Estimate]:
+    """:func:`cumulative_incidence` in each of ``n_groups`` groups (codes from 0)."""
+    found = []
+    for code in range(n_groups):
+        rows = np.flatnonzero((group == code) & (outcome.weight > 0))
+        if len(rows) == 0:
+            found.append(unavailable(f"risk by {horizon:g} y", "the group is empty", n=0))
+            continue
+        found.append(cumulative_incidence(outcome.take(rows), horizon, **options))  # type: ignore[arg-type]
+    return found
+
+
+def follow_up(outcome: Outcome, *, level: float = 0.95) -> Estimate:
+    """Median potential follow-up in years: Kaplan-Meier with censoring as the event.
+
+    Returns
+    -------
+    Estimate
+        Interval by the log limits of the curve, as R's ``quantile.survfit`` with
+        ``conf.type="log"``; NaN where fewer than half were censored.
+
+    References
+    ----------
+    Schemper and Smith 1996, doi 10.1016/0197-2456(96)00075-X.
+    """
+    turned = Outcome(
+        time=outcome.time,
+        event=np.where(outcome.event == CENSORED, CANCER, CENSORED),
+        weight=outcome.weight,
+        entry=outcome.entry,
+    )
+    life = life_table(turned)
+    curve = _curve(life)
+    staying = 1 - curve.risk
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = life.cancers / (life.at_risk * (life.at_risk - life.cancers))
+        error = np.sqrt(np.cumsum(np.where(life.cancers > 0, terms, 0.0)))
+        z = normal_quantile(level)
+        low = staying * np.exp(-z * error)
+        high = np.minimum(staying * np.exp(z * error), 1.0)
+    n = int((outcome.weight > 0).sum())
+
+    def first_below(values: Floats) -> float:
+        below = np.flatnonzero(values <= 0.5 + 1e-12)
+        return float(life.times[below[0]]) if len(below) else NAN
+
+    median = first_below(staying)
+    return Estimate(
+        name="median follow-up (reverse Kaplan-Meier), y",
+        value=median,
+        lower=first_below(low),
+        upper=first_below(high),
+        n=n,
+        reason="fewer than half were censored" if math.isnan(median) else None,
+    )
+
+
+def follow_up_quantiles(outcome: Outcome, shares: tuple[float, ...] = (0.25, 0.5, 0.75)) -> Floats:
+    """Quantiles of potential follow-up in years, NaN where not reached."""
+    turned = Outcome(
+        time=outcome.time,
+        event=np.where(outcome.event == CENSORED, CANCER, CENSORED),
+        weight=outcome.weight,
+    )
+    curve = _curve(life_table(turned))
+    found = []
+    for share in shares:
+        if not 0 < share < 1:
+            raise EvaluationError(f"{share!r} is no share between 0 and 1", where="shares")
+        there = np.flatnonzero(curve.risk >= share - 1e-12)
+        found.append(float(curve.times[there[0]]) if len(there) else NAN)
+    return np.array(found)

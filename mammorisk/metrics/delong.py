@@ -1,0 +1,164 @@
+"""AUC of binary outcomes with DeLong's variance, paired and unpaired comparisons, partial areas."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import stats
+
+from mammorisk.errors import EvaluationError
+from mammorisk.metrics.auc import cumulative_dynamic_auc
+from mammorisk.metrics.calibration import is_complete
+from mammorisk.metrics.censoring import Censoring, Ties
+from mammorisk.metrics.estimate import (
+    Estimate,
+    check_horizon,
+    check_risk,
+    interval,
+    normal_quantile,
+    two_sided_p,
+)
+from mammorisk.metrics.ranking import placements
+from mammorisk.records.outcome import Floats, Outcome
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Components:
+    """Share of controls below each case, and of cases above each control."""
+
+    of_cases: Floats
+    of_controls: Floats
+
+    @property
+    def auc(self) -> float:
+        return float(self.of_cases.mean())
+
+    def covariance(self, other: _Components) -> float:
+        m, n = len(self.of_cases), len(self.of_controls)
+        if m < 2 or n < 2:
+            return math.nan
+        cases = float(np.cov(self.of_cases, other.of_cases)[0, 1])
+        controls = float(np.cov(self.of_controls, other.of_controls)[0, 1])
+        return cases / m + controls / n
+
+
+def _components(outcome: Outcome, risk: Floats, year: float) -> _Components:
+    score = check_risk(outcome, risk)
+    if not is_complete(outcome, year) or outcome.is_weighted or outcome.is_clustered:
+        raise EvaluationError(
+            "DeLong's variance is for independent, unweighted outcomes known for all",
+            where="outcome",
+            remedy="Use cumulative_dynamic_auc, which takes censoring, weights and clusters.",
+        )
+    case = outcome.is_case(year)
+    if not case.any() or case.all():
+        raise EvaluationError("there are no cases or no controls", where="outcome")
+    below, above = placements(score, case / case.sum(), ~case / (~case).sum())
+    return _Components(of_cases=below[case], of_controls=above[~case])
+
+
+def delong_auc(
+    outcome: Outcome, risk: Floats, horizon: float = 1.0, *, level: float = 0.95
+) -> Estimate:
+    """Area under the ROC curve with DeLong's standard error.
+
+    Returns
+    -------
+    Estimate
+        As pROC's ``ci.auc``; influence values as :func:`cumulative_dynamic_auc`.
+
+    Raises
+    ------
+    EvaluationError
+        Weighted, clustered or censored outcomes, or one class.
+
+    References
+    ----------
+    DeLong 1988, doi 10.2307/2531595.
+    """
+    year = check_horizon(horizon)
+    parts = _components(outcome, risk, year)
+    made = cumulative_dynamic_auc(outcome, risk, year, level=level)
+    variance = parts.covariance(parts)
+    se = math.sqrt(variance) if variance >= 0 else math.nan
+    low, high = interval(parts.auc, se, level=level, bounds=(0.0, 1.0))
+    p = two_sided_p((parts.auc - 0.5) / se) if se > 0 else math.nan
+    return replace(made, name="AUC", value=parts.auc, se=se, lower=low, upper=high, p=p)
+
+
+def auc(
+    outcome: Outcome,
+    risk: Floats,
+    horizon: float = 1.0,
+    *,
+    censoring: Censoring | Ties = "riskregression",
+    level: float = 0.95,
+) -> Estimate:
+    """AUC with the standard error that fits: DeLong's, or by influence values.
+
+    The former for independent, unweighted rows whose outcome by the horizon is known for all; the
+    latter otherwise. Both are the same for large samples.
+    """
+    case = outcome.is_case(check_horizon(horizon))
+    simple = is_complete(outcome, horizon) and not (outcome.is_weighted or outcome.is_clustered)
+    if simple and 1 < case.sum() < len(case) - 1:
+        return replace(
+            delong_auc(outcome, risk, horizon, level=level), name=f"AUC at {horizon:g} y"
+        )
+    return cumulative_dynamic_auc(outcome, risk, horizon, censoring=censoring, level=level)
+
+
+def delong_paired(
+    outcome: Outcome, first: Floats, second: Floats, horizon: float = 1.0, *, level: float = 0.95
+) -> Estimate:
+    """Difference of the AUC of two scores of the same women, ``first`` minus ``second``."""
+    year = check_horizon(horizon)
+    a, b = _components(outcome, first, year), _components(outcome, second, year)
+    variance = a.covariance(a) + b.covariance(b) - 2 * a.covariance(b)
+    difference = a.auc - b.auc
+    se = math.sqrt(variance) if variance > 0 else 0.0
+    low, high = interval(difference, se, level=level)
+    return Estimate(
+        name="difference of AUC",
+        value=difference,
+        se=se,
+        lower=low,
+        upper=high,
+        n=len(outcome),
+        events=len(a.of_cases),
+        p=two_sided_p(difference / se) if se > 0 else math.nan,
+        reason=None if se > 0 else "the scores order all women alike",
+    )
+
+
+def delong_unpaired(
+    first: tuple[Outcome, Floats],
+    second: tuple[Outcome, Floats],
+    horizon: float = 1.0,
+    *,
+    level: float = 0.95,
+) -> Estimate:
+    """Difference of the AUC in two separate groups of women, as pROC's unpaired test.
+
+    The p value is of Welch's t distribution (Satterthwaite degrees of freedom).
+    """
+    year = check_horizon(horizon)
+    a, b = (_components(outcome, risk, year) for outcome, risk in (first, second))
+    spread_a, spread_b = a.covariance(a), b.covariance(b)
+    difference, se = a.auc - b.auc, math.sqrt(spread_a + spread_b)
+    size_a = len(a.of_cases) + len(a.of_controls)
+    size_b = len(b.of_cases) + len(b.of_controls)
+    freedom = (spread_a + spread_b) ** 2 / (spread_a**2 / (size_a - 1) + spread_b**2 / (size_b - 1))
+    z = normal_quantile(level)
+    return Estimate(
+        name="difference of AUC",
+        value=difference,
+        se=se,
+        lower=difference - z * se,
+        upper=difference + z * se,
+        n=size_a + size_b,
+        events=len(a.of_cases) + len(b.of_cases),
+        p=float(2 * stats.t.sf(abs(difference / se), freedom)) if se > 0 else math.nan,
+    )

@@ -1,0 +1,276 @@
+"""Estimate: a number with its uncertainty, and what follows from influence values alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
+
+from mammorisk.errors import EvaluationError
+from mammorisk.records.outcome import Floats, Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Scale on which a normal interval is taken before it is carried back.
+Scale = Literal["identity", "log", "logit", "cloglog"]
+NAN = float("nan")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """One estimand.
+
+    Attributes
+    ----------
+    name : str
+        What is estimated, as in the literature.
+    value, se, lower, upper : float
+        Estimate, standard error and interval; NaN where there is none, see ``reason``.
+    n : int
+        Rows that entered.
+    events : int or None
+        Cancers among them that count for the estimand.
+    p : float
+        Two-sided p value where there is a null value; NaN otherwise.
+    influence : ndarray, shape (n_rows,), or None
+        What each row adds to the deviation of the estimate from the truth; summed by woman,
+        squared and summed, it gives the squared standard error.
+    reason : str or None
+        Why there is no number, or what limits it.
+    ddof : int
+        Of the standard error from influence values; see :func:`standard_error`.
+    """
+
+    name: str
+    value: float
+    se: float = NAN
+    lower: float = NAN
+    upper: float = NAN
+    n: int
+    events: int | None = None
+    p: float = NAN
+    influence: Floats | None = field(default=None, repr=False, compare=False)
+    reason: str | None = None
+    ddof: int = field(default=1, repr=False)
+
+    def row(self) -> dict[str, Any]:
+        """The estimate as a row of a table, without its influence values."""
+        return {
+            "measure": self.name,
+            "value": self.value,
+            "se": self.se,
+            "lower": self.lower,
+            "upper": self.upper,
+            "p": self.p,
+            "n": self.n,
+            "events": self.events,
+            "reason": self.reason,
+        }
+
+    def __str__(self) -> str:
+        if math.isnan(self.value):
+            return f"{self.name}: none, {self.reason}"
+        return f"{self.name}: {self.value:.4g} ({self.lower:.4g} to {self.upper:.4g})"
+
+
+def table(estimates: Iterable[Estimate]) -> pd.DataFrame:
+    """Estimates as a DataFrame, one a row."""
+    import pandas as pd
+
+    return pd.DataFrame([estimate.row() for estimate in estimates])
+
+
+def unavailable(name: str, reason: str, *, n: int, events: int | None = None) -> Estimate:
+    """An estimate that cannot be given, with the reason."""
+    return Estimate(name=name, value=NAN, n=n, events=events, reason=reason)
+
+
+def normal_quantile(level: float) -> float:
+    """Half-width of a two-sided interval in standard errors.
+
+    Raises
+    ------
+    EvaluationError
+        ``level`` is not between 0 and 1.
+    """
+    if not 0 < level < 1:
+        raise EvaluationError(f"{level!r} is no confidence level", where="level")
+    return float(ndtri(0.5 + level / 2))
+
+
+def two_sided_p(z: float) -> float:
+    return float(2 * ndtr(-abs(z)))
+
+
+def cluster_sums(influence: Floats, outcome: Outcome) -> Floats:
+    """Influence values summed by woman, shape (n_women,) or (n_women, k)."""
+    if not outcome.is_clustered:
+        return influence
+    if influence.ndim == 1:
+        return np.asarray(np.bincount(outcome.cluster, influence), dtype=np.float64)
+    return np.column_stack([np.bincount(outcome.cluster, column) for column in influence.T])
+
+
+def standard_error(influence: Floats, outcome: Outcome, *, ddof: int = 1) -> float:
+    """Standard error from influence values, by woman where rows are clustered.
+
+    ``ddof=1`` multiplies the variance by m / (m - 1) and centres, m the number of women of positive
+    weight, as riskRegression and survey do; ``ddof=0`` does neither, as survival does.
+    """
+    sums = cluster_sums(influence, outcome)
+    m = outcome.n_independent
+    if m <= ddof:
+        return NAN
+    squares = float(sums @ sums)
+    if ddof:
+        squares = max(squares - float(sums.sum()) ** 2 / m, 0.0)
+    return math.sqrt(squares * m / (m - ddof))
+
+
+def covariance(first: Floats, second: Floats, outcome: Outcome, *, ddof: int = 1) -> float:
+    """Covariance of two estimates on the same rows, from their influence values."""
+    a, b = cluster_sums(first, outcome), cluster_sums(second, outcome)
+    m = outcome.n_independent
+    products = float(a @ b) - ddof * float(a.sum()) * float(b.sum()) / m
+    return products * m / (m - ddof)
+
+
+def interval(
+    value: float,
+    se: float,
+    *,
+    level: float = 0.95,
+    scale: Scale = "identity",
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+) -> tuple[float, float]:
+    """Normal interval taken on ``scale`` by the delta method, cut to ``bounds``."""
+    z = normal_quantile(level)
+    if scale == "identity" or not value > 0 or (scale != "log" and not value < 1):
+        low, high = value - z * se, value + z * se
+    elif scale == "log":
+        factor = math.exp(z * se / value)
+        low, high = value / factor, value * factor
+    elif scale == "logit":
+        centre, half = math.log(value / (1 - value)), z * se / (value * (1 - value))
+        low, high = (1 / (1 + math.exp(-centre - side)) for side in (-half, half))
+    else:
+        survival = 1 - value
+        half = z * se / abs(survival * math.log(survival))
+        low, high = (1 - survival ** math.exp(side) for side in (-half, half))
+    return max(low, bounds[0]), min(high, bounds[1])
+
+
+def from_influence(
+    name: str,
+    value: float,
+    influence: Floats,
+    outcome: Outcome,
+    *,
+    events: int | None = None,
+    null: float | None = None,
+    level: float = 0.95,
+    scale: Scale = "identity",
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+    ddof: int = 1,
+    reason: str | None = None,
+) -> Estimate:
+    """An estimate with standard error, interval and, against ``null``, a p value.
+
+    A standard error of zero gives a p value of NaN: it says that the data cannot tell.
+    """
+    se = standard_error(influence, outcome, ddof=ddof)
+    low, high = interval(value, se, level=level, scale=scale, bounds=bounds)
+    p = NAN if null is None or not se > 0 else two_sided_p((value - null) / se)
+    return Estimate(
+        name=name,
+        value=float(value),
+        se=se,
+        lower=low,
+        upper=high,
+        n=int((outcome.weight > 0).sum()),
+        events=events,
+        p=p,
+        influence=influence,
+        reason=reason,
+        ddof=ddof,
+    )
+
+
+def difference(
+    first: Estimate, second: Estimate, outcome: Outcome, *, level: float = 0.95
+) -> Estimate:
+    """``first`` minus ``second``, both of the same rows, with their covariance.
+
+    Returns
+    -------
+    Estimate
+        p against 0; NaN with a reason where one of them is not available.
+    """
+    name = f"difference of {first.name}"
+    if first.influence is None or second.influence is None:
+        reason = first.reason if first.influence is None else second.reason
+        return unavailable(name, reason or "no influence values", n=first.n, events=first.events)
+    made = from_influence(
+        name,
+        first.value - second.value,
+        first.influence - second.influence,
+        outcome,
+        events=first.events,
+        null=0.0,
+        level=level,
+        ddof=first.ddof,
+    )
+    if not made.se > 0:
+        return replace(made, reason="the scores order all women alike")
+    return made
+
+
+def check_risk(outcome: Outcome, risk: Any, *, probability: bool = False) -> Floats:
+    """Scores as an array that fits the outcome.
+
+    Parameters
+    ----------
+    risk : array_like of float, shape (n,)
+        Any score that orders the rows, higher for more risk; with ``probability`` in [0, 1].
+
+    Raises
+    ------
+    EvaluationError
+        Other shape, missing or infinite values, or probabilities outside [0, 1].
+    """
+    try:
+        values: NDArray[np.float64] = np.asarray(risk, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise EvaluationError("the values are not numbers", where="risk") from None
+    if values.shape != (len(outcome),):
+        raise EvaluationError(
+            f"risks of shape {values.shape} for {len(outcome)} rows of outcome", where="risk"
+        )
+    faulty = ~np.isfinite(values)
+    if faulty.any():
+        raise EvaluationError(
+            f"{int(faulty.sum())} risks are missing or infinite, the first at position "
+            f"{int(np.argmax(faulty))}",
+            where="risk",
+            remedy="Leave these rows out (Outcome.take) and say how many.",
+        )
+    if probability and ((values < 0) | (values > 1)).any():
+        raise EvaluationError(
+            f"{int(((values < 0) | (values > 1)).sum())} risks are outside [0, 1]",
+            where="risk",
+            remedy="This measure needs probabilities; divide percentages by 100.",
+        )
+    return values
+
+
+def check_horizon(horizon: float) -> float:
+    """Raise EvaluationError unless the horizon is a positive finite number of years."""
+    if isinstance(horizon, str) or not 0 < horizon < math.inf:
+        raise EvaluationError(f"{horizon!r} is not a horizon in years", where="horizon")
+    return float(horizon)

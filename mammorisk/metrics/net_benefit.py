@@ -1,0 +1,206 @@
+"""Net benefit and decision curves, with censoring, competing events and sampling weights."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from mammorisk.errors import EvaluationError
+from mammorisk.metrics.calibration import is_complete
+from mammorisk.metrics.cumulative_incidence import cumulative_incidence
+from mammorisk.metrics.estimate import (
+    Estimate,
+    check_horizon,
+    check_risk,
+    from_influence,
+    normal_quantile,
+    unavailable,
+)
+from mammorisk.records.outcome import Floats, Outcome
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def net_benefit(
+    outcome: Outcome,
+    risk: Floats | None,
+    threshold: float,
+    horizon: float = 1.0,
+    *,
+    prevalence: float | None = None,
+    harm: float = 0.0,
+    level: float = 0.95,
+) -> Estimate:
+    """Net benefit of acting on every woman whose risk reaches a threshold.
+
+    True positives less false positives at the odds of the threshold, per woman. Observed risk
+    among positives is by Kaplan-Meier, or Aalen-Johansen with competing events.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    risk : array_like, shape (n,), or None
+        None acts on everybody.
+    threshold : float
+        Risk at which a woman would act, between 0 and 1.
+    horizon : float
+        Years; leave at 1 for :meth:`Outcome.binary`.
+    prevalence : float, optional
+        For case-control samples without weights: the share with cancer in the population.
+    harm : float
+        Of measuring the risk, subtracted.
+    level : float
+
+    Returns
+    -------
+    Estimate
+        At most the share with cancer; 0 is what acting on nobody brings.
+
+    References
+    ----------
+    Vickers and Elkin 2006, doi 10.1177/0272989X06295361; Vickers 2008, doi
+    10.1186/1472-6947-8-53 (censoring and competing risks).
+    """
+    year = check_horizon(horizon)
+    if not 0 < threshold < 1:
+        raise EvaluationError(f"{threshold!r} is no risk between 0 and 1", where="threshold")
+    if risk is None:
+        positive = np.ones(len(outcome), dtype=bool)
+    else:
+        positive = check_risk(outcome, risk, probability=True) >= threshold
+    name = f"net benefit at {100 * threshold:g}%, {year:g} y"
+    odds = threshold / (1 - threshold)
+    n, events = int((outcome.weight > 0).sum()), int(outcome.is_case(year).sum())
+    if prevalence is not None:
+        return _of_prevalence(outcome, positive, year, name, odds, prevalence, harm, level)
+    share = float(outcome.weight[positive].sum() / outcome.weight.sum())
+    base = outcome.weight / outcome.weight.sum()
+    if not share > 0:
+        return from_influence(
+            name, -harm, np.zeros(len(outcome)), outcome, events=events, level=level
+        )
+    rows = np.flatnonzero(positive)
+    inside = cumulative_incidence(outcome.take(rows), year)
+    if inside.influence is None:
+        return unavailable(name, inside.reason or "no observed risk", n=n, events=events)
+    true = inside.value * share
+    value = true - odds * (share - true) - harm
+    influence = (positive - share) * base * (inside.value - odds * (1 - inside.value))
+    influence[rows] += share * (1 + odds) * inside.influence
+    return from_influence(name, value, influence, outcome, events=events, level=level)
+
+
+def _of_prevalence(
+    outcome: Outcome,
+    positive: np.ndarray,
+    year: float,
+    name: str,
+    odds: float,
+    prevalence: float,
+    harm: float,
+    level: float,
+) -> Estimate:
+    if not 0 < prevalence < 1:
+        raise EvaluationError(f"{prevalence!r} is no prevalence", where="prevalence")
+    if not is_complete(outcome, year):
+        raise EvaluationError(
+            "a prevalence is for outcomes known for all; censored samples need weights",
+            where="prevalence",
+        )
+    case = outcome.is_case(year)
+    if not case.any() or case.all():
+        return unavailable(name, "no cases or no controls", n=len(case))
+    sensitivity = float(np.average(positive[case], weights=outcome.weight[case]))
+    false = float(np.average(positive[~case], weights=outcome.weight[~case]))
+    value = sensitivity * prevalence - odds * false * (1 - prevalence) - harm
+    variance = prevalence**2 * sensitivity * (1 - sensitivity) / case.sum()
+    variance += (odds * (1 - prevalence)) ** 2 * false * (1 - false) / (~case).sum()
+    se = math.sqrt(variance)
+    half = normal_quantile(level) * se
+    return Estimate(
+        name=name,
+        value=value,
+        se=se,
+        lower=value - half,
+        upper=value + half,
+        n=len(case),
+        events=int(case.sum()),
+    )
+
+
+def decision_curve(
+    outcome: Outcome,
+    risks: dict[str, Floats],
+    thresholds: Sequence[float],
+    horizon: float = 1.0,
+    *,
+    prevalence: float | None = None,
+    level: float = 0.95,
+) -> pd.DataFrame:
+    """Net benefit of models, and of acting on all and on nobody, over thresholds.
+
+    Returns
+    -------
+    DataFrame
+        Columns ``model`` ("all", "none", then the models), ``threshold``, ``net_benefit``,
+        ``lower``, ``upper``, ``standardised`` (over the observed risk), ``reason``.
+    """
+    import pandas as pd
+
+    year = check_horizon(horizon)
+    whole = cumulative_incidence(outcome, year).value if prevalence is None else prevalence
+    rows = []
+    for model, risk in {"all": None, **risks}.items():
+        for threshold in thresholds:
+            made = net_benefit(outcome, risk, threshold, year, prevalence=prevalence, level=level)
+            rows.append(_row(model, threshold, made, whole))
+    for threshold in thresholds:
+        none = Estimate(name="none", value=0.0, se=0.0, lower=0.0, upper=0.0, n=len(outcome))
+        rows.append(_row("none", threshold, none, whole))
+    return pd.DataFrame(rows)
+
+
+def _row(model: str, threshold: float, made: Estimate, whole: float) -> dict[str, object]:
+    return {
+        "model": model,
+        "threshold": threshold,
+        "net_benefit": made.value,
+        "se": made.se,
+        "lower": made.lower,
+        "upper": made.upper,
+        "standardised": made.value / whole if whole > 0 else math.nan,
+        "reason": made.reason,
+    }
+
+
+def number_per_cancer(
+    outcome: Outcome, risk: Floats, threshold: float, horizon: float = 1.0, *, level: float = 0.95
+) -> Estimate:
+    """Women screened or supplemented per cancer among them: one over the observed risk.
+
+    Returns
+    -------
+    Estimate
+        At least 1; NaN with a reason where no cancer is among them.
+    """
+    values, year = check_risk(outcome, risk), check_horizon(horizon)
+    rows = np.flatnonzero((values >= threshold) & (outcome.weight > 0))
+    name = f"women per cancer at {threshold:g}, {year:g} y"
+    if len(rows) == 0:
+        return unavailable(name, "nobody reaches the threshold", n=0)
+    found = cumulative_incidence(outcome.take(rows), year, level=level)
+    if not found.value > 0:
+        return unavailable(name, found.reason or "no cancers", n=len(rows), events=0)
+    return Estimate(
+        name=name,
+        value=1 / found.value,
+        se=found.se / found.value**2,
+        lower=1 / found.upper,
+        upper=1 / found.lower if found.lower > 0 else math.inf,
+        n=len(rows),
+        events=found.events,
+    )

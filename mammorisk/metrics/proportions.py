@@ -1,0 +1,146 @@
+"""Intervals and tests for counts: proportions, Poisson counts, paired proportions."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from mammorisk.errors import EvaluationError
+from mammorisk.metrics.estimate import NAN, Estimate, normal_quantile
+
+ProportionInterval = Literal["wilson", "wald", "exact"]
+
+
+def proportion(
+    name: str,
+    successes: float,
+    n: float,
+    *,
+    ci: ProportionInterval = "wilson",
+    level: float = 0.95,
+) -> Estimate:
+    """A share with its interval.
+
+    Parameters
+    ----------
+    name : str
+    successes, n : float
+        Counts.
+    ci : {"wilson", "wald", "exact"}
+        Wilson 1927 (doi 10.1080/01621459.1927.10502953), Wald (as many published tables), or
+        Clopper and Pearson 1934 (doi 10.1093/biomet/26.4.404).
+    level : float
+
+    Returns
+    -------
+    Estimate
+        With the Wald standard error; NaN with a reason where ``n`` is 0.
+    """
+    if ci not in ("wilson", "wald", "exact"):
+        raise EvaluationError(f"{ci!r} is no interval of a proportion", where="ci")
+    normal_quantile(level)
+    if n <= 0:
+        return Estimate(name=name, value=NAN, n=0, reason="nobody to count among")
+    from statsmodels.stats.proportion import proportion_confint
+
+    share = successes / n
+    se = math.sqrt(share * (1 - share) / n)
+    method = {"wilson": "wilson", "wald": "normal", "exact": "beta"}[ci]
+    found = proportion_confint(successes, n, alpha=1 - level, method=method)
+    # The ends pass 0, 1 and the share by rounding.
+    low, high = min(max(float(found[0]), 0.0), share), max(min(float(found[1]), 1.0), share)
+    return Estimate(
+        name=name, value=share, se=se, lower=low, upper=high, n=round(n), events=round(successes)
+    )
+
+
+def poisson_ratio(
+    observed: int, expected: float, *, name: str = "observed / expected", level: float = 0.95
+) -> Estimate:
+    """Observed over expected count with the exact interval of a Poisson count.
+
+    Parameters
+    ----------
+    observed : int
+    expected : float
+        Taken as known.
+    name : str
+    level : float
+
+    Returns
+    -------
+    Estimate
+        Interval of Garwood 1936 (doi 10.1093/biomet/28.3-4.437); p is the exact two-sided test
+        that sums the probabilities of counts no likelier than the observed, as R's poisson.test.
+    """
+    if not expected > 0:
+        return Estimate(name=name, value=NAN, n=0, reason="nothing is expected")
+    tail = (1 - level) / 2
+    low = 0.0 if observed == 0 else float(stats.chi2.ppf(tail, 2 * observed)) / 2
+    high = float(stats.chi2.ppf(1 - tail, 2 * (observed + 1))) / 2
+    counts = np.arange(int(max(observed, expected) * 2 + 20 * math.sqrt(expected) + 20))
+    chances = stats.poisson.pmf(counts, expected)
+    p = float(chances[chances <= chances[observed] * (1 + 1e-7)].sum())
+    return Estimate(
+        name=name,
+        value=observed / expected,
+        se=math.sqrt(observed) / expected,
+        lower=low / expected,
+        upper=high / expected,
+        n=observed,
+        events=observed,
+        p=min(p, 1.0),
+    )
+
+
+def mcnemar(only_first: int, only_second: int) -> dict[str, float]:
+    """Tests that two paired proportions are equal, from the discordant counts.
+
+    Returns
+    -------
+    dict
+        ``chi2`` and ``p`` without, ``chi2_corrected`` and ``p_corrected`` with continuity
+        correction, and ``p_exact`` (binomial); p values of 1 where nothing is discordant.
+
+    References
+    ----------
+    McNemar 1947, doi 10.1007/BF02295996.
+    """
+    total = only_first + only_second
+    if total == 0:
+        return dict.fromkeys(("chi2", "chi2_corrected"), 0.0) | dict.fromkeys(
+            ("p", "p_corrected", "p_exact"), 1.0
+        )
+    plain = (only_first - only_second) ** 2 / total
+    corrected = max(abs(only_first - only_second) - 1, 0) ** 2 / total
+    return {
+        "chi2": plain,
+        "p": float(stats.chi2.sf(plain, 1)),
+        "chi2_corrected": corrected,
+        "p_corrected": float(stats.chi2.sf(corrected, 1)),
+        "p_exact": float(stats.binomtest(only_first, total).pvalue),
+    }
+
+
+def adjust_p(p: list[float] | np.ndarray, method: str = "holm") -> np.ndarray:
+    """P values adjusted for the number of comparisons; NaN stays.
+
+    Parameters
+    ----------
+    p : array_like
+    method : {"holm", "bh", "bonferroni"}
+    """
+    from statsmodels.stats.multitest import multipletests
+
+    names = {"holm": "holm", "bh": "fdr_bh", "bonferroni": "bonferroni"}
+    if method not in names:
+        raise EvaluationError(f"{method!r} is no adjustment", where="method")
+    values = np.asarray(p, dtype=float)
+    there = np.isfinite(values)
+    found = np.full(len(values), NAN)
+    if there.any():
+        found[there] = multipletests(values[there], method=names[method])[1]
+    return found

@@ -1,0 +1,302 @@
+"""Reclassification between two models: tables, net reclassification, discrimination slopes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammorisk.errors import EvaluationError
+from mammorisk.metrics.calibration import is_complete
+from mammorisk.metrics.censoring import fit_censoring
+from mammorisk.metrics.cumulative_incidence import cumulative_incidence
+from mammorisk.metrics.estimate import (
+    Estimate,
+    check_horizon,
+    check_risk,
+    from_influence,
+    normal_quantile,
+    two_sided_p,
+    unavailable,
+)
+from mammorisk.records.outcome import Floats, Outcome
+
+#: Said wherever a net reclassification improvement is shown.
+CAUTION = (
+    "Net reclassification rises with miscalibration and with uninformative markers; it is no "
+    "proportion and no utility (Pepe 2015, doi 10.1007/s12561-014-9118-0; Hilden and Gerds 2014, "
+    "doi 10.1002/sim.5804). Show its parts, and net benefit beside it."
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reclassification:
+    """Movement of women between categories of risk.
+
+    Attributes
+    ----------
+    nri, of_cases, of_controls : Estimate
+        The sum and its parts: cases moving up less down, controls down less up.
+    up_cases, down_cases, up_controls, down_controls : float
+        Shares moving.
+    table, table_cases, table_controls : ndarray of int, shape (k, k)
+        Old category by row, new by column: everybody, and those known to be either.
+    caution : str
+    """
+
+    nri: Estimate
+    of_cases: Estimate
+    of_controls: Estimate
+    up_cases: float
+    down_cases: float
+    up_controls: float
+    down_controls: float
+    table: NDArray[np.int64]
+    table_cases: NDArray[np.int64]
+    table_controls: NDArray[np.int64]
+    caution: str = CAUTION
+
+
+def net_reclassification(
+    outcome: Outcome,
+    old: Floats,
+    new: Floats,
+    horizon: float = 1.0,
+    *,
+    cuts: Sequence[float] | None = None,
+    method: Literal["kaplan-meier", "ipcw"] = "kaplan-meier",
+    level: float = 0.95,
+) -> Reclassification:
+    """Net reclassification improvement of a new model over an old one.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    old, new : array_like, shape (n,)
+        Risks in [0, 1].
+    horizon : float
+        Years; leave at 1 for :meth:`Outcome.binary`.
+    cuts : sequence of float, optional
+        Borders of left-closed categories. None: the continuous index, where any rise counts.
+    method : {"kaplan-meier", "ipcw"}
+        How censored women count: observed risk among those who move up, down and all
+        (Kaplan-Meier or Aalen-Johansen; Pencina 2011), or inverse probability of censoring.
+    level : float
+
+    Returns
+    -------
+    Reclassification
+        Standard errors: unrestricted binomial (Pencina 2008) for the parts where nothing is
+        censored, weighted or clustered; else from influence values.
+
+    References
+    ----------
+    Pencina 2008, doi 10.1002/sim.2929, and 2011, doi 10.1002/sim.4085.
+    """
+    before = check_risk(outcome, old, probability=True)
+    after = check_risk(outcome, new, probability=True)
+    year = check_horizon(horizon)
+    if cuts is None:
+        up, down = after > before, after < before
+        edges: Floats = np.array([])
+    else:
+        edges = np.asarray(cuts, dtype=float)
+        if len(edges) == 0 or (np.diff(edges) <= 0).any():
+            raise EvaluationError("cuts must ascend", where="cuts")
+        first = np.searchsorted(edges, before, side="right")
+        second = np.searchsorted(edges, after, side="right")
+        up, down = second > first, second < first
+    case = outcome.is_case(year)
+    known_control = outcome.is_event_free(year) | outcome.is_competing(year)
+    tables = _tables(before, after, edges, outcome.weight > 0, case, known_control)
+    n, events = int((outcome.weight > 0).sum()), int(case.sum())
+    parts = _moves(outcome, up, down, year, method)
+    if parts is None:
+        nothing = unavailable("NRI", "no cases or controls, or no follow-up", n=n, events=events)
+        nan = math.nan
+        return Reclassification(
+            nri=nothing, of_cases=nothing, of_controls=nothing,
+            up_cases=nan, down_cases=nan, up_controls=nan, down_controls=nan,
+            table=tables[0], table_cases=tables[1], table_controls=tables[2],
+        )  # fmt: skip
+    values, influences = parts
+    of_cases = values[0] - values[1]
+    of_controls = values[3] - values[2]
+    kind = "NRI" if cuts is not None else "continuous NRI"
+    made = []
+    for name, value, pull in (
+        (kind, of_cases + of_controls, influences @ np.array([1, -1, -1, 1])),
+        (f"{kind}, cases", of_cases, influences @ np.array([1, -1, 0, 0])),
+        (f"{kind}, controls", of_controls, influences @ np.array([0, 0, -1, 1])),
+    ):
+        ddof = 0 if is_complete(outcome, year) and not outcome.is_clustered else 1
+        made.append(
+            from_influence(
+                name, value, pull, outcome, events=events, null=0.0, level=level, ddof=ddof
+            )
+        )
+    return Reclassification(
+        nri=made[0],
+        of_cases=made[1],
+        of_controls=made[2],
+        up_cases=values[0],
+        down_cases=values[1],
+        up_controls=values[2],
+        down_controls=values[3],
+        table=tables[0],
+        table_cases=tables[1],
+        table_controls=tables[2],
+    )
+
+
+def _tables(
+    before: Floats,
+    after: Floats,
+    edges: Floats,
+    used: NDArray[np.bool_],
+    case: NDArray[np.bool_],
+    control: NDArray[np.bool_],
+) -> list[NDArray[np.int64]]:
+    k = len(edges) + 1
+    first = np.searchsorted(edges, before, side="right")
+    second = np.searchsorted(edges, after, side="right")
+    found = []
+    for rows in (used, used & case, used & control):
+        flat = np.bincount(first[rows] * k + second[rows], minlength=k * k)
+        found.append(flat.reshape(k, k))
+    return found
+
+
+def _moves(
+    outcome: Outcome, up: NDArray[np.bool_], down: NDArray[np.bool_], year: float, method: str
+) -> tuple[list[float], Floats] | None:
+    """Shares up and down among cases and among controls, and their influence values."""
+    if method == "ipcw" or is_complete(outcome, year):
+        fitted = fit_censoring(outcome)
+        weights = fitted.weights(year)
+        if weights is None:
+            return None
+        case = outcome.is_case(year)
+        values, columns = [], []
+        for group in (case, ~case):
+            whole = np.where(group, weights, 0.0)
+            total = float(whole.sum())
+            if not total > 0:
+                return None
+            for moved in (up, down):
+                value = float(whole[moved].sum()) / total
+                pull = whole * (moved - value) / total
+                values.append(value)
+                columns.append(pull + fitted.correction(pull, year))
+        return values, np.column_stack(columns)
+    if method != "kaplan-meier":
+        raise EvaluationError(f"{method!r} is no method", where="method")
+    whole_risk = cumulative_incidence(outcome, year)
+    if whole_risk.influence is None or not 0 < whole_risk.value < 1:
+        return None
+    base = outcome.weight / outcome.weight.sum()
+    cases: list[float] = []
+    controls: list[float] = []
+    case_columns, control_columns = [], []
+    for moved in (up, down):
+        share = float(base[moved].sum())
+        risk, pull = 0.0, np.zeros(len(outcome))
+        if moved.any():
+            rows = np.flatnonzero(moved)
+            inside = cumulative_incidence(outcome.take(rows), year)
+            if inside.influence is None:
+                return None
+            risk = inside.value
+            pull[rows] = inside.influence
+        total = whole_risk.value
+        cases.append(risk * share / total)
+        controls.append((1 - risk) * share / (1 - total))
+        change = (moved - share) * base
+        joint = share * pull + risk * change
+        case_columns.append(joint / total - risk * share / total**2 * whole_risk.influence)
+        control_columns.append(
+            (change - joint) / (1 - total)
+            + (1 - risk) * share / (1 - total) ** 2 * whole_risk.influence
+        )
+    return [*cases, *controls], np.column_stack([*case_columns, *control_columns])
+
+
+def pencina_z(found: Reclassification) -> tuple[float, float]:
+    """Standard error and z of a net reclassification under no difference (Pencina 2008).
+
+    For outcomes known for all, from the shares moving.
+    """
+    n_cases = int(found.table_cases.sum())
+    n_controls = int(found.table_controls.sum())
+    variance = (found.up_cases + found.down_cases) / n_cases
+    variance += (found.up_controls + found.down_controls) / n_controls
+    se = math.sqrt(variance)
+    return se, found.nri.value / se
+
+
+def discrimination_slope(
+    outcome: Outcome, risk: Floats, horizon: float = 1.0, *, level: float = 0.95
+) -> Estimate:
+    """Mean risk of cases less that of controls, censoring-weighted (Tjur's R2 where binary).
+
+    References
+    ----------
+    Yates 1982, doi 10.1016/0030-5073(82)90237-9; Tjur 2009, doi 10.1198/tast.2009.08210.
+    """
+    values, year = check_risk(outcome, risk, probability=True), check_horizon(horizon)
+    fitted = fit_censoring(outcome)
+    weights = fitted.weights(year)
+    case = outcome.is_case(year)
+    n, events = len(outcome), int(case.sum())
+    name = f"discrimination slope at {year:g} y"
+    if weights is None or not weights[case].sum() > 0 or not weights[~case].sum() > 0:
+        return unavailable(name, "no cases, no controls, or no follow-up", n=n, events=events)
+    a = np.where(case, weights, 0) / weights[case].sum()
+    b = np.where(case, 0, weights) / weights[~case].sum()
+    mean_a, mean_b = float(a @ values), float(b @ values)
+    pull = a * (values - mean_a) - b * (values - mean_b)
+    pull = pull + fitted.correction(pull, year)
+    return from_influence(name, mean_a - mean_b, pull, outcome, events=events, level=level)
+
+
+def integrated_discrimination(
+    outcome: Outcome, old: Floats, new: Floats, horizon: float = 1.0, *, level: float = 0.95
+) -> Estimate:
+    """Integrated discrimination improvement: the difference of discrimination slopes.
+
+    References
+    ----------
+    Pencina 2008, doi 10.1002/sim.2929. Read with the same caution as the NRI.
+    """
+    first = discrimination_slope(outcome, old, horizon, level=level)
+    second = discrimination_slope(outcome, new, horizon, level=level)
+    name = f"IDI at {horizon:g} y"
+    if first.influence is None or second.influence is None:
+        return unavailable(name, first.reason or "undefined", n=first.n, events=first.events)
+    # Groups of binary outcomes are of fixed size: independent means within cases and controls.
+    pull = second.influence - first.influence
+    value = second.value - first.value
+    made = from_influence(name, value, pull, outcome, events=first.events, null=0.0, level=level)
+    if is_complete(outcome, horizon) and not (outcome.is_weighted or outcome.is_clustered):
+        case = outcome.is_case(horizon)
+        change = np.asarray(new, dtype=float) - np.asarray(old, dtype=float)
+        se = math.sqrt(
+            change[case].var(ddof=1) / case.sum() + change[~case].var(ddof=1) / (~case).sum()
+        )
+        z = normal_quantile(level)
+        return Estimate(
+            name=name,
+            value=value,
+            se=se,
+            lower=value - z * se,
+            upper=value + z * se,
+            n=made.n,
+            events=made.events,
+            p=two_sided_p(value / se) if se > 0 else math.nan,
+            influence=pull,
+        )
+    return made

@@ -1,0 +1,218 @@
+"""ROC curve under censoring: its points, fixed operating points, Youden's cut, partial areas."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from mammorisk.errors import EvaluationError
+from mammorisk.metrics.bootstrap import resampling_weights
+from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
+from mammorisk.metrics.estimate import Estimate, check_horizon, check_risk, unavailable
+from mammorisk.records.outcome import Floats, Outcome
+
+#: How to read a curve between its points.
+Between = Literal["linear", "upper", "none"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RocCurve:
+    """Operating points, from nobody positive to everybody.
+
+    Attributes
+    ----------
+    threshold : ndarray, shape (k,)
+        Positive where the score is at least this; infinite, then the distinct scores descending.
+    sensitivity, specificity : ndarray, shape (k,)
+    """
+
+    threshold: Floats
+    sensitivity: Floats
+    specificity: Floats
+
+    def sensitivity_at(self, specificity: float, *, between: Between = "linear") -> float:
+        """Sensitivity where the specificity is at least this.
+
+        ``"linear"`` between neighbouring points of the curve, as pROC's ``coords``; ``"upper"``
+        between the upper ends of its vertical parts, as R's ``approx(ties=max)``; ``"none"``: the
+        best single operating point.
+        """
+        return _at(1 - self.specificity, self.sensitivity, 1 - specificity, between)
+
+    def specificity_at(self, sensitivity: float, *, between: Between = "linear") -> float:
+        """Specificity where the sensitivity is at least this."""
+        return _at(1 - self.sensitivity[::-1], self.specificity[::-1], 1 - sensitivity, between)
+
+    def partial_area(
+        self, low: float, high: float, *, focus: Literal["specificity", "sensitivity"]
+    ) -> float:
+        """Area under the part of the curve where ``focus`` is between ``low`` and ``high``."""
+        if focus == "specificity":
+            x, y = 1 - self.specificity, self.sensitivity
+        else:
+            x, y = 1 - self.sensitivity[::-1], self.specificity[::-1]
+        start, end = 1 - high, 1 - low
+        grid = np.unique(np.r_[start, x[(x > start) & (x < end)], end])
+        total = 0.0
+        for left, right in itertools.pairwise(grid):
+            total += (right - left) * (_limit(x, y, left, "right") + _limit(x, y, right, "left"))
+        return total / 2
+
+    def youden(self) -> tuple[float, float, float]:
+        """Threshold halfway to the next score, sensitivity and specificity of largest sum."""
+        best = int(np.argmax(np.round(self.sensitivity + self.specificity, 12)))
+        cut = self.threshold[best]
+        below = self.threshold[best + 1] if best + 1 < len(self.threshold) else cut
+        if np.isfinite(cut):
+            cut = (cut + below) / 2
+        return float(cut), float(self.sensitivity[best]), float(self.specificity[best])
+
+
+def mcclish(area: float, low: float, high: float) -> float:
+    """A partial area on the scale of a whole one: 0.5 no better than chance, 1 perfect.
+
+    References
+    ----------
+    McClish 1989, doi 10.1177/0272989X8900900307.
+    """
+    width = high - low
+    smallest = (1 - low) ** 2 / 2 - (1 - high) ** 2 / 2
+    return (1 + (area - smallest) / (width - smallest)) / 2
+
+
+def _at(x: Floats, y: Floats, wanted: float, between: Between = "linear") -> float:
+    """Largest ``y`` where the ascending ``x`` is at most ``wanted``."""
+    within = x <= wanted + 1e-12
+    best = float(y[within].max())
+    beyond = np.flatnonzero(~within)
+    if between == "none" or len(beyond) == 0:
+        return best
+    if between == "upper":
+        ends = np.append(np.flatnonzero(np.diff(x) > 0), len(x) - 1)
+        return float(np.interp(wanted, x[ends], y[ends]))
+    k, last = beyond[0], np.flatnonzero(within)[-1]
+    return float(y[last] + (wanted - x[last]) / (x[k] - x[last]) * (y[k] - y[last]))
+
+
+def _limit(x: Floats, y: Floats, at: float, side: str) -> float:
+    """Height of a piecewise linear curve at a place, its limit from one side where it jumps."""
+    here = np.flatnonzero(x == at)
+    if len(here):
+        return float(y[here].max() if side == "right" else y[here].min())
+    return float(np.interp(at, x, y))
+
+
+def roc_curve(
+    outcome: Outcome,
+    risk: Floats,
+    horizon: float = 1.0,
+    *,
+    censoring: Censoring | Ties = "riskregression",
+) -> RocCurve | None:
+    """ROC curve of cancer within the horizon, censoring- and sampling-weighted.
+
+    Returns
+    -------
+    RocCurve or None
+        None without cases or controls, or where nobody is followed to the horizon.
+
+    References
+    ----------
+    Heagerty, Lumley, Pepe 2000, doi 10.1111/j.0006-341X.2000.00337.x; Uno 2007, doi
+    10.1198/016214507000000149.
+    """
+    score = check_risk(outcome, risk)
+    year = check_horizon(horizon)
+    fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
+    weights = fitted.weights(year)
+    if weights is None:
+        return None
+    case = outcome.is_case(year)
+    cases, controls = np.where(case, weights, 0.0), np.where(case, 0.0, weights)
+    if not cases.sum() > 0 or not controls.sum() > 0:
+        return None
+    threshold, place = np.unique(-score[weights > 0], return_inverse=True)
+    found = np.cumsum(np.bincount(place, cases[weights > 0])) / cases.sum()
+    false = np.cumsum(np.bincount(place, controls[weights > 0])) / controls.sum()
+    return RocCurve(
+        threshold=np.r_[np.inf, -threshold],
+        sensitivity=np.minimum(np.r_[0.0, found], 1.0),
+        specificity=np.maximum(1 - np.r_[0.0, false], 0.0),
+    )
+
+
+def fixed_point(
+    outcome: Outcome,
+    risk: Floats,
+    horizon: float = 1.0,
+    *,
+    specificity: float | None = None,
+    sensitivity: float | None = None,
+    resamples: int = 500,
+    seed: int = 1,
+    level: float = 0.95,
+) -> Estimate:
+    """Sensitivity at a fixed specificity, or specificity at a fixed sensitivity.
+
+    Parameters
+    ----------
+    outcome, risk, horizon
+        As :func:`roc_curve`.
+    specificity, sensitivity : float
+        One of them, between 0 and 1.
+    resamples, seed : int
+        Of the bootstrap that gives standard error and percentile interval, stratified by outcome
+        and of women where rows are clustered: influence values would need the density of scores.
+    level : float
+
+    Returns
+    -------
+    Estimate
+    """
+    if (specificity is None) == (sensitivity is None):
+        raise EvaluationError("give either a specificity or a sensitivity", where="fixed_point")
+    wanted = specificity if specificity is not None else sensitivity
+    assert wanted is not None
+    if not 0 < wanted < 1:
+        raise EvaluationError(f"{wanted!r} is not between 0 and 1", where="fixed_point")
+    score, year = check_risk(outcome, risk), check_horizon(horizon)
+    told = "sensitivity at specificity" if specificity is not None else "specificity at sensitivity"
+    name = f"{told} {wanted:g} at {year:g} y"
+    n, events = int((outcome.weight > 0).sum()), int(outcome.is_case(year).sum())
+    curve = roc_curve(outcome, score, year)
+    if curve is None:
+        return unavailable(name, "no cases, no controls, or no follow-up", n=n, events=events)
+    value = (
+        curve.sensitivity_at(wanted) if specificity is not None else curve.specificity_at(wanted)
+    )
+    weights = fit_censoring(outcome).weights(year)
+    assert weights is not None
+    case = outcome.is_case(year)
+    order = np.argsort(-score, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
+    cases, controls = np.where(case, weights, 0)[order], np.where(case, 0, weights)[order]
+    found = []
+    for times in resampling_weights(outcome, year, resamples, seed):
+        true = np.r_[0.0, np.cumsum(cases * times[order])[last]]
+        false = np.r_[0.0, np.cumsum(controls * times[order])[last]]
+        if true[-1] > 0 and false[-1] > 0:
+            true, false = true / true[-1], false / false[-1]
+            found.append(
+                _at(false, true, 1 - wanted)
+                if specificity is not None
+                else _at(1 - true[::-1], 1 - false[::-1], 1 - wanted)
+            )
+    tail = (1 - level) / 2
+    low, high = np.quantile(found, [tail, 1 - tail])
+    return Estimate(
+        name=name,
+        value=value,
+        se=float(np.std(found, ddof=1)),
+        lower=float(low),
+        upper=float(high),
+        n=n,
+        events=events,
+    )

@@ -1,0 +1,252 @@
+"""What a threshold does: sensitivity, specificity, predictive values, share of cancers found."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from mammorisk.errors import EvaluationError
+from mammorisk.metrics.calibration import is_complete
+from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
+from mammorisk.metrics.estimate import (
+    Estimate,
+    check_horizon,
+    check_risk,
+    from_influence,
+    normal_quantile,
+    unavailable,
+)
+from mammorisk.metrics.proportions import ProportionInterval, proportion
+from mammorisk.records.outcome import Floats, Outcome
+
+Measure = Literal[
+    "sensitivity",
+    "specificity",
+    "false-negative rate",
+    "false-positive rate",
+    "positive predictive value",
+    "negative predictive value",
+    "share positive",
+]
+#: Who is counted, and among whom: functions of (positive, case).
+_PARTS: dict[Measure, tuple[str, str]] = {
+    "sensitivity": ("positive", "case"),
+    "specificity": ("negative", "control"),
+    "false-negative rate": ("negative", "case"),
+    "false-positive rate": ("positive", "control"),
+    "positive predictive value": ("case", "positive"),
+    "negative predictive value": ("control", "negative"),
+    "share positive": ("positive", "all"),
+}
+
+
+def classification(
+    outcome: Outcome,
+    risk: Floats,
+    threshold: float,
+    measure: Measure,
+    horizon: float = 1.0,
+    *,
+    strict: bool = False,
+    censoring: Censoring | Ties = "riskregression",
+    ci: ProportionInterval = "wilson",
+    level: float = 0.95,
+) -> Estimate:
+    """One property of calling women positive whose risk reaches a threshold.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        Any score.
+    threshold : float
+    measure : str
+        One of ``"sensitivity"``, ``"specificity"``, ``"false-negative rate"``,
+        ``"false-positive rate"``, ``"positive predictive value"``,
+        ``"negative predictive value"``, ``"share positive"``.
+    horizon : float
+        Years; leave at 1 for :meth:`Outcome.binary`.
+    strict : bool
+        Positive above the threshold only, as timeROC; else at it too.
+    censoring : Censoring or str
+    ci : {"wilson", "wald", "exact"}
+        Where nothing is censored, weighted or clustered; else a normal interval from influence
+        values.
+    level : float
+
+    Returns
+    -------
+    Estimate
+        In [0, 1]; NaN with a reason where nobody is in the group that is counted.
+
+    References
+    ----------
+    Blanche 2015, doi 10.1002/bimj.201400110 (censoring).
+    """
+    score, year = check_risk(outcome, risk), check_horizon(horizon)
+    if measure not in _PARTS:
+        raise EvaluationError(f"{measure!r} is no measure", where="measure")
+    name = f"{measure} at {threshold:g}, {year:g} y"
+    positive = score > threshold if strict else score >= threshold
+    case = outcome.is_case(year)
+    n, events = int((outcome.weight > 0).sum()), int((case & (outcome.weight > 0)).sum())
+    sets = {
+        "positive": positive,
+        "negative": ~positive,
+        "case": case,
+        "control": ~case,
+        "all": np.ones(len(score), dtype=bool),
+    }
+    counted, among = (sets[part] for part in _PARTS[measure])
+    plain = not (outcome.is_weighted or outcome.is_clustered)
+    if measure == "share positive":
+        weights, correct = outcome.weight.copy(), False
+        complete = True
+    else:
+        complete = is_complete(outcome, year)
+        fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
+        found = fitted.weights(year)
+        if found is None:
+            return unavailable(name, "nobody is followed to the horizon", n=n, events=events)
+        weights, correct = found, not complete
+    whole = np.where(among, weights, 0.0)
+    total = float(whole.sum())
+    if not total > 0:
+        return unavailable(name, f"there is no {_PARTS[measure][1]}", n=n, events=events)
+    if plain and complete:
+        return proportion(name, int((counted & among).sum()), int(among.sum()), ci=ci, level=level)
+    value = float(whole[counted].sum()) / total
+    influence = whole * (counted - value) / total
+    if correct:
+        influence = influence + fitted.correction(influence, year)
+    return from_influence(
+        name, value, influence, outcome, events=events, level=level, bounds=(0.0, 1.0)
+    )
+
+
+def likelihood_ratios(
+    outcome: Outcome, risk: Floats, threshold: float, horizon: float = 1.0, *, level: float = 0.95
+) -> list[Estimate]:
+    """Positive and negative likelihood ratio with log-normal intervals.
+
+    References
+    ----------
+    Simel 1991, doi 10.1016/0895-4356(91)90128-V.
+    """
+    score, year = check_risk(outcome, risk), check_horizon(horizon)
+    names = [f"{sign} likelihood ratio at {threshold:g}" for sign in ("positive", "negative")]
+    n = len(outcome)
+    if not is_complete(outcome, year) or outcome.is_weighted or outcome.is_clustered:
+        return [
+            unavailable(name, "needs independent outcomes known for all", n=n) for name in names
+        ]
+    case = outcome.is_case(year)
+    z, found = normal_quantile(level), []
+    for name, side in zip(names, (score >= threshold, score < threshold), strict=True):
+        a, b = int((side & case).sum()), int((side & ~case).sum())
+        if a == 0 or b == 0:
+            found.append(unavailable(name, "a cell of the table is empty", n=n))
+            continue
+        ratio = (a / case.sum()) / (b / (~case).sum())
+        error = (1 / a - 1 / case.sum() + 1 / b - 1 / (~case).sum()) ** 0.5
+        found.append(
+            Estimate(
+                name=name,
+                value=float(ratio),
+                se=float(ratio * error),
+                lower=float(ratio * np.exp(-z * error)),
+                upper=float(ratio * np.exp(z * error)),
+                n=n,
+                events=int(case.sum()),
+            )
+        )
+    return found
+
+
+def share_of_cancers(
+    outcome: Outcome,
+    risk: Floats,
+    top: float,
+    horizon: float = 1.0,
+    *,
+    level: float = 0.95,
+) -> Estimate:
+    """Share of the cancers within the horizon that befall the women of highest risk.
+
+    Parameters
+    ----------
+    top : float
+        Share of women, e.g. 0.1; women tied at the border count in part.
+
+    Returns
+    -------
+    Estimate
+        In [0, 1]. The standard error takes the border between the groups as estimated, by the
+        influence of each row on it (the share's slope there estimated from neighbouring ranks).
+
+    References
+    ----------
+    Pharoah 2008, doi 10.1056/NEJMsa0708739 (the estimand).
+    """
+    score, year = check_risk(outcome, risk), check_horizon(horizon)
+    if not 0 < top < 1:
+        raise EvaluationError(f"{top!r} is no share between 0 and 1", where="top")
+    name = f"share of cancers in the top {100 * top:g}% at {year:g} y"
+    case = outcome.is_case(year)
+    n, events = int((outcome.weight > 0).sum()), int((case & (outcome.weight > 0)).sum())
+    fitted = fit_censoring(outcome)
+    weights = fitted.weights(year)
+    if weights is None or not (weights * case).sum() > 0:
+        return unavailable(name, "no cancers, or nobody is followed so far", n=n, events=events)
+    inside = top_share(score, outcome.weight, top)
+    cases = np.where(case, weights, 0.0)
+    total = float(cases.sum())
+    value = float(cases @ inside) / total
+    influence = cases * (inside - value) / total
+    influence = influence + fitted.correction(influence, year)
+    # Density of cases over that of women at the border, by a window of ranks around it.
+    _, place = np.unique(-score, return_inverse=True)
+    reached = np.cumsum(np.bincount(place, outcome.weight)) / outcome.weight.sum()
+    found = np.cumsum(np.bincount(place, cases)) / total
+    half = min(0.5 * top, 0.5 * (1 - top), max(0.02, n ** (-1 / 3)))
+    ends = np.interp([top - half, top + half], np.r_[0.0, reached], np.r_[0.0, found])
+    slope = float(ends[1] - ends[0]) / (2 * half)
+    influence = influence - slope * outcome.weight * (inside - top) / outcome.weight.sum()
+    return from_influence(
+        name, value, influence, outcome, events=events, level=level, bounds=(0.0, 1.0)
+    )
+
+
+def top_share(score: Floats, weight: Floats, top: float) -> Floats:
+    """How much of each row is among the share ``top`` of highest score; a part for ties."""
+    _values, place = np.unique(-score, return_inverse=True)
+    mass = np.bincount(place, weight) / weight.sum()
+    before = np.cumsum(mass) - mass
+    with np.errstate(divide="ignore", invalid="ignore"):
+        part = np.where(mass > 0, np.clip((top - before) / mass, 0.0, 1.0), before < top)
+    return np.asarray(part[place], dtype=float)
+
+
+def matched_miss_rate(
+    outcome: Outcome,
+    risk: Floats,
+    positive_share: float,
+    horizon: float = 1.0,
+    *,
+    level: float = 0.95,
+) -> Estimate:
+    """False-negative rate when this share of women is called positive."""
+    found = share_of_cancers(outcome, risk, positive_share, horizon, level=level)
+    name = f"false-negative rate at {100 * positive_share:g}% positive"
+    return Estimate(
+        name=name,
+        value=1 - found.value,
+        se=found.se,
+        lower=1 - found.upper,
+        upper=1 - found.lower,
+        n=found.n,
+        events=found.events,
+        influence=None if found.influence is None else -found.influence,
+        reason=found.reason,
+    )

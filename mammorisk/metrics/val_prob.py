@@ -1,0 +1,66 @@
+"""The indices that rms's val.prob prints, for binary outcomes."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mammorisk.metrics.auc import cumulative_dynamic_auc
+from mammorisk.metrics.brier import brier_score
+from mammorisk.metrics.calibration import (
+    calibration_slope,
+    logit,
+    recalibration_test,
+    spiegelhalter,
+)
+from mammorisk.metrics.calibration_curve import calibration_curve
+from mammorisk.metrics.estimate import check_horizon, check_risk
+from mammorisk.metrics.regression import fit_glm
+from mammorisk.records.outcome import Floats, Outcome
+
+
+def val_prob(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> dict[str, float]:
+    """Discrimination, calibration and overall indices of risks of a known binary outcome.
+
+    Returns
+    -------
+    dict
+        ``Dxy``, ``C``, ``R2`` (Nagelkerke), ``D``, ``U``, ``Q``, ``Brier``, ``Intercept``,
+        ``Slope``, ``Emax``, ``E90``, ``Eavg``, ``S:z``, ``S:p``. D, U and Q are per woman.
+
+    References
+    ----------
+    Harrell 2015, doi 10.1007/978-3-319-19425-7; Nagelkerke 1991, doi 10.1093/biomet/78.3.691.
+    """
+    values, year = check_risk(outcome, risk, probability=True), check_horizon(horizon)
+    tests = recalibration_test(outcome, values, year)
+    case = outcome.is_case(year)
+    n, share = len(case), float(case.mean())
+    predictor = logit(values)
+    likelihood = float(
+        np.where(case, -np.logaddexp(0, -predictor), -np.logaddexp(0, predictor)).sum()
+    )
+    empty = n * (share * np.log(share) + (1 - share) * np.log1p(-share))
+    gain = 2 * (likelihood - empty)
+    design = np.column_stack([np.ones(n), predictor])
+    fitted = fit_glm(case.astype(float), design, outcome, "logistic")
+    area = cumulative_dynamic_auc(outcome, values, year).value
+    curve = calibration_curve(outcome, values, year, method="lowess")
+    z = spiegelhalter(outcome, values, year)
+    d = (gain - 1) / n
+    u = (tests["chi2"] - 2) / n
+    return {
+        "Dxy": 2 * area - 1,
+        "C": area,
+        "R2": (1 - np.exp(-gain / n)) / (1 - np.exp(2 * empty / n)),
+        "D": d,
+        "U": u,
+        "Q": d - u,
+        "Brier": brier_score(outcome, values, year).value,
+        "Intercept": float(fitted.coef[0]),
+        "Slope": calibration_slope(outcome, values, year, method="logistic").value,
+        "Emax": curve.emax,
+        "E90": curve.e90,
+        "Eavg": curve.ici,
+        "S:z": z.value,
+        "S:p": z.p,
+    }

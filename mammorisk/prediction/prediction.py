@@ -1,0 +1,202 @@
+"""Prediction: one woman's risk curve, what it rests on, and what to know about it."""
+
+from __future__ import annotations
+
+import html
+import json
+import math
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from mammorisk.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    import pandas as pd
+    from matplotlib.axes import Axes
+
+    from mammorisk.models.hybrid.saliency import Explanation
+
+NOTICE = "Research software, not a medical device: do not use for care."
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Prediction:
+    """The absolute risk of breast cancer of one woman.
+
+    Attributes
+    ----------
+    model : str
+        Name of the model that gave ``risk``.
+    risk : Series
+        Absolute risk in [0, 1] by horizon in years; NaN where the model gives none.
+    baselines : DataFrame, shape (n_models, n_horizons)
+        The same for every other published model.
+    contributions : Series
+        Log relative risk by factor or modality against the model's reference woman.
+    density : dict
+        ``category`` (a-d or None), ``source`` (``"reader"``, ``"estimated from the image"`` or
+        ``"unknown"``) and, where measured, ``percent_density`` and ``probabilities``.
+    flags : list of str
+        What a reader must know: why a risk is missing, what was assumed or estimated.
+    provenance : dict
+        Software version, models and their sources, views used and set aside.
+    interval : DataFrame or None
+        ``lower`` and ``upper`` limits of the 95% interval by horizon, where the model has one.
+    explainer : callable or None
+        What :meth:`explain` calls.
+    """
+
+    model: str
+    risk: pd.Series
+    baselines: pd.DataFrame
+    contributions: pd.Series
+    density: dict[str, Any] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+    provenance: dict[str, Any] = field(default_factory=dict)
+    interval: pd.DataFrame | None = None
+    explainer: Callable[[str], Explanation] | None = field(default=None, compare=False)
+
+    @property
+    def five_year(self) -> float:
+        """Absolute risk over five years; NaN when the model gives none."""
+        return float(self.risk.get(5, math.nan))
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as plain JSON types; a missing risk is None."""
+        return {
+            "model": self.model,
+            "risk": _plain(self.risk),
+            "baselines": {name: _plain(row) for name, row in self.baselines.iterrows()},
+            "contributions": _plain(self.contributions),
+            "interval": None
+            if self.interval is None
+            else {name: _plain(self.interval[name]) for name in self.interval},
+            "density": self.density,
+            "flags": self.flags,
+            "provenance": self.provenance,
+            "notice": NOTICE,
+        }
+
+    def explain(
+        self, method: Literal["grad-cam", "integrated-gradients"] = "grad-cam"
+    ) -> Explanation:
+        """Saliency of each view, and the contributions; ``.plot()`` draws them.
+
+        Raises
+        ------
+        ModelError
+            The prediction did not use the images, or its model has no saliency (Mirai).
+        """
+        if self.explainer is None:
+            raise ModelError(
+                f"there is no saliency for this prediction by {self.model}",
+                remedy="Predict an exam with model='hybrid'.",
+            )
+        return self.explainer(method)
+
+    def plot(self, ax: Axes | None = None) -> Axes:
+        """Cumulative risk by year, with the baselines and the average woman of her age.
+
+        Parameters
+        ----------
+        ax : matplotlib Axes, optional
+            Drawn into; a new figure otherwise.
+
+        Returns
+        -------
+        Axes
+        """
+        from mammorisk.prediction.plot import plot_risk
+
+        return plot_risk(self, ax)
+
+    def __repr__(self) -> str:
+        lines = [f"Prediction by {self.model}"]
+        years = ", ".join(f"{h:g} y {_percent(r)}" for h, r in _numeric(self.risk).items())
+        lines.append(f"  absolute risk: {years}")
+        if self.density.get("category"):
+            lines.append(f"  breast density: {self.density['category']} ({self.density['source']})")
+        for name, row in self.baselines.iterrows():
+            lines.append(f"  {name}: " + ", ".join(_percent(r) for r in row))
+        lines.extend(f"  ! {flag}" for flag in self.flags)
+        lines.append(f"  {NOTICE}")
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return _as_html(self)
+
+
+def without_risk(prediction: Prediction) -> list[str]:
+    """Why baselines that give no risk at all give none, a line each."""
+    silent = prediction.baselines.index[prediction.baselines.isna().all(axis=1)]
+    reasons = prediction.provenance.get("baseline_flags", {})
+    return [f"{name} gives no risk: {reasons.get(name, 'not applicable')}" for name in silent]
+
+
+def _plain(series: pd.Series) -> dict[str, float | None]:
+    return {
+        f"{key:g}" if isinstance(key, (int, float)) else str(key): (
+            None if value is None or math.isnan(value) else float(value)
+        )
+        for key, value in series.items()
+    }
+
+
+def _numeric(series: pd.Series) -> pd.Series:
+    return series[[isinstance(key, (int, float)) for key in series.index]]
+
+
+def _percent(risk: float) -> str:
+    return "–" if math.isnan(risk) else f"{100 * risk:.2f}%"
+
+
+def _as_html(prediction: Prediction) -> str:
+    cell = "style='text-align:right;padding:2px 10px'"
+    head = "style='text-align:left;padding:2px 10px'"
+    horizons = list(prediction.risk.index)
+    names = [f"{h:g} y" if isinstance(h, (int, float)) else str(h) for h in horizons]
+
+    def row(label: str, values: Any, bold: bool = False) -> str:
+        cells = "".join(f"<td {cell}>{_percent(value)}</td>" for value in values)
+        label = html.escape(label)
+        return f"<tr><th {head}>{f'<b>{label}</b>' if bold else label}</th>{cells}</tr>"
+
+    rows = [row(prediction.model, prediction.risk, bold=True)]
+    rows += [row(str(name), values) for name, values in prediction.baselines.iterrows()]
+    header = "".join(f"<th {cell}>{html.escape(name)}</th>" for name in names)
+    factors = "".join(
+        f"<tr><th {head}>{html.escape(str(name))}</th><td {cell}>{value:+.3f}</td>"
+        f"<td {cell}>&times;{math.exp(value):.2f}</td></tr>"
+        for name, value in prediction.contributions.items()
+        if not math.isnan(value)
+    )
+    density = prediction.density
+    density_text = (
+        f"Breast density {html.escape(str(density['category']))}, "
+        f"{html.escape(str(density['source']))}."
+        if density.get("category")
+        else "Breast density unknown."
+    )
+    notes = [*prediction.flags, *without_risk(prediction)]
+    flags = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    return (
+        "<div style='font-family:sans-serif;max-width:60em'>"
+        f"<p><b>Absolute risk of breast cancer</b> (model {html.escape(prediction.model)}). "
+        f"{density_text}</p>"
+        f"<table><thead><tr><th></th>{header}</tr></thead><tbody>{''.join(rows)}</tbody></table>"
+        + (
+            "<details><summary>Contributions (log relative risk, relative risk)</summary>"
+            f"<table>{factors}</table></details>"
+            if factors
+            else ""
+        )
+        + (f"<ul>{flags}</ul>" if flags else "")
+        + f"<p style='color:#666'>{NOTICE}</p></div>"
+    )
+
+
+def to_json(prediction: Prediction) -> str:
+    """The prediction as one JSON object, keys as in :meth:`Prediction.to_dict`."""
+    return json.dumps(prediction.to_dict(), allow_nan=False, indent=2)

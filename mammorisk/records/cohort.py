@@ -1,0 +1,136 @@
+"""Cohort: many exams as tables, one row an exam, with the images left where they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from mammorisk.errors import CohortError
+from mammorisk.records.exam import Exam
+from mammorisk.records.questionnaire_fields import FIELDS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_Opened = TypeVar("_Opened")
+
+#: Columns of a table that identify a row; carried into results when present.
+KEYS = ("patient_id", "exam_id")
+OUTCOME_COLUMNS = ("time", "event", "entry", "weight")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cohort:
+    """The tables of a cohort, read by :func:`mammorisk.read_cohort`.
+
+    Attributes
+    ----------
+    exams : DataFrame
+        One row an exam, index 0 ... n-1: ``patient_id``, ``exam_id``, whatever Questionnaire
+        fields and outcome columns the manifest had, and its other columns unchanged.
+    views : DataFrame or None
+        One row an image (``exam_id``, ``patient_id``, ``laterality``, ``view``, ``file_path``)
+        where the manifest listed images.
+    errors : Series of str
+        By row of ``exams``: what the manifest got wrong, or empty.
+    open_exam : callable or None
+        Reads the headers of the exam in row i; None when the cohort has no images.
+    open_prior : callable or None
+        The same for the prior exam (column ``prior_path``); gives None for a row without one.
+    """
+
+    exams: pd.DataFrame
+    errors: pd.Series
+    views: pd.DataFrame | None = None
+    open_exam: Callable[[int], Exam] | None = field(default=None, repr=False, compare=False)
+    open_prior: Callable[[int], Exam | None] | None = field(default=None, repr=False, compare=False)
+
+    def __len__(self) -> int:
+        return len(self.exams)
+
+    @property
+    def has_images(self) -> bool:
+        return self.open_exam is not None
+
+    @property
+    def questionnaires(self) -> pd.DataFrame:
+        """Keys and Questionnaire fields, one row an exam."""
+        columns = [c for c in self.exams.columns if c in KEYS or c in FIELDS]
+        return self.exams[columns]
+
+    @property
+    def outcomes(self) -> pd.DataFrame:
+        """Keys and outcome columns: ``time`` (years to the event or to the last follow-up),
+        ``event`` (0 censored, 1 breast cancer, 2 competing death), ``entry`` (years), ``weight``.
+        """
+        return self.exams[[c for c in self.exams.columns if c in KEYS or c in OUTCOME_COLUMNS]]
+
+    def select(self, rows: ArrayLike) -> Cohort:
+        """Some of the exams, with their images.
+
+        Parameters
+        ----------
+        rows : array_like of bool, shape (n,), or of int
+            Which rows of ``exams``: a mask, or positions in the order wanted.
+
+        Returns
+        -------
+        Cohort
+
+        Raises
+        ------
+        CohortError
+            A mask of another length, or a position that is not there.
+        """
+        places = _positions(np.asarray(rows), len(self))
+        exams = self.exams.iloc[places].reset_index(drop=True)
+        views = self.views
+        if views is not None:
+            # An exam is told by both keys: sites may number exams from 1 for each woman.
+            keys = list(KEYS)
+            kept = views.set_index(keys).index.isin(exams.set_index(keys).index)
+            views = views[kept].reset_index(drop=True)
+        return Cohort(
+            exams=exams,
+            errors=self.errors.iloc[places].reset_index(drop=True),
+            views=views,
+            open_exam=_selected(self.open_exam, places),
+            open_prior=_selected(self.open_prior, places),
+        )
+
+    def __repr__(self) -> str:
+        events = (self.exams["event"] == 1).sum() if "event" in self.exams else None
+        parts = [
+            f"{len(self)} exams of {self.exams['patient_id'].nunique()} women",
+            None if events is None else f"{events} cancers",
+            "with images" if self.has_images else "without images",
+            f"{(self.errors != '').sum()} rows in error" if (self.errors != "").any() else None,
+        ]
+        return f"<Cohort: {', '.join(part for part in parts if part)}>"
+
+
+def _positions(rows: NDArray[Any], n: int) -> NDArray[np.int64]:
+    if rows.dtype == bool:
+        if rows.shape != (n,):
+            raise CohortError(
+                f"a mask of shape {rows.shape} for {n} exams", remedy="Give one value an exam."
+            )
+        return np.flatnonzero(rows)
+    if rows.size and (rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer)):
+        raise CohortError(
+            f"rows are told by {rows.dtype} of shape {rows.shape}",
+            remedy="Give a mask, or a list of positions.",
+        )
+    if rows.size and (rows.min() < 0 or rows.max() >= n):
+        raise CohortError(f"positions outside 0 to {n - 1}", remedy="Count rows of `exams` from 0.")
+    return rows.astype(np.int64)
+
+
+def _selected(
+    opener: Callable[[int], _Opened] | None, places: NDArray[np.int64]
+) -> Callable[[int], _Opened] | None:
+    return None if opener is None else lambda row: opener(int(places[row]))

@@ -1,0 +1,31 @@
+"""How many cores a process may use."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from mammorisk._utils.parallel import usable_cores
+
+
+def test_no_more_than_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    every = usable_cores()
+    assert 1 <= every <= (os.cpu_count() or 1)
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert usable_cores() == 1
+    for told in ("10000", "", "0", "4,2"):
+        monkeypatch.setenv("OMP_NUM_THREADS", told)
+        assert usable_cores() == every
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="cannot be bound here")
+def test_no_more_than_bound_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    cores = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(cores)})
+    try:
+        assert usable_cores() == 1
+    finally:
+        os.sched_setaffinity(0, cores)

@@ -1,0 +1,199 @@
+"""The command line: exit codes, streams, and JSON alone on standard output."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from mammorisk.cli.app import app
+from tests.factories import write_exam
+
+run = CliRunner().invoke
+
+
+@pytest.fixture(scope="module")
+def exam_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli") / "exam"
+    write_exam(folder)
+    (folder.parent / "woman.json").write_text('{"age": 54, "race_ethnicity": "white"}')
+    return folder
+
+
+def test_one_exam(exam_folder: Path) -> None:
+    woman = str(exam_folder.parent / "woman.json")
+    shown = run(app, ["predict", str(exam_folder), "-q", woman])
+    assert shown.exit_code == 0
+    assert "bcsc-2008" in shown.stdout
+    assert "not a medical device" in shown.stdout
+    asked = run(app, ["predict", str(exam_folder), "-q", woman, "--json"])
+    told = json.loads(asked.stdout)
+    # No simulated exam: outside the domain of the bundled network, so the published baseline.
+    assert told["model"] == "hybrid"
+    assert told["risk"] == told["baselines"]["average"]
+    assert any("outside the domain" in flag for flag in told["flags"])
+
+
+def test_a_picture(tmp_path: Path) -> None:
+    out = tmp_path / "risk.png"
+    assert run(app, ["predict", "--age", "54", "--plot", str(out)]).exit_code == 0
+    assert out.read_bytes().startswith(b"\x89PNG")
+    for wrong in ("risk.xyz", "nowhere/risk.png"):
+        done = run(app, ["predict", "--age", "54", "--plot", str(tmp_path / wrong)])
+        assert done.exit_code == 2
+        assert "picture cannot be written" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (["predict", "nowhere", "--age", "54"], "nowhere"),
+        (["predict", "--age", "54", "--model", "gale"], "Known:"),
+        (["predict", "--age", "540"], "age"),
+        (["predict", "--cohort", "nowhere.csv"], "no such file"),
+        (["predict"], "give"),
+    ],
+)
+def test_unusable_input_ends_in_two_lines_and_code_2(arguments: list[str], told: str) -> None:
+    done = run(app, arguments)
+    assert done.exit_code == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.output
+    assert done.stdout == ""
+
+
+def test_a_broken_questionnaire(tmp_path: Path) -> None:
+    for text in ("{", "[1]", '{"age": 54, "shoe_size": 40}'):
+        (tmp_path / "q.json").write_text(text)
+        done = run(app, ["predict", "-q", str(tmp_path / "q.json")])
+        assert done.exit_code == 2
+        assert len(done.stderr.strip().splitlines()) <= 2
+
+
+def test_a_cohort_with_a_failed_row_ends_in_code_1(tmp_path: Path) -> None:
+    table = pd.DataFrame(
+        {"patient_id": [1, 2], "exam_id": ["x", "y"], "age": [54, 12], "breast_density": ["b", "b"]}
+    )
+    table.assign(race_ethnicity="white").to_csv(tmp_path / "c.csv", index=False)
+    out = tmp_path / "r.csv"
+    done = run(app, ["predict", "--cohort", str(tmp_path / "c.csv"), "--out", str(out)])
+    assert done.exit_code == 1
+    assert "exam y" in done.stderr
+    assert pd.read_csv(out)["risk_5y"].notna().tolist() == [True, False]
+    asked = run(app, ["predict", "--cohort", str(tmp_path / "c.csv"), "--json"])
+    assert [row["risk_5y"] is None for row in json.loads(asked.stdout)] == [False, True]
+
+
+def test_models() -> None:
+    assert "bcsc-2008" in run(app, ["models"]).stdout
+    assert len(json.loads(run(app, ["models", "--json"]).stdout)) >= 7
+
+
+def test_help_loads_next_to_nothing() -> None:
+    code = (
+        "import sys; from mammorisk.cli.app import app\n"
+        "try: app(['--help'])\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    loaded = {name.split(".")[0] for name in done.stderr.split()}
+    assert not loaded & {"torch", "pandas", "numpy", "matplotlib", "scipy"}
+
+
+def test_simulate_makes_a_study_and_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "study"
+    command = ["simulate", str(out), "--women", "60", "--images", "1", "--prior-share", "0"]
+    command += ["--pixel-mm", "2", "--masses", "1", "--vendors", "elm"]
+    for _ in range(2):
+        done = run(app, [*command, "--json"])
+        assert done.exit_code == 0, done.stderr
+        assert json.loads(done.stdout)["exams_rendered"] == 1
+    assert (out / "lesions.parquet").exists()
+    assert run(app, [*command, "--seed", "2"]).exit_code == 2
+    refused = run(app, ["simulate", str(tmp_path / "b"), "--density-hr", "90"])
+    assert refused.exit_code == 2
+    assert "density_hr" in refused.stderr
+    assert run(app, ["simulate", str(tmp_path / "b"), "--images", "some"]).exit_code == 2
+    scored = run(app, ["predict", "--cohort", str(out), "--json"])
+    assert scored.exit_code == 0
+    assert json.loads(scored.stdout)[0]["risk_5y"] > 0
+
+
+def test_fit_from_the_command_line(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    assert run(app, ["simulate", str(study), "--women", "4000"]).exit_code == 0
+    command = ["fit", str(study), "--recipe", "clinical-only", "--out", str(tmp_path / "model")]
+    done = run(app, [*command, "--set", "training.head_epochs=2", "--json"])
+    assert done.exit_code == 0, done.stderr
+    assert json.loads(done.stdout)["train"]["cancers"] > 10
+    scored = run(app, ["predict", "--age", "50", "--model", str(tmp_path / "model"), "--json"])
+    assert json.loads(scored.stdout)["model"] == "clinical-only"
+    refused = run(app, [*command, "--set", "training.epochs=none"])
+    assert refused.exit_code == 2
+    assert "training.epochs" in refused.stderr
+
+
+def test_evaluate_and_stratify_from_the_command_line(tmp_path: Path) -> None:
+    study = tmp_path / "study"
+    assert run(app, ["simulate", str(study), "-n", "3000"]).exit_code == 0
+    risks = tmp_path / "risks.csv"
+    predicted = run(
+        app,
+        [
+            "predict",
+            "--cohort",
+            str(study),
+            "--model",
+            "bcsc-2008",
+            "--out",
+            str(risks),
+        ],
+    )
+    assert predicted.exit_code == 0, predicted.output
+    page = tmp_path / "report.html"
+    made = run(
+        app,
+        [
+            "evaluate",
+            str(risks),
+            str(study),
+            "--out",
+            str(page),
+            "--by",
+            "menopausal_status",
+            "--tables",
+            str(tmp_path / "tables"),
+        ],
+    )
+    assert made.exit_code == 0, made.output
+    assert "AUC at 5 y" in made.output
+    assert "Research software" in made.output
+    assert page.stat().st_size > 100_000
+    assert (tmp_path / "tables" / "calibration.csv").is_file()
+    strata = tmp_path / "strata.parquet"
+    made = run(
+        app,
+        [
+            "stratify",
+            str(risks),
+            "--cohort",
+            str(study),
+            "--out",
+            str(strata),
+            "--policy",
+            "thresholds",
+            "--cut",
+            "0.017",
+        ],
+    )
+    assert made.exit_code == 0, made.output
+    assert len(pd.read_parquet(strata)) == 3000
+    wrong = run(app, ["stratify", str(risks), "--policy", "nccn-classic-mri"])
+    assert wrong.exit_code == 2
+    assert "forbids" in wrong.output or "needs the lifetime risk" in wrong.output

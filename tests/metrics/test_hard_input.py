@@ -1,0 +1,153 @@
+"""Hard input gives a clear error or an estimate with a stated reason, never a silent number."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from mammorisk.errors import EvaluationError
+from mammorisk.metrics.auc import cumulative_dynamic_auc
+from mammorisk.metrics.brier import brier_score, log_score, prediction_accuracy_index
+from mammorisk.metrics.calibration import calibration_intercept, calibration_slope
+from mammorisk.metrics.calibration_curve import calibration_curve
+from mammorisk.metrics.calibration_groups import greenwood_nam_dagostino
+from mammorisk.metrics.concordance import concordance
+from mammorisk.metrics.cumulative_incidence import cumulative_incidence
+from mammorisk.metrics.effect_size import hazard_ratio_per_sd
+from mammorisk.metrics.estimate import Estimate
+from mammorisk.metrics.expected_observed import expected_observed
+from mammorisk.metrics.net_benefit import net_benefit
+from mammorisk.metrics.reclassification import discrimination_slope
+from mammorisk.metrics.thresholds import classification, share_of_cancers
+from mammorisk.records.outcome import Outcome
+
+Measure = Callable[[Outcome, np.ndarray, float], Estimate]
+MEASURES: dict[str, Measure] = {
+    "auc": lambda o, r, h: cumulative_dynamic_auc(o, r, h),
+    "c": lambda o, r, h: concordance(o, r, weighting="uno", truncation=h),
+    "brier": lambda o, r, h: brier_score(o, r, h),
+    "ipa": lambda o, r, h: prediction_accuracy_index(o, r, h),
+    "log": lambda o, r, h: log_score(o, r, h),
+    "incidence": lambda o, r, h: cumulative_incidence(o, h),
+    "e/o": lambda o, r, h: expected_observed(o, r, h),
+    "intercept": lambda o, r, h: calibration_intercept(o, r, h),
+    "slope": lambda o, r, h: calibration_slope(o, r, h),
+    "gnd": lambda o, r, h: greenwood_nam_dagostino(o, r, h, groups=4),
+    "sensitivity": lambda o, r, h: classification(o, r, 0.03, "sensitivity", h),
+    "ppv": lambda o, r, h: classification(o, r, 0.03, "positive predictive value", h),
+    "top": lambda o, r, h: share_of_cancers(o, r, 0.1, h),
+    "net benefit": lambda o, r, h: net_benefit(o, r, 0.03, h),
+    "slope of discrimination": lambda o, r, h: discrimination_slope(o, r, h),
+    "hr": lambda o, r, h: hazard_ratio_per_sd(o, r),
+}
+
+
+def cohort(n: int = 200, **changes: object) -> dict:
+    rng = np.random.default_rng(1)
+    made = {
+        "time": np.round(rng.uniform(0.1, 8, n), 1),
+        "event": rng.choice([0, 1, 2], n, p=[0.7, 0.2, 0.1]),
+    }
+    return made | changes
+
+
+def risks(n: int = 200) -> np.ndarray:
+    return np.random.default_rng(2).uniform(0.001, 0.1, n)
+
+
+@pytest.mark.parametrize("measure", MEASURES)
+@pytest.mark.parametrize(
+    "case",
+    ["no events", "all events", "constant", "one time", "beyond follow-up", "one row", "ties"],
+)
+def test_a_number_or_a_reason(measure: str, case: str) -> None:
+    data, risk, horizon = cohort(), risks(), 5.0
+    if case == "no events":
+        data["event"] = np.zeros(200, dtype=int)
+    elif case == "all events":
+        data["event"] = np.ones(200, dtype=int)
+    elif case == "constant":
+        risk = np.full(200, 0.02)
+    elif case == "one time":
+        data["time"] = np.full(200, 3.0)
+    elif case == "beyond follow-up":
+        horizon = 50.0
+    elif case == "one row":
+        data, risk = {"time": [3.0], "event": [1]}, np.array([0.02])
+    else:
+        data["time"], risk = np.ceil(data["time"]), np.round(risk, 2)
+    made = MEASURES[measure](Outcome(**data), risk, horizon)
+    assert isinstance(made, Estimate)
+    if math.isnan(made.value):
+        assert made.reason
+        assert math.isnan(made.lower)
+        assert math.isnan(made.upper)
+    else:
+        assert np.isfinite(made.value)
+        assert not made.lower > made.value + 1e-12
+        assert not made.upper < made.value - 1e-12
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"time": -1.0}, "negative"),
+        ({"time": np.nan}, "missing"),
+        ({"time": np.inf}, "infinite"),
+        ({"event": 3}, "neither 0, 1 nor 2"),
+        ({"event": np.nan}, "neither"),
+        ({"weight": -1.0}, "negative"),
+        ({"weight": np.nan}, "missing"),
+        ({"entry": 99.0}, "not before"),
+    ],
+)
+def test_faulty_outcomes_name_the_row(wrong: dict, message: str) -> None:
+    data = cohort()
+    data |= {"weight": np.ones(200), "entry": np.zeros(200)}
+    name, value = next(iter(wrong.items()))
+    column = np.array(data[name], dtype=float)
+    column[7] = value
+    data[name] = column
+    with pytest.raises(EvaluationError, match=f"{message}.*position 7"):
+        Outcome(**data)
+    with pytest.raises(EvaluationError, match="every weight is zero"):
+        Outcome(**cohort(weight=np.zeros(200)))
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -0.1, 1.2, 1.7])
+def test_faulty_risks_are_refused(value: float) -> None:
+    outcome, risk = Outcome(**cohort()), risks()
+    risk[3] = value
+    for measure in ("brier", "e/o", "net benefit"):
+        with pytest.raises(EvaluationError):
+            MEASURES[measure](outcome, risk, 5.0)
+    with pytest.raises(EvaluationError, match="shape"):
+        brier_score(outcome, risks(10), 5)
+
+
+@pytest.mark.parametrize("horizon", [0, -1, np.nan, np.inf, "5"])
+def test_horizons_are_years(horizon: object) -> None:
+    with pytest.raises(EvaluationError, match="horizon"):
+        cumulative_dynamic_auc(Outcome(**cohort()), risks(), horizon)  # type: ignore[arg-type]
+
+
+def test_zero_weights_count_nowhere() -> None:
+    data, risk = cohort(), risks()
+    weight = np.ones(200)
+    weight[:60] = 0
+    whole = Outcome(**data, weight=weight)
+    part = Outcome(time=data["time"][60:], event=data["event"][60:])
+    for name in set(MEASURES) - {"hr"}:
+        a, b = MEASURES[name](whole, risk, 5.0), MEASURES[name](part, risk[60:], 5.0)
+        assert a.value == pytest.approx(b.value, rel=1e-7, nan_ok=True), name
+
+
+def test_curves_without_a_solution_say_why() -> None:
+    constant = calibration_curve(Outcome(**cohort()), np.full(200, 0.1), 5)
+    assert math.isnan(constant.ici)
+    assert constant.reason
+    nothing = calibration_curve(Outcome(**cohort(event=np.zeros(200))), risks(), 5)
+    assert nothing.reason == "no cancers by the horizon"
