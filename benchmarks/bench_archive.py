@@ -24,8 +24,8 @@ import pandas as pd
 from bench_mirai import stand_in
 
 import mammorisk as mr
-from mammorisk.models.mirai.model import read_views
 from mammorisk.records.cohort import Cohort
+from mammorisk.risk_models.mirai.model import read_views
 
 EXAMS, EXAMS_OF_MIRAI = 96, 16
 ARCHIVE = 10_000_000

@@ -19,8 +19,8 @@ from timing import best_of
 import mammorisk as mr
 from mammorisk.inputs.exam_set import load_exams
 from mammorisk.inputs.image_cache import ImageCache
-from mammorisk.models.recipe import TrainingOptions
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
+from mammorisk.risk_models.recipe import TrainingOptions
 from mammorisk.training.module import FitModule
 from mammorisk.training.outcomes import Outcomes
 from mammorisk.training.trainer import EpochSampler, run_stage
@@ -43,7 +43,7 @@ def one_exam(folder: Path) -> None:
     exams = load_exams([0], lambda _: exam, cache)
     print(f"| of it reading and standardising | {best_of(lambda: cache.get(exam)):.2f} |")
     frame = woman.to_frame()
-    print(f"| of it the network | {best_of(lambda: model.score_exams(frame, exams)):.2f} |")
+    print(f"| of it the network | {best_of(lambda: model.score_exam_set(frame, exams)):.2f} |")
 
 
 def cohort(folder: Path) -> None:
@@ -58,7 +58,7 @@ def cohort(folder: Path) -> None:
     exams = load_exams(list(range(len(made))), made.open_exam, cache)
     reading = time.perf_counter() - start
     start = time.perf_counter()
-    model.score_exams(made.questionnaires, exams)
+    model.score_exam_set(made.questionnaires, exams)
     network = time.perf_counter() - start
     start = time.perf_counter()
     mr.predict(made, model=model)

@@ -24,8 +24,8 @@ from timing import best_of
 import mammorisk as mr
 from mammorisk.errors import BackendError
 from mammorisk.imaging.mirai_pixels import COLUMNS, ROWS, aligned_counts, mirai_counts
-from mammorisk.models.mirai.model import PUBLISHED_CALIBRATION, MiraiModel, read_views
 from mammorisk.networks.mirai import MiraiEncoder, MiraiSettings, MiraiTransformer
+from mammorisk.risk_models.mirai.model import PUBLISHED_CALIBRATION, MiraiModel, read_views
 
 BACKENDS = ("torch", "torch-bfloat16", "openvino", "openvino-bfloat16", "cuda")
 

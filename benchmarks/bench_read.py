@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from mammorisk import read_exam
 from mammorisk.imaging.density import measure_density
-from mammorisk.imaging.segmented_view import look_at_exam
+from mammorisk.imaging.segmented_view import segment_exam
 from mammorisk.imaging.standardize import standardize_exam
 from tests.factories import EXPLICIT, HTJ2K, JPEG_2000, JPEG_LOSSLESS_SV1, breast_pixels, write_view
 
@@ -64,7 +64,7 @@ def main() -> None:
                 options.repeats,
             )
             density = best_of(
-                lambda f=exam_folder: measure_density(e := read_exam(f), look_at_exam(e)),
+                lambda f=exam_folder: measure_density(e := read_exam(f), segment_exam(e)),
                 options.repeats,
             )
             print(f"{name:22s} {standardised:14.2f} {density:14.2f}")

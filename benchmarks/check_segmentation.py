@@ -19,7 +19,7 @@ from scipy.stats import spearmanr
 
 from mammorisk import read_exam
 from mammorisk.imaging.dense_tissue import find_dense_tissue
-from mammorisk.imaging.segmented_view import look_at_view
+from mammorisk.imaging.segmented_view import segment_view
 
 BACKGROUND, FAT, DENSE, MUSCLE = 64, 128, 192, 255
 
@@ -31,7 +31,7 @@ def main(folder: Path) -> None:
         film = label_file.with_name(label_file.name.replace("_label", ""))
         label = imagecodecs.imread(label_file)
         (view,) = read_exam(film, allow_missing_views=True)
-        seen = look_at_view(view)
+        seen = segment_view(view)
         breast = label != BACKGROUND
         muscle = label == MUSCLE
         iou = (seen.mask.breast & breast).sum() / (seen.mask.breast | breast).sum()

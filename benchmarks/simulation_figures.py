@@ -20,7 +20,7 @@ import numpy as np
 import pandas as pd
 
 import mammorisk as mr
-from mammorisk.imaging.segmented_view import look_at_view
+from mammorisk.imaging.segmented_view import segment_view
 from mammorisk.records.exam import Exam
 from mammorisk.simulation.exam_folders import write_exam_of
 from mammorisk.simulation.exam_plan import plan_exam
@@ -43,7 +43,7 @@ def spectrum(exam: Exam, pixel_mm: float) -> tuple[np.ndarray, np.ndarray]:
     powers = []
     edges = np.geomspace(*BAND_PER_MM, 13)
     for view in exam:
-        seen = look_at_view(view)
+        seen = segment_view(view)
         size = 2 * round(WINDOW_MM / pixel_mm / 2)
         window = np.outer(np.hanning(size), np.hanning(size))
         frequency = np.hypot(*np.meshgrid(*[np.fft.fftfreq(size, pixel_mm)] * 2))
@@ -81,7 +81,7 @@ def exams_figure(out: Path, women: pd.DataFrame) -> None:
             woman = int(typical.idxmin())
             exam = mr.read_exam(write_exam_of(options, woman, Path(folder)))
             for ax, name in zip(axes[row], order, strict=True):
-                ax.imshow(look_at_view(exam[name]).image, cmap="gray", vmin=0, vmax=1)
+                ax.imshow(segment_view(exam[name]).image, cmap="gray", vmin=0, vmax=1)
                 ax.set_axis_off()
                 if row == 0:
                     ax.set_title(name)

@@ -28,9 +28,9 @@ from mammorisk.metrics.calibration import calibration_slope
 from mammorisk.metrics.estimate import Estimate, difference, standard_error
 from mammorisk.metrics.expected_observed import expected_observed
 from mammorisk.metrics.thresholds import matched_miss_rate
-from mammorisk.models.hybrid.model import HybridModel
-from mammorisk.models.recipe import load_recipe
 from mammorisk.records.outcome import Outcome
+from mammorisk.risk_models.hybrid.model import HybridModel
+from mammorisk.risk_models.recipe import load_recipe
 from mammorisk.simulation.simulate import simulate
 from mammorisk.training.fit import fit
 from mammorisk.training.read_exams import read_exams
@@ -149,7 +149,7 @@ def evaluate(work: Path) -> None:
             some, seen = women.drop(columns="breast_density"), None
         else:
             seen = exams
-        results[name] = model.score_exams(some, seen, modalities=modalities)
+        results[name] = model.score_exam_set(some, seen, modalities=modalities)
         risks[name] = results[name].risk[5]
     oracles = {
         "density-only (published)": "risk_5y_density",

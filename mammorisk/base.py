@@ -1,27 +1,28 @@
-"""RiskModel and ImageModel: the interface of every model; ModelCard and Scores, its records."""
+"""The interface of every model: RiskModel and ImageModel, with ModelCard and Scores."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+# For RiskModel.predict: a convenience that calls the public function of the same name.
+import mammorisk
+from mammorisk._utils.model_folder import ModelState, write_model_folder
 from mammorisk.errors import HorizonError, ModelError
-from mammorisk.records.acquisition import Acquisition
-from mammorisk.records.cohort import KEYS
-from mammorisk.records.exam import Exam
-from mammorisk.records.questionnaire import Questionnaire
 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mammorisk.imaging.segmented_view import SegmentedView
+    from mammorisk.records.cohort import Cohort
+    from mammorisk.records.exam import Exam
+    from mammorisk.warnings import Warnings
+
 #: A horizon in years, or ``"lifetime"`` (to age 90, or to the last age the model's data reach).
 Horizon = float | Literal["lifetime"]
-
-#: Format of a saved model folder; a folder of a later format is refused.
-FORMAT_VERSION = 1
 
 DEFAULT_HORIZONS: tuple[Horizon, ...] = (1, 2, 3, 4, 5)
 
@@ -66,35 +67,46 @@ class ModelCard:
     intended_use: str
     limits: str
 
+    @property
+    def needs_pixels(self) -> bool:
+        """Whether a risk depends on the pixels, by the network or by measured density."""
+        return bool({"images", "breast_density"} & set(self.inputs))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Scores:
-    """Risks of many women under one model.
+    """Risks of many women under one model; every table has one row a woman, in order.
 
     Attributes
     ----------
     risk : DataFrame, shape (n_women, n_horizons)
         Absolute risk in [0, 1]; columns are the horizons asked for. NaN where none can be given.
-    flags : Series of str
-        Why a risk is missing and what was assumed, parts joined by ``"; "``; empty when nothing.
+    warnings : Series of tuple of ResultWarning
+        Why a risk is missing and what was assumed.
     contributions : DataFrame, shape (n_women, n_factors), or None
         Log relative risk by factor against the model's reference woman.
     lower, upper : DataFrame, shape of ``risk``, or None
         Limits of the 95% interval, where the model has one.
+    images_used : Series of bool or None
+        Whether the network used the images; None for a model that never does.
+    models : Series of str or None
+        The model that answered, where it differs between women.
     """
 
     risk: pd.DataFrame
-    flags: pd.Series
+    warnings: pd.Series
     contributions: pd.DataFrame | None = None
     lower: pd.DataFrame | None = None
     upper: pd.DataFrame | None = None
+    images_used: pd.Series | None = None
+    models: pd.Series | None = None
 
 
 class RiskModel(ABC):
     """Everything that predicts.
 
-    A subclass states its :class:`ModelCard` as ``card`` and scores a questionnaire table in
-    :meth:`score`.
+    A subclass states its :class:`ModelCard` as ``card``, scores a questionnaire table in
+    :meth:`score`, and gives what is saved in :meth:`state`.
     """
 
     card: ClassVar[ModelCard]
@@ -130,66 +142,112 @@ class RiskModel(ABC):
             None of the horizons is one the model answers.
         """
 
-    def predict(
-        self,
-        data: Questionnaire | Sequence[Questionnaire] | pd.DataFrame,
-        horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
-    ) -> pd.DataFrame:
-        """Absolute risks as a table.
+    @abstractmethod
+    def state(self) -> ModelState:
+        """What :meth:`save` writes and :func:`mammorisk.load_model` reads."""
+
+    def predict(self, data: Any, woman: Any = None, **options: Any) -> Any:
+        """Absolute risks by this model: ``mammorisk.predict(data, woman, model=self, ...)``.
+
+        See Also
+        --------
+        mammorisk.predict : Takes the same arguments and returns the same result.
+
+        Examples
+        --------
+        >>> import mammorisk as mr
+        >>> model = mr.load_model("bcrat")
+        >>> woman = mr.Questionnaire(age=54, race_ethnicity="white")
+        >>> round(model.predict(woman).five_year, 4)
+        0.0097
+        """
+        return mammorisk.predict(data, woman, model=self, **options)
+
+    def recalibrate(self, cohort: Cohort, **options: Any) -> RiskModel:
+        """The model recalibrated to a local cohort: ``mammorisk.recalibrate(self, cohort, ...)``.
+
+        See Also
+        --------
+        mammorisk.recalibrate : Takes the same options and returns the same model.
+        """
+        return mammorisk.recalibrate(self, cohort, **options)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the model to a folder: JSON, and safetensors for weights. No pickle.
 
         Parameters
         ----------
-        data : Questionnaire, sequence of Questionnaire, DataFrame or Cohort
-        horizons : sequence of float or "lifetime"
-            Years.
+        folder : str or path
+            Appears whole or not at all. A model that lies there is replaced once the new one is
+            complete.
 
         Returns
         -------
-        DataFrame
-            ``patient_id`` and ``exam_id`` where the input has them, ``model``, ``risk_1y`` ...
-            and ``flags``; one row a woman, index of the input.
+        Path
+            The folder.
+
+        Raises
+        ------
+        OutputError
+            The folder holds something else, or cannot be written.
         """
-        frame = as_frame(data)
-        return risk_table(frame, self.score(frame, horizons), self.name, horizons)
+        return write_model_folder(self.state(), Path(folder))
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}: {self.card.title}>"
 
 
-#: Opens the exam of a row, or tells that there is none (None).
-Opener = Callable[[int], Exam | None]
-
-
 @dataclass(frozen=True, kw_only=True)
-class ReadExams:
-    """Exams, decoded and prepared for one model.
+class PreparedView:
+    """One view as an image model takes it.
 
     Attributes
     ----------
     content : object
-        What the model made of them.
-    errors, flags : list of str
-        By exam: why it cannot be read, and what a reader of its risk should know.
-    ages_years : list of float or None
-        From the image headers.
-    acquisitions : list of list of Acquisition
-        Of each exam's views, where the model uses them.
+        None where the model does not use this view.
+    warnings : tuple of ResultWarning
     """
 
     content: Any
-    errors: list[str]
-    flags: list[str]
-    ages_years: list[float | None]
-    acquisitions: list[list[Acquisition]]
+    warnings: Warnings = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class PreparedExam:
+    """The views of one exam, and of its prior exam, as an image model takes them.
+
+    Attributes
+    ----------
+    exam : Exam
+    views, prior_views : dict of str to object
+        Content of :class:`PreparedView` by name of the view.
+    """
+
+    exam: Exam
+    views: Mapping[str, Any] = field(repr=False)
+    prior_views: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
 
 class ImageModel(RiskModel):
-    """A model that reads pixels: first exams are read, then scored, so that the two can overlap."""
+    """A model that reads pixels.
+
+    Views are segmented once, outside of the model. The model prepares each of them, and scores
+    prepared exams; reading and scoring can overlap.
+    """
 
     #: Exams in memory at a time, while as many others are read.
     exams_at_once: ClassVar[int]
     #: What the user asked to run the encoder.
     backend: str
+
+    @property
+    def uses_images(self) -> bool:
+        return True
+
+    @property
+    def uses_priors(self) -> bool:
+        """Whether the prior exam is read."""
+        return False
 
     @property
     @abstractmethod
@@ -200,126 +258,70 @@ class ImageModel(RiskModel):
     def on_backend(self, backend: str) -> ImageModel:
         """The same model, its encoder run by another backend."""
 
-    @abstractmethod
-    def save(self, folder: str | Path) -> Path:
-        """Write the model folder: safetensors and JSON.
+    def check_exam(self, exam: Exam) -> None:
+        """Refuse an exam that the model cannot use.
 
         Raises
         ------
-        OutputError
-            The folder holds something else, or cannot be written.
+        ModelError
+            A view that the model needs is missing.
         """
 
     @abstractmethod
-    def read_exam(self, exam: Exam) -> ReadExams:
-        """Read one exam.
-
-        Raises
-        ------
-        ExamError, ModelError
-            It cannot be read, or lacks what the model needs.
-        """
+    def prepare_view(self, seen: SegmentedView) -> PreparedView:
+        """One view as the model takes it."""
 
     @abstractmethod
-    def read_rows(
+    def score_exams(
         self,
-        rows: Sequence[int],
-        open_exam: Opener,
-        *,
-        open_prior: Opener | None = None,
-        on_exam: Callable[[int, int], None] | None = None,
-    ) -> ReadExams:
-        """Read the exams of some rows on all cores; a bad one leaves its error and stops nothing.
+        frame: pd.DataFrame,
+        exams: Sequence[PreparedExam | None],
+        horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
+    ) -> Scores:
+        """Score women with their exams.
 
         Parameters
         ----------
-        rows : sequence of int
-            Given to the openers.
-        open_exam, open_prior : callable
-        on_exam : callable, optional
-            Called with the number of exams done and in all.
+        frame : DataFrame, n rows
+            Questionnaires.
+        exams : sequence of PreparedExam or None, length n
+            None for a woman without images.
+        horizons : sequence of float
         """
 
-    @abstractmethod
-    def score_read(
-        self,
-        frame: pd.DataFrame,
-        read: ReadExams,
-        horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
-    ) -> Scores:
-        """Score women with their exams, one row of ``frame`` each."""
+    def explain_exam(self, frame: pd.DataFrame, exam: PreparedExam, method: str) -> Any:
+        """Saliency of one exam.
 
-    def explainer(
-        self, frame: pd.DataFrame, read: ReadExams, scores: Scores
-    ) -> Callable[[str], Any] | None:
-        """What explains the score of one exam by a method's name; None where nothing does."""
-        return None
+        Raises
+        ------
+        ModelError
+            The model has none, or did not use the images.
+        """
+        raise ModelError(
+            f"{self.name} has no saliency maps", remedy="Predict an exam with model='hybrid'."
+        )
 
 
-def as_frame(data: object) -> pd.DataFrame:
-    """Bring one woman, several, a table or a cohort to a questionnaire table.
-
-    Raises
-    ------
-    ModelError
-        For anything else.
-    """
-    import pandas as pd
-
-    if isinstance(data, pd.DataFrame):
-        return data
-    if isinstance(data, Questionnaire):
-        return data.to_frame()
-    questionnaires = getattr(data, "questionnaires", None)
-    if isinstance(questionnaires, pd.DataFrame):
-        return questionnaires
-    if isinstance(data, Sequence) and all(isinstance(item, Questionnaire) for item in data):
-        return pd.concat([item.to_frame() for item in data], ignore_index=True)
-    raise ModelError(
-        f"a {type(data).__name__} is not something this model can score",
-        remedy="Pass a Questionnaire, several, a table of them, or a Cohort; for an exam, "
-        "mr.predict(exam, woman, model=...) measures its density first.",
-    )
-
-
-def risk_table(
-    frame: pd.DataFrame, scores: Scores, model: str | Sequence[str], horizons: Sequence[Horizon]
-) -> pd.DataFrame:
-    """Scores as the table users get: keys of ``frame``, model, risks, flags; one row a woman."""
-    table = scores.risk.set_axis([risk_column(h) for h in horizons], axis=1)
-    for name, limits in (("lower", scores.lower), ("upper", scores.upper)):
-        if limits is not None:
-            names = [f"{risk_column(h)}_{name}" for h in horizons]
-            table = table.join(limits.set_axis(names, axis=1))
-    table.insert(0, "model", model)
-    for position, key in enumerate(key for key in KEYS if key in frame.columns):
-        table.insert(position, key, frame[key])
-    table["flags"] = scores.flags.astype("str")
-    return table
-
-
-def risk_column(horizon: Horizon) -> str:
-    """Column name of a horizon: 5 -> ``"risk_5y"``, "lifetime" -> ``"risk_lifetime"``."""
-    return "risk_lifetime" if horizon == "lifetime" else f"risk_{horizon:g}y"
-
-
-def check_horizons(horizons: Sequence[Horizon]) -> tuple[Horizon, ...]:
+def check_horizons(horizons: Sequence[Horizon] | Horizon) -> tuple[Horizon, ...]:
     """The horizons as a tuple of positive finite years or ``"lifetime"``.
 
     Raises
     ------
     HorizonError
-        Any other value, or none at all.
+        Any other value, a duplicate, or none at all.
     """
-    wanted = tuple(horizons)
+    single = isinstance(horizons, (int, float, str))
+    wanted: tuple[Horizon, ...] = (horizons,) if single else tuple(horizons)  # type: ignore[arg-type, assignment]
     for horizon in wanted:
         if horizon == "lifetime":
             continue
-        if isinstance(horizon, str) or not 0 < horizon < 130:
+        if isinstance(horizon, (str, bool)) or not 0 < horizon < 130:
             raise HorizonError(
                 f"{horizon!r} is not a horizon",
                 remedy='Give years above 0, or "lifetime".',
             )
     if not wanted:
         raise HorizonError("no horizon was asked for", remedy="Give at least one, in years.")
+    if len(set(wanted)) < len(wanted):
+        raise HorizonError("a horizon appears twice", remedy="Give each horizon once.")
     return wanted

@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     import pandas as pd
 
-#: ``"refusal"``: no risk is given for this reason. ``"caution"``: the risk may be wrong or rests on
-#: something doubtful. ``"info"``: what was assumed, estimated or left out.
-Severity = Literal["info", "caution", "refusal"]
+#: ``"refusal"``: the part does not apply to the woman or cannot be used, so there is no risk.
+#: ``"incomplete"``: there is no risk because something is not known. ``"caution"``: the risk may be
+#: wrong or rests on something doubtful. ``"info"``: what was assumed, estimated or left out.
+Severity = Literal["info", "caution", "incomplete", "refusal"]
 
 
 class WarningCode(NamedTuple):
@@ -26,7 +27,83 @@ class WarningCode(NamedTuple):
 
 
 #: Every code that a result can carry. Grouped by where it arises.
-CODES: dict[str, WarningCode] = {}
+CODES: dict[str, WarningCode] = {
+    # reading the files of an exam
+    "exam-unreadable": WarningCode("refusal", "the exam cannot be read"),
+    "row-invalid": WarningCode("refusal", "the row of the table cannot be used"),
+    "male-patient": WarningCode("refusal", "the header says that the patient is male"),
+    "image-set-aside": WarningCode("info", "an image of the exam was not used"),
+    "several-images": WarningCode("info", "several images of a view: one was chosen"),
+    "views-missing": WarningCode("caution", "standard views are missing"),
+    "for-processing": WarningCode("caution", "image for processing, not for presentation"),
+    "no-acquisition-header": WarningCode("info", "no acquisition header"),
+    "eight-bit": WarningCode("caution", "8-bit image: grey levels are coarse"),
+    "spacing-unknown": WarningCode("caution", "pixel spacing unknown"),
+    "spacing-doubtful": WarningCode("caution", "pixel spacing is implausible or ambiguous"),
+    "synthetic": WarningCode("caution", "synthetic 2D image from tomosynthesis"),
+    "view-as-given": WarningCode("info", "side or view as given by the user"),
+    "view-inferred": WarningCode("info", "side or view inferred from a free-text attribute"),
+    "view-contradiction": WarningCode("caution", "attributes for side or view disagree"),
+    "view-modifier": WarningCode("caution", "the view has a modifier"),
+    "implant": WarningCode("caution", "breast implant"),
+    "partial-view": WarningCode("caution", "partial view"),
+    "burned-in-text": WarningCode("info", "text is burned into the image"),
+    "suspicious-preamble": WarningCode("caution", "the file begins like a program"),
+    "greyscale-header": WarningCode("caution", "greyscale attributes are faulty or contradictory"),
+    "acquisition-value": WarningCode("info", "an acquisition attribute was not used as recorded"),
+    "force-unit": WarningCode("caution", "compression force is probably not in newton"),
+    # pixels
+    "no-breast": WarningCode("caution", "no breast was found in the image"),
+    "no-background": WarningCode("caution", "no background: cropped inside the breast?"),
+    "muscle-not-found": WarningCode("caution", "pectoral muscle not found"),
+    "wrong-side": WarningCode("caution", "the chest wall is not where the header says"),
+    "clipped": WarningCode("caution", "the breast may be cut off at an image edge"),
+    "inverted": WarningCode("caution", "grey levels look inverted"),
+    "saturated": WarningCode("caution", "a part of the breast is saturated"),
+    "size-asymmetry": WarningCode("caution", "one breast is much larger than the other"),
+    "magnified": WarningCode("caution", "magnification view"),
+    "no-contrast": WarningCode("caution", "the breast has no contrast"),
+    "cut-to-shape": WarningCode("caution", "the breast is larger than the input of the network"),
+    "prior-exam": WarningCode("info", "about the prior exam"),
+    # breast density
+    "density-estimated": WarningCode("info", "breast density was estimated from the images"),
+    "density-not-measured": WarningCode("caution", "density could not be measured in a view"),
+    "density-doubtful": WarningCode("caution", "density was measured on an unsuitable image"),
+    # questionnaire
+    "questionnaire-invalid": WarningCode(
+        "refusal", "an answer is impossible or contradicts another"
+    ),
+    "no-questionnaire": WarningCode("info", "no questionnaire: all but age unknown"),
+    "age-from-header": WarningCode("info", "age from the image header"),
+    "age-contradiction": WarningCode("caution", "age in the header and questionnaire differ"),
+    # published models: to whom they do not apply
+    "prior-breast-cancer": WarningCode("refusal", "not for women with prior breast cancer"),
+    "lcis": WarningCode("refusal", "not for women with LCIS"),
+    "brca-carrier": WarningCode("refusal", "not for BRCA1/2 carriers"),
+    "age-out-of-range": WarningCode("refusal", "age outside the range of the model"),
+    "not-applicable": WarningCode("refusal", "the model does not apply to these answers"),
+    "answer-missing": WarningCode("incomplete", "an answer that the model needs is unknown"),
+    "horizon-not-answered": WarningCode("incomplete", "the model does not answer the horizon"),
+    "horizon-past-last-age": WarningCode("incomplete", "the horizon passes the last age"),
+    # published models: what was assumed
+    "lifetime-end": WarningCode("info", "the age at which lifetime risk ends"),
+    "race-assumed": WarningCode(
+        "caution", "race unknown or not in the model: rates of another group"
+    ),
+    "unknown-as-lowest": WarningCode("info", "unknown answers count as the lowest category"),
+    "unknown-averaged": WarningCode("info", "unknown answers averaged over a reference sample"),
+    "unknown-category": WarningCode("info", "unknown answers in the model's own category"),
+    "answer-assumed": WarningCode("info", "an answer was assumed from others"),
+    "answer-not-used": WarningCode("info", "an answer was not used"),
+    "short-horizon": WarningCode("info", "the horizon is shorter than the published one"),
+    # networks
+    "outside-domain": WarningCode("caution", "images unlike the training data were not used"),
+    "no-images": WarningCode("info", "no images: risk from the questionnaire alone"),
+    "images-needed": WarningCode("incomplete", "the model needs images"),
+    "uncalibrated": WarningCode("caution", "raw probabilities, not calibrated risks"),
+    # which model answered
+    "model-replaced": WarningCode("info", "the default model does not apply: another answered"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +114,7 @@ class ResultWarning:
     ----------
     code : str
         A key of :data:`CODES`, stable between versions.
-    severity : {"info", "caution", "refusal"}
+    severity : {"info", "caution", "incomplete", "refusal"}
     view : str or None
         The views concerned (``"L-CC"``, ``"L-CC, R-CC"``, ``"all views"``); None for the woman or
         the exam as a whole.
@@ -160,5 +237,7 @@ def warning_codes() -> pd.DataFrame:
     """
     import pandas as pd
 
-    rows: list[dict[str, Any]] = [{"code": code, **entry._asdict()} for code, entry in CODES.items()]
+    rows: list[dict[str, Any]] = [
+        {"code": code, **entry._asdict()} for code, entry in CODES.items()
+    ]
     return pd.DataFrame(rows).set_index("code")

@@ -23,7 +23,7 @@ def usable_cores() -> int:
     return min(bound or 1, most or bound or 1)
 
 
-def over_cores(work: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
+def map_parallel(work: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
     """Results in the order of the items, on as many threads as there are cores.
 
     For work on views, most of which is done without Python's lock. The first error is raised.

@@ -1,38 +1,56 @@
-"""Progress of a simulation: a bar with rate and time left on a terminal, else plain lines."""
+"""Progress of long work: a bar in terminals and notebooks, plain lines in pipes."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-#: Told the stage ("women" or "exams"), how many are done, and how many in all.
+#: Called with the stage ("women", "exams"), how many are done, and how many there are.
 OnProgress = Callable[[str, int, int], None]
+#: The same for work of one stage.
+OnStep = Callable[[int, int], None]
 
 
 @contextmanager
 def show_progress(stream: TextIO, *, every_s: float = 10.0) -> Iterator[OnProgress]:
-    """Give a callback for :func:`~mammorisk.simulation.simulate.simulate` that shows progress.
+    """Give a callback that shows the progress of work in stages.
 
     Parameters
     ----------
     stream : text file
         As a rule ``sys.stderr``.
     every_s : float
-        Seconds between plain lines of a stage, where the stream is not a terminal; its end is
-        always told.
+        Seconds between plain lines of a stage, where the stream is neither a terminal nor that of
+        a notebook. The end of a stage is always shown.
 
     Yields
     ------
     callable
-        To be passed as ``on_progress``.
     """
-    if stream.isatty():
+    if stream.isatty() or _in_notebook():
         with _bar(stream) as tell:
             yield tell
     else:
         yield _lines(stream, every_s)
+
+
+@contextmanager
+def progress_bar(stage: str, total: int, *, show: bool = True) -> Iterator[OnStep | None]:
+    """The same for work of one stage, on standard error; gives None where nothing is shown."""
+    if not show or total == 0:
+        yield None
+        return
+    with show_progress(sys.stderr) as tell:
+        yield lambda done, _: tell(stage, done, total)
+
+
+def _in_notebook() -> bool:
+    from rich.console import Console
+
+    return Console(file=sys.stderr).is_jupyter
 
 
 def _lines(stream: TextIO, every_s: float) -> OnProgress:
@@ -81,7 +99,7 @@ def _bar(stream: TextIO) -> Iterator[OnProgress]:
         Rate(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(file=stream)) as bar:
+    with Progress(*columns, console=Console(file=None if _in_notebook() else stream)) as bar:
 
         def tell(stage: str, done: int, total: int) -> None:
             if stage not in tasks:

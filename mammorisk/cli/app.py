@@ -191,8 +191,8 @@ def _predict_one(
 
 def _model_on(name: str | None, backend: str) -> RiskModel | None:
     """The model named; a backend alone is that of the default network."""
-    from mammorisk.models.registry import load_model
     from mammorisk.prediction.default_model import WITH_IMAGES
+    from mammorisk.risk_models.registry import load_model
 
     if name is None and backend == "auto":
         return None
@@ -246,8 +246,8 @@ def _print_prediction(prediction: Any) -> None:
     density = prediction.density
     if density.get("category"):
         console.print(f"breast density {density['category']}, {density['source']}")
-    for flag in prediction.flags:
-        console.print(f"! {flag}", markup=False, highlight=False)
+    for warning in prediction.warnings:
+        console.print(f"! {warning}", markup=False, highlight=False)
     for note in without_risk(prediction):
         console.print(note, markup=False, highlight=False, style="dim")
     console.print(NOTICE, style="dim")
@@ -304,7 +304,7 @@ def _predict_cohort(
         typer.echo(f"  exam {exam_id}: {why}", err=True)
     if found.without_risk > len(found.failures):
         more = found.without_risk - len(found.failures)
-        typer.echo(f"  ... and {more} more; see the flags column", err=True)
+        typer.echo(f"  ... and {more} more; see the column warnings", err=True)
     return found.without_risk
 
 
@@ -340,7 +340,7 @@ def models(as_json: AsJson = False, debug: Debug = False) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from mammorisk.models.registry import models as list_models
+    from mammorisk.risk_models.registry import models as list_models
 
     with told(debug):
         known = list_models()

@@ -24,7 +24,7 @@ def convert(
     with told(debug):
         if model != "mirai":
             raise UnknownModel(f"{model!r} is not converted here", remedy="Known: mirai.")
-        from mammorisk.models.mirai.convert import convert_snapshots
+        from mammorisk.risk_models.mirai.convert import convert_snapshots
 
         folder = convert_snapshots(source, out)
     typer.echo(f"converted: {folder}")

@@ -136,7 +136,7 @@ def _read(path: Path) -> pd.DataFrame:
 
 
 def _write(table: pd.DataFrame, path: Path) -> None:
-    from mammorisk._utils.atomic_write import write_whole
+    from mammorisk._utils.atomic_write import atomic_write
     from mammorisk.errors import OutputError
 
     def write(file: Path) -> None:
@@ -146,7 +146,7 @@ def _write(table: pd.DataFrame, path: Path) -> None:
             table.to_parquet(file, index=False)
 
     try:
-        write_whole(path, write)
+        atomic_write(path, write)
     except OSError as error:
         raise OutputError(
             f"the table cannot be written ({error.strerror})", where=str(path)

@@ -54,7 +54,7 @@ def fit(
 
     from mammorisk.errors import RecipeError
     from mammorisk.io import read_cohort
-    from mammorisk.models.mirai.model import MiraiModel
+    from mammorisk.risk_models.mirai.model import MiraiModel
     from mammorisk.training.fit import fit as fit_model
 
     with told(debug):

@@ -35,14 +35,14 @@ class AnchorScores:
         Of the baseline, the latter ``-log(1 - risk)``; NaN where it does not apply.
     density, questionnaire : ndarray, shape (n,)
         Log hazard ratios of the published factors; 0 where nothing is known.
-    flags : Series of str
+    warnings : Series of tuple of ResultWarning
     """
 
     risk: Floats
     cumulative_hazard: Floats
     density: Floats
     questionnaire: Floats
-    flags: pd.Series
+    warnings: pd.Series
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +92,7 @@ class Anchor:
             cumulative_hazard=-np.log1p(-risk),
             density=density,
             questionnaire=questionnaire,
-            flags=base.flags,
+            warnings=base.warnings,
         )
 
     def _questionnaire(self, frame: pd.DataFrame) -> Floats:

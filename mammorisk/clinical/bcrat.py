@@ -31,6 +31,7 @@ from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.clinical.tables import load_table
 from mammorisk.errors import ModelError, QuestionnaireError
+from mammorisk.warnings import join_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -159,7 +160,7 @@ def from_codes(frame: pd.DataFrame, *, rates: RateSet = "default") -> pd.DataFra
         multiplier=np.ones((len(start), 1)),
     ).risk[:, 0]
     no_factor = ~error & np.isnan(under)
-    reason = categories.errors.text()
+    reason = [join_text(found) for found in categories.errors.records()]
     reason[no_factor] = "HypPlas missing or not 0, 1 or 99 although there was a biopsy"
     return pd.DataFrame(
         {
@@ -186,9 +187,10 @@ def race_group(women: Answers, notes: Notes) -> NDArray[np.int64]:
     """Position in ``GROUPS`` of each woman; says where her group has no rates of its own."""
     group = women.lookup("race_ethnicity", RACE_GROUP, GROUPS.index("white")).astype(np.int64)
     told = women.is_in("race_ethnicity", *RACE_GROUP)
-    notes.add(~told, "race unknown: rates of white women")
+    notes.add(~told, "race-assumed", "race unknown: rates of white women")
     notes.add(
         women.is_in("race_ethnicity", "native_american", "other"),
+        "race-assumed",
         "no rates for her race group: rates of white women",
     )
     return group
@@ -272,18 +274,22 @@ class Bcrat(ClinicalModel):
         biopsies = women.number("biopsies")
         atypia = women.number("atypical_hyperplasia")
         inferred = np.isnan(biopsies) & (atypia == 1)
-        notes.add(inferred, "number of biopsies unknown with atypical hyperplasia: counted as one")
-        notes.add(np.isnan(biopsies) & ~inferred, "biopsies", under=lowest)
+        notes.add(
+            inferred,
+            "answer-assumed",
+            "number of biopsies unknown with atypical hyperplasia: counted as one",
+        )
+        notes.add(np.isnan(biopsies) & ~inferred, "unknown-as-lowest", "biopsies", under=lowest)
         biopsies = np.where(inferred, 1, biopsies)
         had_one = biopsies > 0
         no_result = "atypical hyperplasia unknown: counted as neither present nor absent"
-        notes.add(had_one & np.isnan(atypia), no_result)
+        notes.add(had_one & np.isnan(atypia), "answer-assumed", no_result)
 
         menarche, relatives = women.number("age_menarche"), women.number("first_degree_relatives")
         birth = np.where(women.number("parity") == 0, NO_BIRTH, women.number("age_first_birth"))
-        notes.add(np.isnan(menarche), "age_menarche", under=lowest)
-        notes.add(np.isnan(birth), "age_first_birth", under=lowest)
-        notes.add(np.isnan(relatives), "first_degree_relatives", under=lowest)
+        notes.add(np.isnan(menarche), "unknown-as-lowest", "age_menarche", under=lowest)
+        notes.add(np.isnan(birth), "unknown-as-lowest", "age_first_birth", under=lowest)
+        notes.add(np.isnan(relatives), "unknown-as-lowest", "first_degree_relatives", under=lowest)
 
         def coded(values: Floats) -> Floats:
             return np.where(np.isnan(values), UNKNOWN, values)

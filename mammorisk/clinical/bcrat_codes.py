@@ -20,6 +20,7 @@ Mask = NDArray[np.bool_]
 
 #: Codes that stand for no answer, and for no birth, in the raw columns.
 UNKNOWN, NO_BIRTH = 99, 98
+_ERROR = "questionnaire-invalid"
 
 COLUMNS = ("T1", "T2", "N_Biop", "HypPlas", "AgeMen", "Age1st", "N_Rels", "Race")
 
@@ -81,17 +82,17 @@ def categorise(raw: dict[str, Floats]) -> Categories:
     menarche, birth, relatives = raw["AgeMen"], raw["Age1st"], raw["N_Rels"]
     errors = Notes(len(start))
 
-    errors.add(~((start >= 20) & (start < 90)), "T1 must be from 20 to under 90")
-    errors.add(~(end <= 90), "T2 must be at most 90")
-    errors.add(start >= end, "T1 must be below T2")
+    errors.add(~((start >= 20) & (start < 90)), _ERROR, "T1 must be from 20 to under 90")
+    errors.add(~(end <= 90), _ERROR, "T2 must be at most 90")
+    errors.add(start >= end, _ERROR, "T1 must be below T2")
 
     none = (biopsies == 0) | (biopsies == UNKNOWN)
     odd = none & np.isfinite(hyperplasia) & (hyperplasia != UNKNOWN)
-    errors.add(odd, "HypPlas must be 99 without a biopsy")
+    errors.add(odd, _ERROR, "HypPlas must be 99 without a biopsy")
     known_code = np.isin(hyperplasia, list(HYPERPLASIA_FACTORS))
     # The software looks at HypPlas only below 99 biopsies, and lets a missing one pass.
     bad_code = (biopsies > 0) & (biopsies < 99) & np.isfinite(hyperplasia) & ~known_code
-    errors.add(bad_code, "HypPlas must be 0, 1 or 99")
+    errors.add(bad_code, _ERROR, "HypPlas must be 0, 1 or 99")
     # Any other number, 98 included, counts as two or more.
     biopsy = _choose([(none, 0), (biopsies == 1, 1), (np.isfinite(biopsies), 2)])
     factor = _choose(
@@ -131,11 +132,19 @@ def categorise(raw: dict[str, Floats]) -> Categories:
     black = known_race & (group == _BLACK)
     # Her first birth plays no part, so the software forgives an impossible one.
     birth_category[black] = 0
-    errors.add(np.isnan(biopsy), "N_Biop missing")
-    errors.add(np.isnan(menarche_category), "AgeMen missing, not above 0 or above T1")
-    errors.add(np.isnan(birth_category), "Age1st missing, below AgeMen or above T1")
-    errors.add(np.isnan(relatives_category), "N_Rels missing or no count")
-    errors.add(~known_race, "Race must be from 1 to 11")
+    errors.add(np.isnan(biopsy), _ERROR, "N_Biop missing")
+    errors.add(
+        np.isnan(menarche_category),
+        _ERROR,
+        "AgeMen missing, not above 0 or above T1",
+    )
+    errors.add(
+        np.isnan(birth_category),
+        _ERROR,
+        "Age1st missing, below AgeMen or above T1",
+    )
+    errors.add(np.isnan(relatives_category), _ERROR, "N_Rels missing or no count")
+    errors.add(~known_race, _ERROR, "Race must be from 1 to 11")
 
     # Race rules: CARE (black), SFBCS (Hispanic), AABCS (Asian and Pacific) models.
     menarche_category[black] = np.minimum(menarche_category[black], 1)

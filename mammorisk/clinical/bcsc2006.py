@@ -106,9 +106,9 @@ class Bcsc2006(ClinicalModel):
     def _refuse(self, women: Answers, refusals: Notes) -> None:
         after, before = self._menopause(women)
         age = women.completed_age
-        refusals.add(~after & ~before, "menopausal status unknown at 45-54")
-        refusals.add(before & (age > _PRE_AGES[1]), "premenopausal over 54")
-        refusals.add(after & (age < _POST_AGES[0]), "postmenopausal under 45")
+        refusals.add(~after & ~before, "answer-missing", "menopausal status unknown at 45-54")
+        refusals.add(before & (age > _PRE_AGES[1]), "not-applicable", "premenopausal over 54")
+        refusals.add(after & (age < _POST_AGES[0]), "not-applicable", "postmenopausal under 45")
 
     def _menopause(self, women: Answers) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """Who is scored as postmenopausal, and as premenopausal; unknown to both: neither."""
@@ -124,10 +124,16 @@ class Bcsc2006(ClinicalModel):
     ) -> tuple[Floats, Mapping[str, Floats]]:
         after, _ = self._menopause(women)
         notes.add(
-            women.is_in("menopausal_status", "peri"), "perimenopausal: scored as premenopausal"
+            women.is_in("menopausal_status", "peri"),
+            "answer-assumed",
+            "perimenopausal: scored as premenopausal",
         )
         assumed = women.unknown("menopausal_status") & women.unknown("age_menopause")
-        notes.add(assumed & women.unknown("menopause_type"), "menopausal status assumed from age")
+        notes.add(
+            assumed & women.unknown("menopause_type"),
+            "answer-assumed",
+            "menopausal status assumed from age",
+        )
         table = load_table("bcsc2006")
         answers = _categories(women)
         logit = np.full(len(women), np.nan)
@@ -144,7 +150,12 @@ class Bcsc2006(ClinicalModel):
                 factors.setdefault(field, np.full(len(women), np.nan))[rows] = values
                 unknown = np.zeros(len(women), dtype=bool)
                 unknown[rows] = labels == "unknown"
-                notes.add(unknown, field, under="unknown, given the model's own category")
+                notes.add(
+                    unknown,
+                    "unknown-category",
+                    field,
+                    under="unknown, given the model's own category",
+                )
             logit[rows] = total
         risk = 1 / (1 + np.exp(-logit))
         return np.where(np.isnan(end), np.nan, risk[:, None]), factors

@@ -95,14 +95,14 @@ class Bcsc2008(ClinicalModel):
         self._check_option("asian_mortality", ("corrected", "printed"))
 
     def _refuse(self, women: Answers, refusals: Notes) -> None:
-        refusals.add(women.unknown("breast_density"), "breast density unknown")
+        refusals.add(women.unknown("breast_density"), "answer-missing", "breast density unknown")
 
     def _assess(
         self, women: Answers, end: Floats, notes: Notes
     ) -> tuple[Floats, Mapping[str, Floats]]:
         years = end - women.age[:, None]
         shorter = np.any(years < YEARS - 1e-9, axis=1)
-        notes.add(shorter, "under five years: the published recursion cut short")
+        notes.add(shorter, "short-horizon", "under five years: the published recursion cut short")
         race = density_race_group(women, notes)
         curve = self._population_risk(women.age, race)
         lower = np.clip(np.floor(years + 1e-9), 0, YEARS - 1)
@@ -120,8 +120,8 @@ class Bcsc2008(ClinicalModel):
         table = load_table("bcsc2008")
         relatives, biopsy = women.number("first_degree_relatives"), any_biopsy(women)
         own = "unknown, given the model's ratio of 1"
-        notes.add(np.isnan(relatives), "first_degree_relatives", under=own)
-        notes.add(np.isnan(biopsy), "biopsies", under=own)
+        notes.add(np.isnan(relatives), "unknown-category", "first_degree_relatives", under=own)
+        notes.add(np.isnan(biopsy), "unknown-category", "biopsies", under=own)
         return {
             "breast_density": density_ratio(women.age, women.codes("breast_density")),
             "first_degree_relatives": _yes_no_unknown(relatives, table["family_history"]),

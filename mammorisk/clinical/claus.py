@@ -81,8 +81,8 @@ class Claus(ClinicalModel):
             onsets = women.objects(field)
             told |= np.array([ages is not None for ages in onsets], dtype=bool)
             dated |= np.array([len(_dated(ages)) > 0 for ages in onsets], dtype=bool)
-        refusals.add(~told, "ages at onset of relatives unknown")
-        refusals.add(told & ~dated, "no relative with onset from 20 to 79")
+        refusals.add(~told, "answer-missing", "ages at onset of relatives unknown")
+        refusals.add(told & ~dated, "not-applicable", "no relative with onset from 20 to 79")
 
     def _assess(
         self, women: Answers, end: Floats, notes: Notes
@@ -93,8 +93,10 @@ class Claus(ClinicalModel):
             onsets = women.objects(field)
             unknown |= np.array([ages is None for ages in onsets], dtype=bool)
             outside |= np.array([len(_dated(a)) < len(a or ()) for a in onsets], dtype=bool)
-        notes.add(outside, "relatives with onset under 20 or over 79 not counted")
-        notes.add(unknown, "relations without an answer: counted as not affected")
+        notes.add(
+            outside, "answer-not-used", "relatives with onset under 20 or over 79 not counted"
+        )
+        notes.add(unknown, "answer-assumed", "relations without an answer: counted as not affected")
         curve = _highest_curve(women)
         now = _cumulative(curve, women.age[:, None])
         return (_cumulative(curve, end) - now) / (1 - now), {}

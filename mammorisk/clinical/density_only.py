@@ -109,7 +109,7 @@ class DensityOnly(ClinicalModel):
         self._check_option("ratios", RATIO_TABLES)
 
     def _refuse(self, women: Answers, refusals: Notes) -> None:
-        refusals.add(women.unknown("breast_density"), "breast density unknown")
+        refusals.add(women.unknown("breast_density"), "answer-missing", "breast density unknown")
 
     def _assess(
         self, women: Answers, end: Floats, notes: Notes

@@ -39,10 +39,11 @@ def density_race_group(women: Answers, notes: Notes | None = None) -> NDArray[np
     if notes is not None:
         known = women.is_in("race_ethnicity", *_GROUP_OF)
         unnamed = women.is_in("race_ethnicity", "native_american", "other")
-        notes.add(unnamed, "race group not in the model: counted as white")
-        notes.add(~known & ~unnamed, "race unknown: counted as white")
+        notes.add(unnamed, "race-assumed", "race group not in the model: counted as white")
+        notes.add(~known & ~unnamed, "race-assumed", "race unknown: counted as white")
         notes.add(
             women.is_in("race_ethnicity", *ASIAN_AND_PACIFIC),
+            "race-assumed",
             "Asian and Pacific Islander groups are counted as one",
         )
     return women.lookup("race_ethnicity", _GROUP_OF, 0).astype(np.int64)

@@ -115,10 +115,15 @@ class IcareLit(ClinicalModel):
         race_known = ~women.unknown("race_ethnicity")
         notes.add(
             race_known & ~women.is_in("race_ethnicity", "white", "unknown"),
+            "race-assumed",
             "validated in women of European ancestry",
         )
         no_menopause = women.is_in("menopausal_status", "pre", "peri") & ~younger
-        notes.add(no_menopause, "before menopause at 50 or later: age at menopause as unknown")
+        notes.add(
+            no_menopause,
+            "answer-not-used",
+            "before menopause at 50 or later: age at menopause as unknown",
+        )
         if younger.any():
             terms = load_submodel("lt50").terms(_covariates(women.take(younger), "lt50"))
             _report("lt50", terms, younger, younger, factors, notes)
@@ -315,4 +320,9 @@ def _report(
         if ":" not in term and term != "oc_current":
             unknown = np.zeros(len(rows), dtype=bool)
             unknown[told] = np.isnan(values)
-            notes.add(unknown, field, under="unknown, averaged over a reference sample")
+            notes.add(
+                unknown,
+                "unknown-averaged",
+                field,
+                under="unknown, averaged over a reference sample",
+            )

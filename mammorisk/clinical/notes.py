@@ -1,15 +1,17 @@
-"""Notes: short texts about many women at once, gathered as bits and spelled out at the end."""
+"""Notes: warnings about many women at once, gathered as bits and made into records at the end."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk.warnings import Warnings, make_warning
+
 Mask = NDArray[np.bool_]
 
 
 class Notes:
-    """What is to be said of each of ``n`` women.
+    """Warnings about each of ``n`` women.
 
     Parameters
     ----------
@@ -18,32 +20,49 @@ class Notes:
 
     def __init__(self, n: int) -> None:
         self._bits = np.zeros(n, dtype=np.int64)
-        self._texts: list[tuple[str, str]] = []
+        self._entries: list[tuple[str, str, str]] = []
 
-    def add(self, rows: Mask, text: str, *, under: str = "") -> None:
-        """Say ``text`` of some women; texts with the same ``under`` share it as a heading."""
+    def add(self, rows: Mask, code: str, text: str, *, under: str = "") -> None:
+        """Add a warning about some women.
+
+        Parameters
+        ----------
+        rows : ndarray of bool, shape (n,)
+        code : str
+            A key of :data:`mammorisk.warnings.CODES`.
+        text : str
+        under : str, optional
+            Heading: texts with the same code and heading become one warning, ``"heading: a, b"``.
+        """
         if not rows.any():
             return
-        self._bits |= rows.astype(np.int64) << len(self._texts)
-        self._texts.append((under, text))
+        self._bits |= rows.astype(np.int64) << len(self._entries)
+        self._entries.append((code, under, text))
 
     @property
     def any(self) -> Mask:
-        """Who has a note."""
+        """Who has a warning."""
         return self._bits != 0
 
-    def text(self) -> NDArray[np.object_]:
-        """All notes of each woman joined by ``"; "``, in the order they were added."""
+    def records(self) -> NDArray[np.object_]:
+        """Warnings of each woman, shape (n,) of tuples, in the order they were added."""
         distinct, inverse = np.unique(self._bits, return_inverse=True)
-        spelled = np.array([self._spell(int(bits)) for bits in distinct], dtype=object)
-        return spelled[inverse]
+        return as_object_array([self._spell(int(bits)) for bits in distinct])[inverse]
 
-    def _spell(self, bits: int) -> str:
-        parts: dict[str, list[str]] = {}
-        for i, (under, text) in enumerate(self._texts):
+    def _spell(self, bits: int) -> Warnings:
+        parts: dict[tuple[str, str], list[str]] = {}
+        for i, (code, under, text) in enumerate(self._entries):
             if bits >> i & 1:
-                parts.setdefault(under or text, []).append(text)
-        return "; ".join(
-            heading if items == [heading] else f"{heading}: {', '.join(items)}"
-            for heading, items in parts.items()
+                parts.setdefault((code, under or text), []).append(text)
+        return tuple(
+            make_warning(code, heading if items == [heading] else f"{heading}: {', '.join(items)}")
+            for (code, heading), items in parts.items()
         )
+
+
+def as_object_array(items: list[Warnings]) -> NDArray[np.object_]:
+    """Tuples as the elements of an array; numpy alone would make them its rows."""
+    array = np.empty(len(items), dtype=object)
+    for i, item in enumerate(items):
+        array[i] = item
+    return array

@@ -2,29 +2,27 @@
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk._utils.atomic_write import write_whole
+from mammorisk._utils.model_folder import ModelState
 from mammorisk.base import (
     DEFAULT_HORIZONS,
-    FORMAT_VERSION,
     Horizon,
     RiskModel,
     Scores,
     check_horizons,
 )
 from mammorisk.clinical.answers import Answers
-from mammorisk.clinical.notes import Notes
-from mammorisk.errors import HorizonError, ModelError, OutputError
+from mammorisk.clinical.notes import Notes, as_object_array
+from mammorisk.errors import HorizonError, ModelError
 from mammorisk.records.questionnaire_table import check_frame
+from mammorisk.warnings import Warnings, make_warning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,33 +68,8 @@ class ClinicalModel(RiskModel):
                 f"{self.name} has no {option}={value!r}", remedy=f"One of: {', '.join(allowed)}."
             )
 
-    def save(self, folder: str | Path) -> None:
-        """Write the model's name and options to a folder that ``mammorisk.load_model`` reads.
-
-        Parameters
-        ----------
-        folder : str or path
-            Made where it does not exist; a ``config.json`` in it is replaced.
-
-        Raises
-        ------
-        OutputError
-            It cannot be written.
-        """
-        config = {"format_version": FORMAT_VERSION, "name": self.name, "options": self.options}
-        folder = Path(folder)
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(config, indent=1) + "\n"
-            write_whole(
-                folder / "config.json", lambda path: path.write_text(text, encoding="utf-8")
-            )
-        except OSError as error:
-            raise OutputError(
-                f"the model cannot be written ({type(error).__name__})",
-                where=folder.name,
-                remedy="Choose a folder that can be written to.",
-            ) from None
+    def state(self) -> ModelState:
+        return ModelState(config={"kind": "published", "name": self.name, "options": self.options})
 
     @property
     def ages(self) -> tuple[float, float]:
@@ -110,7 +83,7 @@ class ClinicalModel(RiskModel):
         return horizon <= min(self.longest, self.last_age - self.ages[0])
 
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
-        """Score a questionnaire table whole; see :meth:`mammorisk.base.RiskModel.score`.
+        """Score a questionnaire table whole; see :meth:`mammorisk.RiskModel.score`.
 
         Contributions are NaN for women without a risk, and for a factor that does not enter
         hers or is unknown and averaged over.
@@ -125,7 +98,7 @@ class ClinicalModel(RiskModel):
                 remedy=f"It answers: {self.card.horizons}.",
             )
         clean, problems = check_frame(frame)
-        faults = problems.to_numpy(dtype=object)
+        faults = _as_records(problems.to_numpy(dtype=object))
         parts = [
             self._score_chunk(
                 Answers(clean.iloc[i : i + CHUNK]), faults[i : i + CHUNK], wanted, within
@@ -135,7 +108,7 @@ class ClinicalModel(RiskModel):
         risk = pd.DataFrame(
             np.concatenate([part[0] for part in parts]), index=frame.index, columns=list(wanted)
         )
-        flags = pd.Series(np.concatenate([part[1] for part in parts]), frame.index, dtype=object)
+        warnings = pd.Series(np.concatenate([part[1] for part in parts]), frame.index, dtype=object)
         contributions = None
         if self.factors:
             contributions = pd.DataFrame(
@@ -143,7 +116,7 @@ class ClinicalModel(RiskModel):
                 index=frame.index,
                 columns=list(self.factors),
             )
-        return Scores(risk=risk, flags=flags, contributions=contributions)
+        return Scores(risk=risk, warnings=warnings, contributions=contributions)
 
     def _score_chunk(
         self,
@@ -152,35 +125,43 @@ class ClinicalModel(RiskModel):
         wanted: tuple[Horizon, ...],
         within: NDArray[np.bool_],
     ) -> tuple[Floats, NDArray[np.object_], Floats]:
-        sound = faults == ""
+        sound = np.array([not found for found in faults], dtype=bool)
         refusals = Notes(len(women))
         self._refuse_common(women, refusals)
         self._refuse(women, refusals)
-        flags = np.where(sound, refusals.text(), faults)
+        warnings = np.where(sound, refusals.records(), faults)
         scored = sound & ~refusals.any
         if not scored.all():
             women = women.take(scored)
         notes = Notes(len(women))
         end = self._end_ages(women, wanted, within, notes)
         assessed, logs = self._assess(women, end, notes)
-        risk = np.full((len(flags), len(wanted)), np.nan)
+        risk = np.full((len(warnings), len(wanted)), np.nan)
         # Sums of many small terms may end a rounding error above 1.
         risk[scored] = np.minimum(assessed, 1.0)
-        flags[scored] = notes.text()
-        contributions = np.full((len(flags), len(self.factors)), np.nan)
+        warnings[scored] = notes.records()
+        contributions = np.full((len(warnings), len(self.factors)), np.nan)
         for j, factor in enumerate(self.factors):
             contributions[scored, j] = logs.get(factor, np.nan)
-        return risk, flags, contributions
+        return risk, warnings, contributions
 
     def _refuse_common(self, women: Answers, refusals: Notes) -> None:
-        refusals.add(women.yes("prior_breast_cancer"), "not for women with prior breast cancer")
+        refusals.add(
+            women.yes("prior_breast_cancer"),
+            "prior-breast-cancer",
+            "not for women with prior breast cancer",
+        )
         if self.excludes_lcis:
-            refusals.add(women.yes("lcis"), "not for women with LCIS")
+            refusals.add(women.yes("lcis"), "lcis", "not for women with LCIS")
         if self.excludes_carriers:
-            refusals.add(women.is_in("brca", "brca1", "brca2"), "not for BRCA1/2 carriers")
+            refusals.add(
+                women.is_in("brca", "brca1", "brca2"), "brca-carrier", "not for BRCA1/2 carriers"
+            )
         low, high = self.ages
         age = women.completed_age
-        refusals.add((age < low) | (age > high), f"age outside {low:g}-{high:g}")
+        refusals.add(
+            (age < low) | (age > high), "age-out-of-range", f"age outside {low:g}-{high:g}"
+        )
 
     def _refuse(self, women: Answers, refusals: Notes) -> None:
         """Add the reasons of this model for giving no risk at all."""
@@ -199,17 +180,21 @@ class ClinicalModel(RiskModel):
         for j, horizon in enumerate(wanted):
             if not within[j]:
                 name = horizon if horizon == "lifetime" else f"{horizon:g} years"
-                notes.add(everyone, name, under="horizon not answered by this model")
+                under = "horizon not answered by this model"
+                notes.add(everyone, "horizon-not-answered", name, under=under)
             elif horizon == "lifetime":
                 end[:, j] = self.last_age
                 if self.last_age != 90:
-                    notes.add(everyone, f"lifetime ends at age {self.last_age:g}")
+                    notes.add(everyone, "lifetime-end", f"lifetime ends at age {self.last_age:g}")
             else:
                 # A horizon that ends on the last birthday must not fail by a rounding error.
                 beyond = age + horizon > self.last_age + 1e-9
                 end[:, j] = np.where(beyond, np.nan, np.minimum(age + horizon, self.last_age))
                 notes.add(
-                    beyond, f"{horizon:g} years", under=f"horizon passes age {self.last_age:g}"
+                    beyond,
+                    "horizon-past-last-age",
+                    f"{horizon:g} years",
+                    under=f"horizon passes age {self.last_age:g}",
                 )
         return end
 
@@ -234,3 +219,12 @@ class ClinicalModel(RiskModel):
         contributions : mapping of str to ndarray, shape (n,)
             Log relative risk by factor, among ``factors``.
         """
+
+
+def _as_records(problems: NDArray[np.object_]) -> NDArray[np.object_]:
+    """What is wrong with each row as records; rows share few distinct texts."""
+    known: dict[str, Warnings] = {"": ()}
+    for text in problems:
+        if text not in known:
+            known[text] = (make_warning("questionnaire-invalid", text),)
+    return as_object_array([known[text] for text in problems])

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from mammorisk._utils.atomic_write import write_whole
+from mammorisk._utils.atomic_write import atomic_write
 from mammorisk.prediction.prediction import NOTICE
 
 if TYPE_CHECKING:
@@ -82,7 +82,7 @@ def write_page(
         + "\n".join(parts)
         + "</body></html>"
     )
-    write_whole(file, lambda path: path.write_text(page, encoding="utf-8"))
+    atomic_write(file, lambda path: path.write_text(page, encoding="utf-8"))
     return file
 
 

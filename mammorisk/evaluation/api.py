@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mammorisk.base import risk_column
 from mammorisk.clinical import load_clinical
 from mammorisk.errors import EvaluationError
 from mammorisk.evaluation.build import THRESHOLDS, evaluate_risks
 from mammorisk.metrics.censoring import Ties
-from mammorisk.records.alignment import by_model, risk_columns
+from mammorisk.records.alignment import by_model, risk_column, risk_columns
 from mammorisk.records.cohort import KEYS, Cohort
 from mammorisk.records.questionnaire_fields import FIELDS
 

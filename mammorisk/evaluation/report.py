@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from mammorisk._utils.atomic_write import write_whole
+from mammorisk._utils.atomic_write import atomic_write
 from mammorisk.errors import OutputError
 
 #: Said wherever results are shown.
@@ -154,7 +154,7 @@ class Report:
             folder.mkdir(parents=True, exist_ok=True)
             for name, table in self.tables.items():
                 text = table.to_csv(index=False) if kind == "csv" else as_latex(table, name)
-                write_whole(folder / f"{name}.{kind}", partial(_write_text, text))
+                atomic_write(folder / f"{name}.{kind}", partial(_write_text, text))
         except OSError as error:
             raise OutputError(
                 f"the tables cannot be written ({error.strerror})", where=str(folder)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mammorisk._utils.atomic_write import write_whole
+from mammorisk._utils.atomic_write import atomic_write
 from mammorisk.errors import OutputError
 from mammorisk.evaluation.figures import FIGURES
 from mammorisk.evaluation.table_text import as_html
@@ -51,7 +51,7 @@ def write_page(report: Report, path: Path) -> Path:
     text = page(report)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, lambda file: file.write_text(text, encoding="utf-8"))
+        atomic_write(path, lambda file: file.write_text(text, encoding="utf-8"))
     except OSError as error:
         raise OutputError(
             f"the report cannot be written ({error.strerror})",

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from mammorisk.imaging.pectoral import find_pectoral
+from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
 #: Height of the grid on which masks are found; finer detail than this carries no shape.
 WORKING_ROWS = 512
@@ -35,13 +36,13 @@ class BreastMask:
         Pectoral muscle; empty where none was found or looked for.
     chest_wall : {"left", "right"}
         Image edge at which the chest wall lies.
-    flags : tuple of str
+    warnings : tuple of ResultWarning
     """
 
     breast: np.ndarray
     pectoral: np.ndarray
     chest_wall: str
-    flags: tuple[str, ...] = ()
+    warnings: Warnings = ()
 
     @property
     def tissue(self) -> np.ndarray:
@@ -77,8 +78,8 @@ def find_breast(
     scale = min(1.0, WORKING_ROWS / max(rows, columns))
     size = (max(8, round(columns * scale)), max(8, round(rows * scale)))
     small = cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    flags: list[str] = []
-    breast = _breast(small, flags)
+    warnings: list[ResultWarning] = []
+    breast = _breast(small, warnings)
     side = chest_wall or _chest_wall(breast)
     breast = _fill(breast, side)
     pectoral = np.zeros_like(breast)
@@ -86,7 +87,8 @@ def find_breast(
         mirrored = side == "right"
         found = find_pectoral(_face_left(small, mirrored), _face_left(breast, mirrored))
         if found is None:
-            flags.append("pectoral muscle not found")
+            text = "pectoral muscle not found: it may count as dense tissue"
+            warnings.append(make_warning("muscle-not-found", text))
         else:
             pectoral = _face_left(found, mirrored)
     full = _enlarge(breast, rows, columns)
@@ -94,7 +96,7 @@ def find_breast(
         breast=full,
         pectoral=_enlarge(pectoral, rows, columns) & full,
         chest_wall=side,
-        flags=tuple(flags),
+        warnings=tuple(warnings),
     )
 
 
@@ -107,11 +109,11 @@ def _enlarge(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
     return soft > 0.5
 
 
-def _breast(small: np.ndarray, flags: list[str]) -> np.ndarray:
+def _breast(small: np.ndarray, warnings: list[ResultWarning]) -> np.ndarray:
     low, high = float(small.min()), float(small.max())
     nothing = np.zeros(small.shape, dtype=bool)
     if not np.isfinite(small).all() or high - low < 1e-6:
-        flags.append("no breast found: the image is constant")
+        warnings.append(make_warning("no-breast", "no breast found: the image is constant"))
         return nothing
     inner = _without_frame(small)
     smooth = cv2.GaussianBlur(small, (0, 0), 1.5)
@@ -126,15 +128,23 @@ def _breast(small: np.ndarray, flags: list[str]) -> np.ndarray:
     opened = opened[radius:-radius, radius:-radius]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
     if count < 2:
-        flags.append("no breast found: nothing stands out from the background")
+        warnings.append(
+            make_warning("no-breast", "no breast found: nothing stands out from the background")
+        )
         return nothing
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     mask = labels == largest
     if mask.mean() < 0.02:
-        flags.append("no breast found: nothing stands out from the background")
+        warnings.append(
+            make_warning("no-breast", "no breast found: nothing stands out from the background")
+        )
         return nothing
     if mask.mean() > 0.98:
-        flags.append("no background: the image may be cropped inside the breast")
+        warnings.append(
+            make_warning(
+                "no-background", "no background: the image may be cropped inside the breast"
+            )
+        )
     return mask
 
 

@@ -8,10 +8,11 @@ from statistics import NormalDist
 
 import numpy as np
 
-from mammorisk._utils.parallel import over_cores
+from mammorisk._utils.parallel import map_parallel
 from mammorisk.imaging.dense_tissue import DenseTissue, find_dense_tissue
-from mammorisk.imaging.segmented_view import ViewImage, look_at_exam
+from mammorisk.imaging.segmented_view import SegmentedView, segment_exam
 from mammorisk.records.exam import Exam, ImageKind, Intent
+from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
 #: Percent density by area at which the suggested BI-RADS category changes. An assumption: limits of
 #: Boyd's categories of percent density (1995, doi:10.1093/jnci/87.9.670), of which 10, 25 and 50%
@@ -45,7 +46,7 @@ class DensityEstimate:
         Of each category, summing to 1; empty where none could be estimated.
     tissue : dict of str to DenseTissue
         What was measured, by view.
-    flags : tuple of str
+    warnings : tuple of ResultWarning
     """
 
     percent_density: float | None
@@ -56,17 +57,19 @@ class DensityEstimate:
     category: str | None
     probabilities: dict[str, float]
     tissue: dict[str, DenseTissue] = field(default_factory=dict, repr=False)
-    flags: tuple[str, ...] = ()
+    warnings: Warnings = ()
 
 
-def measure_density(exam: Exam, images: Mapping[str, ViewImage] | None = None) -> DensityEstimate:
+def measure_density(
+    exam: Exam, images: Mapping[str, SegmentedView] | None = None
+) -> DensityEstimate:
     """Measure breast density in every view of an exam.
 
     Parameters
     ----------
     exam : Exam
-    images : mapping of str to ViewImage, optional
-        As :func:`mammorisk.imaging.segmented_view.look_at_exam` gives; read here where not given.
+    images : mapping of str to SegmentedView, optional
+        As :func:`mammorisk.imaging.segmented_view.segment_exam` gives; read here where not given.
 
     Returns
     -------
@@ -77,8 +80,8 @@ def measure_density(exam: Exam, images: Mapping[str, ViewImage] | None = None) -
     PixelError, TooLarge, UnsupportedSyntax
         The pixels of a view cannot be read.
     """
-    seen = images if images is not None else look_at_exam(exam)
-    found = over_cores(measure_view_density, seen.values())
+    seen = images if images is not None else segment_exam(exam)
+    found = map_parallel(measure_view_density, seen.values())
     return exam_density(dict(zip(seen, found, strict=True)))
 
 
@@ -92,23 +95,23 @@ class ViewDensity:
         None where density could not be measured.
     area_cm2, volume_cm3 : float or None
         Of dense tissue; None where pixel spacing, or thickness, is not known.
-    flags : tuple of str
+    warnings : tuple of ResultWarning
     """
 
     tissue: DenseTissue | None = None
     area_cm2: float | None = None
     volume_cm3: float | None = None
-    flags: tuple[str, ...] = ()
+    warnings: Warnings = ()
 
 
-def measure_view_density(seen: ViewImage) -> ViewDensity:
+def measure_view_density(seen: SegmentedView) -> ViewDensity:
     """Measure breast density in one view."""
     view, name = seen.view, seen.view.name
     if view.implant:
-        return ViewDensity(flags=(f"{name}: breast implant, density not measured",))
+        return _not_measured("breast implant, density not measured", name)
     tissue = find_dense_tissue(seen.image, seen.mask)
     if tissue is None:
-        return ViewDensity(flags=(f"{name}: not enough breast to measure density",))
+        return _not_measured("not enough breast to measure density", name)
     area_cm2 = volume_cm3 = None
     if view.pixel_mm is not None:
         pixel_mm = view.pixel_mm * view.rows / tissue.dense.shape[0]
@@ -118,8 +121,12 @@ def measure_view_density(seen: ViewImage) -> ViewDensity:
             measured_mm2 = float(tissue.measured.sum()) * pixel_mm**2
             volume_cm3 = tissue.volume_fraction * measured_mm2 * thickness_mm / 1000.0
     return ViewDensity(
-        tissue=tissue, area_cm2=area_cm2, volume_cm3=volume_cm3, flags=tuple(_doubts(seen))
+        tissue=tissue, area_cm2=area_cm2, volume_cm3=volume_cm3, warnings=tuple(_doubts(seen))
     )
+
+
+def _not_measured(why: str, view: str) -> ViewDensity:
+    return ViewDensity(warnings=(make_warning("density-not-measured", why, view=view),))
 
 
 def exam_density(views: Mapping[str, ViewDensity]) -> DensityEstimate:
@@ -137,7 +144,7 @@ def exam_density(views: Mapping[str, ViewDensity]) -> DensityEstimate:
         category=max(probabilities, key=lambda c: probabilities[c]) if probabilities else None,
         probabilities=probabilities,
         tissue=tissue,
-        flags=tuple(flag for one in views.values() for flag in one.flags),
+        warnings=tuple(warning for one in views.values() for warning in one.warnings),
     )
 
 
@@ -169,10 +176,13 @@ def _logit(percent: float) -> float:
     return float(np.log(share / (1 - share)))
 
 
-def _doubts(seen: ViewImage) -> list[str]:
-    name, doubts = seen.view.name, []
+def _doubts(seen: SegmentedView) -> list[ResultWarning]:
+    name = seen.view.name
+    doubts: list[ResultWarning] = []
     if seen.view.intent is Intent.PROCESSING:
-        doubts.append(f"{name}: density measured on a for-processing image")
+        text = "density measured on a for-processing image"
+        doubts.append(make_warning("density-doubtful", text, view=name))
     if seen.view.kind is ImageKind.SYNTHETIC:
-        doubts.append(f"{name}: density measured on a synthetic 2D image")
+        text = "density measured on a synthetic 2D image"
+        doubts.append(make_warning("density-doubtful", text, view=name))
     return doubts

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from mammorisk.imaging.windowing import look_up, modality_values
 from mammorisk.records.exam import ImageKind, View
+from mammorisk.records.stored_image import RawImage
 
 #: Of the network's input, and the mean and standard deviation of its training counts.
 ROWS, COLUMNS = 2048, 1664
@@ -22,7 +23,7 @@ Counts = NDArray[np.int32]
 Aligned = NDArray[np.uint16]
 
 
-def mirai_counts(view: View) -> Counts:
+def mirai_counts(view: View, raw: RawImage) -> Counts:
     """16-bit counts of a view, as the released program makes them from DICOM.
 
     A DICOM image is windowed over its range, but for two kinds that bring a VOI LUT: one of GE goes
@@ -32,18 +33,14 @@ def mirai_counts(view: View) -> Counts:
     Parameters
     ----------
     view : View
+    raw : RawImage
+        Its stored pixels.
 
     Returns
     -------
     ndarray of int32, shape (rows, columns)
         From 0 to 65535, bright tissue high: MONOCHROME1 is inverted.
-
-    Raises
-    ------
-    ExamError
-        The pixels cannot be read.
     """
-    raw = view.load()
     stored = np.asarray(raw.pixels)
     if view.source.lower().endswith((".png", ".tif", ".tiff")):
         return stored.astype(np.int32)

@@ -9,7 +9,7 @@ import numpy as np
 
 from mammorisk.imaging.dense_tissue import DenseTissue
 from mammorisk.imaging.density import measure_density
-from mammorisk.imaging.segmented_view import ViewImage, look_at_exam
+from mammorisk.imaging.segmented_view import SegmentedView, segment_exam
 from mammorisk.records.exam import Exam
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def plot_exam(exam: Exam, *, overlay: bool = True) -> Figure:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    seen = look_at_exam(exam)
+    seen = segment_exam(exam)
     density = measure_density(exam, seen)
     figure, axes = plt.subplots(2, 2, figsize=(8.4, 11.0), facecolor="black")
     figure.subplots_adjust(left=0.01, right=0.99, top=0.95, bottom=0.075, wspace=0.01, hspace=0.1)
@@ -96,7 +96,7 @@ def plot_exam(exam: Exam, *, overlay: bool = True) -> Figure:
 
 
 def _draw(
-    ax: Axes, seen: ViewImage, tissue: DenseTissue | None, overlay: bool, *, wall_right: bool
+    ax: Axes, seen: SegmentedView, tissue: DenseTissue | None, overlay: bool, *, wall_right: bool
 ) -> None:
     scale = min(1.0, _SHOWN_ROWS / seen.image.shape[0])
     size = (round(seen.image.shape[1] * scale), round(seen.image.shape[0] * scale))

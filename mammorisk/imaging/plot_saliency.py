@@ -17,7 +17,7 @@ _RAISES, _LOWERS = "#D55E00", "#0072B2"
 def plot_explanation(
     views: dict[str, np.ndarray],
     saliency: dict[str, np.ndarray],
-    contributions: pd.Series,
+    contributions: pd.Series | None,
     method: str,
 ) -> Figure:
     """Draw saliency and contributions.
@@ -26,7 +26,7 @@ def plot_explanation(
     ----------
     views, saliency : dict of str to ndarray, shape (rows, columns)
         Chest wall left; saliency in [-1, 1].
-    contributions : Series
+    contributions : Series or None
         Log hazard ratio by modality.
     method : str
 
@@ -57,15 +57,15 @@ def plot_explanation(
         bar = fig.colorbar(shown, ax=fig.axes, location="bottom", shrink=0.45, aspect=30)
         bar.set_label(f"{method}: lowers (purple) or raises (orange) the log hazard", fontsize=8)
     ax = fig.add_subplot(grid[:, 2])
-    values = contributions[::-1]
+    values = {} if contributions is None else dict(reversed(list(contributions.items())))
     ax.barh(
         np.arange(len(values)),
-        values,
-        color=[_RAISES if value > 0 else _LOWERS for value in values],
+        list(values.values()),
+        color=[_RAISES if value > 0 else _LOWERS for value in values.values()],
     )
-    ax.set_yticks(np.arange(len(values)), [str(name) for name in values.index])
+    ax.set_yticks(np.arange(len(values)), [str(name) for name in values])
     ax.axvline(0, color="0.3", lw=0.8)
-    for i, value in enumerate(values):
+    for i, value in enumerate(values.values()):
         ax.annotate(f" {np.exp(value):.2f}x ", (max(value, 0), i), va="center", fontsize=8)
     ax.set_xlabel("log hazard ratio against the published baseline")
     ax.margins(x=0.25)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 
 import cv2
 import numpy as np
 
-from mammorisk._utils.parallel import over_cores
-from mammorisk.imaging.segmented_view import ViewImage, look_at_exam
+from mammorisk._utils.parallel import map_parallel
+from mammorisk.imaging.segmented_view import SegmentedView, segment_exam
 from mammorisk.records.exam import Exam, ImageKind, Intent
+from mammorisk.warnings import ResultWarning, make_warning
 
 #: Shares beyond which a finding is made. Judgement, not published limits.
 SATURATED_SHARE = 0.02
@@ -20,64 +21,44 @@ SIZE_RATIO = 1.6
 TEXT_MARKS = 8
 
 
-@dataclass(frozen=True, kw_only=True)
-class Finding:
-    """One quality finding.
-
-    Attributes
-    ----------
-    code : str
-        ``"missing-view"``, ``"wrong-side"``, ``"clipped"``, ``"implant"``, ``"for-processing"``,
-        ``"burned-in-text"``, ``"saturated"``, ``"inverted"``, ``"no-breast"``, ``"no-muscle"``,
-        ``"size-asymmetry"``, ``"synthetic"`` or ``"magnified"``.
-    view : str or None
-        None for a finding of the whole exam.
-    message : str
-    """
-
-    code: str
-    view: str | None
-    message: str
-
-    def __str__(self) -> str:
-        return f"{self.view}: {self.message}" if self.view else self.message
-
-
-def check_exam(exam: Exam, images: Mapping[str, ViewImage] | None = None) -> list[Finding]:
+def check_exam(
+    exam: Exam, images: Mapping[str, SegmentedView] | None = None
+) -> list[ResultWarning]:
     """Quality findings of an exam and of each of its views.
 
     Parameters
     ----------
     exam : Exam
-    images : mapping of str to ViewImage, optional
-        As :func:`mammorisk.imaging.segmented_view.look_at_exam` gives; read here where not given.
+    images : mapping of str to SegmentedView, optional
+        As :func:`mammorisk.imaging.segmented_view.segment_exam` gives; read here where not given.
 
     Returns
     -------
-    list of Finding
+    list of ResultWarning
         Empty when nothing is odd.
     """
-    seen = images if images is not None else look_at_exam(exam)
-    of_views = over_cores(check_view, seen.values())
+    seen = images if images is not None else segment_exam(exam)
+    of_views = map_parallel(check_view, seen.values())
     areas = {name: breast_area(one) for name, one in seen.items()}
     return exam_findings(exam, of_views, areas)
 
 
 def exam_findings(
-    exam: Exam, of_views: Iterable[list[Finding]], areas: Mapping[str, float]
-) -> list[Finding]:
+    exam: Exam, of_views: Iterable[list[ResultWarning]], areas: Mapping[str, float]
+) -> list[ResultWarning]:
     """Findings of the exam as a whole, with those of its views.
 
     Parameters
     ----------
     exam : Exam
-    of_views : iterable of list of Finding
+    of_views : iterable of list of ResultWarning
         As :func:`check_view` gives.
     areas : mapping of str to float
         By view, as :func:`breast_area` gives.
     """
     found = [
-        Finding(code="missing-view", view=None, message=f"no {name} view") for name in exam.missing
+        make_warning("views-missing", f"missing views: {', '.join(exam.missing)}")
+        for _ in exam.missing[:1]
     ]
     for findings in of_views:
         found.extend(findings)
@@ -85,22 +66,24 @@ def exam_findings(
     return found
 
 
-def check_view(seen: ViewImage) -> list[Finding]:
+def check_view(seen: SegmentedView) -> list[ResultWarning]:
     """Quality findings of one view, from its header and its pixels."""
     view, mask, image = seen.view, seen.mask, seen.image
-    found: list[Finding] = []
+    found: list[ResultWarning] = []
 
-    def add(code: str, message: str) -> None:
-        found.append(Finding(code=code, view=view.name, message=message))
+    def add(code: str, text: str | None = None) -> None:
+        found.append(make_warning(code, text, view=view.name))
 
     if view.intent is Intent.PROCESSING:
-        add("for-processing", "for-processing image")
+        add("for-processing")
     if view.kind is ImageKind.SYNTHETIC:
-        add("synthetic", "synthetic 2D image")
+        add("synthetic")
     if view.acquisition.magnification is not None and view.acquisition.magnification > 1.3:
-        add("magnified", "magnification view")
+        add("magnified")
     if not mask.breast.any():
-        add("no-breast", "; ".join(mask.flags) or "no breast found")
+        found.extend(replace(one, view=view.name) for one in mask.warnings)
+        if not any(one.code == "no-breast" for one in found):
+            add("no-breast")
         return found
     if view.chest_wall is not None and view.chest_wall != mask.chest_wall:
         add(
@@ -113,7 +96,7 @@ def check_view(seen: ViewImage) -> list[Finding]:
     if _inverted(image, mask.breast):
         add("inverted", "the background is brighter than the breast: grey levels look inverted")
     if view.implant:
-        add("implant", "breast implant")
+        add("implant")
     elif _implant_like(image, mask.breast):
         add("implant", "a large, bright, even region: an implant?")
     if _saturated(image, mask.tissue):
@@ -122,8 +105,7 @@ def check_view(seen: ViewImage) -> list[Finding]:
         add("burned-in-text", "burned-in annotation")
     elif _text_like(image, mask.breast):
         add("burned-in-text", "marks like text outside the breast")
-    if "pectoral muscle not found" in mask.flags:
-        add("no-muscle", "pectoral muscle not found: it may count as dense tissue")
+    found.extend(replace(one, view=view.name) for one in mask.warnings)
     return found
 
 
@@ -168,17 +150,17 @@ def _text_like(image: np.ndarray, breast: np.ndarray) -> bool:
     return int(((areas >= 4) & (areas <= 400)).sum()) >= TEXT_MARKS
 
 
-def _sizes(areas: Mapping[str, float]) -> list[Finding]:
+def _sizes(areas: Mapping[str, float]) -> list[ResultWarning]:
     found = []
     for position in ("CC", "MLO"):
         known = [area for side in "RL" if (area := areas.get(f"{side}-{position}"))]
         if len(known) == 2 and max(known) > SIZE_RATIO * min(known):
-            message = f"{position}: one breast has {max(known) / min(known):.1f} times the area"
-            found.append(Finding(code="size-asymmetry", view=None, message=message))
+            text = f"{position}: one breast has {max(known) / min(known):.1f} times the area"
+            found.append(make_warning("size-asymmetry", text))
     return found
 
 
-def breast_area(seen: ViewImage) -> float:
+def breast_area(seen: SegmentedView) -> float:
     """Of the breast in mm2, or in pixels where their spacing is not known."""
     pixel_mm = seen.view.pixel_mm if seen.view.pixel_mm is not None else 1.0
     return float(seen.mask.breast.sum()) * pixel_mm**2

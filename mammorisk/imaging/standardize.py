@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from mammorisk._utils.parallel import over_cores
-from mammorisk.imaging.segmented_view import ViewImage, look_at_view
+from mammorisk._utils.parallel import map_parallel
+from mammorisk.imaging.segmented_view import SegmentedView, segment_view
 from mammorisk.records.exam import Exam, View
+from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
 #: Shares of breast pixels below 0 and above 1, percent (the grey mapping of the lesion-detection
 #: study: 5% of breast pixels at either end).
@@ -31,7 +32,7 @@ class StandardView:
         The image was mirrored to bring the chest wall to the left.
     box : tuple of int
         Rows and columns (first, one past the last) of the crop in the original image.
-    flags : tuple of str
+    warnings : tuple of ResultWarning
     """
 
     pixels: np.ndarray = field(repr=False)
@@ -40,11 +41,11 @@ class StandardView:
     spacing_mm: float | None
     mirrored: bool
     box: tuple[int, int, int, int]
-    flags: tuple[str, ...] = ()
+    warnings: Warnings = ()
 
 
 def standardize(
-    view: View | ViewImage,
+    view: View | SegmentedView,
     *,
     spacing_mm: float | None = None,
     shape: tuple[int, int] | None = None,
@@ -53,10 +54,10 @@ def standardize(
 
     Parameters
     ----------
-    view : View or ViewImage
+    view : View or SegmentedView
     spacing_mm : float, optional
         Pixel spacing to resample to. Where the image's own is unknown it cannot be met: the crop
-        is then fitted into ``shape``, or kept as it is, and flagged.
+        is then fitted into ``shape``, or kept as it is, with a warning.
     shape : tuple of int, optional
         Rows and columns of the result: the breast lies at the chest wall (left), centred in
         height, with zeros around it. With ``spacing_mm`` what reaches beyond is cut off and
@@ -71,8 +72,8 @@ def standardize(
     PixelError, TooLarge, UnsupportedSyntax
         The pixels cannot be read.
     """
-    seen = view if isinstance(view, ViewImage) else look_at_view(view)
-    flags = list(seen.mask.flags)
+    seen = view if isinstance(view, SegmentedView) else segment_view(view)
+    warnings = list(seen.mask.warnings)
     box = _box(seen.mask.breast)
     rows, columns = slice(box[0], box[1]), slice(box[2], box[3])
     mirrored = seen.mask.chest_wall == "right"
@@ -80,12 +81,12 @@ def standardize(
         np.ascontiguousarray(a[rows, columns][:, ::-1]) if mirrored else a[rows, columns]
         for a in (seen.image, seen.mask.breast, seen.mask.pectoral)
     )
-    factor, spacing = _factor(image.shape, seen.view.pixel_mm, spacing_mm, shape, flags)
+    factor, spacing = _factor(image.shape, seen.view.pixel_mm, spacing_mm, shape, warnings)
     if factor != 1.0:
         image, breast, pectoral = (_resize(a, factor) for a in (image, breast, pectoral))
-    pixels = _grey(image, breast, flags)
+    pixels = _grey(image, breast, warnings)
     if shape is not None:
-        pixels, breast, pectoral = (_place(a, shape, flags) for a in (pixels, breast, pectoral))
+        pixels, breast, pectoral = (_place(a, shape, warnings) for a in (pixels, breast, pectoral))
     return StandardView(
         pixels=pixels,
         breast=breast,
@@ -93,7 +94,7 @@ def standardize(
         spacing_mm=spacing,
         mirrored=mirrored,
         box=box,
-        flags=tuple(dict.fromkeys(flags)),
+        warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
@@ -102,7 +103,7 @@ def standardize_exam(
 ) -> dict[str, StandardView]:
     """Standardise every view of an exam, on as many threads as there are cores."""
     views = list(exam)
-    done = over_cores(lambda v: standardize(v, spacing_mm=spacing_mm, shape=shape), views)
+    done = map_parallel(lambda v: standardize(v, spacing_mm=spacing_mm, shape=shape), views)
     return {view.name: result for view, result in zip(views, done, strict=True)}
 
 
@@ -119,17 +120,14 @@ def _factor(
     pixel_mm: float | None,
     spacing_mm: float | None,
     shape: tuple[int, int] | None,
-    flags: list[str],
+    warnings: list[ResultWarning],
 ) -> tuple[float, float | None]:
     """Scale of the resampling, and the spacing it leads to."""
     if spacing_mm is not None and pixel_mm is not None:
         return pixel_mm / spacing_mm, spacing_mm
     if spacing_mm is not None:
-        flags.append(
-            "pixel spacing unknown: fitted to the shape"
-            if shape is not None
-            else "pixel spacing unknown: not resampled"
-        )
+        done = "not resampled" if shape is None else "fitted to the shape"
+        warnings.append(make_warning("spacing-unknown", f"pixel spacing unknown: {done}"))
     if shape is None:
         return 1.0, pixel_mm
     factor = min(shape[0] / size[0], shape[1] / size[1])
@@ -145,21 +143,22 @@ def _resize(array: np.ndarray, factor: float) -> np.ndarray:
     return cv2.resize(array, size, interpolation=how)
 
 
-def _grey(image: np.ndarray, breast: np.ndarray, flags: list[str]) -> np.ndarray:
+def _grey(image: np.ndarray, breast: np.ndarray, warnings: list[ResultWarning]) -> np.ndarray:
     inside = image[breast]
     low, high = np.percentile(inside, GREY_PERCENTILES) if inside.size else (0.0, 0.0)
     if high <= low:
-        flags.append("the breast has no contrast")
+        warnings.append(make_warning("no-contrast"))
         return np.zeros(image.shape, dtype=np.float32)
     pixels = (image - np.float32(low)) * np.float32(1.0 / (high - low))
     pixels[~breast] = 0.0
     return pixels
 
 
-def _place(array: np.ndarray, shape: tuple[int, int], flags: list[str]) -> np.ndarray:
+def _place(array: np.ndarray, shape: tuple[int, int], warnings: list[ResultWarning]) -> np.ndarray:
     rows, columns = array.shape
     if rows > shape[0] or columns > shape[1]:
-        flags.append("the breast is larger than the shape: cut off")
+        text = "the breast is larger than the shape: cut off"
+        warnings.append(make_warning("cut-to-shape", text))
     top = max(0, (rows - shape[0]) // 2)
     part = array[top : top + shape[0], : shape[1]]
     placed = np.zeros(shape, dtype=array.dtype)

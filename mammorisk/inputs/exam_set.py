@@ -15,7 +15,7 @@ from mammorisk._utils.parallel import usable_cores
 from mammorisk.errors import ExamError, MammoriskError
 from mammorisk.inputs.acquisition_table import acquisition_table
 from mammorisk.inputs.image_cache import ImageCache
-from mammorisk.inputs.standard_exam import VIEWS, StandardExam
+from mammorisk.inputs.standard_exam import VIEWS, ImageSettings, StandardExam
 from mammorisk.records.acquisition import Acquisition
 from mammorisk.records.exam import Exam
 
@@ -39,8 +39,8 @@ class ExamSet:
         tokens.
     age_years : ndarray of float, shape (n,)
         From the image header; NaN where it does not say.
-    errors, flags : list of str
-        By row; an error where the exam could not be read.
+    errors : list of str
+        By row: why the exam could not be read, or empty.
     acquisitions : list of Acquisition or None
         The records behind ``acquisition``, in its order.
     """
@@ -52,7 +52,6 @@ class ExamSet:
     acquisition: pd.DataFrame
     age_years: NDArray[np.float64]
     errors: list[str]
-    flags: list[str]
     acquisitions: list[Acquisition | None] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
@@ -93,75 +92,109 @@ def load_exams(
     -------
     ExamSet
     """
-    settings = cache.settings
-    n, times = len(rows), 1 if open_prior is None else 2
-    tokens = times * TOKENS_PER_EXAM
-    pixels = np.zeros((n, tokens, settings.rows, settings.columns), dtype=np.uint8)
-    present = np.zeros((n, tokens), dtype=bool)
-    years_before = np.zeros((n, tokens))
-    years_before[:, TOKENS_PER_EXAM:] = prior_years
-    density = np.full((n, tokens), np.nan)
-    acquisitions: list[Acquisition | None] = [None] * (n * tokens)
-    ages = np.full(n, np.nan)
-    errors, flags = [""] * n, [""] * n
 
-    def read(row: int) -> list[tuple[StandardExam | None, float, str, str]]:
+    def read(row: int) -> list[LoadedExam]:
         openers = [open_exam] if open_prior is None else [open_exam, open_prior]
         return [_read_one(opener, row, cache) for opener in openers]
 
+    stack = _Stack(len(rows), 1 if open_prior is None else 2, cache.settings, prior_years)
     with ThreadPoolExecutor(max_workers=usable_cores()) as pool:
         for i, found in enumerate(_in_order(pool, read, rows)):
-            for time, (made, age, error, flag) in enumerate(found):
-                if time == 0:
-                    ages[i], errors[i], flags[i] = age, error, flag
-                elif error or flag:
-                    flags[i] = "; ".join(
-                        part for part in (flags[i], f"prior exam: {error or flag}") if part
-                    )
-                if made is None:
-                    continue
-                place = slice(time * TOKENS_PER_EXAM, (time + 1) * TOKENS_PER_EXAM)
-                pixels[i, place], present[i, place] = made.pixels, made.present
-                density[i, place] = made.percent_density
-                start = i * tokens + place.start
-                acquisitions[start : start + TOKENS_PER_EXAM] = made.acquisitions
+            for time, one in enumerate(found):
+                stack.add(i, time, one)
             if on_exam is not None:
-                on_exam(i + 1, n)
-    return ExamSet(
-        pixels=pixels,
-        present=present,
-        years_before=years_before,
-        percent_density=density,
-        acquisition=acquisition_table(acquisitions),
-        acquisitions=acquisitions,
-        age_years=ages,
-        errors=errors,
-        flags=flags,
-    )
+                on_exam(i + 1, len(rows))
+    return stack.exam_set()
 
 
-def _read_one(
-    opener: Opener, row: int, cache: ImageCache
-) -> tuple[StandardExam | None, float, str, str]:
-    """The standardised exam, the header's age, an error, flags."""
+def stack_exams(
+    exams: Sequence[Sequence[StandardExam | None]],
+    settings: ImageSettings,
+    *,
+    prior_years: float = 2.0,
+) -> ExamSet:
+    """Exams that were read before as one set.
+
+    Parameters
+    ----------
+    exams : sequence of sequence of StandardExam or None
+        By row: the exam, and its prior exam where the model uses priors.
+    settings : ImageSettings
+    prior_years : float
+        Between an exam and its prior.
+    """
+    times = max((len(found) for found in exams), default=1)
+    stack = _Stack(len(exams), times, settings, prior_years)
+    for i, found in enumerate(exams):
+        for time, made in enumerate(found):
+            stack.add(i, time, LoadedExam(made=made))
+    return stack.exam_set()
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedExam:
+    """One exam, its age by the header, and why it cannot be read."""
+
+    made: StandardExam | None = None
+    age_years: float = np.nan
+    error: str = ""
+
+
+class _Stack:
+    """Arrays of many exams, filled one by one."""
+
+    def __init__(self, n: int, times: int, settings: ImageSettings, prior_years: float) -> None:
+        tokens = times * TOKENS_PER_EXAM
+        self.tokens = tokens
+        self.pixels = np.zeros((n, tokens, settings.rows, settings.columns), dtype=np.uint8)
+        self.present = np.zeros((n, tokens), dtype=bool)
+        self.years_before = np.zeros((n, tokens))
+        self.years_before[:, TOKENS_PER_EXAM:] = prior_years
+        self.density = np.full((n, tokens), np.nan)
+        self.acquisitions: list[Acquisition | None] = [None] * (n * tokens)
+        self.ages = np.full(n, np.nan)
+        self.errors = [""] * n
+
+    def add(self, row: int, time: int, found: LoadedExam) -> None:
+        if time == 0:
+            self.ages[row], self.errors[row] = found.age_years, found.error
+        if found.made is None:
+            return
+        place = slice(time * TOKENS_PER_EXAM, (time + 1) * TOKENS_PER_EXAM)
+        self.pixels[row, place], self.present[row, place] = found.made.pixels, found.made.present
+        self.density[row, place] = found.made.percent_density
+        start = row * self.tokens + place.start
+        self.acquisitions[start : start + TOKENS_PER_EXAM] = found.made.acquisitions
+
+    def exam_set(self) -> ExamSet:
+        return ExamSet(
+            pixels=self.pixels,
+            present=self.present,
+            years_before=self.years_before,
+            percent_density=self.density,
+            acquisition=acquisition_table(self.acquisitions),
+            acquisitions=self.acquisitions,
+            age_years=self.ages,
+            errors=self.errors,
+        )
+
+
+def _read_one(opener: Opener, row: int, cache: ImageCache) -> LoadedExam:
     try:
         exam = opener(row)
         if exam is None:
-            return None, np.nan, "", ""
+            return LoadedExam()
         made = cache.get(exam)
     except MammoriskError as error:
-        return None, np.nan, str(error), ""
+        return LoadedExam(error=str(error))
     except MemoryError:
-        return None, np.nan, str(ExamError("not enough memory to read the exam")), ""
-    age = np.nan if exam.age_years is None else exam.age_years
-    return made, age, "", "; ".join(dict.fromkeys([*exam.all_flags(), *made.flags]))
+        return LoadedExam(error=str(ExamError("not enough memory to read the exam")))
+    return LoadedExam(made=made, age_years=np.nan if exam.age_years is None else exam.age_years)
 
 
 def _in_order(
-    pool: ThreadPoolExecutor,
-    work: Callable[[int], list[tuple[StandardExam | None, float, str, str]]],
-    rows: Sequence[int],
-) -> Iterator[list[tuple[StandardExam | None, float, str, str]]]:
+    pool: ThreadPoolExecutor, work: Callable[[int], list[LoadedExam]], rows: Sequence[int]
+) -> Iterator[list[LoadedExam]]:
     """Results in order, with few exams read ahead: finished ones must not pile up in memory."""
     queue = iter(rows)
     running = [pool.submit(work, row) for row in islice(queue, 8)]

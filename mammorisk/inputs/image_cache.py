@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from mammorisk._utils.atomic_write import write_whole
+from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._version import __version__
 from mammorisk.inputs.standard_exam import ImageSettings, StandardExam, standard_exam
 from mammorisk.records.acquisition import Acquisition
@@ -52,7 +52,7 @@ class ImageCache:
         made = standard_exam(exam, self.settings)
         if file is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(file, lambda path: _write(made, path))
+            atomic_write(file, lambda path: _write(made, path))
         return made
 
     def _file(self, exam: Exam) -> Path | None:
@@ -72,7 +72,9 @@ class ImageCache:
 def _write(made: StandardExam, path: Path) -> None:
     from safetensors.numpy import save_file
 
-    acquisitions = [None if one is None else one.model_dump() for one in made.acquisitions]
+    acquisitions = [
+        None if one is None else one.model_dump(mode="json") for one in made.acquisitions
+    ]
     save_file(
         {
             "pixels": made.pixels,
@@ -80,7 +82,7 @@ def _write(made: StandardExam, path: Path) -> None:
             "percent_density": made.percent_density,
         },
         path,
-        metadata={"acquisitions": json.dumps(acquisitions), "flags": json.dumps(made.flags)},
+        metadata={"acquisitions": json.dumps(acquisitions)},
     )
 
 
@@ -95,7 +97,6 @@ def _read(file: Path, settings: ImageSettings) -> StandardExam | None:
             present = entry.get_tensor("present").astype(bool)
             density = entry.get_tensor("percent_density")
         acquisitions = json.loads(told["acquisitions"])
-        flags = json.loads(told["flags"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError):
         return None
     if pixels.shape[1:] != (settings.rows, settings.columns):
@@ -105,5 +106,4 @@ def _read(file: Path, settings: ImageSettings) -> StandardExam | None:
         present=present,
         percent_density=density,
         acquisitions=tuple(None if one is None else Acquisition(**one) for one in acquisitions),
-        flags=tuple(flags),
     )

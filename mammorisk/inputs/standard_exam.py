@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
+from mammorisk.base import PreparedView
 from mammorisk.imaging.dense_tissue import find_dense_tissue
-from mammorisk.imaging.segmented_view import look_at_view
+from mammorisk.imaging.segmented_view import SegmentedView, segment_view
 from mammorisk.imaging.standardize import standardize
 from mammorisk.records.acquisition import Acquisition
 from mammorisk.records.exam import STANDARD_VIEWS, Exam, Intent
+from mammorisk.warnings import make_warning
 
 #: Order of views in every array.
 VIEWS = STANDARD_VIEWS
@@ -39,6 +42,42 @@ class ImageSettings(BaseModel):
 
 
 @dataclass(frozen=True, kw_only=True)
+class NetworkView:
+    """The pixels of one view, ready for a network.
+
+    Attributes
+    ----------
+    pixels : ndarray of uint8, shape (rows, columns)
+        Chest wall left; zero outside the breast.
+    percent_density : float
+        Measured share of dense area, percent; NaN where it cannot be measured.
+    acquisition : Acquisition
+    """
+
+    pixels: NDArray[np.uint8] = field(repr=False)
+    percent_density: float
+    acquisition: Acquisition
+
+
+def network_view(seen: SegmentedView, settings: ImageSettings) -> PreparedView:
+    """Standardise and measure a segmented view; one for processing is not used."""
+    if seen.view.intent is Intent.PROCESSING:
+        text = "only an image for processing, not used by the network"
+        return PreparedView(content=None, warnings=(make_warning("for-processing", text),))
+    shape = (settings.rows, settings.columns)
+    made = standardize(seen, spacing_mm=settings.spacing_mm, shape=shape)
+    tissue = find_dense_tissue(seen.image, seen.mask)
+    content = NetworkView(
+        pixels=_to_bytes(made.pixels, made.breast),
+        percent_density=float("nan") if tissue is None else tissue.area_percent,
+        acquisition=seen.view.acquisition,
+    )
+    # Those of the mask are told by the quality findings.
+    own = tuple(one for one in made.warnings if one not in seen.mask.warnings)
+    return PreparedView(content=content, warnings=own)
+
+
+@dataclass(frozen=True, kw_only=True)
 class StandardExam:
     """The pixels of an exam, ready for a network.
 
@@ -51,14 +90,12 @@ class StandardExam:
         Measured share of dense area, percent; NaN where it cannot be measured.
     acquisitions : tuple of Acquisition or None
         By view.
-    flags : tuple of str
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
     present: NDArray[np.bool_]
     percent_density: NDArray[np.float64]
     acquisitions: tuple[Acquisition | None, ...]
-    flags: tuple[str, ...] = ()
 
 
 def standard_exam(exam: Exam, settings: ImageSettings) -> StandardExam:
@@ -78,34 +115,27 @@ def standard_exam(exam: Exam, settings: ImageSettings) -> StandardExam:
     PixelError, TooLarge, UnsupportedSyntax
         The pixels of a view cannot be read.
     """
-    shape = (settings.rows, settings.columns)
-    pixels = np.zeros((len(VIEWS), *shape), dtype=np.uint8)
+    views = {view.name: network_view(segment_view(view), settings).content for view in exam}
+    return stack_views(views, settings)
+
+
+def stack_views(views: Mapping[str, NetworkView | None], settings: ImageSettings) -> StandardExam:
+    """The standard views of one exam as arrays; a view that is not there is blank."""
+    pixels = np.zeros((len(VIEWS), settings.rows, settings.columns), dtype=np.uint8)
     present = np.zeros(len(VIEWS), dtype=bool)
     density = np.full(len(VIEWS), np.nan)
     acquisitions: list[Acquisition | None] = [None] * len(VIEWS)
-    flags: list[str] = []
     for i, name in enumerate(VIEWS):
-        view = exam.views.get(name)
+        view = views.get(name)
         if view is None:
-            flags.append(f"{name}: no such view")
             continue
-        if view.intent is Intent.PROCESSING:
-            flags.append(f"{name}: only an image for processing, not used by the network")
-            continue
-        seen = look_at_view(view)
-        made = standardize(seen, spacing_mm=settings.spacing_mm, shape=shape)
-        tissue = find_dense_tissue(seen.image, seen.mask)
-        pixels[i] = _to_bytes(made.pixels, made.breast)
-        present[i] = True
-        density[i] = np.nan if tissue is None else tissue.area_percent
+        pixels[i], present[i], density[i] = view.pixels, True, view.percent_density
         acquisitions[i] = view.acquisition
-        flags += [f"{name}: {flag}" for flag in made.flags]
     return StandardExam(
         pixels=pixels,
         present=present,
         percent_density=density,
         acquisitions=tuple(acquisitions),
-        flags=tuple(flags),
     )
 
 

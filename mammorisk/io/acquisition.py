@@ -1,4 +1,4 @@
-"""Acquisition parameters from a DICOM header; implausible values are flagged, not used."""
+"""Acquisition parameters from a DICOM header; implausible values are not used."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 
 from mammorisk.io.dataset import items, label, numbers, text, texts
 from mammorisk.records.acquisition import Acquisition
+from mammorisk.warnings import ResultWarning, make_warning
 
 #: Field -> attribute, factor to our unit, plausible range after scaling, inclusive. Zero stands for
 #: "not recorded" in these attributes.
@@ -81,17 +82,17 @@ def read_acquisition(dataset: Dataset) -> Acquisition:
         places.append(item)
         places.extend(items(item, "PerProjectionAcquisitionSequence")[:1])
     raw: dict[str, float] = {}
-    flags: list[str] = []
+    warnings: list[ResultWarning] = []
     fields: dict[str, Any] = {}
     for field, (keyword, factor, low, high) in _NUMERIC.items():
-        fields[field] = _plausible(places, keyword, factor, low, high, raw, flags)
-    fields["mas"] = _plausible(places, "ExposureInuAs", 0.001, 1, 600, raw, flags)
+        fields[field] = _plausible(places, keyword, factor, low, high, raw, warnings)
+    fields["mas"] = _plausible(places, "ExposureInuAs", 0.001, 1, 600, raw, warnings)
     if fields["mas"] is None:
-        fields["mas"] = _plausible(places, "Exposure", 1.0, 1, 600, raw, flags)
-    thin = _plausible(places, "FilterThicknessMinimum", 1.0, 0.01, 2, raw, flags)
-    thick = _plausible(places, "FilterThicknessMaximum", 1.0, 0.01, 2, raw, flags)
+        fields["mas"] = _plausible(places, "Exposure", 1.0, 1, 600, raw, warnings)
+    thin = _plausible(places, "FilterThicknessMinimum", 1.0, 0.01, 2, raw, warnings)
+    thick = _plausible(places, "FilterThicknessMaximum", 1.0, 0.01, 2, raw, warnings)
     fields["filter_mm"] = (thin + thick) / 2 if thin and thick else thin or thick
-    angle = _first(places, "PositionerPrimaryAngle", flags)
+    angle = _first(places, "PositionerPrimaryAngle", warnings)
     fields["angle_deg"] = abs(angle) if angle is not None and abs(angle) <= 180 else None
 
     grid = _first_texts(places, "Grid")
@@ -103,7 +104,9 @@ def read_acquisition(dataset: Dataset) -> Acquisition:
     ]
     anode = label(next(iter(_first_texts(places, "AnodeTargetMaterial")), None))
     if len(places) > 1:
-        flags.append("acquisition values from XRay3DAcquisitionSequence")
+        warnings.append(
+            make_warning("acquisition-value", "acquisition values from XRay3DAcquisitionSequence")
+        )
     return Acquisition(
         **fields,
         manufacturer=_manufacturer(label(text(dataset, "Manufacturer")), model),
@@ -114,16 +117,16 @@ def read_acquisition(dataset: Dataset) -> Acquisition:
         grid=grid[0].upper() != "NONE" if grid and grid[0] else None,
         paddle=label(next(iter(_first_texts(places, "PaddleDescription")), None)),
         raw=raw,
-        flags=tuple(dict.fromkeys(flags)),
+        warnings=tuple(dict.fromkeys(warnings)),
     )
 
 
-def _first(places: list[Dataset], keyword: str, flags: list[str]) -> float | None:
+def _first(places: list[Dataset], keyword: str, warnings: list[ResultWarning]) -> float | None:
     for place in places:
         try:
             found = numbers(place, keyword)
         except ValueError:
-            flags.append(f"{keyword}: not a number")
+            warnings.append(make_warning("acquisition-value", f"{keyword}: not a number"))
             continue
         if found:
             return found[0]
@@ -141,18 +144,19 @@ def _plausible(
     low: float,
     high: float,
     raw: dict[str, float],
-    flags: list[str],
+    warnings: list[ResultWarning],
 ) -> float | None:
-    value = _first(places, keyword, flags)
+    value = _first(places, keyword, warnings)
     if value is None:
         return None
     if value == 0:
-        flags.append(f"{keyword}: zero is missing")
+        warnings.append(make_warning("acquisition-value", f"{keyword}: zero means missing"))
         return None
     scaled = value * factor
     if not low <= scaled <= high:
         raw[keyword] = value
-        flags.append(f"{keyword}: {value:g} is implausible, not used")
+        text = f"{keyword}: {value:g} is implausible, not used"
+        warnings.append(make_warning("acquisition-value", text))
         return None
     return scaled
 
@@ -168,8 +172,10 @@ def _manufacturer(name: str | None, model: str | None) -> str | None:
     return name.lower() if name else None
 
 
-def flag_force_units(acquisitions: Iterable[Acquisition]) -> list[str]:
-    """Flag images whose compression force was probably not recorded in newton.
+def doubt_force_units(
+    acquisitions: Iterable[Acquisition],
+) -> list[ResultWarning | None]:
+    """Find images whose compression force was probably not recorded in newton.
 
     Units can only be told from many exams: the median force of a manufacturer and model. Nothing
     is rescaled; decide, and convert the source.
@@ -181,8 +187,8 @@ def flag_force_units(acquisitions: Iterable[Acquisition]) -> list[str]:
 
     Returns
     -------
-    list of str
-        One an image, in order: empty, or a flag when the median of its group lies in 3-25 ("looks
+    list of ResultWarning or None
+        One for each image, in order: a warning where the median of its group lies in 3-25 ("looks
         like daN or kgf") or 300-2500 ("looks like dN").
     """
     known = list(acquisitions)
@@ -193,12 +199,12 @@ def flag_force_units(acquisitions: Iterable[Acquisition]) -> list[str]:
             groups.setdefault((one.manufacturer, one.model), []).append(force)
     medians = {group: median(forces) for group, forces in groups.items()}
 
-    def flag(group: tuple[str | None, str | None]) -> str:
+    def doubt(group: tuple[str | None, str | None]) -> ResultWarning | None:
         middle = medians.get(group, 0.0)
-        if _LOOKS_LIKE_DAN[0] <= middle <= _LOOKS_LIKE_DAN[1]:
-            return "CompressionForce: median of its group looks like daN or kgf"
-        if _LOOKS_LIKE_DN[0] <= middle <= _LOOKS_LIKE_DN[1]:
-            return "CompressionForce: median of its group looks like dN"
-        return ""
+        for (low, high), unit in ((_LOOKS_LIKE_DAN, "daN or kgf"), (_LOOKS_LIKE_DN, "dN")):
+            if low <= middle <= high:
+                text = f"CompressionForce: the median of the device looks like {unit}"
+                return make_warning("force-unit", text)
+        return None
 
-    return [flag((one.manufacturer, one.model)) for one in known]
+    return [doubt((one.manufacturer, one.model)) for one in known]

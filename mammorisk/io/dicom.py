@@ -26,12 +26,12 @@ from mammorisk.io.pixels import (
 )
 from mammorisk.io.views import (
     HARMLESS_MODIFIERS,
-    SYNTHETIC_FLAG,
     ViewName,
     is_synthetic_name,
     view_of,
 )
 from mammorisk.records.exam import ImageKind, Intent, Laterality, SetAside, View
+from mammorisk.warnings import ResultWarning, make_warning
 
 _PROCESSING_CLASS = "1.2.840.10008.5.1.4.1.1.1.2.1"
 _TOMOSYNTHESIS_CLASSES = (
@@ -62,6 +62,8 @@ class DicomImage:
     made_from : frozenset of str
         ReferencedSOPInstanceUID of SourceImageSequence (0008,2112).
     age_years : float or None
+    patient_sex : {"F", "M", "O"} or None
+        PatientSex (0010,0040).
     """
 
     view: View
@@ -70,6 +72,7 @@ class DicomImage:
     instance: str
     made_from: frozenset[str]
     age_years: float | None
+    patient_sex: str | None
 
     def __repr__(self) -> str:
         return f"<DicomImage {self.view.source}>"
@@ -87,7 +90,7 @@ def read_dicom(
     ----------
     path : Path
     source : str
-        Name for errors and flags.
+        Name for errors.
     limits : Limits
     told : tuple of (Laterality, str), optional
         Side and view as the user says; used where the header is silent.
@@ -139,7 +142,12 @@ def _completed(name: ViewName, laterality: Laterality, position: str) -> ViewNam
         name,
         laterality=name.laterality or laterality,
         position=name.position or position,
-        flags=(*name.flags, "side or view as given by the user: the header does not tell"),
+        warnings=(
+            *name.warnings,
+            make_warning(
+                "view-as-given", "side or view as given by the user: the header does not state it"
+            ),
+        ),
     )
 
 
@@ -204,28 +212,28 @@ def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Li
             where=source,
             remedy="Export the image in greyscale.",
         )
-    greyscale, grey_flags = read_greyscale(dataset)
-    flags = [*name.flags, *grey_flags]
+    greyscale, grey_warnings = read_greyscale(dataset)
+    warnings = [*name.warnings, *grey_warnings]
     for modifier in name.modifiers:
-        flags.append(f"view modifier: {modifier}")
+        warnings.append(make_warning("view-modifier", f"view modifier: {modifier}"))
     implant, partial = stated(dataset, "BreastImplantPresent"), stated(dataset, "PartialView")
     burned_in = stated(dataset, "BurnedInAnnotation")
     kind = _kind(dataset)
     if implant:
-        flags.append("breast implant")
+        warnings.append(make_warning("implant"))
     if partial:
-        flags.append("partial view")
+        warnings.append(make_warning("partial-view"))
     if burned_in:
-        flags.append("burned-in annotation")
+        warnings.append(make_warning("burned-in-text", "burned-in annotation"))
     if kind is ImageKind.SYNTHETIC:
-        flags.append(SYNTHETIC_FLAG)
+        warnings.append(make_warning("synthetic"))
     if _executable_preamble(dataset):
-        flags.append("the preamble looks like a program: do not run this file")
-    pixel_mm, spacing_flag = _spacing(dataset)
-    if spacing_flag:
-        flags.append(spacing_flag)
+        said = "the preamble looks like a program: do not run this file"
+        warnings.append(make_warning("suspicious-preamble", said))
+    pixel_mm, spacing_warning = _spacing(dataset)
+    if spacing_warning is not None:
+        warnings.append(spacing_warning)
     acquisition = read_acquisition(dataset)
-    flags.extend(acquisition.flags)
 
     view = View(
         laterality=name.laterality,
@@ -245,7 +253,7 @@ def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Li
         burned_in=burned_in,
         acquisition=acquisition,
         acquired_at=_when(dataset),
-        flags=tuple(flags),
+        warnings=tuple(warnings),
         digest=functools.partial(content_digest, path),
     )
     return DicomImage(
@@ -259,7 +267,14 @@ def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Li
             if (uid := text(item, "ReferencedSOPInstanceUID"))
         ),
         age_years=_age(dataset),
+        patient_sex=_sex(dataset),
     )
+
+
+def _sex(dataset: Dataset) -> str | None:
+    """PatientSex (0010,0040); None for any other value."""
+    written = (text(dataset, "PatientSex") or "").strip().upper()
+    return written if written in ("F", "M", "O") else None
 
 
 def _first_number(dataset: Dataset, keyword: str) -> float | None:
@@ -302,8 +317,8 @@ def _when(dataset: Dataset) -> str | None:
     return f"{day} {time}" if day or time else None
 
 
-def _spacing(dataset: Dataset) -> tuple[float | None, str | None]:
-    """Pixel spacing in the breast in mm, and a flag.
+def _spacing(dataset: Dataset) -> tuple[float | None, ResultWarning | None]:
+    """Pixel spacing in the breast in mm, and a warning.
 
     PixelSpacing (0028,0030) counts where PixelSpacingCalibrationType (0028,0A02) says it is
     calibrated, or where it stands alone; else ImagerPixelSpacing (0018,1164) over the estimated
@@ -315,7 +330,7 @@ def _spacing(dataset: Dataset) -> tuple[float | None, str | None]:
     if spacing is not None and (calibrated in ("GEOMETRY", "FIDUCIAL") or imager is None):
         return spacing, None
     if imager is None:
-        return None, "pixel spacing unknown"
+        return None, make_warning("spacing-unknown")
     magnification = _first_number(dataset, "EstimatedRadiographicMagnificationFactor")
     if magnification is None or not 1 <= magnification <= MAGNIFICATION_LIMIT:
         return imager, None

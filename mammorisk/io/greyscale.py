@@ -7,24 +7,29 @@ from pydicom.dataset import Dataset
 
 from mammorisk.io.dataset import PARSE_ERRORS, items, label, number, numbers, text, texts, whole
 from mammorisk.records.stored_image import Greyscale, Lut, Window
+from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
 _FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
-def read_greyscale(dataset: Dataset) -> tuple[Greyscale, tuple[str, ...]]:
-    """Greyscale of an image and flags about it; call inside ``quiet_pydicom``.
+def read_greyscale(dataset: Dataset) -> tuple[Greyscale, Warnings]:
+    """Greyscale of an image and warnings about it; call inside ``quiet_pydicom``.
 
     Source: PhotometricInterpretation (0028,0004), PresentationLUTShape (2050,0020), Modality LUT
     (0028,3000), RescaleSlope and Intercept, VOI LUT Sequence (0028,3010), WindowCenter and Width,
     VOILUTFunction (0028,1056), PixelPaddingValue (0028,0120) and its range limit.
     """
-    flags: list[str] = []
+    warnings: list[ResultWarning] = []
     signed = whole(dataset, "PixelRepresentation") == 1
     inverted = (text(dataset, "PhotometricInterpretation") or "").upper() == "MONOCHROME1"
     shape = (text(dataset, "PresentationLUTShape") or "").upper()
     if shape and (shape == "INVERSE") != inverted:
-        flags.append("PresentationLUTShape contradicts PhotometricInterpretation, which was used")
-    modality = next(iter(_luts(dataset, "ModalityLUTSequence", signed, flags)), None)
+        warnings.append(
+            _doubt(
+                "PresentationLUTShape contradicts PhotometricInterpretation: the latter was used"
+            )
+        )
+    modality = next(iter(_luts(dataset, "ModalityLUTSequence", signed, warnings)), None)
     padding = whole(dataset, "PixelPaddingValue")
     limit = whole(dataset, "PixelPaddingRangeLimit")
     other = padding if limit is None else limit
@@ -36,28 +41,34 @@ def read_greyscale(dataset: Dataset) -> tuple[Greyscale, tuple[str, ...]]:
             slope=number(dataset, "RescaleSlope") or 1.0,
             intercept=number(dataset, "RescaleIntercept") or 0.0,
             modality_lut=modality,
-            voi_luts=_luts(dataset, "VOILUTSequence", signed, flags),
-            windows=_windows(dataset, flags),
+            voi_luts=_luts(dataset, "VOILUTSequence", signed, warnings),
+            windows=_windows(dataset, warnings),
             padding=None
             if padding is None or other is None
             else (min(padding, other), max(padding, other)),
         ),
-        tuple(flags),
+        tuple(warnings),
     )
 
 
-def _luts(dataset: Dataset, keyword: str, signed: bool, flags: list[str]) -> tuple[Lut, ...]:
+def _doubt(text: str) -> ResultWarning:
+    return make_warning("greyscale-header", text)
+
+
+def _luts(
+    dataset: Dataset, keyword: str, signed: bool, warnings: list[ResultWarning]
+) -> tuple[Lut, ...]:
     found = []
     for item in items(dataset, keyword):
         try:
             count, first, bits = (int(v) for v in numbers(item, "LUTDescriptor"))
             values = _entries(item, bits)
         except PARSE_ERRORS:
-            flags.append(f"{keyword}: a table that cannot be read was left out")
+            warnings.append(_doubt(f"{keyword}: a table that cannot be read was left out"))
             continue
         count = count or 65536
         if len(values) != count or not 1 <= bits <= 16:
-            flags.append(f"{keyword}: a table of the wrong length was left out")
+            warnings.append(_doubt(f"{keyword}: a table of the wrong length was left out"))
             continue
         # The first mapped value takes the sign of the pixels, whatever VR it was written with.
         if signed and first > 32767:
@@ -81,22 +92,22 @@ def _entries(item: Dataset, bits: int) -> np.ndarray:
     return np.atleast_1d(np.asarray(data, dtype=np.int64)) & 0xFFFF
 
 
-def _windows(dataset: Dataset, flags: list[str]) -> tuple[Window, ...]:
+def _windows(dataset: Dataset, warnings: list[ResultWarning]) -> tuple[Window, ...]:
     try:
         centers, widths = numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth")
     except ValueError:
-        flags.append("WindowCenter or WindowWidth is not a number: windows left out")
+        warnings.append(_doubt("WindowCenter or WindowWidth is not a number: windows left out"))
         return ()
     function = (text(dataset, "VOILUTFunction") or "LINEAR").upper()
     if function not in _FUNCTIONS:
-        flags.append("VOILUTFunction is unknown: windows left out")
+        warnings.append(_doubt("VOILUTFunction is unknown: windows left out"))
         return ()
     explanations = texts(dataset, "WindowCenterWidthExplanation")
     found = []
     for i, (center, width) in enumerate(zip(centers, widths, strict=False)):
         # PS3.3 C.11.2.1.2: LINEAR needs a width of at least 1, the others one above 0.
         if width < 1 and (function == "LINEAR" or width <= 0):
-            flags.append("WindowWidth out of range: a window was left out")
+            warnings.append(_doubt("WindowWidth out of range: a window was left out"))
             continue
         found.append(
             Window(

@@ -22,6 +22,7 @@ from mammorisk.records.cohort import Cohort
 from mammorisk.records.exam import Exam
 from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.records.questionnaire_table import check_frame
+from mammorisk.warnings import make_warning
 
 #: Beyond this many faulty rows an error names the first ones and the number of the others.
 ROWS_NAMED = 50
@@ -357,7 +358,10 @@ def _opener(
         }
         with _named_as_in_the_manifest(base):
             exam = read_exam(files, allow_missing_views=allow_missing_views)
-        extra = [f"{name}: listed more than once, the first was used" for name in names[again]]
-        return replace(exam, flags=(*exam.flags, *dict.fromkeys(extra))) if extra else exam
+        extra = [
+            make_warning("several-images", "listed more than once, the first was used", view=name)
+            for name in names[again].unique()
+        ]
+        return replace(exam, warnings=(*exam.warnings, *extra)) if extra else exam
 
     return open_exam

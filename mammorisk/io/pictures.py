@@ -13,9 +13,9 @@ from mammorisk.errors import PixelError, UnreadableFile
 from mammorisk.io.decoding import decode_frame
 from mammorisk.io.limits import Limits, file_size
 from mammorisk.io.pixels import check_size
-from mammorisk.io.views import SYNTHETIC_FLAG
 from mammorisk.records.exam import ImageKind, Laterality, View
 from mammorisk.records.stored_image import Greyscale, RawImage
+from mammorisk.warnings import make_warning
 
 PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 TIFF_MAGICS = (b"II*\0", b"MM\0*")
@@ -41,7 +41,7 @@ def picture_view(
     ----------
     path : Path
     source : str
-        Name for errors and flags.
+        Name for errors.
     laterality, position
         From the file name or the user.
     pixel_mm : float or None
@@ -69,13 +69,13 @@ def picture_view(
     else:
         rows, columns, bits, inverted = _tiff_size(path, source)
     check_size(rows, columns, source, limits)
-    flags = ["no acquisition header"]
+    warnings = [make_warning("no-acquisition-header")]
     if bits <= 8:
-        flags.append("8-bit image: grey levels are coarse")
+        warnings.append(make_warning("eight-bit"))
     if pixel_mm is None:
-        flags.append("pixel spacing unknown")
+        warnings.append(make_warning("spacing-unknown"))
     if synthetic:
-        flags.append(SYNTHETIC_FLAG)
+        warnings.append(make_warning("synthetic"))
     greyscale = Greyscale(bits_stored=bits, inverted=inverted)
 
     load = partial(_load, path, source, family, (rows, columns), size, greyscale, limits)
@@ -88,7 +88,7 @@ def picture_view(
         columns=columns,
         pixel_mm=pixel_mm,
         kind=ImageKind.SYNTHETIC if synthetic else ImageKind.UNKNOWN,
-        flags=tuple(flags),
+        warnings=tuple(warnings),
         digest=partial(content_digest, path),
     )
 

@@ -27,6 +27,7 @@ from mammorisk.io.pictures import PNG_MAGIC, TIFF_MAGICS, picture_view
 from mammorisk.io.remote import fetch, hold, is_remote
 from mammorisk.io.views import is_synthetic_name, parse_view_words
 from mammorisk.records.exam import STANDARD_VIEWS, Exam, ImageKind, Intent, SetAside, View
+from mammorisk.warnings import ResultWarning, make_warning
 
 #: Reason under which files that are no images at all are listed.
 NOT_AN_IMAGE = "not an image file"
@@ -64,7 +65,7 @@ def read_exam(
     -------
     Exam
         One image a view. Of several, the standard one wins: no view modifier, for presentation,
-        full-field over synthetic, not partial, latest; ``flags`` says so and the others are in
+        full-field over synthetic, not partial, latest; ``warnings`` says so and the others are in
         ``set_aside`` with the reason.
 
     Raises
@@ -219,7 +220,7 @@ class _Found:
         if not looks_like_dicom(head):
             if not head:
                 raise UnreadableFile("the file is empty", where=file.source)
-            self.set_aside.append(SetAside(source=file.source, reason=NOT_AN_IMAGE))
+            self.set_aside.append(SetAside(source=file.source, reason=NOT_AN_IMAGE, is_image=False))
             return
         told = None if file.named_view is None or not side or not position else (side, position)
         result = read_dicom(file.path, file.source, limits, told)
@@ -238,7 +239,7 @@ class _Found:
         self._check_one_patient()
         self._drop_processing_copies()
         views: dict[str, View] = {}
-        flags: list[str] = []
+        warnings: list[ResultWarning] = []
         candidates = [image.view for image in self.images] + self.pictures
         for name in STANDARD_VIEWS:
             group = sorted((v for v in candidates if v.name == name), key=_preference)
@@ -246,24 +247,28 @@ class _Found:
                 continue
             views[name] = group[0]
             if len(group) > 1:
-                flags.append(f"{name}: {len(group)} images, {_why(group)} used")
+                text = f"{len(group)} images, {_why(group)} used"
+                warnings.append(make_warning("several-images", text, view=name))
                 for other in group[1:]:
                     reason = f"another image of {name} was preferred"
                     self.set_aside.append(SetAside(source=other.source, reason=reason))
         self._check_complete(views, allow_missing_views)
-        self._check_intent(views, allow_processing, flags)
+        self._check_intent(views, allow_processing, warnings)
         for error in self.errors:
             source = error.where or "a file"
             self.set_aside.append(SetAside(source=source, reason=error.what))
         missing = [name for name in STANDARD_VIEWS if name not in views]
         if missing:
-            flags.append(f"missing views: {', '.join(missing)}")
+            text = f"missing views: {', '.join(missing)}"
+            warnings.append(make_warning("views-missing", text))
         ages = {image.age_years for image in self.images if image.age_years is not None}
+        sexes = {image.patient_sex for image in self.images if image.patient_sex is not None}
         return Exam(
             views=views,
             set_aside=tuple(self.set_aside),
             age_years=min(ages) if ages else None,
-            flags=tuple(flags),
+            patient_sex=sexes.pop() if len(sexes) == 1 else None,
+            warnings=tuple(warnings),
         )
 
     def _check_one_patient(self) -> None:
@@ -317,7 +322,7 @@ class _Found:
         )
 
     def _check_intent(
-        self, views: dict[str, View], allow_processing: bool, flags: list[str]
+        self, views: dict[str, View], allow_processing: bool, warnings: list[ResultWarning]
     ) -> None:
         raw = [name for name, view in views.items() if view.intent is Intent.PROCESSING]
         if not raw:
@@ -329,7 +334,7 @@ class _Found:
                 where=views[raw[0]].source,
                 remedy="Fetch the for-presentation images, or pass allow_processing=True.",
             )
-        flags.append(f"for-processing images used: {', '.join(raw)}")
+        warnings.extend(make_warning("for-processing", view=name) for name in raw)
 
 
 def _head(file: _File) -> bytes:

@@ -9,6 +9,7 @@ from pydicom.dataset import Dataset
 
 from mammorisk.io.dataset import items, text
 from mammorisk.records.exam import Laterality
+from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
 # DICOM PS3.16 CID 4014, SNOMED CT and the older SNOMED-RT codes. The scheme is not looked at:
 # files in the field mix SRT, SNM3 and SCT.
@@ -81,7 +82,6 @@ _SIDES = {"L": Laterality.LEFT, "LEFT": Laterality.LEFT} | {
 }
 _JOINED = re.compile(r"(L|R|LEFT|RIGHT)(CC|MLO|ML|LM|XCCL|XCCM)$")
 
-SYNTHETIC_FLAG = "synthetic 2D image from tomosynthesis"
 #: Names that makers give to such images.
 _SYNTHETIC = re.compile(r"(?<![A-Z])[CS][-_ ]VIEW|INTELLIGENT[-_ ]2D|GENERATED[-_ ]2D")
 
@@ -99,7 +99,7 @@ class ViewName:
     position: str | None
     modifiers: tuple[str, ...] = ()
     bilateral: bool = False
-    flags: tuple[str, ...] = ()
+    warnings: Warnings = ()
 
 
 def parse_view_words(words: str) -> tuple[Laterality | None, str | None]:
@@ -129,7 +129,7 @@ def view_of(dataset: Dataset) -> ViewName:
     Laterality: ImageLaterality (0020,0062), FrameLaterality (0020,9072) of the shared functional
     groups, Laterality (0020,0060), the words of ViewPosition, SeriesDescription.
     """
-    flags: list[str] = []
+    warnings: list[ResultWarning] = []
     coded = None
     modifiers: list[str] = []
     for item in items(dataset, "ViewCodeSequence"):
@@ -139,11 +139,12 @@ def view_of(dataset: Dataset) -> ViewName:
     word_side, word_position = parse_view_words(text(dataset, "ViewPosition") or "")
     series_side, series_position = parse_view_words(text(dataset, "SeriesDescription") or "")
     if coded and word_position and coded != word_position:
-        flags.append("ViewCodeSequence and ViewPosition disagree: the code was used")
+        said = "ViewCodeSequence and ViewPosition disagree: the code was used"
+        warnings.append(make_warning("view-contradiction", said))
     position = coded or word_position
     if position is None and series_position is not None:
         position = series_position
-        flags.append("view inferred from SeriesDescription")
+        warnings.append(make_warning("view-inferred", "view inferred from SeriesDescription"))
 
     stated = _stated_side(dataset)
     side = _SIDES.get(stated or "")
@@ -151,15 +152,16 @@ def view_of(dataset: Dataset) -> ViewName:
         side = word_side or series_side
         if side is not None:
             origin = "ViewPosition" if word_side else "SeriesDescription"
-            flags.append(f"laterality inferred from {origin}")
+            warnings.append(make_warning("view-inferred", f"laterality inferred from {origin}"))
     elif side is not None and word_side not in (None, side):
-        flags.append("laterality attributes disagree: ImageLaterality was used")
+        said = "laterality attributes disagree: ImageLaterality was used"
+        warnings.append(make_warning("view-contradiction", said))
     return ViewName(
         laterality=side,
         position=position,
         modifiers=tuple(dict.fromkeys(modifiers)),
         bilateral=stated == "B",
-        flags=tuple(flags),
+        warnings=tuple(warnings),
     )
 
 

@@ -19,16 +19,23 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
-from mammorisk._utils.atomic_write import content_digest, write_whole
+from mammorisk._utils.atomic_write import atomic_write, content_digest
 from mammorisk._version import __version__
 from mammorisk.base import DEFAULT_HORIZONS, Horizon, ImageModel, RiskModel, check_horizons
 from mammorisk.errors import CohortError, OutputError
-from mammorisk.models.registry import load_model
-from mammorisk.prediction.cohort_rows import predict_rows
-from mammorisk.prediction.default_model import default_name
-from mammorisk.prediction.image_rows import predict_in_chunks
+from mammorisk.prediction.default_model import choose_model
 from mammorisk.prediction.prediction import NOTICE
-from mammorisk.prediction.results_file import KEY, MARK, RUN, Written, run_of, said_of, summary
+from mammorisk.prediction.results_file import (
+    FINGERPRINT,
+    KEY,
+    RUN,
+    PredictionFile,
+    read_provenance,
+    run_of,
+    summary,
+)
+from mammorisk.prediction.rows import rows_at_once, score_in_chunks
+from mammorisk.prediction.table import risk_table
 from mammorisk.records.cohort import Cohort
 
 if TYPE_CHECKING:
@@ -55,11 +62,11 @@ def predict_to_file(
     address: str | None = None,
     exams_per_part: int | None = None,
     on_part: OnPart | None = None,
-) -> Written:
+) -> PredictionFile:
     """Predict a cohort into files; the same call resumes after an interruption.
 
     Memory is bounded: beside the manifest, a few exams and one part are held. Decoding overlaps
-    with inference. An exam that cannot be read has no risk, and the error as its flag.
+    with inference. An exam that cannot be read has no risk, and the error as its warning.
 
     Parameters
     ----------
@@ -84,7 +91,7 @@ def predict_to_file(
 
     Returns
     -------
-    Written
+    PredictionFile
 
     Raises
     ------
@@ -124,9 +131,7 @@ def predict_to_file(
             "the output exists", where=out.name, remedy="Remove it or choose another name."
         )
     wanted = check_horizons(horizons)
-    if model is None:
-        model = default_name(cohort.has_images, wanted)
-    chosen = load_model(model) if isinstance(model, (str, Path)) else model
+    chosen = choose_model(model, cohort, wanted)
     if exams_per_part is None:
         exams_per_part = (
             EXAMS_PER_PART_WITH_IMAGES if cohort.has_images else EXAMS_PER_PART_WITHOUT_IMAGES
@@ -145,8 +150,8 @@ def predict_to_file(
             stale.unlink()
         _check_run(parts, fingerprint)
         if run_of(parts) is None:
-            run = json.dumps({MARK: fingerprint, **_provenance(chosen, wanted)}, indent=1)
-            write_whole(parts / RUN, lambda path: path.write_text(run, encoding="utf-8"))
+            run = json.dumps({FINGERPRINT: fingerprint, **_provenance(chosen, wanted)}, indent=1)
+            atomic_write(parts / RUN, lambda path: path.write_text(run, encoding="utf-8"))
         every = _parts(parts, len(cohort), exams_per_part)
         missing = [(file, rows) for file, rows in every if not file.exists()]
         tell = _counter(len(cohort), sum(len(rows) for _, rows in missing), on_part)
@@ -169,36 +174,34 @@ def predict_to_file(
 
 def write_parts(
     cohort: Cohort,
-    model: RiskModel | None,
+    model: RiskModel,
     horizons: tuple[Horizon, ...],
     parts: Parts,
     on_part: Callable[[int], None] = lambda exams: None,
 ) -> None:
     """Predict some parts of a cohort here, reading the exams of the next while one is scored."""
-    if isinstance(model, ImageModel) and model.uses_images and cohort.has_images:
-        tables = _from_images(cohort, model, horizons, parts)
-    else:
-        tables = (predict_rows(cohort, rows, model, horizons) for _, rows in parts)
-    for (file, rows), table in zip(parts, tables, strict=True):
+    for (file, rows), table in zip(parts, _tables(cohort, model, horizons, parts), strict=True):
         _write_table(file, table)
         on_part(len(rows))
 
 
-def _from_images(
-    cohort: Cohort, model: ImageModel, horizons: tuple[Horizon, ...], parts: Parts
+def _tables(
+    cohort: Cohort, model: RiskModel, horizons: tuple[Horizon, ...], parts: Parts
 ) -> Iterator[pd.DataFrame]:
+    """The table of each part; chunks of exams are read ahead across parts."""
     import pandas as pd
 
-    step = model.exams_at_once
+    step = rows_at_once(cohort, model)
     chunks = [
         (rows[first : first + step], first + step >= len(rows))
         for _, rows in parts
         for first in range(0, len(rows), step)
     ]
+    scored = score_in_chunks(cohort, [chunk for chunk, _ in chunks], model, horizons)
     gathered = []
-    found = predict_in_chunks(model, cohort, [chunk for chunk, _ in chunks], horizons)
-    for (_, is_last), table in zip(chunks, found, strict=True):
-        gathered.append(table)
+    for (chunk, is_last), found in zip(chunks, scored, strict=True):
+        keys = cohort.exams.iloc[list(chunk)]
+        gathered.append(risk_table(keys, found.scores, model.name, horizons))
         if is_last:
             yield pd.concat(gathered)
             gathered = []
@@ -209,7 +212,7 @@ class _PartWriter:
     """Writes parts wherever it is carried to."""
 
     cohort: Cohort
-    model: RiskModel | None
+    model: RiskModel
     horizons: tuple[Horizon, ...]
 
     def __call__(self, file: Path, rows: range) -> None:
@@ -218,7 +221,7 @@ class _PartWriter:
             write_parts(self.cohort, self.model, self.horizons, [(file, rows)])
 
 
-def _fresh(model: RiskModel | None) -> RiskModel | None:
+def _fresh(model: RiskModel) -> RiskModel:
     """Without what the backend prepared on this machine."""
     return model.on_backend(model.backend) if isinstance(model, ImageModel) else model
 
@@ -250,7 +253,7 @@ def _finish(files: list[Path], out: Path, parts: Path, done: Path) -> None:
             stale.unlink()
         os.replace(parts, out)
         return
-    write_whole(out, lambda path: _join(files, path, out.suffix, said_of(parts)))
+    atomic_write(out, lambda path: _join(files, path, out.suffix, read_provenance(parts)))
     os.replace(parts, done)
     shutil.rmtree(done)
 
@@ -272,9 +275,7 @@ def _join(files: list[Path], path: Path, suffix: str, said: dict[str, Any]) -> N
             writer.write_table(pq.read_table(file).replace_schema_metadata(schema.metadata))
 
 
-def _fingerprint(
-    cohort: Cohort, model: RiskModel | None, horizons: tuple[Horizon, ...], step: int
-) -> str:
+def _fingerprint(cohort: Cohort, model: RiskModel, horizons: tuple[Horizon, ...], step: int) -> str:
     import pandas as pd
 
     digest = hashlib.sha256()
@@ -285,27 +286,24 @@ def _fingerprint(
             some = table.iloc[start : start + _ROWS_DIGESTED].astype(str)
             digest.update(pd.util.hash_pandas_object(some, index=False).to_numpy().tobytes())
     digest.update(repr((repr(model), horizons, step, __version__)).encode())
-    if isinstance(model, ImageModel):
-        # Another fit, or another precision, is another model of the same name.
-        digest.update(repr((model.backend_used, _saved_digest(model))).encode())
+    # Another fit, option or precision is another model of the same name.
+    backend = model.backend_used if isinstance(model, ImageModel) else None
+    digest.update(repr((backend, _saved_digest(model))).encode())
     return digest.hexdigest()
 
 
-def _saved_digest(model: ImageModel) -> list[str]:
+def _saved_digest(model: RiskModel) -> list[str]:
     with TemporaryDirectory() as folder:
         saved = model.save(Path(folder) / "model")
-        return [content_digest(file) for file in sorted(saved.iterdir())]
+        return [content_digest(file) for file in sorted(saved.rglob("*")) if file.is_file()]
 
 
-def _provenance(model: RiskModel | None, horizons: tuple[Horizon, ...]) -> dict[str, Any]:
-    """What a reader of the results should know of their making.
-
-    Without a model each row has its own, which it names.
-    """
+def _provenance(model: RiskModel, horizons: tuple[Horizon, ...]) -> dict[str, Any]:
+    """What a reader of the results must know about how they were made."""
     return {
         "software": f"mammorisk {__version__}",
-        "model": None if model is None else model.name,
-        "training_data": None if model is None else model.card.training_data,
+        "model": model.name,
+        "training_data": model.card.training_data,
         "backend": model.backend_used if isinstance(model, ImageModel) else None,
         "horizons": list(horizons),
         "notice": NOTICE,
@@ -323,4 +321,4 @@ def _check_run(result: Path, fingerprint: str) -> None:
 
 
 def _write_table(file: Path, table: pd.DataFrame) -> None:
-    write_whole(file, lambda path: table.to_parquet(path, index=False))
+    atomic_write(file, lambda path: table.to_parquet(path, index=False))

@@ -1,68 +1,130 @@
-"""Which published model answers when none is named, row by row."""
+"""The model that answers when none is named."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
-from mammorisk.base import DEFAULT_HORIZONS, Horizon, RiskModel, Scores
+from mammorisk._utils.model_folder import ModelState
+from mammorisk.base import (
+    DEFAULT_HORIZONS,
+    Horizon,
+    ModelCard,
+    RiskModel,
+    Scores,
+    check_horizons,
+)
 from mammorisk.clinical import load_clinical
+from mammorisk.records.cohort import Cohort
+from mammorisk.risk_models.registry import load_model
+from mammorisk.warnings import Warnings, join_text, make_warning
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: The default models: with a known or measured density, and without.
+#: With a known or measured density, and without.
 WITH_DENSITY, WITHOUT_DENSITY = "bcsc-2008", "icare-lit"
 #: The default model for exams.
 WITH_IMAGES = "hybrid"
 
 
 def default_name(has_images: bool, horizons: tuple[Horizon, ...]) -> str | None:
-    """The model for exams where it answers; None leaves the choice to :func:`score`."""
+    """The network for exams where it answers all horizons; None for the published default."""
     return WITH_IMAGES if has_images and all(h in DEFAULT_HORIZONS for h in horizons) else None
 
 
-def score(
-    frame: pd.DataFrame, model: RiskModel | None, horizons: tuple[Horizon, ...]
-) -> tuple[Scores, list[str]]:
-    """Scores and the name of the model behind each row."""
-    if model is not None:
-        return model.score(frame, horizons), [model.name] * len(frame)
-    return _score_default(frame, horizons)
+@dataclass(frozen=True, repr=False)
+class PublishedDefault(RiskModel):
+    """Two published models as one: bcsc-2008 where density is known, else icare-lit.
+
+    icare-lit also answers for horizons and women that bcsc-2008 does not cover. ``Scores.models``
+    names the model behind each row.
+    """
+
+    card: ClassVar[ModelCard] = ModelCard(
+        name="published-default",
+        title="bcsc-2008 where breast density is known, else icare-lit",
+        family="questionnaire",
+        inputs=tuple(
+            dict.fromkeys(
+                (
+                    *load_clinical(WITH_DENSITY).card.inputs,
+                    *load_clinical(WITHOUT_DENSITY).card.inputs,
+                )
+            )
+        ),
+        required=("age",),
+        outcome="invasive",
+        ages=(20, 79),
+        horizons="1 year to age 80",
+        competing_mortality=True,
+        training_data="see the two models",
+        source="see the two models",
+        licence="see the two models",
+        intended_use="a default for women and tables without images",
+        limits="two models with different outcomes and populations: name one for a paper",
+    )
+
+    def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
+        import numpy as np
+        import pandas as pd
+
+        wanted = check_horizons(horizons)
+        fallback = load_clinical(WITHOUT_DENSITY)
+        beyond = any(h == "lifetime" or h > 5 for h in wanted)
+        if "breast_density" not in frame.columns or beyond:
+            return _by(fallback.score(frame, wanted), [WITHOUT_DENSITY] * len(frame))
+        first = load_clinical(WITH_DENSITY).score(frame, wanted)
+        known = frame["breast_density"].notna().to_numpy()
+        answered = first.risk.notna().all(axis=1).to_numpy() & known
+        if answered.all():
+            return _by(first, [WITH_DENSITY] * len(frame))
+        rest = ~answered
+        second = fallback.score(frame[rest], wanted)
+        risk = first.risk.copy()
+        risk[rest] = second.risk.to_numpy()
+        warnings = list(first.warnings)
+        for place, own in zip(np.flatnonzero(rest), second.warnings, strict=True):
+            # Only a woman whose density is known must be told why it was not used.
+            skipped = warnings[place] if known[place] else ()
+            warnings[place] = _with_reason(own, skipped)
+        parts = [s.contributions for s in (first, second) if s.contributions is not None]
+        contributions = None
+        if len(parts) == 2:
+            both = pd.concat([parts[0][answered], parts[1]])
+            order = np.argsort(np.concatenate([np.flatnonzero(answered), np.flatnonzero(rest)]))
+            contributions = both.iloc[order].set_axis(frame.index, axis=0)
+        scores = Scores(
+            risk=risk,
+            warnings=pd.Series(warnings, index=frame.index, dtype=object),
+            contributions=contributions,
+        )
+        return _by(scores, np.where(answered, WITH_DENSITY, WITHOUT_DENSITY).tolist())
+
+    def state(self) -> ModelState:
+        return ModelState(config={"kind": "published", "name": WITHOUT_DENSITY, "options": {}})
 
 
-def _score_default(frame: pd.DataFrame, horizons: tuple[Horizon, ...]) -> tuple[Scores, list[str]]:
-    import numpy as np
+def _with_reason(own: Warnings, skipped: Warnings) -> Warnings:
+    if not skipped or own == skipped:
+        return own
+    text = f"{WITH_DENSITY} does not apply ({join_text(skipped)})"
+    return (*own, make_warning("model-replaced", text))
+
+
+def _by(scores: Scores, names: list[str]) -> Scores:
     import pandas as pd
 
-    fallback = load_clinical(WITHOUT_DENSITY)
-    beyond = any(h == "lifetime" or h > 5 for h in horizons)
-    if "breast_density" not in frame.columns or beyond:
-        return fallback.score(frame, horizons), [WITHOUT_DENSITY] * len(frame)
-    first = load_clinical(WITH_DENSITY).score(frame, horizons)
-    known = frame["breast_density"].notna().to_numpy()
-    answered = first.risk.notna().all(axis=1).to_numpy() & known
-    if answered.all():
-        return first, [WITH_DENSITY] * len(frame)
-    rest = ~answered
-    second = fallback.score(frame[rest], horizons)
-    risk = first.risk.copy()
-    risk[rest] = second.risk.to_numpy()
-    # Only a woman whose density is known needs to be told why it was not used.
-    skipped = first.flags[rest].where(known[rest], "")
-    note = skipped.map(lambda why: f"{WITH_DENSITY} does not apply ({why})" if why else "")
-    same = second.flags == skipped
-    flags = first.flags.copy()
-    flags[rest] = join_flags(second.flags, note.mask(same, ""))
-    parts = [s.contributions for s in (first, second) if s.contributions is not None]
-    contributions = (
-        pd.concat([parts[0][answered], parts[1]]).loc[frame.index]
-        if len(parts) == 2 and frame.index.is_unique
-        else None
-    )
-    names = np.where(answered, WITH_DENSITY, WITHOUT_DENSITY).tolist()
-    return Scores(risk=risk, flags=flags, contributions=contributions), names
+    return replace(scores, models=pd.Series(names, index=scores.risk.index, dtype=object))
 
 
-def join_flags(first: pd.Series, second: pd.Series) -> pd.Series:
-    both = (first != "") & (second != "")
-    return first.str.cat(second, sep="; ").where(both, first + second)
+def choose_model(
+    model: str | Path | RiskModel | None, cohort: Cohort, horizons: tuple[Horizon, ...]
+) -> RiskModel:
+    """The model asked for; by default the network for exams, else the published default."""
+    if isinstance(model, RiskModel):
+        return model
+    name = model if model is not None else default_name(cohort.has_images, horizons)
+    return PublishedDefault() if name is None else load_model(name)

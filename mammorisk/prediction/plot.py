@@ -9,6 +9,7 @@ from mammorisk.errors import OutputError
 from mammorisk.prediction.prediction import NOTICE, Prediction
 
 if TYPE_CHECKING:
+    import pandas as pd
     from matplotlib.axes import Axes
 
 # Okabe & Ito's palette, distinguishable under the common colour-vision deficiencies.
@@ -17,13 +18,27 @@ _COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
 _MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
-def plot_risk(prediction: Prediction, ax: Axes | None = None) -> Axes:
-    """Cumulative risk by year: the prediction, its baselines and the average woman.
+def plot_risk(
+    risk: pd.Series,
+    baselines: pd.DataFrame,
+    *,
+    model: str,
+    interval: pd.DataFrame | None = None,
+    ax: Axes | None = None,
+) -> Axes:
+    """Cumulative risk by year: one model, the baselines and the average woman.
 
     Parameters
     ----------
-    prediction : Prediction
+    risk : Series
+        Absolute risk in [0, 1] by horizon in years.
+    baselines : DataFrame, shape (n_models, n_horizons)
+    model : str
+        Name of the model that gave ``risk``.
+    interval : DataFrame, optional
+        ``lower`` and ``upper`` by horizon.
     ax : matplotlib Axes, optional
+        Drawn into; a new figure otherwise.
 
     Returns
     -------
@@ -33,27 +48,36 @@ def plot_risk(prediction: Prediction, ax: Axes | None = None) -> Axes:
 
     if ax is None:
         ax = plt.subplots(figsize=(7.0, 4.6), layout="constrained")[1]
-    years = [h for h in prediction.risk.index if isinstance(h, (int, float))]
+    years = [h for h in risk.index if isinstance(h, (int, float))]
     style = iter(zip(_COLOURS, _MARKERS, strict=True))
-    for name, row in prediction.baselines.iterrows():
+    for name, row in baselines.iterrows():
         percent = 100 * row[years].astype(float)
         if percent.notna().sum() == 0:
             continue
         if name == "average":
             look: dict[str, Any] = {"color": "#666666", "linestyle": ":", "linewidth": 2}
-            label = "average woman of her age"
+            label = "average woman of the same age"
         else:
             colour, marker = next(style, (_COLOURS[0], _MARKERS[0]))
             look = {"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.2}
             label = str(name)
         ax.plot([0, *years], [0, *percent], label=label, **look)
-    own = 100 * prediction.risk[years].astype(float)
+    own = 100 * risk[years].astype(float)
     if own.notna().any():
-        ax.plot(
-            [0, *years], [0, *own], color=_INK, linewidth=2.8, label=f"{prediction.model} (this)"
-        )
+        ax.plot([0, *years], [0, *own], color=_INK, linewidth=2.8, label=f"{model} (this)")
+        if interval is not None:
+            limits = 100 * interval.loc[years].astype(float)
+            ax.fill_between(
+                [0, *years],
+                [0, *limits["lower"]],
+                [0, *limits["upper"]],
+                label="95% interval",
+                color=_INK,
+                alpha=0.12,
+                linewidth=0,
+            )
     else:
-        ax.text(0.5, 0.5, "no risk: see flags", transform=ax.transAxes, ha="center")
+        ax.text(0.5, 0.5, "no risk: see the warnings", transform=ax.transAxes, ha="center")
     ax.set(
         xlabel="years from the exam",
         ylabel="cumulative risk of breast cancer (%)",
@@ -78,7 +102,13 @@ def save_risk(prediction: Prediction, path: Path) -> None:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.0, 4.6), layout="constrained")
-    plot_risk(prediction, figure.subplots())
+    plot_risk(
+        prediction.risk,
+        prediction.baselines,
+        model=prediction.model,
+        interval=prediction.interval,
+        ax=figure.subplots(),
+    )
     try:
         figure.savefig(path, dpi=150)
     except (OSError, ValueError) as error:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 from mammorisk.errors import ModelError
+from mammorisk.warnings import Warnings
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-    from mammorisk.models.hybrid.saliency import Explanation
+    from mammorisk.risk_models.hybrid.saliency import Explanation
 
 NOTICE = "Research software, not a medical device: do not use for care."
 
@@ -38,8 +39,10 @@ class Prediction:
     density : dict
         ``category`` (a-d or None), ``source`` (``"reader"``, ``"estimated from the image"`` or
         ``"unknown"``) and, where measured, ``percent_density`` and ``probabilities``.
-    flags : list of str
+    warnings : tuple of ResultWarning
         What a reader must know: why a risk is missing, what was assumed or estimated.
+    images_used : bool
+        Whether the network used the images.
     provenance : dict
         Software version, models and their sources, views used and set aside.
     interval : DataFrame or None
@@ -53,7 +56,8 @@ class Prediction:
     baselines: pd.DataFrame
     contributions: pd.Series
     density: dict[str, Any] = field(default_factory=dict)
-    flags: list[str] = field(default_factory=list)
+    warnings: Warnings = ()
+    images_used: bool = False
     provenance: dict[str, Any] = field(default_factory=dict)
     interval: pd.DataFrame | None = None
     explainer: Callable[[str], Explanation] | None = field(default=None, compare=False)
@@ -74,7 +78,8 @@ class Prediction:
             if self.interval is None
             else {name: _plain(self.interval[name]) for name in self.interval},
             "density": self.density,
-            "flags": self.flags,
+            "images_used": self.images_used,
+            "warnings": [one.to_dict() for one in self.warnings],
             "provenance": self.provenance,
             "notice": NOTICE,
         }
@@ -87,11 +92,11 @@ class Prediction:
         Raises
         ------
         ModelError
-            The prediction did not use the images, or its model has no saliency (Mirai).
+            The prediction did not use the images, or its model has no saliency maps.
         """
         if self.explainer is None:
             raise ModelError(
-                f"there is no saliency for this prediction by {self.model}",
+                f"{self.model} used no images in this prediction: there is nothing to explain",
                 remedy="Predict an exam with model='hybrid'.",
             )
         return self.explainer(method)
@@ -110,17 +115,24 @@ class Prediction:
         """
         from mammorisk.prediction.plot import plot_risk
 
-        return plot_risk(self, ax)
+        return plot_risk(self.risk, self.baselines, model=self.model, interval=self.interval, ax=ax)
 
     def __repr__(self) -> str:
         lines = [f"Prediction by {self.model}"]
         years = ", ".join(f"{h:g} y {_percent(r)}" for h, r in _numeric(self.risk).items())
         lines.append(f"  absolute risk: {years}")
+        if self.interval is not None and self.risk.notna().any():
+            limits = ", ".join(
+                f"{h:g} y {_percent(row['lower'])}-{_percent(row['upper'])}"
+                for h, row in self.interval.iterrows()
+                if isinstance(h, (int, float))
+            )
+            lines.append(f"  95% interval: {limits}")
         if self.density.get("category"):
             lines.append(f"  breast density: {self.density['category']} ({self.density['source']})")
         for name, row in self.baselines.iterrows():
             lines.append(f"  {name}: " + ", ".join(_percent(r) for r in row))
-        lines.extend(f"  ! {flag}" for flag in self.flags)
+        lines.extend(f"  ! {one}" for one in self.warnings)
         lines.append(f"  {NOTICE}")
         return "\n".join(lines)
 
@@ -131,8 +143,12 @@ class Prediction:
 def without_risk(prediction: Prediction) -> list[str]:
     """Why baselines that give no risk at all give none, a line each."""
     silent = prediction.baselines.index[prediction.baselines.isna().all(axis=1)]
-    reasons = prediction.provenance.get("baseline_flags", {})
-    return [f"{name} gives no risk: {reasons.get(name, 'not applicable')}" for name in silent]
+    reasons = prediction.provenance.get("baseline_warnings", {})
+    return [
+        f"{name} gives no risk: "
+        + ("; ".join(one["text"] for one in reasons.get(name, ())) or "not applicable")
+        for name in silent
+    ]
 
 
 def _plain(series: pd.Series) -> dict[str, float | None]:
@@ -164,6 +180,9 @@ def _as_html(prediction: Prediction) -> str:
         return f"<tr><th {head}>{f'<b>{label}</b>' if bold else label}</th>{cells}</tr>"
 
     rows = [row(prediction.model, prediction.risk, bold=True)]
+    if prediction.interval is not None:
+        for limit in ("lower", "upper"):
+            rows.append(row(f"{limit} limit of the 95% interval", prediction.interval[limit]))
     rows += [row(str(name), values) for name, values in prediction.baselines.iterrows()]
     header = "".join(f"<th {cell}>{html.escape(name)}</th>" for name in names)
     factors = "".join(
@@ -179,8 +198,8 @@ def _as_html(prediction: Prediction) -> str:
         if density.get("category")
         else "Breast density unknown."
     )
-    notes = [*prediction.flags, *without_risk(prediction)]
-    flags = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
+    notes = [*map(str, prediction.warnings), *without_risk(prediction)]
+    listed = "".join(f"<li>{html.escape(note)}</li>" for note in notes)
     return (
         "<div style='font-family:sans-serif;max-width:60em'>"
         f"<p><b>Absolute risk of breast cancer</b> (model {html.escape(prediction.model)}). "
@@ -192,7 +211,7 @@ def _as_html(prediction: Prediction) -> str:
             if factors
             else ""
         )
-        + (f"<ul>{flags}</ul>" if flags else "")
+        + (f"<ul>{listed}</ul>" if listed else "")
         + f"<p style='color:#666'>{NOTICE}</p></div>"
     )
 

@@ -1,4 +1,4 @@
-"""Files and folders of risks: what they hold, and what they say of their making."""
+"""PredictionFile: what a file or folder of risks holds, and its provenance."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What says it in a folder of parts; readers of data sets pass over names that begin so.
+#: Provenance of a folder of parts. Readers of data sets skip names that begin with an underscore.
 RUN = "_run.json"
-#: Name of what it says in the metadata of a Parquet file, and in it of the mark of the run.
-KEY, MARK = "mammorisk", "run"
+#: Key of the provenance in the metadata of a Parquet file, and of the run's fingerprint in it.
+KEY, FINGERPRINT = "mammorisk", "run"
 #: Exams without a risk that a summary names.
 _FAILURES_NAMED = 20
 #: Rows of a CSV read at a time.
@@ -22,7 +22,7 @@ _ROWS_READ = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
+class PredictionFile:
     """What :func:`predict_to_file` wrote.
 
     Attributes
@@ -45,20 +45,20 @@ class Written:
     provenance: dict[str, Any] = field(default_factory=dict)
 
 
-def summary(path: str | Path) -> Written:
+def summary(path: str | Path) -> PredictionFile:
     """Numbers of exams in a file or folder of risks, read part by part.
 
     Parameters
     ----------
     path : path
-        Written by :func:`predict_to_file`.
+        PredictionFile by :func:`predict_to_file`.
     """
     path = Path(path)
-    said = {name: value for name, value in said_of(path).items() if name != MARK}
+    said = {name: value for name, value in read_provenance(path).items() if name != FINGERPRINT}
     return replace(count_risks(_tables(path), path), provenance=said)
 
 
-def count_risks(tables: Iterable[pd.DataFrame], path: Path) -> Written:
+def count_risks(tables: Iterable[pd.DataFrame], path: Path) -> PredictionFile:
     """Numbers of exams in tables of risks.
 
     Parameters
@@ -75,9 +75,9 @@ def count_risks(tables: Iterable[pd.DataFrame], path: Path) -> Written:
         failed = table[table[risks].isna().all(axis=1)]
         exams, without = exams + len(table), without + len(failed)
         room = _FAILURES_NAMED - len(failures)
-        told = failed[["exam_id", "flags"]].head(room) if "exam_id" in failed else failed.head(0)
+        told = failed[["exam_id", "warnings"]].head(room) if "exam_id" in failed else failed.head(0)
         failures += [(str(row[0]), str(row[1])) for row in told.itertuples(index=False)]
-    return Written(path=path, exams=exams, without_risk=without, failures=failures)
+    return PredictionFile(path=path, exams=exams, without_risk=without, failures=failures)
 
 
 def _tables(path: Path) -> Iterator[pd.DataFrame]:
@@ -93,7 +93,7 @@ def _tables(path: Path) -> Iterator[pd.DataFrame]:
                 yield table.read_row_group(group).to_pandas()
 
 
-def said_of(result: Path) -> dict[str, Any]:
+def read_provenance(result: Path) -> dict[str, Any]:
     """What a folder or a Parquet file says of its run; empty where it says nothing."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -113,4 +113,4 @@ def said_of(result: Path) -> dict[str, Any]:
 
 def run_of(result: Path) -> str | None:
     """Mark of the run that a folder or a Parquet file is of; None where it has none."""
-    return said_of(result).get(MARK)
+    return read_provenance(result).get(FINGERPRINT)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
+from mammorisk.warnings import Warnings
+
 
 class Acquisition(BaseModel):
     """Acquisition parameters of one image; None = not stated or not trusted.
 
     Filled by :func:`mammorisk.io.acquisition.read_acquisition`. A value outside its plausible
-    range is kept in ``raw``, flagged, and left None here.
+    range is kept in ``raw``, named in ``warnings``, and left None here.
 
     Attributes
     ----------
@@ -56,8 +58,8 @@ class Acquisition(BaseModel):
         PaddleDescription (0018,11A4).
     raw : dict of str to float
         Values as written that were not plausible, by attribute keyword.
-    flags : tuple of str
-        As in ``"CompressionForce: zero is missing"``.
+    warnings : tuple of ResultWarning
+        Attributes that were not used as recorded.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -87,7 +89,7 @@ class Acquisition(BaseModel):
     relative_exposure: float | None = None
     paddle: str | None = None
     raw: dict[str, float] = {}
-    flags: tuple[str, ...] = ()
+    warnings: Warnings = ()
 
     def summary(self) -> str:
         """One line for a caption: ``"63 mm, 110 N, 29 kV, W/Rh"``."""

@@ -181,3 +181,8 @@ def _matched(risks: pd.DataFrame, table: pd.DataFrame, cohort: object) -> pd.Dat
         where="risks",
         remedy="Keep patient_id and exam_id in both, or the same index.",
     )
+
+
+def risk_column(horizon: float | str) -> str:
+    """Column name of a horizon: 5 -> ``"risk_5y"``, "lifetime" -> ``"risk_lifetime"``."""
+    return "risk_lifetime" if horizon == "lifetime" else f"risk_{horizon:g}y"

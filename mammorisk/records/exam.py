@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mammorisk.errors import ViewMissing
 from mammorisk.records.acquisition import Acquisition
+from mammorisk.warnings import ResultWarning, Warnings, make_warning, merge_views
 
 if TYPE_CHECKING:
     from mammorisk.records.stored_image import RawImage
@@ -72,7 +73,7 @@ class View:
     acquired_at : str or None
         Opaque sortable key (AcquisitionDate and time), used only to find the latest of several
         images of a view; never printed.
-    flags : tuple of str
+    warnings : tuple of ResultWarning
         What a reader of the result should know about this image.
     load : callable
         Returns the stored pixels and how to turn them into display grey levels.
@@ -96,7 +97,7 @@ class View:
     burned_in: bool | None = None
     acquisition: Acquisition = field(default_factory=Acquisition)
     acquired_at: str | None = field(default=None, repr=False)
-    flags: tuple[str, ...] = ()
+    warnings: Warnings = ()
     digest: Callable[[], str] | None = field(default=None, repr=False, compare=False)
 
     @property
@@ -104,17 +105,28 @@ class View:
         """Side and view, as in ``"L-MLO"``."""
         return f"{self.laterality.value}-{self.position}"
 
-    def with_flags(self, *flags: str) -> View:
-        """The same view with further flags."""
-        return replace(self, flags=(*self.flags, *flags))
+    def with_warnings(self, *warnings: ResultWarning) -> View:
+        """The same view with further warnings."""
+        return replace(self, warnings=(*self.warnings, *warnings))
 
 
 @dataclass(frozen=True, kw_only=True)
 class SetAside:
-    """A file that was read but not used, and why."""
+    """A file that was read but not used, and why.
+
+    Attributes
+    ----------
+    source : str
+        Name of the file as the user gave it.
+    reason : str
+        Holds no name of a file.
+    is_image : bool
+        False for files that are no images at all; these make no warning.
+    """
 
     source: str
     reason: str
+    is_image: bool = True
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -129,13 +141,17 @@ class Exam:
         Images that were found but not used, with the reason.
     age_years : float or None
         PatientAge (0010,1010) at the exam, when plausible.
-    flags : tuple of str
+    patient_sex : {"F", "M", "O"} or None
+        PatientSex (0010,0040).
+    warnings : tuple of ResultWarning
+        About the exam as a whole; those of a view stand in the view.
     """
 
     views: dict[str, View]
     set_aside: tuple[SetAside, ...] = ()
     age_years: float | None = None
-    flags: tuple[str, ...] = ()
+    patient_sex: str | None = None
+    warnings: Warnings = ()
 
     def __iter__(self) -> Iterator[View]:
         return (self.views[name] for name in STANDARD_VIEWS if name in self.views)
@@ -162,16 +178,20 @@ class Exam:
         aside = f"; {len(self.set_aside)} set aside" if self.set_aside else ""
         return f"<Exam: {views or 'no views'}{aside}>"
 
-    def all_flags(self) -> list[str]:
-        """Flags of the exam and of its views, one line a flag with the views it is about."""
-        views: dict[str, list[str]] = {}
-        for view in self:
-            for flag in view.flags:
-                views.setdefault(flag, []).append(view.name)
-        return [
-            *self.flags,
-            *(
-                f"{'all views' if len(names) == len(self) > 1 else ', '.join(names)}: {flag}"
-                for flag, names in views.items()
-            ),
+    def all_warnings(self) -> Warnings:
+        """Warnings of the exam, of its views and of images that were set aside, each fact once."""
+        return merge_views(self.single_warnings(), len(self))
+
+    def single_warnings(self) -> list[ResultWarning]:
+        """The same with one record for each view."""
+        aside = [
+            make_warning("image-set-aside", f"an image was not used: {item.reason}")
+            for item in self.set_aside
+            if item.is_image
         ]
+        of_views = [
+            replace(one, view=view.name)
+            for view in self
+            for one in (*view.warnings, *view.acquisition.warnings)
+        ]
+        return [*self.warnings, *of_views, *aside]

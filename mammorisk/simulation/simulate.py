@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mammorisk._utils.atomic_write import write_whole
+from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._utils.progress import OnProgress
 from mammorisk._version import __version__
 from mammorisk.errors import OutputError, SimulationError
@@ -172,10 +172,10 @@ def _write_study(
     write_exams(options, exams, folder / _EXAMS, workers=workers, on_progress=on_progress)
     if any(options.lesions.model_dump().values()):
         places = lesion_table(options, numbers)
-        write_whole(folder / LESIONS, partial(places.to_parquet, index=False))
+        atomic_write(folder / LESIONS, partial(places.to_parquet, index=False))
     pictured = with_paths(women.iloc[chosen], folder / _EXAMS)
     pictured["weight"] *= len(women) / max(len(chosen), 1)
-    write_whole(folder / MANIFEST, partial(pictured.to_parquet, index=False))
+    atomic_write(folder / MANIFEST, partial(pictured.to_parquet, index=False))
 
 
 def _choose_images(draw: NDArray[np.float64], images: int | Literal["all"]) -> NDArray[np.int64]:
@@ -203,7 +203,7 @@ def _claim(folder: Path, note: dict[str, Any]) -> None:
                 "the folder is not empty", where=folder.name, remedy="Give a new or empty folder."
             )
         text = json.dumps(note, indent=2)
-        write_whole(file, lambda path: path.write_text(text, encoding="utf-8"))
+        atomic_write(file, lambda path: path.write_text(text, encoding="utf-8"))
         return
     try:
         found = json.loads(file.read_text(encoding="utf-8"))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mammorisk._utils.atomic_write import write_whole
+from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._utils.progress import OnProgress
 from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.simulation.follow_up import follow
@@ -167,9 +167,9 @@ def write_tables(stream: Iterator[Block], women_file: Path, truth_file: Path) ->
             for writer in writers:
                 writer.close()
 
-    write_whole(
+    atomic_write(
         women_file,
-        lambda women_path: write_whole(
+        lambda women_path: atomic_write(
             truth_file, lambda truth_path: write_both(women_path, truth_path)
         ),
     )

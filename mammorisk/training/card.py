@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from mammorisk.base import ModelCard
-from mammorisk.models.recipe import Recipe
 from mammorisk.records.questionnaire_fields import FIELDS
+from mammorisk.risk_models.recipe import Recipe
 
 
 def card_of(recipe: Recipe) -> ModelCard:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.exam_set import ExamSet
-from mammorisk.models.hybrid.model import HybridModel
+from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import read_outcomes
 from mammorisk.training.read_exams import read_exams
@@ -80,7 +80,7 @@ def compare_classifiers(
         if len(set(case[rows])) < 2:
             raise TrainingError("each side of the split needs women with and without cancer")
     features = _mean_features(model, exams)
-    own = model.score_exams(cohort.questionnaires, exams, (5,)).risk[5].to_numpy(dtype=float)
+    own = model.score_exam_set(cohort.questionnaires, exams, (5,)).risk[5].to_numpy(dtype=float)
     scores = {model.name: own[validation]}
     seed = model.recipe.seed
     neighbours = min(15, len(train) - 1)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mammorisk.errors import TrainingError
-from mammorisk.models.density_fit import YEARS_FITTED, DensityFit, design_matrix
-from mammorisk.models.recipe import Recipe
 from mammorisk.records.questionnaire_table import check_frame
+from mammorisk.risk_models.density_fit import YEARS_FITTED, DensityFit, design_matrix
+from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.card import card_of
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import read_outcomes

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.exam_set import ExamSet
-from mammorisk.models.density_fit import DensityFit
-from mammorisk.models.hybrid.model import HybridModel
-from mammorisk.models.mirai.model import MiraiModel
-from mammorisk.models.recipe import Recipe, load_recipe
+from mammorisk.risk_models.density_fit import DensityFit
+from mammorisk.risk_models.hybrid.model import HybridModel
+from mammorisk.risk_models.mirai.model import MiraiModel
+from mammorisk.risk_models.recipe import Recipe, load_recipe
 from mammorisk.training.density_fit import fit_density
 from mammorisk.training.hybrid_fit import fit_hybrid
 from mammorisk.training.mirai_fit import fit_mirai
@@ -45,7 +45,7 @@ def fit(
         With outcomes (``time``, ``event``; ``weight`` and ``entry`` where there are) and images
         where the recipe uses them.
     recipe : str, path or Recipe
-        A name of :func:`~mammorisk.models.recipe.recipes`, or a YAML file. With ``init`` the
+        A name of :func:`~mammorisk.risk_models.recipe.recipes`, or a YAML file. With ``init`` the
         model's own recipe, with the changes.
     init : str, path, HybridModel or MiraiModel, optional
         A saved network to begin from: its encoder, head and scalings. From ``"mirai"`` the
@@ -70,7 +70,7 @@ def fit(
     -------
     HybridModel
         Or :class:`~mammorisk.training.density_fit.DensityFit` or
-        :class:`~mammorisk.models.mirai.model.MiraiModel` for the recipes of those names.
+        :class:`~mammorisk.risk_models.mirai.model.MiraiModel` for the recipes of those names.
 
     Raises
     ------
@@ -136,7 +136,7 @@ def _initial(
 ) -> HybridModel | MiraiModel | None:
     if init is None or isinstance(init, (HybridModel, MiraiModel)):
         return init
-    from mammorisk.models.registry import load_model
+    from mammorisk.risk_models.registry import load_model
 
     model = load_model(init)
     if not isinstance(model, (HybridModel, MiraiModel)):

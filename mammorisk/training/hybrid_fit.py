@@ -14,12 +14,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mammorisk._utils.atomic_write import write_whole
+from mammorisk._utils.atomic_write import atomic_write
 from mammorisk.inputs.batches import fit_scalings, make_batch
-from mammorisk.models.hybrid.model import HybridModel, encode, guard_features
-from mammorisk.models.recipe import Recipe
 from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
+from mammorisk.risk_models.hybrid.model import HybridModel, encode, guard_features
+from mammorisk.risk_models.recipe import Recipe
 from mammorisk.runtime.torch_encoder import torch_encoder
 from mammorisk.training.card import card_of
 from mammorisk.training.module import FitModule
@@ -141,9 +141,8 @@ def fit_hybrid(
         covariance=covariance,
         training=_record(problem, recipe, losses, begin),
     )
-    model.recalibration = fit_all_horizons(
-        _raw_risk(model, batch, problem), problem.outcomes, problem.validation
-    )
+    maps = fit_all_horizons(_raw_risk(model, batch, problem), problem.outcomes, problem.validation)
+    model.recalibration = {int(year): found for year, found in maps.items()}
     return model
 
 
@@ -241,12 +240,12 @@ def _kept_features(file: Path, make: Callable[[], Tensor]) -> Tensor:
     if file.exists():
         return load_file(file)["features"]
     features = make()
-    write_whole(file, lambda path: save_file({"features": features.contiguous()}, path))
+    atomic_write(file, lambda path: save_file({"features": features.contiguous()}, path))
     return features
 
 
 def _guard(problem: Problem, features: Tensor | None) -> Any:
-    from mammorisk.models.hybrid.domain_guard import DomainGuard
+    from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
 
     exams = problem.inputs.exams
     if features is None or exams is None:

@@ -35,8 +35,8 @@ def fit_calibration(probability: Floats, outcomes: Outcomes) -> dict[str, dict[s
     Returns
     -------
     dict or None
-        As :class:`mammorisk.models.mirai.model.MiraiModel` takes it. None where there are too few
-        cancers, or none within one year.
+        As :class:`~mammorisk.risk_models.mirai.model.MiraiModel` takes it. None where there are too
+        few cancers, or none within one year.
 
     Notes
     -----

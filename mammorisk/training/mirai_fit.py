@@ -16,12 +16,9 @@ from safetensors.torch import load_file, save_file
 from scipy.special import expit
 from torch import Tensor
 
-from mammorisk._utils.atomic_write import write_whole
+from mammorisk._utils.atomic_write import atomic_write
+from mammorisk._utils.progress import progress_bar
 from mammorisk.errors import TrainingError
-from mammorisk.models.mirai.card import CARD
-from mammorisk.models.mirai.model import MiraiModel, places
-from mammorisk.models.mirai.risk_factors import risk_factors
-from mammorisk.models.recipe import MiraiOptions, Recipe
 from mammorisk.networks.mirai import (
     ENCODER_WIDTH,
     Exams,
@@ -31,6 +28,10 @@ from mammorisk.networks.mirai import (
 )
 from mammorisk.networks.mirai_merged import MergedEncoder
 from mammorisk.records.exam import STANDARD_VIEWS
+from mammorisk.risk_models.mirai.card import CARD
+from mammorisk.risk_models.mirai.model import MiraiModel, places
+from mammorisk.risk_models.mirai.risk_factors import risk_factors
+from mammorisk.risk_models.recipe import MiraiOptions, Recipe
 from mammorisk.runtime.backend import Runner, choose_backend
 from mammorisk.training.mirai_calibration import fit_calibration
 from mammorisk.training.mirai_labels import MiraiLabels, mirai_labels
@@ -38,7 +39,6 @@ from mammorisk.training.mirai_modules import VIEWS, EncoderPhase, Phase, Transfo
 from mammorisk.training.mirai_views import MiraiViews, read_mirai_views
 from mammorisk.training.outcomes import read_outcomes
 from mammorisk.training.problem import Rows, check_cancers
-from mammorisk.training.read_exams import Bar
 from mammorisk.training.splits import split_rows
 from mammorisk.training.trainer import EpochSampler, run_stage
 
@@ -87,7 +87,7 @@ def fit_mirai(
     assert options is not None
     lightning.seed_everything(recipe.seed, verbose=False)
     outcomes = read_outcomes(cohort.exams)
-    with Bar("reading exams", len(cohort), progress) as tell:
+    with progress_bar("exams read", len(cohort), show=progress) as tell:
         views = read_mirai_views(
             cohort,
             cache if cache is not None else work / "views",
@@ -123,7 +123,7 @@ def fit_mirai(
         by_side = _labels_by_side(cohort, labels, time, event, weight)
         encoder = _fit_encoder(run, encoder, views, by_side)
     encoder.eval()
-    with Bar("features of views", len(cohort), progress) as tell:
+    with progress_bar("exams encoded", len(cohort), show=progress) as tell:
         features = _kept_features(work / "features", encoder, views, tell)
     transformer = _fit_transformer(run, begin, features, views, labels)
     model = MiraiModel(
@@ -304,7 +304,7 @@ def _kept_features(
                     some[place, view] = torch.from_numpy(found[0])
                 if on_exam is not None:
                     on_exam(row + 1, total)
-            write_whole(file, partial(save_file, {"features": some}))
+            atomic_write(file, partial(save_file, {"features": some}))
         parts.append(load_file(file)["features"])
     return torch.cat(parts)
 

@@ -14,9 +14,9 @@ from torchvision.transforms.transforms import InterpolationMode
 
 from mammorisk.errors import TrainingError
 from mammorisk.imaging.mirai_pixels import BLANK
-from mammorisk.models.recipe import MiraiOptions
 from mammorisk.networks.mirai import Exams, MiraiEncoder, MiraiTransformer
 from mammorisk.networks.mirai_adversary import MiraiAdversary
+from mammorisk.risk_models.recipe import MiraiOptions
 from mammorisk.training.mirai_labels import MiraiLabels, risk_factor_loss
 from mammorisk.training.mirai_views import MiraiViews
 from mammorisk.training.module import mix_seed

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk._utils.atomic_write import write_whole
+from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._utils.parallel import usable_cores
 from mammorisk._version import __version__
 from mammorisk.errors import MammoriskError, TrainingError
 from mammorisk.imaging.mirai_pixels import aligned_counts, mirai_counts, normalise
-from mammorisk.models.mirai.model import check_views
 from mammorisk.records.exam import STANDARD_VIEWS, Exam
+from mammorisk.risk_models.mirai.model import check_views
 from mammorisk.training.read_exams import check_readable
 
 if TYPE_CHECKING:
@@ -117,6 +117,9 @@ def _key(exam: Exam, row: int, cohort: Cohort, shape: tuple[int, int]) -> str:
 def _write(exam: Exam, file: Path, shape: tuple[int, int]) -> None:
     from safetensors.numpy import save_file
 
-    views = [aligned_counts(mirai_counts(exam[name]), shape) for name in STANDARD_VIEWS]
+    views = [
+        aligned_counts(mirai_counts(exam[name], exam[name].load()), shape)
+        for name in STANDARD_VIEWS
+    ]
     counts = np.stack(views)
-    write_whole(file, lambda path: save_file({"counts": counts}, path))
+    atomic_write(file, lambda path: save_file({"counts": counts}, path))

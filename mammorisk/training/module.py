@@ -14,8 +14,8 @@ from torch.nn import functional
 
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.standard_exam import to_float
-from mammorisk.models.recipe import TrainingOptions
 from mammorisk.networks.hybrid import Batch, HybridHead
+from mammorisk.risk_models.recipe import TrainingOptions
 from mammorisk.training.augment import augment
 from mammorisk.training.objectives import loss_of
 from mammorisk.training.outcomes import Outcomes

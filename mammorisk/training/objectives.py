@@ -9,13 +9,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mammorisk.models.recipe import Loss
 from mammorisk.networks.hazards import (
     YEARS,
     cumulative_risk,
     exposure,
     negative_log_likelihood,
 )
+from mammorisk.risk_models.recipe import Loss
 from mammorisk.training.outcomes import Outcomes
 
 Floats = NDArray[np.float64]

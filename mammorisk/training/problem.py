@@ -13,7 +13,7 @@ from mammorisk.clinical.baseline import Anchor
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.batches import Inputs, gather_inputs
 from mammorisk.inputs.exam_set import ExamSet
-from mammorisk.models.recipe import Recipe
+from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.outcomes import Outcomes, read_outcomes
 from mammorisk.training.splits import split_rows
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mammorisk._utils.progress import progress_bar
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.exam_set import ExamSet, load_exams
 from mammorisk.inputs.image_cache import ImageCache
-from mammorisk.models.recipe import Recipe
+from mammorisk.risk_models.recipe import Recipe
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
@@ -35,7 +36,7 @@ def read_exams(
         )
     keep = ImageCache(folder=None if cache is None else Path(cache), settings=recipe.image)
     prior = cohort.open_prior if recipe.priors else None
-    with Bar("reading exams", len(cohort), progress) as tell:
+    with progress_bar("exams read", len(cohort), show=progress) as tell:
         exams = load_exams(
             range(len(cohort)), cohort.open_exam, keep, open_prior=prior, on_exam=tell
         )
@@ -59,23 +60,3 @@ def check_readable(cohort: Cohort, errors: Sequence[str], most: float) -> None:
             where=", ".join(names),
             remedy="Repair or leave out these rows, or raise training.unreadable_share.",
         )
-
-
-class Bar:
-    """Progress of long work beside the epochs."""
-
-    def __init__(self, what: str, total: int, show: bool) -> None:
-        self.what, self.total, self.show = what, total, show
-
-    def __enter__(self) -> Callable[[int, int], None] | None:
-        if not self.show:
-            return None
-        from rich.progress import Progress
-
-        self.progress = Progress().__enter__()
-        task = self.progress.add_task(self.what, total=self.total)
-        return lambda done, total: self.progress.update(task, completed=done)
-
-    def __exit__(self, *error: object) -> None:
-        if self.show:
-            self.progress.stop()

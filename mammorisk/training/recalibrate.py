@@ -1,60 +1,157 @@
-"""Recalibrating a fitted model at each horizon."""
+"""recalibrate(): any model, recalibrated to a local cohort at each horizon."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.errors import TrainingError
-from mammorisk.inputs.exam_set import ExamSet
-from mammorisk.models.recalibration import Recalibration, choose_method, fit_recalibration
+from mammorisk.base import RiskModel
+from mammorisk.errors import HorizonError, TrainingError
 from mammorisk.networks.hazards import YEARS
+from mammorisk.prediction.api import predict
+from mammorisk.records.alignment import risk_column
+from mammorisk.risk_models.recalibrated import RecalibratedModel
+from mammorisk.risk_models.recalibration import Recalibration, choose_method, fit_recalibration
+from mammorisk.risk_models.registry import load_model
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import Outcomes, read_outcomes
-from mammorisk.training.read_exams import read_exams
 
 if TYPE_CHECKING:
-    from mammorisk.models.hybrid.model import HybridModel
     from mammorisk.records.cohort import Cohort
 
 Floats = NDArray[np.float64]
 
 
+def recalibrate(
+    model: str | Path | RiskModel,
+    cohort: Cohort,
+    *,
+    method: str = "auto",
+    horizons: Sequence[float] = tuple(range(1, YEARS + 1)),
+    progress: bool = False,
+) -> RecalibratedModel:
+    """Recalibrate a model, published or fitted, to a local cohort.
+
+    Parameters
+    ----------
+    model : str, path or RiskModel
+    cohort : Cohort
+        With outcomes, and whatever the model needs.
+    method : str
+        ``"intercept"``, ``"cloglog"``, ``"platt"``, ``"beta"`` or ``"isotonic"``. ``"auto"``
+        chooses by cross-validated log score, with a slope only from 50 cancers on and isotonic
+        steps from 200 on.
+    horizons : sequence of float
+        Years. A horizon that the model does not answer, or without cancers, is left out.
+    progress : bool
+        Show progress while exams are read.
+
+    Returns
+    -------
+    RecalibratedModel
+        Predicts and is saved like every model. Its ``record`` holds the numbers of women and
+        cancers, and the method.
+
+    Raises
+    ------
+    TrainingError
+        The cohort has no outcomes, or no cancer at any horizon.
+
+    Notes
+    -----
+    Women are weighted by their sampling weight and the inverse probability of censoring (Uno
+    2007, doi:10.1198/016214507000000149). Women without a risk are left out.
+
+    See Also
+    --------
+    mammorisk.fit : Fit a new model, or fine-tune one.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> study = mr.simulate(n=4000, seed=1)
+    >>> local = mr.recalibrate("bcrat", study.cohort, horizons=[5])
+    >>> sorted(local.maps)
+    [5.0]
+    """
+    chosen = model if isinstance(model, RiskModel) else load_model(model)
+    outcomes = read_outcomes(cohort.exams)
+    years = [float(h) for h in horizons]
+    try:
+        table = predict(cohort, model=chosen, horizons=years, progress=progress)
+    except HorizonError as error:
+        raise TrainingError(error.what, remedy=error.remedy) from None
+    risk = table[[risk_column(h) for h in years]].to_numpy(dtype=float)
+    maps = fit_all_horizons(risk, outcomes, np.arange(len(risk)), method, years)
+    if not maps and method != "none":
+        raise TrainingError(
+            "there are no women with and without cancer to recalibrate on",
+            remedy="Use a cohort with more cancers, or longer follow-up.",
+        )
+    scored = np.isfinite(risk).any(axis=1)
+    cancers = int(((outcomes.event.numpy() == 1) & scored).sum())
+    record = {
+        "exams": int(scored.sum()),
+        "cancers": cancers,
+        "exams_without_risk": int((~scored).sum()),
+        "method": next((one.method for one in maps.values()), "none"),
+    }
+    card = replace(
+        chosen.card,
+        title=f"{chosen.card.title}, recalibrated",
+        training_data=f"{chosen.card.training_data}; recalibrated on {record['exams']:,} exams "
+        f"with {cancers:,} cancers",
+    )
+    return RecalibratedModel(
+        model=chosen,
+        maps={
+            h: maps.get(h, Recalibration())
+            for j, h in enumerate(years)
+            if np.isfinite(risk[:, j]).any()
+        },
+        card=card,
+        record=record,
+    )
+
+
 def fit_all_horizons(
-    risk: Floats, outcomes: Outcomes, rows: NDArray[np.int64], method: Any = "auto"
-) -> dict[int, Recalibration]:
-    """A recalibration for each year in which there were cancers, shape of ``risk`` (n, years)."""
-    parts: dict[int, tuple[Floats, Floats, Floats]] = {}
+    risk: Floats,
+    outcomes: Outcomes,
+    rows: NDArray[np.int64],
+    method: Any = "auto",
+    horizons: Sequence[float] = tuple(range(1, YEARS + 1)),
+) -> dict[float, Recalibration]:
+    """A recalibration for each horizon at which there were cancers.
+
+    Parameters
+    ----------
+    risk : ndarray, shape (n, n_horizons)
+    outcomes : Outcomes
+        Of the n women.
+    rows : ndarray of int
+        Women to fit on.
+    method : str
+        One method serves all horizons, so that curves keep their shape.
+    horizons : sequence of float
+        Years.
+    """
+    parts: dict[float, tuple[Floats, Floats, Floats]] = {}
     time, event = outcomes.time.double().numpy(), outcomes.event.numpy()
-    for year in range(1, YEARS + 1):
+    for j, year in enumerate(horizons):
         case = ((event == 1) & (time <= year)).astype(float)
         weight = censoring_weights(outcomes, year).double().numpy()
         weight = weight * outcomes.weight.double().numpy()
-        use = rows[np.isfinite(risk[rows, year - 1]) & (weight[rows] > 0)]
+        use = rows[np.isfinite(risk[rows, j]) & (weight[rows] > 0)]
         if case[use].any() and not case[use].all():
-            parts[year] = risk[use, year - 1], case[use], weight[use]
+            parts[year] = risk[use, j], case[use], weight[use]
     if not parts:
         return {}
     chosen = choose_method(list(parts.values())) if method == "auto" else method
     if chosen == "none":
         return {}
     return {year: fit_recalibration(*part, method=chosen) for year, part in parts.items()}
-
-
-def recalibrated(
-    model: HybridModel, cohort: Cohort, *, method: str = "auto", exams: ExamSet | None = None
-) -> HybridModel:
-    """See :meth:`HybridModel.recalibrate`."""
-    outcomes = read_outcomes(cohort.exams)
-    if exams is None and model.uses_images and cohort.has_images:
-        exams = read_exams(cohort, model.recipe)
-    plain = replace(model, recalibration={})
-    risk = plain.score_exams(cohort.questionnaires, exams).risk.to_numpy(dtype=float)
-    found = fit_all_horizons(risk, outcomes, np.arange(len(risk)), method)
-    if not found and method != "auto" and method != "none":
-        raise TrainingError("there are no cancers to recalibrate on")
-    record = {**model.training, "recalibrated_on": {"exams": len(risk)}}
-    return replace(model, recalibration=found, recalibrates_baseline=True, training=record)

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mammorisk.errors import TrainingError
-from mammorisk.models.recipe import Split
+from mammorisk.risk_models.recipe import Split
 
 TRAIN_WORDS = {"train", "training"}
 VALIDATION_WORDS = {"dev", "val", "valid", "validation", "tune"}

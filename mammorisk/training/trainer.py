@@ -20,8 +20,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from mammorisk._utils.atomic_write import write_whole
-from mammorisk.models.recipe import TrainingOptions
+from mammorisk._utils.atomic_write import atomic_write
+from mammorisk.risk_models.recipe import TrainingOptions
 
 
 class EpochSampler(Sampler[Tensor]):
@@ -102,7 +102,7 @@ class BestWeights(Callback):
         if trainer.is_global_zero and loss < self.lowest:
             self.lowest = loss
             state = {name: value.cpu().contiguous() for name, value in module.state_dict().items()}
-            write_whole(self.file, lambda path: save_file(state, path))
+            atomic_write(self.file, lambda path: save_file(state, path))
 
     def state_dict(self) -> dict[str, Any]:
         return {"lowest": self.lowest}

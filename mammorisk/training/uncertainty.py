@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mammorisk.models.recipe import Loss
 from mammorisk.networks.hazards import YEARS, exposure
 from mammorisk.networks.hybrid import Batch, HybridHead
+from mammorisk.risk_models.recipe import Loss
 from mammorisk.training.objectives import log_cumulative
 from mammorisk.training.outcomes import Outcomes
 

@@ -9,9 +9,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mammorisk._utils.atomic_write import write_whole
+from mammorisk._utils.atomic_write import atomic_write
 from mammorisk.errors import OutputError
-from mammorisk.models.recipe import Recipe
+from mammorisk.risk_models.recipe import Recipe
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
@@ -39,7 +39,7 @@ class WorkFolder:
                     where=self.kept.name,
                     remedy="Remove that folder, or give another out.",
                 )
-            write_whole(note, lambda path: path.write_text(json.dumps({"key": self.key})))
+            atomic_write(note, lambda path: path.write_text(json.dumps({"key": self.key})))
         except (OSError, ValueError) as error:
             raise OutputError(
                 f"the fit cannot be kept ({type(error).__name__})", where=self.kept.name

@@ -17,10 +17,10 @@ from mammorisk.base import Horizon
 from mammorisk.clinical import CLINICAL_MODELS, load_clinical, scoring
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.errors import HorizonError, ModelError, OutputError, UnknownModel
-from mammorisk.models.registry import load_model
 from mammorisk.records.questionnaire import Questionnaire
 from mammorisk.records.questionnaire_fields import BOOLEANS, CATEGORIES, NUMBERS
 from mammorisk.records.questionnaire_table import check_frame
+from mammorisk.risk_models.registry import load_model
 
 HORIZONS: dict[str, tuple[Horizon, ...]] = {
     **dict.fromkeys(CLINICAL_MODELS, (1, 2.5, 5, 10, "lifetime")),

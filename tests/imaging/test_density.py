@@ -11,7 +11,7 @@ from mammorisk import read_exam
 from mammorisk.imaging.breast import BreastMask
 from mammorisk.imaging.dense_tissue import find_dense_tissue
 from mammorisk.imaging.density import category_probabilities, measure_density
-from mammorisk.imaging.segmented_view import look_at_exam
+from mammorisk.imaging.segmented_view import segment_exam
 from mammorisk.records.exam import Exam
 from tests.factories import simulated_exam
 
@@ -87,7 +87,7 @@ def test_an_exam(exam: Exam) -> None:
 
 
 def test_implants_are_not_measured(exam: Exam) -> None:
-    images = look_at_exam(exam)
+    images = segment_exam(exam)
     images["L-CC"] = replace(images["L-CC"], view=replace(images["L-CC"].view, implant=True))
     estimate = measure_density(exam, images)
     assert "L-CC" not in estimate.percent_density_by_view

@@ -10,7 +10,7 @@ import pytest
 import mammorisk as mr
 from mammorisk.imaging.breast import find_breast
 from mammorisk.imaging.quality import check_exam, check_view
-from mammorisk.imaging.segmented_view import ViewImage, look_at_exam
+from mammorisk.imaging.segmented_view import SegmentedView, segment_exam
 from mammorisk.records.exam import Exam, Intent
 from tests.factories import simulated_exam
 
@@ -21,23 +21,23 @@ def exam(tmp_path_factory: pytest.TempPathFactory) -> Exam:
 
 
 @pytest.fixture(scope="module")
-def images(exam: Exam) -> dict[str, ViewImage]:
-    return look_at_exam(exam)
+def images(exam: Exam) -> dict[str, SegmentedView]:
+    return segment_exam(exam)
 
 
-def codes(seen: ViewImage) -> set[str]:
+def codes(seen: SegmentedView) -> set[str]:
     return {finding.code for finding in check_view(seen)}
 
 
-def altered(seen: ViewImage, image: np.ndarray) -> ViewImage:
+def altered(seen: SegmentedView, image: np.ndarray) -> SegmentedView:
     return replace(seen, image=image, mask=find_breast(image, position=seen.view.position))
 
 
-def test_a_sound_exam_has_no_findings(exam: Exam, images: dict[str, ViewImage]) -> None:
+def test_a_sound_exam_has_no_findings(exam: Exam, images: dict[str, SegmentedView]) -> None:
     assert check_exam(exam, images) == []
 
 
-def test_header_findings(images: dict[str, ViewImage]) -> None:
+def test_header_findings(images: dict[str, SegmentedView]) -> None:
     seen = images["L-CC"]
     for change, code in (
         ({"intent": Intent.PROCESSING}, "for-processing"),
@@ -48,16 +48,16 @@ def test_header_findings(images: dict[str, ViewImage]) -> None:
         assert codes(replace(seen, view=replace(seen.view, **change))) == {code}
 
 
-def test_a_mirrored_image_contradicts_its_header(images: dict[str, ViewImage]) -> None:
+def test_a_mirrored_image_contradicts_its_header(images: dict[str, SegmentedView]) -> None:
     seen = images["R-CC"]
     assert "wrong-side" in codes(altered(seen, np.ascontiguousarray(seen.image[:, ::-1])))
 
 
-def test_inverted_grey_levels(images: dict[str, ViewImage]) -> None:
+def test_inverted_grey_levels(images: dict[str, SegmentedView]) -> None:
     assert codes(altered(images["L-CC"], 1 - images["L-CC"].image)) & {"inverted", "wrong-side"}
 
 
-def test_saturation_implant_and_clipping(images: dict[str, ViewImage]) -> None:
+def test_saturation_implant_and_clipping(images: dict[str, SegmentedView]) -> None:
     seen = images["L-CC"]
     white = np.where(seen.image > np.quantile(seen.image, 0.9), 1, seen.image).astype(np.float32)
     assert "saturated" in codes(replace(seen, image=white))
@@ -68,19 +68,19 @@ def test_saturation_implant_and_clipping(images: dict[str, ViewImage]) -> None:
     assert "clipped" in codes(altered(seen, np.ascontiguousarray(seen.image[:, :width])))
 
 
-def test_text_beside_the_breast(images: dict[str, ViewImage]) -> None:
+def test_text_beside_the_breast(images: dict[str, SegmentedView]) -> None:
     image = images["L-CC"].image.copy()
     for i in range(12):
         image[30:42, 450 + 12 * i : 457 + 12 * i] = 0.9
     assert "burned-in-text" in codes(altered(images["L-CC"], image))
 
 
-def test_an_empty_image(images: dict[str, ViewImage]) -> None:
+def test_an_empty_image(images: dict[str, SegmentedView]) -> None:
     black = altered(images["L-CC"], np.zeros_like(images["L-CC"].image))
     assert codes(black) == {"no-breast"}
 
 
-def test_sizes_and_missing_views(exam: Exam, images: dict[str, ViewImage]) -> None:
+def test_sizes_and_missing_views(exam: Exam, images: dict[str, SegmentedView]) -> None:
     half = replace(images["L-CC"], view=replace(images["L-CC"].view, pixel_mm=0.15))
     partial = replace(exam, views={k: v for k, v in exam.views.items() if k != "R-MLO"})
     few = {k: v for k, v in images.items() if k != "R-MLO"} | {"L-CC": half}

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from mammorisk import read_exam
-from mammorisk.imaging.segmented_view import look_at_view
+from mammorisk.imaging.segmented_view import segment_view
 from mammorisk.imaging.standardize import standardize, standardize_exam
 from mammorisk.records.exam import Exam
 from tests.factories import write_exam
@@ -47,7 +47,7 @@ def test_millimetres(exam: Exam) -> None:
 
 
 def test_resampling_does_not_alias(exam: Exam) -> None:
-    seen = look_at_view(exam["L-CC"])
+    seen = segment_view(exam["L-CC"])
     y, x = np.indices(seen.image.shape)
     checks = np.where((x + y) % 2 == 0, 0.9, 0.1).astype(np.float32)
     small = standardize(replace(seen, image=checks), spacing_mm=2.8)

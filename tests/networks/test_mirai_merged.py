@@ -8,7 +8,7 @@ import torch
 
 from mammorisk.networks.mirai import MiraiEncoder
 from mammorisk.networks.mirai_merged import MergedEncoder
-from tests.models.mirai.standins import filled
+from tests.risk_models.mirai.standins import filled
 
 
 @pytest.mark.parametrize("shape", [(256, 208), (97, 64), (64, 131), (33, 35)])

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mammorisk.errors import PolicyError
-from mammorisk.models.registry import models
 from mammorisk.policy import Policy, load_policy, policies, stratify, thresholds
 from mammorisk.policy.library import names
 from mammorisk.policy.matching import _known
+from mammorisk.risk_models.registry import models
 
 NAMED_IN_THE_BRIEF = {
     "nccn-2026", "nccn-classic", "acr-2023", "uspstf-2024", "nice-cg164", "bc-predict", "wisdom",

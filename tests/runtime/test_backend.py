@@ -13,13 +13,13 @@ from torch import nn
 import mammorisk as mr
 from mammorisk.errors import BackendError
 from mammorisk.imaging.mirai_pixels import SD
-from mammorisk.models.mirai.model import PUBLISHED_CALIBRATION, MiraiModel
 from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.mirai import MiraiEncoder, MiraiSettings, MiraiTransformer
+from mammorisk.risk_models.mirai.model import PUBLISHED_CALIBRATION, MiraiModel
 from mammorisk.runtime import backend
 from mammorisk.runtime.backend import Runner, choose_backend, has_bfloat16
 from tests import factories as f
-from tests.models.mirai.standins import filled
+from tests.risk_models.mirai.standins import filled
 
 
 @pytest.fixture(scope="module")

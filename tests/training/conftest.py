@@ -8,8 +8,8 @@ import pytest
 
 import mammorisk as mr
 from mammorisk.inputs.exam_set import ExamSet
-from mammorisk.models.recipe import Recipe, load_recipe
 from mammorisk.records.cohort import Cohort
+from mammorisk.risk_models.recipe import Recipe, load_recipe
 from mammorisk.training.read_exams import read_exams
 
 TINY = {

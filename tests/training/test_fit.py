@@ -19,10 +19,10 @@ import torch
 import mammorisk as mr
 from mammorisk.errors import OutputError, PixelError, RecipeError, TrainingError
 from mammorisk.inputs.exam_set import ExamSet
-from mammorisk.models.density_fit import DensityFit
-from mammorisk.models.hybrid.model import HybridModel
-from mammorisk.models.recipe import Recipe, load_recipe, recipes
 from mammorisk.records.cohort import Cohort
+from mammorisk.risk_models.density_fit import DensityFit
+from mammorisk.risk_models.hybrid.model import HybridModel
+from mammorisk.risk_models.recipe import Recipe, load_recipe, recipes
 from mammorisk.training.comparison import compare_classifiers
 from mammorisk.training.fit import fit
 from mammorisk.training.module import FitModule
@@ -74,7 +74,7 @@ def test_killed_for_good_and_started_again(tmp_path: Path, study: Path) -> None:
         textwrap.dedent(
             f"""
             import mammorisk as mr
-            from mammorisk.models.recipe import load_recipe
+            from mammorisk.risk_models.recipe import load_recipe
             from tests.training.conftest import TINY
             recipe = load_recipe("hybrid", **(TINY | {{"training__epochs": 12}}))
             mr.fit(mr.read_cohort({str(study)!r}), recipe, out={str(tmp_path / "model")!r},

@@ -20,8 +20,6 @@ from torchvision.models import resnet18
 
 import mammorisk as mr
 from mammorisk.errors import RecipeError, TrainingError
-from mammorisk.models.mirai.model import MiraiModel
-from mammorisk.models.recipe import MiraiOptions
 from mammorisk.networks.mirai import (
     RISK_FACTORS,
     Exams,
@@ -30,6 +28,8 @@ from mammorisk.networks.mirai import (
     MiraiTransformer,
 )
 from mammorisk.records.cohort import Cohort
+from mammorisk.risk_models.mirai.model import MiraiModel
+from mammorisk.risk_models.recipe import MiraiOptions
 from mammorisk.training import mirai_fit
 from mammorisk.training.fit import fit
 from mammorisk.training.mirai_labels import mirai_labels, risk_factor_loss

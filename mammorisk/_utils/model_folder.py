@@ -1,0 +1,123 @@
+"""Writing the folder of a saved model: safetensors and JSON, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mammorisk._version import __version__
+from mammorisk.errors import OutputError
+
+#: Format of a saved model folder; a folder of a later format is refused.
+FORMAT_VERSION = 1
+CONFIG, WEIGHTS = "config.json", "model.safetensors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelState:
+    """Everything that is saved of a model.
+
+    Attributes
+    ----------
+    config : mapping
+        Plain JSON types. Becomes ``config.json``, with the format and the software's version.
+    tensors : mapping of str to ndarray
+        Becomes ``model.safetensors``; no file where there is none.
+    texts : mapping of str to str
+        Further files by name.
+    parts : mapping of str to ModelState
+        Models inside the model, each in a folder of its own.
+    """
+
+    config: Mapping[str, Any]
+    tensors: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
+    texts: Mapping[str, str] = field(default_factory=dict, repr=False)
+    parts: Mapping[str, ModelState] = field(default_factory=dict, repr=False)
+
+
+def write_model_folder(state: ModelState, folder: Path) -> Path:
+    """Write a model folder. An earlier model there is replaced once the new one is complete.
+
+    Parameters
+    ----------
+    state : ModelState
+    folder : Path
+
+    Returns
+    -------
+    Path
+        ``folder``.
+
+    Raises
+    ------
+    OutputError
+        The folder holds something else, or cannot be written.
+    """
+    temporary = folder.with_name(f"{folder.name}.{os.getpid()}.new")
+    earlier = folder.with_name(f"{folder.name}.{os.getpid()}.old")
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise OutputError("there is a file of this name", where=folder.name)
+        if folder.exists() and any(folder.iterdir()) and not (folder / CONFIG).exists():
+            raise OutputError(
+                "the folder holds something else", where=folder.name, remedy="Choose another."
+            )
+        _write(state, temporary)
+        if folder.exists():
+            os.replace(folder, earlier)
+        try:
+            os.replace(temporary, folder)
+        except OSError:
+            if earlier.exists():
+                os.replace(earlier, folder)
+            raise
+    except OSError as error:
+        raise OutputError(
+            f"the model cannot be written ({error.strerror or type(error).__name__})",
+            where=folder.name,
+            remedy="Choose a folder that can be written to, with enough free space.",
+        ) from None
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(earlier, ignore_errors=True)
+    return folder
+
+
+def _write(state: ModelState, folder: Path) -> None:
+    folder.mkdir(parents=True)
+    config = {
+        "format_version": FORMAT_VERSION,
+        "software": f"mammorisk {__version__}",
+        **state.config,
+    }
+    files = {CONFIG: json.dumps(config, indent=1, default=plain) + "\n", **state.texts}
+    for name, text in files.items():
+        _write_text(folder / name, text)
+    if state.tensors:
+        from safetensors.numpy import save_file
+
+        save_file({k: np.ascontiguousarray(v) for k, v in state.tensors.items()}, folder / WEIGHTS)
+    for name, part in state.parts.items():
+        _write(part, folder / name)
+
+
+def _write_text(path: Path, text: str) -> None:
+    with open(path, "w", encoding="utf-8") as handle:
+        handle.write(text)
+        handle.flush()
+        os.fsync(handle.fileno())
+
+
+def plain(value: object) -> object:
+    """A number of numpy as one of Python, for JSON."""
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"{type(value).__name__} is not a JSON type")

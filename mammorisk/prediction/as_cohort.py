@@ -1,0 +1,119 @@
+"""Whatever predict() is given, as a cohort of n."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mammorisk.errors import CohortError, QuestionnaireError
+from mammorisk.io import read_exam
+from mammorisk.records.cohort import Cohort
+from mammorisk.records.exam import Exam
+from mammorisk.records.questionnaire import Questionnaire
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be predicted.
+
+    Attributes
+    ----------
+    cohort : Cohort
+    index : Index
+        Of the result.
+    is_one : bool
+        The result is a Prediction instead of a table.
+    """
+
+    cohort: Cohort
+    index: pd.Index
+    is_one: bool = False
+
+
+def as_request(data: object, woman: object, prior: object) -> Request:
+    """A cohort from an exam, a path, a questionnaire, several, a table or a cohort.
+
+    Raises
+    ------
+    CohortError
+        ``data`` is something else, or ``woman`` or ``prior`` is given with a table.
+    QuestionnaireError
+        ``woman`` is not a Questionnaire.
+    ExamError
+        A path cannot be read.
+    """
+    import pandas as pd
+
+    if isinstance(data, (str, Path)):
+        data = read_exam(data)
+    if isinstance(data, Exam):
+        return _one_exam(data, _as_questionnaire(woman), _as_exam(prior))
+    if woman is not None or prior is not None:
+        raise CohortError(
+            "a second argument goes with one exam only",
+            remedy="Join questionnaires to a cohort as columns; prior exams as prior_path.",
+        )
+    if isinstance(data, Cohort):
+        return Request(cohort=data, index=data.exams.index)
+    is_one = isinstance(data, Questionnaire)
+    if isinstance(data, Questionnaire):
+        frame = data.to_frame()
+    elif isinstance(data, pd.DataFrame):
+        frame = data
+        if "age" not in frame.columns:
+            raise QuestionnaireError(
+                "the table has no column age",
+                remedy="Name the columns after Questionnaire fields; only age is required.",
+            )
+    elif isinstance(data, Sequence) and data and all(isinstance(w, Questionnaire) for w in data):
+        frame = pd.concat([one.to_frame() for one in data], ignore_index=True)
+    else:
+        raise CohortError(
+            f"{type(data).__name__} is not something that can be predicted",
+            remedy="Pass an exam or its path, a Questionnaire or several, a table of "
+            "questionnaires, or a cohort.",
+        )
+    return Request(cohort=_table_cohort(frame), index=frame.index, is_one=is_one)
+
+
+def _one_exam(exam: Exam, woman: Questionnaire | None, prior: Exam | None) -> Request:
+    import pandas as pd
+
+    frame = pd.DataFrame({"age": [float("nan")]}) if woman is None else woman.to_frame()
+    cohort = Cohort(
+        exams=frame,
+        errors=pd.Series([""] * len(frame), dtype=object),
+        open_exam=lambda row: exam,
+        open_prior=None if prior is None else lambda row: prior,
+    )
+    return Request(cohort=cohort, index=frame.index, is_one=True)
+
+
+def _table_cohort(frame: pd.DataFrame) -> Cohort:
+    import pandas as pd
+
+    exams = frame.reset_index(drop=True)
+    return Cohort(exams=exams, errors=pd.Series([""] * len(exams), dtype=object))
+
+
+def _as_questionnaire(woman: object) -> Questionnaire | None:
+    if woman is None or isinstance(woman, Questionnaire):
+        return woman
+    raise QuestionnaireError(
+        f"{type(woman).__name__} is not a questionnaire", remedy="Pass mr.Questionnaire(age=...)."
+    )
+
+
+def _as_exam(prior: object) -> Exam | None:
+    if prior is None or isinstance(prior, Exam):
+        return prior
+    if isinstance(prior, (str, Path)):
+        return read_exam(prior, allow_missing_views=True)
+    raise CohortError(
+        f"{type(prior).__name__} is not a prior exam", remedy="Pass an exam or its path."
+    )

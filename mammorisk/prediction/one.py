@@ -1,0 +1,149 @@
+"""One scored row as a Prediction."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from mammorisk._version import __version__
+from mammorisk.base import Horizon, ImageModel, RiskModel, Scores
+from mammorisk.clinical import CLINICAL_MODELS, load_clinical
+from mammorisk.errors import HorizonError
+from mammorisk.prediction.default_model import WITH_DENSITY
+from mammorisk.prediction.prediction import Prediction
+from mammorisk.prediction.rows import ScoredRows
+from mammorisk.records.questionnaire_fields import FIELDS
+from mammorisk.warnings import Warnings
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mammorisk.prediction.reading import ExamReading
+
+
+def as_prediction(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, ...]) -> Prediction:
+    """Wrap the only row.
+
+    Parameters
+    ----------
+    found : ScoredRows, 1 row
+    model : RiskModel
+    horizons : tuple
+    """
+    import pandas as pd
+
+    scores, reading = found.scores, found.readings[0]
+    name = model.name if scores.models is None else str(scores.models.iloc[0])
+    baselines, notes = _baselines(found.with_density, name, horizons)
+    contributions = (
+        scores.contributions.iloc[0].dropna()
+        if scores.contributions is not None
+        else pd.Series(dtype=float)
+    )
+    explainer = None
+    if isinstance(model, ImageModel) and reading.prepared is not None:
+        explainer = partial(model.explain_exam, found.answers, reading.prepared)
+    return Prediction(
+        model=name,
+        risk=scores.risk.iloc[0].rename("risk"),
+        baselines=baselines,
+        contributions=contributions.rename("log relative risk"),
+        density=_density(found),
+        warnings=scores.warnings.iloc[0],
+        images_used=bool(scores.images_used is not None and scores.images_used.iloc[0]),
+        provenance=_provenance(name, model, found.answers, reading)
+        | {
+            "baseline_warnings": {
+                other: [one.to_dict() for one in told] for other, told in notes.items()
+            }
+        },
+        interval=_interval(scores),
+        explainer=explainer,
+    )
+
+
+def _interval(scores: Scores) -> pd.DataFrame | None:
+    import pandas as pd
+
+    if scores.lower is None or scores.upper is None:
+        return None
+    return pd.DataFrame({"lower": scores.lower.iloc[0], "upper": scores.upper.iloc[0]})
+
+
+def _baselines(
+    frame: pd.DataFrame, name: str, horizons: tuple[Horizon, ...]
+) -> tuple[pd.DataFrame, dict[str, Warnings]]:
+    """Risks of every other published model, and the warnings of each."""
+    import pandas as pd
+
+    from mammorisk.warnings import make_warning
+
+    risks: dict[str, pd.Series] = {}
+    notes: dict[str, Warnings] = {}
+    for other in CLINICAL_MODELS:
+        if other == name:
+            continue
+        try:
+            scores = load_clinical(other).score(frame, horizons)
+        except HorizonError as error:
+            notes[other] = (make_warning("horizon-not-answered", error.what),)
+            continue
+        risks[other] = scores.risk.iloc[0]
+        notes[other] = scores.warnings.iloc[0]
+    return pd.DataFrame.from_dict(risks, orient="index", columns=list(horizons)), notes
+
+
+def _density(found: ScoredRows) -> dict[str, Any]:
+    """Which density is used and where it comes from."""
+    reader = found.answers.get("breast_density")
+    stated = None if reader is None else reader.iloc[0]
+    estimate = found.readings[0].density
+    told: dict[str, Any] = {"category": None, "source": "unknown"}
+    if estimate is not None:
+        told["percent_density"] = estimate.percent_density
+        told["estimated_category"] = estimate.category
+        told["probabilities"] = dict(estimate.probabilities)
+    if isinstance(stated, str):
+        told |= {"category": stated, "source": "reader"}
+    elif estimate is not None and estimate.category is not None:
+        told |= {"category": estimate.category, "source": "estimated from the image"}
+        told["five_year_by_category"] = _by_category(found.with_density)
+    return told
+
+
+def _by_category(frame: pd.DataFrame) -> dict[str, float | None]:
+    """Five-year risk under each density category: how much the estimate matters."""
+    import pandas as pd
+
+    four = pd.concat([frame.assign(breast_density=c) for c in "abcd"], ignore_index=True)
+    risk = load_clinical(WITH_DENSITY).score(four, (5,)).risk[5]
+    return {
+        c: None if pd.isna(value) else float(value) for c, value in zip("abcd", risk, strict=True)
+    }
+
+
+def _provenance(
+    name: str, model: RiskModel, answers: pd.DataFrame, reading: ExamReading
+) -> dict[str, Any]:
+    card = load_clinical(name).card if name != model.name else model.card
+    known = [field for field in answers.columns if field in FIELDS]
+    return {
+        "software": f"mammorisk {__version__}",
+        "model": card.name,
+        "backend": model.backend_used if isinstance(model, ImageModel) else None,
+        "source": card.source,
+        "training_data": card.training_data,
+        "outcome": card.outcome,
+        "fields_known": sorted(field for field in known if answers[field].notna().iloc[0]),
+        "views": [
+            {
+                "view": view.name,
+                "kind": view.kind.value,
+                "rows": view.rows,
+                "columns": view.columns,
+                "pixel_mm": view.pixel_mm,
+                "acquisition": view.acquisition.summary(),
+            }
+            for view in reading.exam or ()
+        ],
+    }

@@ -1,0 +1,213 @@
+"""Reading one exam once: every view decoded and segmented one time, for all that uses it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mammorisk._utils.parallel import map_parallel
+from mammorisk.base import ImageModel, PreparedExam, PreparedView
+from mammorisk.errors import ExamError, MammoriskError
+from mammorisk.records.acquisition import Acquisition
+from mammorisk.records.exam import Exam, View
+from mammorisk.warnings import ResultWarning, Warnings, make_warning, merge_views
+
+if TYPE_CHECKING:
+    from mammorisk.imaging.density import DensityEstimate, ViewDensity
+
+#: Opens the exam of a row; None where there is none.
+Opener = Callable[[int], Exam | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExamReading:
+    """What the files of one exam gave.
+
+    Attributes
+    ----------
+    exam : Exam or None
+        None where it cannot be read.
+    error : MammoriskError or None
+        Why it cannot be used.
+    warnings : tuple of ResultWarning
+        From headers and pixels, each fact once.
+    density : DensityEstimate or None
+        None where pixels were not read.
+    prepared : PreparedExam or None
+        What an image model takes.
+    """
+
+    exam: Exam | None = None
+    error: MammoriskError | None = None
+    warnings: Warnings = ()
+    density: DensityEstimate | None = None
+    prepared: PreparedExam | None = None
+
+    @property
+    def acquisitions(self) -> list[Acquisition]:
+        return [] if self.exam is None else [view.acquisition for view in self.exam]
+
+
+def read_row(
+    row: int,
+    open_exam: Opener,
+    open_prior: Opener | None,
+    model: ImageModel | None,
+    *,
+    pixels: bool,
+    parallel_views: bool = False,
+) -> ExamReading:
+    """Read the exam of one row; whatever goes wrong becomes the error of the reading.
+
+    Parameters
+    ----------
+    row : int
+        Given to the openers.
+    open_exam, open_prior : callable
+    model : ImageModel or None
+        Prepares the views.
+    pixels : bool
+        Whether pixels are read; otherwise headers alone.
+    parallel_views : bool
+        Spread the views over the usable cores.
+    """
+    try:
+        exam = open_exam(row)
+        if exam is None:
+            return ExamReading()
+        if not pixels:
+            return ExamReading(exam=exam, warnings=exam.all_warnings())
+        prior = None
+        if model is not None:
+            model.check_exam(exam)
+            if open_prior is not None and model.uses_priors:
+                prior = _open_prior(open_prior, row)
+        return _read_pixels(exam, prior, model, parallel_views)
+    except MammoriskError as error:
+        return ExamReading(error=error)
+    except MemoryError:
+        return ExamReading(error=ExamError("not enough memory to read the exam"))
+    # One exam must never stop a cohort, whatever its pixels provoke in a measurement.
+    except Exception as error:  # noqa: BLE001
+        return ExamReading(
+            error=ExamError(
+                f"the exam cannot be measured ({type(error).__name__})",
+                remedy="Please report this with a description of the images.",
+            )
+        )
+
+
+def _open_prior(open_prior: Opener, row: int) -> Exam | MammoriskError | None:
+    try:
+        return open_prior(row)
+    except MammoriskError as error:
+        return error
+
+
+def _read_pixels(
+    exam: Exam, prior: Exam | MammoriskError | None, model: ImageModel | None, parallel: bool
+) -> ExamReading:
+    from mammorisk.imaging.density import exam_density
+    from mammorisk.imaging.quality import exam_findings
+
+    def measure(view: View) -> _MeasuredView:
+        return _measure(view, model)
+
+    views = list(exam)
+    names = [view.name for view in views]
+    measured = map_parallel(measure, views) if parallel else [measure(view) for view in views]
+    found = dict(zip(names, measured, strict=True))
+    density = exam_density({name: one.density for name, one in found.items()})
+    warnings = [
+        *exam.single_warnings(),
+        *exam_findings(
+            exam,
+            [list(one.findings) for one in measured],
+            {name: one.area for name, one in found.items()},
+        ),
+        *density.warnings,
+        *(
+            replace(told, view=name)
+            for name, one in found.items()
+            if one.prepared is not None
+            for told in one.prepared.warnings
+        ),
+    ]
+    prepared, of_prior = None, {}
+    if model is not None:
+        if isinstance(prior, MammoriskError):
+            text = f"the prior exam was not used: {prior.what}"
+            warnings.append(make_warning("prior-exam", text))
+        elif prior is not None:
+            of_prior = {view.name: _measure(view, model).prepared for view in prior}
+        prepared = PreparedExam(
+            exam=exam,
+            views=_contents({name: one.prepared for name, one in found.items()}),
+            prior_views=_contents(of_prior),
+        )
+    return ExamReading(
+        exam=exam,
+        warnings=_each_fact_once(warnings, len(exam)),
+        density=density,
+        prepared=prepared,
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _MeasuredView:
+    findings: Warnings
+    area: float
+    density: ViewDensity
+    prepared: PreparedView | None
+
+
+def _measure(view: View, model: ImageModel | None) -> _MeasuredView:
+    """All of a view at once: no more views are in memory than there are threads."""
+    from mammorisk.imaging.density import measure_view_density
+    from mammorisk.imaging.quality import breast_area, check_view
+    from mammorisk.imaging.segmented_view import segment_view
+
+    seen = segment_view(view)
+    return _MeasuredView(
+        findings=tuple(check_view(seen)),
+        area=breast_area(seen),
+        density=measure_view_density(seen),
+        prepared=None if model is None else model.prepare_view(seen),
+    )
+
+
+def _contents(views: dict[str, PreparedView | None]) -> dict[str, object]:
+    return {
+        name: one.content
+        for name, one in views.items()
+        if one is not None and one.content is not None
+    }
+
+
+def _each_fact_once(warnings: list[ResultWarning], n_views: int) -> Warnings:
+    """Header and pixels may tell the same of a view: the first record is kept."""
+    kept: list[ResultWarning] = []
+    told: set[tuple[str, str | None]] = set()
+    for one in warnings:
+        if one.code in _TOLD_ONCE and (one.code, one.view) in told:
+            continue
+        told.add((one.code, one.view))
+        kept.append(one)
+    return merge_views(kept, n_views)
+
+
+#: Codes for which a second warning about the same view adds nothing.
+_TOLD_ONCE = frozenset(
+    {
+        "burned-in-text",
+        "for-processing",
+        "implant",
+        "muscle-not-found",
+        "no-background",
+        "no-breast",
+        "spacing-unknown",
+        "synthetic",
+        "views-missing",
+    }
+)

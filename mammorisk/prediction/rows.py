@@ -1,0 +1,255 @@
+"""Scoring rows of a cohort: read once, scored once, with everything that must be said of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from mammorisk._utils.parallel import usable_cores
+from mammorisk.base import Horizon, ImageModel, RiskModel, Scores
+from mammorisk.errors import MammoriskError
+from mammorisk.io.acquisition import doubt_force_units
+from mammorisk.prediction.reading import ExamReading, read_row
+from mammorisk.records.cohort import Cohort
+from mammorisk.records.questionnaire_fields import FIELDS
+from mammorisk.warnings import ResultWarning, Warnings, make_warning
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: A median of fewer exams says little about the unit of a device.
+EXAMS_TO_DOUBT_UNITS = 5
+#: Ages by the header and by the questionnaire that differ by more are doubted, years.
+AGE_TOLERANCE_YEARS = 1.0
+#: Rows scored at a time where no images are read.
+ROWS_WITHOUT_IMAGES = 100_000
+#: Exams in memory at a time for models that read no pixels themselves.
+EXAMS_AT_ONCE = 32
+
+#: Called with the number of exams read and in all.
+OnExam = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoredRows:
+    """Rows of a cohort with their risks.
+
+    Attributes
+    ----------
+    answers : DataFrame
+        Questionnaires, with ages from headers filled in.
+    with_density : DataFrame
+        The same with breast density estimated from the images where it was unknown.
+    scores : Scores
+        With the warnings of readings included.
+    readings : list of ExamReading
+    """
+
+    answers: pd.DataFrame
+    with_density: pd.DataFrame
+    scores: Scores
+    readings: list[ExamReading]
+
+
+def rows_at_once(cohort: Cohort, model: RiskModel) -> int:
+    """Rows that are read and scored together."""
+    if not cohort.has_images:
+        return ROWS_WITHOUT_IMAGES
+    return model.exams_at_once if isinstance(model, ImageModel) else EXAMS_AT_ONCE
+
+
+def score_in_chunks(
+    cohort: Cohort,
+    chunks: Sequence[Sequence[int]],
+    model: RiskModel,
+    horizons: tuple[Horizon, ...],
+    on_exam: OnExam | None = None,
+) -> Iterator[ScoredRows]:
+    """Score chunks of rows; the next chunk is read while one is scored.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    chunks : sequence of sequence of int
+        Positions in ``cohort.exams``. No more than two chunks are in memory.
+    model : RiskModel
+    horizons : tuple
+    on_exam : callable, optional
+        Called with the number of exams read and in all.
+    """
+    total = sum(len(chunk) for chunk in chunks)
+    done = 0
+
+    def read(chunk: Sequence[int]) -> list[ExamReading]:
+        nonlocal done
+        found = []
+        for one in _read_rows(cohort, chunk, model):
+            found.append(one)
+            done += 1
+            if on_exam is not None:
+                on_exam(done, total)
+        return found
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        coming = [pool.submit(read, chunks[0])] if chunks else []
+        for i, chunk in enumerate(chunks):
+            readings = coming.pop().result()
+            if i + 1 < len(chunks):
+                coming.append(pool.submit(read, chunks[i + 1]))
+            yield _score(cohort, list(chunk), readings, model, horizons)
+
+
+def _read_rows(cohort: Cohort, rows: Sequence[int], model: RiskModel) -> Iterator[ExamReading]:
+    """Readings in order; an empty one for a row in error or without images."""
+    open_exam = cohort.open_exam
+    if open_exam is None:
+        yield from (ExamReading() for _ in rows)
+        return
+    network = model if isinstance(model, ImageModel) and model.uses_images else None
+    pixels = network is not None or model.card.needs_pixels
+    alone = len(rows) == 1
+
+    def read(row: int) -> ExamReading:
+        if cohort.errors.iloc[row]:
+            return ExamReading()
+        return read_row(
+            row, open_exam, cohort.open_prior, network, pixels=pixels, parallel_views=alone
+        )
+
+    with ThreadPoolExecutor(max_workers=1 if alone else usable_cores()) as pool:
+        yield from pool.map(read, rows)
+
+
+def _score(
+    cohort: Cohort,
+    rows: list[int],
+    readings: list[ExamReading],
+    model: RiskModel,
+    horizons: tuple[Horizon, ...],
+) -> ScoredRows:
+    import numpy as np
+    import pandas as pd
+
+    answers = cohort.questionnaires.iloc[rows].copy()
+    if "age" not in answers.columns:
+        answers["age"] = np.nan
+    told: list[list[ResultWarning]] = [[] for _ in rows]
+    refused = _refuse(cohort, rows, readings)
+    _compare_ages(answers, readings, told)
+    for own, reading in zip(told, readings, strict=True):
+        own.extend(reading.warnings)
+    _doubt_units(readings, told)
+    with_density = _fill_density(answers, readings, told if model.card.needs_pixels else None)
+    if isinstance(model, ImageModel) and model.uses_images:
+        scores = model.score_exams(answers, [one.prepared for one in readings], horizons)
+    else:
+        scores = model.score(with_density, horizons)
+    sound = pd.Series([not why for why in refused], index=answers.index)
+    warnings = [
+        why if why else _distinct([*own, *more])
+        for why, own, more in zip(refused, scores.warnings, told, strict=True)
+    ]
+    used = scores.images_used
+    if used is None:
+        used = pd.Series(False, index=answers.index)
+    scores = replace(
+        scores,
+        risk=scores.risk.where(sound),
+        lower=None if scores.lower is None else scores.lower.where(sound),
+        upper=None if scores.upper is None else scores.upper.where(sound),
+        contributions=None if scores.contributions is None else scores.contributions.where(sound),
+        warnings=pd.Series(warnings, index=answers.index, dtype=object),
+        images_used=used & sound,
+    )
+    return ScoredRows(answers=answers, with_density=with_density, scores=scores, readings=readings)
+
+
+def _refuse(cohort: Cohort, rows: list[int], readings: list[ExamReading]) -> list[Warnings]:
+    """Why a row has no risk whatever the model; empty where there is no such reason."""
+    found: list[Warnings] = []
+    for row, reading in zip(rows, readings, strict=True):
+        fault = cohort.errors.iloc[row]
+        if fault:
+            found.append((make_warning("row-invalid", fault),))
+        elif reading.error is not None:
+            found.append((make_warning("exam-unreadable", str(reading.error)),))
+        elif reading.exam is not None and reading.exam.patient_sex == "M":
+            text = "PatientSex (0010,0040) is M: the models are for women"
+            found.append((make_warning("male-patient", text),))
+        else:
+            found.append(())
+    return found
+
+
+def _compare_ages(
+    answers: pd.DataFrame, readings: list[ExamReading], told: list[list[ResultWarning]]
+) -> None:
+    """Unknown ages are taken from the header, and contradictions are told."""
+    import pandas as pd
+
+    ages = pd.to_numeric(answers["age"], errors="coerce").to_numpy(dtype=float)
+    others = [name for name in answers.columns if name in FIELDS and name != "age"]
+    known = answers[others].notna().any(axis=1).to_numpy()
+    filled = answers["age"].astype(object)
+    for i, reading in enumerate(readings):
+        if reading.exam is None:
+            continue
+        header = reading.exam.age_years
+        if ages[i] != ages[i]:
+            if header is not None:
+                filled.iloc[i] = header
+                told[i].append(make_warning("age-from-header"))
+        elif header is not None and abs(header - ages[i]) > AGE_TOLERANCE_YEARS:
+            text = f"age is {ages[i]:g} in the questionnaire and {header:g} in the image header"
+            told[i].append(make_warning("age-contradiction", text))
+        if not known[i]:
+            told[i].append(make_warning("no-questionnaire"))
+    answers["age"] = filled
+
+
+def _fill_density(
+    answers: pd.DataFrame,
+    readings: list[ExamReading],
+    told: list[list[ResultWarning]] | None,
+) -> pd.DataFrame:
+    """Questionnaires with unknown densities estimated from the images."""
+    from mammorisk.records.questionnaire_table import check_frame
+
+    if all(one.density is None or one.density.category is None for one in readings):
+        return answers
+    filled = answers.copy()
+    if "breast_density" not in filled.columns:
+        filled["breast_density"] = None
+    # As the models read it: an answer may be "unknown" in words.
+    unknown = check_frame(filled)[0]["breast_density"].isna().to_numpy()
+    density = filled["breast_density"].astype(object)
+    for i, reading in enumerate(readings):
+        category = None if reading.density is None else reading.density.category
+        if unknown[i] and category is not None:
+            density.iloc[i] = category
+            if told is not None:
+                text = f"breast density {category} estimated from the image, not calibrated"
+                told[i].append(make_warning("density-estimated", text))
+    filled["breast_density"] = density
+    return filled
+
+
+def _doubt_units(readings: list[ExamReading], told: list[list[ResultWarning]]) -> None:
+    """Units can be doubted only where several exams of a device are looked at together."""
+    if sum(1 for one in readings if one.acquisitions) < EXAMS_TO_DOUBT_UNITS:
+        return
+    images = [(i, one) for i, reading in enumerate(readings) for one in reading.acquisitions]
+    for (i, _), doubt in zip(images, doubt_force_units(one for _, one in images), strict=True):
+        if doubt is not None and doubt not in told[i]:
+            told[i].append(doubt)
+
+
+def _distinct(warnings: list[ResultWarning]) -> Warnings:
+    return tuple(dict.fromkeys(warnings))
+
+
+def first_error(readings: Sequence[ExamReading]) -> MammoriskError | None:
+    """The error of the first reading that has one."""
+    return next((one.error for one in readings if one.error is not None), None)

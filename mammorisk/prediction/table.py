@@ -1,0 +1,53 @@
+"""Scores as the table that users get."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from mammorisk.base import Horizon, Scores
+from mammorisk.records.alignment import risk_column
+from mammorisk.records.cohort import KEYS
+from mammorisk.warnings import join_codes, join_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def risk_table(
+    keys: pd.DataFrame, scores: Scores, model: str, horizons: Sequence[Horizon]
+) -> pd.DataFrame:
+    """One row a woman.
+
+    Parameters
+    ----------
+    keys : DataFrame, n rows
+        Its columns ``patient_id`` and ``exam_id`` are carried over where present.
+    scores : Scores
+    model : str
+        Name of the model, unless ``scores.models`` names one for each row.
+    horizons : sequence of float or "lifetime"
+
+    Returns
+    -------
+    DataFrame
+        Keys, ``model``, ``risk_1y`` ... with ``_lower`` and ``_upper`` where there is an interval,
+        ``images_used``, ``warnings`` (text) and ``warning_codes`` (separated by commas).
+    """
+    table = scores.risk.set_axis([risk_column(h) for h in horizons], axis=1)
+    for name, limits in (("lower", scores.lower), ("upper", scores.upper)):
+        if limits is not None:
+            names = [f"{risk_column(h)}_{name}" for h in horizons]
+            table = table.join(limits.set_axis(names, axis=1))
+    table.insert(0, "model", model if scores.models is None else scores.models.astype(object))
+    for position, key in enumerate(key for key in KEYS if key in keys.columns):
+        table.insert(position, key, keys[key])
+    table["images_used"] = False if scores.images_used is None else scores.images_used.astype(bool)
+    texts, codes = {}, {}
+    for told in scores.warnings:
+        # Rows share few distinct tuples.
+        if told not in texts:
+            texts[told], codes[told] = join_text(told), join_codes(told)
+    for name, spelled in (("warnings", texts), ("warning_codes", codes)):
+        table[name] = scores.warnings.map(spelled).astype("str")
+    return table

@@ -1,0 +1,91 @@
+"""Sharing saved models by name on the Hugging Face hub."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Protocol
+
+from mammorisk.errors import ModelError
+
+#: How a model on the hub is named in :func:`mammorisk.load_model`: ``hf://owner/name``.
+PREFIX = "hf://"
+#: Nothing else of a repository is fetched.
+_FILES = ["config.json", "model.safetensors", "README.md", "*/config.json", "*/model.safetensors"]
+
+
+class Saved(Protocol):
+    """A model that can be saved."""
+
+    def save(self, folder: str | Path) -> Path: ...
+
+
+def push_model(model: Saved, name: str, *, private: bool = True) -> str:
+    """Upload a model.
+
+    Parameters
+    ----------
+    model : HybridModel or other model with ``save``
+    name : str
+        ``"owner/name"`` on the hub; made if it does not exist.
+    private : bool
+        Of a new repository.
+
+    Returns
+    -------
+    str
+        What :func:`mammorisk.load_model` takes.
+
+    Raises
+    ------
+    ModelError
+        The hub refuses or cannot be reached.
+    """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError
+
+    api = HfApi()
+    with tempfile.TemporaryDirectory() as folder:
+        saved = model.save(Path(folder) / "model")
+        try:
+            api.create_repo(name, private=private, exist_ok=True)
+            api.upload_folder(repo_id=name, folder_path=saved, allow_patterns=_FILES)
+        except (HfHubHTTPError, HFValidationError, OSError) as error:
+            raise ModelError(
+                f"the hub did not take the model ({type(error).__name__})",
+                where=name,
+                remedy="Log in with `hf auth login`, and check the name and the network.",
+            ) from None
+    return PREFIX + name
+
+
+def fetch_model(name: str) -> Path:
+    """Download a model's files, or find them in the hub's local cache.
+
+    Parameters
+    ----------
+    name : str
+        ``"hf://owner/name"``, with ``@revision`` where one is wanted.
+
+    Returns
+    -------
+    Path
+        A folder for :func:`mammorisk.load_model`.
+
+    Raises
+    ------
+    ModelError
+        There is no such model, or the hub cannot be reached.
+    """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    repository, _, revision = name.removeprefix(PREFIX).partition("@")
+    try:
+        return Path(snapshot_download(repository, revision=revision or None, allow_patterns=_FILES))
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
+        raise ModelError(
+            f"the model cannot be fetched ({type(error).__name__})",
+            where=name,
+            remedy="Check the name and the network.",
+        ) from None

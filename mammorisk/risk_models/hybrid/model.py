@@ -1,0 +1,331 @@
+"""HybridModel: a fitted network of image, acquisition and questionnaire."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from mammorisk._utils.model_folder import ModelState
+from mammorisk.base import (
+    DEFAULT_HORIZONS,
+    Horizon,
+    ImageModel,
+    ModelCard,
+    PreparedExam,
+    PreparedView,
+    Scores,
+    check_horizons,
+)
+from mammorisk.clinical.baseline import Anchor
+from mammorisk.errors import HorizonError, ModelError
+from mammorisk.inputs.batches import Inputs, gather_inputs, make_batch
+from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet, stack_exams
+from mammorisk.inputs.grey_statistics import grey_statistics
+from mammorisk.inputs.scaling import Scaling
+from mammorisk.inputs.standard_exam import network_view, stack_views, to_float
+from mammorisk.networks.hazards import YEARS, cumulative_risk
+from mammorisk.networks.hybrid import HybridHead
+from mammorisk.risk_models.hybrid.card_text import card_text
+from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
+from mammorisk.risk_models.hybrid.result_tables import (
+    Evaluation,
+    contribution_table,
+    risk_tables,
+    warnings_of,
+)
+from mammorisk.risk_models.recalibration import Recalibration
+from mammorisk.risk_models.recipe import Recipe
+from mammorisk.runtime.backend import Runner, choose_backend
+
+if TYPE_CHECKING:
+    from mammorisk.imaging.segmented_view import SegmentedView
+    from mammorisk.risk_models.hybrid.saliency import Explanation
+
+Floats = NDArray[np.float64]
+
+#: Views that go through the encoder at a time.
+_VIEWS_AT_ONCE = 64
+#: Kind of model in the configuration of a saved folder.
+KIND = "network"
+
+
+@dataclass(repr=False, kw_only=True)
+class HybridModel(ImageModel):
+    """A fitted hybrid model.
+
+    Attributes
+    ----------
+    recipe : Recipe
+    card : ModelCard
+    encoder : Module or None
+    head : HybridHead
+    scalings : dict of Scaling
+    guard : DomainGuard or None
+    covariance : ndarray, shape (p, p), or None
+        Of the last layer's weights.
+    recalibration : dict of int to Recalibration
+        By horizon in years, found by the fit. It applies where the images were used (by a model
+        without images: where anything is known), and leaves the published baseline as it is.
+    training : dict
+        What it was fitted on: numbers of women, cancers, exams; sites and vendors; losses; seeds.
+    backend : str
+        What runs the encoder; see :data:`mammorisk.runtime.backend.BACKENDS`.
+    """
+
+    exams_at_once = 32
+
+    recipe: Recipe
+    card: ModelCard  # type: ignore[misc]
+    encoder: nn.Module | None
+    head: HybridHead
+    scalings: dict[str, Scaling]
+    guard: DomainGuard | None = None
+    covariance: Floats | None = None
+    recalibration: dict[int, Recalibration] = field(default_factory=dict)
+    training: dict[str, Any] = field(default_factory=dict)
+    backend: str = "auto"
+
+    @property
+    def uses_images(self) -> bool:
+        return self.encoder is not None
+
+    @property
+    def backend_used(self) -> str | None:
+        return None if self.encoder is None else self._runner.backend
+
+    def on_backend(self, backend: str) -> HybridModel:
+        return replace(self, backend=backend)
+
+    @cached_property
+    def _runner(self) -> Runner:
+        if self.encoder is None:
+            raise ModelError(f"{self.name} has no encoder")
+        chosen = choose_backend(self.backend, self.encoder, may_reduce=False)
+        return Runner(self.encoder, chosen)
+
+    @property
+    def uses_priors(self) -> bool:
+        return self.recipe.priors
+
+    def prepare_view(self, seen: SegmentedView) -> PreparedView:
+        return network_view(seen, self.recipe.image)
+
+    def score_exams(
+        self,
+        frame: pd.DataFrame,
+        exams: Sequence[PreparedExam | None],
+        horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
+    ) -> Scores:
+        return self.score_exam_set(frame, self._exam_set(exams), horizons)
+
+    def explain_exam(self, frame: pd.DataFrame, exam: PreparedExam, method: str) -> Explanation:
+        """Saliency of the log hazard over the pixels of one exam, and the contributions.
+
+        Raises
+        ------
+        ModelError
+            The images were not used, or the encoder has no maps for the method.
+        """
+        from mammorisk.risk_models.hybrid.saliency import explain_views
+
+        exams = self._exam_set([exam])
+        scores = self.score_exam_set(frame, exams)
+        if self.encoder is None or scores.images_used is None or not scores.images_used.iloc[0]:
+            raise ModelError(
+                f"the images were not used by {self.name}: there is nothing to explain",
+                remedy="The warnings of the prediction give the reason.",
+            )
+        inputs = gather_inputs(frame, exams, self.anchor)
+        batch = make_batch(inputs, None, self.scalings, modalities=tuple(self.recipe.modalities))
+        contributions = scores.contributions.iloc[0] if scores.contributions is not None else None
+        return explain_views(self.encoder, self.head, batch, exams, contributions, method)
+
+    def _exam_set(self, exams: Sequence[PreparedExam | None]) -> ExamSet:
+        settings = self.recipe.image
+        found = []
+        for exam in exams:
+            views = [] if exam is None else [exam.views]
+            if exam is not None and self.uses_priors:
+                views.append(exam.prior_views)
+            found.append([stack_views(one, settings) if one else None for one in views])
+        times = 2 if self.uses_priors else 1
+        return stack_exams([[*one, *[None] * (times - len(one))] for one in found], settings)
+
+    @property
+    def anchor(self) -> Anchor | None:
+        settings = self.recipe.anchor
+        return None if settings is None else Anchor(**settings.model_dump())
+
+    def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
+        return self.score_exam_set(frame, None, horizons)
+
+    def score_exam_set(
+        self,
+        frame: pd.DataFrame,
+        exams: ExamSet | None,
+        horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
+        *,
+        modalities: tuple[str, ...] | None = None,
+    ) -> Scores:
+        """Score women with their exams.
+
+        Parameters
+        ----------
+        frame : DataFrame, n rows
+            Columns are Questionnaire fields.
+        exams : ExamSet, n rows, or None
+            Made with this model's image settings.
+        horizons : sequence of float
+            Whole years from 1 to 5; others get NaN.
+        modalities : tuple of str, optional
+            Use these only.
+
+        Returns
+        -------
+        Scores
+            ``contributions`` holds log hazard ratios against the published baseline: ``density``
+            and ``questionnaire (published)`` of the anchor, those of the modalities, and
+            ``calibration`` (what recalibration adds at five years). They add up to the five-year
+            prediction.
+
+        Raises
+        ------
+        HorizonError
+            None of the horizons is a whole year from 1 to 5.
+        """
+        wanted = check_horizons(horizons)
+        if not any(h in range(1, YEARS + 1) for h in wanted):
+            raise HorizonError(
+                f"{self.name} answers whole years from 1 to {YEARS}", remedy="Ask for one of them."
+            )
+        used = modalities if modalities is not None else tuple(self.recipe.modalities)
+        inputs = gather_inputs(frame, exams, self.anchor)
+        found = self._evaluate(inputs, used)
+        out = risk_tables(found, self.recalibration, wanted, frame.index)
+        warnings = warnings_of(inputs, found, self.name)
+        return Scores(
+            risk=out["risk"],
+            warnings=pd.Series(warnings, index=frame.index, dtype=object),
+            contributions=contribution_table(found, self.recalibration, frame.index),
+            lower=out.get("lower"),
+            upper=out.get("upper"),
+            images_used=pd.Series(found.seen, index=frame.index),
+        )
+
+    def features(self, exams: ExamSet) -> Tensor:
+        """Features of every view, shape (n, tokens, n_features); 0 where there is none."""
+        return encode(self._runner, exams, self.head.settings.n_features)
+
+    def trusted(self, exams: ExamSet, features: Tensor) -> NDArray[np.bool_]:
+        """Exams inside the domain of the training data."""
+        if self.guard is None:
+            return np.asarray(exams.present.any(axis=1))
+        return self.guard.inside(guard_features(exams, features))
+
+    def state(self) -> ModelState:
+        tensors = {f"head.{name}": value for name, value in self.head.state_dict().items()}
+        if self.encoder is not None:
+            tensors |= {f"encoder.{k}": v for k, v in self.encoder.state_dict().items()}
+        arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
+        if self.guard is not None:
+            arrays |= {f"guard.{name}": value for name, value in self.guard.arrays().items()}
+        if self.covariance is not None:
+            arrays["covariance"] = self.covariance
+        config = {
+            "kind": KIND,
+            "name": self.card.name,
+            "recipe": self.recipe.model_dump(mode="json"),
+            "head": self.head.settings.model_dump(),
+            "scalings": {name: one.to_dict() for name, one in self.scalings.items()},
+            "recalibration": {str(h): one.to_dict() for h, one in self.recalibration.items()},
+            "card": asdict(self.card),
+            "training": self.training,
+        }
+        texts = {"README.md": card_text(self.card, self.training)}
+        return ModelState(config=config, tensors=arrays, texts=texts)
+
+    def _evaluate(self, inputs: Inputs, used: tuple[str, ...]) -> Evaluation:
+        exams = inputs.exams if self.encoder is not None and "image" in used else None
+        features, trusted = None, None
+        density: Floats | None = None
+        published: Floats | None = None
+        if exams is not None:
+            features = self.features(exams)
+            trusted = self.trusted(exams, features)
+        with torch.no_grad():
+            batch = make_batch(
+                replace(inputs, exams=exams),
+                features if features is not None else self._no_features(len(inputs)),
+                self.scalings,
+                modalities=used,
+                trusted=trusted,
+            )
+            parts = self.head.contributions(batch)
+            log_hazard = self.head.log_hazard(batch, parts).double()
+            death = self.head.log_death_hazard(batch)
+            risk = cumulative_risk(log_hazard, None if death is None else death.double())
+            error = None
+            if self.covariance is not None:
+                design = self.head.design(batch).double().numpy()
+                error = np.sqrt(np.einsum("ij,jk,ik->i", design, self.covariance, design))
+            if inputs.anchor is not None:
+                # Summed in double precision: without contributions this is the anchor, exactly.
+                total = np.sum([value.double().numpy() for value in parts.values()], axis=0)
+                density = np.where(batch.mask.any(dim=1).numpy(), 0.0, inputs.anchor.density)
+                published = np.where(batch.answered.numpy(), inputs.anchor.questionnaire, 0.0)
+                factor = np.exp(density + published + total)
+                risk_array = -np.expm1(-inputs.anchor.cumulative_hazard * factor[:, None])
+                # Where nothing contributes, the published risk to the last digit.
+                risk_array = np.where(factor[:, None] == 1.0, inputs.anchor.risk, risk_array)
+            else:
+                risk_array = risk.numpy()
+        values = {name: value.double().numpy() for name, value in parts.items()}
+        seen = batch.mask.any(dim=1).numpy()
+        learned = np.any([value != 0 for value in values.values()], axis=0)
+        if self.encoder is not None:
+            # What a fit finds on exams holds for exams, not for questionnaires alone.
+            learned = learned & seen
+        learned = learned | (inputs.anchor is None)
+        return Evaluation(
+            risk=risk_array,
+            error=error,
+            parts=values,
+            density=density,
+            published=published,
+            learned=learned,
+            seen=seen,
+            outside=np.zeros(len(inputs), dtype=bool)
+            if trusted is None or exams is None
+            else exams.present.any(axis=1) & ~trusted,
+        )
+
+    def _no_features(self, n: int) -> Tensor:
+        return torch.zeros(n, 4, self.head.settings.n_features)
+
+
+def encode(
+    run: Callable[[NDArray[np.float32]], NDArray[np.float32]], exams: ExamSet, width: int
+) -> Tensor:
+    """Features of every view, shape (n, tokens, n_features); 0 where there is none."""
+    places = np.argwhere(exams.present)
+    out = torch.zeros(*exams.present.shape, width)
+    for first in range(0, len(places), _VIEWS_AT_ONCE):
+        some = places[first : first + _VIEWS_AT_ONCE]
+        found = run(to_float(exams.pixels[some[:, 0], some[:, 1]])[:, None])
+        out[some[:, 0], some[:, 1]] = torch.from_numpy(found)
+    return out
+
+
+def guard_features(exams: ExamSet, features: Tensor) -> Floats:
+    """Encoder features and grey statistics of each view, shape (n, 4, d); NaN without a view."""
+    seen = features[:, :TOKENS_PER_EXAM].double().numpy()
+    there = exams.present[:, :TOKENS_PER_EXAM, None]
+    return np.concatenate([np.where(there, seen, np.nan), grey_statistics(exams)], axis=2)

@@ -1,0 +1,146 @@
+"""From the evaluation of a hybrid network to tables of risks, contributions and warnings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from mammorisk.base import Horizon
+from mammorisk.inputs.batches import Inputs
+from mammorisk.networks.hazards import YEARS
+from mammorisk.records.exam import STANDARD_VIEWS
+from mammorisk.risk_models.recalibration import Recalibration
+from mammorisk.warnings import ResultWarning, Warnings, make_warning
+
+Floats = NDArray[np.float64]
+
+#: Normal quantile of the 95% intervals.
+_Z = 1.959964
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """What a network gives for n women, before recalibration.
+
+    Attributes
+    ----------
+    risk : ndarray, shape (n, years)
+    error : ndarray, shape (n,), or None
+        Standard error of the log hazard.
+    parts : dict of str to ndarray, shape (n,)
+        Log hazard ratio of each modality.
+    density, published : ndarray, shape (n,), or None
+        Published log hazard ratios of the density category and of the questionnaire.
+    learned : ndarray of bool, shape (n,)
+        Women to whom the recalibration found by the fit applies.
+    seen : ndarray of bool, shape (n,)
+        Women whose images were used.
+    outside : ndarray of bool, shape (n,)
+        Women whose images were not used because they are unlike the training data.
+    """
+
+    risk: Floats
+    error: Floats | None
+    parts: dict[str, Floats]
+    density: Floats | None
+    published: Floats | None
+    learned: NDArray[np.bool_]
+    seen: NDArray[np.bool_]
+    outside: NDArray[np.bool_]
+
+
+def contribution_table(
+    found: Evaluation, recalibration: Mapping[int, Recalibration], index: pd.Index
+) -> pd.DataFrame:
+    """Log hazard ratios by modality; they add up to the five-year prediction."""
+    columns: dict[str, Floats] = {}
+    if found.density is not None and found.published is not None:
+        columns |= {"density": found.density, "questionnaire (published)": found.published}
+    columns |= found.parts
+    if YEARS in recalibration:
+        before = found.risk[:, YEARS - 1]
+        after = recalibration[YEARS].apply(before)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change = np.log(np.log1p(-after) / np.log1p(-before))
+        columns["calibration"] = np.where(found.learned & np.isfinite(change), change, 0.0)
+    return pd.DataFrame(columns, index=index)
+
+
+def risk_tables(
+    found: Evaluation,
+    recalibration: Mapping[int, Recalibration],
+    wanted: tuple[Horizon, ...],
+    index: pd.Index,
+) -> dict[str, pd.DataFrame]:
+    """``risk``, and ``lower`` and ``upper`` where there is an interval, at the horizons asked."""
+    curves = {"risk": found.risk}
+    if found.error is not None:
+        hazard = -np.log1p(-found.risk)
+        for name, sign in (("lower", -1), ("upper", 1)):
+            factor = np.exp(sign * _Z * found.error)[:, None]
+            curves[name] = -np.expm1(-hazard * factor)
+    out = {}
+    for name, curve in curves.items():
+        mapped = np.stack(
+            [
+                recalibration[year].apply(curve[:, year - 1])
+                if year in recalibration
+                else curve[:, year - 1]
+                for year in range(1, YEARS + 1)
+            ],
+            axis=1,
+        )
+        # Separate maps of years could cross: risk never falls.
+        mapped = np.where(found.learned[:, None], np.maximum.accumulate(mapped, axis=1), curve)
+        out[name] = pd.DataFrame(
+            {
+                h: mapped[:, int(h) - 1]
+                if h in range(1, YEARS + 1)
+                else np.full(len(index), np.nan)
+                for h in wanted
+            },
+            index=index,
+        )
+    return out
+
+
+def warnings_of(inputs: Inputs, found: Evaluation, name: str) -> list[Warnings]:
+    """Warnings of each woman.
+
+    Parameters
+    ----------
+    inputs : Inputs
+    found : Evaluation
+    name : str
+        Of the model.
+    """
+    return [
+        (*_of_published(inputs, i), *_of_images(inputs, found, i, name)) for i in range(len(inputs))
+    ]
+
+
+def _of_published(inputs: Inputs, i: int) -> Warnings:
+    if inputs.anchor is None:
+        return ()
+    told: Warnings = inputs.anchor.warnings.iloc[i]
+    return told
+
+
+def _of_images(inputs: Inputs, found: Evaluation, i: int, name: str) -> list[ResultWarning]:
+    if found.outside[i]:
+        text = f"the images are unlike the training data of {name} and were not used"
+        return [make_warning("outside-domain", text)]
+    if not found.seen[i]:
+        return [make_warning("no-images")]
+    exams = inputs.exams
+    if exams is None:
+        return []
+    missing = [
+        v for v, there in zip(STANDARD_VIEWS, exams.present[i, :4], strict=True) if not there
+    ]
+    text = f"missing views: {', '.join(missing)}"
+    return [make_warning("views-missing", text)] if missing else []

@@ -1,0 +1,59 @@
+"""Reading a saved hybrid model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from mammorisk._utils.model_folder import WEIGHTS
+from mammorisk.inputs.scaling import Scaling
+from mammorisk.networks.encoders import make_encoder
+from mammorisk.networks.hybrid import HeadSettings, HybridHead
+from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
+from mammorisk.risk_models.hybrid.model import HybridModel
+from mammorisk.risk_models.recalibration import Recalibration
+from mammorisk.risk_models.recipe import Recipe, load_recipe
+from mammorisk.risk_models.storage import card_from, damaged, under
+
+
+def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:
+    """A saved model from its folder and its parsed configuration.
+
+    Raises
+    ------
+    ModelError
+        The folder is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        recipe = load_recipe(Recipe(**config["recipe"]))
+        head = HybridHead(HeadSettings(**config["head"]))
+        tensors = load_file(folder / WEIGHTS)
+        head.load_state_dict(under(tensors, "head."))
+        encoder = None
+        if head.settings.n_features:
+            size = (recipe.image.rows, recipe.image.columns)
+            encoder = make_encoder(recipe.encoder.name, pretrained=False, size=size)
+            encoder.load_state_dict(under(tensors, "encoder."))
+            encoder.eval()
+        guard = None
+        if "guard.mean" in tensors:
+            arrays = {name: value.numpy() for name, value in under(tensors, "guard.").items()}
+            guard = DomainGuard(**arrays)
+        return HybridModel(
+            recipe=recipe,
+            card=card_from(config["card"]),
+            encoder=encoder,
+            head=head.eval(),
+            scalings={k: Scaling.from_dict(v) for k, v in config["scalings"].items()},
+            guard=guard,
+            covariance=tensors["covariance"].numpy() if "covariance" in tensors else None,
+            recalibration={
+                int(h): Recalibration.from_dict(one) for h, one in config["recalibration"].items()
+            },
+            training=config["training"],
+        )
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise damaged(folder, error) from None

@@ -1,0 +1,310 @@
+"""Converting Mirai's snapshots to a model folder, once and by explicit command."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import zipfile
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import nn
+
+from mammorisk.errors import ModelError, OutputError
+from mammorisk.networks.mirai import (
+    RISK_FACTORS,
+    MiraiEncoder,
+    MiraiSettings,
+    MiraiTransformer,
+    Pool,
+)
+from mammorisk.risk_models.mirai.model import MiraiModel
+
+#: What the child process may take.
+MEMORY_BYTES, SECONDS = 6 * 2**30, 300
+#: Largest archive, and what its members may unpack to.
+_MOST_BYTES = 4 * 2**30
+#: Parts of the encoder that prediction does not use, and what training left in the transformer.
+_HEADS = ("pool.", "fc.", "prob_of_failure_layer.", "birads_fc.", "region_fc.")
+_LEFT_OVER = ("kept_images_vec", "pred_masked_img_fc.", "fc.", "birads_fc.")
+_ENCODER, _TRANSFORMER = ".custom_resnet.CustomResnet", ".hiddens_transfomer.AllImageTransformer"
+
+
+def convert_snapshots(source: str | Path, out: str | Path) -> Path:
+    """Read the published snapshots and write a model folder that holds no pickle.
+
+    Parameters
+    ----------
+    source : path
+        ``snapshots.zip`` of the release, or a folder that holds the ``.p`` files.
+    out : path
+        Folder of the model; an earlier model there is replaced.
+
+    Returns
+    -------
+    Path
+        ``out``.
+
+    Raises
+    ------
+    ModelError
+        No encoder or transformer is there, or two; a file is damaged, or names a class or function
+        that is not on the list (which is then said); shapes that are not Mirai's.
+    OutputError
+        The folder cannot be written, or holds something else.
+
+    Notes
+    -----
+    Files are read in a child process with limits on memory and time. A snapshot without calibrator
+    gives an uncalibrated model, which says so; the published constants are there by name
+    (``model.with_options(calibration="published-2022")``).
+    """
+    source, out = Path(source), Path(out)
+    if out.exists() and any(out.iterdir()) and not (out / "config.json").exists():
+        raise OutputError("the folder holds something else", where=out.name)
+    with tempfile.TemporaryDirectory() as folder:
+        files = _files(source, Path(folder))
+        parts: dict[str, tuple[dict[str, np.ndarray], dict[str, Any], Path]] = {}
+        for file in files:
+            arrays, facts = _read(file, Path(folder))
+            kind = _kind(facts)
+            if kind is None:
+                continue
+            if kind in parts:
+                raise ModelError(
+                    f"two files hold the {kind}",
+                    where=source.name,
+                    remedy="Keep one of each in the folder.",
+                )
+            parts[kind] = (arrays, facts, file)
+        missing = [kind for kind in ("encoder", "transformer") if kind not in parts]
+        if missing:
+            raise ModelError(
+                f"no file holds the {' or the '.join(missing)}",
+                where=source.name,
+                remedy="Give snapshots.zip of Mirai's release, or the folder it unpacks to.",
+            )
+        hashes = {file.name: _sha256(file) for _, _, file in parts.values()}
+    return _write(parts, hashes, source, out)
+
+
+def _files(source: Path, folder: Path) -> list[Path]:
+    """The snapshot files; an archive is unpacked into ``folder``, its members checked first."""
+    if source.is_dir():
+        found = sorted(p for p in source.rglob("*.p") if p.is_file())
+    elif source.is_file() and zipfile.is_zipfile(source):
+        found = _unpack(source, folder)
+    elif source.is_file():
+        found = [source]
+    else:
+        raise ModelError("there is no such file or folder", where=source.name)
+    if not found:
+        raise ModelError("there are no .p files", where=source.name)
+    return found
+
+
+def _unpack(source: Path, folder: Path) -> list[Path]:
+    found = []
+    with zipfile.ZipFile(source) as archive:
+        # Names that begin with "._" are what macOS adds to an archive.
+        members = [
+            info
+            for info in archive.infolist()
+            if info.filename.endswith(".p") and PurePosixPath(info.filename).name[:2] != "._"
+        ]
+        if sum(info.file_size for info in members) > _MOST_BYTES:
+            raise ModelError("the archive unpacks to too much", where=source.name)
+        for i, info in enumerate(members):
+            path = PurePosixPath(info.filename.replace("\\", "/"))
+            if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
+                raise ModelError(
+                    "a member of the archive lies outside of it",
+                    where=source.name,
+                    remedy="Fetch the archive again from Mirai's release.",
+                )
+            # Names of our own: members may share a name in several folders.
+            target = folder / f"{i}" / path.name
+            target.parent.mkdir()
+            with archive.open(info) as packed, target.open("wb") as file:
+                shutil.copyfileobj(packed, file)
+            found.append(target)
+    return found
+
+
+def _read(file: Path, folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and facts of one snapshot, from a child process."""
+    out = folder / f"read-{hashlib.sha256(str(file).encode()).hexdigest()[:16]}"
+    try:
+        child = subprocess.run(
+            [
+                *(sys.executable, "-P", "-m", "mammorisk.risk_models.mirai.snapshot"),
+                *(str(file), str(out), str(MEMORY_BYTES)),
+            ],
+            capture_output=True,
+            timeout=SECONDS,
+            check=False,
+            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        )
+    except subprocess.TimeoutExpired:
+        raise ModelError(
+            f"reading the snapshot took longer than {SECONDS} s", where=file.name
+        ) from None
+    if child.returncode != 0:
+        try:
+            told = json.loads(child.stdout.decode() or "{}")
+        except ValueError:
+            told = {}
+        if "refused" in told:
+            raise ModelError(
+                f"the snapshot names {told['refused']}, which no snapshot of Mirai needs; nothing "
+                "of it was run",
+                where=file.name,
+                remedy="Fetch the file again from Mirai's release.",
+            )
+        raise ModelError(
+            f"the snapshot cannot be read ({told.get('damaged', 'the reader stopped')})",
+            where=file.name,
+            remedy="Fetch the file again from Mirai's release.",
+        )
+    facts = json.loads(out.with_suffix(".json").read_text())
+    with np.load(out.with_suffix(".npz"), allow_pickle=False) as arrays:
+        return dict(arrays), facts
+
+
+def _kind(facts: dict[str, Any]) -> str | None:
+    if facts["kind"] == "calibrator":
+        return "calibrator"
+    if facts["class"].endswith(_ENCODER):
+        return "encoder"
+    return "transformer" if facts["class"].endswith(_TRANSFORMER) else None
+
+
+def _sha256(file: Path) -> str:
+    with file.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def _write(
+    parts: dict[str, tuple[dict[str, np.ndarray], dict[str, Any], Path]],
+    hashes: dict[str, str],
+    source: Path,
+    out: Path,
+) -> Path:
+    settings = _settings(*parts["transformer"][:2])
+    encoder, transformer = MiraiEncoder(), MiraiTransformer(settings)
+    first = {k.removeprefix("_model."): v for k, v in parts["encoder"][0].items()}
+    # Prediction needs the trunk alone.
+    _fill(encoder, first, "encoder", optional=_HEADS, unused=_HEADS)
+    _fill(
+        transformer,
+        parts["transformer"][0],
+        "transformer",
+        optional=("mask_embedding.", "prob_of_failure_layer.upper_triagular_mask"),
+        unused=_LEFT_OVER,
+    )
+    calibration = None
+    if "calibrator" in parts:
+        calibration = parts["calibrator"][1]["years"]
+        if sorted(calibration) != ["1", "2", "3", "4", "5"]:
+            raise ModelError("the calibrator is not one of five years", where=source.name)
+    model = MiraiModel(
+        encoder=encoder,
+        transformer=transformer,
+        calibration=calibration,
+        record={"files_sha256": hashes, "arguments": parts["transformer"][1]["arguments"]},
+    )
+    return model.save(out)
+
+
+def _settings(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> MiraiSettings:
+    """Sizes from the weights, checked against what the training run says."""
+    told = facts["arguments"]
+    if told.get("make_probs_indep"):
+        raise ModelError(
+            "the snapshot predicts each year apart, which is not read here",
+            remedy="Convert the published snapshot.",
+        )
+    if told.get("pred_both_sides") or any("prob_of_failure_layer_l" in key for key in arrays):
+        raise ModelError(
+            "the snapshot predicts each side apart, which is not read here",
+            remedy="Convert the published snapshot.",
+        )
+    try:
+        width = int(arrays["projection_layer.weight"].shape[0])
+    except KeyError:
+        raise ModelError("the transformer has no projection") from None
+    if told.get("risk_factor_keys", list(RISK_FACTORS)) != list(RISK_FACTORS):
+        raise ModelError(
+            "the snapshot has other risk factors than the published ones, or another order",
+            remedy="Convert the published snapshot.",
+        )
+    if "transfomer_hidden_dim" in told and int(told["transfomer_hidden_dim"]) != width:
+        raise ModelError("the snapshot's weights and its arguments disagree on the width")
+    numbers = {
+        key.split(".")[1]
+        for key in arrays
+        if key.startswith("transformer.transformer_layer_") and key.count(".") > 1
+    }
+    pool = facts["pool"] or told.get("pool_name") or "GlobalMaxPool"
+    return MiraiSettings(
+        width=width,
+        heads=int(told.get("num_heads", 8)),
+        layers=len(numbers),
+        pool=cast(Pool, pool),
+        relu_on_pooled=bool(facts["has_relu"]),
+    )
+
+
+def _fill(
+    module: nn.Module,
+    arrays: dict[str, np.ndarray],
+    what: str,
+    *,
+    optional: tuple[str, ...],
+    unused: tuple[str, ...],
+) -> None:
+    """Load weights by name.
+
+    Parameters
+    ----------
+    optional, unused : tuple of str
+        How the names begin of what may be missing (then 0), and of what may be there besides:
+        parts that training alone used, or that came after the snapshot.
+    """
+    wanted = module.state_dict()
+    # Counts of batches are of training, and younger than some snapshots.
+    missing = sorted(
+        name
+        for name in set(wanted) - set(arrays)
+        if not name.startswith(optional) and not name.endswith("num_batches_tracked")
+    )
+    over = sorted(name for name in set(arrays) - set(wanted) if not name.startswith(unused))
+    if missing or over:
+        said = f"lacks {missing[0]}" if missing else f"has {over[0]} besides"
+        raise ModelError(
+            f"the {what} is not Mirai's: it {said}",
+            remedy=f"Known are snapshots with {len(RISK_FACTORS)} risk factors.",
+        )
+    state = {}
+    for name, value in wanted.items():
+        found = arrays.get(name)
+        if found is None and name.endswith("upper_triagular_mask"):
+            state[name] = value
+        elif found is None:
+            state[name] = torch.zeros_like(value)
+        elif tuple(found.shape) != tuple(value.shape):
+            raise ModelError(
+                f"{name} of the {what} has shape {tuple(found.shape)}, not {tuple(value.shape)}"
+            )
+        elif found.dtype.kind == "f" and not np.isfinite(found).all():
+            raise ModelError(f"{name} of the {what} is not finite")
+        else:
+            state[name] = torch.from_numpy(np.array(found)).to(value.dtype)
+    module.load_state_dict(state)

@@ -1,0 +1,108 @@
+"""Mirai's published weights: fetched once, checked, converted, and kept in the user's cache."""
+
+from __future__ import annotations
+
+import hashlib
+import http.client
+import json
+import urllib.request
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import platformdirs
+
+from mammorisk._utils.atomic_write import atomic_write
+from mammorisk.errors import ModelError, UnknownModel
+from mammorisk.risk_models.mirai.convert import convert_snapshots
+
+#: Release asset of reginabarzilaygroup/Mirai, version 0.8.0 (MIT licence, (c) MIT and MGH).
+RELEASE_URL = "https://github.com/reginabarzilaygroup/Mirai/releases/download/v0.8.0/snapshots.zip"
+#: Largest asset taken, bytes, and seconds without an answer.
+_MOST_BYTES, _SECONDS = 2 * 2**30, 60.0
+_PIECE = 2**20
+_REMEDY = (
+    "Fetch snapshots.zip of reginabarzilaygroup/Mirai's release 0.8.0 by hand, then: "
+    'mammorisk convert mirai snapshots.zip --out mirai/, and load_model("mirai", '
+    'weights="mirai/").'
+)
+
+
+def fetch_mirai(*, url: str = RELEASE_URL, cache: str | Path | None = None) -> Path:
+    """The converted model in the user's cache, made from the release where it is not there yet.
+
+    Parameters
+    ----------
+    url : str
+    cache : path, optional
+        Default: ``mammorisk`` in the user's cache folder (XDG_CACHE_HOME on Linux).
+
+    Returns
+    -------
+    Path
+        A folder for :func:`mammorisk.load_model`.
+
+    Raises
+    ------
+    UnknownModel
+        It is not there and cannot be fetched; says what to do.
+    ModelError
+        What came is not what came the first time (size and SHA-256 are recorded then, beside the
+        model), or no snapshots of Mirai.
+    """
+    home = Path(cache) if cache is not None else platformdirs.user_cache_path("mammorisk")
+    folder, record = home / "mirai", home / "mirai-source.json"
+    if (folder / "config.json").is_file():
+        return folder
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        with TemporaryDirectory(dir=home) as temporary:
+            asset = Path(temporary) / "snapshots.zip"
+            told = _download(url, asset)
+            _check(told, record)
+            convert_snapshots(asset, folder)
+        text = json.dumps({"url": url, **told}, indent=1)
+        atomic_write(record, lambda path: path.write_text(text, encoding="utf-8"))
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        raise UnknownModel(
+            f"Mirai's weights are not here and cannot be fetched ({type(error).__name__})",
+            remedy=_REMEDY,
+        ) from None
+    return folder
+
+
+def _download(url: str, target: Path) -> dict[str, int | str]:
+    """Copy the asset; its size and digest."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    digest, size = hashlib.sha256(), 0
+    console = Console(stderr=True)
+    shown = Progress(console=console, disable=not (console.is_terminal or console.is_jupyter))
+    with urllib.request.urlopen(url, timeout=_SECONDS) as answer, open(target, "wb") as file, shown:
+        promised = answer.headers.get("Content-Length")
+        total = int(promised) if promised is not None and promised.isdigit() else None
+        task = shown.add_task("Mirai's weights", total=total)
+        while piece := answer.read(_PIECE):
+            size += len(piece)
+            if size > _MOST_BYTES:
+                raise ModelError(f"the asset has more than {_MOST_BYTES:,} bytes", remedy=_REMEDY)
+            digest.update(piece)
+            file.write(piece)
+            shown.update(task, completed=size)
+    if promised is not None and promised != str(size):
+        raise ModelError(
+            f"the asset came cut short: {size:,} of {promised} bytes", remedy="Try again."
+        )
+    return {"bytes": size, "sha256": digest.hexdigest()}
+
+
+def _check(told: dict[str, int | str], record: Path) -> None:
+    if not record.is_file():
+        return
+    first = json.loads(record.read_text(encoding="utf-8"))
+    if any(first.get(name) != value for name, value in told.items()):
+        raise ModelError(
+            "the asset is not the one that came the first time (size or SHA-256 differ)",
+            where=record.name,
+            remedy="Find out why. If the new one is right, remove that file from the cache.",
+        )

@@ -1,0 +1,173 @@
+"""What a snapshot of Mirai holds: arrays by name, and what it says of itself.
+
+Run in a child process, by ``convert``:
+
+    python -m mammorisk.risk_models.mirai.snapshot FILE OUT
+
+writes ``OUT.npz`` and ``OUT.json``.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from mammorisk.risk_models.mirai.restricted_unpickler import (
+    Damaged,
+    RefusedName,
+    Stub,
+    Tensor,
+    read_snapshot,
+)
+
+
+def root_module(whole: Any) -> Stub:
+    """The network of a snapshot: itself, under the key "model", or within DataParallel."""
+    if isinstance(whole, dict):
+        whole = whole.get("model")
+    while isinstance(whole, Stub) and whole.path.endswith(".DataParallel"):
+        whole = whole.__dict__.get("_modules", {}).get("module")
+    if not isinstance(whole, Stub) or "_modules" not in whole.__dict__:
+        raise Damaged("the file holds no network")
+    return whole
+
+
+def state_of(module: Stub, prefix: str = "") -> dict[str, np.ndarray]:
+    """Parameters and buffers of a network by name."""
+    found: dict[str, np.ndarray] = {}
+    for kind in ("_parameters", "_buffers"):
+        for name, value in (module.__dict__.get(kind) or {}).items():
+            if isinstance(value, Tensor):
+                found[f"{prefix}{name}"] = value.array()
+    for name, child in (module.__dict__.get("_modules") or {}).items():
+        if isinstance(child, Stub):
+            found |= state_of(child, f"{prefix}{name}.")
+    return found
+
+
+#: What is kept of the arguments of the training run; the rest may name people and places.
+KEPT_ARGUMENTS = (
+    *("transfomer_hidden_dim", "num_heads", "num_layers", "pool_name", "max_followup"),
+    *("precomputed_hidden_dim", "img_only_dim", "use_pred_risk_factors_at_test"),
+    *("use_pred_risk_factors_if_unk", "pred_both_sides", "make_probs_indep", "dropout"),
+    "risk_factor_keys",
+)
+
+
+def arguments_of(module: Stub) -> dict[str, Any]:
+    """The arguments we keep, where the network carries them."""
+    for one in _walk(module):
+        told = one.__dict__.get("args")
+        if isinstance(told, Stub):
+            return {
+                name: value
+                for name in KEPT_ARGUMENTS
+                if _is_plain(value := told.__dict__.get(name))
+            }
+    return {}
+
+
+def _is_plain(value: object) -> bool:
+    if isinstance(value, list):
+        return all(isinstance(one, str) for one in value)
+    return isinstance(value, (int, float, str))
+
+
+def _walk(module: Stub) -> list[Stub]:
+    found = [module]
+    for child in (module.__dict__.get("_modules") or {}).values():
+        if isinstance(child, Stub):
+            found += _walk(child)
+    return found
+
+
+def describe(whole: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """Arrays and facts of a snapshot: a network, or the calibrators by year."""
+    if isinstance(whole, dict) and whole and all(isinstance(key, int) for key in whole):
+        return {}, {"kind": "calibrator", "years": calibrators(whole)}
+    root = root_module(whole)
+    children = root.__dict__["_modules"]
+    pool = children.get("pool")
+    inner = pool.__dict__["_modules"].get("internal_pool") if isinstance(pool, Stub) else None
+    facts = {
+        "kind": "network",
+        "class": root.path,
+        "arguments": arguments_of(root),
+        "has_relu": "relu" in children,
+        "pool": None if inner is None else inner.path.rsplit(".", 1)[-1],
+    }
+    return state_of(root), facts
+
+
+def calibrators(whole: dict[int, Any]) -> dict[str, dict[str, float]]:
+    """Slope and intercept on the raw probability of each year.
+
+    Two kinds are known: an object of four numbers, and scikit-learn's calibrated classifier of a
+    logistic regression.
+    """
+    found = {}
+    for year, one in sorted(whole.items()):
+        if not isinstance(one, Stub):
+            raise Damaged("a calibrator is of an unknown kind")
+        told = _numbers_of(one) if "sklearn" not in one.path else _of_sklearn(one)
+        found[str(year + 1)] = {"slope": told[0], "intercept": told[1]}
+    return found
+
+
+def _numbers_of(one: Stub) -> tuple[float, float]:
+    """p = 1 / (1 + exp(calibrator_slope (base_slope x + base_offset) + calibrator_offset))."""
+    names = (
+        *("base_estimator_slope", "base_estimator_offset"),
+        *("calibrator_slope", "calibrator_offset"),
+    )
+    try:
+        base, shift, scale, offset = (_number(one.__dict__[name]) for name in names)
+    except KeyError as error:
+        raise Damaged(f"a calibrator lacks {error}") from None
+    return -scale * base, -(scale * shift + offset)
+
+
+def _number(value: object) -> float:
+    return float(np.asarray(value, dtype=float).reshape(-1)[0])
+
+
+def _of_sklearn(one: Stub) -> tuple[float, float]:
+    inner = one.__dict__.get("calibrated_classifiers_")
+    first = inner[0] if isinstance(inner, list) and inner else one
+    base = first.__dict__.get("base_estimator", first.__dict__.get("estimator"))
+    fitted = first.__dict__.get("calibrators_", first.__dict__.get("calibrators"))
+    if not isinstance(base, Stub) or not fitted:
+        raise Damaged("a calibrator of scikit-learn lacks its parts")
+    sigmoid = fitted[0].__dict__
+    coef, shift = _number(base.__dict__["coef_"]), _number(base.__dict__["intercept_"])
+    scale, offset = _number(sigmoid["a_"]), _number(sigmoid["b_"])
+    return -scale * coef, -(scale * shift + offset)
+
+
+def main() -> int:
+    """Entry point of the child process; what is wrong goes to standard output as JSON."""
+    path, out = Path(sys.argv[1]), Path(sys.argv[2])
+    if len(sys.argv) > 3:
+        import resource
+
+        resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[3]), int(sys.argv[3])))
+    try:
+        whole, names = read_snapshot(path)
+        arrays, facts = describe(whole)
+    except RefusedName as error:
+        sys.stdout.write(json.dumps({"refused": str(error)}))
+        return 1
+    except (Damaged, MemoryError, RecursionError) as error:
+        sys.stdout.write(json.dumps({"damaged": str(error) or type(error).__name__}))
+        return 1
+    np.savez(out.with_suffix(".npz"), **arrays)  # type: ignore[arg-type]
+    out.with_suffix(".json").write_text(json.dumps(facts | {"classes": sorted(names)}))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

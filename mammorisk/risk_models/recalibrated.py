@@ -1,0 +1,170 @@
+"""RecalibratedModel: any model with a map of its risks fitted on a local cohort."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mammorisk._utils.model_folder import ModelState
+from mammorisk.base import (
+    DEFAULT_HORIZONS,
+    Horizon,
+    ImageModel,
+    ModelCard,
+    PreparedExam,
+    PreparedView,
+    RiskModel,
+    Scores,
+    check_horizons,
+)
+from mammorisk.risk_models.recalibration import Recalibration
+from mammorisk.risk_models.storage import card_from
+from mammorisk.warnings import make_warning
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from mammorisk.imaging.segmented_view import SegmentedView
+    from mammorisk.records.exam import Exam
+
+KIND = "recalibrated"
+MODEL_FOLDER = "model"
+
+
+@dataclass(frozen=True, repr=False, kw_only=True)
+class RecalibratedModel(ImageModel):
+    """A model whose risks are mapped, horizon by horizon, to those observed in a cohort.
+
+    Made by :func:`mammorisk.recalibrate`.
+
+    Attributes
+    ----------
+    model : RiskModel
+    maps : dict of float to Recalibration
+        By horizon in years. Other horizons have no risk.
+    card : ModelCard
+    record : dict
+        What the maps were fitted on.
+    """
+
+    exams_at_once = 32
+
+    model: RiskModel
+    maps: Mapping[float, Recalibration]
+    card: ModelCard  # type: ignore[misc]
+    record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def uses_images(self) -> bool:
+        return self.model.uses_images
+
+    @property
+    def uses_priors(self) -> bool:
+        return isinstance(self.model, ImageModel) and self.model.uses_priors
+
+    @property
+    def backend(self) -> str:  # type: ignore[override]
+        return self.model.backend if isinstance(self.model, ImageModel) else "auto"
+
+    @property
+    def backend_used(self) -> str | None:
+        return self.model.backend_used if isinstance(self.model, ImageModel) else None
+
+    def on_backend(self, backend: str) -> RecalibratedModel:
+        return replace(self, model=self._image_model.on_backend(backend))
+
+    @property
+    def _image_model(self) -> ImageModel:
+        if not isinstance(self.model, ImageModel):
+            raise TypeError(f"{self.model.name} reads no images")
+        return self.model
+
+    def check_exam(self, exam: Exam) -> None:
+        self._image_model.check_exam(exam)
+
+    def prepare_view(self, seen: SegmentedView) -> PreparedView:
+        return self._image_model.prepare_view(seen)
+
+    def explain_exam(self, frame: pd.DataFrame, exam: PreparedExam, method: str) -> Any:
+        return self._image_model.explain_exam(frame, exam, method)
+
+    def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
+        wanted = check_horizons(horizons)
+        return self._mapped(self.model.score(frame, wanted))
+
+    def score_exams(
+        self,
+        frame: pd.DataFrame,
+        exams: Sequence[PreparedExam | None],
+        horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
+    ) -> Scores:
+        wanted = check_horizons(horizons)
+        return self._mapped(self._image_model.score_exams(frame, exams, wanted))
+
+    def _mapped(self, scores: Scores) -> Scores:
+        lost = [h for h in scores.risk.columns if h not in self.maps]
+        warnings = scores.warnings
+        if lost:
+            text = "not recalibrated at: " + ", ".join(
+                h if isinstance(h, str) else f"{h:g} years" for h in lost
+            )
+            warnings = warnings.map(lambda own: (*own, make_warning("horizon-not-answered", text)))
+        contributions = self._with_contribution(scores)
+        return replace(
+            scores,
+            risk=self._map_table(scores.risk),
+            lower=None if scores.lower is None else self._map_table(scores.lower),
+            upper=None if scores.upper is None else self._map_table(scores.upper),
+            warnings=warnings,
+            contributions=contributions,
+        )
+
+    def _with_contribution(self, scores: Scores) -> pd.DataFrame | None:
+        """What the recalibration adds to the log hazard at five years."""
+        if scores.contributions is None or 5 not in self.maps or 5 not in scores.risk.columns:
+            return scores.contributions
+        before = scores.risk[5].to_numpy(dtype=float)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            change = np.log(np.log1p(-self.maps[5].apply(before)) / np.log1p(-before))
+        return scores.contributions.assign(recalibration=change)
+
+    def _map_table(self, table: pd.DataFrame) -> pd.DataFrame:
+        out = table.astype(float).copy()
+        years = sorted(h for h in table.columns if h in self.maps)
+        for horizon in table.columns:
+            found = None if isinstance(horizon, str) else self.maps.get(horizon)
+            values = table[horizon].to_numpy(dtype=float)
+            out[horizon] = np.nan if found is None else found.apply(values)
+        # Separate maps of years could cross: cumulative risk never falls.
+        if years:
+            out[years] = np.maximum.accumulate(out[years].to_numpy(), axis=1)
+        return out
+
+    def state(self) -> ModelState:
+        config = {
+            "kind": KIND,
+            "name": self.card.name,
+            "card": asdict(self.card),
+            "maps": {f"{h:g}": one.to_dict() for h, one in self.maps.items()},
+            "record": dict(self.record),
+        }
+        return ModelState(config=config, parts={MODEL_FOLDER: self.model.state()})
+
+
+def load_recalibrated(config: Mapping[str, Any], model: RiskModel) -> RecalibratedModel:
+    """A saved model from its configuration and the model inside.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        The configuration is damaged.
+    """
+    return RecalibratedModel(
+        model=model,
+        maps={float(h): Recalibration.from_dict(one) for h, one in config["maps"].items()},
+        card=card_from(config["card"]),
+        record=dict(config["record"]),
+    )

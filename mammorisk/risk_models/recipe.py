@@ -1,0 +1,310 @@
+"""Recipe: everything that defines a model and how it is fitted, as data."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from mammorisk.errors import RecipeError
+from mammorisk.inputs.standard_exam import ImageSettings
+
+Loss = Literal["case_control", "likelihood", "binary_5y"]
+Split = Literal["patient", "site", "vendor", "time"]
+
+
+class AnchorSettings(BaseModel):
+    """Published models that the hazard stands on, as in ``clinical/anchor.py``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    baseline: str = "average"
+    density: str | None = "density-only"
+    questionnaire: str | None = "icare-lit"
+
+
+class EncoderSettings(BaseModel):
+    """The network of one view.
+
+    Attributes
+    ----------
+    name : str
+        ``"compact"`` or a model of timm.
+    pretrained : bool
+        Begin from timm's published weights, which are downloaded.
+    frozen : bool
+        Keep its weights; features are computed once and only the head is trained.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = "compact"
+    pretrained: bool = False
+    frozen: bool = False
+
+
+class HeadOptions(BaseModel):
+    """Size and regularisation of the head.
+
+    Attributes
+    ----------
+    width : int
+        Features of an exam.
+    dropout : float
+    interactions : bool
+        Add a joint term of image and questionnaire, reported as its own contribution.
+    competing_death : bool
+        Model death from other causes too (without an anchor only).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: int = Field(default=64, ge=4, le=1024)
+    dropout: float = Field(default=0.1, ge=0, lt=1)
+    interactions: bool = False
+    competing_death: bool = False
+
+
+class MiraiOptions(BaseModel):
+    """Size and fitting of Mirai's two networks; defaults are the published ones.
+
+    Attributes
+    ----------
+    rows, columns : int
+        Of the encoder's input.
+    pretrained : bool
+        Begin the encoder from ImageNet's weights, which are downloaded.
+    width, heads, layers : int
+        Of the transformer.
+    pool : str
+    dropout : float
+        Of attention scores.
+    encoder_epochs : int
+        Of phase 1; 0 leaves the encoder as it is.
+    encoder_batch_size, encoder_learning_rate
+    transformer_epochs, transformer_batch_size, transformer_learning_rate
+        Of phase 2.
+    weight_decay : float
+    risk_factor_weight : float
+        Of the loss of predicted risk factors.
+    augment : bool
+        Flip views up and down and turn them in phase 1.
+    adversary : bool
+        Train against a network that tells the device from the features (phase 2).
+    adversary_steps : int
+        Mini-batches for it before each one for the network.
+    adversary_weight : float
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rows: int = Field(default=2048, ge=64)
+    columns: int = Field(default=1664, ge=64)
+    pretrained: bool = True
+    width: int = Field(default=512, ge=4)
+    heads: int = Field(default=8, ge=1)
+    layers: int = Field(default=1, ge=1)
+    pool: Literal["GlobalMaxPool", "GlobalAvgPool", "Simple_AttentionPool"] = "GlobalMaxPool"
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    encoder_epochs: int = Field(default=15, ge=0)
+    encoder_batch_size: int = Field(default=32, ge=2)
+    encoder_learning_rate: float = Field(default=1e-4, gt=0, le=1)
+    transformer_epochs: int = Field(default=15, ge=1)
+    transformer_batch_size: int = Field(default=64, ge=2)
+    transformer_learning_rate: float = Field(default=1e-3, gt=0, le=1)
+    weight_decay: float = Field(default=5e-5, ge=0)
+    risk_factor_weight: float = Field(default=0.2, ge=0)
+    augment: bool = True
+    adversary: bool = False
+    adversary_steps: int = Field(default=3, ge=1)
+    adversary_weight: float = Field(default=1.0, ge=0)
+
+
+class TrainingOptions(BaseModel):
+    """How the weights are found.
+
+    Attributes
+    ----------
+    loss : {"case_control", "likelihood", "binary_5y"}
+        Cross-entropy of the event over the whole follow-up given how women were sampled; the
+        weighted likelihood of the follow-up (needed for death as a competing cause); or
+        cross-entropy of cancer within five years with inverse probability of censoring weights.
+    epochs, batch_size : int
+    learning_rate, weight_decay : float
+    head_epochs : int
+        Of the head alone, on features of the finished encoder; 0 skips this stage.
+    head_weight_decay : float
+    modality_dropout : float
+        Share of women whose acquisition or questionnaire is hidden in a step.
+    augment : bool
+        Flips, small rotations, zoom and grey changes.
+    density_task : float
+        Weight of a side task: the measured percent density of each view. 0 leaves it out.
+    balanced : bool
+        Draw women with and without cancer alike often; weights keep the population's rates.
+    patience : int
+        Epochs without improvement of the validation loss before stopping; 0 never stops early.
+    validation_share : float
+        Of the women, where the cohort has no column ``split``.
+    accumulate_batches : int
+    precision : str
+        Of Lightning: ``"32-true"``, ``"16-mixed"``, ``"bf16-mixed"``.
+    unreadable_share : float
+        Stop when more than this share of exams cannot be read.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    loss: Loss = "case_control"
+    epochs: int = Field(default=10, ge=1)
+    batch_size: int = Field(default=32, ge=1)
+    learning_rate: float = Field(default=2e-3, gt=0, le=1)
+    weight_decay: float = Field(default=0.02, ge=0)
+    head_epochs: int = Field(default=20, ge=0)
+    head_learning_rate: float = Field(default=5e-4, gt=0, le=1)
+    head_weight_decay: float = Field(default=0.1, ge=0)
+    modality_dropout: float = Field(default=0.2, ge=0, lt=1)
+    augment: bool = True
+    density_task: float = Field(default=0.5, ge=0)
+    balanced: bool = False
+    patience: int = Field(default=0, ge=0)
+    validation_share: float = Field(default=0.15, gt=0, lt=0.9)
+    split_by: Split = "patient"
+    accumulate_batches: int = Field(default=1, ge=1)
+    precision: str = "32-true"
+    unreadable_share: float = Field(default=0.05, ge=0, le=1)
+
+
+class Recipe(BaseModel):
+    """A model and how to fit it; frozen.
+
+    Attributes
+    ----------
+    name, title, source : str
+        ``source`` names the paper a recipe follows.
+    kind : {"network", "density-fit", "mirai"}
+        A network, a regression on age and density, or Mirai's two networks.
+    modalities : tuple of str
+        Among ``"image"``, ``"acquisition"``, ``"questionnaire"``.
+    priors : bool
+        Use the prior exam where there is one.
+    anchor : AnchorSettings or None
+        None learns the baseline from the cohort.
+    image : ImageSettings
+    encoder : EncoderSettings
+    head : HeadOptions
+    training : TrainingOptions
+    mirai : MiraiOptions or None
+        For that kind.
+    seed : int
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    kind: Literal["network", "density-fit", "mirai"] = "network"
+    title: str = ""
+    source: str = ""
+    modalities: tuple[Literal["image", "acquisition", "questionnaire"], ...] = (
+        "image",
+        "acquisition",
+        "questionnaire",
+    )
+    priors: bool = False
+    anchor: AnchorSettings | None = AnchorSettings()
+    image: ImageSettings = ImageSettings()
+    encoder: EncoderSettings = EncoderSettings()
+    head: HeadOptions = HeadOptions()
+    training: TrainingOptions = TrainingOptions()
+    mirai: MiraiOptions | None = None
+    seed: int = 1
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        if self.head.competing_death and (
+            self.anchor is not None or self.training.loss != "likelihood"
+        ):
+            raise ValueError(
+                "head.competing_death needs anchor: null and training.loss: likelihood"
+            )
+        if "acquisition" in self.modalities and "image" not in self.modalities:
+            raise ValueError("acquisition qualifies the image: modalities need image too")
+        if (self.kind == "mirai") != (self.mirai is not None):
+            raise ValueError("kind: mirai and the part mirai belong together")
+        if not self.modalities:
+            raise ValueError("modalities are empty")
+        return self
+
+
+def recipes() -> list[str]:
+    """Names of the recipes that come with the package."""
+    folder = files("mammorisk") / "recipes"
+    return sorted(
+        p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml")
+    )
+
+
+def load_recipe(recipe: str | Path | Recipe, **changes: Any) -> Recipe:
+    """A recipe by name, from a YAML file, or as it is, with changes.
+
+    Parameters
+    ----------
+    recipe : str, path or Recipe
+        A name of :func:`recipes`, or a file.
+    **changes
+        Fields to replace. Nested ones by double underscores: ``training__epochs=3``.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    RecipeError
+        Neither a name nor a file; not a recipe; a field unknown or out of range.
+    """
+    data = recipe.model_dump() if isinstance(recipe, Recipe) else _read(recipe)
+    for name, value in changes.items():
+        *parents, last = name.split("__")
+        place = data
+        for parent in parents:
+            place = place.setdefault(parent, {})
+            if not isinstance(place, dict):
+                raise RecipeError(f"the recipe has no field {name}")
+        place[last] = value
+    try:
+        return Recipe(**data)
+    except ValidationError as error:
+        faults = "; ".join(
+            f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}"
+            for item in error.errors(include_url=False)
+        )
+        raise RecipeError(faults, remedy="See mammorisk.risk_models.recipe.Recipe.") from None
+
+
+def _read(recipe: str | Path) -> dict[str, Any]:
+    known = recipes()
+    if isinstance(recipe, str) and recipe in known:
+        text = (files("mammorisk") / "recipes" / f"{recipe}.yaml").read_text(encoding="utf-8")
+    else:
+        path = Path(recipe)
+        if not path.is_file():
+            raise RecipeError(
+                f"there is no recipe {path.name!r}", remedy=f"Known: {', '.join(known)}; or a file."
+            )
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise RecipeError(
+                f"the recipe cannot be read ({type(error).__name__})", where=path.name
+            ) from None
+    try:
+        data = yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise RecipeError("the recipe is not YAML", where=Path(recipe).name) from None
+    if not isinstance(data, dict):
+        raise RecipeError("the recipe is not a mapping", where=Path(recipe).name)
+    return data

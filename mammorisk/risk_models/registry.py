@@ -1,0 +1,250 @@
+"""Models by name: the list of them, and how to get one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mammorisk.base import ImageModel, ModelCard, RiskModel
+from mammorisk.clinical import CLINICAL_MODELS, load_clinical
+from mammorisk.errors import BackendError, ModelError, UnknownModel
+from mammorisk.risk_models.hub import PREFIX, fetch_model
+from mammorisk.risk_models.mirai.card import CARD as MIRAI
+from mammorisk.risk_models.storage import card_from, damaged, read_config
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Networks that come with the package.
+BUNDLED = {"hybrid": Path(__file__).parent / "weights" / "hybrid"}
+
+
+def models() -> pd.DataFrame:
+    """Every named model: inputs, horizons, provenance, training data, intended use.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by model name; columns are the fields of :class:`~mammorisk.ModelCard`.
+
+    See Also
+    --------
+    mammorisk.load_model : Load one of them.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> mr.models().loc["bcrat", "ages"]
+    '35-84'
+    """
+    import pandas as pd
+
+    rows = []
+    clinical = (load_clinical(name).card for name in CLINICAL_MODELS)
+    # Cards of networks are read without loading their weights.
+    bundled = (card_from(read_config(folder)["card"]) for folder in BUNDLED.values())
+    for card in (*clinical, *bundled, MIRAI):
+        row = asdict(card)
+        row["inputs"] = ", ".join(row["inputs"])
+        row["required"] = ", ".join(row["required"])
+        row["ages"] = f"{row['ages'][0]:g}-{row['ages'][1]:g}"
+        rows.append(row)
+    columns = [field.name for field in fields(ModelCard)]
+    return pd.DataFrame(rows, columns=columns).set_index("name")
+
+
+def load_model(
+    name: str | Path,
+    *,
+    weights: str | Path | None = None,
+    backend: str = "auto",
+    **options: Any,
+) -> RiskModel:
+    """Load a model by name, or from the folder it was saved to.
+
+    Parameters
+    ----------
+    name : str or path
+        A name listed by :func:`models`, a folder written by ``model.save``, or ``hf://owner/name``
+        for a model on the Hugging Face hub.
+    weights : path, optional
+        For ``"mirai"`` alone: the folder that ``mammorisk convert mirai`` wrote. Without it the
+        weights in the user's cache are used. They are downloaded and converted at the first call.
+    backend : str
+        What runs the encoder of a model that reads images: ``"auto"``, ``"torch"``,
+        ``"torch-bfloat16"``, ``"torch-compile"``, ``"openvino"``, ``"openvino-bfloat16"`` or
+        ``"cuda"``.
+    **options
+        Options of a published model, such as ``rates`` and ``age_range`` of ``"bcrat"``, or
+        ``calibration`` and ``known_factors`` of ``"mirai"``.
+
+    Returns
+    -------
+    RiskModel
+
+    Raises
+    ------
+    UnknownModel
+        Neither a known name nor a folder.
+    ModelError
+        The folder is damaged, foreign, or of a later format; or the model has no such option.
+    BackendError
+        There is no such backend here, or the model has no network to run on it.
+
+    See Also
+    --------
+    mammorisk.models : The list of names.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> mr.load_model("bcrat", age_range="formula").ages
+    (20, 89)
+    """
+    return _on_backend(_find(name, weights, options), backend)
+
+
+def _find(name: str | Path, weights: str | Path | None, options: dict[str, Any]) -> RiskModel:
+    if isinstance(name, str) and name in CLINICAL_MODELS:
+        if weights is not None:
+            raise _takes_no_weights(name)
+        return load_clinical(name, **options)
+    if name == "mirai" and (weights is not None or not Path("mirai", "config.json").is_file()):
+        return _with_options(_load_converted(weights), options)
+    if weights is not None:
+        raise _takes_no_weights(name)
+    if isinstance(name, str) and name.startswith(PREFIX):
+        return _with_options(load_folder(fetch_model(name)), options)
+    folder = BUNDLED[name] if isinstance(name, str) and name in BUNDLED else Path(name)
+    if folder.is_dir():
+        return _with_options(load_folder(folder), options)
+    raise UnknownModel(
+        f"there is no model {str(name)!r}",
+        remedy=f"Known: {', '.join((*CLINICAL_MODELS, *BUNDLED, 'mirai'))}; or pass the folder of "
+        "a saved model.",
+    )
+
+
+def _takes_no_weights(name: str | Path) -> ModelError:
+    return ModelError(
+        f"{str(name)!r} takes no weights", remedy="Pass the folder of a saved model as its name."
+    )
+
+
+def _with_options(model: RiskModel, options: dict[str, Any]) -> RiskModel:
+    if not options:
+        return model
+    change = getattr(model, "with_options", None)
+    if change is None:
+        raise ModelError(
+            f"{model.name} has no options; given: {', '.join(options)}",
+            remedy="Leave them out.",
+        )
+    try:
+        found: RiskModel = change(**options)
+    except TypeError:
+        raise ModelError(
+            f"{model.name} does not have all of the options {', '.join(options)}",
+            remedy="See the documentation of the model.",
+        ) from None
+    return found
+
+
+def _on_backend(model: RiskModel, backend: str) -> RiskModel:
+    if backend == "auto":
+        return model
+    if not isinstance(model, ImageModel) or not model.uses_images:
+        raise BackendError(
+            f"{model.name} has no network to run on {backend!r}", remedy='Use backend="auto".'
+        )
+    found = model.on_backend(backend)
+    # Resolved now, so that an unknown name fails here and not at the first exam.
+    if found.backend_used is None:
+        raise BackendError(f"{model.name} has no network to run on {backend!r}")
+    return found
+
+
+def _load_converted(weights: str | Path | None) -> RiskModel:
+    """Mirai from the folder it was converted to; its weights are not ours to ship."""
+    if weights is None:
+        from mammorisk.risk_models.mirai.download import fetch_mirai
+
+        return load_folder(fetch_mirai())
+    if not Path(weights).is_dir():
+        raise UnknownModel(
+            "the weights are not a converted folder",
+            where=Path(weights).name,
+            remedy="mammorisk convert mirai snapshots.zip --out mirai/ makes one.",
+        )
+    return load_folder(Path(weights))
+
+
+def load_folder(folder: Path) -> RiskModel:
+    """The model of a folder written by ``model.save``.
+
+    Raises
+    ------
+    ModelError, UnknownModel
+    """
+    config = read_config(folder)
+    kind = config.get("kind", "published")
+    if kind not in _LOADERS:
+        raise UnknownModel(
+            f"the folder holds a model of the kind {kind!r}, which is not known here",
+            where=folder.name,
+            remedy="Upgrade mammorisk.",
+        )
+    return _LOADERS[kind](folder, config)
+
+
+def _load_published(folder: Path, config: dict[str, Any]) -> RiskModel:
+    try:
+        name, options = config["name"], config["options"]
+    except KeyError as error:
+        raise damaged(folder, error) from None
+    if name not in CLINICAL_MODELS:
+        raise UnknownModel(f"the folder holds a model {name!r} that is not known here")
+    return load_clinical(name, **options)
+
+
+def _load_density_fit(folder: Path, config: dict[str, Any]) -> RiskModel:
+    from mammorisk.risk_models.density_fit import load_density_fit
+
+    try:
+        return load_density_fit(config)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise damaged(folder, error) from None
+
+
+def _load_network(folder: Path, config: dict[str, Any]) -> RiskModel:
+    from mammorisk.risk_models.hybrid.storage import load_network
+
+    return load_network(folder, config)
+
+
+def _load_mirai(folder: Path, config: dict[str, Any]) -> RiskModel:
+    from mammorisk.risk_models.mirai.storage import load_mirai
+
+    return load_mirai(folder, config)
+
+
+def _load_recalibrated(folder: Path, config: dict[str, Any]) -> RiskModel:
+    from mammorisk.risk_models.recalibrated import MODEL_FOLDER, load_recalibrated
+
+    inner = load_folder(folder / MODEL_FOLDER)
+    try:
+        return load_recalibrated(config, inner)
+    except (KeyError, TypeError, ValueError) as error:
+        raise damaged(folder, error) from None
+
+
+#: Functions are looked up at call time: each imports its model, and torch, when it is needed.
+_LOADERS: dict[str, Callable[[Path, dict[str, Any]], RiskModel]] = {
+    "published": _load_published,
+    "density-fit": _load_density_fit,
+    "network": _load_network,
+    "mirai": _load_mirai,
+    "recalibrated": _load_recalibrated,
+}

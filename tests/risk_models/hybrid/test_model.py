@@ -1,0 +1,224 @@
+"""The hybrid model: anchored, additive, honest about what it was not given, safe on disk."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mammorisk as mr
+from mammorisk.clinical import load_clinical
+from mammorisk.errors import HorizonError, ModelError, OutputError
+from mammorisk.records.cohort import Cohort
+from mammorisk.records.exam import Exam
+from mammorisk.risk_models.hybrid.model import HybridModel
+from mammorisk.risk_models.recalibration import Recalibration
+from mammorisk.risk_models.registry import BUNDLED
+from tests.factories import simulated_exam, write_exam
+
+
+@pytest.fixture(scope="module")
+def model() -> HybridModel:
+    loaded = mr.load_model("hybrid")
+    assert isinstance(loaded, HybridModel)
+    return loaded
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> mr.simulation.Study:  # type: ignore[name-defined]
+    folder = tmp_path_factory.mktemp("study") / "study"
+    return mr.simulate(60, seed=77, out=folder, images=12, prior_share=0.0)
+
+
+@pytest.fixture(scope="module")
+def exam(tmp_path_factory: pytest.TempPathFactory) -> Exam:
+    return mr.read_exam(simulated_exam(tmp_path_factory.mktemp("e"), seed=3, pixel_mm=1.0))
+
+
+def log_hazard(risk: pd.Series) -> pd.Series:
+    return np.log(-np.log1p(-risk.astype(float)))
+
+
+WOMAN = mr.Questionnaire(
+    age=52, race_ethnicity="white", parity=1, age_first_birth=31, first_degree_relatives=1
+)
+
+
+def test_with_nothing_but_age_it_is_the_published_baseline_exactly(model: HybridModel) -> None:
+    women = pd.DataFrame({"age": np.arange(36, 80, 0.5)})
+    found = model.score(women)
+    published = load_clinical("average").score(women)
+    np.testing.assert_array_equal(found.risk.to_numpy(), published.risk.to_numpy())
+    assert (found.contributions == 0).all(axis=None)
+
+
+def test_contributions_add_up_to_the_prediction(exam: Exam) -> None:
+    found = mr.predict(exam, WOMAN)
+    assert found.model == "hybrid"
+    for name in ("image", "acquisition", "questionnaire", "questionnaire (published)"):
+        assert found.contributions[name] != 0
+    base = found.baselines.loc["average"]
+    apart = log_hazard(found.risk)[5] - log_hazard(base)[5]
+    assert apart == pytest.approx(found.contributions.sum(), abs=1e-6)
+
+
+def test_any_subset_of_inputs(model: HybridModel, exam: Exam) -> None:
+    whole = mr.predict(exam, WOMAN)
+    assert not any("missing" in flag or "no images" in flag for flag in whole.flags)
+    alone = mr.predict(exam, mr.Questionnaire(age=52))
+    assert alone.contributions["questionnaire"] == 0
+    assert alone.contributions["image"] != 0
+    blind = mr.predict(WOMAN, model="hybrid")
+    assert any("no images" in flag for flag in blind.flags)
+    assert blind.contributions["image"] == 0
+    part = Exam(views={name: exam[name] for name in ("L-CC", "R-CC")})
+    half = mr.predict(part, WOMAN)
+    assert any("2 of 4 views missing" in flag for flag in half.flags)
+    assert half.five_year != whole.five_year
+    assert (whole.risk.diff().dropna() > 0).all()
+    assert whole.interval is not None
+    assert (whole.interval["lower"] < whole.risk).all()
+    assert (whole.interval["upper"] > whole.risk).all()
+
+
+def test_an_exam_unlike_the_training_falls_back_to_the_anchor(tmp_path: Path) -> None:
+    # Made-up discs and noise, no simulated exam.
+    strange = mr.read_exam(write_exam(tmp_path))
+    found = mr.predict(strange, mr.Questionnaire(age=52))
+    assert any("outside the domain" in flag for flag in found.flags)
+    assert found.contributions["image"] == 0
+    np.testing.assert_array_equal(found.risk, found.baselines.loc["average"])
+
+
+def test_a_cohort_with_one_bad_exam(study: mr.simulation.Study, tmp_path: Path) -> None:  # type: ignore[name-defined]
+    folder = tmp_path / "study"
+    shutil.copytree(study.folder, folder)
+    cohort = mr.read_cohort(folder)
+    broken = folder / cohort.exams["path"].iloc[4]
+    for file in broken.glob("*.dcm"):
+        file.write_bytes(file.read_bytes()[:2000])
+    risks = mr.predict(mr.read_cohort(folder))
+    assert len(risks) == 12
+    assert (risks["model"] == "hybrid").all()
+    assert risks["risk_5y"].isna().tolist() == [i == 4 for i in range(12)]
+    assert risks["flags"].iloc[4]
+    assert (risks["risk_5y_lower"].dropna() < risks["risk_5y"].dropna()).all()
+    one = mr.predict(
+        folder / cohort.exams["path"].iloc[0],
+        mr.Questionnaire(
+            **{
+                k: v
+                for k, v in cohort.questionnaires.iloc[0].items()
+                if k not in ("patient_id", "exam_id") and pd.notna(v)
+            }
+        ),
+    )
+    assert one.five_year == pytest.approx(risks["risk_5y"].iloc[0], rel=1e-5)
+
+
+def test_saved_and_loaded_it_says_the_same(
+    model: HybridModel,
+    study: mr.simulation.Study,
+    tmp_path: Path,  # type: ignore[name-defined]
+) -> None:
+    women: Cohort = study.cohort
+    before = mr.predict(women, model=model)
+    model.save(tmp_path / "copy")
+    loaded = mr.load_model(tmp_path / "copy")
+    pd.testing.assert_frame_equal(mr.predict(women, model=loaded), before)
+    assert {path.suffix for path in (tmp_path / "copy").iterdir()} == {
+        ".json",
+        ".safetensors",
+        ".md",
+    }
+    assert "not a medical device" in (tmp_path / "copy" / "README.md").read_text()
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "notes.txt").write_text("keep")
+    with pytest.raises(OutputError, match="something else"):
+        model.save(tmp_path / "mine")
+
+
+def test_damaged_and_foreign_folders(tmp_path: Path) -> None:
+    good = BUNDLED["hybrid"]
+    assert sum(file.stat().st_size for file in good.iterdir()) < 12e6
+
+    def copy(name: str) -> Path:
+        return Path(shutil.copytree(good, tmp_path / name))
+
+    newer = copy("newer")
+    config = json.loads((newer / "config.json").read_text())
+    (newer / "config.json").write_text(json.dumps(config | {"format_version": 99}))
+    with pytest.raises(ModelError, match="format 99"):
+        mr.load_model(newer)
+    cut = copy("cut")
+    weights = cut / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    with pytest.raises(ModelError, match="damaged"):
+        mr.load_model(cut)
+    (copy("none") / "model.safetensors").unlink()
+    with pytest.raises(ModelError, match="damaged"):
+        mr.load_model(tmp_path / "none")
+    other = copy("other")
+    (other / "config.json").write_text(json.dumps({"weights": 3}))
+    with pytest.raises(ModelError, match="not a model folder"):
+        mr.load_model(other)
+    wide = copy("wide")
+    config["head"]["width"] = 32
+    (wide / "config.json").write_text(json.dumps(config))
+    with pytest.raises(ModelError, match="damaged"):
+        mr.load_model(wide)
+
+
+def test_horizons(model: HybridModel) -> None:
+    women = pd.DataFrame({"age": [50.0]})
+    assert model.score(women, (2, 7)).risk[7].isna().all()
+    with pytest.raises(HorizonError, match="1 to 5"):
+        model.score(women, (10,))
+
+
+def test_calibration_of_a_fit_is_for_exams(model: HybridModel, exam: Exam) -> None:
+    shifted = replace(
+        model, recalibration={5: Recalibration(method="intercept", parameters=(-0.5, 1.0))}
+    )
+    seen = mr.predict(exam, WOMAN, model=shifted)
+    assert seen.contributions["calibration"] == pytest.approx(-0.5)
+    blind = mr.predict(WOMAN, model=shifted)
+    assert blind.contributions["questionnaire"] != 0
+    assert blind.contributions["calibration"] == 0
+    local = replace(shifted, recalibrates_baseline=True)
+    assert mr.predict(WOMAN, model=local).contributions["calibration"] == pytest.approx(-0.5)
+
+
+def test_recalibration_meets_the_cohort(model: HybridModel) -> None:
+    women = mr.simulate(4000, seed=9).cohort
+    half = women.exams.assign(event=np.where(women.exams["event"] == 1, 1, 0))
+    twice = Cohort(
+        exams=pd.concat([half, half[half["event"] == 1]], ignore_index=True),
+        errors=pd.Series([""] * (len(half) + int((half["event"] == 1).sum()))),
+    )
+    local = model.recalibrate(twice)
+    before = model.predict(twice)["risk_5y"].mean()
+    after = local.predict(twice)["risk_5y"].mean()
+    assert after > 1.4 * before
+    assert local.recalibration[5].method in ("intercept", "cloglog", "platt", "beta")
+    alone = local.score(pd.DataFrame({"age": [50.0]}))
+    assert alone.contributions is not None
+    assert alone.contributions["calibration"].iloc[0] != 0
+
+
+def test_saliency_lies_on_the_views(exam: Exam) -> None:
+    found = mr.predict(exam, WOMAN)
+    for method in ("grad-cam", "integrated-gradients"):
+        told = found.explain(method)  # type: ignore[arg-type]
+        assert set(told.saliency) == {"R-CC", "L-CC", "R-MLO", "L-MLO"}
+        assert max(np.abs(m).max() for m in told.saliency.values()) == pytest.approx(1)
+        for name, saliency in told.saliency.items():
+            assert not saliency[told.views[name] == 0].any()
+    told.plot().canvas.draw()
+    with pytest.raises(ModelError, match="no saliency"):
+        mr.predict(WOMAN).explain()
