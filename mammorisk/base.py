@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 import mammorisk
 from mammorisk._utils.model_folder import ModelState, write_model_folder
 from mammorisk.errors import HorizonError, ModelError
+from mammorisk.warnings import join_text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +101,11 @@ class Scores:
     upper: pd.DataFrame | None = None
     images_used: pd.Series | None = None
     models: pd.Series | None = None
+
+    @property
+    def warning_texts(self) -> pd.Series:
+        """The warnings of each woman as one string, as in a table of risks."""
+        return self.warnings.map(join_text).astype("str")
 
 
 class RiskModel(ABC):

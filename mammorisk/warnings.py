@@ -30,6 +30,7 @@ class WarningCode(NamedTuple):
 CODES: dict[str, WarningCode] = {
     # reading the files of an exam
     "exam-unreadable": WarningCode("refusal", "the exam cannot be read"),
+    "exam-not-read": WarningCode("info", "the exam cannot be read, and the model needs none"),
     "row-invalid": WarningCode("refusal", "the row of the table cannot be used"),
     "male-patient": WarningCode("refusal", "the header says that the patient is male"),
     "image-set-aside": WarningCode("info", "an image of the exam was not used"),

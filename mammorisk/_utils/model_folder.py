@@ -64,7 +64,11 @@ def write_model_folder(state: ModelState, folder: Path) -> Path:
     earlier = folder.with_name(f"{folder.name}.{os.getpid()}.old")
     try:
         if folder.exists() and not folder.is_dir():
-            raise OutputError("there is a file of this name", where=folder.name)
+            raise OutputError(
+                "there is a file of this name where a folder is needed",
+                where=folder.name,
+                remedy="Choose another name.",
+            )
         if folder.exists() and any(folder.iterdir()) and not (folder / CONFIG).exists():
             raise OutputError(
                 "the folder holds something else", where=folder.name, remedy="Choose another."

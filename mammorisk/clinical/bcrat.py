@@ -160,7 +160,8 @@ def from_codes(frame: pd.DataFrame, *, rates: RateSet = "default") -> pd.DataFra
         multiplier=np.ones((len(start), 1)),
     ).risk[:, 0]
     no_factor = ~error & np.isnan(under)
-    reason = [join_text(found) for found in categories.errors.records()]
+    texts = [join_text(found) for found in categories.errors.records()]
+    reason = np.array(texts, dtype=object)
     reason[no_factor] = "HypPlas missing or not 0, 1 or 99 although there was a biopsy"
     return pd.DataFrame(
         {

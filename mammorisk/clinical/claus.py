@@ -126,9 +126,10 @@ def from_relatives(frame: pd.DataFrame) -> pd.Series:
     """
     known = frame.rename(columns=RELATIVE_COLUMNS)
     _, problems = check_frame(known)
-    if (problems != "").any():
-        row = int(np.flatnonzero(problems != "")[0])
-        raise QuestionnaireError(str(problems.iloc[row]), where=f"row {row}")
+    faulty = np.flatnonzero(problems.map(bool))
+    if faulty.size:
+        row = int(faulty[0])
+        raise QuestionnaireError("; ".join(problems.iloc[row]), where=f"row {row}")
     risk = Claus().score(known, ("lifetime",)).risk["lifetime"]
     return risk.round(3).rename("remaining_risk")
 

@@ -223,8 +223,8 @@ class ClinicalModel(RiskModel):
 
 def _as_records(problems: NDArray[np.object_]) -> NDArray[np.object_]:
     """What is wrong with each row as records; rows share few distinct texts."""
-    known: dict[str, Warnings] = {"": ()}
-    for text in problems:
-        if text not in known:
-            known[text] = (make_warning("questionnaire-invalid", text),)
-    return as_object_array([known[text] for text in problems])
+    known: dict[tuple[str, ...], Warnings] = {}
+    for texts in problems:
+        if texts not in known:
+            known[texts] = tuple(make_warning("questionnaire-invalid", text) for text in texts)
+    return as_object_array([known[texts] for texts in problems])

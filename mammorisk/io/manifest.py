@@ -116,6 +116,7 @@ def read_cohort(
         views=views,
         open_exam=_opener(table, paths, views, base, allow_missing_views),
         open_prior=_prior_opener(table, base, allow_missing_views),
+        has_prior=_prior_test(table),
     )
 
 
@@ -289,9 +290,9 @@ def _check_questionnaires(table: pd.DataFrame, faults: _Faults) -> None:
     if "age" not in answers.columns:
         answers = answers.assign(age=np.nan)
     _, problems = check_frame(answers)
-    for row in np.flatnonzero(problems != ""):
+    for row in np.flatnonzero(problems.map(bool)):
         # A woman of unknown age may still have it in the image header.
-        told = [part for part in problems.iloc[row].split("; ") if part != "age: unknown"]
+        told = [part for part in problems.iloc[row] if part != "age: unknown"]
         if told:
             faults.by_row.setdefault(int(row), []).extend(told)
 
@@ -315,6 +316,13 @@ def _prior_opener(
             return read_exam(base.join(str(text)), allow_missing_views=allow_missing_views)
 
     return open_prior
+
+
+def _prior_test(table: pd.DataFrame) -> Callable[[int], bool] | None:
+    if "prior_path" not in table.columns or table["prior_path"].isna().all():
+        return None
+    given = table["prior_path"].notna() & (table["prior_path"].astype(str).str.strip() != "")
+    return given.to_numpy(dtype=bool).item
 
 
 @contextmanager

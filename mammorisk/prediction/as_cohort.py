@@ -90,6 +90,7 @@ def _one_exam(exam: Exam, woman: Questionnaire | None, prior: Exam | None) -> Re
         errors=pd.Series([""] * len(frame), dtype=object),
         open_exam=lambda row: exam,
         open_prior=None if prior is None else lambda row: prior,
+        has_prior=None if prior is None else lambda row: True,
     )
     return Request(cohort=cohort, index=frame.index, is_one=True)
 

@@ -56,7 +56,7 @@ def plot_risk(
             continue
         if name == "average":
             look: dict[str, Any] = {"color": "#666666", "linestyle": ":", "linewidth": 2}
-            label = "average woman of the same age"
+            label = "average woman of her age"
         else:
             colour, marker = next(style, (_COLOURS[0], _MARKERS[0]))
             look = {"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.2}

@@ -136,10 +136,11 @@ def _score(
     if "age" not in answers.columns:
         answers["age"] = np.nan
     told: list[list[ResultWarning]] = [[] for _ in rows]
-    refused = _refuse(cohort, rows, readings)
+    refused = _refuse(cohort, rows, readings, answers, model, told)
     _compare_ages(answers, readings, told)
     for own, reading in zip(told, readings, strict=True):
         own.extend(reading.warnings)
+    _tell_of_ignored_priors(cohort, rows, model, told)
     _doubt_units(readings, told)
     with_density = _fill_density(answers, readings, told if model.card.needs_pixels else None)
     if isinstance(model, ImageModel) and model.uses_images:
@@ -166,15 +167,28 @@ def _score(
     return ScoredRows(answers=answers, with_density=with_density, scores=scores, readings=readings)
 
 
-def _refuse(cohort: Cohort, rows: list[int], readings: list[ExamReading]) -> list[Warnings]:
-    """Why a row has no risk whatever the model; empty where there is no such reason."""
+def _refuse(
+    cohort: Cohort,
+    rows: list[int],
+    readings: list[ExamReading],
+    answers: pd.DataFrame,
+    model: RiskModel,
+    told: list[list[ResultWarning]],
+) -> list[Warnings]:
+    """Why a row has no risk whatever its answers; empty where there is no such reason."""
+    import pandas as pd
+
     found: list[Warnings] = []
-    for row, reading in zip(rows, readings, strict=True):
+    needs_exam = pd.to_numeric(answers["age"], errors="coerce").isna() | model.card.needs_pixels
+    for i, (row, reading) in enumerate(zip(rows, readings, strict=True)):
         fault = cohort.errors.iloc[row]
         if fault:
             found.append((make_warning("row-invalid", fault),))
-        elif reading.error is not None:
+        elif reading.error is not None and needs_exam.iloc[i]:
             found.append((make_warning("exam-unreadable", str(reading.error)),))
+        elif reading.error is not None:
+            found.append(())
+            told[i].append(make_warning("exam-not-read", f"exam not read: {reading.error.what}"))
         elif reading.exam is not None and reading.exam.patient_sex == "M":
             text = "PatientSex (0010,0040) is M: the models are for women"
             found.append((make_warning("male-patient", text),))
@@ -234,6 +248,17 @@ def _fill_density(
                 told[i].append(make_warning("density-estimated", text))
     filled["breast_density"] = density
     return filled
+
+
+def _tell_of_ignored_priors(
+    cohort: Cohort, rows: list[int], model: RiskModel, told: list[list[ResultWarning]]
+) -> None:
+    if cohort.has_prior is None or (isinstance(model, ImageModel) and model.uses_priors):
+        return
+    for own, row in zip(told, rows, strict=True):
+        if cohort.has_prior(row):
+            text = f"the prior exam was not used: {model.name} does not use prior exams"
+            own.append(make_warning("prior-exam", text))
 
 
 def _doubt_units(readings: list[ExamReading], told: list[list[ResultWarning]]) -> None:

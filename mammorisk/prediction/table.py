@@ -39,7 +39,7 @@ def risk_table(
         if limits is not None:
             names = [f"{risk_column(h)}_{name}" for h in horizons]
             table = table.join(limits.set_axis(names, axis=1))
-    table.insert(0, "model", model if scores.models is None else scores.models.astype(object))
+    table.insert(0, "model", model if scores.models is None else scores.models)
     for position, key in enumerate(key for key in KEYS if key in keys.columns):
         table.insert(position, key, keys[key])
     table["images_used"] = False if scores.images_used is None else scores.images_used.astype(bool)
@@ -50,4 +50,5 @@ def risk_table(
             texts[told], codes[told] = join_text(told), join_codes(told)
     for name, spelled in (("warnings", texts), ("warning_codes", codes)):
         table[name] = scores.warnings.map(spelled).astype("str")
+    table["model"] = table["model"].astype("str")
     return table

@@ -41,6 +41,8 @@ class Cohort:
         Reads the headers of the exam in row i; None when the cohort has no images.
     open_prior : callable or None
         The same for the prior exam (column ``prior_path``); gives None for a row without one.
+    has_prior : callable or None
+        Whether row i has a prior exam, without opening it.
     """
 
     exams: pd.DataFrame
@@ -48,6 +50,7 @@ class Cohort:
     views: pd.DataFrame | None = None
     open_exam: Callable[[int], Exam] | None = field(default=None, repr=False, compare=False)
     open_prior: Callable[[int], Exam | None] | None = field(default=None, repr=False, compare=False)
+    has_prior: Callable[[int], bool] | None = field(default=None, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.exams)
@@ -100,6 +103,7 @@ class Cohort:
             views=views,
             open_exam=_selected(self.open_exam, places),
             open_prior=_selected(self.open_prior, places),
+            has_prior=_selected(self.has_prior, places),
         )
 
     def __repr__(self) -> str:

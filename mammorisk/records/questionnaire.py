@@ -131,7 +131,7 @@ class Questionnaire(BaseModel):
             raise QuestionnaireError(_explain(error), remedy=_REMEDY) from None
         frame, problems = check_frame(self.to_frame())
         if problems.iloc[0]:
-            raise QuestionnaireError(problems.iloc[0], remedy=_REMEDY)
+            raise QuestionnaireError("; ".join(problems.iloc[0]), remedy=_REMEDY)
         if self.bmi is None and self.height_cm is not None and self.weight_kg is not None:
             object.__setattr__(self, "bmi", float(frame["bmi"].iloc[0]))
 

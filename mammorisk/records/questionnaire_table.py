@@ -39,7 +39,7 @@ def check_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
         Same index; numbers and booleans as float64 (NaN = unknown), categories as pandas
         Categorical, onset ages as tuples (None = unknown). Only the fields given, plus ``bmi``
         where it can be derived.
-    problems : Series of str
+    problems : Series of tuple of str
         Empty where the row is sound, else what is wrong, naming the fields.
 
     Raises
@@ -247,9 +247,8 @@ def _join(faults: list[tuple[Any, str]], index: pd.Index) -> pd.Series:
     import numpy as np
     import pandas as pd
 
-    text = np.full(len(index), "", dtype=object)
+    found = pd.Series([()] * len(index), index=index, dtype=object)
     for rows, message in faults:
-        where = np.flatnonzero(rows)
-        for i in where:
-            text[i] = f"{text[i]}; {message}" if text[i] else message
-    return pd.Series(text, index=index, dtype=object)
+        for i in np.flatnonzero(rows):
+            found.iat[i] = (*found.iat[i], message)
+    return found

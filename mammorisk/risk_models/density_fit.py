@@ -74,7 +74,7 @@ class DensityFit(RiskModel):
                 risk[h] = np.where(known, -np.expm1(-hazard), np.nan)
         missing = make_warning("answer-missing", "breast density unknown")
         warnings = [
-            (make_warning("questionnaire-invalid", problem),)
+            tuple(make_warning("questionnaire-invalid", text) for text in problem)
             if problem
             else (() if is_known else (missing,))
             for problem, is_known in zip(problems, known, strict=True)

@@ -36,7 +36,7 @@ def test_one_exam(exam_folder: Path) -> None:
     # No simulated exam: outside the domain of the bundled network, so the published baseline.
     assert told["model"] == "hybrid"
     assert told["risk"] == told["baselines"]["average"]
-    assert any("outside the domain" in flag for flag in told["flags"])
+    assert "outside-domain" in [one["code"] for one in told["warnings"]]
 
 
 def test_a_picture(tmp_path: Path) -> None:

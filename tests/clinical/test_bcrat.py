@@ -132,8 +132,8 @@ def test_a_questionnaire_scores_as_its_codes() -> None:
     np.testing.assert_allclose(scores.contributions.sum(axis=1), np.log(relative), rtol=1e-12)
     average = load_clinical("average").score(frame, (5,)).risk[5]
     np.testing.assert_allclose(average, raw["average_risk"], rtol=1e-12)
-    assert scores.flags.iloc[0] == ""
-    assert "counted as the lowest risk: biopsies, age_first_birth" in scores.flags.iloc[3]
+    assert scores.warning_texts.iloc[0] == ""
+    assert "counted as the lowest risk: biopsies, age_first_birth" in scores.warning_texts.iloc[3]
 
 
 def test_assumptions_are_flagged() -> None:
@@ -148,7 +148,7 @@ def test_assumptions_are_flagged() -> None:
             "first_degree_relatives": 0,
         }
     )
-    flags = Bcrat().score(frame, (5,)).flags.tolist()
+    flags = Bcrat().score(frame, (5,)).warning_texts.tolist()
     assert "no rates for her race group: rates of white women" in flags[0]
     assert "atypical hyperplasia unknown" in flags[0]
     assert "atypical hyperplasia: counted as one" in flags[1]
@@ -162,7 +162,7 @@ def test_lcis_is_refused_and_the_formula_reaches_other_ages() -> None:
     tool, formula = Bcrat(), Bcrat(age_range="formula")
     assert tool.score(frame, (1,)).risk[1].isna().all()
     assert formula.score(frame, (1,)).risk[1].isna().tolist() == [True, False, False]
-    assert tool.score(frame, (1,)).flags.iloc[0] == "not for women with LCIS"
+    assert tool.score(frame, (1,)).warning_texts.iloc[0] == "not for women with LCIS"
 
 
 def test_later_rates_change_white_and_native_women_only() -> None:

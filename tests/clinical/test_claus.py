@@ -51,12 +51,12 @@ def test_risk_does_not_fall_with_more_relatives(field: str, more: str) -> None:
 def test_women_without_an_applicable_table(answers: dict[str, object], reason: str) -> None:
     scores = Claus().score(pd.DataFrame([{"age": 40} | answers]), ("lifetime",))
     assert scores.risk["lifetime"].isna().all()
-    assert scores.flags.iloc[0] == reason
+    assert scores.warning_texts.iloc[0] == reason
 
 
 def test_what_is_left_out_is_said() -> None:
     frame = pd.DataFrame({"age": [40], "onset_mother": [45], "onset_full_sisters": ["18 85"]})
-    flag = Claus().score(frame, (5,)).flags.iloc[0]
+    flag = Claus().score(frame, (5,)).warning_texts.iloc[0]
     assert "onset under 20 or over 79 not counted" in flag
     assert "relations without an answer: counted as not affected" in flag
 

@@ -34,7 +34,7 @@ def test_other_ratio_tables_keep_the_average_woman_average(ratios: str) -> None:
 def test_without_density_there_is_no_risk(name: str) -> None:
     scores = load_clinical(name).score(pd.DataFrame({"age": [50]}), (5,))
     assert scores.risk[5].isna().all()
-    assert scores.flags.iloc[0] == "breast density unknown"
+    assert scores.warning_texts.iloc[0] == "breast density unknown"
 
 
 @pytest.mark.parametrize("name", ["bcsc-2008", "density-only"])
@@ -54,14 +54,14 @@ def test_bcsc_2008_contributions_are_the_published_ratios() -> None:
     np.testing.assert_allclose(ratio["biopsies"], [0.906, 1.495, 1, 1.495])
     base = scores.risk[5] / ratio.prod(axis=1)
     np.testing.assert_allclose(base, base.iloc[0], rtol=1e-12)
-    assert scores.flags.iloc[2] == "unknown, given the model's ratio of 1: biopsies"
+    assert scores.warning_texts.iloc[2] == "unknown, given the model's ratio of 1: biopsies"
 
 
 def test_bcsc_2008_says_whose_rates_it_takes() -> None:
     women = four(50, race_ethnicity=["filipino", "native_american", None, "white"])
     women = women.assign(breast_density="b", first_degree_relatives=0, biopsies=0)
     scores = load_clinical("bcsc-2008").score(women, (5,))
-    assert scores.flags.tolist() == [
+    assert scores.warning_texts.tolist() == [
         "Asian and Pacific Islander groups are counted as one",
         "race group not in the model: counted as white",
         "race unknown: counted as white",
@@ -74,7 +74,7 @@ def test_bcsc_2008_under_five_years_follows_the_recursion() -> None:
     women = four(60, race_ethnicity="white", first_degree_relatives=0, biopsies=0)
     scores = load_clinical("bcsc-2008").score(women, (1, 1.5, 2, 5))
     np.testing.assert_allclose(scores.risk[1.5], (scores.risk[1] + scores.risk[2]) / 2, rtol=1e-12)
-    assert (scores.flags == "under five years: the published recursion cut short").all()
+    assert (scores.warning_texts == "under five years: the published recursion cut short").all()
 
 
 def test_bcsc_2006_is_the_logistic_sum_of_its_coefficients() -> None:
@@ -102,7 +102,7 @@ def test_bcsc_2006_is_the_logistic_sum_of_its_coefficients() -> None:
     ]
     scores = load_clinical("bcsc-2006").score(women, (1,))
     np.testing.assert_allclose(scores.risk[1], 1 / (1 + np.exp(-np.array(logits))), rtol=1e-12)
-    assert scores.flags.tolist() == ["", ""]
+    assert scores.warning_texts.tolist() == ["", ""]
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_bcsc_2006_is_the_logistic_sum_of_its_coefficients() -> None:
 )
 def test_bcsc_2006_menopause(answers: dict[str, object], flag: str) -> None:
     scores = load_clinical("bcsc-2006").score(pd.DataFrame([answers]), (1,))
-    assert flag in scores.flags.iloc[0]
+    assert flag in scores.warning_texts.iloc[0]
     scored = "assumed" in flag or "scored" in flag
     assert scores.risk[1].notna().iloc[0] == scored
 

@@ -46,7 +46,7 @@ def test_order_chunks_and_company_do_not_matter(
     np.testing.assert_allclose(np.array(alone), whole.risk, rtol=1e-12)
     pd.testing.assert_frame_equal(chunked.risk, whole.risk, rtol=1e-12)
     for scores in (backwards, chunked):
-        pd.testing.assert_series_equal(scores.flags.loc[women.index], whole.flags)
+        pd.testing.assert_series_equal(scores.warning_texts.loc[women.index], whole.warning_texts)
     if whole.contributions is not None:
         assert chunked.contributions is not None
         pd.testing.assert_frame_equal(chunked.contributions, whole.contributions)
@@ -80,7 +80,7 @@ def _women(draw: st.DrawFn) -> dict[str, object]:
         _, problems = check_frame(pd.DataFrame([woman]))
         if not problems.iloc[0]:
             return woman
-        first = problems.iloc[0].split("; ")[0]
+        first = problems.iloc[0][0]
         dropped = [field for field in woman if field in first and field != "age"]
         del woman[dropped[-1]]
 
@@ -92,7 +92,7 @@ def test_risk_is_a_growing_probability_and_never_silently_missing(
     name: str, woman: dict[str, object]
 ) -> None:
     scores = load_clinical(name).score(pd.DataFrame([woman]), HORIZONS[name])
-    risk, flag = scores.risk.to_numpy()[0], scores.flags.iloc[0]
+    risk, flag = scores.risk.to_numpy()[0], scores.warning_texts.iloc[0]
     known = ~np.isnan(risk)
     assert known.all() or flag
     assert ((risk[known] >= 0) & (risk[known] <= 1)).all()
@@ -128,10 +128,10 @@ def test_faulty_answers_give_their_own_reason_and_no_risk(name: str) -> None:
     )
     scores = load_clinical(name).score(frame, HORIZONS[name])
     assert scores.risk.isna().all(axis=None)
-    assert scores.flags.iloc[0].startswith("age_menarche")
-    assert "parity" in scores.flags.iloc[1]
-    assert "age_first_birth" in scores.flags.iloc[1]
-    assert scores.flags.iloc[2] == "age: unknown"
+    assert scores.warning_texts.iloc[0].startswith("age_menarche")
+    assert "parity" in scores.warning_texts.iloc[1]
+    assert "age_first_birth" in scores.warning_texts.iloc[1]
+    assert scores.warning_texts.iloc[2] == "age: unknown"
 
 
 @every_model
@@ -148,9 +148,9 @@ def test_prior_breast_cancer_and_ages_outside_are_refused(name: str) -> None:
     )
     scores = model.score(frame, (1,))
     assert scores.risk[1].isna().tolist()[:3] == [True, True, True]
-    assert scores.flags.iloc[0] == "not for women with prior breast cancer"
-    assert scores.flags.iloc[1:3].tolist() == [f"age outside {low:g}-{high:g}"] * 2
-    assert "age outside" not in " ".join(scores.flags.iloc[3:])
+    assert scores.warning_texts.iloc[0] == "not for women with prior breast cancer"
+    assert scores.warning_texts.iloc[1:3].tolist() == [f"age outside {low:g}-{high:g}"] * 2
+    assert "age outside" not in " ".join(scores.warning_texts.iloc[3:])
     assert scores.risk[1].iloc[3] > 0
 
 
@@ -168,7 +168,7 @@ def test_carriers_are_refused_by_all_but_the_average(name: str) -> None:
     expected = [name != "average"] * 2 + [False] * 2
     assert scores.risk[1].isna().tolist() == expected
     if name != "average":
-        assert scores.flags.iloc[0] == "not for BRCA1/2 carriers"
+        assert scores.warning_texts.iloc[0] == "not for BRCA1/2 carriers"
 
 
 @every_model
@@ -229,10 +229,10 @@ def test_a_horizon_answered_in_part_gives_an_empty_column_and_says_so() -> None:
     scores = load_clinical("bcsc-2008").score(frame.iloc[:1], (5, 10))
     assert scores.risk[5].notna().all()
     assert scores.risk[10].isna().all()
-    assert "horizon not answered by this model: 10 years" in scores.flags.iloc[0]
+    assert "horizon not answered by this model: 10 years" in scores.warning_texts.iloc[0]
     scores = load_clinical("average").score(frame, (3, 5))
     assert scores.risk.notna().to_numpy().tolist() == [[True, True], [True, False]]
-    assert scores.flags.iloc[1].startswith("horizon passes age 90: 5 years")
+    assert scores.warning_texts.iloc[1].startswith("horizon passes age 90: 5 years")
 
 
 @every_model
@@ -240,14 +240,14 @@ def test_an_empty_table_gives_an_empty_answer(name: str) -> None:
     model: ClinicalModel = load_clinical(name)
     scores = model.score(pd.DataFrame({"age": pd.Series([], dtype=float)}), HORIZONS[name])
     assert scores.risk.shape == (0, len(HORIZONS[name]))
-    assert len(scores.flags) == 0
+    assert len(scores.warning_texts) == 0
 
 
 def test_a_questionnaire_scores_as_its_row_in_a_table() -> None:
     woman = Questionnaire(age=54, race_ethnicity="black", biopsies=1, first_degree_relatives=1)
     model = load_clinical("bcrat")
-    table = model.predict(woman)
-    assert table["risk_5y"].iloc[0] == model.score(woman.to_frame(), (5,)).risk[5].iloc[0]
+    found = model.predict(woman)
+    assert found.five_year == model.score(woman.to_frame(), (5,)).risk[5].iloc[0]
 
 
 def test_clinical_models_never_load_torch() -> None:

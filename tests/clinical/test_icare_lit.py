@@ -174,7 +174,7 @@ def test_unknown_answers_and_early_menopause_status_are_flagged() -> None:
     frame = pd.DataFrame(
         [COMPLETE | {"age": 52, "age_menopause": None, "menopausal_status": "pre"}]
     )
-    flag = IcareLit().score(frame, (5,)).flags.iloc[0]
+    flag = IcareLit().score(frame, (5,)).warning_texts.iloc[0]
     assert flag == (
         "before menopause at 50 or later: age at menopause as unknown; "
         "unknown, averaged over a reference sample: age_menopause"

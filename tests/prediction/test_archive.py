@@ -122,7 +122,7 @@ def test_a_damaged_exam_keeps_its_row_and_its_error(archive: Path, tmp_path: Pat
     assert written.failures[0][0] == cohort.exams["exam_id"].iloc[2]
     got = pd.read_parquet(tmp_path / "r.parquet")
     assert got["risk_5y"].isna().sum() == 1
-    assert "truncated" in got["flags"].iloc[2]
+    assert "truncated" in got["warnings"].iloc[2]
     pd.testing.assert_frame_equal(got, mr.predict(cohort), check_dtype=False, rtol=1e-6)
 
 

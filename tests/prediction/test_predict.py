@@ -34,7 +34,7 @@ def test_without_density_icare_lit_answers() -> None:
     assert p.five_year == p.risk[5]
     assert p.density == {"category": None, "source": "unknown"}
     direct = mr.load_model("icare-lit").predict(WOMAN)
-    assert p.five_year == direct["risk_5y"].iloc[0]
+    assert p.five_year == direct.five_year
 
 
 def test_a_readers_density_makes_bcsc_2008_answer() -> None:
@@ -50,14 +50,14 @@ def test_a_readers_density_makes_bcsc_2008_answer() -> None:
 def test_where_bcsc_2008_does_not_apply_the_flags_say_why() -> None:
     p = mr.predict(mr.Questionnaire(age=33, race_ethnicity="white", breast_density="b"))
     assert p.model == "icare-lit"
-    assert any("bcsc-2008 does not apply" in flag for flag in p.flags)
+    assert any("bcsc-2008 does not apply" in flag for flag in map(str, p.warnings))
     assert p.five_year > 0
 
 
 def test_nobody_gets_a_number_after_breast_cancer() -> None:
     p = mr.predict(mr.Questionnaire(age=54, breast_density="c", prior_breast_cancer=True))
     assert math.isnan(p.five_year)
-    assert p.flags
+    assert p.warnings
     json.loads(to_json(p))
 
 
@@ -66,7 +66,7 @@ def test_an_exam_gives_its_density(exam_folder: Path) -> None:
     p = mr.predict(exam, WOMAN, model="bcsc-2008")
     assert p.density["source"] == "estimated from the image"
     assert 0 <= p.density["percent_density"] <= 100
-    assert any("not calibrated" in flag for flag in p.flags)
+    assert any("not calibrated" in flag for flag in map(str, p.warnings))
     assert p.five_year == pytest.approx(p.density["five_year_by_category"][p.density["category"]])
     assert len(p.provenance["views"]) == 4
     reader = mr.predict(exam, WOMAN.model_copy(update={"breast_density": "a"}))
@@ -126,12 +126,14 @@ def test_a_table_keeps_every_row_in_order() -> None:
         "exam_id",
         "model",
         *(f"risk_{y}y" for y in range(1, 6)),
-        "flags",
+        "images_used",
+        "warnings",
+        "warning_codes",
     ]
     assert list(risks.index) == list(frame.index)
     assert risks["model"].tolist()[:2] == ["bcsc-2008", "icare-lit"]
     assert risks["risk_5y"].notna().tolist() == [True, True, False, False, False, True]
-    assert (risks["flags"][risks["risk_5y"].isna()] != "").all()
+    assert (risks["warnings"][risks["risk_5y"].isna()] != "").all()
     one = mr.predict(frame.iloc[[0]])
     assert one["risk_5y"].iloc[0] == risks["risk_5y"].iloc[0]
 
@@ -168,9 +170,9 @@ def cohort_file(tmp_path: Path) -> Path:
 def test_one_bad_exam_never_stops_a_cohort(cohort_file: Path) -> None:
     risks = mr.predict(mr.read_cohort(cohort_file), model="bcsc-2008")
     assert risks["risk_5y"].notna().tolist() == [True, False, True, False, False]
-    assert (risks["flags"][risks["risk_5y"].isna()] != "").all()
-    assert "estimated from the image" in risks["flags"][0]
-    assert "estimated" not in risks["flags"][2]
+    assert (risks["warnings"][risks["risk_5y"].isna()] != "").all()
+    assert "estimated from the image" in risks["warnings"][0]
+    assert "estimated" not in risks["warnings"][2]
 
 
 def test_a_readers_density_is_read_as_generously_in_a_cohort(tmp_path: Path) -> None:
@@ -181,10 +183,10 @@ def test_a_readers_density_is_read_as_generously_in_a_cohort(tmp_path: Path) -> 
     )
     risks = mr.predict(mr.read_cohort(tmp_path / "c.csv", errors="flag"), model="bcsc-2008")
     reader = mr.predict(WOMAN.model_copy(update={"breast_density": "d"}))
-    assert "estimated" not in risks["flags"][0]
-    assert "estimated from the image" in risks["flags"][1]
+    assert "estimated" not in risks["warnings"][0]
+    assert "estimated from the image" in risks["warnings"][1]
     assert np.isnan(risks["risk_5y"][2])
-    assert "breast_density" in risks["flags"][2]
+    assert "breast_density" in risks["warnings"][2]
     assert risks["risk_5y"][0] < reader.five_year
 
 
@@ -194,13 +196,15 @@ def test_forces_of_a_device_that_look_like_another_unit_are_flagged(tmp_path: Pa
     rows = "".join(f"{i},{i},e{i},54,white\n" for i in range(5))
     (tmp_path / "c.csv").write_text("patient_id,exam_id,path,age,race_ethnicity\n" + rows)
     risks = mr.predict(mr.read_cohort(tmp_path / "c.csv"))
-    assert risks["flags"].str.contains("looks like daN or kgf").all()
+    assert risks["warnings"].str.contains("looks like daN or kgf").all()
     assert risks["risk_5y"].notna().all()
 
 
-def test_a_model_without_images_does_not_open_them(cohort_file: Path) -> None:
+def test_a_model_that_needs_no_images_answers_where_they_cannot_be_read(cohort_file: Path) -> None:
     risks = mr.predict(mr.read_cohort(cohort_file), model="icare-lit")
     assert risks["risk_5y"].notna().all()
+    unread = risks["warning_codes"].str.contains("exam-not-read")
+    assert unread.tolist() == [False, True, False, True, True]
 
 
 def test_models_table_and_saved_models(tmp_path: Path) -> None:

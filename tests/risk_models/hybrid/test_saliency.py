@@ -7,11 +7,14 @@ import pandas as pd
 import pytest
 
 import mammorisk as mr
+from mammorisk.base import PreparedExam
 from mammorisk.inputs.acquisition_table import acquisition_table
 from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.inputs.standard_exam import NetworkView
+from mammorisk.records.acquisition import Acquisition
 from mammorisk.records.cohort import Cohort
+from mammorisk.records.exam import STANDARD_VIEWS, Exam
 from mammorisk.risk_models.hybrid.model import HybridModel
-from mammorisk.risk_models.hybrid.saliency import explain_exam
 from mammorisk.risk_models.recipe import load_recipe
 
 ROWS, COLUMNS, N = 96, 64, 240
@@ -39,7 +42,6 @@ def planted() -> tuple[HybridModel, Cohort, ExamSet, np.ndarray]:
         acquisition=acquisition_table([None] * (4 * N)),
         age_years=np.full(N, 55.0),
         errors=[""] * N,
-        flags=[""] * N,
     )
     table = pd.DataFrame(
         {
@@ -69,27 +71,17 @@ def test_the_mass_lies_on_the_planted_patch(
     planted: tuple[HybridModel, Cohort, ExamSet, np.ndarray], method: str
 ) -> None:
     model, cohort, exams, marked = planted
-    scores = model.score_exams(cohort.questionnaires, exams)
+    scores = model.score_exam_set(cohort.questionnaires, exams)
     risk = scores.risk[5].to_numpy(dtype=float)
     assert risk[marked].mean() > 3 * risk[~marked].mean()
-    one = ExamSet(
-        pixels=exams.pixels[:1],
-        present=exams.present[:1],
-        years_before=exams.years_before[:1],
-        percent_density=exams.percent_density[:1],
-        acquisition=exams.acquisition.iloc[:4],
-        age_years=exams.age_years[:1],
-        errors=[""],
-        flags=[""],
-    )
-    assert scores.contributions is not None
-    told = explain_exam(
-        model,
-        cohort.questionnaires.iloc[:1],
-        one,
-        scores.contributions.iloc[0],
-        method,  # type: ignore[arg-type]
-    )
+    views = {
+        name: NetworkView(
+            pixels=exams.pixels[0, i], percent_density=np.nan, acquisition=Acquisition()
+        )
+        for i, name in enumerate(STANDARD_VIEWS)
+    }
+    one = PreparedExam(exam=Exam(views={}), views=views)
+    told = model.explain_exam(cohort.questionnaires.iloc[:1], one, method)
     mass = {name: np.clip(found, 0, None) for name, found in told.saliency.items()}
     total = sum(one.sum() for one in mass.values())
     # The patch and the reach of one feature cell around it.

@@ -145,12 +145,12 @@ def test_without_a_calibrator_it_says_so(tmp_path: Path) -> None:
     assert model.calibration is None
     features = np.zeros((1, 4, 512), dtype=np.float32)
     scores = model.score_features(features, mr.Questionnaire(age=50).to_frame(), (1, 5))
-    assert "uncalibrated" in scores.flags.iloc[0]
+    assert "uncalibrated" in scores.warning_texts.iloc[0]
     assert (scores.risk > 0).all(axis=None)
     published = model.with_options(calibration="published-2022")
     assert published.calibration == PUBLISHED_CALIBRATION
     again = published.score_features(features, mr.Questionnaire(age=50).to_frame(), (1, 5))
-    assert again.flags.iloc[0] == ""
+    assert again.warning_texts.iloc[0] == ""
     with pytest.raises(ModelError, match="no calibration"):
         model.with_options(calibration="mine")
 
