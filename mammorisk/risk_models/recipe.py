@@ -239,11 +239,13 @@ class Recipe(BaseModel):
         return self
 
 
+_FOLDER = files("mammorisk.risk_models") / "recipes"
+
+
 def recipes() -> list[str]:
     """Names of the recipes that come with the package."""
-    folder = files("mammorisk") / "recipes"
     return sorted(
-        p.name.removesuffix(".yaml") for p in folder.iterdir() if p.name.endswith(".yaml")
+        p.name.removesuffix(".yaml") for p in _FOLDER.iterdir() if p.name.endswith(".yaml")
     )
 
 
@@ -288,7 +290,7 @@ def load_recipe(recipe: str | Path | Recipe, **changes: Any) -> Recipe:
 def _read(recipe: str | Path) -> dict[str, Any]:
     known = recipes()
     if isinstance(recipe, str) and recipe in known:
-        text = (files("mammorisk") / "recipes" / f"{recipe}.yaml").read_text(encoding="utf-8")
+        text = _FOLDER.joinpath(f"{recipe}.yaml").read_text(encoding="utf-8")
     else:
         path = Path(recipe)
         if not path.is_file():
