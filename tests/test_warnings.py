@@ -151,7 +151,7 @@ def codes_in(path: Path) -> tuple[set[str], list[str]]:
         argument = code_argument(node, imported) if isinstance(node, ast.Call) else None
         if argument is None:
             continue
-        value = argument.value if isinstance(argument, ast.Constant) else None
+        value: object = argument.value if isinstance(argument, ast.Constant) else None
         if isinstance(argument, ast.Name):
             value = constants.get(argument.id)
         if isinstance(value, str):
