@@ -22,9 +22,11 @@ import torch
 from timing import best_of
 
 import mammorisk as mr
+from mammorisk.base import PreparedExam
 from mammorisk.errors import BackendError
 from mammorisk.imaging.mirai_pixels import COLUMNS, ROWS, aligned_counts, mirai_counts
 from mammorisk.networks.mirai import MiraiEncoder, MiraiSettings, MiraiTransformer
+from mammorisk.records.exam import STANDARD_VIEWS
 from mammorisk.risk_models.mirai.model import PUBLISHED_CALIBRATION, MiraiModel, read_views
 
 BACKENDS = ("torch", "torch-bfloat16", "openvino", "openvino-bfloat16", "cuda")
@@ -88,6 +90,13 @@ def full_exam(folder: Path) -> Path:
     return Path(folder / "full" / study.cohort.exams["path"].iloc[0])
 
 
+def mirai_alone(model: MiraiModel, path: Path, woman: mr.Questionnaire) -> None:
+    """A risk from files, without what mr.predict adds: density, baselines and image checks."""
+    exam = mr.read_exam(path)
+    views = dict(zip(STANDARD_VIEWS, read_views(exam), strict=True))
+    model.score_exams(woman.to_frame(), [PreparedExam(exam=exam, views=views)])
+
+
 def one_exam(model: MiraiModel, folder: Path) -> None:
     path, woman = full_exam(folder), mr.Questionnaire(age=55, race_ethnicity="white")
     exam = mr.read_exam(path)
@@ -95,16 +104,17 @@ def one_exam(model: MiraiModel, folder: Path) -> None:
     print(f"\n| one exam, uncompressed DICOM of {view.rows} x {view.columns} | s |\n| --- | --- |")
     auto = model.on_backend("auto")
     whole = best_of(lambda: mr.predict(path, woman, model=auto))
-    score = best_of(lambda: auto.score_read(woman.to_frame(), auto.read_exam(mr.read_exam(path))))
+    score = best_of(lambda: mirai_alone(auto, path, woman))
     views = read_views(exam)
-    counts = mirai_counts(view)
+    counts = mirai_counts(view, view.load())
     print(f"| Mirai's risk, {auto.backend_used} | {score:.2f} |")
     print(f"| of it reading four views | {best_of(lambda: read_views(mr.read_exam(path))):.2f} |")
     print(f"| - decoding one view | {best_of(view.load):.3f} |")
-    print(f"| - decoding and windowing one view | {best_of(lambda: mirai_counts(view)):.3f} |")
+    windowing = best_of(lambda: mirai_counts(view, view.load()))
+    print(f"| - decoding and windowing one view | {windowing:.3f} |")
     print(f"| - resizing one view | {best_of(lambda: aligned_counts(counts)):.3f} |")
     print(f"| of it the encoder | {best_of(lambda: auto.features(views)):.2f} |")
-    print(f"| with density, baselines and flags (mr.predict) | {whole:.2f} |")
+    print(f"| with density, baselines and warnings (mr.predict) | {whole:.2f} |")
     print("\n| peak memory of a process | GB |\n| --- | --- |")
     for times in (1, 5):
         print(f"| {times} prediction{'s' * (times > 1)} of one exam | {peak_of(path, times):.2f} |")

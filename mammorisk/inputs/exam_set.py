@@ -41,6 +41,8 @@ class ExamSet:
         From the image header; NaN where it does not say.
     errors : list of str
         By row: why the exam could not be read, or empty.
+    prior_errors : list of str
+        The same for the prior exam; without one the row has the views of the exam alone.
     acquisitions : list of Acquisition or None
         The records behind ``acquisition``, in its order.
     """
@@ -52,6 +54,7 @@ class ExamSet:
     acquisition: pd.DataFrame
     age_years: NDArray[np.float64]
     errors: list[str]
+    prior_errors: list[str] = field(default_factory=list)
     acquisitions: list[Acquisition | None] = field(default_factory=list, repr=False)
 
     def __len__(self) -> int:
@@ -154,10 +157,13 @@ class _Stack:
         self.acquisitions: list[Acquisition | None] = [None] * (n * tokens)
         self.ages = np.full(n, np.nan)
         self.errors = [""] * n
+        self.prior_errors = [""] * n
 
     def add(self, row: int, time: int, found: LoadedExam) -> None:
         if time == 0:
             self.ages[row], self.errors[row] = found.age_years, found.error
+        else:
+            self.prior_errors[row] = found.error
         if found.made is None:
             return
         place = slice(time * TOKENS_PER_EXAM, (time + 1) * TOKENS_PER_EXAM)
@@ -176,6 +182,7 @@ class _Stack:
             acquisitions=self.acquisitions,
             age_years=self.ages,
             errors=self.errors,
+            prior_errors=self.prior_errors,
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -322,7 +323,8 @@ def _spacing(dataset: Dataset) -> tuple[float | None, ResultWarning | None]:
 
     PixelSpacing (0028,0030) counts where PixelSpacingCalibrationType (0028,0A02) says it is
     calibrated, or where it stands alone; else ImagerPixelSpacing (0018,1164) over the estimated
-    magnification.
+    magnification (PS3.3 10.7.1.3). A PixelSpacing that is not used is doubtful unless it repeats
+    one of the two.
     """
     imager = _pair(dataset, "ImagerPixelSpacing")
     spacing = _pair(dataset, "PixelSpacing")
@@ -333,8 +335,19 @@ def _spacing(dataset: Dataset) -> tuple[float | None, ResultWarning | None]:
         return None, make_warning("spacing-unknown")
     magnification = _first_number(dataset, "EstimatedRadiographicMagnificationFactor")
     if magnification is None or not 1 <= magnification <= MAGNIFICATION_LIMIT:
-        return imager, None
-    return imager / magnification, None
+        magnification = 1.0
+    in_breast = imager / magnification
+    said = None
+    if spacing is None and text(dataset, "PixelSpacing"):
+        said = "PixelSpacing is implausible: ImagerPixelSpacing was used"
+    elif spacing is not None and not any(
+        math.isclose(spacing, known, rel_tol=0.01) for known in (imager, in_breast)
+    ):
+        said = (
+            "PixelSpacing differs from ImagerPixelSpacing and is not said to be calibrated: "
+            "ImagerPixelSpacing was used"
+        )
+    return in_breast, None if said is None else make_warning("spacing-doubtful", said)
 
 
 def _pair(dataset: Dataset, keyword: str) -> float | None:

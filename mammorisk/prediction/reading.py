@@ -186,18 +186,20 @@ def _contents(views: dict[str, PreparedView | None]) -> dict[str, object]:
 
 
 def _each_fact_once(warnings: list[ResultWarning], n_views: int) -> Warnings:
-    """Header and pixels may tell the same of a view: the first record is kept."""
+    """Header, pixels and model may tell the same of a view: the last is the most specific."""
     kept: list[ResultWarning] = []
-    told: set[tuple[str, str | None]] = set()
+    places: dict[tuple[str, str | None], int] = {}
     for one in warnings:
-        if one.code in _TOLD_ONCE and (one.code, one.view) in told:
+        place = places.get((one.code, one.view))
+        if one.code in _TOLD_ONCE and place is not None:
+            kept[place] = one
             continue
-        told.add((one.code, one.view))
+        places[one.code, one.view] = len(kept)
         kept.append(one)
     return merge_views(kept, n_views)
 
 
-#: Codes for which a second warning about the same view adds nothing.
+#: Codes of which a view has one warning.
 _TOLD_ONCE = frozenset(
     {
         "burned-in-text",

@@ -27,7 +27,8 @@ def read_exams(
     Raises
     ------
     TrainingError
-        The cohort has no images, or more than ``unreadable_share`` cannot be read.
+        The cohort has no images, or more than ``unreadable_share`` of the exams, or of the prior
+        exams, cannot be read.
     """
     if cohort.open_exam is None:
         raise TrainingError(
@@ -40,11 +41,15 @@ def read_exams(
         exams = load_exams(
             range(len(cohort)), cohort.open_exam, keep, open_prior=prior, on_exam=tell
         )
-    check_readable(cohort, exams.errors, recipe.training.unreadable_share)
+    most = recipe.training.unreadable_share
+    check_readable(cohort, exams.errors, most)
+    check_readable(cohort, exams.prior_errors, most, what="prior exams")
     return exams
 
 
-def check_readable(cohort: Cohort, errors: Sequence[str], most: float) -> None:
+def check_readable(
+    cohort: Cohort, errors: Sequence[str], most: float, *, what: str = "exams"
+) -> None:
     """Refuse a cohort of which more than a share cannot be read; errors by row, empty where read.
 
     Raises
@@ -55,7 +60,7 @@ def check_readable(cohort: Cohort, errors: Sequence[str], most: float) -> None:
     if len(unread) > most * len(errors):
         names = cohort.exams["exam_id"].astype(str).iloc[unread[:5]].tolist()
         raise TrainingError(
-            f"{len(unread)} of {len(errors)} exams cannot be read, among them rows {unread[:5]} "
+            f"{len(unread)} of {len(errors)} {what} cannot be read, among them rows {unread[:5]} "
             f"({errors[unread[0]]})",
             where=", ".join(names),
             remedy="Repair or leave out these rows, or raise training.unreadable_share.",

@@ -91,7 +91,9 @@ def test_implants_are_not_measured(exam: Exam) -> None:
     images["L-CC"] = replace(images["L-CC"], view=replace(images["L-CC"].view, implant=True))
     estimate = measure_density(exam, images)
     assert "L-CC" not in estimate.percent_density_by_view
-    assert "L-CC: breast implant, density not measured" in estimate.flags
+    (told,) = estimate.warnings
+    assert told.code == "density-not-measured"
+    assert str(told) == "L-CC: breast implant, density not measured"
 
 
 def test_nothing_to_measure() -> None:

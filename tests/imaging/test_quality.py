@@ -84,6 +84,6 @@ def test_sizes_and_missing_views(exam: Exam, images: dict[str, SegmentedView]) -
     half = replace(images["L-CC"], view=replace(images["L-CC"].view, pixel_mm=0.15))
     partial = replace(exam, views={k: v for k, v in exam.views.items() if k != "R-MLO"})
     few = {k: v for k, v in images.items() if k != "R-MLO"} | {"L-CC": half}
-    found = {finding.code: str(finding) for finding in check_exam(partial, few)}
-    assert found["missing-view"] == "no R-MLO view"
+    found = {told.code: str(told) for told in check_exam(partial, few)}
+    assert found["views-missing"] == "missing views: R-MLO"
     assert found["size-asymmetry"].startswith("CC: one breast has 4.")

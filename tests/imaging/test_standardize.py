@@ -1,4 +1,4 @@
-"""Standardised views: the 5% rule, chest wall left, millimetres, and what is flagged."""
+"""Standardised views: the 5% rule, chest wall left, millimetres, and warnings."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from mammorisk import read_exam
 from mammorisk.imaging.segmented_view import segment_view
-from mammorisk.imaging.standardize import standardize, standardize_exam
+from mammorisk.imaging.standardize import StandardView, standardize, standardize_exam
 from mammorisk.records.exam import Exam
 from tests.factories import write_exam
 
@@ -17,6 +17,10 @@ from tests.factories import write_exam
 @pytest.fixture(scope="module")
 def exam(tmp_path_factory: pytest.TempPathFactory) -> Exam:
     return read_exam(write_exam(tmp_path_factory.mktemp("exam")))
+
+
+def spelled(view: StandardView) -> list[tuple[str, str]]:
+    return [(told.code, told.text) for told in view.warnings]
 
 
 def test_five_percent_lie_below_0_and_above_1(exam: Exam) -> None:
@@ -51,7 +55,7 @@ def test_resampling_does_not_alias(exam: Exam) -> None:
     y, x = np.indices(seen.image.shape)
     checks = np.where((x + y) % 2 == 0, 0.9, 0.1).astype(np.float32)
     small = standardize(replace(seen, image=checks), spacing_mm=2.8)
-    assert small.flags == ("the breast has no contrast",) or np.ptp(small.pixels) < 5
+    assert [told.code for told in small.warnings] == ["no-contrast"] or np.ptp(small.pixels) < 5
 
 
 def test_a_shape_is_met(exam: Exam) -> None:
@@ -61,14 +65,14 @@ def test_a_shape_is_met(exam: Exam) -> None:
     assert fixed.pixels.shape == (128, 96)
     assert fixed.spacing_mm == 2.0
     cut = standardize(exam["R-MLO"], spacing_mm=0.35, shape=(128, 96))
-    assert "the breast is larger than the shape: cut off" in cut.flags
+    assert [told.code for told in cut.warnings] == ["cut-to-shape"]
 
 
 def test_unknown_spacing_is_said(exam: Exam) -> None:
     blind = replace(exam["L-CC"], pixel_mm=None)
     view = standardize(blind, spacing_mm=0.5)
     assert view.spacing_mm is None
-    assert "pixel spacing unknown: not resampled" in view.flags
+    assert spelled(view) == [("spacing-unknown", "pixel spacing unknown: not resampled")]
     fitted = standardize(blind, spacing_mm=0.5, shape=(100, 80))
     assert fitted.pixels.shape == (100, 80)
-    assert "pixel spacing unknown: fitted to the shape" in fitted.flags
+    assert spelled(fitted) == [("spacing-unknown", "pixel spacing unknown: fitted to the shape")]

@@ -11,15 +11,18 @@ import pytest
 
 import mammorisk as mr
 from mammorisk.errors import PixelError
+from mammorisk.imaging.segmented_view import segment_view
 from mammorisk.inputs.acquisition_table import acquisition_table
 from mammorisk.inputs.exam_set import load_exams
 from mammorisk.inputs.image_cache import ImageCache
 from mammorisk.inputs.scaling import Scaling
-from mammorisk.inputs.standard_exam import ImageSettings, standard_exam, to_float
-from mammorisk.records.exam import Exam
+from mammorisk.inputs.standard_exam import ImageSettings, network_view, standard_exam, to_float
+from mammorisk.records.exam import Exam, Intent
 from tests.factories import simulated_exam
 
 SETTINGS = ImageSettings(spacing_mm=4, rows=60, columns=40)
+#: Holds the whole breast.
+WIDE = ImageSettings(spacing_mm=4, rows=80, columns=64)
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +41,6 @@ def test_the_cache_is_keyed_by_content_and_settings(exam: Exam, tmp_path: Path) 
     kept = cache.get(exam)
     np.testing.assert_array_equal(kept.pixels, made.pixels)
     assert kept.acquisitions == made.acquisitions
-    assert kept.flags == made.flags
 
     def unreadable() -> None:
         raise AssertionError("pixels were read again")
@@ -69,7 +71,27 @@ def test_standard_views(exam: Exam) -> None:
     part = Exam(views={"L-CC": exam["L-CC"]})
     alone = standard_exam(part, SETTINGS)
     assert alone.present.tolist() == [False, True, False, False]
-    assert "R-CC: no such view" in alone.flags
+    assert not alone.pixels[[0, 2, 3]].any()
+    assert np.isnan(alone.percent_density).tolist() == [True, False, True, True]
+    assert [one is None for one in alone.acquisitions] == [True, False, True, True]
+    raw = replace(exam["R-CC"], intent=Intent.PROCESSING)
+    unused = standard_exam(Exam(views={"R-CC": raw, "L-CC": exam["L-CC"]}), SETTINGS)
+    np.testing.assert_array_equal(unused.pixels, alone.pixels)
+    assert unused.present.tolist() == [False, True, False, False]
+
+
+def test_what_a_view_lacks_for_the_network_is_told(exam: Exam) -> None:
+    view = exam["R-CC"]
+    assert network_view(segment_view(view), WIDE).warnings == ()
+    cut = network_view(segment_view(view), SETTINGS)
+    assert [told.code for told in cut.warnings] == ["cut-to-shape"]
+    raw = network_view(segment_view(replace(view, intent=Intent.PROCESSING)), WIDE)
+    assert raw.content is None
+    assert [told.code for told in raw.warnings] == ["for-processing"]
+    assert "not used by the network" in raw.warnings[0].text
+    blind = network_view(segment_view(replace(view, pixel_mm=None)), WIDE)
+    assert blind.content is not None
+    assert [told.code for told in blind.warnings] == ["spacing-unknown"]
 
 
 def test_exams_in_order_whatever_fails(exam: Exam) -> None:
@@ -90,7 +112,9 @@ def test_exams_in_order_whatever_fails(exam: Exam) -> None:
     assert exams.present[:, 4:].any(axis=1).tolist() == [False, False, False, True, False, False]
     assert "damaged" in exams.errors[2]
     assert exams.errors[4] == ""
-    assert "damaged prior" in exams.flags[1]
+    assert exams.errors[1] == ""
+    assert "damaged prior" in exams.prior_errors[1]
+    assert [bool(error) for error in exams.prior_errors] == [i == 1 for i in range(6)]
     assert (exams.years_before[:, 4:] == 2).all()
     assert len(exams.acquisition) == 6 * 8
     assert exams.acquisition["thickness_mm"].notna().sum() == 4 * 4 + 4

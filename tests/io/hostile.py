@@ -46,7 +46,7 @@ def peak_bytes() -> int:
 def told(exam: Exam) -> str:
     """Everything an exam says of itself, for searching."""
     aside = [f"{item.source}: {item.reason}" for item in exam.set_aside]
-    return "\n".join([*exam.all_flags(), *aside])
+    return "\n".join([*map(str, exam.all_warnings()), *aside])
 
 
 def small(syntax: str = f.EXPLICIT, **options: object) -> FileDataset:

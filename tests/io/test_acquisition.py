@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydicom.dataset import Dataset
 from pydicom.tag import Tag
 
 from mammorisk import Acquisition, read_exam
-from mammorisk.io.acquisition import flag_force_units
+from mammorisk.io.acquisition import doubt_force_units
 from tests import factories as f
 
 
@@ -44,8 +45,12 @@ def test_zero_is_missing_and_implausible_is_not_used(tmp_path: Path) -> None:
     )
     assert (a.force_n, a.thickness_mm, a.kvp) == (None, None, None)
     assert a.raw == {"BodyPartThickness": 4, "KVP": 280}
-    assert "CompressionForce: zero is missing" in a.flags
-    assert "KVP: 280 is implausible, not used" in a.flags
+    assert {told.code for told in a.warnings} == {"acquisition-value"}
+    assert {told.text for told in a.warnings} == {
+        "CompressionForce: zero means missing",
+        "BodyPartThickness: 4 is implausible, not used",
+        "KVP: 280 is implausible, not used",
+    }
 
 
 @pytest.mark.parametrize(
@@ -71,7 +76,7 @@ def test_tomosynthesis_keeps_its_values_in_a_sequence(tmp_path: Path) -> None:
     dataset.XRay3DAcquisitionSequence = [item]
     a = read_acquisition(dataset)
     assert (a.force_n, a.thickness_mm, a.kvp) == (pytest.approx(99.64, abs=0.01), 39, 31)
-    assert any("XRay3DAcquisitionSequence" in flag for flag in a.flags)
+    assert any("XRay3DAcquisitionSequence" in told.text for told in a.warnings)
 
 
 @pytest.mark.parametrize(
@@ -98,10 +103,16 @@ def test_force_units_are_told_by_the_group_and_never_rescaled() -> None:
         ]
 
     images = [*group("a", [9, 12, 14]), *group("b", [100, 110, 12]), *group("c", [1000, 1200])]
-    flags = flag_force_units([*images, Acquisition(model="d")])
-    assert ["daN" in flag for flag in flags] == [True] * 3 + [False] * 6
-    assert ["dN" in flag for flag in flags[6:8]] == [True, True]
-    assert flags[3:6] == ["", "", ""]
+    doubts = doubt_force_units([*images, Acquisition(model="d")])
+    assert len(doubts) == 9
+    for told in (*doubts[:3], *doubts[6:8]):
+        assert told is not None
+        assert (told.code, told.severity) == ("force-unit", "caution")
+    texts = [str(told) for told in doubts if told is not None]
+    assert ["daN" in text for text in texts] == [True] * 3 + [False] * 2
+    assert ["dN" in text for text in texts] == [False] * 3 + [True] * 2
+    assert doubts[3:6] == [None] * 3
+    assert doubts[8] is None
     assert images[1].force_n == 12
 
 
@@ -119,3 +130,30 @@ def test_pixel_spacing(tmp_path: Path) -> None:
     assert spacing(PixelSpacing=["0.6", "0.6"], PixelSpacingCalibrationType="FIDUCIAL") == 0.6
     assert spacing(ImagerPixelSpacing=None) is None
     assert spacing(ImagerPixelSpacing=["0.1", "0.2"]) is None
+
+
+@pytest.mark.parametrize(
+    ("attributes", "codes"),
+    [
+        ({}, []),
+        ({"PixelSpacing": ["0.7", "0.7"]}, []),
+        ({"PixelSpacing": ["0.6", "0.6"], "PixelSpacingCalibrationType": "GEOMETRY"}, []),
+        (
+            {
+                "PixelSpacing": ["0.654", "0.654"],
+                "EstimatedRadiographicMagnificationFactor": "1.07",
+            },
+            [],
+        ),
+        ({"PixelSpacing": ["0.6", "0.6"]}, ["spacing-doubtful"]),
+        ({"PixelSpacing": ["53.96", "53.96"]}, ["spacing-doubtful"]),
+        ({"PixelSpacing": "53.96\\54", "ImagerPixelSpacing": None}, ["spacing-unknown"]),
+        ({"ImagerPixelSpacing": None}, ["spacing-unknown"]),
+    ],
+)
+def test_doubtful_pixel_spacing_is_warned_of(
+    tmp_path: Path, attributes: dict[str, Any], codes: list[str]
+) -> None:
+    path = f.write_view(tmp_path / "a.dcm", **attributes)
+    view = read_exam(path, allow_missing_views=True)["L-CC"]
+    assert [told.code for told in view.warnings] == codes

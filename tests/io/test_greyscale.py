@@ -73,7 +73,9 @@ def test_tables(tmp_path: Path) -> None:
         ({"PresentationLUTShape": "INVERSE"}, "PresentationLUTShape contradicts"),
     ],
 )
-def test_what_cannot_be_used_is_flagged(tmp_path: Path, attributes: dict, told: str) -> None:
+def test_what_cannot_be_used_is_warned_of(tmp_path: Path, attributes: dict, told: str) -> None:
     exam = read_exam(f.write_view(tmp_path / "a.dcm", **attributes), allow_missing_views=True)
-    assert any(told in flag for flag in exam["L-CC"].flags)
+    (warning,) = exam["L-CC"].warnings
+    assert warning.code == "greyscale-header"
+    assert told in warning.text
     exam["L-CC"].load()

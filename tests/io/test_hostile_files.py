@@ -269,7 +269,7 @@ def test_companions_do_no_harm(folder: Path) -> None:
     (folder / "Thumbs.db").write_bytes(b"\xd0\xcf" * 10)
     (folder / "woman.json").write_text("{}")
     exam = read_exam(folder)
-    assert exam.flags == ()
+    assert exam.all_warnings() == ()
     assert {item.reason for item in exam.set_aside} == {"not an image file"}
 
 

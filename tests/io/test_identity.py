@@ -136,7 +136,7 @@ def test_a_sound_exam_tells_nothing(
     for view in exam:
         clean(repr(view))
         clean(repr(view.load()))
-    clean(repr(exam) + repr(exam.set_aside) + str(exam.all_flags()))
+    clean(repr(exam) + repr(exam.set_aside) + str(exam.all_warnings()))
     clean(repr(prediction) + prediction._repr_html_() + to_json(prediction))
     clean(" ".join(str(w.message) for w in warned))
     clean(caplog.text)

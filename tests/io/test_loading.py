@@ -125,7 +125,8 @@ def test_the_user_may_say_what_the_header_does_not(tmp_path: Path) -> None:
     path = f.write_view(tmp_path / "a.dcm", ImageLaterality="")
     (view,) = read_exam({"L-CC": path}, allow_missing_views=True)
     assert view.name == "L-CC"
-    assert any("given by the user" in flag for flag in view.flags)
+    assert [told.code for told in view.warnings] == ["view-as-given"]
+    assert "given by the user" in view.warnings[0].text
 
 
 def test_folders_too_deep_are_named(tmp_path: Path) -> None:

@@ -141,13 +141,14 @@ def test_a_faulty_answer_is_never_taken_for_unknown(tmp_path: Path) -> None:
         "patient_id,exam_id,age,race_ethnicity,biopsies\n1,1,54,white,99\n2,2,54,white,1\n",
     )
     cohort = read_cohort(path, errors="flag")
-    for table in (
-        mr.predict(cohort, model="bcrat"),
-        mr.load_model("bcrat").predict(cohort),
-        mr.load_model("bcrat").predict(cohort.questionnaires),
+    for table, code in (
+        (mr.predict(cohort, model="bcrat"), "row-invalid"),
+        (mr.load_model("bcrat").predict(cohort), "row-invalid"),
+        (mr.load_model("bcrat").predict(cohort.questionnaires), "questionnaire-invalid"),
     ):
         assert table["risk_5y"].isna().tolist() == [True, False]
-        assert "biopsies" in table["flags"].iloc[0]
+        assert table["warning_codes"].iloc[0] == code
+        assert "biopsies" in table["warnings"].iloc[0]
 
 
 def test_a_view_listed_twice(tmp_path: Path) -> None:
@@ -161,7 +162,8 @@ def test_a_view_listed_twice(tmp_path: Path) -> None:
     assert cohort.open_exam is not None
     exam = cohort.open_exam(0)
     assert exam["L-CC"].source == "a.dcm"
-    assert "L-CC: listed more than once, the first was used" in exam.flags
+    (told,) = (one for one in exam.warnings if one.code == "several-images")
+    assert str(told) == "L-CC: listed more than once, the first was used"
 
 
 def test_a_c_view_stands_back_behind_the_full_field_view(tmp_path: Path) -> None:
@@ -173,12 +175,13 @@ def test_a_c_view_stands_back_behind_the_full_field_view(tmp_path: Path) -> None
     opened = read_cohort(both, allow_missing_views=True).open_exam
     assert opened is not None
     assert opened(0)["L-CC"].source == "b.png"
-    assert "L-CC: 2 images, the full-field one used" in opened(0).flags
+    (told,) = (one for one in opened(0).warnings if one.code == "several-images")
+    assert str(told) == "L-CC: 2 images, the full-field one used"
     alone = write(tmp_path, text + "1,1,L,CC C-View,b.png\n")
     opened = read_cohort(alone, allow_missing_views=True).open_exam
     assert opened is not None
     assert opened(0)["L-CC"].kind is ImageKind.SYNTHETIC
-    assert any("synthetic" in flag for flag in opened(0).all_flags())
+    assert "synthetic" in {told.code for told in opened(0).all_warnings()}
 
 
 @pytest.mark.parametrize(
@@ -193,6 +196,7 @@ def test_errors_name_files_as_the_manifest_does(
 ) -> None:
     row = {"patient_id": "p1", "exam_id": "e1", "age": 50} | images
     pd.DataFrame([row]).to_csv(tmp_path / "m.csv", index=False)
-    flags = mr.predict(read_cohort(tmp_path / "m.csv"))["flags"].iloc[0]
-    assert named in flags
-    assert str(tmp_path) not in flags
+    row_told = mr.predict(read_cohort(tmp_path / "m.csv")).iloc[0]
+    assert row_told["warning_codes"] == "exam-unreadable"
+    assert named in row_told["warnings"]
+    assert str(tmp_path) not in row_told["warnings"]

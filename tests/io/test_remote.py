@@ -82,7 +82,8 @@ def test_a_cohort_by_url(server: str) -> None:
     cohort = mr.read_cohort(f"{server}/cohort.csv")
     risks = mr.predict(cohort, model="hybrid")
     assert risks["risk_5y"].notna().tolist() == [True, True, False]
-    assert "no such file" in risks["flags"].iloc[2]
+    assert risks["warning_codes"].iloc[2] == "exam-unreadable"
+    assert "no such file" in risks["warnings"].iloc[2]
 
 
 def test_the_command_line_takes_urls(folder: Path, server: str, tmp_path: Path) -> None:
@@ -95,7 +96,9 @@ def test_the_command_line_takes_urls(folder: Path, server: str, tmp_path: Path) 
     )
     # Images that are nowhere.
     assert many.exit_code == 1, many.output
-    assert pd.read_csv(out)["flags"].str.contains("no such file").tolist() == [False, False, True]
+    table = pd.read_csv(out)
+    assert table["warnings"].str.contains("no such file").tolist() == [False, False, True]
+    assert table["warning_codes"].eq("exam-unreadable").tolist() == [False, False, True]
     moved = tmp_path / "here.csv"
     moved.write_bytes((folder / "cohort.csv").read_bytes())
     again = run(app, ["predict", "--cohort", str(moved), "--root", server, "--model", "bcsc-2008"])

@@ -40,7 +40,7 @@ def test_names(name: str, side: str | None, position: str | None) -> None:
 def test_four_views(tmp_path: Path) -> None:
     exam = read_exam(f.write_exam(tmp_path))
     assert [view.name for view in exam] == ["R-CC", "L-CC", "R-MLO", "L-MLO"]
-    assert exam.flags == ()
+    assert exam.warnings == ()
     assert exam["R-CC"].chest_wall == "right"
     assert exam["L-CC"].chest_wall == "left"
 
@@ -70,7 +70,9 @@ def test_the_code_is_trusted_before_the_word(
     )
     (found,) = one(path)
     assert found.position == view
-    assert any("disagree" in flag for flag in found.flags)
+    (told,) = found.warnings
+    assert told.code == "view-contradiction"
+    assert "disagree" in told.text
 
 
 def test_laterality_in_order_of_trust(tmp_path: Path) -> None:
@@ -95,8 +97,10 @@ def test_laterality_in_order_of_trust(tmp_path: Path) -> None:
     )
     (view,) = one(path)
     assert view.name == "R-MLO"
-    assert "view inferred from SeriesDescription" in view.flags
-    assert "laterality inferred from SeriesDescription" in view.flags
+    assert [(told.code, told.text) for told in view.warnings] == [
+        ("view-inferred", "view inferred from SeriesDescription"),
+        ("view-inferred", "laterality inferred from SeriesDescription"),
+    ]
 
 
 def test_an_unknown_view_names_attribute_and_remedy(tmp_path: Path) -> None:
@@ -152,7 +156,10 @@ def test_of_several_the_standard_one_wins(
     f.write_view(tmp_path / "a-worse.dcm", **worse)
     exam = read_exam(tmp_path)
     assert exam["L-CC"].source == "z-better.dcm"
-    assert any("L-CC: 2 images" in flag and why in flag for flag in exam.flags)
+    (told,) = exam.warnings
+    assert (told.code, told.view) == ("several-images", "L-CC")
+    assert told.text.startswith("2 images")
+    assert why in told.text
     assert exam.set_aside[0].source == "a-worse.dcm"
 
 
@@ -165,7 +172,7 @@ def test_the_raw_copy_of_an_exposure_is_dropped(tmp_path: Path) -> None:
     f.write_view(tmp_path / "LCC.dcm", SourceImageSequence=[link])
     exam = read_exam(tmp_path)
     assert exam["L-CC"].source == "LCC.dcm"
-    assert exam.flags == ()
+    assert exam.warnings == ()
     assert "for-processing copy" in exam.set_aside[0].reason
 
 
@@ -174,7 +181,9 @@ def test_for_processing_alone_is_refused_unless_allowed(tmp_path: Path) -> None:
     with pytest.raises(IntentMismatch, match="allow_processing=True"):
         read_exam(tmp_path)
     exam = read_exam(tmp_path, allow_processing=True)
-    assert any("for-processing images used" in flag for flag in exam.flags)
+    assert [told.code for told in exam.warnings] == ["for-processing"] * 4
+    (told,) = exam.all_warnings()
+    assert (told.code, told.view) == ("for-processing", "all views")
 
 
 def test_kinds_and_marks(tmp_path: Path) -> None:
@@ -190,7 +199,12 @@ def test_kinds_and_marks(tmp_path: Path) -> None:
     assert view.kind is ImageKind.SYNTHETIC
     assert view.implant
     assert view.partial
-    assert {"breast implant", "partial view", "burned-in annotation"} <= set(view.flags)
+    assert [told.code for told in view.warnings] == [
+        "implant",
+        "partial-view",
+        "burned-in-text",
+        "synthetic",
+    ]
 
 
 def test_a_missing_view_says_what_is_there(tmp_path: Path) -> None:
@@ -200,7 +214,8 @@ def test_a_missing_view_says_what_is_there(tmp_path: Path) -> None:
         read_exam(tmp_path)
     exam = one(tmp_path)
     assert exam.missing == ("L-MLO",)
-    assert "missing views: L-MLO" in exam.flags
+    (told,) = exam.warnings
+    assert (told.code, str(told)) == ("views-missing", "missing views: L-MLO")
     with pytest.raises(ViewMissing):
         exam["L-MLO"]
 

@@ -126,7 +126,8 @@ def test_files_read_as_a_real_exam(tmp_path: Path) -> None:
         plan = plan_exam(options, woman)
         # The values for processing are seen and set aside.
         assert len(exam.set_aside) == 4
-        assert all("the one for presentation used" in flag for flag in exam.flags)
+        assert {told.code for told in exam.warnings} == {"several-images"}
+        assert all("the one for presentation used" in told.text for told in exam.warnings)
         other = mr.read_exam(write_exam_of(compressed, woman, tmp_path / "compressed"))
         for view, planned in zip(plan.views, plan.views, strict=True):
             read = exam[f"{view.side}-{view.view}"]
@@ -137,7 +138,7 @@ def test_files_read_as_a_real_exam(tmp_path: Path) -> None:
             assert read.acquisition.glandular_dose_mgy == pytest.approx(
                 planned.exposure.glandular_dose_mgy, rel=1e-6
             )
-            assert read.acquisition.flags == ()
+            assert read.acquisition.warnings == ()
             # Bright is dense whatever the photometric interpretation, chest wall where it belongs.
             grey = to_display(read.load())
             chest = grey[:, :20] if view.side == "L" else grey[:, -20:]

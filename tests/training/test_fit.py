@@ -149,6 +149,21 @@ def test_unreadable_exams_are_counted_and_stop_above_a_share(cohort: Cohort) -> 
     assert exams.present[4].all()
 
 
+def test_unreadable_prior_exams_are_counted_too(cohort: Cohort) -> None:
+    def broken(row: int) -> object:
+        if row == 5:
+            raise PixelError("damaged")
+        return None
+
+    damaged = replace(cohort, open_prior=broken)  # type: ignore[arg-type]
+    with pytest.raises(TrainingError, match=r"1 of \d+ prior exams cannot be read.*rows \[5\]"):
+        read_exams(damaged, tiny(priors=True, training__unreadable_share=0.0))
+    exams = read_exams(damaged, tiny(priors=True))
+    assert "damaged" in exams.prior_errors[5]
+    assert exams.present[5, :4].all()
+    assert not exams.present[5, 4:].any()
+
+
 def test_splits_share_no_woman() -> None:
     rng = np.random.default_rng(0)
     table = pd.DataFrame(
