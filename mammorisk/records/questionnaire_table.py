@@ -247,8 +247,8 @@ def _join(faults: list[tuple[Any, str]], index: pd.Index) -> pd.Series:
     import numpy as np
     import pandas as pd
 
-    found = pd.Series([()] * len(index), index=index, dtype=object)
+    found: list[tuple[str, ...]] = [()] * len(index)
     for rows, message in faults:
         for i in np.flatnonzero(rows):
-            found.iat[i] = (*found.iat[i], message)
-    return found
+            found[i] = (*found[i], message)
+    return pd.Series(found, index=index, dtype=object)
