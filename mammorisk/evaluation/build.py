@@ -20,16 +20,12 @@ from mammorisk.evaluation.classification_tables import (
 from mammorisk.evaluation.discrimination_tables import discrimination_table, overall_table, rows_of
 from mammorisk.evaluation.report import Report
 from mammorisk.evaluation.subgroups import MULTIPLICITY, group_labels, subgroup_table
-from mammorisk.metrics.calibration import cloglog
 from mammorisk.metrics.censoring import Ties, fit_censoring
-from mammorisk.metrics.effect_size import (
-    incidence_by_group,
-    matched_concordance,
-    matched_odds_ratio,
-)
-from mammorisk.metrics.estimate import normal_quantile
-from mammorisk.metrics.estimate import table as table_of
-from mammorisk.metrics.net_benefit import decision_curve
+from mammorisk.metrics.decision_analysis import decision_curve
+from mammorisk.metrics.estimate import estimates_table, normal_quantile
+from mammorisk.metrics.incidence_groups import incidence_by_group
+from mammorisk.metrics.links import cloglog
+from mammorisk.metrics.matched_sets import matched_concordance, matched_odds_ratio
 from mammorisk.metrics.reclassification import CAUTION
 from mammorisk.metrics.roc import roc_curve
 from mammorisk.records.alignment import Aligned, align
@@ -146,7 +142,7 @@ def _matched(aligned: Aligned, model: str, year: float) -> pd.DataFrame | None:
     found = [matched_concordance(case, score, sets)]
     if 0 < case.sum() < len(case):
         found.append(matched_odds_ratio(case, score, sets))
-    return table_of(found)
+    return estimates_table(found)
 
 
 def _grid(common: comparison_tables.Common) -> list[float]:

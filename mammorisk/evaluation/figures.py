@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mammorisk.metrics.roc import RocCurve
-from mammorisk.metrics.triage import PUBLISHED
+from mammorisk.metrics.triage import PUBLISHED_TRIAGE_POINTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -190,7 +190,7 @@ def triage_figure(report: Report) -> Figure | None:
         lw=1.6,
         label=f"{report.models[0]}, {report.curves['year']:g}-year cancers",
     )
-    for point, marker in zip(PUBLISHED, "s^", strict=True):
+    for point, marker in zip(PUBLISHED_TRIAGE_POINTS, "s^", strict=True):
         ax.plot(
             100 * point.not_read,
             100 * point.cancers_missed,

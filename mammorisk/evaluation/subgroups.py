@@ -10,16 +10,18 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.brier import brier_score
-from mammorisk.metrics.calibration import calibration_slope, is_complete, logit
+from mammorisk.metrics.calibration import calibration_slope
 from mammorisk.metrics.delong import auc
 from mammorisk.metrics.estimate import Estimate, check_horizon, check_risk, normal_quantile
-from mammorisk.metrics.expected_observed import expected_observed
-from mammorisk.metrics.proportions import adjust_p
+from mammorisk.metrics.expected_observed import expected_observed_ratio
+from mammorisk.metrics.links import logit
+from mammorisk.metrics.proportions import adjust_p_values
 from mammorisk.metrics.regression import fit_glm
-from mammorisk.metrics.thresholds import classification
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.metrics.thresholds import classification_measure
+from mammorisk.records.outcome import Outcome
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -126,7 +128,7 @@ def subgroup_table(
     if "p" in table:
         table["p_adjusted"] = np.nan
         for _, part in table.groupby("measure"):
-            table.loc[part.index, "p_adjusted"] = adjust_p(part["p"].to_numpy(dtype=float))
+            table.loc[part.index, "p_adjusted"] = adjust_p_values(part["p"].to_numpy(dtype=float))
     return table
 
 
@@ -148,16 +150,20 @@ def _measures(
 ) -> dict[str, Callable[[Outcome, NDArray[np.float64]], Estimate]]:
     found: dict[str, Callable[[Outcome, NDArray[np.float64]], Estimate]] = {
         "AUC": lambda o, r: auc(o, r, year, level=level),
-        "E/O": lambda o, r: expected_observed(o, r, year, level=level),
+        "E/O": lambda o, r: expected_observed_ratio(o, r, year, level=level),
         "calibration slope": lambda o, r: calibration_slope(o, r, year, level=level),
         "Brier score": lambda o, r: brier_score(o, r, year, level=level),
     }
     if threshold is not None:
         cut = threshold
         found |= {
-            "sensitivity": lambda o, r: classification(o, r, cut, "sensitivity", year, level=level),
-            "specificity": lambda o, r: classification(o, r, cut, "specificity", year, level=level),
-            "share positive": lambda o, r: classification(
+            "sensitivity": lambda o, r: classification_measure(
+                o, r, cut, "sensitivity", year, level=level
+            ),
+            "specificity": lambda o, r: classification_measure(
+                o, r, cut, "specificity", year, level=level
+            ),
+            "share positive": lambda o, r: classification_measure(
                 o, r, cut, "share positive", year, level=level
             ),
         }
@@ -177,7 +183,7 @@ def calibration_heterogeneity(
         Rows ``intercept`` and ``slope``: ``chi2``, ``df``, ``p``.
     """
     values, year = check_risk(outcome, risk, probability=True), check_horizon(horizon)
-    if not is_complete(outcome, year) or outcome.is_weighted or outcome.is_clustered:
+    if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:
         raise EvaluationError(
             "likelihood-ratio tests need independent, unweighted outcomes known for all",
             where="outcome",

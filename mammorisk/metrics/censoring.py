@@ -7,9 +7,10 @@ from typing import Literal
 
 import numpy as np
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.life_table import LifeTable, life_table, row_sums_to
-from mammorisk.records.outcome import CENSORED, Floats, Outcome
+from mammorisk.records.outcome import CENSORED, Outcome
 
 #: How the distribution of censoring is estimated where events and censorings share a time.
 Ties = Literal["riskregression", "scikit-survival", "kaplan-meier"]

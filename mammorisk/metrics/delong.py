@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.auc import cumulative_dynamic_auc
-from mammorisk.metrics.calibration import is_complete
 from mammorisk.metrics.censoring import Censoring, Ties
 from mammorisk.metrics.estimate import (
     Estimate,
@@ -21,7 +20,8 @@ from mammorisk.metrics.estimate import (
     two_sided_p,
 )
 from mammorisk.metrics.ranking import placements
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
+from mammorisk.records.outcome import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +46,7 @@ class _Components:
 
 def _components(outcome: Outcome, risk: Floats, year: float) -> _Components:
     score = check_risk(outcome, risk)
-    if not is_complete(outcome, year) or outcome.is_weighted or outcome.is_clustered:
+    if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:
         raise EvaluationError(
             "DeLong's variance is for independent, unweighted outcomes known for all",
             where="outcome",
@@ -102,7 +102,7 @@ def auc(
     latter otherwise. Both are the same for large samples.
     """
     case = outcome.is_case(check_horizon(horizon))
-    simple = is_complete(outcome, horizon) and not (outcome.is_weighted or outcome.is_clustered)
+    simple = outcome.is_complete(horizon) and not (outcome.is_weighted or outcome.is_clustered)
     if simple and 1 < case.sum() < len(case) - 1:
         return replace(
             delong_auc(outcome, risk, horizon, level=level), name=f"AUC at {horizon:g} y"

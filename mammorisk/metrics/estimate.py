@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.records.outcome import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,7 +80,7 @@ class Estimate:
         return f"{self.name}: {self.value:.4g} ({self.lower:.4g} to {self.upper:.4g})"
 
 
-def table(estimates: Iterable[Estimate]) -> pd.DataFrame:
+def estimates_table(estimates: Iterable[Estimate]) -> pd.DataFrame:
     """Estimates as a DataFrame, one a row."""
     import pandas as pd
 

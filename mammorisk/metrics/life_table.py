@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.records.outcome import CANCER, CENSORED, COMPETING, Floats, Outcome
+from mammorisk._utils.typing import Floats
+from mammorisk.records.outcome import CANCER, CENSORED, COMPETING, Outcome
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.metrics.risk_sets import Deaths, sums_from
-from mammorisk.records.outcome import CANCER, Floats, Outcome
+from mammorisk.records.outcome import CANCER, Outcome
 
 Family = Literal["logistic", "cloglog", "poisson", "pseudo"]
 

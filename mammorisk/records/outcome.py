@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = NDArray[np.float64]
 
 CENSORED, CANCER, COMPETING = 0, 1, 2
 
@@ -183,6 +183,14 @@ class Outcome:
     def is_event_free(self, horizon: float) -> NDArray[np.bool_]:
         """Rows under observation without event beyond the horizon (years)."""
         return (self.time > horizon) & (self.entry <= horizon)
+
+    def is_complete(self, horizon: float) -> bool:
+        """Whether the outcome by the horizon (years) is known for every row of positive weight.
+
+        False with late entry: rows that ended before they could enter are not in the data.
+        """
+        known = (self.event != CENSORED) | (self.time > horizon)
+        return bool(known[self.weight > 0].all()) and not self.has_entry
 
     def __repr__(self) -> str:
         parts = [

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.exam_set import ExamSet
-from mammorisk.models.recalibration import Recalibration, choose_method, fit_recalibration
+from mammorisk.metrics.recalibration import Recalibration, choose_method, fit_recalibration
 from mammorisk.networks.hazards import YEARS
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import Outcomes, read_outcomes

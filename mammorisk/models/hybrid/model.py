@@ -32,8 +32,8 @@ from mammorisk.inputs.grey_statistics import grey_statistics
 from mammorisk.inputs.image_cache import ImageCache
 from mammorisk.inputs.scaling import Scaling
 from mammorisk.inputs.standard_exam import to_float
+from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.models.hybrid.domain_guard import DomainGuard
-from mammorisk.models.recalibration import Recalibration
 from mammorisk.models.recipe import Recipe
 from mammorisk.networks.hazards import YEARS, cumulative_risk
 from mammorisk.networks.hybrid import HybridHead
@@ -232,7 +232,7 @@ class HybridModel(ImageModel):
         cohort : Cohort
             With outcomes.
         method : str
-            See :func:`~mammorisk.models.recalibration.fit_recalibration`; ``"auto"`` adds a slope
+            See :func:`~mammorisk.metrics.recalibration.fit_recalibration`; ``"auto"`` adds a slope
             only from 50 cancers on.
         exams : ExamSet, optional
             Read before; otherwise the cohort's exams are read now.

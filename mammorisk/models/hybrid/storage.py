@@ -11,9 +11,9 @@ import torch
 
 from mammorisk.errors import ModelError
 from mammorisk.inputs.scaling import Scaling
+from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.models.hybrid.domain_guard import DomainGuard
 from mammorisk.models.hybrid.model import HybridModel
-from mammorisk.models.recalibration import Recalibration
 from mammorisk.models.recipe import Recipe, load_recipe
 from mammorisk.models.storage import WEIGHTS, card_from, plain, under, write_model_folder
 from mammorisk.networks.encoders import make_encoder

@@ -14,8 +14,8 @@ import pytest
 import mammorisk as mr
 from mammorisk.clinical import load_clinical
 from mammorisk.errors import HorizonError, ModelError, OutputError
+from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.models.hybrid.model import HybridModel
-from mammorisk.models.recalibration import Recalibration
 from mammorisk.models.registry import BUNDLED
 from mammorisk.records.cohort import Cohort
 from mammorisk.records.exam import Exam
