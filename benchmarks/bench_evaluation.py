@@ -15,7 +15,6 @@ import pandas as pd
 from timing import best_of
 
 import mammorisk as mr
-from mammorisk.evaluation.report_page import page
 from mammorisk.metrics.brier import brier_score
 from mammorisk.metrics.censoring import fit_censoring
 from mammorisk.metrics.concordance import concordance_index
@@ -119,7 +118,7 @@ def _report() -> None:
     tables = time.perf_counter() - start
     line(f"every table, 20,000 women, {len(report.models)} models", tables)
     start = time.perf_counter()
-    page(report)
+    report.to_page()
     line("the page", time.perf_counter() - start)
 
 

@@ -9,7 +9,7 @@ from mammorisk._utils.typing import Floats
 from mammorisk.metrics.follow_up import median_follow_up
 from mammorisk.metrics.incidence import cumulative_incidence
 from mammorisk.records.alignment import Aligned
-from mammorisk.records.outcome import CANCER, COMPETING
+from mammorisk.records.follow_up import CANCER, COMPETING
 
 #: Columns that are no features of women.
 _NOT_FEATURES = {

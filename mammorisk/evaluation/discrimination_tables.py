@@ -15,7 +15,8 @@ from mammorisk.metrics.logarithmic_score import log_score
 from mammorisk.metrics.prediction_accuracy import index_of_prediction_accuracy
 from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.alignment import Aligned
-from mammorisk.records.outcome import COMPETING, Outcome
+from mammorisk.records.follow_up import COMPETING
+from mammorisk.records.outcome import Outcome
 
 
 def rows_of(aligned: Aligned, model: str, year: float) -> tuple[Outcome, Floats]:

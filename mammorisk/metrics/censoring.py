@@ -10,7 +10,8 @@ import numpy as np
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.life_table import LifeTable, life_table, row_sums_to
-from mammorisk.records.outcome import CENSORED, Outcome
+from mammorisk.records.follow_up import CENSORED
+from mammorisk.records.outcome import Outcome
 
 #: How the distribution of censoring is estimated where events and censorings share a time.
 Ties = Literal["riskregression", "scikit-survival", "kaplan-meier"]

@@ -20,7 +20,8 @@ from mammorisk.metrics.estimate import (
 )
 from mammorisk.metrics.life_table import life_table
 from mammorisk.metrics.ranking import count_pairs
-from mammorisk.records.outcome import CANCER, COMPETING, Outcome
+from mammorisk.records.follow_up import CANCER, COMPETING
+from mammorisk.records.outcome import Outcome
 
 Weighting = Literal["harrell", "uno", "S", "S/G", "I"]
 Competing = Literal["never", "censor"]

@@ -20,7 +20,8 @@ from mammorisk.metrics.estimate import (
     unavailable,
 )
 from mammorisk.metrics.regression import Fit, fit_cox, fit_glm
-from mammorisk.records.outcome import CANCER, Outcome
+from mammorisk.records.follow_up import CANCER
+from mammorisk.records.outcome import Outcome
 
 if TYPE_CHECKING:
     pass

@@ -15,7 +15,8 @@ from mammorisk.metrics.estimate import (
 )
 from mammorisk.metrics.incidence import _curve
 from mammorisk.metrics.life_table import life_table
-from mammorisk.records.outcome import CANCER, CENSORED, Outcome
+from mammorisk.records.follow_up import CANCER, CENSORED
+from mammorisk.records.outcome import Outcome
 
 
 def median_follow_up(outcome: Outcome, *, level: float = 0.95) -> Estimate:

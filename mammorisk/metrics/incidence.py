@@ -19,7 +19,8 @@ from mammorisk.metrics.estimate import (
     unavailable,
 )
 from mammorisk.metrics.life_table import LifeTable, life_table, row_sums_to
-from mammorisk.records.outcome import CENSORED, COMPETING, Outcome
+from mammorisk.records.follow_up import CENSORED, COMPETING
+from mammorisk.records.outcome import Outcome
 
 Competing = Literal["event", "censor"]
 

@@ -8,7 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk._utils.typing import Floats
-from mammorisk.records.outcome import CANCER, CENSORED, COMPETING, Outcome
+from mammorisk.records.follow_up import CANCER, CENSORED, COMPETING
+from mammorisk.records.outcome import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 from mammorisk.metrics.estimate import (
     Estimate,
 )
-from mammorisk.records.outcome import CANCER, Outcome
+from mammorisk.records.follow_up import CANCER
+from mammorisk.records.outcome import Outcome
 
 if TYPE_CHECKING:
     pass

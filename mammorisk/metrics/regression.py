@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from mammorisk._utils.typing import Floats
 from mammorisk.metrics.risk_sets import Deaths, sums_from
-from mammorisk.records.outcome import CANCER, Outcome
+from mammorisk.records.follow_up import CANCER
+from mammorisk.records.outcome import Outcome
 
 Family = Literal["logistic", "cloglog", "poisson", "pseudo"]
 

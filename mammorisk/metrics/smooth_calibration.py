@@ -15,7 +15,8 @@ from mammorisk.metrics.pseudo_observations import pseudo_values
 from mammorisk.metrics.regression import fit_cox, fit_glm
 from mammorisk.metrics.risk_sets import Deaths, sums_from
 from mammorisk.metrics.smoothers import loess, lowess, place_knots, spline_basis
-from mammorisk.records.outcome import CANCER, Outcome
+from mammorisk.records.follow_up import CANCER
+from mammorisk.records.outcome import Outcome
 
 Smoother = Literal["auto", "pseudo-spline", "logistic-spline", "cox-spline", "loess", "lowess"]
 
