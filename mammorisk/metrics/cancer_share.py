@@ -67,7 +67,14 @@ def share_of_cancers(
     slope = float(ends[1] - ends[0]) / (2 * half)
     influence = influence - slope * outcome.weight * (inside - top) / outcome.weight.sum()
     return from_influence(
-        name, value, influence, outcome, events=events, level=level, bounds=(0.0, 1.0)
+        name,
+        value,
+        influence,
+        outcome,
+        events=events,
+        level=level,
+        bounds=(0.0, 1.0),
+        reason=fitted.note(year),
     )
 
 

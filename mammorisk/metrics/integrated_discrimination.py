@@ -42,7 +42,15 @@ def discrimination_slope(
     mean_a, mean_b = float(a @ values), float(b @ values)
     pull = a * (values - mean_a) - b * (values - mean_b)
     pull = pull + fitted.correction(pull, year)
-    return from_influence(name, mean_a - mean_b, pull, outcome, events=events, level=level)
+    return from_influence(
+        name,
+        mean_a - mean_b,
+        pull,
+        outcome,
+        events=events,
+        level=level,
+        reason=fitted.note(year),
+    )
 
 
 def integrated_discrimination_improvement(

@@ -82,7 +82,7 @@ def life_table(outcome: Outcome) -> LifeTable:
     )
 
 
-def row_sums_to(outcome: Outcome, life: LifeTable, cumulative: Floats, end: NDArray) -> Floats:
+def row_sums_to(outcome: Outcome, life: LifeTable, cumulative: Floats, end: NDArray[np.int64]) -> Floats:
     """Sum of a function over the times at which each row is at risk.
 
     Parameters
@@ -92,9 +92,9 @@ def row_sums_to(outcome: Outcome, life: LifeTable, cumulative: Floats, end: NDAr
     end : ndarray of int, shape (n,)
         Number of distinct times up to which each row counts.
     """
-    padded = np.concatenate([[0.0], cumulative])
+    padded: Floats = np.concatenate([[0.0], cumulative])
     if not outcome.has_entry:
-        return padded[end]
+        return np.asarray(padded[end])
     start = np.searchsorted(life.times, outcome.entry, side="right")
     start = np.where(outcome.entry > 0, start, 0)
-    return padded[end] - padded[np.minimum(start, end)]
+    return np.asarray(padded[end] - padded[np.minimum(start, end)])

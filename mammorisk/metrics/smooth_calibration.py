@@ -191,9 +191,13 @@ def _spline(
     line = design @ fitted.coef
     spread = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", design, fitted.covariance, design), 0))
     half = normal_quantile(level) * spread
-    back = (lambda v: 1 / (1 + np.exp(-v))) if is_logistic else (lambda v: -np.expm1(-np.exp(v)))
+
+    def risk_of(predictor: Floats) -> Floats:
+        inverse = 1 / (1 + np.exp(-predictor)) if is_logistic else -np.expm1(-np.exp(predictor))
+        return np.asarray(inverse)
+
     with np.errstate(over="ignore"):
-        return back(line), back(line - half), back(line + half)
+        return risk_of(line), risk_of(line - half), risk_of(line + half)
 
 
 def _cox_spline(outcome: Outcome, values: Floats, year: float, knots: int) -> Floats:

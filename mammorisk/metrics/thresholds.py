@@ -123,7 +123,14 @@ def classification_measure(
     if correct:
         influence = influence + fitted.correction(influence, year)
     return from_influence(
-        name, value, influence, outcome, events=events, level=level, bounds=(0.0, 1.0)
+        name,
+        value,
+        influence,
+        outcome,
+        events=events,
+        level=level,
+        bounds=(0.0, 1.0),
+        reason=fitted.note(year) if correct else None,
     )
 
 

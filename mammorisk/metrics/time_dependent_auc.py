@@ -109,4 +109,5 @@ def cumulative_dynamic_auc(
         null=0.5,
         level=level,
         bounds=(0.0, 1.0),
+        reason=fitted.note(year),
     )

@@ -30,11 +30,17 @@ def mean_loss(
             name, "nobody is followed to the horizon, so censoring weights are undefined",
             n=n, events=events,
         )  # fmt: skip
-    total = float(outcome.weight.sum())
+    # With late entry the weights stand for all women who could have entered, not for those in
+    # the data alone: their sum is what the loss is averaged over.
+    base = weights if outcome.has_entry else outcome.weight
+    total = float(base.sum())
     # Weights of those observed sum to that of all but for the chance of the sample; dividing by
     # all is what riskRegression does, and what the Brier score of Graf is.
     value = float(weights @ loss) / total
-    influence = (weights * loss - outcome.weight * value) / total
+    influence = (weights * loss - base * value) / total
     if not censoring_known:
-        influence = influence + fitted.correction(weights * loss / total, year)
-    return from_influence(name, value, influence, outcome, events=events, level=level)
+        pull = weights * (loss - value) if outcome.has_entry else weights * loss
+        influence = influence + fitted.correction(pull / total, year)
+    return from_influence(
+        name, value, influence, outcome, events=events, level=level, reason=fitted.note(year)
+    )

@@ -183,15 +183,37 @@ class Outcome:
 
     def is_case(self, horizon: float) -> NDArray[np.bool_]:
         """Rows with a breast cancer within the horizon (years)."""
-        return (self.event == CANCER) & (self.time <= horizon)
+        return np.asarray((self.event == CANCER) & (self.time <= horizon))
 
     def is_competing(self, horizon: float) -> NDArray[np.bool_]:
         """Rows with a competing event within the horizon (years)."""
-        return (self.event == COMPETING) & (self.time <= horizon)
+        return np.asarray((self.event == COMPETING) & (self.time <= horizon))
 
     def is_event_free(self, horizon: float) -> NDArray[np.bool_]:
-        """Rows under observation without event beyond the horizon (years)."""
-        return (self.time > horizon) & (self.entry <= horizon)
+        """Rows known to be under observation and without event by the horizon (years).
+
+        Rows followed beyond the horizon; and rows censored exactly at it where
+        :meth:`ends_at_horizon`.
+        """
+        if self.ends_at_horizon(horizon):
+            until = (self.time > horizon) | self._is_censored_at(horizon)
+            return np.asarray(until & (self.entry < horizon))
+        return np.asarray((self.time > horizon) & (self.entry <= horizon))
+
+    def ends_at_horizon(self, horizon: float) -> bool:
+        """Whether follow-up ends administratively at the horizon (years).
+
+        True where more weight is censored exactly at the horizon than is followed beyond it, as
+        with follow-up cut at five years or times in completed years. Women censored at that time
+        are then counted as free of events by the horizon, which they are. Otherwise they count as
+        censored before it, as in riskRegression: both rules are consistent, but the latter rests on
+        the women followed beyond the horizon alone.
+        """
+        at = float(self.weight[self._is_censored_at(horizon)].sum())
+        return at > 0 and at > float(self.weight[self.time > horizon].sum())
+
+    def _is_censored_at(self, horizon: float) -> NDArray[np.bool_]:
+        return np.asarray((self.event == CENSORED) & (self.time == horizon))
 
     def is_complete(self, horizon: float) -> bool:
         """Whether the outcome by the horizon (years) is known for every row of positive weight.
@@ -199,6 +221,8 @@ class Outcome:
         False with late entry: rows that ended before they could enter are not in the data.
         """
         known = (self.event != CENSORED) | (self.time > horizon)
+        if self.ends_at_horizon(horizon):
+            known = known | self._is_censored_at(horizon)
         return bool(known[self.weight > 0].all()) and not self.has_entry
 
     def __repr__(self) -> str:
