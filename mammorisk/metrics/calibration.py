@@ -10,9 +10,11 @@ from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.censoring import fit_censoring
 from mammorisk.metrics.estimate import (
+    FEWEST_EVENTS,
     Estimate,
     check_horizon,
     check_risk,
+    few_events,
     normal_quantile,
     two_sided_p,
     unavailable,
@@ -147,14 +149,28 @@ def _none(p: int) -> Fit:
 def _estimate(
     name: str, fitted: Fit, which: int, null: float, outcome: Outcome, year: float, level: float
 ) -> Estimate:
-    n, events = int((outcome.weight > 0).sum()), int(outcome.is_case(year).sum())
+    used = outcome.weight > 0
+    n, events = int(used.sum()), int((outcome.is_case(year) & used).sum())
     label = f"{name} at {year:g} y"
+    if events < 2:
+        told = "no cancers" if events == 0 else "one cancer"
+        return unavailable(f"{label}", f"{told} by the horizon", n=n, events=events)
     if not fitted.converged or not np.isfinite(fitted.coef).all():
         return unavailable(
             label, "the regression has no solution on these data", n=n, events=events
         )
     value, se = float(fitted.coef[which]), float(fitted.se[which])
     z = normal_quantile(level)
+    influence = None if fitted.influence is None else fitted.influence[:, which]
+    if events < FEWEST_EVENTS:
+        return Estimate(
+            name=label,
+            value=value,
+            n=n,
+            events=events,
+            influence=influence,
+            reason=few_events(events),
+        )
     return Estimate(
         name=label,
         value=value,
@@ -164,6 +180,7 @@ def _estimate(
         n=n,
         events=events,
         p=two_sided_p((value - null) / se) if se > 0 else float("nan"),
+        influence=influence,
     )
 
 

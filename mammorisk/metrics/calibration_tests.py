@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import numpy as np
 from scipy import stats
 
@@ -20,9 +18,6 @@ from mammorisk.metrics.estimate import (
 )
 from mammorisk.metrics.links import logit
 from mammorisk.records.outcome import Outcome
-
-if TYPE_CHECKING:
-    pass
 
 
 def spiegelhalter_z(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> Estimate:
@@ -43,6 +38,9 @@ def spiegelhalter_z(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> Est
     if not outcome.is_complete(year) or outcome.is_weighted:
         return unavailable("Spiegelhalter z", "needs unweighted outcomes known for all", n=n)
     case = outcome.is_case(year)
+    if case.sum() < 2:
+        told = "no cancers" if not case.any() else "one cancer"
+        return unavailable("Spiegelhalter z", told, n=n, events=int(case.sum()))
     top = float(((case - values) * (1 - 2 * values)).sum())
     below = float(((1 - 2 * values) ** 2 * values * (1 - values)).sum())
     if not below > 0:
@@ -164,6 +162,10 @@ def hosmer_lemeshow_test(
     n = len(outcome)
     if not outcome.is_complete(year) or outcome.is_weighted:
         return unavailable("Hosmer-Lemeshow chi2", "needs unweighted outcomes known for all", n=n)
+    events = int(outcome.is_case(year).sum())
+    if events < 2:
+        told = "no cancers" if events == 0 else "one cancer"
+        return unavailable("Hosmer-Lemeshow chi2", told, n=n, events=events)
     code = risk_groups(values, outcome.weight, groups)
     size = np.bincount(code, minlength=groups).astype(float)
     observed = np.bincount(code, outcome.is_case(year), minlength=groups)

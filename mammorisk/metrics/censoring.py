@@ -59,9 +59,7 @@ class Censoring:
         if outcome.has_entry:
             before = np.searchsorted(self.entries, outcome.time[event], side="left") - 1
             by_event = self.entered[np.maximum(before, 0)]
-            side: Literal["left", "right"] = (
-                "left" if outcome.ends_at_horizon(horizon) else "right"
-            )
+            side: Literal["left", "right"] = "left" if outcome.ends_at_horizon(horizon) else "right"
             by_then = int(np.searchsorted(self.entries, horizon, side=side)) - 1
             by_horizon = float(self.entered[max(by_then, 0)])
             if by_horizon <= 0 or (by_event <= 0).any():

@@ -12,9 +12,11 @@ from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.censoring import Censoring, Ties
 from mammorisk.metrics.estimate import (
+    FEWEST_EVENTS,
     Estimate,
     check_horizon,
     check_risk,
+    few_events,
     interval,
     normal_quantile,
     two_sided_p,
@@ -85,6 +87,12 @@ def delong_auc(
     se = math.sqrt(variance) if variance >= 0 else math.nan
     low, high = interval(parts.auc, se, level=level, bounds=(0.0, 1.0))
     p = two_sided_p((parts.auc - 0.5) / se) if se > 0 else math.nan
+    if (fewest := min(len(parts.of_cases), len(parts.of_controls))) < FEWEST_EVENTS:
+        kind = "cancer" if fewest == len(parts.of_cases) else "control"
+        return replace(
+            made, name="AUC", value=parts.auc, se=math.nan, lower=math.nan, upper=math.nan,
+            p=math.nan, reason=few_events(fewest, kind),
+        )  # fmt: skip
     return replace(made, name="AUC", value=parts.auc, se=se, lower=low, upper=high, p=p)
 
 
@@ -120,6 +128,14 @@ def delong_paired(
     difference = a.auc - b.auc
     se = math.sqrt(variance) if variance > 0 else 0.0
     low, high = interval(difference, se, level=level)
+    if len(a.of_cases) < FEWEST_EVENTS:
+        return Estimate(
+            name="difference of AUC",
+            value=difference,
+            n=len(outcome),
+            events=len(a.of_cases),
+            reason=few_events(len(a.of_cases)),
+        )
     return Estimate(
         name="difference of AUC",
         value=difference,

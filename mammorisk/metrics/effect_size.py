@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -12,9 +11,11 @@ from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.calibration_groups import risk_groups
 from mammorisk.metrics.estimate import (
+    FEWEST_EVENTS,
     Estimate,
     check_horizon,
     check_risk,
+    few_events,
     normal_quantile,
     two_sided_p,
     unavailable,
@@ -23,14 +24,22 @@ from mammorisk.metrics.regression import Fit, fit_cox, fit_glm
 from mammorisk.records.follow_up import CANCER
 from mammorisk.records.outcome import Outcome
 
-if TYPE_CHECKING:
-    pass
-
 
 def _ratio(
-    name: str, fitted: Fit, which: int, outcome: Outcome, events: int, level: float
+    name: str,
+    fitted: Fit,
+    which: int,
+    outcome: Outcome,
+    events: int,
+    level: float,
+    *,
+    n: int | None = None,
+    fitted_events: int | None = None,
 ) -> Estimate:
-    n = int((outcome.weight > 0).sum())
+    n = int((outcome.weight > 0).sum()) if n is None else n
+    if (events if fitted_events is None else fitted_events) < 2:
+        told = "no cancers" if events == 0 else "one cancer"
+        return unavailable(name, f"{told} in follow-up", n=n, events=events)
     if not fitted.converged or not np.isfinite(fitted.coef[which]):
         return unavailable(name, "the regression has no solution on these data", n=n, events=events)
     value, se = float(fitted.coef[which]), float(fitted.se[which])
@@ -39,6 +48,9 @@ def _ratio(
         return unavailable(
             name, "groups are separated: the ratio is 0 or infinite", n=n, events=events
         )
+    if (events if fitted_events is None else fitted_events) < FEWEST_EVENTS:
+        reason = few_events(events)
+        return Estimate(name=name, value=math.exp(value), n=n, events=events, reason=reason)
     return Estimate(
         name=name,
         value=math.exp(value),
@@ -182,9 +194,25 @@ def ratios_by_group(
         fitted = fit_cox(outcome, design)
         skip = 0
     label = "OR" if scale == "odds" else "HR"
+    # The Cox model takes all of follow-up, the odds the cancers by the horizon.
+    counted_event = case if scale == "odds" else outcome.event == CANCER
     found = []
     for place, k in enumerate(others):
-        events = int((case & (code == k)).sum())
+        pair = ((code == k) | (code == reference - 1)) & (outcome.weight > 0)
+        events = int((counted_event & pair).sum())
         name = f"{label} of group {k + 1} against {reference}"
-        found.append(_ratio(name, fitted, place + skip, outcome, events, level))
+        n = int(pair.sum())
+        all_events = int((counted_event & (outcome.weight > 0)).sum())
+        found.append(
+            _ratio(
+                name,
+                fitted,
+                place + skip,
+                outcome,
+                events,
+                level,
+                n=n,
+                fitted_events=all_events,
+            )
+        )
     return found

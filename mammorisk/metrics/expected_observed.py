@@ -10,11 +10,13 @@ import numpy as np
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.estimate import (
+    FEWEST_EVENTS,
     NAN,
     Estimate,
     check_horizon,
     check_risk,
     normal_quantile,
+    two_sided_p,
     unavailable,
 )
 from mammorisk.metrics.incidence import Competing, cumulative_incidence
@@ -70,23 +72,27 @@ def expected_observed_ratio(
     value = (observed.value / expected) ** sign
     log_error = observed.se / observed.value
     half = normal_quantile(level) * log_error
-    p = _p(math.log(value), log_error)
-    assert observed.influence is not None
+    p = two_sided_p(math.log(value) / log_error) if log_error > 0 else NAN
+    low, high = value * math.exp(-half), value * math.exp(half)
+    reason: str | None = observed.reason
+    if observed.events is not None and observed.events < FEWEST_EVENTS:
+        # The exact limits of the observed risk, which are wider upwards than downwards.
+        ends = sorted(
+            (end / expected) ** sign if end > 0 else math.inf
+            for end in (observed.lower, observed.upper)
+        )
+        low, high, p = ends[0], ends[1], NAN
+        reason = f"{observed.events} cancers: exact limits, no p value"
+    influence = observed.influence
     return Estimate(
         name=name,
         value=value,
         se=value * log_error,
-        lower=value * math.exp(-half),
-        upper=value * math.exp(half),
+        lower=low,
+        upper=high,
         n=observed.n,
         events=observed.events,
         p=p,
-        influence=sign * value / observed.value * observed.influence,
-        reason=observed.reason,
+        influence=None if influence is None else sign * value / observed.value * influence,
+        reason=reason,
     )
-
-
-def _p(log_ratio: float, error: float) -> float:
-    from mammorisk.metrics.estimate import two_sided_p
-
-    return two_sided_p(log_ratio / error) if error > 0 else NAN

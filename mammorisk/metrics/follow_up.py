@@ -70,6 +70,7 @@ def follow_up_quantiles(outcome: Outcome, shares: tuple[float, ...] = (0.25, 0.5
         time=outcome.time,
         event=np.where(outcome.event == CENSORED, CANCER, CENSORED),
         weight=outcome.weight,
+        entry=outcome.entry,
     )
     curve = _curve(life_table(turned))
     found = []

@@ -8,9 +8,12 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from mammorisk._utils.typing import Floats
 from mammorisk.metrics.estimate import (
+    FEWEST_EVENTS,
+    NAN,
     Estimate,
     Scale,
     check_horizon,
@@ -133,13 +136,39 @@ def cumulative_incidence(
     curve = _curve(life)
     value = curve.at(year)
     influence = _influence(used, life, curve, year)
-    made = from_influence(
-        name, value, influence, used, events=events, level=level, bounds=(0.0, 1.0), ddof=0
+    made = replace(
+        from_influence(name, value, influence, used, level=level, bounds=(0.0, 1.0), ddof=0),
+        events=events,
     )
     if not (used.is_weighted or used.is_clustered or life.competing.any()):
         made = replace(made, se=_greenwood(life, year))
-    low, high = _limits(value, made.se, level, scale)
+    if events < FEWEST_EVENTS:
+        low, high = _exact_limits(used, value, made.se, year, level)
+    else:
+        low, high = _limits(value, made.se, level, scale)
     return replace(made, lower=low, upper=high)
+
+
+def _exact_limits(
+    outcome: Outcome, value: float, se: float, year: float, level: float
+) -> tuple[float, float]:
+    """Limits of Clopper and Pearson for few events.
+
+    The number of women is the one whose binomial variance is the variance of the estimate (Korn
+    and Graubard 1998); without an event, the effective number still under observation at the end.
+    """
+    tail = (1 - level) / 2
+    if se > 0:
+        n = value * (1 - value) / se**2
+    else:
+        there = outcome.weight[outcome.is_event_free(year) | outcome.is_case(year)]
+        n = float(there.sum() ** 2 / (there**2).sum()) if len(there) and there.any() else 0.0
+    if not n > 0:
+        return NAN, NAN
+    x = value * n
+    low = 0.0 if value <= 0 else float(stats.beta.ppf(tail, x, n - x + 1))
+    high = 1.0 if value >= 1 else float(stats.beta.ppf(1 - tail, x + 1, n - x))
+    return min(low, value), max(high, value)
 
 
 def _limits(value: float, se: float, level: float, scale: Scale) -> tuple[float, float]:

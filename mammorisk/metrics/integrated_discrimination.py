@@ -9,6 +9,7 @@ import numpy as np
 from mammorisk._utils.typing import Floats
 from mammorisk.metrics.censoring import fit_censoring
 from mammorisk.metrics.estimate import (
+    FEWEST_EVENTS,
     Estimate,
     check_horizon,
     check_risk,
@@ -71,7 +72,12 @@ def integrated_discrimination_improvement(
     pull = second.influence - first.influence
     value = second.value - first.value
     made = from_influence(name, value, pull, outcome, events=first.events, null=0.0, level=level)
-    if outcome.is_complete(horizon) and not (outcome.is_weighted or outcome.is_clustered):
+    enough = made.events is not None and made.events >= FEWEST_EVENTS
+    if (
+        enough
+        and outcome.is_complete(horizon)
+        and not (outcome.is_weighted or outcome.is_clustered)
+    ):
         case = outcome.is_case(horizon)
         change = np.asarray(new, dtype=float) - np.asarray(old, dtype=float)
         se = math.sqrt(

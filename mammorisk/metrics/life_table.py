@@ -82,7 +82,9 @@ def life_table(outcome: Outcome) -> LifeTable:
     )
 
 
-def row_sums_to(outcome: Outcome, life: LifeTable, cumulative: Floats, end: NDArray[np.int64]) -> Floats:
+def row_sums_to(
+    outcome: Outcome, life: LifeTable, cumulative: Floats, end: NDArray[np.int64]
+) -> Floats:
     """Sum of a function over the times at which each row is at risk.
 
     Parameters

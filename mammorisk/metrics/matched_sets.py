@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -14,9 +13,6 @@ from mammorisk.metrics.estimate import (
     two_sided_p,
     unavailable,
 )
-
-if TYPE_CHECKING:
-    pass
 
 
 def matched_odds_ratio(
@@ -33,6 +29,10 @@ def matched_odds_ratio(
     from statsmodels.discrete.conditional_models import ConditionalLogit
 
     y, x = np.asarray(case, dtype=float), np.asarray(score, dtype=float)
+    name, events = "OR in matched sets", int(y.sum())
+    if events < 2:
+        told = "no cancers" if events == 0 else "one cancer"
+        return unavailable(name, told, n=len(y), events=events)
     fitted = ConditionalLogit(y, x[:, None], groups=np.asarray(matched_set)).fit(
         disp=False, method="newton", tol=1e-12
     )

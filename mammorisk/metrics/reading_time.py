@@ -13,6 +13,9 @@ from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.estimate import Estimate, normal_quantile, two_sided_p, unavailable
 
+#: From this many differences on the normal approximation is taken, as in R.
+FEWEST_FOR_NORMAL = 50
+
 
 def reading_time_difference(
     without: ArrayLike, with_aid: ArrayLike, *, level: float = 0.95
@@ -27,9 +30,10 @@ def reading_time_difference(
     Returns
     -------
     Estimate
-        In seconds, positive where aid is faster; interval and p value by the normal approximation
-        with tie and continuity correction, pairs without a difference left out, as R's
-        ``wilcox.test(paired=TRUE)``.
+        In seconds, positive where aid is faster. Interval and p value are exact for fewer than 50
+        pairs without ties and without equal times; else by the normal approximation with tie and
+        continuity correction, pairs without a difference left out. Both as R's
+        ``wilcox.test(paired=TRUE, conf.int=TRUE)``.
 
     References
     ----------
@@ -44,8 +48,18 @@ def reading_time_difference(
     moved = apart[apart != 0]
     if len(moved) == 0:
         return unavailable("difference of reading time, s", "no pair differs", n=len(apart))
-    found = signed_rank_test(moved)
+    found = signed_rank_test(apart)
     z = normal_quantile(level)
+    if _is_exact(apart):
+        value, low, high = _exact_limits(apart, level)
+        return Estimate(
+            name="difference of reading time, s",
+            value=value,
+            lower=low,
+            upper=high,
+            n=len(apart),
+            p=found["p"],
+        )
     value = _root(moved, 0.0)
     return Estimate(
         name="difference of reading time, s",
@@ -63,7 +77,7 @@ def reading_time_difference(
 def signed_rank_test(
     differences: ArrayLike, *, zeros: Literal["wilcoxon", "pratt"] = "wilcoxon"
 ) -> dict[str, float]:
-    """Signed-rank statistic V with normal p values with and without continuity correction.
+    """Signed-rank statistic V with its p values.
 
     Parameters
     ----------
@@ -74,7 +88,9 @@ def signed_rank_test(
     Returns
     -------
     dict
-        ``v``, ``z`` (uncorrected), ``p`` (corrected), ``p_uncorrected``.
+        ``v``; ``z``, without continuity correction; ``p``, exact for fewer than 50 differences
+        without ties and zeros, else by the normal approximation with continuity correction;
+        ``p_uncorrected``, by the normal approximation without it.
     """
     x = np.asarray(differences, dtype=float)
     if zeros == "wilcoxon":
@@ -89,12 +105,36 @@ def signed_rank_test(
     apart = v - centre
     z = apart / math.sqrt(variance)
     corrected = (apart - 0.5 * np.sign(apart)) / math.sqrt(variance)
+    p = two_sided_p(corrected)
+    if _is_exact(np.asarray(differences, dtype=float)):
+        p = float(stats.wilcoxon(x, method="exact").pvalue)
     return {
         "v": v,
         "z": z,
-        "p": two_sided_p(corrected),
+        "p": p,
         "p_uncorrected": two_sided_p(z),
     }
+
+
+def _is_exact(differences: Floats) -> bool:
+    """Whether R takes the exact distribution: few differences, no ties, no zeros."""
+    size = np.abs(differences)
+    return len(size) < FEWEST_FOR_NORMAL and len(np.unique(size)) == len(size) and size.min() > 0
+
+
+def _exact_limits(x: Floats, level: float) -> tuple[float, float, float]:
+    """Median of the Walsh averages, and the exact limits among them."""
+    n = len(x)
+    pairs = np.add.outer(x, x) / 2
+    walsh = np.sort(pairs[np.triu_indices(n)])
+    # Distribution of V under no difference: subsets of 1 .. n by their sum.
+    counts = np.zeros(len(walsh) + 1)
+    counts[0] = 1.0
+    for rank in range(1, n + 1):
+        counts[rank:] += counts[:-rank].copy()
+    cumulative = np.cumsum(counts / counts.sum())
+    k = max(int(np.searchsorted(cumulative, (1 - level) / 2)), 1)
+    return float(np.median(walsh)), float(walsh[k - 1]), float(walsh[len(walsh) - k])
 
 
 def _root(x: Floats, quantile: float) -> float:

@@ -11,7 +11,14 @@ import numpy as np
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
-from mammorisk.metrics.estimate import Estimate, check_horizon, check_risk, unavailable
+from mammorisk.metrics.estimate import (
+    FEWEST_EVENTS,
+    Estimate,
+    check_horizon,
+    check_risk,
+    few_events,
+    unavailable,
+)
 from mammorisk.metrics.resampling import resampling_weights
 from mammorisk.records.outcome import Outcome
 
@@ -206,6 +213,8 @@ def operating_point(
                 if specificity is not None
                 else _at(1 - true[::-1], 1 - false[::-1], 1 - wanted)
             )
+    if events < FEWEST_EVENTS:
+        return Estimate(name=name, value=value, n=n, events=events, reason=few_events(events))
     tail = (1 - level) / 2
     low, high = np.quantile(found, [tail, 1 - tail])
     return Estimate(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 from scipy import special, stats
 
@@ -18,9 +17,6 @@ from mammorisk.metrics.estimate import (
 from mammorisk.metrics.regression import fit_cox
 from mammorisk.records.follow_up import CANCER
 from mammorisk.records.outcome import Outcome
-
-if TYPE_CHECKING:
-    pass
 
 
 def royston_d(outcome: Outcome, score: Floats, *, level: float = 0.95) -> tuple[Estimate, float]:
@@ -42,7 +38,7 @@ def royston_d(outcome: Outcome, score: Floats, *, level: float = 0.95) -> tuple[
     normal = special.ndtri((stats.rankdata(values) - 0.375) / (n + 0.25))
     fitted = fit_cox(outcome, (normal * math.sqrt(math.pi / 8))[:, None])
     events = int((outcome.event == CANCER).sum())
-    if not fitted.converged:
+    if events < 2 or not fitted.converged:
         return unavailable("Royston D", "no solution on these data", n=n, events=events), math.nan
     d, se = float(fitted.coef[0]), float(fitted.se[0])
     z = normal_quantile(level)
