@@ -15,12 +15,11 @@ import pandas as pd
 from timing import best_of
 
 import mammorisk as mr
-from mammorisk.evaluation.report_page import page
-from mammorisk.metrics.auc import cumulative_dynamic_auc
-from mammorisk.metrics.bootstrap import multiplier_intervals
 from mammorisk.metrics.brier import brier_score
 from mammorisk.metrics.censoring import fit_censoring
-from mammorisk.metrics.concordance import concordance
+from mammorisk.metrics.concordance import concordance_index
+from mammorisk.metrics.resampling import multiplier_intervals
+from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.outcome import Outcome
 
 YEARS = (1, 2, 3, 4, 5)
@@ -55,8 +54,8 @@ def main() -> None:
     estimates = [cumulative_dynamic_auc(outcome, risks[h], h) for h in YEARS]
     estimates += [brier_score(outcome, risks[h], h) for h in YEARS]
     estimates += [
-        concordance(outcome, score),
-        concordance(outcome, score, weighting="uno", truncation=5),
+        concordance_index(outcome, score),
+        concordance_index(outcome, score, weighting="uno", truncation=5),
     ]
     bootstrap = best_of(lambda: multiplier_intervals(estimates, outcome, resamples=1000), 1)
     line("1,000 multiplier-bootstrap intervals of AUC, Brier and C", bootstrap)
@@ -93,9 +92,9 @@ def _concordance(outcome: Outcome, score: np.ndarray, slow: bool) -> None:
     from lifelines.utils import concordance_index
 
     peer = best_of(lambda: concordance_index(outcome.time, -score, outcome.event), 1)
-    harrell = best_of(lambda: concordance(outcome, score))
+    harrell = best_of(lambda: concordance_index(outcome, score))
     line("Harrell's C, with standard error", harrell, "lifelines, without", peer)
-    uno = best_of(lambda: concordance(outcome, score, weighting="uno", truncation=5))
+    uno = best_of(lambda: concordance_index(outcome, score, weighting="uno", truncation=5))
     if not slow:
         line("Uno's C to five years, with standard error", uno)
         return
@@ -119,7 +118,7 @@ def _report() -> None:
     tables = time.perf_counter() - start
     line(f"every table, 20,000 women, {len(report.models)} models", tables)
     start = time.perf_counter()
-    page(report)
+    report.to_page()
     line("the page", time.perf_counter() - start)
 
 

@@ -23,11 +23,11 @@ import mammorisk as mr
 from mammorisk._utils.progress import show_progress
 from mammorisk.clinical import load_clinical
 from mammorisk.inputs.exam_set import ExamSet
-from mammorisk.metrics.auc import cumulative_dynamic_auc
 from mammorisk.metrics.calibration import calibration_slope
+from mammorisk.metrics.cancer_share import false_negative_rate_at_share
 from mammorisk.metrics.estimate import Estimate, difference, standard_error
-from mammorisk.metrics.expected_observed import expected_observed
-from mammorisk.metrics.thresholds import matched_miss_rate
+from mammorisk.metrics.expected_observed import expected_observed_ratio
+from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.outcome import Outcome
 from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.recipe import load_recipe
@@ -149,7 +149,7 @@ def evaluate(work: Path) -> None:
             some, seen = women.drop(columns="breast_density"), None
         else:
             seen = exams
-        results[name] = model.score_exam_set(some, seen, modalities=modalities)
+        results[name] = model.score_exams(some, seen, modalities=modalities)
         risks[name] = results[name].risk[5]
     oracles = {
         "density-only (published)": "risk_5y_density",
@@ -270,7 +270,7 @@ def _calibration(
     for name, rows in groups.items():
         some, cells = outcome.take(rows), []
         for values in (risk.to_numpy(dtype=float)[rows], true.to_numpy()[rows]):
-            cells.append(interval(expected_observed(some, values, 5)))
+            cells.append(interval(expected_observed_ratio(some, values, 5)))
             cells.append(interval(calibration_slope(some, values, 5, method="ipcw")))
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return [*lines, ""]
@@ -291,7 +291,9 @@ def _missed(outcome: Outcome, risks: dict[str, pd.Series]) -> list[str]:
         "hybrid, everything",
     ):
         values = risks[name].to_numpy(dtype=float)
-        missed = [matched_miss_rate(outcome, values, top, 5).value for top in (0.1, 0.2, 0.4)]
+        missed = [
+            false_negative_rate_at_share(outcome, values, top, 5).value for top in (0.1, 0.2, 0.4)
+        ]
         lines.append(f"| {name} | " + " | ".join(f"{100 * m:.1f}%" for m in missed) + " |")
     return [*lines, ""]
 
@@ -316,7 +318,7 @@ def _coverage(scores: object, truth: pd.DataFrame) -> list[str]:
 
 
 def _guard(model: HybridModel, exams: ExamSet, scores: object) -> list[str]:
-    outside = np.mean(["outside-domain" in {w.code for w in told} for told in scores.warnings])
+    outside = scores.flags.str.contains("outside the domain").mean()
     return [
         "## Domain guard",
         "",

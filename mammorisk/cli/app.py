@@ -228,7 +228,8 @@ def _print_prediction(prediction: Any) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from mammorisk.prediction.prediction import NOTICE, without_risk
+    from mammorisk._utils.style import NOTICE
+    from mammorisk.prediction.prediction import without_risk
 
     table = Table(title="Absolute risk of breast cancer", title_justify="left")
     table.add_column("model")

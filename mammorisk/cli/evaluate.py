@@ -70,7 +70,7 @@ def evaluate(
             _print(name, table[(table["horizon"] == year) | table["horizon"].isna()])
     for note in report.notes:
         typer.echo(f"! {note}")
-    from mammorisk.evaluation.report import NOTICE
+    from mammorisk._utils.style import NOTICE
 
     typer.echo(NOTICE)
 

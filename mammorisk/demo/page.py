@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,21 +9,13 @@ import numpy as np
 import pandas as pd
 
 from mammorisk._utils.atomic_write import atomic_write
-from mammorisk.prediction.prediction import NOTICE
+from mammorisk._utils.page import Section, drawn, html_page, picture
+from mammorisk._utils.style import BLUE, NOTICE, ORANGE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from mammorisk.simulation.study import Study
-
-_BLUE, _ORANGE = "#0072B2", "#D55E00"
-_STYLE = """
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem;
-       color: #222; }
-table { border-collapse: collapse; } th, td { padding: .2rem .8rem; text-align: right;
-       border-bottom: 1px solid #ddd; } th:first-child { text-align: left; }
-img { max-width: 100%; height: auto; } .notice { background: #fff3cd; padding: .6rem 1rem; }
-"""
 
 
 def write_page(
@@ -53,34 +43,39 @@ def write_page(
     OSError
     """
     cancers = int((study.women["event"] == 1).sum())
-    parts = [
-        "<h1>mammorisk demo</h1>",
-        f"<p class='notice'><b>SIMULATED data.</b> {NOTICE}</p>",
+    lead = (
         f"<p>{len(study.women):,} simulated women ({cancers:,} with cancer in follow-up), sampled "
-        f"from {study.options.n:,}, each with a four-view exam. Weights give back the "
-        "population.</p>",
-        "<h2>Who gets cancer within five years?</h2>",
-        table.round(3).to_html(na_rep="", border=0),
-        "<p>With 95% intervals. Right column: the true risk given the same inputs, which no model "
-        "can beat by more than chance. Calibration, net benefit and the rest: "
+        f"from {study.options.n:,}, each with a four-view exam. Sampling weights represent the "
+        "whole population.</p>"
+    )
+    scores = [
+        "<div class='wide'>" + table.round(3).to_html(na_rep="", border=0) + "</div>",
+        "<p>With 95% intervals. The right column is the AUC of the true risk given the same "
+        "inputs; no model can exceed it except by chance. Calibration, net benefit and more: "
         "<a href='report.html'>report.html</a>.</p>",
-        _image(_truth_figure(study, five_year), "Predicted against true risk, and calibration"),
-        "<h2>One woman</h2>",
-        *(
-            _picture((pictures / name).read_bytes(), alt)
-            for name, alt in (
-                ("exam.png", "Four views with breast outline and dense tissue"),
-                ("risk.png", "Cumulative risk by year and model"),
-                ("explanation.png", "Saliency and contributions"),
-            )
+        drawn(
+            _truth_figure(study, five_year),
+            "Predicted against true risk, and calibration",
+            dpi=100,
         ),
     ]
-    page = (
-        "<!doctype html><html lang='en'><head><meta charset='utf-8'>"
-        "<meta name='viewport' content='width=device-width, initial-scale=1'>"
-        f"<title>mammorisk demo</title><style>{_STYLE}</style></head><body>"
-        + "\n".join(parts)
-        + "</body></html>"
+    woman = [
+        picture((pictures / name).read_bytes(), alt)
+        for name, alt in (
+            ("exam.png", "Four views with breast outline and dense tissue"),
+            ("risk.png", "Cumulative risk by year and model"),
+            ("explanation.png", "Saliency and contributions"),
+        )
+    ]
+    page = html_page(
+        "mammorisk demo",
+        [
+            Section(key="auc", title="Who gets cancer within five years?", parts=scores),
+            Section(key="woman", title="One woman", parts=woman),
+        ],
+        lead=lead,
+        notice=f"SIMULATED data. {NOTICE}",
+        links=False,
     )
     atomic_write(file, lambda path: path.write_text(page, encoding="utf-8"))
     return file
@@ -92,7 +87,7 @@ def _truth_figure(study: Study, five_year: pd.DataFrame) -> Figure:
     true = study.truth["risk_5y"].to_numpy()
     weight = study.cohort.exams["weight"].to_numpy()
     fig, axes = plt.subplots(1, 2, figsize=(10, 4.4), layout="constrained")
-    for name, colour in (("density-only", _ORANGE), ("hybrid", _BLUE)):
+    for name, colour in (("density-only", ORANGE), ("hybrid", BLUE)):
         risk = five_year[name].to_numpy(dtype=float)
         known = np.isfinite(risk)
         kept = np.corrcoef(np.log(risk[known]), np.log(true[known]))[0, 1]
@@ -122,14 +117,3 @@ def _truth_figure(study: Study, five_year: pd.DataFrame) -> Figure:
     axes[0].set_ylabel("predicted five-year risk (%)")
     axes[1].set(xlabel="mean predicted five-year risk (%)", ylabel="mean true five-year risk (%)")
     return fig
-
-
-def _image(figure: Figure, alt: str) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=100)
-    return _picture(buffer.getvalue(), alt)
-
-
-def _picture(data: bytes, alt: str) -> str:
-    encoded = base64.b64encode(data).decode("ascii")
-    return f"<img alt='{alt}' src='data:image/png;base64,{encoded}'>"

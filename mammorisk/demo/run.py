@@ -17,7 +17,7 @@ from mammorisk.errors import OutputError
 from mammorisk.evaluation.api import evaluate
 from mammorisk.imaging.plot import plot_exam
 from mammorisk.io import read_exam
-from mammorisk.metrics.auc import cumulative_dynamic_auc
+from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.prediction.api import predict
 from mammorisk.prediction.plot import save_risk
 from mammorisk.prediction.prediction import Prediction, to_json

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from mammorisk.errors import EvaluationError
-from mammorisk.evaluation import calibration_tables, cohort_tables, comparison_tables
+from mammorisk.evaluation import calibration_tables, cohort_tables, comparison_tables, plot_data
 from mammorisk.evaluation.checklist import checklist
 from mammorisk.evaluation.classification_tables import (
     effect_size_table,
@@ -20,16 +21,12 @@ from mammorisk.evaluation.classification_tables import (
 from mammorisk.evaluation.discrimination_tables import discrimination_table, overall_table, rows_of
 from mammorisk.evaluation.report import Report
 from mammorisk.evaluation.subgroups import MULTIPLICITY, group_labels, subgroup_table
-from mammorisk.metrics.calibration import cloglog
 from mammorisk.metrics.censoring import Ties, fit_censoring
-from mammorisk.metrics.effect_size import (
-    incidence_by_group,
-    matched_concordance,
-    matched_odds_ratio,
-)
-from mammorisk.metrics.estimate import normal_quantile
-from mammorisk.metrics.estimate import table as table_of
-from mammorisk.metrics.net_benefit import decision_curve
+from mammorisk.metrics.decision_analysis import decision_curve
+from mammorisk.metrics.estimate import estimates_table, normal_quantile
+from mammorisk.metrics.incidence_groups import incidence_by_group
+from mammorisk.metrics.links import cloglog
+from mammorisk.metrics.matched_sets import matched_concordance, matched_odds_ratio
 from mammorisk.metrics.reclassification import CAUTION
 from mammorisk.metrics.roc import roc_curve
 from mammorisk.records.alignment import Aligned, align
@@ -94,7 +91,7 @@ def evaluate_risks(
     if len(common.risks) > 1:
         notes.append(CAUTION)
     groups, curves = calibration_tables.curves(aligned, year, level)
-    report = Report(
+    return Report(
         models=list(aligned.risks),
         horizons=years,
         level=level,
@@ -115,28 +112,31 @@ def evaluate_risks(
         ),
         subgroups=pd.concat(subgroups, ignore_index=True) if subgroups else pd.DataFrame(),
         triage=triage_table(outcome, risk, year),
-        checklist=pd.DataFrame(),
+        checklist=checklist(horizons=years, subgroups=names),
         notes=notes,
         methods=_methods(title, censoring, level, thresholds, fewest_cancers, names),
-        curves={
-            "calibration": curves,
-            "roc": {
-                y: roc_curve(*rows_of(aligned, first, y), y, censoring=censoring) for y in years
-            },
-            "risk": risk,
-            "case": outcome.is_case(year),
-            "weight": outcome.weight,
-            "year": year,
+        plot_data={
+            "calibration_lines": plot_data.calibration_lines(curves),
+            "roc": plot_data.roc_points(
+                {y: roc_curve(*rows_of(aligned, first, y), y, censoring=censoring) for y in years}
+            ),
+            "risk_histogram": pd.concat(
+                [
+                    plot_data.risk_histogram(model, *rows_of(aligned, model, year), year)
+                    for model in curves
+                ],
+                ignore_index=True,
+            ),
+            "risk_groups": plot_data.risk_groups(outcome, risk, year),
             "matched": _matched(aligned, first, year),
         },
     )
-    return _with_checklist(report)
 
 
-def _matched(aligned: Aligned, model: str, year: float) -> pd.DataFrame | None:
-    """Concordance and odds ratio within matched sets, where the cohort names them."""
+def _matched(aligned: Aligned, model: str, year: float) -> pd.DataFrame:
+    """Concordance and odds ratio within matched sets, where the cohort names them; else empty."""
     if "matched_set" not in aligned.table.columns:
-        return None
+        return pd.DataFrame()
     there = aligned.table["matched_set"].notna().to_numpy()
     values = aligned.risks[model][year].to_numpy(dtype=float)
     there = there & np.isfinite(values)
@@ -146,7 +146,7 @@ def _matched(aligned: Aligned, model: str, year: float) -> pd.DataFrame | None:
     found = [matched_concordance(case, score, sets)]
     if 0 < case.sum() < len(case):
         found.append(matched_odds_ratio(case, score, sets))
-    return table_of(found)
+    return estimates_table(found)
 
 
 def _grid(common: comparison_tables.Common) -> list[float]:
@@ -190,8 +190,6 @@ def _methods(
     fewest: int,
     by: list[str],
 ) -> dict[str, Any]:
-    from importlib.metadata import version
-
     packages = ("numpy", "pandas", "scipy", "lifelines", "statsmodels")
     return {
         "title": title,
@@ -207,9 +205,3 @@ def _methods(
             [f"Python {platform.python_version()}"] + [f"{p} {version(p)}" for p in packages]
         ),
     }
-
-
-def _with_checklist(report: Report) -> Report:
-    from dataclasses import replace
-
-    return replace(report, checklist=checklist(report))

@@ -5,24 +5,17 @@ from __future__ import annotations
 import pandas as pd
 
 from mammorisk.evaluation.discrimination_tables import row, rows_of
-from mammorisk.metrics.calibration import (
-    calibration_intercept,
-    calibration_slope,
-    is_complete,
-    spiegelhalter,
-)
-from mammorisk.metrics.calibration_curve import CalibrationCurve, calibration_curve
-from mammorisk.metrics.calibration_groups import (
-    calibration_by_group,
-    greenwood_nam_dagostino,
-    hosmer_lemeshow,
+from mammorisk.metrics.calibration import calibration_intercept, calibration_slope
+from mammorisk.metrics.calibration_groups import calibration_by_group
+from mammorisk.metrics.calibration_tests import (
+    greenwood_nam_dagostino_test,
+    hosmer_lemeshow_test,
+    spiegelhalter_z,
 )
 from mammorisk.metrics.estimate import Estimate
-from mammorisk.metrics.expected_observed import (
-    expected_counts,
-    expected_observed,
-    poisson_expected_observed,
-)
+from mammorisk.metrics.expected_observed import expected_observed_ratio
+from mammorisk.metrics.incidence_ratio import expected_counts, standardised_incidence_ratio
+from mammorisk.metrics.smooth_calibration import CalibrationCurve, calibration_curve
 from mammorisk.records.alignment import Aligned
 
 
@@ -37,15 +30,17 @@ def calibration_table(
             continue
         for year in years:
             outcome, values = rows_of(aligned, model, year)
-            rows.append(row(model, expected_observed(outcome, values, year, level=level), year))
+            rows.append(
+                row(model, expected_observed_ratio(outcome, values, year, level=level), year)
+            )
         year = years[-1]
         outcome, values = rows_of(aligned, model, year)
-        if not outcome.is_weighted and not is_complete(outcome, year):
+        if not outcome.is_weighted and not outcome.is_complete(year):
             there = risks[years].notna().all(axis=1).to_numpy()
             some = aligned.outcome.take(there)
             counts = expected_counts(some, risks[years].to_numpy()[there], tuple(years), year)
             rows.append(
-                row(model, poisson_expected_observed(some, counts, year, level=level), year)
+                row(model, standardised_incidence_ratio(some, counts, year, level=level), year)
             )
         rows.append(row(model, calibration_intercept(outcome, values, year, level=level), year))
         rows.append(row(model, calibration_slope(outcome, values, year, level=level), year))
@@ -56,11 +51,11 @@ def calibration_table(
                 name=f"{name} at {year:g} y", value=value, n=n, events=events, reason=curve.reason
             )
             rows.append(row(model, made, year))
-        if is_complete(outcome, year):
-            rows.append(row(model, spiegelhalter(outcome, values, year), year))
-            legacy = hosmer_lemeshow(outcome, values, year)
+        if outcome.is_complete(year):
+            rows.append(row(model, spiegelhalter_z(outcome, values, year), year))
+            legacy = hosmer_lemeshow_test(outcome, values, year)
         else:
-            legacy = greenwood_nam_dagostino(outcome, values, year)
+            legacy = greenwood_nam_dagostino_test(outcome, values, year)
         rows.append(row(model, legacy, year))
     return pd.DataFrame(rows)
 

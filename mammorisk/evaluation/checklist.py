@@ -1,66 +1,73 @@
-"""TRIPOD+AI items: which the report answers, and which are for the authors."""
+"""TRIPOD+AI items: what the report gives for them, and what is left to the authors."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 import pandas as pd
 
-if TYPE_CHECKING:
-    from mammorisk.evaluation.report import Report
+AUTHORS = "for the authors"
 
-#: Items that concern the evaluation of a model (Collins 2024, doi 10.1136/bmj-2023-078378). The
-#: wording is ours; numbers of 12 to 24 were not checked against the paper.
+#: Items that concern the evaluation of a model (Collins 2024, doi 10.1136/bmj-2023-078378), in our
+#: own words. Item numbers were written from memory of the checklist and must be compared with it.
 _ITEMS = (
-    ("3c", "known inequalities in the outcome between groups", None),
-    ("5a", "sources of the data and why they were chosen", None),
-    ("5b", "dates of accrual and end of follow-up", None),
-    ("6", "setting, eligibility, treatments", None),
-    ("8", "outcome: definition, horizon, how and by whom assessed", "horizons"),
-    ("9", "predictors: definition, how and when measured", None),
-    ("10", "sample size", "flow"),
-    ("11", "missing data: how many, how handled", "missing"),
-    ("12e", "measures of performance and plots, with reasons", "methods"),
-    ("12f", "updating of the model", None),
-    ("14", "fairness: approaches and their reasons", "subgroups"),
-    ("20", "flow of participants, events, follow-up; characteristics", "flow"),
-    ("22", "specification of the model, so that others can use it", None),
-    ("23a", "performance with intervals, also in key subgroups", "discrimination"),
-    ("23b", "heterogeneity of performance between clusters", "subgroups"),
-    ("24", "results of updating", None),
-    ("25", "interpretation, also of fairness", None),
-    ("26", "limitations", "notes"),
+    ("3c", "known health inequalities between groups"),
+    ("5a", "sources of the data and why they represent the target population"),
+    ("5b", "dates of accrual and end of follow-up"),
+    ("6", "setting, eligibility, treatments"),
+    ("8", "outcome: definition, horizon, how and by whom assessed"),
+    ("9", "predictors: definition, how and when measured"),
+    ("10", "how the sample size was arrived at"),
+    ("11", "how missing data were handled, and why so"),
+    ("12e", "measures of performance and their rationale"),
+    ("12f", "updating of the model"),
+    ("14", "fairness: approaches and their rationale"),
+    ("16", "differences between development and evaluation data"),
+    ("20a", "flow of participants, with and without the outcome, follow-up"),
+    ("20b", "characteristics of participants, missing values"),
+    ("21", "participants and events in each analysis"),
+    ("22", "full specification of the model"),
+    ("23a", "performance with intervals, also in key subgroups"),
+    ("23b", "heterogeneity of performance between clusters"),
+    ("24", "results of updating"),
+    ("25", "interpretation, also of fairness"),
+    ("26", "limitations"),
 )
-_WHERE = {
-    "horizons": "horizons {horizons} y; event 1 breast cancer, 2 competing event",
-    "flow": "cohort: {n} exams, {cancers} cancers",
-    "missing": "missing data: rows without risk or outcome are left out and counted",
-    "methods": "methods; discrimination, calibration, utility, distribution of risks",
-    "subgroups": "subgroups: {subgroups}",
-    "discrimination": "all tables give intervals",
-    "notes": "notes: {notes} on these data",
-}
 
 
-def checklist(report: Report) -> pd.DataFrame:
-    """Items with where the report answers them; columns ``item``, ``asks``, ``answer``.
+def checklist(*, horizons: Sequence[float], subgroups: Sequence[str]) -> pd.DataFrame:
+    """Items of TRIPOD+AI with what the report gives.
 
-    An item that data cannot answer says "for the authors".
+    Parameters
+    ----------
+    horizons : sequence of float
+        Years.
+    subgroups : sequence of str
+        Columns whose groups were evaluated.
+
+    Returns
+    -------
+    DataFrame
+        ``item``, ``asks``, ``status`` (``"given"``, ``"in part"`` or ``"for the authors"``) and
+        ``where``: the tables of the report, and what they leave open. Only items whose answer
+        follows from the data alone are called given.
     """
-    flow = dict(zip(report.flow["item"], report.flow["value"], strict=True))
-    told = {
-        "horizons": ", ".join(f"{year:g}" for year in report.horizons),
-        "n": flow["with a risk of the first model"],
-        "cancers": flow["cancers in follow-up"],
-        "subgroups": report.methods["subgroups"],
-        "notes": len(report.notes),
+    years = ", ".join(f"{year:g}" for year in horizons)
+    by = ", ".join(subgroups)
+    given = {
+        "8": ("in part", f"horizons {years} y and coding of events; not definition or assessment"),
+        "11": ("in part", "missing: counts; exams without outcome or risk are left out, see flow"),
+        "12e": ("in part", "methods: the measures; not their rationale"),
+        "14": ("in part", f"subgroups by {by}; not the rationale") if by else None,
+        "20a": ("given", "flow"),
+        "20b": ("given", "table_one, missing"),
+        "21": ("given", "columns n and events of every table"),
+        "23a": ("given", f"all tables; subgroups by {by}")
+        if by
+        else ("in part", "all tables; no subgroups were asked for (by=[...])"),
     }
     rows = []
-    for item, asks, where in _ITEMS:
-        answer = "for the authors"
-        if where == "subgroups" and report.subgroups.empty:
-            answer = "not asked for: pass by=[...]"
-        elif where is not None:
-            answer = _WHERE[where].format(**told)
-        rows.append({"item": item, "asks": asks, "answer": answer})
+    for item, asks in _ITEMS:
+        status, where = given.get(item) or (AUTHORS, "")
+        rows.append({"item": item, "asks": asks, "status": status, "where": where})
     return pd.DataFrame(rows)

@@ -7,21 +7,18 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from mammorisk._utils.typing import Floats
 from mammorisk.evaluation.discrimination_tables import row, rows_of
-from mammorisk.metrics.calibration import cloglog, is_complete
+from mammorisk.metrics.cancer_share import false_negative_rate_at_share, share_of_cancers
 from mammorisk.metrics.censoring import Ties, fit_censoring
+from mammorisk.metrics.decision_analysis import number_per_cancer
 from mammorisk.metrics.effect_size import hazard_ratio_per_sd, ratios_by_group
-from mammorisk.metrics.net_benefit import number_per_cancer
-from mammorisk.metrics.roc import fixed_point
-from mammorisk.metrics.thresholds import (
-    Measure,
-    classification,
-    matched_miss_rate,
-    share_of_cancers,
-)
+from mammorisk.metrics.links import cloglog
+from mammorisk.metrics.roc import operating_point
+from mammorisk.metrics.thresholds import Measure, classification_measure
 from mammorisk.metrics.triage import triage_curve
 from mammorisk.records.alignment import Aligned
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.records.outcome import Outcome
 
 _MEASURES: tuple[Measure, ...] = (
     *("sensitivity", "specificity", "positive predictive value", "negative predictive value"),
@@ -43,7 +40,7 @@ def threshold_section(
         fitted = fit_censoring(outcome, ties)
         for threshold in thresholds:
             for measure in _MEASURES:
-                made = classification(
+                made = classification_measure(
                     outcome, values, threshold, measure, year, censoring=fitted, level=level
                 )
                 rows.append(row(model, made, year))
@@ -52,11 +49,19 @@ def threshold_section(
             )
         for share in _SPECIFICITIES:
             rows.append(
-                row(model, fixed_point(outcome, values, year, specificity=share, level=level), year)
+                row(
+                    model,
+                    operating_point(outcome, values, year, specificity=share, level=level),
+                    year,
+                )
             )
         for share in _SHARES:
             rows.append(
-                row(model, matched_miss_rate(outcome, values, share, year, level=level), year)
+                row(
+                    model,
+                    false_negative_rate_at_share(outcome, values, share, year, level=level),
+                    year,
+                )
             )
     return pd.DataFrame(rows)
 
@@ -91,7 +96,7 @@ def triage_table(outcome: Outcome, risk: Floats, year: float) -> pd.DataFrame:
     """Triage by risk among rows whose outcome is known; empty where there is no cancer."""
     known = (outcome.event > 0) | (outcome.time > year)
     case = outcome.is_case(year)[known]
-    if not case.any() or (outcome.is_weighted and not is_complete(outcome, year)):
+    if not case.any() or (outcome.is_weighted and not outcome.is_complete(year)):
         return pd.DataFrame(columns=["threshold", "not_read", "cancers_missed"])
     table = triage_curve(case, risk[known])
     # A curve of some two hundred points is as good to look at and to print.

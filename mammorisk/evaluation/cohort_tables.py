@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mammorisk.metrics.cumulative_incidence import cumulative_incidence, follow_up
+from mammorisk._utils.typing import Floats
+from mammorisk.metrics.follow_up import median_follow_up
+from mammorisk.metrics.incidence import cumulative_incidence
 from mammorisk.records.alignment import Aligned
-from mammorisk.records.outcome import CANCER, COMPETING, Floats
+from mammorisk.records.follow_up import CANCER, COMPETING
 
 #: Columns that are no features of women.
 _NOT_FEATURES = {
@@ -30,7 +32,7 @@ def flow_table(aligned: Aligned, year: float) -> pd.DataFrame:
             int(((outcome.event == 0) & (outcome.time < year)).sum()),
         ),
     ]
-    median = follow_up(outcome)
+    median = median_follow_up(outcome)
     if np.isfinite(median.value):
         rows.append(("median follow-up (reverse Kaplan-Meier), y", round(median.value, 2)))
     rows.append(("longest follow-up, y", round(float(outcome.time.max()), 2)))

@@ -8,18 +8,17 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
-from mammorisk.metrics.auc import cumulative_dynamic_auc
+from mammorisk._utils.typing import Floats
 from mammorisk.metrics.brier import brier_score
 from mammorisk.metrics.censoring import Ties, fit_censoring
-from mammorisk.metrics.concordance import concordance
+from mammorisk.metrics.concordance import concordance_index
+from mammorisk.metrics.decision_analysis import net_benefit
 from mammorisk.metrics.estimate import Estimate, difference
-from mammorisk.metrics.net_benefit import net_benefit
-from mammorisk.metrics.reclassification import (
-    integrated_discrimination,
-    net_reclassification,
-)
+from mammorisk.metrics.integrated_discrimination import integrated_discrimination_improvement
+from mammorisk.metrics.reclassification import net_reclassification_improvement
+from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.alignment import Aligned
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.records.outcome import Outcome
 
 #: A model with risks for fewer of the first model's women is left out of comparisons.
 _LEAST_SHARE = 0.5
@@ -134,7 +133,10 @@ def comparison_table(
         compare(
             "C index",
             None,
-            {name: concordance(outcome, risk, level=level) for name, risk in common.risks.items()},
+            {
+                name: concordance_index(outcome, risk, level=level)
+                for name, risk in common.risks.items()
+            },
         )
     return pd.DataFrame(rows)
 
@@ -152,11 +154,13 @@ def reclassification_table(
             continue
         found = []
         if len(cuts):
-            moved = net_reclassification(outcome, old, new, year, cuts=cuts, level=level)
+            moved = net_reclassification_improvement(
+                outcome, old, new, year, cuts=cuts, level=level
+            )
             found += [moved.nri, moved.of_cases, moved.of_controls]
-        free = net_reclassification(outcome, old, new, year, level=level)
+        free = net_reclassification_improvement(outcome, old, new, year, level=level)
         found += [free.nri, free.of_cases, free.of_controls]
-        found.append(integrated_discrimination(outcome, old, new, year, level=level))
+        found.append(integrated_discrimination_improvement(outcome, old, new, year, level=level))
         for cut in cuts:
             a = net_benefit(outcome, new, cut, year, level=level)
             b = net_benefit(outcome, old, cut, year, level=level)

@@ -5,21 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from mammorisk.metrics.auc import cumulative_dynamic_auc
-from mammorisk.metrics.brier import (
-    brier_score,
-    integrated_brier_score,
-    log_score,
-    null_brier_score,
-    prediction_accuracy_index,
-)
-from mammorisk.metrics.calibration import is_complete
+from mammorisk._utils.typing import Floats
+from mammorisk.metrics.brier import brier_score, integrated_brier_score, null_brier_score
 from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
-from mammorisk.metrics.concordance import concordance
+from mammorisk.metrics.concordance import concordance_index
 from mammorisk.metrics.delong import auc
 from mammorisk.metrics.estimate import Estimate
+from mammorisk.metrics.logarithmic_score import log_score
+from mammorisk.metrics.prediction_accuracy import index_of_prediction_accuracy
+from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.alignment import Aligned
-from mammorisk.records.outcome import COMPETING, Floats, Outcome
+from mammorisk.records.follow_up import COMPETING
+from mammorisk.records.outcome import Outcome
 
 
 def rows_of(aligned: Aligned, model: str, year: float) -> tuple[Outcome, Floats]:
@@ -55,9 +52,11 @@ def discrimination_table(aligned: Aligned, censoring: Censoring, level: float) -
             continue
         year = years[-1]
         outcome, values = rows_of(aligned, model, year)
-        rows.append(row(model, _renamed(concordance(outcome, values, level=level), "Harrell's C")))
-        if not is_complete(outcome, year) or outcome.time.max() > year:
-            uno = concordance(outcome, values, weighting="uno", truncation=year, level=level)
+        rows.append(
+            row(model, _renamed(concordance_index(outcome, values, level=level), "Harrell's C"))
+        )
+        if not outcome.is_complete(year) or outcome.time.max() > year:
+            uno = concordance_index(outcome, values, weighting="uno", truncation=year, level=level)
             rows.append(row(model, _renamed(uno, f"Uno's C to {year:g} y"), year))
     return pd.DataFrame(rows)
 
@@ -82,7 +81,7 @@ def overall_table(aligned: Aligned, ties: Ties, level: float) -> pd.DataFrame:
                     null_brier_score(outcome, year, censoring=fitted, level=level),
                     f"Brier score of the observed risk at {year:g} y",
                 ),
-                prediction_accuracy_index(outcome, values, year, censoring=fitted, level=level),
+                index_of_prediction_accuracy(outcome, values, year, censoring=fitted, level=level),
                 log_score(outcome, values, year, censoring=fitted, level=level),
             ):
                 rows.append(row(model, made, year))

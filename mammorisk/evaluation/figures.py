@@ -1,24 +1,40 @@
-"""The figures of a report; each takes it and returns a matplotlib Figure."""
+"""The figures of a report. Each is drawn from tables and returned as a matplotlib Figure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
-from mammorisk.metrics.roc import RocCurve
-from mammorisk.metrics.triage import PUBLISHED
+from mammorisk._utils.style import BLUE, COLOURS, DASHES, ORANGE
+from mammorisk.metrics.triage import PUBLISHED_TRIAGE_POINTS
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from mammorisk.evaluation.report import Report
 
-# Okabe and Ito's palette; lines differ in dash too.
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_DASHES = ("-", "--", "-.", ":", (0, (5, 1)), (0, (3, 1, 1, 1)), "-")
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FigureData:
+    """What the figures are drawn from.
+
+    Attributes
+    ----------
+    tables : mapping of str to DataFrame
+        Tables of the report by name, and the plot data of
+        :mod:`mammorisk.evaluation.plot_data`.
+    models : sequence of str
+        The first is the one that is evaluated.
+    horizon : float
+        Years.
+    """
+
+    tables: Mapping[str, pd.DataFrame]
+    models: Sequence[str]
+    horizon: float
 
 
 def _new(width: float = 6.4, height: float = 4.4) -> tuple[Figure, Axes]:
@@ -29,38 +45,36 @@ def _new(width: float = 6.4, height: float = 4.4) -> tuple[Figure, Axes]:
     return fig, ax
 
 
-def roc_figure(report: Report) -> Figure | None:
+def roc_figure(data: FigureData) -> Figure | None:
     """ROC curves of the first model, by horizon."""
-    curves: dict[float, RocCurve | None] = report.curves["roc"]
-    there = {year: curve for year, curve in curves.items() if curve is not None}
-    if not there:
+    points = data.tables["roc"]
+    if points.empty:
         return None
     fig, ax = _new(5.2, 4.8)
-    table = report.discrimination
-    for i, (year, curve) in enumerate(there.items()):
-        row = table[
-            (table["model"] == report.models[0]) & (table["measure"] == f"AUC at {year:g} y")
-        ]
+    table = data.tables["discrimination"]
+    for i, (year, curve) in enumerate(points.groupby("horizon")):
+        row = table[(table["model"] == data.models[0]) & (table["measure"] == f"AUC at {year:g} y")]
         label = f"{year:g} y: AUC {row['value'].iloc[0]:.2f}" if len(row) else f"{year:g} y"
         ax.plot(
-            1 - curve.specificity,
-            curve.sensitivity,
+            1 - curve["specificity"],
+            curve["sensitivity"],
             color=COLOURS[i % 7],
-            ls=_DASHES[i % 7],
+            ls=DASHES[i % 7],
             lw=1.6,
             label=label,
         )
     ax.plot([0, 1], [0, 1], color="0.7", lw=0.8)
     ax.set(xlim=(0, 1), ylim=(0, 1), xlabel="1 - specificity", ylabel="sensitivity", aspect="equal")
-    ax.legend(title=report.models[0], frameon=False, loc="lower right")
+    ax.legend(title=data.models[0], frameon=False, loc="lower right")
     return fig
 
 
-def calibration_figure(report: Report) -> Figure | None:
+def calibration_figure(data: FigureData) -> Figure | None:
     """Smooth calibration, tenths of risk with intervals, and the histogram, by model."""
     import matplotlib.pyplot as plt
 
-    curves = {m: c for m, c in report.curves["calibration"].items() if c.reason is None}
+    lines, histogram = data.tables["calibration_lines"], data.tables["risk_histogram"]
+    curves = dict(tuple(lines.groupby("model", sort=False)))
     if not curves:
         return None
     columns = 2 if len(curves) == 4 else min(len(curves), 3)
@@ -80,17 +94,14 @@ def calibration_figure(report: Report) -> Figure | None:
         for one in (ax, below):
             one.set_axis_on()
             one.spines[["top", "right"]].set_visible(False)
-        order = np.argsort(curve.predicted)
-        step = order[:: max(1, len(order) // 400)]
-        x = 100 * curve.predicted[step]
-        top = 100 * float(np.quantile(curve.predicted, 0.995))
+        bins = histogram[(histogram["model"] == model) & (histogram["women"] == "all")]
+        top = 100 * float(bins["right"].max())
+        x = 100 * curve["predicted"]
         ax.plot([0, 100], [0, 100], color="0.7", lw=0.8)
-        if curve.lower is not None and curve.upper is not None:
-            ax.fill_between(
-                x, 100 * curve.lower[step], 100 * curve.upper[step], color=COLOURS[0], alpha=0.18
-            )
-        ax.plot(x, 100 * curve.observed[step], color=COLOURS[0], lw=1.6)
-        groups = report.calibration_groups
+        if curve["lower"].notna().all():
+            ax.fill_between(x, 100 * curve["lower"], 100 * curve["upper"], color=BLUE, alpha=0.18)
+        ax.plot(x, 100 * curve["observed"], color=BLUE, lw=1.6)
+        groups = data.tables["calibration_groups"]
         groups = groups[(groups["model"] == model) & groups["observed"].notna()]
         if len(groups):
             value = 100 * groups["observed"]
@@ -104,46 +115,47 @@ def calibration_figure(report: Report) -> Figure | None:
                 fmt="o",
                 ms=3.5,
                 lw=0.8,
-                color=COLOURS[1],
+                color=ORANGE,
             )
         high = max(top, 100 * float(groups["upper"].max()) if len(groups) else 0) * 1.05
-        ax.set(xlim=(0, top), ylim=(0, high), title=model, ylabel="observed risk (%)")
-        below.hist(100 * curve.predicted[curve.predicted <= top / 100], bins=40, color="0.6", lw=0)
+        ax.set(xlim=(0, top), ylim=(0, high), title=str(model), ylabel="observed risk (%)")
+        below.bar(
+            100 * bins["left"],
+            bins["share"],
+            width=100 * (bins["right"] - bins["left"]),
+            align="edge",
+            color="0.6",
+        )
         below.set(xlim=(0, top), xlabel="predicted risk (%)", yticks=[])
     return fig
 
 
-def distribution_figure(report: Report) -> Figure | None:
+def distribution_figure(data: FigureData) -> Figure | None:
     """Distribution of the first model's risks among women with and without cancer."""
-    risk, case = report.curves["risk"], report.curves["case"]
-    weight = report.curves["weight"]
-    if not case.any() or case.all():
+    table = data.tables["risk_histogram"]
+    table = table[table["model"] == data.models[0]]
+    if not {"cancer", "no cancer"} <= set(table["women"]):
         return None
     fig, ax = _new(6.4, 3.4)
-    top = float(np.quantile(risk, 0.995))
-    edges = 100 * np.linspace(0, top, 41) if top > 0 else np.linspace(0, 1, 11)
-    year = report.curves["year"]
-    for rows, label, colour in (
-        (~case, f"no cancer within {year:g} y", COLOURS[0]),
-        (case, f"cancer within {year:g} y", COLOURS[1]),
-    ):
-        ax.hist(
-            100 * np.minimum(risk[rows], top),
-            bins=edges.tolist(),
-            weights=weight[rows] / weight[rows].sum(),
-            histtype="stepfilled",
+    for women, colour in (("no cancer", BLUE), ("cancer", ORANGE)):
+        part = table[table["women"] == women]
+        ax.bar(
+            100 * part["left"],
+            part["share"],
+            width=100 * (part["right"] - part["left"]),
+            align="edge",
             alpha=0.45,
             color=colour,
-            label=label,
+            label=f"{women} within {data.horizon:g} y",
         )
-    ax.set(xlabel=f"predicted {year:g}-year risk (%)", ylabel="share of women")
+    ax.set(xlabel=f"predicted {data.horizon:g}-year risk (%)", ylabel="share of women")
     ax.legend(frameon=False)
     return fig
 
 
-def decision_figure(report: Report) -> Figure | None:
+def decision_figure(data: FigureData) -> Figure | None:
     """Net benefit over thresholds; scaled to true positives per 1,000 women."""
-    table = report.utility
+    table = data.tables["utility"]
     if table.empty or table["net_benefit"].notna().sum() == 0:
         return None
     fig, ax = _new()
@@ -155,13 +167,13 @@ def decision_figure(report: Report) -> Figure | None:
             x,
             1000 * part["net_benefit"],
             color=COLOURS[i % 7],
-            ls=_DASHES[i % 7],
+            ls=DASHES[i % 7],
             lw=1.6,
             label=name,
         )
         if i == 0:
             ax.fill_between(
-                x, 1000 * part["lower"], 1000 * part["upper"], color=COLOURS[0], alpha=0.15, lw=0
+                x, 1000 * part["lower"], 1000 * part["upper"], color=BLUE, alpha=0.15, lw=0
             )
     part = table[table["model"] == "all"]
     ax.plot(100 * part["threshold"], 1000 * part["net_benefit"], color="0.55", lw=1, label="all")
@@ -176,9 +188,9 @@ def decision_figure(report: Report) -> Figure | None:
     return fig
 
 
-def triage_figure(report: Report) -> Figure | None:
+def triage_figure(data: FigureData) -> Figure | None:
     """Share of cancers missed over the share of exams not read, with published points."""
-    table = report.triage
+    table = data.tables["triage"]
     if len(table) < 2:
         return None
     fig, ax = _new(6.0, 4.0)
@@ -186,16 +198,16 @@ def triage_figure(report: Report) -> Figure | None:
         100 * table["not_read"],
         100 * table["cancers_missed"],
         where="post",
-        color=COLOURS[0],
+        color=BLUE,
         lw=1.6,
-        label=f"{report.models[0]}, {report.curves['year']:g}-year cancers",
+        label=f"{data.models[0]}, {data.horizon:g}-year cancers",
     )
-    for point, marker in zip(PUBLISHED, "s^", strict=True):
+    for point, marker in zip(PUBLISHED_TRIAGE_POINTS, "s^", strict=True):
         ax.plot(
             100 * point.not_read,
             100 * point.cancers_missed,
             marker,
-            color=COLOURS[1],
+            color=ORANGE,
             ms=7,
             label=point.name,
         )
@@ -205,11 +217,11 @@ def triage_figure(report: Report) -> Figure | None:
     return fig
 
 
-def subgroup_figure(report: Report) -> Figure | None:
+def subgroup_figure(data: FigureData) -> Figure | None:
     """Forest plot of AUC and E/O by subgroup."""
     import matplotlib.pyplot as plt
 
-    table = report.subgroups
+    table = data.tables["subgroups"]
     if table.empty or "value" not in table:
         return None
     table = table[table["measure"].isin(["AUC", "E/O"]) & table["value"].notna()]
@@ -227,13 +239,13 @@ def subgroup_figure(report: Report) -> Figure | None:
             y,
             xerr=[part["value"] - part["lower"], part["upper"] - part["value"]],
             fmt="o",
-            color=COLOURS[0],
+            color=BLUE,
             ms=4,
             lw=1,
         )
         ax.axvline(null, color="0.5", lw=0.8)
         ax.spines[["top", "right"]].set_visible(False)
-        ax.set_xlabel(f"{measure} at {report.curves['year']:g} y")
+        ax.set_xlabel(f"{measure} at {data.horizon:g} y")
         if measure == "E/O":
             ax.set_xscale("log")
             from matplotlib.ticker import NullFormatter, ScalarFormatter
@@ -253,12 +265,12 @@ def subgroup_figure(report: Report) -> Figure | None:
     return fig
 
 
-def comparison_figure(report: Report) -> Figure | None:
+def comparison_figure(data: FigureData) -> Figure | None:
     """AUC of every model at the last horizon, and paired differences from the first."""
     import matplotlib.pyplot as plt
 
-    table = report.discrimination
-    year = report.horizons[-1]
+    table = data.tables["discrimination"]
+    year = data.horizon
     own = table[table["measure"] == f"AUC at {year:g} y"].set_index("model")
     own = own[own["value"].notna()]
     if len(own) < 2:
@@ -272,13 +284,13 @@ def comparison_figure(report: Report) -> Figure | None:
         y,
         xerr=[own["value"] - own["lower"], own["upper"] - own["value"]],
         fmt="o",
-        color=COLOURS[0],
+        color=BLUE,
         ms=4,
         lw=1,
     )
     axes[0].set(xlabel=f"AUC at {year:g} y")
     axes[0].set_yticks(y, own.index)
-    apart = report.comparison
+    apart = data.tables["comparison"]
     if len(apart):
         apart = apart[(apart["measure"] == "AUC") & (apart["horizon"] == year)]
         place = [y[own.index.get_loc(name)] for name in apart["second"]]
@@ -287,19 +299,19 @@ def comparison_figure(report: Report) -> Figure | None:
             place,
             xerr=[apart["value"] - apart["lower"], apart["upper"] - apart["value"]],
             fmt="o",
-            color=COLOURS[1],
+            color=ORANGE,
             ms=4,
             lw=1,
         )
     axes[1].axvline(0, color="0.5", lw=0.8)
-    axes[1].set(xlabel=f"AUC of {report.models[0]} less this one's")
+    axes[1].set(xlabel=f"AUC of {data.models[0]} less this one's")
     for ax in axes:
         ax.spines[["top", "right"]].set_visible(False)
     return fig
 
 
 #: Where the page shows each, with what a reader who cannot see it is told.
-FIGURES: dict[str, tuple[Callable[[Report], Figure | None], str]] = {
+FIGURES: dict[str, tuple[Callable[[FigureData], Figure | None], str]] = {
     "comparison": (comparison_figure, "AUC of every model with intervals, and paired differences"),
     "roc": (roc_figure, "ROC curves of the first model by horizon"),
     "calibration": (calibration_figure, "Observed over predicted risk with intervals, by model"),

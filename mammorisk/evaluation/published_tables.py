@@ -2,39 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import pandas as pd
 
 from mammorisk.errors import EvaluationError
 
-if TYPE_CHECKING:
-    from mammorisk.evaluation.report import Report
-
+Tables = Mapping[str, pd.DataFrame]
 _ESTIMATE = ["value", "lower", "upper"]
 
 
-def published_table(report: Report, name: str) -> pd.DataFrame:
-    """See :meth:`mammorisk.evaluation.report.Report.published_table`."""
+def published_table(tables: Tables, name: str, *, model: str, horizon: float) -> pd.DataFrame:
+    """A table in the form in which a published study gave it.
+
+    Parameters
+    ----------
+    tables : mapping of str to DataFrame
+        Of a report, and its plot data.
+    name : str
+        ``"T1"`` to ``"T10"``; see :meth:`mammorisk.evaluation.tables["Report"].published_table`.
+    model : str
+        The first model.
+    horizon : float
+        Years.
+
+    Raises
+    ------
+    EvaluationError
+        Another name, or ``"T10"`` where the cohort has no matched sets.
+    """
     if name not in _TABLES:
         raise EvaluationError(
             f"there is no table {name!r}", where="name", remedy=f"Known: {', '.join(_TABLES)}."
         )
-    return _TABLES[name](report).reset_index(drop=True)
+    return _TABLES[name](tables, model, horizon).reset_index(drop=True)
 
 
 def _measure(table: pd.DataFrame, starts: str) -> pd.DataFrame:
     return table[table["measure"].str.startswith(starts)] if len(table) else table
 
 
-def _auc_by_model(report: Report) -> pd.DataFrame:
-    year = report.horizons[-1]
-    own = report.discrimination
+def _auc_by_model(tables: Tables, model: str, year: float) -> pd.DataFrame:
+    own = tables["discrimination"]
     own = own[own["measure"] == f"AUC at {year:g} y"][["model", *_ESTIMATE, "n", "events"]]
-    if len(report.comparison):
-        apart = report.comparison
+    if len(tables["comparison"]):
+        apart = tables["comparison"]
         apart = apart[(apart["measure"] == "AUC") & (apart["horizon"] == year)]
         own = own.merge(
             apart[["second", "p"]].rename(columns={"second": "model"}), on="model", how="left"
@@ -42,88 +55,73 @@ def _auc_by_model(report: Report) -> pd.DataFrame:
     return own
 
 
-def _incidence(report: Report) -> pd.DataFrame:
-    return report.incidence
+def _incidence(tables: Tables, model: str, year: float) -> pd.DataFrame:
+    return tables["incidence"]
 
 
-def _per_sd(report: Report) -> pd.DataFrame:
-    own = _measure(report.effect_size, "HR per SD")[["model", "measure", *_ESTIMATE, "p"]]
-    return pd.concat([own, _auc_by_model(report).assign(measure="AUC")], ignore_index=True)[
-        ["model", "measure", *_ESTIMATE]
-    ]
+def _per_sd(tables: Tables, model: str, year: float) -> pd.DataFrame:
+    own = _measure(tables["effect_size"], "HR per SD")[["model", "measure", *_ESTIMATE, "p"]]
+    return pd.concat(
+        [own, _auc_by_model(tables, model, year).assign(measure="AUC")], ignore_index=True
+    )[["model", "measure", *_ESTIMATE]]
 
 
-def _missed(report: Report) -> pd.DataFrame:
-    return _measure(report.thresholds, "false-negative rate")[["model", "measure", *_ESTIMATE]]
+def _missed(tables: Tables, model: str, year: float) -> pd.DataFrame:
+    return _measure(tables["thresholds"], "false-negative rate")[["model", "measure", *_ESTIMATE]]
 
 
-def _by_group(report: Report) -> pd.DataFrame:
-    own = report.discrimination
+def _by_group(tables: Tables, model: str, year: float) -> pd.DataFrame:
+    own = tables["discrimination"]
     whole = own[own["measure"].str.contains("C") & ~own["measure"].str.contains("controls")]
     whole = whole[["model", "measure", *_ESTIMATE, "n", "events"]].assign(group="all")
-    if report.subgroups.empty:
+    if tables["subgroups"].empty:
         return whole
-    parts = report.subgroups[report.subgroups["measure"] == "AUC"].copy()
+    parts = tables["subgroups"][tables["subgroups"]["measure"] == "AUC"].copy()
     parts["group"] = parts["column"] + ": " + parts["group"]
-    parts = parts.assign(model=report.models[0], events=parts["cancers"])
+    parts = parts.assign(model=model, events=parts["cancers"])
     return pd.concat([whole, parts[whole.columns]], ignore_index=True)
 
 
-def _fixed(report: Report) -> pd.DataFrame:
-    return _measure(report.thresholds, "sensitivity at specificity")[
+def _fixed(tables: Tables, model: str, year: float) -> pd.DataFrame:
+    return _measure(tables["thresholds"], "sensitivity at specificity")[
         ["model", "measure", *_ESTIMATE]
     ]
 
 
-def _triage(report: Report) -> pd.DataFrame:
-    table = report.triage
+def _triage(tables: Tables, model: str, year: float) -> pd.DataFrame:
+    table = tables["triage"]
     if len(table) < 2:
         return table
     wanted = np.searchsorted(table["not_read"], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
     return table.iloc[np.unique(np.minimum(wanted, len(table) - 1))]
 
 
-def _risk_groups(report: Report) -> pd.DataFrame:
-    risk, case, weight = (report.curves[name] for name in ("risk", "case", "weight"))
-    code = np.digitize(risk, [0.017, 0.03])
-    rows = []
-    for k, label in enumerate(("under 1.7%", "1.7 to 3%", "3% and over")):
-        inside = code == k
-        rows.append(
-            {
-                "group": label,
-                "n": int(inside.sum()),
-                "share_of_women": weight[inside].sum() / weight.sum(),
-                "cancers": int((inside & case).sum()),
-                "share_of_cancers": weight[inside & case].sum() / max(weight[case].sum(), 1e-300),
-            }
-        )
-    return pd.DataFrame(rows)
+def _risk_groups(tables: Tables, model: str, year: float) -> pd.DataFrame:
+    return tables["risk_groups"]
 
 
-def _expected_observed(report: Report) -> pd.DataFrame:
-    year = report.horizons[-1]
-    whole = report.calibration
+def _expected_observed(tables: Tables, model: str, year: float) -> pd.DataFrame:
+    whole = tables["calibration"]
     whole = whole[whole["measure"] == f"E/O at {year:g} y"][["model", *_ESTIMATE]]
-    groups = report.calibration_groups
+    groups = tables["calibration_groups"]
     parts = groups.assign(value=groups["expected"] / groups["observed"])[
         ["model", "group", "value"]
     ]
     return pd.concat([whole.assign(group="all"), parts], ignore_index=True)
 
 
-def _matched(report: Report) -> pd.DataFrame:
-    table = report.curves.get("matched")
-    if table is None:
+def _matched(tables: Tables, model: str, year: float) -> pd.DataFrame:
+    table = tables["matched"]
+    if table.empty:
         raise EvaluationError(
             "the cohort has no column matched_set",
             where="T10",
             remedy="Name the set of each woman.",
         )
-    return pd.DataFrame(table)
+    return table
 
 
-_TABLES: dict[str, Callable[[Report], pd.DataFrame]] = {
+_TABLES: dict[str, Callable[[Tables, str, float], pd.DataFrame]] = {
     "T1": _auc_by_model,
     "T2": _incidence,
     "T3": _per_sd,

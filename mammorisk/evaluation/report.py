@@ -5,15 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from mammorisk._utils.atomic_write import atomic_write
-from mammorisk.errors import OutputError
+from mammorisk._utils.style import NOTICE
+from mammorisk.errors import EvaluationError, OutputError
+from mammorisk.evaluation.figures import FIGURES, FigureData
+from mammorisk.evaluation.published_tables import published_table
+from mammorisk.evaluation.report_page import page
+from mammorisk.evaluation.table_text import as_html, as_latex
 
-#: Said wherever results are shown.
-NOTICE = "Research software, not a medical device: do not use for care."
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -67,8 +72,9 @@ class Report:
         What a reader has to know.
     methods : dict
         Options, versions.
-    curves : dict
-        What the figures draw.
+    plot_data : dict of str to DataFrame
+        What the figures draw: ``calibration_lines``, ``risk_histogram``, ``roc``; and behind two of
+        the published tables ``risk_groups`` and ``matched``.
     """
 
     models: list[str]
@@ -92,7 +98,7 @@ class Report:
     checklist: pd.DataFrame
     notes: list[str]
     methods: dict[str, Any]
-    curves: dict[str, Any] = field(repr=False)
+    plot_data: dict[str, pd.DataFrame] = field(repr=False)
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
@@ -123,9 +129,51 @@ class Report:
         EvaluationError
             Another name.
         """
-        from mammorisk.evaluation.published_tables import published_table
+        return published_table(
+            self._all_tables, name, model=self.models[0], horizon=self.horizons[-1]
+        )
 
-        return published_table(self, name)
+    def figure(self, name: str) -> Figure | None:
+        """Draw a figure of the page.
+
+        Parameters
+        ----------
+        name : {"comparison", "roc", "calibration", "distribution", "decision", "triage", \
+"subgroups"}
+
+        Returns
+        -------
+        Figure or None
+            None where the report has nothing to draw, such as subgroups that were not asked for.
+
+        Raises
+        ------
+        EvaluationError
+            Another name.
+        """
+        if name not in FIGURES:
+            raise EvaluationError(
+                f"there is no figure {name!r}", where="name", remedy=f"Known: {', '.join(FIGURES)}."
+            )
+        return FIGURES[name][0](
+            FigureData(tables=self._all_tables, models=self.models, horizon=self.horizons[-1])
+        )
+
+    def to_page(self) -> str:
+        """The report as the text of one self-contained HTML page."""
+        return page(
+            self._all_tables,
+            title=str(self.methods["title"]),
+            models=self.models,
+            horizons=self.horizons,
+            level=self.level,
+            notes=self.notes,
+        )
+
+    @property
+    def _all_tables(self) -> dict[str, pd.DataFrame]:
+        methods = pd.DataFrame(self.methods.items(), columns=["what", "how"])
+        return self.tables | self.plot_data | {"methods": methods}
 
     def to_html(self, path: str | Path) -> Path:
         """Write one self-contained page.
@@ -135,9 +183,17 @@ class Report:
         OutputError
             The file cannot be written.
         """
-        from mammorisk.evaluation.report_page import write_page
-
-        return write_page(self, Path(path))
+        path, text = Path(path), self.to_page()
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            atomic_write(path, partial(_write_text, text))
+        except OSError as error:
+            raise OutputError(
+                f"the report cannot be written ({error.strerror})",
+                where=str(path),
+                remedy="Give another file.",
+            ) from None
+        return path
 
     def to_csv(self, folder: str | Path) -> Path:
         """Write every table as a CSV file into a folder, made where there is none."""
@@ -148,8 +204,6 @@ class Report:
         return self._write(Path(folder), "tex")
 
     def _write(self, folder: Path, kind: str) -> Path:
-        from mammorisk.evaluation.table_text import as_latex
-
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for name, table in self.tables.items():
@@ -168,8 +222,6 @@ class Report:
         )
 
     def _repr_html_(self) -> str:
-        from mammorisk.evaluation.table_text import as_html
-
         parts = [f"<p>{NOTICE}</p>"]
         for name in ("discrimination", "calibration", "comparison"):
             table: pd.DataFrame = getattr(self, name)

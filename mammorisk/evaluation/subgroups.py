@@ -10,16 +10,24 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.brier import brier_score
-from mammorisk.metrics.calibration import calibration_slope, is_complete, logit
+from mammorisk.metrics.calibration import calibration_slope
 from mammorisk.metrics.delong import auc
-from mammorisk.metrics.estimate import Estimate, check_horizon, check_risk, normal_quantile
-from mammorisk.metrics.expected_observed import expected_observed
-from mammorisk.metrics.proportions import adjust_p
+from mammorisk.metrics.estimate import (
+    Estimate,
+    check_horizon,
+    check_risk,
+    normal_quantile,
+    standard_error,
+)
+from mammorisk.metrics.expected_observed import expected_observed_ratio
+from mammorisk.metrics.links import logit
+from mammorisk.metrics.proportions import adjust_p_values
 from mammorisk.metrics.regression import fit_glm
-from mammorisk.metrics.thresholds import classification
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.metrics.thresholds import classification_measure
+from mammorisk.records.outcome import Outcome
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -108,8 +116,9 @@ def subgroup_table(
             rows.append(head | {"measure": "all", "reason": why})
             continue
         others = (names != group) & (outcome.weight > 0)
+        shared = _shares_women(outcome, inside, others)
         for measure, compute in _measures(threshold, year, level).items():
-            here = compute(outcome.take(np.flatnonzero(inside)), values[inside])
+            here = compute(*_part(outcome, values, inside, whole=shared))
             row = head | {
                 "measure": measure,
                 "value": here.value,
@@ -119,21 +128,59 @@ def subgroup_table(
                 "reason": here.reason,
             }
             if outcome.is_case(year)[others].sum() >= fewest_cancers:
-                there = compute(outcome.take(np.flatnonzero(others)), values[others])
-                row |= _apart(here, there, level)
+                there = compute(*_part(outcome, values, others, whole=shared))
+                row |= (
+                    _difference_of_shared(here, there, outcome, level)
+                    if shared
+                    else _difference_of_separate(here, there, level)
+                )
             rows.append(row)
     table = pd.DataFrame(rows)
     if "p" in table:
         table["p_adjusted"] = np.nan
         for _, part in table.groupby("measure"):
-            table.loc[part.index, "p_adjusted"] = adjust_p(part["p"].to_numpy(dtype=float))
+            table.loc[part.index, "p_adjusted"] = adjust_p_values(part["p"].to_numpy(dtype=float))
     return table
 
 
-def _apart(here: Estimate, there: Estimate, level: float) -> dict[str, float]:
-    """Two groups of different women are independent."""
+def _shares_women(outcome: Outcome, first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
+    """Whether a woman has exams in both groups."""
+    if not outcome.is_clustered:
+        return False
+    return bool(np.isin(outcome.cluster[first], outcome.cluster[second]).any())
+
+
+def _part(
+    outcome: Outcome, values: Floats, rows: NDArray[np.bool_], *, whole: bool
+) -> tuple[Outcome, Floats]:
+    """The rows of a group; with ``whole`` all rows, those outside with weight zero.
+
+    The latter keeps influence values over all rows, and so which exams are of one woman.
+    """
+    if whole:
+        return outcome.with_weight(np.where(rows, outcome.weight, 0.0)), values
+    return outcome.take(np.flatnonzero(rows)), values[rows]
+
+
+def _difference_of_separate(here: Estimate, there: Estimate, level: float) -> dict[str, float]:
+    """Difference of groups of different women, which are independent."""
+    return _limits(here.value - there.value, float(np.hypot(here.se, there.se)), level)
+
+
+def _difference_of_shared(
+    here: Estimate, there: Estimate, outcome: Outcome, level: float
+) -> dict[str, float]:
+    """Difference of groups that share women, from influence values summed by woman."""
     difference = here.value - there.value
-    se = float(np.hypot(here.se, there.se))
+    if here.influence is None or there.influence is None:
+        return _limits(difference, float("nan"), level)
+    if not (np.isfinite(here.se) and np.isfinite(there.se)):
+        return _limits(difference, float("nan"), level)
+    apart = here.influence - there.influence
+    return _limits(difference, standard_error(apart, outcome, ddof=here.ddof), level)
+
+
+def _limits(difference: float, se: float, level: float) -> dict[str, float]:
     z = normal_quantile(level)
     return {
         "difference": difference,
@@ -148,16 +195,20 @@ def _measures(
 ) -> dict[str, Callable[[Outcome, NDArray[np.float64]], Estimate]]:
     found: dict[str, Callable[[Outcome, NDArray[np.float64]], Estimate]] = {
         "AUC": lambda o, r: auc(o, r, year, level=level),
-        "E/O": lambda o, r: expected_observed(o, r, year, level=level),
+        "E/O": lambda o, r: expected_observed_ratio(o, r, year, level=level),
         "calibration slope": lambda o, r: calibration_slope(o, r, year, level=level),
         "Brier score": lambda o, r: brier_score(o, r, year, level=level),
     }
     if threshold is not None:
         cut = threshold
         found |= {
-            "sensitivity": lambda o, r: classification(o, r, cut, "sensitivity", year, level=level),
-            "specificity": lambda o, r: classification(o, r, cut, "specificity", year, level=level),
-            "share positive": lambda o, r: classification(
+            "sensitivity": lambda o, r: classification_measure(
+                o, r, cut, "sensitivity", year, level=level
+            ),
+            "specificity": lambda o, r: classification_measure(
+                o, r, cut, "specificity", year, level=level
+            ),
+            "share positive": lambda o, r: classification_measure(
                 o, r, cut, "share positive", year, level=level
             ),
         }
@@ -177,7 +228,7 @@ def calibration_heterogeneity(
         Rows ``intercept`` and ``slope``: ``chi2``, ``df``, ``p``.
     """
     values, year = check_risk(outcome, risk, probability=True), check_horizon(horizon)
-    if not is_complete(outcome, year) or outcome.is_weighted or outcome.is_clustered:
+    if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:
         raise EvaluationError(
             "likelihood-ratio tests need independent, unweighted outcomes known for all",
             where="outcome",

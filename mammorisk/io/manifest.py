@@ -18,8 +18,9 @@ import pandas as pd
 from mammorisk.errors import ExamError, ManifestError
 from mammorisk.io.limits import Limits
 from mammorisk.io.remote import Place, fetch, is_remote
-from mammorisk.records.cohort import Cohort
+from mammorisk.records.cohort import OUTCOME_COLUMNS, Cohort
 from mammorisk.records.exam import Exam
+from mammorisk.records.follow_up import check_follow_up
 from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.records.questionnaire_table import check_frame
 from mammorisk.warnings import make_warning
@@ -229,24 +230,14 @@ def _numbers(table: pd.DataFrame, name: str, faults: _Faults) -> np.ndarray:
 
 
 def _check_outcome(table: pd.DataFrame, faults: _Faults) -> None:
-    for name in ("time", "event", "entry", "weight"):
-        if name in table.columns:
-            table[name] = _numbers(table, name, faults)
+    """Follow-up as numbers. Unknown outcomes may stay; impossible ones are faults."""
+    checked = check_follow_up({name: table[name] for name in OUTCOME_COLUMNS if name in table})
+    for fault in checked.faults:
+        faults.add(fault.rows, f"{fault.column} is {fault.what}")
+    for name, numbers in checked.values.items():
+        table[name] = numbers
     if "event" in table.columns:
-        event = table["event"]
-        faults.add((event.notna() & ~event.isin([0, 1, 2])).to_numpy(), "event is not 0, 1 or 2")
-        if "time" not in table.columns:
-            faults.add(event.notna().to_numpy(), "event without time")
-    if "time" in table.columns:
-        faults.add((table["time"] < 0).to_numpy(), "time is negative")
-        faults.add(np.isinf(table["time"]).to_numpy(), "time is infinite")
-    if "entry" in table.columns:
-        faults.add((table["entry"] < 0).to_numpy(), "entry is negative")
-        if "time" in table.columns:
-            faults.add((table["entry"] > table["time"]).to_numpy(), "entry is later than time")
-    if "weight" in table.columns:
-        weight = table["weight"]
-        faults.add(((weight < 0) | np.isinf(weight)).to_numpy(), "weight is negative or infinite")
+        faults.add(table["event"].notna().to_numpy() & ~checked.is_known, "event without time")
 
 
 def _check_paths(paths: pd.Series, base: Place, faults: _Faults) -> None:

@@ -1,4 +1,4 @@
-"""Overall accuracy: Brier score, its null, index of prediction accuracy, integrals, log score."""
+"""Brier score, its value for a model without predictors, and its integral over time."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
-from mammorisk.metrics.cumulative_incidence import incidence_curve
 from mammorisk.metrics.estimate import (
     Estimate,
     check_horizon,
@@ -16,10 +16,9 @@ from mammorisk.metrics.estimate import (
     from_influence,
     unavailable,
 )
-from mammorisk.records.outcome import Floats, Outcome
-
-#: Log scores take risks no closer to 0 or 1 than this.
-_SMALLEST_RISK = 1e-12
+from mammorisk.metrics.incidence import incidence_curve
+from mammorisk.metrics.weighted_loss import mean_loss
+from mammorisk.records.outcome import Outcome
 
 
 def brier_score(
@@ -60,7 +59,7 @@ def brier_score(
     values = check_risk(outcome, risk, probability=True)
     year = check_horizon(horizon)
     loss = (outcome.is_case(year) - values) ** 2
-    return _mean_loss(
+    return mean_loss(
         f"Brier score at {year:g} y", outcome, loss, year, censoring, censoring_known, level
     )
 
@@ -87,48 +86,6 @@ def null_brier_score(
         censoring=censoring,
         censoring_known=censoring_known,
         level=level,
-    )
-
-
-def prediction_accuracy_index(
-    outcome: Outcome,
-    risk: Floats,
-    horizon: float = 1.0,
-    *,
-    censoring: Censoring | Ties = "riskregression",
-    level: float = 0.95,
-) -> Estimate:
-    """Index of prediction accuracy: one minus the Brier score over that of the observed risk.
-
-    Returns
-    -------
-    Estimate
-        At most 1; 0 is no better than the same risk for all, below 0 worse. The standard error is
-        by the delta method on influence values.
-
-    References
-    ----------
-    Kattan and Gerds 2018, doi 10.1186/s41512-018-0029-2.
-    """
-    year = check_horizon(horizon)
-    fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
-    own = brier_score(outcome, risk, year, censoring=fitted, level=level)
-    null = null_brier_score(outcome, year, censoring=fitted, level=level)
-    name = f"IPA at {year:g} y"
-    if own.influence is None or null.influence is None:
-        return unavailable(name, own.reason or "no Brier score", n=own.n, events=own.events)
-    if not null.value > 0:
-        return unavailable(name, "everybody has the same outcome", n=own.n, events=own.events)
-    influence = own.value / null.value**2 * null.influence - own.influence / null.value
-    return from_influence(
-        name,
-        1 - own.value / null.value,
-        influence,
-        outcome,
-        events=own.events,
-        null=0.0,
-        level=level,
-        bounds=(-np.inf, 1.0),
     )
 
 
@@ -194,57 +151,3 @@ def integrated_brier_score(
     return from_influence(
         name, value, influence, outcome, events=events, level=level, bounds=(0.0, 1.0)
     )
-
-
-def log_score(
-    outcome: Outcome,
-    risk: Floats,
-    horizon: float = 1.0,
-    *,
-    censoring: Censoring | Ties = "riskregression",
-    level: float = 0.95,
-) -> Estimate:
-    """Mean negative log likelihood of cancer by the horizon, censoring-weighted.
-
-    Returns
-    -------
-    Estimate
-        0 or more, lower is better; risks of 0 and 1 count as 1e-12 from them.
-
-    References
-    ----------
-    Gneiting and Raftery 2007, doi 10.1198/016214506000001437.
-    """
-    values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
-    safe = np.clip(values, _SMALLEST_RISK, 1 - _SMALLEST_RISK)
-    loss = -np.where(outcome.is_case(year), np.log(safe), np.log1p(-safe))
-    return _mean_loss(f"log score at {year:g} y", outcome, loss, year, censoring, False, level)
-
-
-def _mean_loss(
-    name: str,
-    outcome: Outcome,
-    loss: Floats,
-    year: float,
-    censoring: Censoring | Ties,
-    censoring_known: bool,
-    level: float,
-) -> Estimate:
-    fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
-    weights = fitted.weights(year)
-    counted = outcome.weight > 0
-    n, events = int(counted.sum()), int((outcome.is_case(year) & counted).sum())
-    if weights is None or not (weights > 0).any():
-        return unavailable(
-            name, "nobody is followed to the horizon, so censoring weights are undefined",
-            n=n, events=events,
-        )  # fmt: skip
-    total = float(outcome.weight.sum())
-    # Weights of those observed sum to that of all but for the chance of the sample; dividing by
-    # all is what riskRegression does, and what the Brier score of Graf is.
-    value = float(weights @ loss) / total
-    influence = (weights * loss - outcome.weight * value) / total
-    if not censoring_known:
-        influence = influence + fitted.correction(weights * loss / total, year)
-    return from_influence(name, value, influence, outcome, events=events, level=level)

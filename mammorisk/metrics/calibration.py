@@ -1,45 +1,30 @@
-"""Calibration in the large and slope, for binary, censored and competing outcomes."""
+"""Calibration intercept and slope for binary, censored and competing outcomes."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.censoring import fit_censoring
 from mammorisk.metrics.estimate import (
+    FEWEST_EVENTS,
     Estimate,
     check_horizon,
     check_risk,
+    few_events,
     normal_quantile,
     two_sided_p,
     unavailable,
 )
-from mammorisk.metrics.pseudo_values import pseudo_values
+from mammorisk.metrics.links import cloglog, logit
+from mammorisk.metrics.pseudo_observations import pseudo_values
 from mammorisk.metrics.regression import Fit, fit_cox, fit_glm
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.records.outcome import Outcome
 
 Method = Literal["auto", "pseudo", "logistic", "ipcw", "cox"]
-
-
-def cloglog(risk: Floats) -> Floats:
-    """Complementary log-log of risks, those of 0 and 1 moved by 1e-12."""
-    safe = np.clip(np.asarray(risk, dtype=np.float64), 1e-12, 1 - 1e-12)
-    return np.asarray(np.log(-np.log1p(-safe)))
-
-
-def logit(risk: Floats) -> Floats:
-    """Logit of risks, those of 0 and 1 moved by 1e-12."""
-    safe = np.clip(np.asarray(risk, dtype=np.float64), 1e-12, 1 - 1e-12)
-    return np.asarray(np.log(safe) - np.log1p(-safe))
-
-
-def is_complete(outcome: Outcome, horizon: float) -> bool:
-    """Whether every row's outcome by the horizon is known, so that no censoring matters."""
-    known = (outcome.event > 0) | (outcome.time > horizon)
-    return bool(known[outcome.weight > 0].all()) and not outcome.has_entry
 
 
 def calibration_intercept(
@@ -122,7 +107,7 @@ def calibration_slope(
 def _fit(outcome: Outcome, values: Floats, year: float, method: Method, *, slope: bool) -> Fit:
     if method not in ("auto", "pseudo", "logistic", "ipcw", "cox"):
         raise EvaluationError(f"{method!r} is no method of calibration", where="method")
-    complete = is_complete(outcome, year)
+    complete = outcome.is_complete(year)
     if method == "auto":
         method = "logistic" if complete else "pseudo"
     one = np.ones((len(outcome), 1))
@@ -164,14 +149,28 @@ def _none(p: int) -> Fit:
 def _estimate(
     name: str, fitted: Fit, which: int, null: float, outcome: Outcome, year: float, level: float
 ) -> Estimate:
-    n, events = int((outcome.weight > 0).sum()), int(outcome.is_case(year).sum())
+    used = outcome.weight > 0
+    n, events = int(used.sum()), int((outcome.is_case(year) & used).sum())
     label = f"{name} at {year:g} y"
+    if events < 2:
+        told = "no cancers" if events == 0 else "one cancer"
+        return unavailable(f"{label}", f"{told} by the horizon", n=n, events=events)
     if not fitted.converged or not np.isfinite(fitted.coef).all():
         return unavailable(
             label, "the regression has no solution on these data", n=n, events=events
         )
     value, se = float(fitted.coef[which]), float(fitted.se[which])
     z = normal_quantile(level)
+    influence = None if fitted.influence is None else fitted.influence[:, which]
+    if events < FEWEST_EVENTS:
+        return Estimate(
+            name=label,
+            value=value,
+            n=n,
+            events=events,
+            influence=influence,
+            reason=few_events(events),
+        )
     return Estimate(
         name=label,
         value=value,
@@ -181,6 +180,7 @@ def _estimate(
         n=n,
         events=events,
         p=two_sided_p((value - null) / se) if se > 0 else float("nan"),
+        influence=influence,
     )
 
 
@@ -219,65 +219,3 @@ def poisson_calibration(
         np.log(expected[rows]),
     )
     return _estimate("calibration intercept (Poisson)", fitted, 0, 0.0, some, year, level)
-
-
-def spiegelhalter(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> Estimate:
-    """Spiegelhalter's z: whether the Brier score is what calibrated risks would give.
-
-    Returns
-    -------
-    Estimate
-        z and its two-sided p value; for outcomes known for all.
-
-    References
-    ----------
-    Spiegelhalter 1986, doi 10.1002/sim.4780050506.
-    """
-    values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
-    n = len(outcome)
-    if not is_complete(outcome, year) or outcome.is_weighted:
-        return unavailable("Spiegelhalter z", "needs unweighted outcomes known for all", n=n)
-    case = outcome.is_case(year)
-    top = float(((case - values) * (1 - 2 * values)).sum())
-    below = float(((1 - 2 * values) ** 2 * values * (1 - values)).sum())
-    if not below > 0:
-        return unavailable("Spiegelhalter z", "risks are 0, 1/2 or 1 throughout", n=n)
-    z = top / below**0.5
-    return Estimate(name="Spiegelhalter z", value=z, n=n, events=int(case.sum()), p=two_sided_p(z))
-
-
-def recalibration_test(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> dict[str, float]:
-    """Likelihood-ratio tests of intercept 0 and slope 1, for outcomes known for all.
-
-    Returns
-    -------
-    dict
-        ``chi2`` and ``p`` of both together (2 degrees of freedom, "U" of rms's val.prob),
-        ``chi2_intercept``, ``chi2_slope`` of one after the other.
-
-    References
-    ----------
-    Miller 1991, doi 10.1002/sim.4780100805.
-    """
-    values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
-    if not is_complete(outcome, year) or outcome.is_weighted or outcome.is_clustered:
-        raise EvaluationError(
-            "likelihood-ratio tests need independent, unweighted outcomes known for all",
-            where="outcome",
-        )
-    case = outcome.is_case(year)
-    predictor = logit(values)
-    as_given = float(
-        np.where(case, -np.logaddexp(0, -predictor), -np.logaddexp(0, predictor)).sum()
-    )
-    shifted = _fit(outcome, values, year, "logistic", slope=False).log_likelihood
-    both = _fit(outcome, values, year, "logistic", slope=True).log_likelihood
-    chi2 = 2 * (both - as_given)
-    return {
-        "chi2": chi2,
-        "p": float(stats.chi2.sf(chi2, 2)),
-        "chi2_intercept": 2 * (shifted - as_given),
-        "chi2_slope": 2 * (both - shifted),
-    }

@@ -7,12 +7,17 @@ from typing import Literal
 
 import numpy as np
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.life_table import LifeTable, life_table, row_sums_to
-from mammorisk.records.outcome import CENSORED, Floats, Outcome
+from mammorisk.records.follow_up import CENSORED
+from mammorisk.records.outcome import Outcome
 
 #: How the distribution of censoring is estimated where events and censorings share a time.
 Ties = Literal["riskregression", "scikit-survival", "kaplan-meier"]
+
+#: With fewer women known to be event-free at a horizon, their weights are called unreliable.
+FEWEST_FOLLOWED = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +44,7 @@ class Censoring:
             that the weights are undefined.
         """
         outcome, life = self.outcome, self.life
-        last = life.before(horizon)
+        last = self._censored_until(horizon)
         free = np.concatenate([[1.0], self.free])
         at_horizon = free[last]
         weights = np.zeros(len(outcome))
@@ -53,10 +58,46 @@ class Censoring:
         weights[beyond] = outcome.weight[beyond] / at_horizon
         if outcome.has_entry:
             before = np.searchsorted(self.entries, outcome.time[event], side="left") - 1
-            weights[event] /= self.entered[np.maximum(before, 0)]
-            by_then = int(np.searchsorted(self.entries, horizon, side="right")) - 1
-            weights[beyond] /= self.entered[max(by_then, 0)]
+            by_event = self.entered[np.maximum(before, 0)]
+            side: Literal["left", "right"] = "left" if outcome.ends_at_horizon(horizon) else "right"
+            by_then = int(np.searchsorted(self.entries, horizon, side=side)) - 1
+            by_horizon = float(self.entered[max(by_then, 0)])
+            if by_horizon <= 0 or (by_event <= 0).any():
+                return None
+            weights[event] /= by_event
+            weights[beyond] /= by_horizon
         return weights
+
+    def _censored_until(self, horizon: float) -> int:
+        """Number of distinct times whose censorings are lost before the horizon.
+
+        Censorings at the horizon itself are no loss where these women count as event-free.
+        """
+        side: Literal["left", "right"] = (
+            "left" if self.outcome.ends_at_horizon(horizon) else "right"
+        )
+        return int(np.searchsorted(self.life.times, horizon, side=side))
+
+    def note(self, horizon: float) -> str | None:
+        """What a reader has to know of the weights at a horizon; None where nothing.
+
+        Parameters
+        ----------
+        horizon : float
+            Years.
+        """
+        outcome = self.outcome
+        used = outcome.weight > 0
+        is_free = outcome.is_event_free(horizon) & used
+        free, at = int(is_free.sum()), int((is_free & (outcome.time == horizon)).sum())
+        if 0 < free < FEWEST_FOLLOWED and not outcome.is_complete(horizon):
+            return (
+                f"only {free} women are known to be event-free at the horizon; they stand for all "
+                "women censored before it"
+            )
+        if at:
+            return f"{at} women whose follow-up ends exactly at the horizon count as event-free"
+        return None
 
     def correction(self, pull: Floats, horizon: float) -> Floats:
         """Influence through the estimated censoring distribution.
@@ -76,18 +117,18 @@ class Censoring:
             risk, as riskRegression has it (Blanche 2013, appendix).
         """
         outcome, life = self.outcome, self.life
-        last = life.before(horizon)
+        last = self._censored_until(horizon)
         event = (outcome.event != CENSORED) & (outcome.time <= horizon)
-        by_time = life.sums(np.where(event, pull, 0.0))[:last]
+        by_time = life.sums(np.where(event, pull, 0.0))[: life.before(horizon)]
         later = np.cumsum(by_time[::-1])[::-1]
         if self.ties != "scikit-survival":
             later = later - by_time
-        later = later + float(pull[outcome.time > horizon].sum())
+        later = later[:last] + float(pull[outcome.is_event_free(horizon)].sum())
         at_risk, censored = life.at_risk[:last], life.censored[:last]
         slope = np.divide(later, at_risk, out=np.zeros(last), where=at_risk > 0)
         hazard = np.divide(censored, at_risk, out=np.zeros(last), where=at_risk > 0)
         own = np.zeros(len(outcome))
-        is_censored = (outcome.event == CENSORED) & (outcome.time <= horizon)
+        is_censored = (outcome.event == CENSORED) & (life.position < last)
         own[is_censored] = slope[life.position[is_censored]]
         end = np.minimum(life.position + 1, last)
         expected = row_sums_to(outcome, life, np.cumsum(slope * hazard), end)
@@ -141,7 +182,8 @@ def _entered(outcome: Outcome) -> tuple[Floats, Floats]:
         return np.zeros(1), np.ones(1)
     entries, position = np.unique(outcome.entry, return_inverse=True)
     entering = np.bincount(position, outcome.weight)
-    ending = np.searchsorted(entries, outcome.time, side="right")
+    # A row leaves before others enter at the same time: it is at risk when entry < u <= time.
+    ending = np.searchsorted(entries, outcome.time, side="left")
     leaving = np.bincount(ending, outcome.weight, minlength=len(entries) + 1)[:-1]
     present = np.cumsum(entering) - np.cumsum(leaving)
     share = np.divide(entering, present, out=np.zeros(len(entries)), where=present > 0)

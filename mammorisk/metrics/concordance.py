@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.censoring import fit_censoring
 from mammorisk.metrics.estimate import (
@@ -19,13 +20,14 @@ from mammorisk.metrics.estimate import (
 )
 from mammorisk.metrics.life_table import life_table
 from mammorisk.metrics.ranking import count_pairs
-from mammorisk.records.outcome import CANCER, COMPETING, Floats, Outcome
+from mammorisk.records.follow_up import CANCER, COMPETING
+from mammorisk.records.outcome import Outcome
 
 Weighting = Literal["harrell", "uno", "S", "S/G", "I"]
 Competing = Literal["never", "censor"]
 
 
-def concordance(
+def concordance_index(
     outcome: Outcome,
     risk: Floats,
     *,
@@ -203,7 +205,7 @@ def _earlier_competing(
     )
 
 
-def more_concordant(
+def paired_concordance(
     outcome: Outcome, first: Floats, second: Floats, *, level: float = 0.95
 ) -> Estimate:
     """Probability that the first score puts two comparable women further apart, the right way.
@@ -219,6 +221,6 @@ def more_concordant(
     """
     apart = check_risk(outcome, first) - check_risk(outcome, second)
     return replace(
-        concordance(outcome, apart, competing="censor", level=level),
+        concordance_index(outcome, apart, competing="censor", level=level),
         name="first score more concordant",
     )

@@ -8,20 +8,22 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.auc import cumulative_dynamic_auc
-from mammorisk.metrics.calibration import is_complete
 from mammorisk.metrics.censoring import Censoring, Ties
 from mammorisk.metrics.estimate import (
+    FEWEST_EVENTS,
     Estimate,
     check_horizon,
     check_risk,
+    few_events,
     interval,
     normal_quantile,
     two_sided_p,
 )
 from mammorisk.metrics.ranking import placements
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
+from mammorisk.records.outcome import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +48,7 @@ class _Components:
 
 def _components(outcome: Outcome, risk: Floats, year: float) -> _Components:
     score = check_risk(outcome, risk)
-    if not is_complete(outcome, year) or outcome.is_weighted or outcome.is_clustered:
+    if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:
         raise EvaluationError(
             "DeLong's variance is for independent, unweighted outcomes known for all",
             where="outcome",
@@ -85,6 +87,12 @@ def delong_auc(
     se = math.sqrt(variance) if variance >= 0 else math.nan
     low, high = interval(parts.auc, se, level=level, bounds=(0.0, 1.0))
     p = two_sided_p((parts.auc - 0.5) / se) if se > 0 else math.nan
+    if (fewest := min(len(parts.of_cases), len(parts.of_controls))) < FEWEST_EVENTS:
+        kind = "cancer" if fewest == len(parts.of_cases) else "control"
+        return replace(
+            made, name="AUC", value=parts.auc, se=math.nan, lower=math.nan, upper=math.nan,
+            p=math.nan, reason=few_events(fewest, kind),
+        )  # fmt: skip
     return replace(made, name="AUC", value=parts.auc, se=se, lower=low, upper=high, p=p)
 
 
@@ -102,7 +110,7 @@ def auc(
     latter otherwise. Both are the same for large samples.
     """
     case = outcome.is_case(check_horizon(horizon))
-    simple = is_complete(outcome, horizon) and not (outcome.is_weighted or outcome.is_clustered)
+    simple = outcome.is_complete(horizon) and not (outcome.is_weighted or outcome.is_clustered)
     if simple and 1 < case.sum() < len(case) - 1:
         return replace(
             delong_auc(outcome, risk, horizon, level=level), name=f"AUC at {horizon:g} y"
@@ -120,6 +128,14 @@ def delong_paired(
     difference = a.auc - b.auc
     se = math.sqrt(variance) if variance > 0 else 0.0
     low, high = interval(difference, se, level=level)
+    if len(a.of_cases) < FEWEST_EVENTS:
+        return Estimate(
+            name="difference of AUC",
+            value=difference,
+            n=len(outcome),
+            events=len(a.of_cases),
+            reason=few_events(len(a.of_cases)),
+        )
     return Estimate(
         name="difference of AUC",
         value=difference,

@@ -1,38 +1,45 @@
-"""How strongly a score goes with cancer: odds and hazard ratios, incidence by group of risk."""
+"""Odds and hazard ratios per standard deviation and by groups of a score."""
 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.calibration import is_complete
 from mammorisk.metrics.calibration_groups import risk_groups
-from mammorisk.metrics.cumulative_incidence import risk_by_group
 from mammorisk.metrics.estimate import (
+    FEWEST_EVENTS,
     Estimate,
     check_horizon,
     check_risk,
+    few_events,
     normal_quantile,
     two_sided_p,
     unavailable,
 )
-from mammorisk.metrics.proportions import poisson_ratio
 from mammorisk.metrics.regression import Fit, fit_cox, fit_glm
-from mammorisk.records.outcome import CANCER, Floats, Outcome
-
-if TYPE_CHECKING:
-    import pandas as pd
+from mammorisk.records.follow_up import CANCER
+from mammorisk.records.outcome import Outcome
 
 
 def _ratio(
-    name: str, fitted: Fit, which: int, outcome: Outcome, events: int, level: float
+    name: str,
+    fitted: Fit,
+    which: int,
+    outcome: Outcome,
+    events: int,
+    level: float,
+    *,
+    n: int | None = None,
+    fitted_events: int | None = None,
 ) -> Estimate:
-    n = int((outcome.weight > 0).sum())
+    n = int((outcome.weight > 0).sum()) if n is None else n
+    if (events if fitted_events is None else fitted_events) < 2:
+        told = "no cancers" if events == 0 else "one cancer"
+        return unavailable(name, f"{told} in follow-up", n=n, events=events)
     if not fitted.converged or not np.isfinite(fitted.coef[which]):
         return unavailable(name, "the regression has no solution on these data", n=n, events=events)
     value, se = float(fitted.coef[which]), float(fitted.se[which])
@@ -41,6 +48,9 @@ def _ratio(
         return unavailable(
             name, "groups are separated: the ratio is 0 or infinite", n=n, events=events
         )
+    if (events if fitted_events is None else fitted_events) < FEWEST_EVENTS:
+        reason = few_events(events)
+        return Estimate(name=name, value=math.exp(value), n=n, events=events, reason=reason)
     return Estimate(
         name=name,
         value=math.exp(value),
@@ -95,7 +105,7 @@ def odds_ratio_per_sd(
     Hopper 2015, doi 10.1093/aje/kwv081 (per adjusted standard deviation).
     """
     values, year = check_risk(outcome, score), check_horizon(horizon)
-    if not is_complete(outcome, year):
+    if not outcome.is_complete(year):
         raise EvaluationError(
             "odds ratios need every outcome known by the horizon",
             where="outcome",
@@ -184,190 +194,25 @@ def ratios_by_group(
         fitted = fit_cox(outcome, design)
         skip = 0
     label = "OR" if scale == "odds" else "HR"
+    # The Cox model takes all of follow-up, the odds the cancers by the horizon.
+    counted_event = case if scale == "odds" else outcome.event == CANCER
     found = []
     for place, k in enumerate(others):
-        events = int((case & (code == k)).sum())
+        pair = ((code == k) | (code == reference - 1)) & (outcome.weight > 0)
+        events = int((counted_event & pair).sum())
         name = f"{label} of group {k + 1} against {reference}"
-        found.append(_ratio(name, fitted, place + skip, outcome, events, level))
-    return found
-
-
-def incidence_by_group(
-    outcome: Outcome, risk: Floats, horizon: float, *, groups: int = 10, level: float = 0.95
-) -> pd.DataFrame:
-    """Observed risk, share of all cancers, and ratio to the mean, by group of predicted risk.
-
-    Returns
-    -------
-    DataFrame
-        Columns ``group``, ``n``, ``cancers``, ``share_of_cancers``, ``observed``,
-        ``incidence_ratio`` with ``ratio_lower`` and ``ratio_upper``: exact Poisson limits of the
-        group's cancers over those of as many average women; with weights, log-normal limits.
-    """
-    import pandas as pd
-
-    values, year = check_risk(outcome, risk), check_horizon(horizon)
-    code = risk_groups(values, outcome.weight, groups)
-    found = risk_by_group(outcome, code, groups, year)
-    case = outcome.is_case(year)
-    total_cases = float(outcome.weight[case].sum())
-    mean = float(
-        sum(e.value * outcome.weight[code == k].sum() for k, e in enumerate(found) if e.n)
-        / outcome.weight.sum()
-    )
-    rows = []
-    for k, estimate in enumerate(found):
-        inside = (code == k) & (outcome.weight > 0)
-        if not inside.any():
-            continue
-        cancers = int(case[inside].sum())
-        ratio = estimate.value / mean if mean > 0 else math.nan
-        if outcome.is_weighted or outcome.is_clustered:
-            half = normal_quantile(level) * estimate.se / estimate.value if estimate.value else 0
-            low, high = ratio * math.exp(-half), ratio * math.exp(half)
-        else:
-            exact = poisson_ratio(cancers, max(cancers, 1), level=level)
-            low, high = ratio * exact.lower, ratio * exact.upper
-            if cancers == 0:
-                at_mean = mean * inside.sum()
-                low, high = 0.0, exact.upper / at_mean if at_mean > 0 else math.nan
-        rows.append(
-            {
-                "group": k + 1,
-                "n": int(inside.sum()),
-                "cancers": cancers,
-                "share_of_cancers": float(outcome.weight[inside & case].sum()) / total_cases
-                if total_cases
-                else math.nan,
-                "observed": estimate.value,
-                "incidence_ratio": ratio,
-                "ratio_lower": low,
-                "ratio_upper": high,
-            }
+        n = int(pair.sum())
+        all_events = int((counted_event & (outcome.weight > 0)).sum())
+        found.append(
+            _ratio(
+                name,
+                fitted,
+                place + skip,
+                outcome,
+                events,
+                level,
+                n=n,
+                fitted_events=all_events,
+            )
         )
-    return pd.DataFrame(rows)
-
-
-def royston_d(outcome: Outcome, score: Floats, *, level: float = 0.95) -> tuple[Estimate, float]:
-    """Royston and Sauerbrei's D, and the explained variation it implies.
-
-    Returns
-    -------
-    D : Estimate
-        Log hazard ratio between halves of women of lower and higher score.
-    explained : float
-        R2 of D, in [0, 1].
-
-    References
-    ----------
-    Royston and Sauerbrei 2004, doi 10.1002/sim.1621.
-    """
-    values = check_risk(outcome, score)
-    n = len(values)
-    normal = special.ndtri((stats.rankdata(values) - 0.375) / (n + 0.25))
-    fitted = fit_cox(outcome, (normal * math.sqrt(math.pi / 8))[:, None])
-    events = int((outcome.event == CANCER).sum())
-    if not fitted.converged:
-        return unavailable("Royston D", "no solution on these data", n=n, events=events), math.nan
-    d, se = float(fitted.coef[0]), float(fitted.se[0])
-    z = normal_quantile(level)
-    explained = (d**2 * math.pi / 8) / (math.pi**2 / 6 + d**2 * math.pi / 8)
-    made = Estimate(
-        name="Royston D",
-        value=d,
-        se=se,
-        lower=d - z * se,
-        upper=d + z * se,
-        n=n,
-        events=events,
-        p=two_sided_p(d / se),
-    )
-    return made, explained
-
-
-def log_rank(outcome: Outcome, group: ArrayLike) -> Estimate:
-    """Log-rank test that groups have the same cause-specific hazard of cancer; lifelines."""
-    from lifelines.statistics import multivariate_logrank_test
-
-    found = multivariate_logrank_test(outcome.time, group, outcome.event == CANCER)
-    return Estimate(
-        name="log-rank chi2",
-        value=float(found.test_statistic),
-        n=len(outcome),
-        events=int((outcome.event == CANCER).sum()),
-        p=float(found.p_value),
-    )
-
-
-def matched_odds_ratio(
-    case: ArrayLike, score: ArrayLike, matched_set: ArrayLike, *, level: float = 0.95
-) -> Estimate:
-    """Odds ratio per unit of a score in matched sets; conditional logistic, statsmodels.
-
-    Parameters
-    ----------
-    case : array_like of 0/1, shape (n,)
-    score : array_like, shape (n,)
-    matched_set : array_like, shape (n,)
-    """
-    from statsmodels.discrete.conditional_models import ConditionalLogit
-
-    y, x = np.asarray(case, dtype=float), np.asarray(score, dtype=float)
-    fitted = ConditionalLogit(y, x[:, None], groups=np.asarray(matched_set)).fit(
-        disp=False, method="newton", tol=1e-12
-    )
-    value, se = float(fitted.params[0]), float(fitted.bse[0])
-    z = normal_quantile(level)
-    return Estimate(
-        name="OR in matched sets",
-        value=math.exp(value),
-        se=math.exp(value) * se,
-        lower=math.exp(value - z * se),
-        upper=math.exp(value + z * se),
-        n=len(y),
-        events=int(y.sum()),
-        p=two_sided_p(value / se),
-    )
-
-
-def matched_concordance(
-    case: ArrayLike, score: ArrayLike, matched_set: ArrayLike, *, level: float = 0.95
-) -> Estimate:
-    """Probability that a case scores above a control of her own matched set.
-
-    Returns
-    -------
-    Estimate
-        Ties count one half; the standard error takes sets as independent.
-
-    References
-    ----------
-    Brentnall 2015, doi 10.1186/s12874-015-0045-7.
-    """
-    y = np.asarray(case, dtype=bool)
-    x, sets = np.asarray(score, dtype=float), np.asarray(matched_set)
-    _, place = np.unique(sets, return_inverse=True)
-    right, pairs = [], []
-    order = np.argsort(place, kind="stable")
-    for rows in np.split(order, np.flatnonzero(np.diff(place[order])) + 1):
-        apart = x[rows[y[rows]]][:, None] - x[rows[~y[rows]]][None, :]
-        right.append(((apart > 0) + 0.5 * (apart == 0)).sum())
-        pairs.append(apart.size)
-    good, total = np.array(right, dtype=float), np.array(pairs, dtype=float)
-    if not total.sum() > 0:
-        return unavailable("matched C", "no set has a case and a control", n=len(y))
-    value = float(good.sum() / total.sum())
-    m = int((total > 0).sum())
-    terms = (good - value * total) / total.sum()
-    se = math.sqrt(float((terms**2).sum()) * m / (m - 1)) if m > 1 else math.nan
-    z = normal_quantile(level)
-    return Estimate(
-        name="matched C",
-        value=value,
-        se=se,
-        lower=max(value - z * se, 0.0),
-        upper=min(value + z * se, 1.0),
-        n=len(y),
-        events=int(y.sum()),
-        p=two_sided_p((value - 0.5) / se) if se > 0 else math.nan,
-    )
+    return found

@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.records.outcome import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 #: Scale on which a normal interval is taken before it is carried back.
 Scale = Literal["identity", "log", "logit", "cloglog"]
 NAN = float("nan")
+#: With fewer cancers a normal approximation is not to be relied on.
+FEWEST_EVENTS = 10
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +82,7 @@ class Estimate:
         return f"{self.name}: {self.value:.4g} ({self.lower:.4g} to {self.upper:.4g})"
 
 
-def table(estimates: Iterable[Estimate]) -> pd.DataFrame:
+def estimates_table(estimates: Iterable[Estimate]) -> pd.DataFrame:
     """Estimates as a DataFrame, one a row."""
     import pandas as pd
 
@@ -89,6 +92,14 @@ def table(estimates: Iterable[Estimate]) -> pd.DataFrame:
 def unavailable(name: str, reason: str, *, n: int, events: int | None = None) -> Estimate:
     """An estimate that cannot be given, with the reason."""
     return Estimate(name=name, value=NAN, n=n, events=events, reason=reason)
+
+
+def few_events(events: int, kind: str = "cancer") -> str:
+    """Why there is no interval where there are few events."""
+    return (
+        f"{events} {kind}{'' if events == 1 else 's'}: under {FEWEST_EVENTS} there is no "
+        "reliable interval"
+    )
 
 
 def normal_quantile(level: float) -> float:
@@ -182,11 +193,18 @@ def from_influence(
 ) -> Estimate:
     """An estimate with standard error, interval and, against ``null``, a p value.
 
-    A standard error of zero gives a p value of NaN: it says that the data cannot tell.
+    A standard error of zero gives a p value of NaN: the data cannot tell. With fewer than ten
+    events there is neither standard error, interval nor p value, as they rest on a normal
+    approximation.
     """
+    normal_quantile(level)
     se = standard_error(influence, outcome, ddof=ddof)
-    low, high = interval(value, se, level=level, scale=scale, bounds=bounds)
-    p = NAN if null is None or not se > 0 else two_sided_p((value - null) / se)
+    if events is not None and events < FEWEST_EVENTS:
+        reason = few_events(events) if reason is None else f"{few_events(events)}; {reason}"
+        se = low = high = p = NAN
+    else:
+        low, high = interval(value, se, level=level, scale=scale, bounds=bounds)
+        p = NAN if null is None or not se > 0 else two_sided_p((value - null) / se)
     return Estimate(
         name=name,
         value=float(value),
@@ -226,7 +244,7 @@ def difference(
         level=level,
         ddof=first.ddof,
     )
-    if not made.se > 0:
+    if made.se == 0:
         return replace(made, reason="the scores order all women alike")
     return made
 

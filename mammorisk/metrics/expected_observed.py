@@ -1,4 +1,4 @@
-"""Calibration in the large: expected over observed, by horizon or over follow-up."""
+"""Calibration in the large: expected over observed risk at a horizon."""
 
 from __future__ import annotations
 
@@ -7,23 +7,25 @@ from typing import Literal
 
 import numpy as np
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.cumulative_incidence import Competing, cumulative_incidence
 from mammorisk.metrics.estimate import (
+    FEWEST_EVENTS,
     NAN,
     Estimate,
     check_horizon,
     check_risk,
     normal_quantile,
+    two_sided_p,
     unavailable,
 )
-from mammorisk.metrics.proportions import poisson_ratio
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.metrics.incidence import Competing, cumulative_incidence
+from mammorisk.records.outcome import Outcome
 
 Ratio = Literal["E/O", "O/E"]
 
 
-def expected_observed(
+def expected_observed_ratio(
     outcome: Outcome,
     risk: Floats,
     horizon: float = 1.0,
@@ -64,100 +66,33 @@ def expected_observed(
     observed = cumulative_incidence(outcome, year, competing=competing, level=level)
     expected = float(np.average(values, weights=outcome.weight))
     if not observed.value > 0 or not expected > 0:
-        reason = observed.reason or ("no cancers" if not observed.value > 0 else "no risk at all")
-        return unavailable(name, reason, n=observed.n, events=observed.events)
+        why = observed.reason or ("no cancers" if not observed.value > 0 else "no risk at all")
+        return unavailable(name, why, n=observed.n, events=observed.events)
     sign = 1 if ratio == "O/E" else -1
     value = (observed.value / expected) ** sign
     log_error = observed.se / observed.value
     half = normal_quantile(level) * log_error
-    p = _p(math.log(value), log_error)
-    assert observed.influence is not None
+    p = two_sided_p(math.log(value) / log_error) if log_error > 0 else NAN
+    low, high = value * math.exp(-half), value * math.exp(half)
+    reason: str | None = observed.reason
+    if observed.events is not None and observed.events < FEWEST_EVENTS:
+        # The exact limits of the observed risk, which are wider upwards than downwards.
+        ends = sorted(
+            (end / expected) ** sign if end > 0 else math.inf
+            for end in (observed.lower, observed.upper)
+        )
+        low, high, p = ends[0], ends[1], NAN
+        reason = f"{observed.events} cancers: exact limits, no p value"
+    influence = observed.influence
     return Estimate(
         name=name,
         value=value,
         se=value * log_error,
-        lower=value * math.exp(-half),
-        upper=value * math.exp(half),
+        lower=low,
+        upper=high,
         n=observed.n,
         events=observed.events,
         p=p,
-        influence=sign * value / observed.value * observed.influence,
-        reason=observed.reason,
+        influence=None if influence is None else sign * value / observed.value * influence,
+        reason=reason,
     )
-
-
-def _p(log_ratio: float, error: float) -> float:
-    from mammorisk.metrics.estimate import two_sided_p
-
-    return two_sided_p(log_ratio / error) if error > 0 else NAN
-
-
-def expected_counts(
-    outcome: Outcome, risks: Floats, horizons: tuple[float, ...], horizon: float
-) -> Floats:
-    """Cancers expected of each row while under observation.
-
-    The cumulative hazard, minus the logarithm of one minus the risk, is taken as linear between
-    horizons (an assumption).
-
-    Parameters
-    ----------
-    outcome : Outcome
-    risks : array_like, shape (n, k)
-        By each of ``horizons``.
-    horizons : tuple of float, length k
-        Years, ascending.
-    horizon : float
-        Follow-up counts up to here.
-
-    Returns
-    -------
-    ndarray, shape (n,)
-    """
-    table = np.asarray(risks, dtype=np.float64)
-    hazard = np.column_stack([np.zeros(len(table)), -np.log1p(-np.clip(table, 0, 1 - 1e-12))])
-    grid = np.concatenate([[0.0], horizons])
-
-    def at(years: Floats) -> Floats:
-        k = np.clip(np.searchsorted(grid, years, side="right") - 1, 0, len(grid) - 2)
-        share = (years - grid[k]) / (grid[k + 1] - grid[k])
-        rows = np.arange(len(table))
-        return hazard[rows, k] + share * (hazard[rows, k + 1] - hazard[rows, k])
-
-    end = np.minimum(outcome.time, horizon)
-    start = np.minimum(outcome.entry, horizon)
-    counts: Floats = at(end) - at(start)
-    return counts
-
-
-def poisson_expected_observed(
-    outcome: Outcome, counts: Floats, horizon: float, *, level: float = 0.95
-) -> Estimate:
-    """Cancers observed over cancers expected while under observation, exact Poisson interval.
-
-    Parameters
-    ----------
-    outcome : Outcome
-        Weights are not allowed: weighted counts are not Poisson.
-    counts : array_like, shape (n,)
-        Of :func:`expected_counts`, or a model's own.
-    horizon : float
-        Years.
-
-    Returns
-    -------
-    Estimate
-        O/E.
-
-    References
-    ----------
-    Breslow and Day 1987, IARC Scientific Publications 82; Garwood 1936.
-    """
-    expected = check_risk(outcome, counts)
-    year = check_horizon(horizon)
-    name = f"O/E over {year:g} y of follow-up"
-    if outcome.is_weighted:
-        return unavailable(name, "weighted counts are not Poisson counts", n=len(outcome))
-    observed = int(outcome.is_case(year).sum())
-    found = poisson_ratio(observed, float(expected.sum()), name=name, level=level)
-    return found

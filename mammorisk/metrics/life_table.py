@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.records.outcome import CANCER, CENSORED, COMPETING, Floats, Outcome
+from mammorisk._utils.typing import Floats
+from mammorisk.records.follow_up import CANCER, CENSORED, COMPETING
+from mammorisk.records.outcome import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +82,9 @@ def life_table(outcome: Outcome) -> LifeTable:
     )
 
 
-def row_sums_to(outcome: Outcome, life: LifeTable, cumulative: Floats, end: NDArray) -> Floats:
+def row_sums_to(
+    outcome: Outcome, life: LifeTable, cumulative: Floats, end: NDArray[np.int64]
+) -> Floats:
     """Sum of a function over the times at which each row is at risk.
 
     Parameters
@@ -90,9 +94,9 @@ def row_sums_to(outcome: Outcome, life: LifeTable, cumulative: Floats, end: NDAr
     end : ndarray of int, shape (n,)
         Number of distinct times up to which each row counts.
     """
-    padded = np.concatenate([[0.0], cumulative])
+    padded: Floats = np.concatenate([[0.0], cumulative])
     if not outcome.has_entry:
-        return padded[end]
+        return np.asarray(padded[end])
     start = np.searchsorted(life.times, outcome.entry, side="right")
     start = np.where(outcome.entry > 0, start, 0)
-    return padded[end] - padded[np.minimum(start, end)]
+    return np.asarray(padded[end] - padded[np.minimum(start, end)])

@@ -96,7 +96,7 @@ def poisson_ratio(
     )
 
 
-def mcnemar(only_first: int, only_second: int) -> dict[str, float]:
+def mcnemar_test(only_first: int, only_second: int) -> dict[str, float]:
     """Tests that two paired proportions are equal, from the discordant counts.
 
     Returns
@@ -125,7 +125,7 @@ def mcnemar(only_first: int, only_second: int) -> dict[str, float]:
     }
 
 
-def adjust_p(p: list[float] | np.ndarray, method: str = "holm") -> np.ndarray:
+def adjust_p_values(p: list[float] | np.ndarray, method: str = "holm") -> np.ndarray:
     """P values adjusted for the number of comparisons; NaN stays.
 
     Parameters

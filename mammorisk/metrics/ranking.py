@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.records.outcome import Floats
+from mammorisk._utils.typing import Floats
 
 
 def falling_pairs(score: Floats, first: Floats, second: Floats) -> tuple[Floats, Floats]:

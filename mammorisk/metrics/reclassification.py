@@ -1,4 +1,4 @@
-"""Reclassification between two models: tables, net reclassification, discrimination slopes."""
+"""Net reclassification improvement and reclassification tables."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.calibration import is_complete
 from mammorisk.metrics.censoring import fit_censoring
-from mammorisk.metrics.cumulative_incidence import cumulative_incidence
 from mammorisk.metrics.estimate import (
     Estimate,
     check_horizon,
     check_risk,
     from_influence,
-    normal_quantile,
-    two_sided_p,
     unavailable,
 )
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.metrics.incidence import cumulative_incidence
+from mammorisk.records.outcome import Outcome
 
 #: Said wherever a net reclassification improvement is shown.
 CAUTION = (
@@ -61,7 +59,7 @@ class Reclassification:
     caution: str = CAUTION
 
 
-def net_reclassification(
+def net_reclassification_improvement(
     outcome: Outcome,
     old: Floats,
     new: Floats,
@@ -133,7 +131,7 @@ def net_reclassification(
         (f"{kind}, cases", of_cases, influences @ np.array([1, -1, 0, 0])),
         (f"{kind}, controls", of_controls, influences @ np.array([0, 0, -1, 1])),
     ):
-        ddof = 0 if is_complete(outcome, year) and not outcome.is_clustered else 1
+        ddof = 0 if outcome.is_complete(year) and not outcome.is_clustered else 1
         made.append(
             from_influence(
                 name, value, pull, outcome, events=events, null=0.0, level=level, ddof=ddof
@@ -175,7 +173,7 @@ def _moves(
     outcome: Outcome, up: NDArray[np.bool_], down: NDArray[np.bool_], year: float, method: str
 ) -> tuple[list[float], Floats] | None:
     """Shares up and down among cases and among controls, and their influence values."""
-    if method == "ipcw" or is_complete(outcome, year):
+    if method == "ipcw" or outcome.is_complete(year):
         fitted = fit_censoring(outcome)
         weights = fitted.weights(year)
         if weights is None:
@@ -236,67 +234,3 @@ def pencina_z(found: Reclassification) -> tuple[float, float]:
     variance += (found.up_controls + found.down_controls) / n_controls
     se = math.sqrt(variance)
     return se, found.nri.value / se
-
-
-def discrimination_slope(
-    outcome: Outcome, risk: Floats, horizon: float = 1.0, *, level: float = 0.95
-) -> Estimate:
-    """Mean risk of cases less that of controls, censoring-weighted (Tjur's R2 where binary).
-
-    References
-    ----------
-    Yates 1982, doi 10.1016/0030-5073(82)90237-9; Tjur 2009, doi 10.1198/tast.2009.08210.
-    """
-    values, year = check_risk(outcome, risk, probability=True), check_horizon(horizon)
-    fitted = fit_censoring(outcome)
-    weights = fitted.weights(year)
-    case = outcome.is_case(year)
-    n, events = len(outcome), int(case.sum())
-    name = f"discrimination slope at {year:g} y"
-    if weights is None or not weights[case].sum() > 0 or not weights[~case].sum() > 0:
-        return unavailable(name, "no cases, no controls, or no follow-up", n=n, events=events)
-    a = np.where(case, weights, 0) / weights[case].sum()
-    b = np.where(case, 0, weights) / weights[~case].sum()
-    mean_a, mean_b = float(a @ values), float(b @ values)
-    pull = a * (values - mean_a) - b * (values - mean_b)
-    pull = pull + fitted.correction(pull, year)
-    return from_influence(name, mean_a - mean_b, pull, outcome, events=events, level=level)
-
-
-def integrated_discrimination(
-    outcome: Outcome, old: Floats, new: Floats, horizon: float = 1.0, *, level: float = 0.95
-) -> Estimate:
-    """Integrated discrimination improvement: the difference of discrimination slopes.
-
-    References
-    ----------
-    Pencina 2008, doi 10.1002/sim.2929. Read with the same caution as the NRI.
-    """
-    first = discrimination_slope(outcome, old, horizon, level=level)
-    second = discrimination_slope(outcome, new, horizon, level=level)
-    name = f"IDI at {horizon:g} y"
-    if first.influence is None or second.influence is None:
-        return unavailable(name, first.reason or "undefined", n=first.n, events=first.events)
-    # Groups of binary outcomes are of fixed size: independent means within cases and controls.
-    pull = second.influence - first.influence
-    value = second.value - first.value
-    made = from_influence(name, value, pull, outcome, events=first.events, null=0.0, level=level)
-    if is_complete(outcome, horizon) and not (outcome.is_weighted or outcome.is_clustered):
-        case = outcome.is_case(horizon)
-        change = np.asarray(new, dtype=float) - np.asarray(old, dtype=float)
-        se = math.sqrt(
-            change[case].var(ddof=1) / case.sum() + change[~case].var(ddof=1) / (~case).sum()
-        )
-        z = normal_quantile(level)
-        return Estimate(
-            name=name,
-            value=value,
-            se=se,
-            lower=value - z * se,
-            upper=value + z * se,
-            n=made.n,
-            events=made.events,
-            p=two_sided_p(value / se) if se > 0 else math.nan,
-            influence=pull,
-        )
-    return made

@@ -8,20 +8,34 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.metrics.risk_sets import Deaths, sums_from
-from mammorisk.records.outcome import CANCER, Floats, Outcome
+from mammorisk.records.follow_up import CANCER
+from mammorisk.records.outcome import Outcome
 
 Family = Literal["logistic", "cloglog", "poisson", "pseudo"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """Coefficients and their covariance; ``converged`` False where they are not to be used."""
+    """A fitted regression.
+
+    Attributes
+    ----------
+    coef : ndarray, shape (p,)
+    covariance : ndarray, shape (p, p)
+    log_likelihood : float
+    converged : bool
+        False where the coefficients are not to be used.
+    influence : ndarray, shape (n, p), or None
+        Influence values of every row of the outcome, zero for those that were not used.
+    """
 
     coef: Floats
     covariance: Floats
     log_likelihood: float
     converged: bool = True
+    influence: Floats | None = None
 
     @property
     def se(self) -> Floats:
@@ -90,7 +104,10 @@ def fit_glm(
             covariance = covariance * m / (m - 1)
     else:
         covariance = np.asarray(fitted.cov_params())
+    influence = np.zeros((len(response), design.shape[1]))
+    influence[used] = scores @ bread
     return Fit(
+        influence=influence,
         coef=np.asarray(fitted.params),
         covariance=covariance,
         log_likelihood=float(fitted.llf),
@@ -176,8 +193,10 @@ def fit_cox(outcome: Outcome, design: Floats, *, horizon: float | None = None) -
             return failed
     coef = fitted.params_.to_numpy()
     covariance = fitted.variance_matrix_.to_numpy()
+    kept = outcome.take(np.flatnonzero(used))
+    # lifelines stops some 1e-7 short of the solution: one more step of Newton and Raphson.
+    coef = coef + kept.weight @ _cox_scores(kept, design[used], coef, end) @ covariance
     if outcome.is_weighted or outcome.is_clustered:
-        kept = outcome.take(np.flatnonzero(used))
         moved = _cox_scores(kept, design[used], coef, end) * kept.weight[:, None] @ covariance
         if outcome.is_clustered:
             moved = _by_cluster(moved, kept.cluster)

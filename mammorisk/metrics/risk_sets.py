@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from mammorisk._utils.typing import Floats
 
 
 def sums_from(moment: Floats, values: Floats, times: Floats) -> Floats:

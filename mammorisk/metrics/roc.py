@@ -8,11 +8,19 @@ from typing import Literal
 
 import numpy as np
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.bootstrap import resampling_weights
 from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
-from mammorisk.metrics.estimate import Estimate, check_horizon, check_risk, unavailable
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.metrics.estimate import (
+    FEWEST_EVENTS,
+    Estimate,
+    check_horizon,
+    check_risk,
+    few_events,
+    unavailable,
+)
+from mammorisk.metrics.resampling import resampling_weights
+from mammorisk.records.outcome import Outcome
 
 #: How to read a curve between its points.
 Between = Literal["linear", "upper", "none"]
@@ -71,7 +79,7 @@ class RocCurve:
         return float(cut), float(self.sensitivity[best]), float(self.specificity[best])
 
 
-def mcclish(area: float, low: float, high: float) -> float:
+def standardised_partial_auc(area: float, low: float, high: float) -> float:
     """A partial area on the scale of a whole one: 0.5 no better than chance, 1 perfect.
 
     References
@@ -144,7 +152,7 @@ def roc_curve(
     )
 
 
-def fixed_point(
+def operating_point(
     outcome: Outcome,
     risk: Floats,
     horizon: float = 1.0,
@@ -205,6 +213,8 @@ def fixed_point(
                 if specificity is not None
                 else _at(1 - true[::-1], 1 - false[::-1], 1 - wanted)
             )
+    if events < FEWEST_EVENTS:
+        return Estimate(name=name, value=value, n=n, events=events, reason=few_events(events))
     tail = (1 - level) / 2
     low, high = np.quantile(found, [tail, 1 - tail])
     return Estimate(

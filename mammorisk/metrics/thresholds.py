@@ -1,4 +1,4 @@
-"""What a threshold does: sensitivity, specificity, predictive values, share of cancers found."""
+"""Sensitivity, specificity, predictive values and likelihood ratios at a threshold."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.calibration import is_complete
 from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
 from mammorisk.metrics.estimate import (
     Estimate,
@@ -18,7 +18,7 @@ from mammorisk.metrics.estimate import (
     unavailable,
 )
 from mammorisk.metrics.proportions import ProportionInterval, proportion
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.records.outcome import Outcome
 
 Measure = Literal[
     "sensitivity",
@@ -29,6 +29,8 @@ Measure = Literal[
     "negative predictive value",
     "share positive",
 ]
+
+
 #: Who is counted, and among whom: functions of (positive, case).
 _PARTS: dict[Measure, tuple[str, str]] = {
     "sensitivity": ("positive", "case"),
@@ -41,7 +43,7 @@ _PARTS: dict[Measure, tuple[str, str]] = {
 }
 
 
-def classification(
+def classification_measure(
     outcome: Outcome,
     risk: Floats,
     threshold: float,
@@ -104,7 +106,7 @@ def classification(
         weights, correct = outcome.weight.copy(), False
         complete = True
     else:
-        complete = is_complete(outcome, year)
+        complete = outcome.is_complete(year)
         fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
         found = fitted.weights(year)
         if found is None:
@@ -121,7 +123,14 @@ def classification(
     if correct:
         influence = influence + fitted.correction(influence, year)
     return from_influence(
-        name, value, influence, outcome, events=events, level=level, bounds=(0.0, 1.0)
+        name,
+        value,
+        influence,
+        outcome,
+        events=events,
+        level=level,
+        bounds=(0.0, 1.0),
+        reason=fitted.note(year) if correct else None,
     )
 
 
@@ -137,7 +146,7 @@ def likelihood_ratios(
     score, year = check_risk(outcome, risk), check_horizon(horizon)
     names = [f"{sign} likelihood ratio at {threshold:g}" for sign in ("positive", "negative")]
     n = len(outcome)
-    if not is_complete(outcome, year) or outcome.is_weighted or outcome.is_clustered:
+    if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:
         return [
             unavailable(name, "needs independent outcomes known for all", n=n) for name in names
         ]
@@ -162,91 +171,3 @@ def likelihood_ratios(
             )
         )
     return found
-
-
-def share_of_cancers(
-    outcome: Outcome,
-    risk: Floats,
-    top: float,
-    horizon: float = 1.0,
-    *,
-    level: float = 0.95,
-) -> Estimate:
-    """Share of the cancers within the horizon that befall the women of highest risk.
-
-    Parameters
-    ----------
-    top : float
-        Share of women, e.g. 0.1; women tied at the border count in part.
-
-    Returns
-    -------
-    Estimate
-        In [0, 1]. The standard error takes the border between the groups as estimated, by the
-        influence of each row on it (the share's slope there estimated from neighbouring ranks).
-
-    References
-    ----------
-    Pharoah 2008, doi 10.1056/NEJMsa0708739 (the estimand).
-    """
-    score, year = check_risk(outcome, risk), check_horizon(horizon)
-    if not 0 < top < 1:
-        raise EvaluationError(f"{top!r} is no share between 0 and 1", where="top")
-    name = f"share of cancers in the top {100 * top:g}% at {year:g} y"
-    case = outcome.is_case(year)
-    n, events = int((outcome.weight > 0).sum()), int((case & (outcome.weight > 0)).sum())
-    fitted = fit_censoring(outcome)
-    weights = fitted.weights(year)
-    if weights is None or not (weights * case).sum() > 0:
-        return unavailable(name, "no cancers, or nobody is followed so far", n=n, events=events)
-    inside = top_share(score, outcome.weight, top)
-    cases = np.where(case, weights, 0.0)
-    total = float(cases.sum())
-    value = float(cases @ inside) / total
-    influence = cases * (inside - value) / total
-    influence = influence + fitted.correction(influence, year)
-    # Density of cases over that of women at the border, by a window of ranks around it.
-    _, place = np.unique(-score, return_inverse=True)
-    reached = np.cumsum(np.bincount(place, outcome.weight)) / outcome.weight.sum()
-    found = np.cumsum(np.bincount(place, cases)) / total
-    half = min(0.5 * top, 0.5 * (1 - top), max(0.02, n ** (-1 / 3)))
-    ends = np.interp([top - half, top + half], np.r_[0.0, reached], np.r_[0.0, found])
-    slope = float(ends[1] - ends[0]) / (2 * half)
-    influence = influence - slope * outcome.weight * (inside - top) / outcome.weight.sum()
-    return from_influence(
-        name, value, influence, outcome, events=events, level=level, bounds=(0.0, 1.0)
-    )
-
-
-def top_share(score: Floats, weight: Floats, top: float) -> Floats:
-    """How much of each row is among the share ``top`` of highest score; a part for ties."""
-    _values, place = np.unique(-score, return_inverse=True)
-    mass = np.bincount(place, weight) / weight.sum()
-    before = np.cumsum(mass) - mass
-    with np.errstate(divide="ignore", invalid="ignore"):
-        part = np.where(mass > 0, np.clip((top - before) / mass, 0.0, 1.0), before < top)
-    return np.asarray(part[place], dtype=float)
-
-
-def matched_miss_rate(
-    outcome: Outcome,
-    risk: Floats,
-    positive_share: float,
-    horizon: float = 1.0,
-    *,
-    level: float = 0.95,
-) -> Estimate:
-    """False-negative rate when this share of women is called positive."""
-    found = share_of_cancers(outcome, risk, positive_share, horizon, level=level)
-    name = f"false-negative rate at {100 * positive_share:g}% positive"
-    return Estimate(
-        name=name,
-        value=1 - found.value,
-        se=found.se,
-        lower=1 - found.upper,
-        upper=1 - found.lower,
-        n=found.n,
-        events=found.events,
-        influence=None if found.influence is None else -found.influence,
-        reason=found.reason,
-    )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class OperatingPoint:
+class TriagePoint:
     """A published operating point, as shares of exams not read and of cancers missed."""
 
     name: str
@@ -27,9 +27,9 @@ class OperatingPoint:
 
 #: 2,652 exams with 653 cancers, an AI score of 1 to 10; not read below the threshold
 #: (Rodriguez-Ruiz 2019, doi 10.1007/s00330-019-06186-9).
-PUBLISHED = (
-    OperatingPoint(name="Rodriguez-Ruiz 2019, threshold 2", not_read=0.17, cancers_missed=0.01),
-    OperatingPoint(name="Rodriguez-Ruiz 2019, threshold 5", not_read=0.47, cancers_missed=0.07),
+PUBLISHED_TRIAGE_POINTS = (
+    TriagePoint(name="Rodriguez-Ruiz 2019, threshold 2", not_read=0.17, cancers_missed=0.01),
+    TriagePoint(name="Rodriguez-Ruiz 2019, threshold 5", not_read=0.47, cancers_missed=0.07),
 )
 
 

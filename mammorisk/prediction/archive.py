@@ -20,11 +20,11 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal
 
 from mammorisk._utils.atomic_write import atomic_write, content_digest
+from mammorisk._utils.style import NOTICE
 from mammorisk._version import __version__
 from mammorisk.base import DEFAULT_HORIZONS, Horizon, ImageModel, RiskModel, check_horizons
 from mammorisk.errors import CohortError, OutputError
 from mammorisk.prediction.default_model import choose_model
-from mammorisk.prediction.prediction import NOTICE
 from mammorisk.prediction.results_file import (
     FINGERPRINT,
     KEY,

@@ -5,17 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mammorisk._utils.style import COLOURS, MARKERS, NOTICE
 from mammorisk.errors import OutputError
-from mammorisk.prediction.prediction import NOTICE, Prediction
+from mammorisk.prediction.prediction import Prediction
 
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
-# Okabe & Ito's palette, distinguishable under the common colour-vision deficiencies.
 _INK = "#000000"
-_COLOURS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 def plot_risk(
@@ -49,7 +47,7 @@ def plot_risk(
     if ax is None:
         ax = plt.subplots(figsize=(7.0, 4.6), layout="constrained")[1]
     years = [h for h in risk.index if isinstance(h, (int, float))]
-    style = iter(zip(_COLOURS, _MARKERS, strict=True))
+    style = iter(zip(COLOURS, MARKERS, strict=True))
     for name, row in baselines.iterrows():
         percent = 100 * row[years].astype(float)
         if percent.notna().sum() == 0:
@@ -58,7 +56,7 @@ def plot_risk(
             look: dict[str, Any] = {"color": "#666666", "linestyle": ":", "linewidth": 2}
             label = "average woman of her age"
         else:
-            colour, marker = next(style, (_COLOURS[0], _MARKERS[0]))
+            colour, marker = next(style, (COLOURS[0], MARKERS[0]))
             look = {"color": colour, "marker": marker, "markersize": 4, "linewidth": 1.2}
             label = str(name)
         ax.plot([0, *years], [0, *percent], label=label, **look)

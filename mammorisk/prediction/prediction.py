@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
+from mammorisk._utils.style import NOTICE
 from mammorisk.errors import ModelError
 from mammorisk.warnings import Warnings
 
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from mammorisk.risk_models.hybrid.saliency import Explanation
-
-NOTICE = "Research software, not a medical device: do not use for care."
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from mammorisk.errors import EvaluationError
-from mammorisk.records.outcome import Outcome
-
-KEYS = ("patient_id", "exam_id")
+from mammorisk.records.cohort import KEYS, OUTCOME_COLUMNS
+from mammorisk.records.follow_up import check_follow_up
+from mammorisk.records.outcome import Outcome, refuse_faults
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,10 +70,12 @@ def align(risks: object, cohort: object, horizons: tuple[float, ...] | None) -> 
         name: _one_model(one, table, cohort, horizons) for name, one in by_model(risks).items()
     }
     flow = [("exams in the cohort", len(table))]
-    known = table["time"].notna() & table["event"].notna()
+    checked = check_follow_up({name: table[name] for name in OUTCOME_COLUMNS if name in table})
+    refuse_faults(checked)
+    known = checked.is_known
     flow.append(("with an outcome", int(known.sum())))
     first = next(iter(found.values()))
-    scored = first.notna().any(axis=1)
+    scored = first.notna().any(axis=1).to_numpy()
     flow.append(("with a risk of the first model", int((known & scored).sum())))
     kept = np.flatnonzero(known & scored)
     if len(kept) == 0:

@@ -10,14 +10,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
+from mammorisk.records.follow_up import (
+    CANCER,
+    CENSORED,
+    COMPETING,
+    MOST_YEARS,
+    CheckedFollowUp,
+    as_numbers,
+    check_follow_up,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
-
-Floats = NDArray[np.float64]
-
-CENSORED, CANCER, COMPETING = 0, 1, 2
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,29 +70,32 @@ class Outcome:
         entry: ArrayLike | None = None,
         cluster: ArrayLike | None = None,
     ) -> None:
-        years = _numbers("time", time)
-        n = len(years)
+        given = {"time": time, "event": event, "entry": entry, "weight": weight}
+        there = {
+            name: _column(name, column) for name, column in given.items() if column is not None
+        }
+        n = len(there["time"])
         if n == 0:
             raise EvaluationError("there are no rows to evaluate", where="time")
-        _refuse("time", (years < 0) | ~np.isfinite(years), "negative, missing or infinite")
-        kind = _numbers("event", event, n)
-        _refuse("event", ~np.isin(kind, (CENSORED, CANCER, COMPETING)), "neither 0, 1 nor 2")
-        weights = np.ones(n) if weight is None else _numbers("weight", weight, n)
-        _refuse("weight", (weights < 0) | ~np.isfinite(weights), "negative, missing or infinite")
+        for name, column in there.items():
+            if len(column) != n:
+                raise EvaluationError(f"{len(column)} values where there are {n} rows", where=name)
+        checked = check_follow_up(there)
+        refuse_faults(checked)
+        for name, numbers in checked.values.items():
+            _refuse(name, np.isnan(numbers), "missing")
+        weights = checked.values.get("weight", np.ones(n))
         if not weights.any():
             raise EvaluationError("every weight is zero", where="weight")
-        entries = np.zeros(n) if entry is None else _numbers("entry", entry, n)
-        _refuse("entry", (entries < 0) | ~np.isfinite(entries), "negative, missing or infinite")
-        late = entries > 0
-        _refuse("entry", late & (entries >= years), "not before the end of follow-up")
+        entries = checked.values.get("entry", np.zeros(n))
         values: dict[str, Any] = {
-            "time": years,
-            "event": kind.astype(np.int64),
+            "time": checked.values["time"],
+            "event": checked.values["event"].astype(np.int64),
             "weight": weights,
             "entry": entries,
             "cluster": np.arange(n) if cluster is None else _codes(cluster, n),
             "is_weighted": bool((weights != weights[0]).any()),
-            "has_entry": bool(late.any()),
+            "has_entry": bool((entries > 0).any()),
         }
         values["is_clustered"] = cluster is not None and values["cluster"].max() + 1 < n
         for name, value in values.items():
@@ -107,7 +116,7 @@ class Outcome:
         case : array_like of bool or 0/1, shape (n,)
         weight, cluster : array_like, shape (n,), optional
         """
-        is_case = _numbers("case", case)
+        is_case, _ = as_numbers(_column("case", case))
         _refuse("case", ~np.isin(is_case, (0, 1)), "neither 0 nor 1")
         return cls(time=2 - is_case, event=is_case, weight=weight, cluster=cluster)
 
@@ -174,15 +183,47 @@ class Outcome:
 
     def is_case(self, horizon: float) -> NDArray[np.bool_]:
         """Rows with a breast cancer within the horizon (years)."""
-        return (self.event == CANCER) & (self.time <= horizon)
+        return np.asarray((self.event == CANCER) & (self.time <= horizon))
 
     def is_competing(self, horizon: float) -> NDArray[np.bool_]:
         """Rows with a competing event within the horizon (years)."""
-        return (self.event == COMPETING) & (self.time <= horizon)
+        return np.asarray((self.event == COMPETING) & (self.time <= horizon))
 
     def is_event_free(self, horizon: float) -> NDArray[np.bool_]:
-        """Rows under observation without event beyond the horizon (years)."""
-        return (self.time > horizon) & (self.entry <= horizon)
+        """Rows known to be under observation and without event by the horizon (years).
+
+        Rows followed beyond the horizon; and rows censored exactly at it where
+        :meth:`ends_at_horizon`.
+        """
+        if self.ends_at_horizon(horizon):
+            until = (self.time > horizon) | self._is_censored_at(horizon)
+            return np.asarray(until & (self.entry < horizon))
+        return np.asarray((self.time > horizon) & (self.entry <= horizon))
+
+    def ends_at_horizon(self, horizon: float) -> bool:
+        """Whether follow-up ends administratively at the horizon (years).
+
+        True where more weight is censored exactly at the horizon than is followed beyond it, as
+        with follow-up cut at five years or times in completed years. Women censored at that time
+        are then counted as free of events by the horizon, which they are. Otherwise they count as
+        censored before it, as in riskRegression: both rules are consistent, but the latter rests on
+        the women followed beyond the horizon alone.
+        """
+        at = float(self.weight[self._is_censored_at(horizon)].sum())
+        return at > 0 and at > float(self.weight[self.time > horizon].sum())
+
+    def _is_censored_at(self, horizon: float) -> NDArray[np.bool_]:
+        return np.asarray((self.event == CENSORED) & (self.time == horizon))
+
+    def is_complete(self, horizon: float) -> bool:
+        """Whether the outcome by the horizon (years) is known for every row of positive weight.
+
+        False with late entry: rows that ended before they could enter are not in the data.
+        """
+        known = (self.event != CENSORED) | (self.time > horizon)
+        if self.ends_at_horizon(horizon):
+            known = known | self._is_censored_at(horizon)
+        return bool(known[self.weight > 0].all()) and not self.has_entry
 
     def __repr__(self) -> str:
         parts = [
@@ -196,15 +237,28 @@ class Outcome:
         return f"<Outcome: {', '.join(part for part in parts if part)}>"
 
 
-def _numbers(name: str, values: ArrayLike, n: int | None = None) -> Floats:
-    try:
-        array = np.array(values, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise EvaluationError("the values are not numbers", where=name) from None
-    if array.ndim != 1 or (n is not None and len(array) != n):
-        wanted = "one-dimensional" if n is None else f"of shape ({n},)"
-        raise EvaluationError(f"the array has shape {array.shape}, not {wanted}", where=name)
+def _column(name: str, values: ArrayLike) -> Any:
+    """The values as they are, if they are one column."""
+    if hasattr(values, "dtype") and getattr(values, "ndim", 1) == 1:
+        return values
+    array = np.asarray(values)
+    if array.ndim != 1:
+        raise EvaluationError(
+            f"the array has shape {array.shape}, it must have one dimension", where=name
+        )
     return array
+
+
+def refuse_faults(checked: CheckedFollowUp) -> None:
+    """Raise EvaluationError for the first kind of impossible values, if there are any."""
+    for fault in checked.faults:
+        _refuse(fault.column, fault.rows, fault.what)
+
+
+_REMEDIES = {
+    "not a number": "Give numbers of years, such as (end - start).dt.days / 365.25.",
+    f"over {MOST_YEARS} years": "Give years, not days, months or ages.",
+}
 
 
 def _refuse(name: str, faulty: NDArray[np.bool_], fault: str) -> None:
@@ -213,7 +267,7 @@ def _refuse(name: str, faulty: NDArray[np.bool_], fault: str) -> None:
             f"{int(faulty.sum())} values are {fault}, the first at position "
             f"{int(np.argmax(faulty))}",
             where=name,
-            remedy="Correct or leave out these rows.",
+            remedy=_REMEDIES.get(fault, "Correct or leave out these rows."),
         )
 
 

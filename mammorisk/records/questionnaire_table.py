@@ -80,7 +80,7 @@ def check_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     return clean, _join(faults, frame.index)
 
 
-def _check_numbers(name: str, column: pd.Series, faults: list) -> Any:
+def _check_numbers(name: str, column: pd.Series, faults: list[Any]) -> Any:
     import numpy as np
     import pandas as pd
 
@@ -102,7 +102,7 @@ def _check_numbers(name: str, column: pd.Series, faults: list) -> Any:
     return values
 
 
-def _check_categories(name: str, column: pd.Series, faults: list) -> Any:
+def _check_categories(name: str, column: pd.Series, faults: list[Any]) -> Any:
     import pandas as pd
 
     allowed = pd.CategoricalDtype(list(CATEGORIES[name]))
@@ -122,7 +122,7 @@ def _check_categories(name: str, column: pd.Series, faults: list) -> Any:
     return pd.Categorical.from_codes(lookup[codes], dtype=allowed)
 
 
-def _check_booleans(name: str, column: pd.Series, faults: list) -> Any:
+def _check_booleans(name: str, column: pd.Series, faults: list[Any]) -> Any:
     import numpy as np
     import pandas as pd
 
@@ -145,7 +145,7 @@ def _check_booleans(name: str, column: pd.Series, faults: list) -> Any:
     return values[codes]
 
 
-def _check_onset_ages(name: str, column: pd.Series, faults: list) -> Any:
+def _check_onset_ages(name: str, column: pd.Series, faults: list[Any]) -> Any:
     import numpy as np
     import pandas as pd
 
@@ -167,7 +167,7 @@ def _check_onset_ages(name: str, column: pd.Series, faults: list) -> Any:
     return series.to_numpy()
 
 
-def _derive_bmi(clean: pd.DataFrame, faults: list) -> None:
+def _derive_bmi(clean: pd.DataFrame, faults: list[Any]) -> None:
     import numpy as np
 
     if not {"height_cm", "weight_kg"} <= set(clean.columns):

@@ -20,7 +20,7 @@ from mammorisk.base import (
     Scores,
     check_horizons,
 )
-from mammorisk.risk_models.recalibration import Recalibration
+from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.risk_models.storage import card_from
 from mammorisk.warnings import make_warning
 

@@ -52,6 +52,8 @@ def fit_calibration(probability: Floats, outcomes: Outcomes) -> dict[str, dict[s
     )
     seen = torch.stack([censoring_weights(outcomes, y) for y in range(1, YEARS + 1)], dim=1)
     weights = (seen * outcomes.weight[:, None]).double().numpy()
+    if not weights.any(axis=0).all():
+        return None
     incidence = (weights * case).sum(axis=0) / weights.sum(axis=0)
     if case[:, -1].sum() < FEWEST_CANCERS or not ((incidence > 0) & (incidence < 1)).all():
         return None

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from mammorisk.metrics import fit_censoring
 from mammorisk.networks.hazards import (
     YEARS,
     cumulative_risk,
     exposure,
     negative_log_likelihood,
 )
+from mammorisk.records.outcome import Outcome
 from mammorisk.risk_models.recipe import Loss
 from mammorisk.training.outcomes import Outcomes
-
-Floats = NDArray[np.float64]
 
 
 def loss_of(
@@ -78,32 +75,32 @@ def log_cumulative(log_hazard: Tensor, outcomes: Outcomes) -> Tensor:
 def censoring_weights(outcomes: Outcomes, horizon: float = YEARS) -> Tensor:
     """Inverse probability of still being followed, for whether cancer occurs by the horizon.
 
-    Kaplan-Meier of censoring (Uno 2007, doi:10.1198/016214507000000149); 0 where the answer is not
-    known; a death from another cause is known to be no cancer.
+    Parameters
+    ----------
+    outcomes : Outcomes
+        Late entry and sampling weights enter the estimate.
+    horizon : float
+        Years.
+
+    Returns
+    -------
+    Tensor, shape (n,)
+        0 where the outcome by the horizon is not known, and for all rows where nobody is followed
+        to the horizon. A death from another cause is known to be no cancer. Sampling weights are
+        not multiplied in.
+
+    Notes
+    -----
+    See :func:`mammorisk.metrics.fit_censoring` (Uno 2007, doi:10.1198/016214507000000149).
     """
     time = outcomes.time.double().numpy()
+    entry = outcomes.entry.double().numpy()
     weight = outcomes.weight.double().numpy()
-    censored = outcomes.event.numpy() == 0
-    free_at = _censoring_survival(time, censored, weight)
-    known_event = ~censored & (time <= horizon)
-    beyond = time > horizon
-    at = np.where(known_event, time, horizon)
-    with np.errstate(divide="ignore"):
-        inverse = 1 / free_at(at)
-    return torch.from_numpy(np.where(known_event | beyond, inverse, 0.0)).float()
-
-
-def _censoring_survival(
-    time: Floats, censored: NDArray[np.bool_], weight: Floats
-) -> Callable[[Floats], Floats]:
-    order = np.argsort(time, kind="stable")
-    time, censored, weight = time[order], censored[order], weight[order]
-    at_risk = np.cumsum(weight[::-1])[::-1]
-    factor = np.cumprod(1 - np.where(censored, weight / at_risk, 0.0))
-
-    def survival(at: Floats) -> Floats:
-        # Just before the time: censoring at the very time counts as later.
-        position = np.searchsorted(time, at, side="left")
-        return np.concatenate([[1.0], factor])[position]
-
-    return survival
+    # In single precision an entry just before the end may coincide with it.
+    late = np.where(entry > 0, np.minimum(entry, np.nextafter(time, 0.0)), 0.0)
+    outcome = Outcome(time=time, event=outcomes.event.numpy(), entry=late, weight=weight)
+    found = fit_censoring(outcome).weights(horizon)
+    if found is None:
+        return torch.zeros(len(time))
+    inverse = np.divide(found, weight, out=np.zeros(len(time)), where=weight > 0)
+    return torch.from_numpy(inverse).float()

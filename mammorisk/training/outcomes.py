@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from mammorisk.errors import TrainingError
+from mammorisk.errors import EvaluationError, TrainingError
+from mammorisk.records.outcome import Outcome
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,26 +49,21 @@ def read_outcomes(table: pd.DataFrame) -> Outcomes:
     Raises
     ------
     TrainingError
-        There is no follow-up, or nobody has the event.
+        There is no follow-up, or a row has none or an impossible one; the rules are those of
+        :func:`mammorisk.records.follow_up.check_follow_up`.
     """
     if not {"time", "event"} <= set(table.columns):
         raise TrainingError(
             "the cohort has no outcomes", remedy="Add the columns time (years) and event (0, 1, 2)."
         )
-    columns = {
-        "time": table["time"],
-        "event": table["event"],
-        "entry": table.get("entry", pd.Series(0.0, index=table.index)),
-        "weight": table.get("weight", pd.Series(1.0, index=table.index)),
-    }
+    try:
+        checked = Outcome.from_table(table)
+    except EvaluationError as error:
+        raise TrainingError(error.what, where=error.where, remedy=error.remedy) from None
     values = {
-        name: torch.from_numpy(pd.to_numeric(column).to_numpy(dtype=np.float32).copy())
-        for name, column in columns.items()
+        name: torch.from_numpy(getattr(checked, name).astype(np.float32))
+        for name in ("time", "event", "entry", "weight")
     }
-    missing = {name: int(value.isnan().sum()) for name, value in values.items()}
-    if any(missing.values()):
-        told = ", ".join(f"{name} of {count} rows" for name, count in missing.items() if count)
-        raise TrainingError(f"outcomes are missing: {told}", remedy="Leave such rows out.")
     case, weight = values["event"] == 1, values["weight"]
     with_event, without = (
         weight[part & (weight > 0)].mean() if part.any() else torch.ones(())

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 
 from mammorisk.base import RiskModel
 from mammorisk.errors import HorizonError, TrainingError
+from mammorisk.metrics.recalibration import Recalibration, choose_method, fit_recalibration
 from mammorisk.networks.hazards import YEARS
 from mammorisk.prediction.api import predict
 from mammorisk.records.alignment import risk_column
 from mammorisk.risk_models.recalibrated import RecalibratedModel
-from mammorisk.risk_models.recalibration import Recalibration, choose_method, fit_recalibration
 from mammorisk.risk_models.registry import load_model
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import Outcomes, read_outcomes

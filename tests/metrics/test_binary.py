@@ -6,42 +6,33 @@ import numpy as np
 import pytest
 
 from mammorisk.evaluation.subgroups import calibration_heterogeneity, subgroup_table
-from mammorisk.metrics.brier import brier_score, log_score, null_brier_score
-from mammorisk.metrics.calibration import (
-    calibration_intercept,
-    calibration_slope,
-    logit,
+from mammorisk.metrics.agreement import cohen_kappa, prevalence_adjusted_kappa
+from mammorisk.metrics.brier import brier_score, null_brier_score
+from mammorisk.metrics.calibration import calibration_intercept, calibration_slope
+from mammorisk.metrics.calibration_tests import (
+    hosmer_lemeshow_test,
     recalibration_test,
-    spiegelhalter,
+    spiegelhalter_z,
 )
-from mammorisk.metrics.calibration_curve import calibration_curve
-from mammorisk.metrics.calibration_groups import hosmer_lemeshow
+from mammorisk.metrics.decision_analysis import net_benefit
 from mammorisk.metrics.delong import auc, delong_auc, delong_paired, delong_unpaired
-from mammorisk.metrics.effect_size import (
-    matched_concordance,
-    matched_odds_ratio,
-    odds_ratio_per_sd,
-    ratios_by_group,
-)
-from mammorisk.metrics.expected_observed import expected_observed
-from mammorisk.metrics.net_benefit import net_benefit
-from mammorisk.metrics.proportions import adjust_p, mcnemar, poisson_ratio, proportion
-from mammorisk.metrics.readers import (
-    intraclass_correlation,
-    kappa,
-    prevalence_adjusted_kappa,
-    reading_time_difference,
-    signed_rank,
-)
-from mammorisk.metrics.reclassification import (
+from mammorisk.metrics.effect_size import odds_ratio_per_sd, ratios_by_group
+from mammorisk.metrics.expected_observed import expected_observed_ratio
+from mammorisk.metrics.integrated_discrimination import (
     discrimination_slope,
-    integrated_discrimination,
-    net_reclassification,
-    pencina_z,
+    integrated_discrimination_improvement,
 )
-from mammorisk.metrics.roc import fixed_point, mcclish, roc_curve
-from mammorisk.metrics.thresholds import classification, likelihood_ratios
-from mammorisk.metrics.val_prob import val_prob
+from mammorisk.metrics.intraclass import intraclass_correlation
+from mammorisk.metrics.links import logit
+from mammorisk.metrics.logarithmic_score import log_score
+from mammorisk.metrics.matched_sets import matched_concordance, matched_odds_ratio
+from mammorisk.metrics.proportions import adjust_p_values, mcnemar_test, poisson_ratio, proportion
+from mammorisk.metrics.reading_time import reading_time_difference, signed_rank_test
+from mammorisk.metrics.reclassification import net_reclassification_improvement, pencina_z
+from mammorisk.metrics.roc import operating_point, roc_curve, standardised_partial_auc
+from mammorisk.metrics.smooth_calibration import calibration_curve
+from mammorisk.metrics.thresholds import classification_measure, likelihood_ratios
+from mammorisk.metrics.validation_indices import val_prob
 from mammorisk.records.outcome import Outcome
 from tests.metrics.conftest import Oracle, error, point
 
@@ -80,7 +71,7 @@ def test_curve(casecontrol: Oracle) -> None:
         area = curve.partial_area(0.9, 1, focus="specificity")
         point(area, r["pauc_spec_90_100"][f"{model}_raw"])
         if model == "A":
-            point(mcclish(area, 0.9, 1), r["pauc_spec_90_100"]["A_mcclish"])
+            point(standardised_partial_auc(area, 0.9, 1), r["pauc_spec_90_100"]["A_mcclish"])
             point(
                 curve.partial_area(0.8, 1, focus="sensitivity"),
                 r["pauc_spec_90_100"]["A_sens80"],
@@ -90,7 +81,9 @@ def test_curve(casecontrol: Oracle) -> None:
             assert found == pytest.approx(
                 (best["threshold"], best["sensitivity"], best["specificity"])
             )
-    made = fixed_point(casecontrol.outcome, risk(casecontrol, "A"), specificity=0.9, resamples=2000)
+    made = operating_point(
+        casecontrol.outcome, risk(casecontrol, "A"), specificity=0.9, resamples=2000
+    )
     assert made.value == pytest.approx(0.46)
     assert (made.lower, made.upper) == pytest.approx((0.33, 0.6), abs=0.03)
 
@@ -108,8 +101,8 @@ def test_threshold_tables(casecontrol: Oracle) -> None:
     for r in casecontrol.r["threshold_table_A"]:
         cut = r["threshold"]
         for short, measure in words.items():
-            wilson = classification(outcome, score, cut, measure)  # type: ignore[arg-type]
-            exact = classification(outcome, score, cut, measure, ci="exact")  # type: ignore[arg-type]
+            wilson = classification_measure(outcome, score, cut, measure)  # type: ignore[arg-type]
+            exact = classification_measure(outcome, score, cut, measure, ci="exact")  # type: ignore[arg-type]
             point(wilson.value, r[short]["est"])
             assert (wilson.lower, wilson.upper) == pytest.approx(r[short]["wilson"])
             assert (exact.lower, exact.upper) == pytest.approx(r[short]["clopper_pearson"])
@@ -124,7 +117,7 @@ def test_threshold_tables(casecontrol: Oracle) -> None:
         ("spec_w", "specificity"),
         ("fraction_flagged_w", "share positive"),
     ):
-        point(classification(weighted, score, r["threshold"], measure).value, r[short])  # type: ignore[arg-type]
+        point(classification_measure(weighted, score, r["threshold"], measure).value, r[short])  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("model", ["A", "B"])
@@ -161,13 +154,13 @@ def test_calibration(casecontrol: Oracle, model: str) -> None:
             point(indices[ours], expected)
     r = casecontrol.r["hosmer_lemeshow"][model]
     for development, name in ((True, "p_df_g_minus_2"), (False, "p_df_g")):
-        test = hosmer_lemeshow(outcome, values, development=development)
+        test = hosmer_lemeshow_test(outcome, values, development=development)
         point(test.value, r["chi2"])
         error(test.p, r[name])
-    z = spiegelhalter(outcome, values)
+    z = spiegelhalter_z(outcome, values)
     point(z.value, casecontrol.r["spiegelhalter_z"][model]["z"])
     r = casecontrol.r["OE_binary"][model]
-    made = expected_observed(outcome, values, ratio="O/E")
+    made = expected_observed_ratio(outcome, values, ratio="O/E")
     assert (made.lower, made.upper) == pytest.approx(r["log_ci"])
     exact = poisson_ratio(r["O"], r["E"])
     assert (exact.lower, exact.upper) == pytest.approx((r["pois_lower"], r["pois_upper"]))
@@ -206,7 +199,7 @@ def test_net_benefit(casecontrol: Oracle, name: str, prevalence: float | None) -
 def test_reclassification(casecontrol: Oracle) -> None:
     old, new = risk(casecontrol, "B"), risk(casecontrol, "A")
     r = casecontrol.r["NRI_categorical"]
-    made = net_reclassification(casecontrol.outcome, old, new, cuts=[0.2, 0.35])
+    made = net_reclassification_improvement(casecontrol.outcome, old, new, cuts=[0.2, 0.35])
     point(made.nri.value, r["est"]["NRI"])
     error(made.nri.se, r["se_unrestricted"])
     se, z = pencina_z(made)
@@ -214,8 +207,8 @@ def test_reclassification(casecontrol: Oracle) -> None:
     point(z, r["z"])
     assert made.table_cases.tolist() == r["table_case"]
     r = casecontrol.r["improveProb"]
-    made = net_reclassification(casecontrol.outcome, old, new)
-    idi = integrated_discrimination(casecontrol.outcome, old, new)
+    made = net_reclassification_improvement(casecontrol.outcome, old, new)
+    idi = integrated_discrimination_improvement(casecontrol.outcome, old, new)
     point(made.nri.value, r["nri"])
     error(made.nri.se, r["se.nri"])
     error(made.of_cases.se, r["se.nri.ev"])
@@ -255,11 +248,11 @@ def test_readers(casecontrol: Oracle) -> None:
         ("linear", "linear", "linear_ase"),
         ("quadratic", "quadratic", "quadratic_ase"),
     ):
-        made = kappa(data["birads1"], data["birads2"], weights=weights)  # type: ignore[arg-type]
+        made = cohen_kappa(data["birads1"], data["birads2"], weights=weights)  # type: ignore[arg-type]
         point(made.value, r[name])
         error(made.se, r[ase])
     recall = (data["birads1"] >= 4, data["birads2"] >= 4)
-    point(kappa(*recall).value, casecontrol.r["kappa_binary_recall"]["kappa"])
+    point(cohen_kappa(*recall).value, casecontrol.r["kappa_binary_recall"]["kappa"])
     point(prevalence_adjusted_kappa(*recall), casecontrol.r["kappa_binary_recall"]["pabak"])
     r = casecontrol.r["icc_birads"]
     found = intraclass_correlation(data[["birads1", "birads2"]])
@@ -280,10 +273,10 @@ def test_reading_times(casecontrol: Oracle) -> None:
     assert made.lower == pytest.approx(r["hl_lower"], abs=1e-4)
     assert made.upper == pytest.approx(r["hl_upper"], abs=1e-4)
     error(made.p, r["p_cc"])
-    tests = signed_rank(data["time_noai"] - data["time_ai"])
+    tests = signed_rank_test(data["time_noai"] - data["time_ai"])
     point(tests["v"], r["V"])
     error(tests["p_uncorrected"], r["p_nocc"])
-    pratt = signed_rank(data["time_noai"] - data["time_ai"], zeros="pratt")
+    pratt = signed_rank_test(data["time_noai"] - data["time_ai"], zeros="pratt")
     point(pratt["z"], r["pratt_z"])
 
 
@@ -314,13 +307,13 @@ def test_subgroups(casecontrol: Oracle) -> None:
 def test_small_tests(casecontrol: Oracle) -> None:
     r = casecontrol.r["mcnemar_sens"]
     (_, b), (c, _) = r["table"]
-    found = mcnemar(b, c)
+    found = mcnemar_test(b, c)
     point(found["p"], r["p"])
     point(found["p_corrected"], r["p_cc"])
     point(found["p_exact"], r["p_exact"])
     r = casecontrol.r["p_adjust"]
     for method, name in (("holm", "holm"), ("bh", "BH"), ("bonferroni", "bonferroni")):
-        np.testing.assert_allclose(adjust_p(r["p"], method), r[name])
+        np.testing.assert_allclose(adjust_p_values(r["p"], method), r[name])
     # The intervals Lang 2021 prints are Wald's.
     wald = proportion("cancers", 7, 68, ci="wald")
     assert (wald.lower, wald.upper) == pytest.approx((0.0307, 0.1752), abs=1e-4)

@@ -5,16 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mammorisk.metrics.auc import cumulative_dynamic_auc
 from mammorisk.metrics.brier import brier_score, null_brier_score
 from mammorisk.metrics.calibration import calibration_intercept, calibration_slope
 from mammorisk.metrics.censoring import fit_censoring
-from mammorisk.metrics.concordance import concordance
-from mammorisk.metrics.cumulative_incidence import cumulative_incidence
+from mammorisk.metrics.concordance import concordance_index
+from mammorisk.metrics.decision_analysis import net_benefit
 from mammorisk.metrics.estimate import difference
-from mammorisk.metrics.net_benefit import net_benefit
-from mammorisk.metrics.pseudo_values import pseudo_values
+from mammorisk.metrics.incidence import cumulative_incidence
+from mammorisk.metrics.pseudo_observations import pseudo_values
 from mammorisk.metrics.regression import fit_cox
+from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.outcome import Outcome
 from tests.metrics.conftest import Oracle, error, point
 
@@ -72,7 +72,7 @@ def test_kaplan_meier_with_weights_and_clusters(competing: Oracle, weighted: Out
 def test_concordance(competing: Oracle, weighted: Outcome, name: str, options: dict) -> None:
     outcome = weighted if "weighted" in name else competing.outcome
     outcome = entered(competing) if "entry" in name else outcome
-    made = concordance(outcome, competing.data["x"], competing="censor", **options)
+    made = concordance_index(outcome, competing.data["x"], competing="censor", **options)
     point(made.value, competing.r[name]["c"])
     error(made.se, competing.r[name]["se"])
 
@@ -95,7 +95,7 @@ def test_concordance_of_wolbers_by_counting_pairs(competing: Oracle, weighting: 
             weight = 1 / (free[i] * free[j]) if earlier else later / free[i] ** 2
             below += weight
             top += weight * ((x[i] > x[j]) + 0.5 * (x[i] == x[j]))
-    made = concordance(outcome, x, weighting=weighting, truncation=5)  # type: ignore[arg-type]
+    made = concordance_index(outcome, x, weighting=weighting, truncation=5)  # type: ignore[arg-type]
     assert made.value == pytest.approx(top / below, abs=1e-12)
 
 

@@ -9,35 +9,38 @@ import numpy as np
 import pytest
 
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.auc import cumulative_dynamic_auc
-from mammorisk.metrics.brier import brier_score, log_score, prediction_accuracy_index
+from mammorisk.metrics.brier import brier_score
 from mammorisk.metrics.calibration import calibration_intercept, calibration_slope
-from mammorisk.metrics.calibration_curve import calibration_curve
-from mammorisk.metrics.calibration_groups import greenwood_nam_dagostino
-from mammorisk.metrics.concordance import concordance
-from mammorisk.metrics.cumulative_incidence import cumulative_incidence
+from mammorisk.metrics.calibration_tests import greenwood_nam_dagostino_test
+from mammorisk.metrics.cancer_share import share_of_cancers
+from mammorisk.metrics.concordance import concordance_index
+from mammorisk.metrics.decision_analysis import net_benefit
 from mammorisk.metrics.effect_size import hazard_ratio_per_sd
 from mammorisk.metrics.estimate import Estimate
-from mammorisk.metrics.expected_observed import expected_observed
-from mammorisk.metrics.net_benefit import net_benefit
-from mammorisk.metrics.reclassification import discrimination_slope
-from mammorisk.metrics.thresholds import classification, share_of_cancers
+from mammorisk.metrics.expected_observed import expected_observed_ratio
+from mammorisk.metrics.incidence import cumulative_incidence
+from mammorisk.metrics.integrated_discrimination import discrimination_slope
+from mammorisk.metrics.logarithmic_score import log_score
+from mammorisk.metrics.prediction_accuracy import index_of_prediction_accuracy
+from mammorisk.metrics.smooth_calibration import calibration_curve
+from mammorisk.metrics.thresholds import classification_measure
+from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.outcome import Outcome
 
 Measure = Callable[[Outcome, np.ndarray, float], Estimate]
 MEASURES: dict[str, Measure] = {
     "auc": lambda o, r, h: cumulative_dynamic_auc(o, r, h),
-    "c": lambda o, r, h: concordance(o, r, weighting="uno", truncation=h),
+    "c": lambda o, r, h: concordance_index(o, r, weighting="uno", truncation=h),
     "brier": lambda o, r, h: brier_score(o, r, h),
-    "ipa": lambda o, r, h: prediction_accuracy_index(o, r, h),
+    "ipa": lambda o, r, h: index_of_prediction_accuracy(o, r, h),
     "log": lambda o, r, h: log_score(o, r, h),
     "incidence": lambda o, r, h: cumulative_incidence(o, h),
-    "e/o": lambda o, r, h: expected_observed(o, r, h),
+    "e/o": lambda o, r, h: expected_observed_ratio(o, r, h),
     "intercept": lambda o, r, h: calibration_intercept(o, r, h),
     "slope": lambda o, r, h: calibration_slope(o, r, h),
-    "gnd": lambda o, r, h: greenwood_nam_dagostino(o, r, h, groups=4),
-    "sensitivity": lambda o, r, h: classification(o, r, 0.03, "sensitivity", h),
-    "ppv": lambda o, r, h: classification(o, r, 0.03, "positive predictive value", h),
+    "gnd": lambda o, r, h: greenwood_nam_dagostino_test(o, r, h, groups=4),
+    "sensitivity": lambda o, r, h: classification_measure(o, r, 0.03, "sensitivity", h),
+    "ppv": lambda o, r, h: classification_measure(o, r, 0.03, "positive predictive value", h),
     "top": lambda o, r, h: share_of_cancers(o, r, 0.1, h),
     "net benefit": lambda o, r, h: net_benefit(o, r, 0.03, h),
     "slope of discrimination": lambda o, r, h: discrimination_slope(o, r, h),
@@ -97,8 +100,8 @@ def test_a_number_or_a_reason(measure: str, case: str) -> None:
         ({"time": -1.0}, "negative"),
         ({"time": np.nan}, "missing"),
         ({"time": np.inf}, "infinite"),
-        ({"event": 3}, "neither 0, 1 nor 2"),
-        ({"event": np.nan}, "neither"),
+        ({"event": 3}, "not 0, 1 or 2"),
+        ({"event": np.nan}, "missing"),
         ({"weight": -1.0}, "negative"),
         ({"weight": np.nan}, "missing"),
         ({"entry": 99.0}, "not before"),

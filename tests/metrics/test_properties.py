@@ -7,16 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mammorisk.metrics.auc import cumulative_dynamic_auc
-from mammorisk.metrics.bootstrap import bootstrap, multiplier_intervals
 from mammorisk.metrics.brier import brier_score
 from mammorisk.metrics.calibration import calibration_intercept, calibration_slope
-from mammorisk.metrics.concordance import concordance
-from mammorisk.metrics.cumulative_incidence import cumulative_incidence
+from mammorisk.metrics.cancer_share import share_of_cancers
+from mammorisk.metrics.concordance import concordance_index
+from mammorisk.metrics.decision_analysis import net_benefit
 from mammorisk.metrics.estimate import standard_error
-from mammorisk.metrics.net_benefit import net_benefit
-from mammorisk.metrics.reclassification import net_reclassification
-from mammorisk.metrics.thresholds import classification, share_of_cancers
+from mammorisk.metrics.incidence import cumulative_incidence
+from mammorisk.metrics.reclassification import net_reclassification_improvement
+from mammorisk.metrics.resampling import bootstrap, multiplier_intervals
+from mammorisk.metrics.thresholds import classification_measure
+from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.outcome import Outcome
 
 
@@ -37,7 +38,7 @@ def test_ranks_alone_matter(seed: int) -> None:
     outcome, risk = data(seed)
     for measure in (
         lambda r: cumulative_dynamic_auc(outcome, r, 3),
-        lambda r: concordance(outcome, r),
+        lambda r: concordance_index(outcome, r),
     ):
         a, b = measure(risk), measure(np.exp(3 * risk))
         assert a.value == pytest.approx(b.value, abs=1e-12)
@@ -56,9 +57,9 @@ def test_a_weight_is_so_many_copies(seed: int) -> None:
     for measure in (
         lambda o, r: cumulative_dynamic_auc(o, r, 3),
         lambda o, r: brier_score(o, r, 3),
-        lambda o, r: concordance(o, r),
+        lambda o, r: concordance_index(o, r),
         lambda o, r: net_benefit(o, r, 0.1, 3),
-        lambda o, r: classification(o, r, 0.05, "sensitivity", 3),
+        lambda o, r: classification_measure(o, r, 0.05, "sensitivity", 3),
     ):
         a, b = measure(weighted, risk), measure(copied, risk[rows])
         assert a.value == pytest.approx(b.value, abs=1e-9, nan_ok=True)
@@ -74,7 +75,7 @@ def test_order_of_rows_is_nothing(seed: int) -> None:
     order = np.random.default_rng(seed).permutation(len(risk))
     for measure in (
         lambda o, r: cumulative_dynamic_auc(o, r, 3),
-        lambda o, r: concordance(o, r, weighting="uno", truncation=3),
+        lambda o, r: concordance_index(o, r, weighting="uno", truncation=3),
         lambda o, r: share_of_cancers(o, r, 0.2, 3),
     ):
         a, b = measure(outcome, risk), measure(outcome.take(order), risk[order])
@@ -96,8 +97,8 @@ def test_influence_values_are_the_derivative_in_the_weights() -> None:
         "brier": lambda o: brier_score(o, risk, 3),
         "incidence": lambda o: cumulative_incidence(o, 3),
         "net benefit": lambda o: net_benefit(o, risk, 0.08, 3),
-        "nri": lambda o: net_reclassification(o, other, risk, 3, cuts=[0.05, 0.1]).nri,
-        "c": lambda o: concordance(o, risk),
+        "nri": lambda o: net_reclassification_improvement(o, other, risk, 3, cuts=[0.05, 0.1]).nri,
+        "c": lambda o: concordance_index(o, risk),
     }
     for name, measure in measures.items():
         whole = measure(outcome)
@@ -115,7 +116,7 @@ def test_errors_agree_with_the_bootstrap() -> None:
     outcome, risk = data(5, 800)
     for measure in (
         lambda o: cumulative_dynamic_auc(o, risk, 3),
-        lambda o: concordance(o, risk),
+        lambda o: concordance_index(o, risk),
         lambda o: brier_score(o, risk, 3),
         lambda o: share_of_cancers(o, risk, 0.2, 3),
     ):

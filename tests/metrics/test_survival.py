@@ -5,39 +5,28 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from mammorisk.metrics.auc import cumulative_dynamic_auc
-from mammorisk.metrics.brier import (
-    brier_score,
-    integrated_brier_score,
-    null_brier_score,
-    prediction_accuracy_index,
-)
+from mammorisk.metrics.brier import brier_score, integrated_brier_score, null_brier_score
 from mammorisk.metrics.calibration import calibration_slope, poisson_calibration
-from mammorisk.metrics.calibration_curve import calibration_curve
-from mammorisk.metrics.calibration_groups import (
-    calibration_by_group,
-    greenwood_nam_dagostino,
-    risk_groups,
-)
-from mammorisk.metrics.concordance import concordance, more_concordant
-from mammorisk.metrics.cumulative_incidence import (
-    cumulative_incidence,
-    follow_up,
-    follow_up_quantiles,
-)
-from mammorisk.metrics.effect_size import (
-    hazard_ratio_per_sd,
-    log_rank,
-    ratios_by_group,
-    royston_d,
-)
+from mammorisk.metrics.calibration_groups import calibration_by_group, risk_groups
+from mammorisk.metrics.calibration_tests import greenwood_nam_dagostino_test
+from mammorisk.metrics.concordance import concordance_index, paired_concordance
+from mammorisk.metrics.decision_analysis import net_benefit
+from mammorisk.metrics.effect_size import hazard_ratio_per_sd, ratios_by_group
 from mammorisk.metrics.estimate import difference
-from mammorisk.metrics.expected_observed import expected_observed, poisson_expected_observed
-from mammorisk.metrics.net_benefit import net_benefit
-from mammorisk.metrics.pseudo_values import pseudo_values
-from mammorisk.metrics.reclassification import integrated_discrimination, net_reclassification
+from mammorisk.metrics.expected_observed import expected_observed_ratio
+from mammorisk.metrics.follow_up import follow_up_quantiles, median_follow_up
+from mammorisk.metrics.incidence import cumulative_incidence
+from mammorisk.metrics.incidence_ratio import standardised_incidence_ratio
+from mammorisk.metrics.integrated_discrimination import integrated_discrimination_improvement
+from mammorisk.metrics.log_rank import log_rank_test
+from mammorisk.metrics.prediction_accuracy import index_of_prediction_accuracy
+from mammorisk.metrics.pseudo_observations import pseudo_values
+from mammorisk.metrics.reclassification import net_reclassification_improvement
 from mammorisk.metrics.roc import roc_curve
-from mammorisk.metrics.thresholds import classification
+from mammorisk.metrics.royston import royston_d
+from mammorisk.metrics.smooth_calibration import calibration_curve
+from mammorisk.metrics.thresholds import classification_measure
+from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from tests.metrics.conftest import Oracle, error, point
 
 YEARS = (1, 2, 3, 4, 5)
@@ -56,7 +45,7 @@ def test_kaplan_meier(rotterdam: Oracle, scale: str) -> None:
 
 def test_follow_up(rotterdam: Oracle) -> None:
     r = rotterdam.r["followup_reverse_km_median"]
-    made = follow_up(rotterdam.outcome)
+    made = median_follow_up(rotterdam.outcome)
     point(made.value, r["quantile"][1])
     point(made.lower, r["lower"][1])
     point(made.upper, r["upper"][1])
@@ -99,7 +88,7 @@ def test_brier(rotterdam: Oracle) -> None:
         else:
             risk = rotterdam.risk(model, year)
             made[model, year] = brier_score(rotterdam.outcome, risk, year)
-            point(prediction_accuracy_index(rotterdam.outcome, risk, year).value, r["IPA"][i])
+            point(index_of_prediction_accuracy(rotterdam.outcome, risk, year).value, r["IPA"][i])
             table = rotterdam.data[[f"risk{model}_{k}" for k in range(1, year + 1)]]
             years = range(1, year + 1)
             integral = integrated_brier_score(
@@ -127,8 +116,8 @@ def test_brier(rotterdam: Oracle) -> None:
 )
 def test_concordance(rotterdam: Oracle, name: str, options: dict) -> None:
     r = rotterdam.r[name]
-    a = concordance(rotterdam.outcome, rotterdam.risk("A", 5), **options)
-    b = concordance(rotterdam.outcome, rotterdam.risk("B", 5), **options)
+    a = concordance_index(rotterdam.outcome, rotterdam.risk("A", 5), **options)
+    b = concordance_index(rotterdam.outcome, rotterdam.risk("B", 5), **options)
     for made, value, se in zip((a, b), r["concordance"], r["se"], strict=True):
         point(made.value, value)
         error(made.se, se)
@@ -137,7 +126,7 @@ def test_concordance(rotterdam: Oracle, name: str, options: dict) -> None:
 
 def test_paired_concordance(rotterdam: Oracle) -> None:
     r = rotterdam.r["rcorrp_cens"]
-    made = more_concordant(rotterdam.outcome, rotterdam.risk("A", 5), rotterdam.risk("B", 5))
+    made = paired_concordance(rotterdam.outcome, rotterdam.risk("A", 5), rotterdam.risk("B", 5))
     point(2 * made.value - 1, r["Dxy"])
     error(2 * made.se, r["S.D."])
 
@@ -152,7 +141,9 @@ def test_thresholds(rotterdam: Oracle) -> None:
     risk = rotterdam.risk("A", 5)
     for r in rotterdam.r["sens_spec_ppv_npv_5y"]:
         for short, measure in words.items():
-            made = classification(rotterdam.outcome, risk, r["cut"], measure, 5, strict=True)  # type: ignore[arg-type]
+            made = classification_measure(
+                rotterdam.outcome, risk, r["cut"], measure, 5, strict=True
+            )  # type: ignore[arg-type]
             point(made.value, r[short])
             error(made.se, r[f"se_{short}"])
     curve = roc_curve(rotterdam.outcome, risk, 5)
@@ -166,15 +157,15 @@ def test_thresholds(rotterdam: Oracle) -> None:
 def test_calibration_in_the_large(rotterdam: Oracle, model: str) -> None:
     outcome, risk = rotterdam.outcome, rotterdam.risk(model, 5)
     r = rotterdam.r["OE_km_5y"][model]
-    made = expected_observed(outcome, risk, 5, ratio="O/E")
+    made = expected_observed_ratio(outcome, risk, 5, ratio="O/E")
     for found, expected in zip(
         (made.value, made.lower, made.upper), (r["OE"], r["lower"], r["upper"]), strict=True
     ):
         point(found, expected)
-    point(expected_observed(outcome, risk, 5).value, r["EO"])
+    point(expected_observed_ratio(outcome, risk, 5).value, r["EO"])
     counts = rotterdam.data[f"exp{model}"].to_numpy()
     r = rotterdam.r["OE_poisson_exact"][model]
-    made = poisson_expected_observed(outcome, counts, 5)
+    made = standardised_incidence_ratio(outcome, counts, 5)
     point(made.value, r["OE"])
     point(made.lower, r["lower"])
     point(made.upper, r["upper"])
@@ -206,10 +197,10 @@ def test_calibration_slope_curve_and_groups(rotterdam: Oracle, model: str) -> No
     pairs = (("n", "n"), ("expected", "pred"), ("observed", "obs"), ("se", "se"))
     for ours, theirs in (*pairs, ("lower", "lower"), ("upper", "upper")):
         np.testing.assert_allclose(table[ours], r[theirs], rtol=1e-6)
-    test = greenwood_nam_dagostino(outcome, risk, 5)
+    test = greenwood_nam_dagostino_test(outcome, risk, 5)
     point(test.value, r["GND_chi2"])
     error(test.p, r["GND_p"])
-    test = greenwood_nam_dagostino(outcome, risk, 5, variance="binomial")
+    test = greenwood_nam_dagostino_test(outcome, risk, 5, variance="binomial")
     point(test.value, r["DN_chi2"])
     error(test.p, r["DN_p"])
 
@@ -242,7 +233,7 @@ def test_reclassification(rotterdam: Oracle, name: str, options: dict) -> None:
     r = rotterdam.r[name]
     values = r.get("est", r)
     old, new = rotterdam.risk("B", 5), rotterdam.risk("A", 5)
-    made = net_reclassification(rotterdam.outcome, old, new, 5, **options)
+    made = net_reclassification_improvement(rotterdam.outcome, old, new, 5, **options)
     point(made.nri.value, values["NRI"])
     point(made.of_cases.value, values["NRI+"])
     point(made.of_controls.value, values["NRI-"])
@@ -250,7 +241,7 @@ def test_reclassification(rotterdam: Oracle, name: str, options: dict) -> None:
         assert made.table.tolist() == r["table"]
         assert made.table_cases.tolist() == r["table_case"]
         assert made.table_controls.tolist() == r["table_ctrl"]
-    idi = integrated_discrimination(rotterdam.outcome, old, new, 5)
+    idi = integrated_discrimination_improvement(rotterdam.outcome, old, new, 5)
     point(idi.value, rotterdam.r["IDI_ipcw_5y"]["IDI"])
 
 
@@ -273,7 +264,7 @@ def test_fifths_and_explained_variation(rotterdam: Oracle) -> None:
         np.testing.assert_allclose([e.lower for e in found], r["lower"], rtol=1e-6)
     group = risk_groups(score, np.ones(len(score)), 5)
     point(
-        log_rank(rotterdam.outcome, group).value,
+        log_rank_test(rotterdam.outcome, group).value,
         rotterdam.r["KM_by_quintile_5y_logrank"]["logrank_chi2"],
     )
     d, explained = royston_d(rotterdam.outcome, score)
@@ -290,6 +281,6 @@ def test_subgroups_refit_the_censoring(rotterdam: Oracle) -> None:
             made = cumulative_dynamic_auc(some, rotterdam.risk(model, 5)[rows], 5)
             point(made.value, r["AUC"]["AUC"][i])
             error(made.se, r["AUC"]["se"][i])
-        c = concordance(some, rotterdam.risk("A", 5)[rows])
+        c = concordance_index(some, rotterdam.risk("A", 5)[rows])
         point(c.value, r["harrell"]["concordance"][0])
         error(c.se, r["harrell"]["se"])

@@ -109,7 +109,7 @@ def test_errors_before_any_work(cohort: Cohort, exams: ExamSet, tmp_path: Path) 
         fit(ill, tiny(), exams=exams)
     gaps = cohort.exams.copy()
     gaps.loc[0, "time"] = np.nan
-    with pytest.raises(TrainingError, match="missing: time of 1 rows"):
+    with pytest.raises(TrainingError, match="time: 1 values are missing"):
         fit(replace(cohort, exams=gaps), tiny(), exams=exams)
     with pytest.raises(TrainingError, match="needs images"):
         fit(replace(cohort, open_exam=None), tiny())

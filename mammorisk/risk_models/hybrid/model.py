@@ -31,6 +31,7 @@ from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet, stack_exams
 from mammorisk.inputs.grey_statistics import grey_statistics
 from mammorisk.inputs.scaling import Scaling
 from mammorisk.inputs.standard_exam import network_view, stack_views, to_float
+from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.networks.hazards import YEARS, cumulative_risk
 from mammorisk.networks.hybrid import HybridHead
 from mammorisk.risk_models.hybrid.card_text import card_text
@@ -41,7 +42,6 @@ from mammorisk.risk_models.hybrid.result_tables import (
     risk_tables,
     warnings_of,
 )
-from mammorisk.risk_models.recalibration import Recalibration
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.runtime.backend import Runner, choose_backend
 

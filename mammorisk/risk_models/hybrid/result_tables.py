@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from mammorisk.base import Horizon
 from mammorisk.inputs.batches import Inputs
+from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.networks.hazards import YEARS
 from mammorisk.records.exam import STANDARD_VIEWS
-from mammorisk.risk_models.recalibration import Recalibration
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
 Floats = NDArray[np.float64]

@@ -7,11 +7,11 @@ from typing import Any
 
 from mammorisk._utils.model_folder import WEIGHTS
 from mammorisk.inputs.scaling import Scaling
+from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.hybrid import HeadSettings, HybridHead
 from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
 from mammorisk.risk_models.hybrid.model import HybridModel
-from mammorisk.risk_models.recalibration import Recalibration
 from mammorisk.risk_models.recipe import Recipe, load_recipe
 from mammorisk.risk_models.storage import card_from, damaged, under
 

@@ -14,10 +14,10 @@ import pytest
 import mammorisk as mr
 from mammorisk.clinical import load_clinical
 from mammorisk.errors import HorizonError, ModelError, OutputError
+from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.records.cohort import Cohort
 from mammorisk.records.exam import Exam
 from mammorisk.risk_models.hybrid.model import HybridModel
-from mammorisk.risk_models.recalibration import Recalibration
 from mammorisk.risk_models.registry import BUNDLED
 from tests.factories import simulated_exam, write_exam
 

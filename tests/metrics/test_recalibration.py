@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mammorisk.errors import TrainingError
-from mammorisk.risk_models.recalibration import METHODS, Recalibration, fit_recalibration
+from mammorisk.metrics.recalibration import METHODS, Recalibration, fit_recalibration
 
 
 def population(

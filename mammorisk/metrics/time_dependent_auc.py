@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
 from mammorisk.metrics.estimate import (
@@ -16,7 +17,7 @@ from mammorisk.metrics.estimate import (
     unavailable,
 )
 from mammorisk.metrics.ranking import placements
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.records.outcome import Outcome
 
 #: Who counts as a control where there are competing events.
 Controls = Literal["not_case", "event_free"]
@@ -108,4 +109,5 @@ def cumulative_dynamic_auc(
         null=0.5,
         level=level,
         bounds=(0.0, 1.0),
+        reason=fitted.note(year),
     )

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.calibration import is_complete
-from mammorisk.metrics.cumulative_incidence import cumulative_incidence
 from mammorisk.metrics.estimate import (
     Estimate,
     check_horizon,
@@ -19,7 +18,8 @@ from mammorisk.metrics.estimate import (
     normal_quantile,
     unavailable,
 )
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.metrics.incidence import cumulative_incidence
+from mammorisk.records.outcome import Outcome
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -106,7 +106,7 @@ def _of_prevalence(
 ) -> Estimate:
     if not 0 < prevalence < 1:
         raise EvaluationError(f"{prevalence!r} is no prevalence", where="prevalence")
-    if not is_complete(outcome, year):
+    if not outcome.is_complete(year):
         raise EvaluationError(
             "a prevalence is for outcomes known for all; censored samples need weights",
             where="prevalence",

@@ -1,4 +1,4 @@
-"""Flexible calibration curves, and the distance of predicted risks from them."""
+"""Smooth calibration curves and the distance of predicted risks from them."""
 
 from __future__ import annotations
 
@@ -7,13 +7,16 @@ from typing import Literal
 
 import numpy as np
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.calibration import cloglog, is_complete, logit
 from mammorisk.metrics.estimate import check_horizon, check_risk, normal_quantile
-from mammorisk.metrics.pseudo_values import pseudo_values
+from mammorisk.metrics.links import cloglog, logit
+from mammorisk.metrics.pseudo_observations import pseudo_values
 from mammorisk.metrics.regression import fit_cox, fit_glm
 from mammorisk.metrics.risk_sets import Deaths, sums_from
-from mammorisk.records.outcome import CANCER, Floats, Outcome
+from mammorisk.metrics.smoothers import loess, lowess, place_knots, spline_basis
+from mammorisk.records.follow_up import CANCER
+from mammorisk.records.outcome import Outcome
 
 Smoother = Literal["auto", "pseudo-spline", "logistic-spline", "cox-spline", "loess", "lowess"]
 
@@ -92,7 +95,7 @@ def calibration_curve(
     values = check_risk(outcome, risk, probability=True)
     year = check_horizon(horizon)
     if method == "auto":
-        method = "logistic-spline" if is_complete(outcome, year) else "pseudo-spline"
+        method = "logistic-spline" if outcome.is_complete(year) else "pseudo-spline"
     used = outcome.weight > 0
     if np.ptp(values[used]) == 0:
         return _none(values, method, "every woman has the same risk")
@@ -107,11 +110,11 @@ def calibration_curve(
         elif method in ("loess", "lowess"):
             response = (
                 outcome.is_case(year).astype(float)
-                if is_complete(outcome, year)
+                if outcome.is_complete(year)
                 else pseudo_values(outcome, year)
             )
             observed = (
-                loess(values, response, span) if method == "loess" else _lowess(values, response)
+                loess(values, response, span) if method == "loess" else lowess(values, response)
             )
         else:
             raise EvaluationError(f"{method!r} is no smoother", where="method")
@@ -160,45 +163,11 @@ def _quantile(values: Floats, weights: Floats, share: float, *, weighted: bool) 
     return float(values[order][np.searchsorted(reached, share)])
 
 
-#: Quantiles of the knots of a restricted cubic spline (Harrell 2015, table 2.3).
-_KNOTS = {
-    3: (0.1, 0.5, 0.9),
-    4: (0.05, 0.35, 0.65, 0.95),
-    5: (0.05, 0.275, 0.5, 0.725, 0.95),
-    6: (0.05, 0.23, 0.41, 0.59, 0.77, 0.95),
-    7: (0.025, 0.1833, 0.3417, 0.5, 0.6583, 0.8167, 0.975),
-}
-
-
-def spline_basis(x: Floats, knots: Floats) -> Floats:
-    """Restricted cubic spline: x and k - 2 terms, scaled by the range of the knots squared."""
-    last, before = knots[-1], knots[-2]
-    scale = (last - knots[0]) ** 2
-
-    def cubic(values: Floats) -> Floats:
-        return np.asarray(np.maximum(values, 0.0) ** 3)
-
-    terms = [x]
-    for knot in knots[:-2]:
-        term = cubic(x - knot)
-        term = term - cubic(x - before) * (last - knot) / (last - before)
-        term = term + cubic(x - last) * (before - knot) / (last - before)
-        terms.append(term / scale)
-    return np.column_stack(terms)
-
-
-def place_knots(x: Floats, count: int) -> Floats:
-    """Knots at Harrell's quantiles; fewer where the values do not tell them apart."""
-    if count not in _KNOTS:
-        raise EvaluationError("a spline has 3 to 7 knots", where="knots")
-    return np.unique(np.quantile(x, _KNOTS[count]))
-
-
 def _spline(
     outcome: Outcome, values: Floats, year: float, method: str, knots: int | None, level: float
 ) -> tuple[Floats, Floats, Floats]:
     is_logistic = method == "logistic-spline"
-    if is_logistic and not is_complete(outcome, year):
+    if is_logistic and not outcome.is_complete(year):
         raise EvaluationError(
             "a logistic curve needs every outcome known by the horizon",
             where="method",
@@ -222,9 +191,13 @@ def _spline(
     line = design @ fitted.coef
     spread = np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", design, fitted.covariance, design), 0))
     half = normal_quantile(level) * spread
-    back = (lambda v: 1 / (1 + np.exp(-v))) if is_logistic else (lambda v: -np.expm1(-np.exp(v)))
+
+    def risk_of(predictor: Floats) -> Floats:
+        inverse = 1 / (1 + np.exp(-predictor)) if is_logistic else -np.expm1(-np.exp(predictor))
+        return np.asarray(inverse)
+
     with np.errstate(over="ignore"):
-        return back(line), back(line - half), back(line + half)
+        return risk_of(line), risk_of(line - half), risk_of(line + half)
 
 
 def _cox_spline(outcome: Outcome, values: Floats, year: float, knots: int) -> Floats:
@@ -253,41 +226,3 @@ def _baseline_hazard(outcome: Outcome, hazard: Floats, year: float) -> float:
     mean_weight = np.bincount(deaths.place, outcome.weight[died]) / deaths.counts
     step, share = deaths.step, deaths.share
     return float((mean_weight[step] / (at_risk[step] - share * ties[step])).sum())
-
-
-def loess(x: Floats, y: Floats, span: float = 0.75, *, at: Floats | None = None) -> Floats:
-    """Local quadratic regression with tricube weights: R's loess with ``surface="direct"``.
-
-    Parameters
-    ----------
-    x, y : ndarray, shape (n,)
-    span : float
-        Share of rows in a window; above 1 the window widens beyond the data.
-    at : ndarray, optional
-        Where the curve is wanted; ``x`` unless given.
-
-    References
-    ----------
-    Cleveland 1979, doi 10.1080/01621459.1979.10481038.
-    """
-    n = len(x)
-    count = min(n, int(np.floor(n * span + 1e-5)))
-    points, place = np.unique(x if at is None else at, return_inverse=True)
-    fitted = np.empty(len(points))
-    for i, point in enumerate(points):
-        distance = np.abs(x - point)
-        reach = np.partition(distance, count - 1)[count - 1] * max(span, 1.0)
-        near = distance < reach if reach > 0 else distance == 0
-        u = distance[near] / reach if reach > 0 else np.zeros(near.sum())
-        root = np.sqrt((1 - u**3) ** 3)
-        centred = x[near] - point
-        scale = max(np.abs(centred).max(), 1e-300)
-        design = np.column_stack([np.ones(near.sum()), centred / scale, (centred / scale) ** 2])
-        fitted[i] = np.linalg.lstsq(design * root[:, None], y[near] * root, rcond=1e-10)[0][0]
-    return np.asarray(fitted[place])
-
-
-def _lowess(x: Floats, y: Floats) -> Floats:
-    from statsmodels.nonparametric.smoothers_lowess import lowess
-
-    return np.asarray(lowess(y, x, frac=2 / 3, it=0, delta=0.01 * np.ptp(x), return_sorted=False))

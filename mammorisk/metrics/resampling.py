@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.estimate import Estimate, cluster_sums
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.records.outcome import Outcome
 
 
 def resampling_weights(

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.cumulative_incidence import cumulative_incidence
 from mammorisk.metrics.estimate import check_horizon
+from mammorisk.metrics.incidence import cumulative_incidence
 from mammorisk.metrics.life_table import life_table
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.records.outcome import Outcome
 
 
 def pseudo_values(outcome: Outcome, horizon: float = 1.0) -> Floats:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
-from mammorisk.metrics.auc import cumulative_dynamic_auc
+from mammorisk._utils.typing import Floats
 from mammorisk.metrics.brier import brier_score
-from mammorisk.metrics.calibration import (
-    calibration_slope,
-    logit,
-    recalibration_test,
-    spiegelhalter,
-)
-from mammorisk.metrics.calibration_curve import calibration_curve
+from mammorisk.metrics.calibration import calibration_slope
+from mammorisk.metrics.calibration_tests import recalibration_test, spiegelhalter_z
 from mammorisk.metrics.estimate import check_horizon, check_risk
+from mammorisk.metrics.links import logit
 from mammorisk.metrics.regression import fit_glm
-from mammorisk.records.outcome import Floats, Outcome
+from mammorisk.metrics.smooth_calibration import calibration_curve
+from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
+from mammorisk.records.outcome import Outcome
 
 
 def val_prob(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> dict[str, float]:
@@ -45,7 +43,7 @@ def val_prob(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> dict[str, 
     fitted = fit_glm(case.astype(float), design, outcome, "logistic")
     area = cumulative_dynamic_auc(outcome, values, year).value
     curve = calibration_curve(outcome, values, year, method="lowess")
-    z = spiegelhalter(outcome, values, year)
+    z = spiegelhalter_z(outcome, values, year)
     d = (gain - 1) / n
     u = (tests["chi2"] - 2) / n
     return {

@@ -1,4 +1,4 @@
-"""Observed risk: Kaplan-Meier and Aalen-Johansen, and the follow-up behind them."""
+"""Observed risk: Kaplan-Meier and Aalen-Johansen estimates."""
 
 from __future__ import annotations
 
@@ -8,26 +8,28 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
-from mammorisk.errors import EvaluationError
+from mammorisk._utils.typing import Floats
 from mammorisk.metrics.estimate import (
+    FEWEST_EVENTS,
     NAN,
     Estimate,
     Scale,
     check_horizon,
     from_influence,
     interval,
-    normal_quantile,
     unavailable,
 )
 from mammorisk.metrics.life_table import LifeTable, life_table, row_sums_to
-from mammorisk.records.outcome import CANCER, CENSORED, COMPETING, Floats, Outcome
+from mammorisk.records.follow_up import CENSORED, COMPETING
+from mammorisk.records.outcome import Outcome
 
 Competing = Literal["event", "censor"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Curve:
+class IncidenceCurve:
     """Cumulative incidence over time: a step up at each of ``times``.
 
     Attributes
@@ -50,7 +52,7 @@ class Curve:
         return float(self.risk[k - 1]) if k else 0.0
 
 
-def incidence_curve(outcome: Outcome, competing: Competing = "event") -> Curve:
+def incidence_curve(outcome: Outcome, competing: Competing = "event") -> IncidenceCurve:
     """Cumulative incidence of breast cancer at every time; Aalen-Johansen (1978).
 
     Parameters
@@ -64,13 +66,13 @@ def incidence_curve(outcome: Outcome, competing: Competing = "event") -> Curve:
     return _curve(life_table(used))
 
 
-def _curve(life: LifeTable) -> Curve:
+def _curve(life: LifeTable) -> IncidenceCurve:
     at_risk = life.at_risk
     hazard = np.divide(life.events, at_risk, out=np.zeros(len(at_risk)), where=at_risk > 0)
     cancer = np.divide(life.cancers, at_risk, out=np.zeros(len(at_risk)), where=at_risk > 0)
     free = np.cumprod(1 - np.minimum(hazard, 1))
     before = np.concatenate([[1.0], free[:-1]])
-    return Curve(times=life.times, risk=np.cumsum(before * cancer), event_free=free)
+    return IncidenceCurve(times=life.times, risk=np.cumsum(before * cancer), event_free=free)
 
 
 def as_censored(outcome: Outcome) -> Outcome:
@@ -134,13 +136,39 @@ def cumulative_incidence(
     curve = _curve(life)
     value = curve.at(year)
     influence = _influence(used, life, curve, year)
-    made = from_influence(
-        name, value, influence, used, events=events, level=level, bounds=(0.0, 1.0), ddof=0
+    made = replace(
+        from_influence(name, value, influence, used, level=level, bounds=(0.0, 1.0), ddof=0),
+        events=events,
     )
     if not (used.is_weighted or used.is_clustered or life.competing.any()):
         made = replace(made, se=_greenwood(life, year))
-    low, high = _limits(value, made.se, level, scale)
+    if events < FEWEST_EVENTS:
+        low, high = _exact_limits(used, value, made.se, year, level)
+    else:
+        low, high = _limits(value, made.se, level, scale)
     return replace(made, lower=low, upper=high)
+
+
+def _exact_limits(
+    outcome: Outcome, value: float, se: float, year: float, level: float
+) -> tuple[float, float]:
+    """Limits of Clopper and Pearson for few events.
+
+    The number of women is the one whose binomial variance is the variance of the estimate (Korn
+    and Graubard 1998); without an event, the effective number still under observation at the end.
+    """
+    tail = (1 - level) / 2
+    if se > 0:
+        n = value * (1 - value) / se**2
+    else:
+        there = outcome.weight[outcome.is_event_free(year) | outcome.is_case(year)]
+        n = float(there.sum() ** 2 / (there**2).sum()) if len(there) and there.any() else 0.0
+    if not n > 0:
+        return NAN, NAN
+    x = value * n
+    low = 0.0 if value <= 0 else float(stats.beta.ppf(tail, x, n - x + 1))
+    high = 1.0 if value >= 1 else float(stats.beta.ppf(1 - tail, x + 1, n - x))
+    return min(low, value), max(high, value)
 
 
 def _limits(value: float, se: float, level: float, scale: Scale) -> tuple[float, float]:
@@ -150,7 +178,7 @@ def _limits(value: float, se: float, level: float, scale: Scale) -> tuple[float,
     return interval(value, se, level=level, scale=scale, bounds=(0.0, 1.0))
 
 
-def _influence(outcome: Outcome, life: LifeTable, curve: Curve, year: float) -> Floats:
+def _influence(outcome: Outcome, life: LifeTable, curve: IncidenceCurve, year: float) -> Floats:
     """Influence of each row on the cumulative incidence at ``year``, weights included."""
     last = life.before(year)
     if last == 0:
@@ -199,65 +227,3 @@ def risk_by_group(
             continue
         found.append(cumulative_incidence(outcome.take(rows), horizon, **options))  # type: ignore[arg-type]
     return found
-
-
-def follow_up(outcome: Outcome, *, level: float = 0.95) -> Estimate:
-    """Median potential follow-up in years: Kaplan-Meier with censoring as the event.
-
-    Returns
-    -------
-    Estimate
-        Interval by the log limits of the curve, as R's ``quantile.survfit`` with
-        ``conf.type="log"``; NaN where fewer than half were censored.
-
-    References
-    ----------
-    Schemper and Smith 1996, doi 10.1016/0197-2456(96)00075-X.
-    """
-    turned = Outcome(
-        time=outcome.time,
-        event=np.where(outcome.event == CENSORED, CANCER, CENSORED),
-        weight=outcome.weight,
-        entry=outcome.entry,
-    )
-    life = life_table(turned)
-    curve = _curve(life)
-    staying = 1 - curve.risk
-    with np.errstate(divide="ignore", invalid="ignore"):
-        terms = life.cancers / (life.at_risk * (life.at_risk - life.cancers))
-        error = np.sqrt(np.cumsum(np.where(life.cancers > 0, terms, 0.0)))
-        z = normal_quantile(level)
-        low = staying * np.exp(-z * error)
-        high = np.minimum(staying * np.exp(z * error), 1.0)
-    n = int((outcome.weight > 0).sum())
-
-    def first_below(values: Floats) -> float:
-        below = np.flatnonzero(values <= 0.5 + 1e-12)
-        return float(life.times[below[0]]) if len(below) else NAN
-
-    median = first_below(staying)
-    return Estimate(
-        name="median follow-up (reverse Kaplan-Meier), y",
-        value=median,
-        lower=first_below(low),
-        upper=first_below(high),
-        n=n,
-        reason="fewer than half were censored" if math.isnan(median) else None,
-    )
-
-
-def follow_up_quantiles(outcome: Outcome, shares: tuple[float, ...] = (0.25, 0.5, 0.75)) -> Floats:
-    """Quantiles of potential follow-up in years, NaN where not reached."""
-    turned = Outcome(
-        time=outcome.time,
-        event=np.where(outcome.event == CENSORED, CANCER, CENSORED),
-        weight=outcome.weight,
-    )
-    curve = _curve(life_table(turned))
-    found = []
-    for share in shares:
-        if not 0 < share < 1:
-            raise EvaluationError(f"{share!r} is no share between 0 and 1", where="shares")
-        there = np.flatnonzero(curve.risk >= share - 1e-12)
-        found.append(float(curve.times[there[0]]) if len(there) else NAN)
-    return np.array(found)

@@ -1,0 +1,9 @@
+"""Type aliases."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: Array of double-precision numbers.
+Floats = NDArray[np.float64]

@@ -1,0 +1,186 @@
+"""Tests of calibration."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import stats
+
+from mammorisk._utils.typing import Floats
+from mammorisk.errors import EvaluationError
+from mammorisk.metrics.calibration import _fit
+from mammorisk.metrics.calibration_groups import calibration_by_group, risk_groups
+from mammorisk.metrics.estimate import (
+    Estimate,
+    check_horizon,
+    check_risk,
+    two_sided_p,
+    unavailable,
+)
+from mammorisk.metrics.links import logit
+from mammorisk.records.outcome import Outcome
+
+
+def spiegelhalter_z(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> Estimate:
+    """Spiegelhalter's z: whether the Brier score is what calibrated risks would give.
+
+    Returns
+    -------
+    Estimate
+        z and its two-sided p value; for outcomes known for all.
+
+    References
+    ----------
+    Spiegelhalter 1986, doi 10.1002/sim.4780050506.
+    """
+    values = check_risk(outcome, risk, probability=True)
+    year = check_horizon(horizon)
+    n = len(outcome)
+    if not outcome.is_complete(year) or outcome.is_weighted:
+        return unavailable("Spiegelhalter z", "needs unweighted outcomes known for all", n=n)
+    case = outcome.is_case(year)
+    if case.sum() < 2:
+        told = "no cancers" if not case.any() else "one cancer"
+        return unavailable("Spiegelhalter z", told, n=n, events=int(case.sum()))
+    top = float(((case - values) * (1 - 2 * values)).sum())
+    below = float(((1 - 2 * values) ** 2 * values * (1 - values)).sum())
+    if not below > 0:
+        return unavailable("Spiegelhalter z", "risks are 0, 1/2 or 1 throughout", n=n)
+    z = top / below**0.5
+    return Estimate(name="Spiegelhalter z", value=z, n=n, events=int(case.sum()), p=two_sided_p(z))
+
+
+def recalibration_test(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> dict[str, float]:
+    """Likelihood-ratio tests of intercept 0 and slope 1, for outcomes known for all.
+
+    Returns
+    -------
+    dict
+        ``chi2`` and ``p`` of both together (2 degrees of freedom, "U" of rms's val.prob),
+        ``chi2_intercept``, ``chi2_slope`` of one after the other.
+
+    References
+    ----------
+    Miller 1991, doi 10.1002/sim.4780100805.
+    """
+    values = check_risk(outcome, risk, probability=True)
+    year = check_horizon(horizon)
+    if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:
+        raise EvaluationError(
+            "likelihood-ratio tests need independent, unweighted outcomes known for all",
+            where="outcome",
+        )
+    case = outcome.is_case(year)
+    predictor = logit(values)
+    as_given = float(
+        np.where(case, -np.logaddexp(0, -predictor), -np.logaddexp(0, predictor)).sum()
+    )
+    shifted = _fit(outcome, values, year, "logistic", slope=False).log_likelihood
+    both = _fit(outcome, values, year, "logistic", slope=True).log_likelihood
+    chi2 = 2 * (both - as_given)
+    return {
+        "chi2": chi2,
+        "p": float(stats.chi2.sf(chi2, 2)),
+        "chi2_intercept": 2 * (shifted - as_given),
+        "chi2_slope": 2 * (both - shifted),
+    }
+
+
+def greenwood_nam_dagostino_test(
+    outcome: Outcome,
+    risk: Floats,
+    horizon: float,
+    *,
+    groups: int = 10,
+    variance: str = "greenwood",
+) -> Estimate:
+    """Test of calibration by groups under censoring.
+
+    Parameters
+    ----------
+    outcome, risk, horizon
+        As :func:`calibration_by_group`.
+    groups : int
+    variance : {"greenwood", "binomial"}
+        ``"greenwood"``: Demler 2015. ``"binomial"``: D'Agostino and Nam 2003, n p (1 - p).
+
+    Returns
+    -------
+    Estimate
+        Chi-squared, its p value on groups - 1 degrees of freedom. NaN with a reason where a group
+        has fewer than two cancers, or its risk cannot be estimated.
+
+    References
+    ----------
+    Demler, Paynter, Cook 2015, doi 10.1002/sim.6428.
+    """
+    name = "Greenwood-Nam-D'Agostino chi2" if variance == "greenwood" else "Nam-D'Agostino chi2"
+    table = calibration_by_group(outcome, risk, horizon, groups=groups)
+    n, events = int(table["n"].sum()), int(table["cancers"].sum())
+    if len(table) < 2:
+        return unavailable(name, "risks do not form two groups", n=n, events=events)
+    if table["observed"].isna().any():
+        return unavailable(name, "a group is not followed to the horizon", n=n, events=events)
+    if variance == "greenwood" and (table["cancers"] < 2).any():
+        return unavailable(
+            name, "a group has fewer than two cancers; take fewer groups", n=n, events=events
+        )
+    apart = (table["observed"] - table["expected"]) ** 2
+    if variance == "greenwood":
+        spread = table["se"] ** 2
+    else:
+        spread = table["expected"] * (1 - table["expected"]) / table["n"]
+    chi2 = float((apart / spread).sum())
+    return Estimate(
+        name=name, value=chi2, n=n, events=events, p=float(stats.chi2.sf(chi2, len(table) - 1))
+    )
+
+
+def hosmer_lemeshow_test(
+    outcome: Outcome,
+    risk: Floats,
+    horizon: float = 1.0,
+    *,
+    groups: int = 10,
+    development: bool = False,
+) -> Estimate:
+    """Hosmer-Lemeshow test; kept for older tables only.
+
+    Its result depends on the groups and on the size of the sample: it neither shows that risks are
+    calibrated nor how they fail (Van Calster 2019, doi 10.1186/s12916-019-1466-7).
+
+    Parameters
+    ----------
+    development : bool
+        Two degrees of freedom less, for the data a model was fitted on.
+
+    References
+    ----------
+    Hosmer and Lemeshow 1980, doi 10.1080/03610928008827941.
+    """
+    year = check_horizon(horizon)
+    values = check_risk(outcome, risk, probability=True)
+    n = len(outcome)
+    if not outcome.is_complete(year) or outcome.is_weighted:
+        return unavailable("Hosmer-Lemeshow chi2", "needs unweighted outcomes known for all", n=n)
+    events = int(outcome.is_case(year).sum())
+    if events < 2:
+        told = "no cancers" if events == 0 else "one cancer"
+        return unavailable("Hosmer-Lemeshow chi2", told, n=n, events=events)
+    code = risk_groups(values, outcome.weight, groups)
+    size = np.bincount(code, minlength=groups).astype(float)
+    observed = np.bincount(code, outcome.is_case(year), minlength=groups)
+    expected = np.bincount(code, values, minlength=groups)
+    there = size > 0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = (observed - expected) ** 2 / (expected * (1 - expected / size))
+    chi2, count = float(terms[there].sum()), int(there.sum())
+    freedom = count - 2 if development else count
+    if not np.isfinite(chi2) or freedom < 1:
+        return unavailable("Hosmer-Lemeshow chi2", "a group expects nothing", n=n)
+    return Estimate(
+        name="Hosmer-Lemeshow chi2",
+        value=chi2,
+        n=n,
+        events=int(observed.sum()),
+        p=float(stats.chi2.sf(chi2, freedom)),
+    )

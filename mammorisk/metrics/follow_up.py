@@ -1,0 +1,82 @@
+"""Potential follow-up, by Kaplan-Meier with censoring as the event."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from mammorisk._utils.typing import Floats
+from mammorisk.errors import EvaluationError
+from mammorisk.metrics.estimate import (
+    NAN,
+    Estimate,
+    normal_quantile,
+)
+from mammorisk.metrics.incidence import _curve
+from mammorisk.metrics.life_table import life_table
+from mammorisk.records.follow_up import CANCER, CENSORED
+from mammorisk.records.outcome import Outcome
+
+
+def median_follow_up(outcome: Outcome, *, level: float = 0.95) -> Estimate:
+    """Median potential follow-up in years: Kaplan-Meier with censoring as the event.
+
+    Returns
+    -------
+    Estimate
+        Interval by the log limits of the curve, as R's ``quantile.survfit`` with
+        ``conf.type="log"``; NaN where fewer than half were censored.
+
+    References
+    ----------
+    Schemper and Smith 1996, doi 10.1016/0197-2456(96)00075-X.
+    """
+    turned = Outcome(
+        time=outcome.time,
+        event=np.where(outcome.event == CENSORED, CANCER, CENSORED),
+        weight=outcome.weight,
+        entry=outcome.entry,
+    )
+    life = life_table(turned)
+    curve = _curve(life)
+    staying = 1 - curve.risk
+    with np.errstate(divide="ignore", invalid="ignore"):
+        terms = life.cancers / (life.at_risk * (life.at_risk - life.cancers))
+        error = np.sqrt(np.cumsum(np.where(life.cancers > 0, terms, 0.0)))
+        z = normal_quantile(level)
+        low = staying * np.exp(-z * error)
+        high = np.minimum(staying * np.exp(z * error), 1.0)
+    n = int((outcome.weight > 0).sum())
+
+    def first_below(values: Floats) -> float:
+        below = np.flatnonzero(values <= 0.5 + 1e-12)
+        return float(life.times[below[0]]) if len(below) else NAN
+
+    median = first_below(staying)
+    return Estimate(
+        name="median follow-up (reverse Kaplan-Meier), y",
+        value=median,
+        lower=first_below(low),
+        upper=first_below(high),
+        n=n,
+        reason="fewer than half were censored" if math.isnan(median) else None,
+    )
+
+
+def follow_up_quantiles(outcome: Outcome, shares: tuple[float, ...] = (0.25, 0.5, 0.75)) -> Floats:
+    """Quantiles of potential follow-up in years, NaN where not reached."""
+    turned = Outcome(
+        time=outcome.time,
+        event=np.where(outcome.event == CENSORED, CANCER, CENSORED),
+        weight=outcome.weight,
+        entry=outcome.entry,
+    )
+    curve = _curve(life_table(turned))
+    found = []
+    for share in shares:
+        if not 0 < share < 1:
+            raise EvaluationError(f"{share!r} is no share between 0 and 1", where="shares")
+        there = np.flatnonzero(curve.risk >= share - 1e-12)
+        found.append(float(curve.times[there[0]]) if len(there) else NAN)
+    return np.array(found)
