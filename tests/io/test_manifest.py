@@ -181,6 +181,7 @@ def test_a_c_view_stands_back_behind_the_full_field_view(tmp_path: Path) -> None
     assert any("synthetic" in flag for flag in opened(0).all_flags())
 
 
+@pytest.mark.networks
 @pytest.mark.parametrize(
     ("images", "named"),
     [
