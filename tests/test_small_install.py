@@ -73,6 +73,7 @@ def test_evaluation_policies_and_simulation_work() -> None:
         ("mr.load_model('mirai')", "the model mirai needs torch"),
         ("mr.load_model('hf://clinic/model')", "the Hugging Face hub needs huggingface_hub"),
         ("mr.fit(None)", "fit() needs torch"),
+        ("mr.recalibrate('bcrat', None)", "recalibrate() needs torch"),
         ("import mammorisk.networks.hybrid", "mammorisk.networks needs torch"),
         ("import mammorisk.runtime.backend", "mammorisk.runtime needs torch"),
     ],

@@ -10,19 +10,18 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.base import RiskModel
 from mammorisk.errors import HorizonError, TrainingError
-from mammorisk.networks.hazards import YEARS
 from mammorisk.prediction.api import predict
 from mammorisk.records.alignment import risk_column
 from mammorisk.risk_models.recalibrated import RecalibratedModel
 from mammorisk.risk_models.recalibration import Recalibration, choose_method, fit_recalibration
 from mammorisk.risk_models.registry import load_model
-from mammorisk.training.objectives import censoring_weights
-from mammorisk.training.outcomes import Outcomes, read_outcomes
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
+    from mammorisk.training.outcomes import Outcomes
 
 Floats = NDArray[np.float64]
 
@@ -32,7 +31,7 @@ def recalibrate(
     cohort: Cohort,
     *,
     method: str = "auto",
-    horizons: Sequence[float] = tuple(range(1, YEARS + 1)),
+    horizons: Sequence[float] = (1, 2, 3, 4, 5),
     progress: bool = False,
 ) -> RecalibratedModel:
     """Recalibrate a model, published or fitted, to a local cohort.
@@ -61,6 +60,8 @@ def recalibrate(
     ------
     TrainingError
         The cohort has no outcomes, or no cancer at any horizon.
+    MissingDependency
+        torch is not installed.
 
     Notes
     -----
@@ -79,6 +80,10 @@ def recalibrate(
     >>> sorted(local.maps)
     [5.0]
     """
+    # Imported here, so that ``mammorisk.recalibrate`` can be looked up where torch is absent.
+    require("torch", NETWORKS, what="recalibrate()")
+    from mammorisk.training.outcomes import read_outcomes
+
     chosen = model if isinstance(model, RiskModel) else load_model(model)
     outcomes = read_outcomes(cohort.exams)
     years = [float(h) for h in horizons]
@@ -124,7 +129,7 @@ def fit_all_horizons(
     outcomes: Outcomes,
     rows: NDArray[np.int64],
     method: Any = "auto",
-    horizons: Sequence[float] = tuple(range(1, YEARS + 1)),
+    horizons: Sequence[float] = (1, 2, 3, 4, 5),
 ) -> dict[float, Recalibration]:
     """A recalibration for each horizon at which there were cancers.
 
@@ -140,6 +145,8 @@ def fit_all_horizons(
     horizons : sequence of float
         Years.
     """
+    from mammorisk.training.objectives import censoring_weights
+
     parts: dict[float, tuple[Floats, Floats, Floats]] = {}
     time, event = outcomes.time.double().numpy(), outcomes.event.numpy()
     for j, year in enumerate(horizons):
