@@ -40,6 +40,10 @@ def _rebuild(
     return kind(what, where=where, remedy=remedy)
 
 
+class MissingDependency(MammoriskError, ImportError):
+    """An optional library is not installed; the message gives the command that installs it."""
+
+
 # --- exams: files, views, pixels ---------------------------------------------------------------
 
 

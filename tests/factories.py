@@ -10,9 +10,9 @@ from typing import Any
 import imagecodecs
 import numpy as np
 import pydicom
-import rle
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.pixels.encoders import RLELosslessEncoder
 from pydicom.uid import UID
 
 PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
@@ -37,14 +37,17 @@ DEFLATED_FRAME = "1.2.840.10008.1.2.8.1"
 VIEW_CODES = {"CC": "399162004", "MLO": "399368009", "ML": "399260004", "XCCL": "399192008"}
 
 ENCODERS: dict[str, Callable[[np.ndarray, int], bytes]] = {
-    RLE: lambda a, bits: rle.utils.encode_pixel_data(
-        a.tobytes(),
+    RLE: lambda a, bits: RLELosslessEncoder.encode(
+        a,
+        encoding_plugin="pydicom",
         rows=a.shape[0],
         columns=a.shape[1],
         samples_per_pixel=1,
         bits_allocated=8 * a.dtype.itemsize,
+        bits_stored=8 * a.dtype.itemsize,
+        pixel_representation=0,
+        photometric_interpretation="MONOCHROME2",
         number_of_frames=1,
-        byteorder="<",
     ),
     JPEG_8: lambda a, bits: imagecodecs.jpeg_encode(a.astype(np.uint8), level=95),
     JPEG_12: lambda a, bits: imagecodecs.jpeg_encode(a, level=98, bitspersample=12),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
@@ -63,6 +64,18 @@ def test_import_is_light() -> None:
     assert not loaded_after("import mammorisk") & (TORCH | {"pandas", "scipy", "matplotlib"})
 
 
+@pytest.mark.timed
+def test_import_takes_less_than_half_a_second() -> None:
+    script = (
+        "import time\nstart = time.perf_counter()\nimport mammorisk\n"
+        "print(time.perf_counter() - start)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120
+    )
+    assert float(done.stdout) < 0.5
+
+
 def test_published_models_never_load_torch() -> None:
     code = (
         "import mammorisk as mr\n"
@@ -72,6 +85,7 @@ def test_published_models_never_load_torch() -> None:
     assert not loaded_after(code) & TORCH
 
 
+@pytest.mark.networks
 def test_prediction_never_imports_lightning() -> None:
     code = "import mammorisk as mr\nmr.predict(mr.Questionnaire(age=54), model='hybrid')"
     assert "lightning" not in loaded_after(code)
@@ -86,7 +100,17 @@ def test_dependencies_that_had_holes_are_new_enough() -> None:
     root = PACKAGE.parent / "pyproject.toml"
     if not root.is_file():
         pytest.skip("installed without its source")
-    wanted = tomllib.loads(root.read_text(encoding="utf-8"))["project"]["dependencies"]
+    project = tomllib.loads(root.read_text(encoding="utf-8"))["project"]
+    wanted = project["dependencies"]
+    extras = project["optional-dependencies"]
     assert "pydicom>=3.0.2" in wanted
-    assert "torch>=2.10" in wanted
-    assert not any("gdcm" in name.lower() for name in wanted)
+    assert "torch>=2.10" in extras["networks"]
+    assert not {"torch", "torchvision", "timm", "lightning", "captum"} & set(map(_name, wanted))
+    # GDCM had holes; pylibjpeg-libjpeg and scikit-survival are GPL.
+    unwanted = {"python-gdcm", "pylibjpeg-libjpeg", "scikit-survival"}
+    installed = [*wanted, *extras["networks"], *extras["fast"], *extras["ray"], *extras["cloud"]]
+    assert not unwanted & set(map(_name, installed))
+
+
+def _name(requirement: str) -> str:
+    return re.split(r"[^A-Za-z0-9-]", requirement, maxsplit=1)[0].lower()

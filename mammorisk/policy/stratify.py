@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mammorisk._utils.text import text_array
 from mammorisk.errors import PolicyError
 from mammorisk.policy.assign import Assignment, assign, rule_words, unknown_words
 from mammorisk.policy.library import load_policy, thresholds
@@ -146,22 +147,24 @@ def _columns(found: Assignment, match: Match, index: pd.Index) -> pd.DataFrame:
     status = ["verify" if doubt or policy.status == "verify" else policy.status for doubt in doubts]
     n = len(place)
     table: dict[str, Any] = {
-        "category": _text([group.category or name for name, group in groups] + [NOT_APPLICABLE]),
-        "label": _text([group.label for _, group in groups] + ["Policy does not apply"]),
-        "modality": _text([group.modality for _, group in groups] + [None]),
+        "category": text_array(
+            [group.category or name for name, group in groups] + [NOT_APPLICABLE]
+        ),
+        "label": text_array([group.label for _, group in groups] + ["Policy does not apply"]),
+        "modality": text_array([group.modality for _, group in groups] + [None]),
         "interval_months": np.array([low for low, _ in ranges] + [np.nan]),
         "interval_months_max": np.array([high for _, high in ranges] + [np.nan]),
         "start_age": np.array([*starts, np.nan]),
-        "strength": _text([policy.strength] * len(groups) + [None]),
-        "status": _text([*status, policy.status]),
-        "unverified": _text(["; ".join(doubt) for doubt in doubts] + [""]),
+        "strength": text_array([policy.strength] * len(groups) + [None]),
+        "status": text_array([*status, policy.status]),
+        "unverified": text_array(["; ".join(doubt) for doubt in doubts] + [""]),
     }
     columns = {name: values[place] for name, values in table.items()}
     columns["reason"] = _reasons(found, has)
     near = pd.array(found.near, dtype="boolean")
     near[~has] = pd.NA
     columns["near_threshold"] = near
-    columns["policy_model_match"] = _text(match.match)[match.code]
+    columns["policy_model_match"] = text_array(match.match)[match.code]
     columns["cautions"] = _cautions(found, match, has)
     for name, value in {
         "policy": policy.id,
@@ -170,19 +173,15 @@ def _columns(found: Assignment, match: Match, index: pd.Index) -> pd.DataFrame:
         "read_on": ", ".join(read) or None,
         "notice": NOTICE,
     }.items():
-        columns[name] = _text([value])[np.zeros(n, dtype=int)]
+        columns[name] = text_array([value])[np.zeros(n, dtype=int)]
     return pd.DataFrame(columns, index=index)[list(COLUMNS)]
-
-
-def _text(words: Sequence[str | None]) -> pd.api.extensions.ExtensionArray:
-    return pd.array(list(words), dtype="str")
 
 
 def _reasons(found: Assignment, has: NDArray[np.bool_]) -> pd.api.extensions.ExtensionArray:
     """The rule met; the exclusion; or what would have to be known."""
     policy = found.policy
     rules = [rule_words(policy, i) for i in range(len(policy.rules))]
-    single = _text([*rules, *policy.exclusion_reasons, None])[found.rule]
+    single = text_array([*rules, *policy.exclusion_reasons, None])[found.rule]
     several = found.rule < 0
     if not several.any():
         return single
@@ -234,4 +233,4 @@ def _by_code(
 ) -> pd.api.extensions.ExtensionArray:
     """A text a row, made once for each distinct code."""
     place, distinct = pd.factorize(codes)
-    return _text([word(int(code)) for code in distinct])[place]
+    return text_array([word(int(code)) for code in distinct])[place]

@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Protocol
 
+from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.errors import ModelError
 
 #: How a model on the hub is named in :func:`mammorisk.load_model`: ``hf://owner/name``.
@@ -40,7 +41,10 @@ def push_model(model: Saved, name: str, *, private: bool = True) -> str:
     ------
     ModelError
         The hub refuses or cannot be reached.
+    MissingDependency
+        huggingface_hub is not installed.
     """
+    require("huggingface_hub", NETWORKS, what="the Hugging Face hub")
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 
@@ -76,7 +80,10 @@ def fetch_model(name: str) -> Path:
     ------
     ModelError
         There is no such model, or the hub cannot be reached.
+    MissingDependency
+        huggingface_hub is not installed.
     """
+    require("huggingface_hub", NETWORKS, what="the Hugging Face hub")
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.base import ImageModel, ModelCard, RiskModel
 from mammorisk.clinical import CLINICAL_MODELS, load_clinical
 from mammorisk.errors import BackendError, ModelError, UnknownModel
@@ -92,6 +93,8 @@ def load_model(
         The folder is damaged, foreign, or of a later format; or the model has no such option.
     BackendError
         There is no such backend here, or the model has no network to run on it.
+    MissingDependency
+        The model is a network, and torch is not installed.
 
     See Also
     --------
@@ -168,6 +171,8 @@ def _on_backend(model: RiskModel, backend: str) -> RiskModel:
 
 def _load_converted(weights: str | Path | None) -> RiskModel:
     """Mirai from the folder it was converted to; its weights are not ours to ship."""
+    # Before 100 MB are downloaded.
+    require("torch", NETWORKS, what="the model mirai")
     if weights is None:
         from mammorisk.risk_models.mirai.download import fetch_mirai
 
@@ -219,15 +224,21 @@ def _load_density_fit(folder: Path, config: dict[str, Any]) -> RiskModel:
 
 
 def _load_network(folder: Path, config: dict[str, Any]) -> RiskModel:
+    require("torch", NETWORKS, what=_named(config))
     from mammorisk.risk_models.hybrid.storage import load_network
 
     return load_network(folder, config)
 
 
 def _load_mirai(folder: Path, config: dict[str, Any]) -> RiskModel:
+    require("torch", NETWORKS, what=_named(config))
     from mammorisk.risk_models.mirai.storage import load_mirai
 
     return load_mirai(folder, config)
+
+
+def _named(config: dict[str, Any]) -> str:
+    return f"the model {config.get('name', config['kind'])}"
 
 
 def _load_recalibrated(folder: Path, config: dict[str, Any]) -> RiskModel:

@@ -9,9 +9,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+import imagecodecs
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import (
     UID,
     DigitalMammographyXRayImageStorageForPresentation,
@@ -121,8 +123,23 @@ def mammogram(
     _add_exposure(image, exposure, vendor, view)
     _add_pixels(image, pixels, vendor, side=side, pixel_mm=pixel_mm, processing=processing)
     if compression == "jpeg2000":
-        image.compress(JPEG2000Lossless, generate_instance_uid=False)
+        _compress(image)
     return image
+
+
+def _compress(image: FileDataset) -> None:
+    """Replace the pixel data by lossless JPEG 2000.
+
+    imagecodecs is what images are read with; ``Dataset.compress`` would need a further library.
+    """
+    stored = np.frombuffer(image.PixelData, dtype="<u2").reshape(image.Rows, image.Columns)
+    frame = imagecodecs.jpeg2k_encode(
+        stored, level=0, reversible=True, codecformat="j2k", bitspersample=image.BitsStored
+    )
+    image.file_meta.TransferSyntaxUID = JPEG2000Lossless
+    image.PixelData = encapsulate([bytes(frame)])
+    image["PixelData"].VR = "OB"
+    image["PixelData"].is_undefined_length = True
 
 
 def _uid(header: Header, *parts: str) -> UID:

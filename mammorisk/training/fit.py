@@ -5,21 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.errors import TrainingError
-from mammorisk.inputs.exam_set import ExamSet
-from mammorisk.risk_models.density_fit import DensityFit
-from mammorisk.risk_models.hybrid.model import HybridModel
-from mammorisk.risk_models.mirai.model import MiraiModel
 from mammorisk.risk_models.recipe import Recipe, load_recipe
-from mammorisk.training.density_fit import fit_density
-from mammorisk.training.hybrid_fit import fit_hybrid
-from mammorisk.training.mirai_fit import fit_mirai
-from mammorisk.training.problem import pose
-from mammorisk.training.read_exams import read_exams
-from mammorisk.training.work_folder import WorkFolder
 
 if TYPE_CHECKING:
+    from mammorisk.inputs.exam_set import ExamSet
     from mammorisk.records.cohort import Cohort
+    from mammorisk.risk_models.density_fit import DensityFit
+    from mammorisk.risk_models.hybrid.model import HybridModel
+    from mammorisk.risk_models.mirai.model import MiraiModel
 
 
 def fit(
@@ -80,7 +75,20 @@ def fit(
         loss that is no number.
     OutputError
         ``out`` cannot be written.
+    MissingDependency
+        torch or lightning is not installed.
     """
+    # Imported here, so that ``mammorisk.fit`` can be looked up where torch is absent.
+    for module in ("torch", "lightning"):
+        require(module, NETWORKS, what="fit()")
+    from mammorisk.risk_models.mirai.model import MiraiModel
+    from mammorisk.training.density_fit import fit_density
+    from mammorisk.training.hybrid_fit import fit_hybrid
+    from mammorisk.training.mirai_fit import fit_mirai
+    from mammorisk.training.problem import pose
+    from mammorisk.training.read_exams import read_exams
+    from mammorisk.training.work_folder import WorkFolder
+
     begin = _initial(init)
     if isinstance(begin, MiraiModel):
         # From given weights the encoder stays as it is, unless epochs are asked for.
@@ -134,9 +142,12 @@ def fit(
 def _initial(
     init: str | Path | HybridModel | MiraiModel | None,
 ) -> HybridModel | MiraiModel | None:
+    from mammorisk.risk_models.hybrid.model import HybridModel
+    from mammorisk.risk_models.mirai.model import MiraiModel
+    from mammorisk.risk_models.registry import load_model
+
     if init is None or isinstance(init, (HybridModel, MiraiModel)):
         return init
-    from mammorisk.risk_models.registry import load_model
 
     model = load_model(init)
     if not isinstance(model, (HybridModel, MiraiModel)):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mammorisk._utils.atomic_write import atomic_write
+from mammorisk._utils.text import as_labels
 from mammorisk.inputs.batches import fit_scalings, make_batch
 from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
@@ -141,7 +142,8 @@ def fit_hybrid(
         covariance=covariance,
         training=_record(problem, recipe, losses, begin),
     )
-    maps = fit_all_horizons(_raw_risk(model, batch, problem), problem.outcomes, problem.validation)
+    risk = _raw_risk(model, batch, problem)
+    maps = fit_all_horizons(risk, problem.outcomes.as_record(), problem.validation)
     model.recalibration = {int(year): found for year, found in maps.items()}
     return model
 
@@ -284,7 +286,7 @@ def _record(
         }
         for name in ("site", "vendor"):
             if name in table.columns:
-                counts = table[name].iloc[rows].astype(str).value_counts()
+                counts = as_labels(table[name].iloc[rows], "unknown").value_counts()
                 out[name] = {str(k): int(v) for k, v in counts.items()}
         return out
 

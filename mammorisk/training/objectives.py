@@ -13,7 +13,6 @@ from mammorisk.networks.hazards import (
     exposure,
     negative_log_likelihood,
 )
-from mammorisk.records.outcome import Outcome
 from mammorisk.risk_models.recipe import Loss
 from mammorisk.training.outcomes import Outcomes
 
@@ -93,14 +92,10 @@ def censoring_weights(outcomes: Outcomes, horizon: float = YEARS) -> Tensor:
     -----
     See :func:`mammorisk.metrics.fit_censoring` (Uno 2007, doi:10.1198/016214507000000149).
     """
-    time = outcomes.time.double().numpy()
-    entry = outcomes.entry.double().numpy()
-    weight = outcomes.weight.double().numpy()
-    # In single precision an entry just before the end may coincide with it.
-    late = np.where(entry > 0, np.minimum(entry, np.nextafter(time, 0.0)), 0.0)
-    outcome = Outcome(time=time, event=outcomes.event.numpy(), entry=late, weight=weight)
+    outcome = outcomes.as_record()
     found = fit_censoring(outcome).weights(horizon)
     if found is None:
-        return torch.zeros(len(time))
-    inverse = np.divide(found, weight, out=np.zeros(len(time)), where=weight > 0)
+        return torch.zeros(len(outcome))
+    weight = outcome.weight
+    inverse = np.divide(found, weight, out=np.zeros(len(outcome)), where=weight > 0)
     return torch.from_numpy(inverse).float()

@@ -42,6 +42,15 @@ class Outcomes:
     def take(self, rows: Tensor) -> Outcomes:
         return Outcomes(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
+    def as_record(self) -> Outcome:
+        """The follow-up as metrics take it."""
+        time = self.time.double().numpy()
+        entry = self.entry.double().numpy()
+        # In single precision an entry just before the end may coincide with it.
+        late = np.where(entry > 0, np.minimum(entry, np.nextafter(time, 0.0)), 0.0)
+        weight = self.weight.double().numpy()
+        return Outcome(time=time, event=self.event.numpy(), entry=late, weight=weight)
+
 
 def read_outcomes(table: pd.DataFrame) -> Outcomes:
     """Outcomes of a cohort's table.

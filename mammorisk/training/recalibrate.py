@@ -11,17 +11,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk.base import RiskModel
-from mammorisk.errors import HorizonError, TrainingError
+from mammorisk.errors import EvaluationError, HorizonError, TrainingError
+from mammorisk.metrics.censoring import fit_censoring
 from mammorisk.metrics.recalibration import Recalibration, choose_method, fit_recalibration
-from mammorisk.networks.hazards import YEARS
 from mammorisk.prediction.api import predict
 from mammorisk.records.alignment import risk_column
+from mammorisk.records.outcome import Outcome
 from mammorisk.risk_models.recalibrated import RecalibratedModel
 from mammorisk.risk_models.registry import load_model
-from mammorisk.training.objectives import censoring_weights
-from mammorisk.training.outcomes import Outcomes, read_outcomes
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mammorisk.records.cohort import Cohort
 
 Floats = NDArray[np.float64]
@@ -32,7 +33,7 @@ def recalibrate(
     cohort: Cohort,
     *,
     method: str = "auto",
-    horizons: Sequence[float] = tuple(range(1, YEARS + 1)),
+    horizons: Sequence[float] = (1, 2, 3, 4, 5),
     progress: bool = False,
 ) -> RecalibratedModel:
     """Recalibrate a model, published or fitted, to a local cohort.
@@ -80,21 +81,21 @@ def recalibrate(
     [5.0]
     """
     chosen = model if isinstance(model, RiskModel) else load_model(model)
-    outcomes = read_outcomes(cohort.exams)
+    outcome = _read_outcome(cohort.exams)
     years = [float(h) for h in horizons]
     try:
         table = predict(cohort, model=chosen, horizons=years, progress=progress)
     except HorizonError as error:
         raise TrainingError(error.what, remedy=error.remedy) from None
     risk = table[[risk_column(h) for h in years]].to_numpy(dtype=float)
-    maps = fit_all_horizons(risk, outcomes, np.arange(len(risk)), method, years)
+    maps = fit_all_horizons(risk, outcome, np.arange(len(risk)), method, years)
     if not maps and method != "none":
         raise TrainingError(
             "there are no women with and without cancer to recalibrate on",
             remedy="Use a cohort with more cancers, or longer follow-up.",
         )
     scored = np.isfinite(risk).any(axis=1)
-    cancers = int(((outcomes.event.numpy() == 1) & scored).sum())
+    cancers = int((outcome.is_case(np.inf) & scored).sum())
     record = {
         "exams": int(scored.sum()),
         "cancers": cancers,
@@ -119,19 +120,30 @@ def recalibrate(
     )
 
 
+def _read_outcome(table: pd.DataFrame) -> Outcome:
+    if not {"time", "event"} <= set(table.columns):
+        raise TrainingError(
+            "the cohort has no outcomes", remedy="Add the columns time (years) and event (0, 1, 2)."
+        )
+    try:
+        return Outcome.from_table(table)
+    except EvaluationError as error:
+        raise TrainingError(error.what, where=error.where, remedy=error.remedy) from None
+
+
 def fit_all_horizons(
     risk: Floats,
-    outcomes: Outcomes,
+    outcome: Outcome,
     rows: NDArray[np.int64],
     method: Any = "auto",
-    horizons: Sequence[float] = tuple(range(1, YEARS + 1)),
+    horizons: Sequence[float] = (1, 2, 3, 4, 5),
 ) -> dict[float, Recalibration]:
     """A recalibration for each horizon at which there were cancers.
 
     Parameters
     ----------
     risk : ndarray, shape (n, n_horizons)
-    outcomes : Outcomes
+    outcome : Outcome
         Of the n women.
     rows : ndarray of int
         Women to fit on.
@@ -141,11 +153,12 @@ def fit_all_horizons(
         Years.
     """
     parts: dict[float, tuple[Floats, Floats, Floats]] = {}
-    time, event = outcomes.time.double().numpy(), outcomes.event.numpy()
+    censoring = fit_censoring(outcome)
     for j, year in enumerate(horizons):
-        case = ((event == 1) & (time <= year)).astype(float)
-        weight = censoring_weights(outcomes, year).double().numpy()
-        weight = weight * outcomes.weight.double().numpy()
+        weight = censoring.weights(year)
+        if weight is None:
+            continue
+        case = outcome.is_case(year).astype(float)
         use = rows[np.isfinite(risk[rows, j]) & (weight[rows] > 0)]
         if case[use].any() and not case[use].all():
             parts[year] = risk[use, j], case[use], weight[use]

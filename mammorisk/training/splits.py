@@ -6,11 +6,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mammorisk._utils.text import as_labels
 from mammorisk.errors import TrainingError
 from mammorisk.risk_models.recipe import Split
 
 TRAIN_WORDS = {"train", "training"}
 VALIDATION_WORDS = {"dev", "val", "valid", "validation", "tune"}
+#: The group of rows whose site or vendor is missing; sorted before names.
+_UNKNOWN = ""
 
 
 def split_rows(
@@ -40,7 +43,7 @@ def split_rows(
         A column is missing; one side is empty; a woman is on both sides.
     """
     if "split" in exams.columns:
-        words = exams["split"].astype(str).str.strip().str.lower()
+        words = as_labels(exams["split"], "").str.strip().str.lower()
         train = np.flatnonzero(words.isin(TRAIN_WORDS))
         validation = np.flatnonzero(words.isin(VALIDATION_WORDS))
     else:
@@ -76,9 +79,9 @@ def _validation(exams: pd.DataFrame, by: Split, share: float, seed: int) -> NDAr
         inside = np.zeros(len(exams), dtype=bool)
         for part in (cancer, ~cancer):
             if part.any():
-                inside |= part & _chosen(exams[column].astype(str), part, share, rng)
+                inside |= part & _chosen(as_labels(exams[column], _UNKNOWN), part, share, rng)
         return inside
-    groups = exams[column].astype(str)
+    groups = as_labels(exams[column], _UNKNOWN)
     return _chosen(groups, np.ones(len(exams), dtype=bool), share, rng)
 
 

@@ -17,13 +17,17 @@ from tests import factories as f
 
 #: Far above what a small file needs, far below what a bomb asks for.
 PEAK_BYTES = 150 * 2**20
+#: Of processor time: a busy machine does not break it.
 SECONDS = 5.0
 LIMITS = Limits(decode_seconds=4.0, decode_memory_bytes=2**30, max_file_bytes=32 * 2**20)
 
 
 def read_and_load(path: Path) -> Exam:
-    """Read an exam and every pixel of it, within bounds on time and memory."""
-    start, before = time.monotonic(), peak_bytes()
+    """Read an exam and every pixel of it, within bounds on processor time and memory.
+
+    The decoder's process has limits of its own, ``LIMITS``.
+    """
+    start, before = time.process_time(), peak_bytes()
     try:
         exam = read_exam(path, allow_missing_views=True, limits=LIMITS)
         for view in exam:
@@ -31,7 +35,7 @@ def read_and_load(path: Path) -> Exam:
             assert image.pixels.shape == (view.rows, view.columns)
         return exam
     finally:
-        seconds = time.monotonic() - start
+        seconds = time.process_time() - start
         grown = peak_bytes() - before
         assert seconds < SECONDS, f"took {seconds:.1f} s"
         assert grown < PEAK_BYTES, f"took {grown / 2**20:.0f} MB"

@@ -121,11 +121,11 @@ def test_mutated_headers(tmp_path: Path, name: str) -> None:
             path.write_bytes(mutate_elements(data, starts, rng))
         else:
             path.write_bytes(mutate(data[:header] if rng.random() < 0.7 else data, rng, 128))
-        start = time.monotonic()
+        start = time.process_time()
         with contextlib.suppress(ExamError):
             read_exam(path, allow_missing_views=True, allow_processing=True)
             read += 1
-        assert time.monotonic() - start < SECONDS
+        assert time.process_time() - start < SECONDS
     # Mutations that were all refused, or all harmless, would test nothing.
     assert 0.02 * count < read < 0.98 * count
 

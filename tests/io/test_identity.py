@@ -125,6 +125,7 @@ def test_the_canaries_are_in_the_input(folder: Path) -> None:
     assert {dictionary_VR(keyword) for keyword in (*CANARIES, *MISFITS)} >= TEXT_VRS
 
 
+@pytest.mark.networks
 def test_a_sound_exam_tells_nothing(
     folder: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,7 +176,9 @@ def test_errors_tell_nothing(folder: Path, change: dict, tmp_path: Path) -> None
 
 def test_a_traceback_tells_nothing(folder: Path, tmp_path: Path) -> None:
     save(planted(BitsStored=40), folder / "LCC.dcm")
-    done = CliRunner().invoke(app, ["predict", str(folder), "--age", "66", "--debug"])
+    done = CliRunner().invoke(
+        app, ["predict", str(folder), "--age", "66", "--model", "bcsc-2008", "--debug"]
+    )
     assert done.exc_info is not None
     shown = "".join(traceback.format_exception(*done.exc_info))
     assert "mammorisk/io/pixels.py" in shown.replace("\\", "/")
@@ -191,6 +194,7 @@ def test_a_cut_file_tells_nothing(folder: Path) -> None:
         clean(str(caught.value))
 
 
+@pytest.mark.networks
 def test_a_cohort_tells_only_the_keys_the_user_gave(folder: Path) -> None:
     (folder.parent / "c.csv").write_text(
         "patient_id,exam_id,path,age,race_ethnicity\nrow-1,a,exam,66,white\nrow-2,b,none,66,white\n"

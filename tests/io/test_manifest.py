@@ -184,6 +184,7 @@ def test_a_c_view_stands_back_behind_the_full_field_view(tmp_path: Path) -> None
     assert "synthetic" in {told.code for told in opened(0).all_warnings()}
 
 
+@pytest.mark.networks
 @pytest.mark.parametrize(
     ("images", "named"),
     [

@@ -78,6 +78,7 @@ def test_views_by_url(folder: Path, server: str) -> None:
     same(mr.read_exam(list(files.values())), mr.read_exam(folder / "a"))
 
 
+@pytest.mark.networks
 def test_a_cohort_by_url(server: str) -> None:
     cohort = mr.read_cohort(f"{server}/cohort.csv")
     risks = mr.predict(cohort, model="hybrid")
@@ -106,6 +107,7 @@ def test_the_command_line_takes_urls(folder: Path, server: str, tmp_path: Path) 
     assert "3 exams, 1 without a risk" in again.output
 
 
+@pytest.mark.networks
 def test_a_local_manifest_of_remote_images(folder: Path, server: str, tmp_path: Path) -> None:
     table = pd.read_csv(folder / "cohort.csv").head(2)
     table["path"] = [f"{server}/a", f"{server}/b.zip"]

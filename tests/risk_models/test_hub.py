@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 from huggingface_hub.errors import LocalEntryNotFoundError
-from mammorisk.models import hub
 
 import mammorisk as mr
 from mammorisk.errors import ModelError
+from mammorisk.risk_models import hub
 
 
 def test_push_and_pull(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

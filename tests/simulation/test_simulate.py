@@ -40,6 +40,7 @@ def files_of(folder: Path) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.networks
 def test_a_study_is_read_as_an_archive(tmp_path: Path) -> None:
     study = simulate(300, seed=4, out=tmp_path / "study", images=2, **FLAT)
     cohort = mr.read_cohort(tmp_path / "study")
@@ -109,6 +110,7 @@ def test_interrupted_and_resumed_on_more_workers_gives_identical_files(tmp_path:
     assert files_of(alone) == files_of(tmp_path / "a" / "exams" / alone.name)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/proc/thread-self/children").is_file(), reason="finds processes by /proc"
 )
