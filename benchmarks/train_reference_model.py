@@ -49,7 +49,7 @@ HEAD = {
     "training__head_learning_rate": 2e-4,
     "training__validation_share": 0.1,
 }
-WEIGHTS = Path(mr.__file__).parent / "models" / "weights" / "hybrid"
+WEIGHTS = Path(mr.__file__).parent / "risk_models" / "weights" / "hybrid"
 RESULTS = Path(__file__).parents[1] / "docs" / "reference" / "results.md"
 PARTS = ("image", "acquisition", "questionnaire")
 

@@ -15,13 +15,14 @@ OPENING = """# Warnings
 A warning is a record with four fields:
 
 - `code`: a stable name from the table below,
-- `severity`: `info` (what was assumed, estimated or left out), `caution` (the risk may be wrong) or
-  `refusal` (the reason why there is no risk),
+- `severity`: `info` (what was assumed, estimated or left out), `caution` (the risk may be wrong),
+  `incomplete` (there is no risk because something is unknown) or `refusal` (there is no risk
+  because the model does not apply or the input cannot be used),
 - `view`: the views concerned, or None for the woman or the exam as a whole,
 - `text`: one sentence.
 
 `prediction.warnings` holds these records. Tables of risks have two columns: `warnings` (the texts)
-and `warning_codes` (the codes).
+and `warning_codes` (the codes). `mr.warning_codes()` gives this table.
 
 | code | severity | meaning |
 | --- | --- | --- |
