@@ -78,7 +78,16 @@ html_theme_options = {
     "navbar_end": ["release", "theme-switcher", "navbar-icon-links"],
     "header_links_before_dropdown": 7,
     "show_prev_next": False,
-    "secondary_sidebar_items": ["page-toc"],
+    # Notebooks need the width for their code and tables.
+    "secondary_sidebar_items": {
+        "tutorials/notebooks/*": [],
+        "tutorials/index": ["page-toc"],
+        "for/*": ["page-toc"],
+        "how-to/*": ["page-toc"],
+        "explanation/*": ["page-toc"],
+        "reference/*": ["page-toc"],
+        "changelog": ["page-toc"],
+    },
     "footer_start": ["notice"],
     "footer_end": [],
     "pygments_light_style": "a11y-high-contrast-light",

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,8 @@ ROOMS = {
     "clinical": "Published models.",
     "simulation": "The virtual screening study.",
 }
+#: More names than this are divided by subject.
+LONG_LIST = 20
 #: Documented objects that are reached through a public name and have no shorter path.
 FURTHER = {
     "Models and training": [
@@ -118,6 +121,17 @@ def _table(paths: list[str]) -> str:
     return "\n".join([*lines, *(f"   {path}" for path in paths), "", ""])
 
 
+def _by_subject(paths: list[str]) -> dict[str, list[str]]:
+    """Long lists are divided by the files of a room, whose docstrings begin with their subject."""
+    if len(paths) <= LONG_LIST:
+        return {"": paths}
+    found: dict[str, list[str]] = {}
+    for path in paths:
+        subject = (sys.modules[resolve(path).__module__].__doc__ or "").split("\n", 1)[0]
+        found.setdefault(subject, []).append(path)
+    return found
+
+
 def _heading(title: str, underline: str) -> str:
     return f"{title}\n{underline * len(title)}\n\n"
 
@@ -131,7 +145,9 @@ def page() -> str:
     for title, paths in sections().items():
         parts += [_heading(title, "-"), _table(paths)]
     for name, paths in rooms().items():
-        parts += [_heading(f"mammorisk.{name}", "-"), f"{ROOMS[name]}\n\n", _table(paths)]
+        parts += [_heading(f"mammorisk.{name}", "-"), f"{ROOMS[name]}\n\n"]
+        for subject, some in _by_subject(paths).items():
+            parts += [f"{subject}\n\n", _table(some)]
     parts += [
         _heading("mammorisk.errors", "-"),
         "Every exception of the library, on one page.\n\n",

@@ -18,5 +18,7 @@ def make_exam(folder: Path = Path("exams/0001")) -> None:
     """
     if folder.exists():
         return
-    study = mr.simulate(1, seed=54, out="study", images=1, pixel_mm=0.2, prior_share=0)
+    study = mr.simulate(
+        1, seed=7, out="study", images=1, pixel_mm=0.2, prior_share=0, age_range=(54, 55)
+    )
     shutil.copytree(Path("study") / study.cohort.exams["path"].iloc[0], folder)
