@@ -1,4 +1,4 @@
-"""Speed of the published models, their agreement with other software, and facts for docs/models.md.
+"""Speed of the published models, agreement with other software, facts of docs/reference/models.md.
 
 python benchmarks/bench_clinical.py            # everything
 python benchmarks/bench_clinical.py --women 100000
@@ -123,7 +123,7 @@ def four_densities(age: float, race: str) -> pd.DataFrame:
 
 
 def facts() -> None:
-    """Numbers quoted in docs/models.md."""
+    """Numbers quoted in docs/reference/models.md."""
     five = (5,)
     for age in (50, 70):
         women = four_densities(age, "chinese")

@@ -48,7 +48,7 @@ def main() -> None:
         f"Python {platform.python_version()}, {os.cpu_count()} cores, {n:,} women, "
         f"{100 * event.mean():.0f}% with cancer\n"
     )
-    print("| | s | peer | s | ratio |\n| --- | --- | --- | --- | --- |")
+    print("| | s | other library | s | ratio |\n| --- | --- | --- | --- | --- |")
     _auc_and_brier(outcome, risks)
     _concordance(outcome, score, arguments.slow)
     estimates = [cumulative_dynamic_auc(outcome, risks[h], h) for h in YEARS]
@@ -85,7 +85,7 @@ def _auc_and_brier(outcome: Outcome, risks: dict[int, np.ndarray]) -> None:
         "AUC at five horizons, with standard errors", best_of(auc), "scikit-survival, without", peer
     )
     peer = best_of(lambda: peer_brier(y, y, 1 - table, YEARS))
-    line("Brier score likewise", best_of(brier), "scikit-survival, without", peer)
+    line("Brier score, the same", best_of(brier), "scikit-survival, without", peer)
 
 
 def _concordance(outcome: Outcome, score: np.ndarray, slow: bool) -> None:

@@ -41,9 +41,9 @@ def one_exam(folder: Path) -> None:
     cache = ImageCache(folder=None, settings=model.recipe.image)
     exam = mr.read_exam(path)
     exams = load_exams([0], lambda _: exam, cache)
-    print(f"| of it reading and standardising | {best_of(lambda: cache.get(exam)):.2f} |")
+    print(f"| of which reading and standardising | {best_of(lambda: cache.get(exam)):.2f} |")
     frame = woman.to_frame()
-    print(f"| of it the network | {best_of(lambda: model.score_exam_set(frame, exams)):.2f} |")
+    print(f"| of which the network | {best_of(lambda: model.score_exam_set(frame, exams)):.2f} |")
 
 
 def cohort(folder: Path) -> None:
@@ -66,7 +66,7 @@ def cohort(folder: Path) -> None:
     print(f"\n| cohort of {len(made)} exams at 1.0 mm | s |\n| --- | --- |")
     print(f"| reading and standardising alone | {reading:.1f} |")
     print(f"| the network alone | {network:.1f} |")
-    print(f"| predict, one while the other | {whole:.1f} |")
+    print(f"| predict, with both overlapping | {whole:.1f} |")
     print(f"\n{len(made) / whole:.1f} exams a second")
 
 

@@ -71,7 +71,7 @@ def encoder(model: MiraiModel) -> None:
     limits = {name: matrix_product(d) for name, d in (("f", torch.float32), ("b", torch.bfloat16))}
     print(f"\nOne view: {operations / 1e9:.0f} billion operations. Matrix product of the machine:")
     print(f"{limits['f'] / 1e12:.3f} (float32) and {limits['b'] / 1e12:.3f} (bfloat16) x 10^12/s.")
-    print("\n| encoder, one view | s | of the limit of its precision |\n| --- | --- | --- |")
+    print("\n| encoder, one view | s | relative to a matrix product |\n| --- | --- | --- |")
     for name in BACKENDS:
         try:
             runner = model.on_backend(name)._runner
@@ -108,12 +108,14 @@ def one_exam(model: MiraiModel, folder: Path) -> None:
     views = read_views(exam)
     counts = mirai_counts(view, view.load())
     print(f"| Mirai's risk, {auto.backend_used} | {score:.2f} |")
-    print(f"| of it reading four views | {best_of(lambda: read_views(mr.read_exam(path))):.2f} |")
+    print(
+        f"| of which reading four views | {best_of(lambda: read_views(mr.read_exam(path))):.2f} |"
+    )
     print(f"| - decoding one view | {best_of(view.load):.3f} |")
     windowing = best_of(lambda: mirai_counts(view, view.load()))
     print(f"| - decoding and windowing one view | {windowing:.3f} |")
     print(f"| - resizing one view | {best_of(lambda: aligned_counts(counts)):.3f} |")
-    print(f"| of it the encoder | {best_of(lambda: auto.features(views)):.2f} |")
+    print(f"| of which the encoder | {best_of(lambda: auto.features(views)):.2f} |")
     print(f"| with density, baselines and warnings (mr.predict) | {whole:.2f} |")
     print("\n| peak memory of a process | GB |\n| --- | --- |")
     for times in (1, 5):

@@ -1,4 +1,4 @@
-"""The pictures of docs/simulation.md, and the fitted spectra.
+"""The pictures of docs/explanation/simulation.md, and the fitted spectra.
 
 python benchmarks/simulation_figures.py docs/images
 python benchmarks/simulation_figures.py /tmp/figures --real FOLDER    # beside a real exam

@@ -1,4 +1,4 @@
-"""The tables of docs/simulation.md: margins, incidence, ceiling AUCs, published models, speed.
+"""Tables of docs/explanation/simulation.md: margins, incidence, AUCs, published models, speed.
 
 python benchmarks/simulation_tables.py                    # a million women, some minutes
 python benchmarks/simulation_tables.py --women 100000

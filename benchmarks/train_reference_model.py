@@ -1,7 +1,7 @@
 """Train the bundled reference model on a simulated study, and hold it against the truth.
 
     python benchmarks/train_reference_model.py train WORK       # simulate, fit, save
-    python benchmarks/train_reference_model.py evaluate WORK    # a fresh study; docs/results.md
+    python benchmarks/train_reference_model.py evaluate WORK    # a new study; writes RESULTS
 
 WORK holds the simulated studies, standardised images and checkpoints (some 20 GB). Both steps go on
 where they were interrupted. Sizes and seeds are below.
@@ -49,7 +49,8 @@ HEAD = {
     "training__head_learning_rate": 2e-4,
     "training__validation_share": 0.1,
 }
-WEIGHTS = Path(mr.__file__).parent / "weights" / "hybrid"
+WEIGHTS = Path(mr.__file__).parent / "risk_models" / "weights" / "hybrid"
+RESULTS = Path(__file__).parents[1] / "docs" / "reference" / "results.md"
 PARTS = ("image", "acquisition", "questionnaire")
 
 
@@ -168,7 +169,7 @@ def evaluate(work: Path) -> None:
     lines += _missed(outcome, risks)
     lines += _coverage(results["hybrid, everything"], truth)
     lines += _guard(model, exams, results["hybrid, everything"])
-    (Path(__file__).parents[1] / "docs" / "results.md").write_text("\n".join(lines) + "\n")
+    RESULTS.write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
 
 
@@ -179,13 +180,14 @@ def _opening(
     standing = table["weight"].sum()
     return [
         "Everything on this page is **simulated** and printed by",
-        "`benchmarks/train_reference_model.py evaluate`. It says how well the network learns what",
-        "the simulation put into the pictures, and nothing about women.",
+        "`benchmarks/train_reference_model.py evaluate`. It shows how well the network learns what",
+        "the simulation put into the images. It says nothing about real women.",
         "",
         f"Trained on {told['train']['exams']:,} exams, {told['train']['cancers']:,} with cancer,",
         f"sampled from {TRAIN['n']:,} women (seed {TRAIN['seed']}). Held out: {len(table):,}",
-        f"rendered exams, {cancers:,} with cancer, that stand for {standing:,.0f} women (seed",
-        f"{HELD_OUT['seed']}). Intervals are 95%, by influence functions, weights included.",
+        f"rendered exams, {cancers:,} with cancer, that represent {standing:,.0f} women (seed",
+        f"{HELD_OUT['seed']}). Confidence intervals are 95%, by influence functions, with",
+        "sampling weights.",
         "",
     ]
 
@@ -212,7 +214,7 @@ def _discrimination(
         ("image + acquisition", "risk_5y_image_acquisition", "the image and acquisition oracle"),
         ("hybrid, everything", "risk_5y", "the full oracle"),
     )
-    lines += ["", "Share of the way from density-only to the oracle:", ""]
+    lines += ["", "Share reached of the difference in AUC between density-only and the oracle:", ""]
     for name, column, what in rows:
         share = _share(outcome, _auc(outcome, risks[name]), _auc(outcome, truth[column]), density)
         lines.append(f"- {name}, to {what}: {share}")
@@ -261,10 +263,10 @@ def _calibration(
         "## Calibration at five years",
         "",
         "Observed risk by Aalen-Johansen; slope on the complementary log-log scale, by inverse",
-        "probability of censoring. What the true risk has on the same women is the chance of the",
-        "draw.",
+        "probability of censoring. The values of the true risk for the same women show the effect",
+        "of chance.",
         "",
-        "| women | expected / observed | slope | of the true risk | slope of the true risk |",
+        "| women | expected / observed | slope | E/O of the true risk | slope of the true risk |",
         "| --- | --- | --- | --- | --- |",
     ]
     for name, rows in groups.items():
@@ -279,7 +281,7 @@ def _calibration(
 def _missed(outcome: Outcome, risks: dict[str, pd.Series]) -> list[str]:
     """False-negative rate at the same share of positives."""
     lines = [
-        "## Cancers missed when as many women are called positive",
+        "## Cancers missed at the same share of positive women",
         "",
         "| score | top 10% | top 20% | top 40% |",
         "| --- | --- | --- | --- |",
@@ -307,9 +309,9 @@ def _coverage(scores: object, truth: pd.DataFrame) -> list[str]:
     return [
         "## Intervals",
         "",
-        "The 95% interval of a prediction holds the uncertainty of the last layer's weights, the",
-        "rest of the network taken as given. It is not an interval for the true risk of a woman,",
-        "which also depends on what nobody has seen:",
+        "The 95% interval of a prediction includes the uncertainty of the weights of the last",
+        "layer, given the rest of the network. It is not an interval for the true risk of a woman,",
+        "which also depends on unobserved factors:",
         f"it covers the true five-year risk of {100 * inside:.0f}% of the held-out women",
         f"(median standard error of the log hazard {width:.2f}; the true log risk differs from the",
         f"predicted one by a standard deviation of {apart:.2f}).",
@@ -322,7 +324,7 @@ def _guard(model: HybridModel, exams: ExamSet, scores: object) -> list[str]:
     return [
         "## Domain guard",
         "",
-        f"{100 * outside:.1f}% of the held-out simulated exams are flagged as outside the domain.",
+        f"{100 * outside:.1f}% of the held-out simulated exams are outside the domain.",
         "",
     ]
 

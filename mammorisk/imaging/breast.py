@@ -15,7 +15,7 @@ WORKING_ROWS = 512
 
 #: The skin line lies where grey has risen this share of the way from background to tissue, and
 #: where a reader sees it: this share of the display range. Scatter and film fade out below. Both
-#: are assumptions, set on two labelled films (docs/imaging.md).
+#: are assumptions, set on two labelled films (docs/explanation/imaging.md).
 SKIN_RISE, SKIN_LEVEL = 0.05, 0.09
 
 

@@ -190,7 +190,7 @@ def _parse(text: str, where: str) -> Policy:
         raise PolicyError(
             f"the policy breaks the schema ({'; '.join(sorted(faults))})",
             where=where,
-            remedy="docs/stratification.md lists the keys.",
+            remedy="docs/how-to/stratification.md lists the keys.",
         ) from None
 
 

@@ -11,7 +11,7 @@ import pytest
 from mammorisk.policy import stratify
 from mammorisk.policy.library import names
 
-PAGE = Path(__file__).parents[2] / "docs" / "stratification.md"
+PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "stratification.md"
 
 pytestmark = pytest.mark.skipif(not PAGE.is_file(), reason="installed without its documentation")
 
