@@ -182,8 +182,12 @@ def _largest(bright: np.ndarray, radius: int) -> np.ndarray | None:
     if count < 2:
         return None
     largest = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    # The opening rounds the corners in which the breast meets the image's edge: give them back.
-    found: np.ndarray = (cv2.dilate(largest.astype(np.uint8), disc) > 0) & bright
+    # The opening takes the nipple, and rounds the corners in which the breast meets the image's
+    # edge: give them back.
+    near = cv2.dilate(largest.astype(np.uint8), disc, iterations=2) > 0
+    _, labels = cv2.connectedComponents((near & bright).astype(np.uint8), connectivity=4)
+    row, column = (int(i[0]) for i in np.nonzero(largest))
+    found: np.ndarray = labels == labels[row, column]
     return found
 
 
