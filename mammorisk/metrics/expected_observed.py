@@ -74,7 +74,7 @@ def expected_observed_ratio(
     half = normal_quantile(level) * log_error
     p = two_sided_p(math.log(value) / log_error) if log_error > 0 else NAN
     low, high = value * math.exp(-half), value * math.exp(half)
-    reason: str | None = observed.reason
+    limits = observed.reason
     if observed.events is not None and observed.events < FEWEST_EVENTS:
         # The exact limits of the observed risk, which are wider upwards than downwards.
         ends = sorted(
@@ -82,7 +82,7 @@ def expected_observed_ratio(
             for end in (observed.lower, observed.upper)
         )
         low, high, p = ends[0], ends[1], NAN
-        reason = f"{observed.events} cancers: exact limits, no p value"
+        limits = f"{observed.events} cancers: exact limits, no p value"
     influence = observed.influence
     return Estimate(
         name=name,
@@ -94,5 +94,5 @@ def expected_observed_ratio(
         events=observed.events,
         p=p,
         influence=None if influence is None else sign * value / observed.value * influence,
-        reason=reason,
+        reason=limits,
     )
