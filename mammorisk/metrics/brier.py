@@ -24,7 +24,7 @@ from mammorisk.records.outcome import Outcome
 def brier_score(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     censoring: Censoring | Ties = "riskregression",
     censoring_known: bool = False,
@@ -39,7 +39,7 @@ def brier_score(
     risk : array_like, shape (n,)
         Predicted risk by the horizon, in [0, 1].
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     censoring : Censoring or str
         See :func:`~mammorisk.metrics.censoring.fit_censoring`.
     censoring_known : bool
@@ -57,7 +57,7 @@ def brier_score(
     Gerds and Schumacher 2006, doi 10.1002/bimj.200610301.
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     loss = (outcome.is_case(year) - values) ** 2
     return mean_loss(
         f"Brier score at {year:g} y", outcome, loss, year, censoring, censoring_known, level
@@ -66,7 +66,7 @@ def brier_score(
 
 def null_brier_score(
     outcome: Outcome,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     censoring: Censoring | Ties = "riskregression",
     censoring_known: bool = False,
@@ -77,7 +77,7 @@ def null_brier_score(
     Parameters and returned Estimate as :func:`brier_score`; the standard error takes the observed
     risk as known, as riskRegression does.
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     observed = incidence_curve(outcome).at(year)
     return brier_score(
         outcome,

@@ -30,7 +30,7 @@ Method = Literal["auto", "pseudo", "logistic", "ipcw", "cox"]
 def calibration_intercept(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     method: Method = "auto",
     level: float = 0.95,
@@ -43,7 +43,7 @@ def calibration_intercept(
     risk : array_like, shape (n,)
         Predicted risk by the horizon, in [0, 1].
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     method : {"auto", "pseudo", "logistic", "ipcw"}
         ``"logistic"``: offset logit, outcome known for all. ``"pseudo"``: offset complementary
         log-log, pseudo-values as response, robust errors. ``"ipcw"``: offset complementary
@@ -63,7 +63,7 @@ def calibration_intercept(
     van Geloven 2022, doi 10.1136/bmj-2021-069249.
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     fitted = _fit(outcome, values, year, method, slope=False)
     return _estimate("calibration intercept", fitted, 0, 0.0, outcome, year, level)
 
@@ -71,7 +71,7 @@ def calibration_intercept(
 def calibration_slope(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     method: Method = "auto",
     level: float = 0.95,
@@ -92,7 +92,7 @@ def calibration_slope(
         1 is calibrated; below 1 risks are too extreme. p against 1.
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     if np.ptp(values[outcome.weight > 0]) == 0:
         return unavailable(
             f"calibration slope at {year:g} y", "every woman has the same risk", n=len(outcome)
@@ -206,7 +206,7 @@ def poisson_calibration(
     Crowson 2016, doi 10.1177/0962280213497434.
     """
     expected = check_risk(outcome, counts)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     rows = np.flatnonzero(expected > 0)
     if len(rows) == 0:
         return unavailable("calibration intercept (Poisson)", "nothing is expected", n=0)

@@ -37,7 +37,7 @@ def risk_groups(risk: Floats, weight: Floats, groups: int = 10) -> NDArray[np.in
 def calibration_by_group(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     groups: int = 10,
     competing: Competing = "event",
@@ -55,7 +55,7 @@ def calibration_by_group(
     import pandas as pd
 
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     code = risk_groups(values, outcome.weight, groups)
     complete = outcome.is_complete(year) and not (outcome.is_weighted or outcome.is_clustered)
     found = risk_by_group(outcome, code, groups, year, competing=competing, level=level)

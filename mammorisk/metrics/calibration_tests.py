@@ -20,7 +20,7 @@ from mammorisk.metrics.links import logit
 from mammorisk.records.outcome import Outcome
 
 
-def spiegelhalter_z(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> Estimate:
+def spiegelhalter_z(outcome: Outcome, risk: Floats, horizon: float | None = None) -> Estimate:
     """Spiegelhalter's z: whether the Brier score is what calibrated risks would give.
 
     Returns
@@ -33,7 +33,7 @@ def spiegelhalter_z(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> Est
     Spiegelhalter 1986, doi 10.1002/sim.4780050506.
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     n = len(outcome)
     if not outcome.is_complete(year) or outcome.is_weighted:
         return unavailable("Spiegelhalter z", "needs unweighted outcomes known for all", n=n)
@@ -49,7 +49,9 @@ def spiegelhalter_z(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> Est
     return Estimate(name="Spiegelhalter z", value=z, n=n, events=int(case.sum()), p=two_sided_p(z))
 
 
-def recalibration_test(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> dict[str, float]:
+def recalibration_test(
+    outcome: Outcome, risk: Floats, horizon: float | None = None
+) -> dict[str, float]:
     """Likelihood-ratio tests of intercept 0 and slope 1, for outcomes known for all.
 
     Returns
@@ -63,7 +65,7 @@ def recalibration_test(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> 
     Miller 1991, doi 10.1002/sim.4780100805.
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:
         raise EvaluationError(
             "likelihood-ratio tests need independent, unweighted outcomes known for all",
@@ -138,7 +140,7 @@ def greenwood_nam_dagostino_test(
 def hosmer_lemeshow_test(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     groups: int = 10,
     development: bool = False,
@@ -157,7 +159,7 @@ def hosmer_lemeshow_test(
     ----------
     Hosmer and Lemeshow 1980, doi 10.1080/03610928008827941.
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     values = check_risk(outcome, risk, probability=True)
     n = len(outcome)
     if not outcome.is_complete(year) or outcome.is_weighted:

@@ -21,7 +21,7 @@ def share_of_cancers(
     outcome: Outcome,
     risk: Floats,
     top: float,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     level: float = 0.95,
 ) -> Estimate:
@@ -42,7 +42,7 @@ def share_of_cancers(
     ----------
     Pharoah 2008, doi 10.1056/NEJMsa0708739 (the estimand).
     """
-    score, year = check_risk(outcome, risk), check_horizon(horizon)
+    score, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     if not 0 < top < 1:
         raise EvaluationError(f"{top!r} is no share between 0 and 1", where="top")
     name = f"share of cancers in the top {100 * top:g}% at {year:g} y"
@@ -92,7 +92,7 @@ def false_negative_rate_at_share(
     outcome: Outcome,
     risk: Floats,
     positive_share: float,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     level: float = 0.95,
 ) -> Estimate:

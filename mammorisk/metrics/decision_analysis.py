@@ -29,7 +29,7 @@ def net_benefit(
     outcome: Outcome,
     risk: Floats | None,
     threshold: float,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     prevalence: float | None = None,
     harm: float = 0.0,
@@ -48,7 +48,7 @@ def net_benefit(
     threshold : float
         Risk at which a woman would act, between 0 and 1.
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     prevalence : float, optional
         For case-control samples without weights: the share with cancer in the population.
     harm : float
@@ -65,7 +65,7 @@ def net_benefit(
     Vickers and Elkin 2006, doi 10.1177/0272989X06295361; Vickers 2008, doi
     10.1186/1472-6947-8-53 (censoring and competing risks).
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     if not 0 < threshold < 1:
         raise EvaluationError(f"{threshold!r} is no risk between 0 and 1", where="threshold")
     if risk is None:
@@ -136,7 +136,7 @@ def decision_curve(
     outcome: Outcome,
     risks: dict[str, Floats],
     thresholds: Sequence[float],
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     prevalence: float | None = None,
     level: float = 0.95,
@@ -151,7 +151,7 @@ def decision_curve(
     """
     import pandas as pd
 
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     whole = cumulative_incidence(outcome, year).value if prevalence is None else prevalence
     rows = []
     for model, risk in {"all": None, **risks}.items():
@@ -178,7 +178,12 @@ def _row(model: str, threshold: float, made: Estimate, whole: float) -> dict[str
 
 
 def number_per_cancer(
-    outcome: Outcome, risk: Floats, threshold: float, horizon: float = 1.0, *, level: float = 0.95
+    outcome: Outcome,
+    risk: Floats,
+    threshold: float,
+    horizon: float | None = None,
+    *,
+    level: float = 0.95,
 ) -> Estimate:
     """Women screened or supplemented per cancer among them: one over the observed risk.
 
@@ -187,7 +192,7 @@ def number_per_cancer(
     Estimate
         At least 1; NaN with a reason where no cancer is among them.
     """
-    values, year = check_risk(outcome, risk), check_horizon(horizon)
+    values, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     rows = np.flatnonzero((values >= threshold) & (outcome.weight > 0))
     name = f"women per cancer at {threshold:g}, {year:g} y"
     if len(rows) == 0:

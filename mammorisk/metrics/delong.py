@@ -10,7 +10,7 @@ from scipy import stats
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.censoring import Censoring, Ties
+from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
 from mammorisk.metrics.estimate import (
     FEWEST_EVENTS,
     Estimate,
@@ -62,7 +62,7 @@ def _components(outcome: Outcome, risk: Floats, year: float) -> _Components:
 
 
 def delong_auc(
-    outcome: Outcome, risk: Floats, horizon: float = 1.0, *, level: float = 0.95
+    outcome: Outcome, risk: Floats, horizon: float | None = None, *, level: float = 0.95
 ) -> Estimate:
     """Area under the ROC curve with DeLong's standard error.
 
@@ -80,7 +80,7 @@ def delong_auc(
     ----------
     DeLong 1988, doi 10.2307/2531595.
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     parts = _components(outcome, risk, year)
     made = cumulative_dynamic_auc(outcome, risk, year, level=level)
     variance = parts.covariance(parts)
@@ -99,7 +99,7 @@ def delong_auc(
 def auc(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     censoring: Censoring | Ties = "riskregression",
     level: float = 0.95,
@@ -109,20 +109,27 @@ def auc(
     The former for independent, unweighted rows whose outcome by the horizon is known for all; the
     latter otherwise. Both are the same for large samples.
     """
-    case = outcome.is_case(check_horizon(horizon))
-    simple = outcome.is_complete(horizon) and not (outcome.is_weighted or outcome.is_clustered)
+    year = check_horizon(horizon, outcome)
+    case = outcome.is_case(year)
+    simple = outcome.is_complete(year) and not (outcome.is_weighted or outcome.is_clustered)
     if simple and 1 < case.sum() < len(case) - 1:
-        return replace(
-            delong_auc(outcome, risk, horizon, level=level), name=f"AUC at {horizon:g} y"
-        )
-    return cumulative_dynamic_auc(outcome, risk, horizon, censoring=censoring, level=level)
+        made = delong_auc(outcome, risk, year, level=level)
+        fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
+        note = fitted.note(year)
+        return replace(made, name=f"AUC at {year:g} y", reason=made.reason or note)
+    return cumulative_dynamic_auc(outcome, risk, year, censoring=censoring, level=level)
 
 
 def delong_paired(
-    outcome: Outcome, first: Floats, second: Floats, horizon: float = 1.0, *, level: float = 0.95
+    outcome: Outcome,
+    first: Floats,
+    second: Floats,
+    horizon: float | None = None,
+    *,
+    level: float = 0.95,
 ) -> Estimate:
     """Difference of the AUC of two scores of the same women, ``first`` minus ``second``."""
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     a, b = _components(outcome, first, year), _components(outcome, second, year)
     variance = a.covariance(a) + b.covariance(b) - 2 * a.covariance(b)
     difference = a.auc - b.auc
@@ -152,7 +159,7 @@ def delong_paired(
 def delong_unpaired(
     first: tuple[Outcome, Floats],
     second: tuple[Outcome, Floats],
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     level: float = 0.95,
 ) -> Estimate:
@@ -160,7 +167,7 @@ def delong_unpaired(
 
     The p value is of Welch's t distribution (Satterthwaite degrees of freedom).
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, first[0])
     a, b = (_components(outcome, risk, year) for outcome, risk in (first, second))
     spread_a, spread_b = a.covariance(a), b.covariance(b)
     difference, se = a.auc - b.auc, math.sqrt(spread_a + spread_b)

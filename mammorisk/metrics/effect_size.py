@@ -78,7 +78,7 @@ def _spread(score: Floats, weight: Floats, rows: NDArray[np.bool_]) -> float:
 def odds_ratio_per_sd(
     outcome: Outcome,
     score: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     adjust: ArrayLike | None = None,
     level: float = 0.95,
@@ -104,7 +104,7 @@ def odds_ratio_per_sd(
     ----------
     Hopper 2015, doi 10.1093/aje/kwv081 (per adjusted standard deviation).
     """
-    values, year = check_risk(outcome, score), check_horizon(horizon)
+    values, year = check_risk(outcome, score), check_horizon(horizon, outcome)
     if not outcome.is_complete(year):
         raise EvaluationError(
             "odds ratios need every outcome known by the horizon",
@@ -150,7 +150,7 @@ def hazard_ratio_per_sd(
 def ratios_by_group(
     outcome: Outcome,
     score: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     groups: int = 5,
     reference: int = 1,
@@ -177,7 +177,7 @@ def ratios_by_group(
     list of Estimate
         Without the reference.
     """
-    values, year = check_risk(outcome, score), check_horizon(horizon)
+    values, year = check_risk(outcome, score), check_horizon(horizon, outcome)
     if scale not in ("hazard", "odds"):
         raise EvaluationError(f"{scale!r} is no scale", where="scale")
     case = outcome.is_case(year)

@@ -287,8 +287,22 @@ def check_risk(outcome: Outcome, risk: Any, *, probability: bool = False) -> Flo
     return values
 
 
-def check_horizon(horizon: float) -> float:
-    """Raise EvaluationError unless the horizon is a positive finite number of years."""
-    if isinstance(horizon, str) or not 0 < horizon < math.inf:
+def check_horizon(horizon: float | None, outcome: Outcome | None = None) -> float:
+    """The horizon in years; 1 for yes or no outcomes unless given.
+
+    Raises
+    ------
+    EvaluationError
+        It is not a positive finite number, or is missing for an outcome with times.
+    """
+    if horizon is None:
+        if outcome is not None and outcome.is_binary:
+            return 1.0
+        raise EvaluationError(
+            "there is no horizon",
+            where="horizon",
+            remedy="Give years; only Outcome.binary needs none.",
+        )
+    if isinstance(horizon, (str, bool)) or not 0 < horizon < math.inf:
         raise EvaluationError(f"{horizon!r} is not a horizon in years", where="horizon")
     return float(horizon)

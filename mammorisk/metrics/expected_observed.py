@@ -28,7 +28,7 @@ Ratio = Literal["E/O", "O/E"]
 def expected_observed_ratio(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     ratio: Ratio = "E/O",
     competing: Competing = "event",
@@ -42,7 +42,7 @@ def expected_observed_ratio(
     risk : array_like, shape (n,)
         Predicted risk by the horizon, in [0, 1].
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     ratio : {"E/O", "O/E"}
     competing : {"event", "censor"}
         See :func:`~mammorisk.metrics.cumulative_incidence.incidence_curve`.
@@ -59,7 +59,7 @@ def expected_observed_ratio(
     Riley 2019, doi 10.1002/sim.8296; van Geloven 2022, doi 10.1136/bmj-2021-069249.
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     if ratio not in ("E/O", "O/E"):
         raise EvaluationError(f"{ratio!r} is no ratio", where="ratio", remedy='Use "E/O" or "O/E".')
     name = f"{ratio} at {year:g} y"

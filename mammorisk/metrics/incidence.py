@@ -122,7 +122,7 @@ def cumulative_incidence(
     ----------
     Aalen and Johansen 1978, Scandinavian Journal of Statistics 5:141; Greenwood 1926.
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     used = as_censored(outcome) if competing == "censor" else outcome
     counted = used.weight > 0
     n, events = int(counted.sum()), int((used.is_case(year) & counted).sum())

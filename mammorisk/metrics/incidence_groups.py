@@ -34,7 +34,7 @@ def incidence_by_group(
     """
     import pandas as pd
 
-    values, year = check_risk(outcome, risk), check_horizon(horizon)
+    values, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     code = risk_groups(values, outcome.weight, groups)
     found = risk_by_group(outcome, code, groups, year)
     case = outcome.is_case(year)

@@ -58,7 +58,7 @@ def expected_counts(
     Geskus 2011, doi 10.1111/j.1541-0420.2010.01420.x). Ending her at death would expect too few
     cancers.
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     table = np.asarray(risks, dtype=np.float64)
     grid = np.concatenate([[0.0], np.asarray(horizons, dtype=np.float64)])
     if table.shape != (len(outcome), len(grid) - 1) or (np.diff(grid) <= 0).any():
@@ -138,7 +138,7 @@ def standardised_incidence_ratio(
     Breslow and Day 1987, IARC Scientific Publications 82; Garwood 1936.
     """
     expected = check_risk(outcome, counts)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     name = f"O/E over {year:g} y of follow-up"
     if outcome.is_weighted:
         return unavailable(name, "weighted counts are not Poisson counts", n=len(outcome))

@@ -22,7 +22,7 @@ from mammorisk.records.outcome import Outcome
 
 
 def discrimination_slope(
-    outcome: Outcome, risk: Floats, horizon: float = 1.0, *, level: float = 0.95
+    outcome: Outcome, risk: Floats, horizon: float | None = None, *, level: float = 0.95
 ) -> Estimate:
     """Mean risk of cases less that of controls, censoring-weighted (Tjur's R2 where binary).
 
@@ -30,7 +30,7 @@ def discrimination_slope(
     ----------
     Yates 1982, doi 10.1016/0030-5073(82)90237-9; Tjur 2009, doi 10.1198/tast.2009.08210.
     """
-    values, year = check_risk(outcome, risk, probability=True), check_horizon(horizon)
+    values, year = check_risk(outcome, risk, probability=True), check_horizon(horizon, outcome)
     fitted = fit_censoring(outcome)
     weights = fitted.weights(year)
     case = outcome.is_case(year)
@@ -55,7 +55,7 @@ def discrimination_slope(
 
 
 def integrated_discrimination_improvement(
-    outcome: Outcome, old: Floats, new: Floats, horizon: float = 1.0, *, level: float = 0.95
+    outcome: Outcome, old: Floats, new: Floats, horizon: float | None = None, *, level: float = 0.95
 ) -> Estimate:
     """Integrated discrimination improvement: the difference of discrimination slopes.
 
@@ -63,9 +63,10 @@ def integrated_discrimination_improvement(
     ----------
     Pencina 2008, doi 10.1002/sim.2929. Read with the same caution as the NRI.
     """
-    first = discrimination_slope(outcome, old, horizon, level=level)
-    second = discrimination_slope(outcome, new, horizon, level=level)
-    name = f"IDI at {horizon:g} y"
+    year = check_horizon(horizon, outcome)
+    first = discrimination_slope(outcome, old, year, level=level)
+    second = discrimination_slope(outcome, new, year, level=level)
+    name = f"IDI at {year:g} y"
     if first.influence is None or second.influence is None:
         return unavailable(name, first.reason or "undefined", n=first.n, events=first.events)
     # Groups of binary outcomes are of fixed size: independent means within cases and controls.
@@ -73,12 +74,8 @@ def integrated_discrimination_improvement(
     value = second.value - first.value
     made = from_influence(name, value, pull, outcome, events=first.events, null=0.0, level=level)
     enough = made.events is not None and made.events >= FEWEST_EVENTS
-    if (
-        enough
-        and outcome.is_complete(horizon)
-        and not (outcome.is_weighted or outcome.is_clustered)
-    ):
-        case = outcome.is_case(horizon)
+    if enough and outcome.is_complete(year) and not (outcome.is_weighted or outcome.is_clustered):
+        case = outcome.is_case(year)
         change = np.asarray(new, dtype=float) - np.asarray(old, dtype=float)
         se = math.sqrt(
             change[case].var(ddof=1) / case.sum() + change[~case].var(ddof=1) / (~case).sum()

@@ -21,7 +21,7 @@ _SMALLEST_RISK = 1e-12
 def log_score(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     censoring: Censoring | Ties = "riskregression",
     level: float = 0.95,
@@ -38,7 +38,7 @@ def log_score(
     Gneiting and Raftery 2007, doi 10.1198/016214506000001437.
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     safe = np.clip(values, _SMALLEST_RISK, 1 - _SMALLEST_RISK)
     loss = -np.where(outcome.is_case(year), np.log(safe), np.log1p(-safe))
     return mean_loss(f"log score at {year:g} y", outcome, loss, year, censoring, False, level)

@@ -19,7 +19,7 @@ from mammorisk.records.outcome import Outcome
 def index_of_prediction_accuracy(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     censoring: Censoring | Ties = "riskregression",
     level: float = 0.95,
@@ -36,7 +36,7 @@ def index_of_prediction_accuracy(
     ----------
     Kattan and Gerds 2018, doi 10.1186/s41512-018-0029-2.
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
     own = brier_score(outcome, risk, year, censoring=fitted, level=level)
     null = null_brier_score(outcome, year, censoring=fitted, level=level)

@@ -12,7 +12,7 @@ from mammorisk.metrics.life_table import life_table
 from mammorisk.records.outcome import Outcome
 
 
-def pseudo_values(outcome: Outcome, horizon: float = 1.0) -> Floats:
+def pseudo_values(outcome: Outcome, horizon: float | None = None) -> Floats:
     """Pseudo-values of the risk of cancer by the horizon (Kaplan-Meier or Aalen-Johansen).
 
     Parameters
@@ -38,7 +38,7 @@ def pseudo_values(outcome: Outcome, horizon: float = 1.0) -> Floats:
     Andersen, Klein, Rosthoj 2003, doi 10.1093/biomet/90.1.15; Parner 2023, doi
     10.1177/1536867X231161977 (infinitesimal).
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     whole = cumulative_incidence(outcome, year)
     if whole.influence is None:
         raise EvaluationError(whole.reason or "there is no cumulative incidence", where="horizon")

@@ -63,7 +63,7 @@ def net_reclassification_improvement(
     outcome: Outcome,
     old: Floats,
     new: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     cuts: Sequence[float] | None = None,
     method: Literal["kaplan-meier", "ipcw"] = "kaplan-meier",
@@ -77,7 +77,7 @@ def net_reclassification_improvement(
     old, new : array_like, shape (n,)
         Risks in [0, 1].
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     cuts : sequence of float, optional
         Borders of left-closed categories. None: the continuous index, where any rise counts.
     method : {"kaplan-meier", "ipcw"}
@@ -97,7 +97,7 @@ def net_reclassification_improvement(
     """
     before = check_risk(outcome, old, probability=True)
     after = check_risk(outcome, new, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     if cuts is None:
         up, down = after > before, after < before
         edges: Floats = np.array([])

@@ -8,7 +8,7 @@ import numpy as np
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.estimate import Estimate, cluster_sums
+from mammorisk.metrics.estimate import Estimate, check_horizon, cluster_sums
 from mammorisk.records.outcome import Outcome
 
 
@@ -42,7 +42,7 @@ def bootstrap(
     outcome: Outcome,
     statistic: Callable[[Outcome], float],
     *,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     resamples: int = 500,
     seed: int = 1,
     stratified: bool = True,
@@ -72,13 +72,12 @@ def bootstrap(
     """
     if resamples < 2:
         raise EvaluationError("a bootstrap needs two samples at least", where="resamples")
+    year = check_horizon(horizon, outcome)
     value = statistic(outcome)
     found = np.array(
         [
             statistic(outcome.with_weight(outcome.weight * times))
-            for times in resampling_weights(
-                outcome, horizon, resamples, seed, stratified=stratified
-            )
+            for times in resampling_weights(outcome, year, resamples, seed, stratified=stratified)
         ]
     )
     there = found[np.isfinite(found)]
@@ -92,7 +91,7 @@ def bootstrap(
         lower=float(low),
         upper=float(high),
         n=int((outcome.weight > 0).sum()),
-        events=int(outcome.is_case(horizon).sum()),
+        events=int(outcome.is_case(year).sum()),
         reason=f"undefined in {missing} of {resamples} samples" if missing else None,
     )
 

@@ -116,7 +116,7 @@ def _limit(x: Floats, y: Floats, at: float, side: str) -> float:
 def roc_curve(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     censoring: Censoring | Ties = "riskregression",
 ) -> RocCurve | None:
@@ -133,7 +133,7 @@ def roc_curve(
     10.1198/016214507000000149.
     """
     score = check_risk(outcome, risk)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
     weights = fitted.weights(year)
     if weights is None:
@@ -155,7 +155,7 @@ def roc_curve(
 def operating_point(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     specificity: float | None = None,
     sensitivity: float | None = None,
@@ -186,7 +186,7 @@ def operating_point(
     assert wanted is not None
     if not 0 < wanted < 1:
         raise EvaluationError(f"{wanted!r} is not between 0 and 1", where="fixed_point")
-    score, year = check_risk(outcome, risk), check_horizon(horizon)
+    score, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     told = "sensitivity at specificity" if specificity is not None else "specificity at sensitivity"
     name = f"{told} {wanted:g} at {year:g} y"
     n, events = int((outcome.weight > 0).sum()), int(outcome.is_case(year).sum())

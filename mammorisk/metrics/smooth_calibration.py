@@ -52,7 +52,7 @@ class CalibrationCurve:
 def calibration_curve(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     method: Smoother = "auto",
     knots: int | None = None,
@@ -67,7 +67,7 @@ def calibration_curve(
     risk : array_like, shape (n,)
         Predicted risk by the horizon, in [0, 1].
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     method : str
         ``"pseudo-spline"``: restricted cubic spline of the complementary log-log of risk, on
         pseudo-values (censoring, competing events, weights). ``"cox-spline"``: the same in a Cox
@@ -93,7 +93,7 @@ def calibration_curve(
     10.1007/978-3-319-19425-7.
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     if method == "auto":
         method = "logistic-spline" if outcome.is_complete(year) else "pseudo-spline"
     used = outcome.weight > 0

@@ -48,7 +48,7 @@ def classification_measure(
     risk: Floats,
     threshold: float,
     measure: Measure,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     strict: bool = False,
     censoring: Censoring | Ties = "riskregression",
@@ -68,7 +68,7 @@ def classification_measure(
         ``"false-positive rate"``, ``"positive predictive value"``,
         ``"negative predictive value"``, ``"share positive"``.
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     strict : bool
         Positive above the threshold only, as timeROC; else at it too.
     censoring : Censoring or str
@@ -86,7 +86,7 @@ def classification_measure(
     ----------
     Blanche 2015, doi 10.1002/bimj.201400110 (censoring).
     """
-    score, year = check_risk(outcome, risk), check_horizon(horizon)
+    score, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     if measure not in _PARTS:
         raise EvaluationError(f"{measure!r} is no measure", where="measure")
     name = f"{measure} at {threshold:g}, {year:g} y"
@@ -135,7 +135,12 @@ def classification_measure(
 
 
 def likelihood_ratios(
-    outcome: Outcome, risk: Floats, threshold: float, horizon: float = 1.0, *, level: float = 0.95
+    outcome: Outcome,
+    risk: Floats,
+    threshold: float,
+    horizon: float | None = None,
+    *,
+    level: float = 0.95,
 ) -> list[Estimate]:
     """Positive and negative likelihood ratio with log-normal intervals.
 
@@ -143,7 +148,7 @@ def likelihood_ratios(
     ----------
     Simel 1991, doi 10.1016/0895-4356(91)90128-V.
     """
-    score, year = check_risk(outcome, risk), check_horizon(horizon)
+    score, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     names = [f"{sign} likelihood ratio at {threshold:g}" for sign in ("positive", "negative")]
     n = len(outcome)
     if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:

@@ -26,7 +26,7 @@ Controls = Literal["not_case", "event_free"]
 def cumulative_dynamic_auc(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     controls: Controls = "not_case",
     censoring: Censoring | Ties = "riskregression",
@@ -43,7 +43,7 @@ def cumulative_dynamic_auc(
     risk : array_like, shape (n,)
         Any score, higher for more risk.
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     controls : {"not_case", "event_free"}
         ``"not_case"``: event-free beyond the horizon, or a competing event within it
         (riskRegression; definition 2 of Blanche 2013). ``"event_free"``: the former only
@@ -72,7 +72,7 @@ def cumulative_dynamic_auc(
     Blanche, Dartigues, Jacqmin-Gadda 2013, Statistics in Medicine 32:5381, doi 10.1002/sim.5958.
     """
     score = check_risk(outcome, risk)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     if controls not in ("not_case", "event_free"):
         raise EvaluationError(f"{controls!r} is no definition of controls", where="controls")
     name = f"AUC at {year:g} y"

@@ -16,7 +16,7 @@ from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.outcome import Outcome
 
 
-def val_prob(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> dict[str, float]:
+def val_prob(outcome: Outcome, risk: Floats, horizon: float | None = None) -> dict[str, float]:
     """Discrimination, calibration and overall indices of risks of a known binary outcome.
 
     Returns
@@ -29,7 +29,7 @@ def val_prob(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> dict[str, 
     ----------
     Harrell 2015, doi 10.1007/978-3-319-19425-7; Nagelkerke 1991, doi 10.1093/biomet/78.3.691.
     """
-    values, year = check_risk(outcome, risk, probability=True), check_horizon(horizon)
+    values, year = check_risk(outcome, risk, probability=True), check_horizon(horizon, outcome)
     tests = recalibration_test(outcome, values, year)
     case = outcome.is_case(year)
     n, share = len(case), float(case.mean())
