@@ -66,6 +66,17 @@ def delong_auc(
 ) -> Estimate:
     """Area under the ROC curve with DeLong's standard error.
 
+    Parameters
+    ----------
+    outcome : Outcome
+        Independent, unweighted rows whose outcome by the horizon is known.
+    risk : array_like, shape (n,)
+        Any score, higher for more risk.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    level : float
+        Confidence level of the interval.
+
     Returns
     -------
     Estimate
@@ -76,9 +87,28 @@ def delong_auc(
     EvaluationError
         Weighted, clustered or censored outcomes, or one class.
 
+    See Also
+    --------
+    auc : Area under the ROC curve at a horizon, with the standard error that fits the data.
+    delong_paired : Difference of the AUC of two scores of the same women.
+    delong_unpaired : Difference of the AUC in two separate groups of women.
+
+    Notes
+    -----
+    Not for censored, weighted or clustered rows: use :func:`cumulative_dynamic_auc`.
+
     References
     ----------
     DeLong 1988, doi 10.2307/2531595.
+
+    Examples
+    --------
+    >>> from mammorisk.records.outcome import Outcome
+    >>> from mammorisk.metrics import delong_auc, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> known = Outcome.binary(outcome.is_case(5))
+    >>> print(delong_auc(known, risk))
+    AUC: 0.6771 (0.6195 to 0.7347)
     """
     year = check_horizon(horizon, outcome)
     parts = _components(outcome, risk, year)
@@ -104,10 +134,45 @@ def auc(
     censoring: Censoring | Ties = "riskregression",
     level: float = 0.95,
 ) -> Estimate:
-    """AUC with the standard error that fits: DeLong's, or by influence values.
+    """Area under the ROC curve at a horizon, with the standard error that fits the data.
 
-    The former for independent, unweighted rows whose outcome by the horizon is known for all; the
-    latter otherwise. Both are the same for large samples.
+    DeLong's for independent, unweighted rows whose outcome by the horizon is known for all, else
+    the one from influence values. Both agree in large samples.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        Any score, higher for more risk.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    censoring : Censoring or str
+        See :func:`fit_censoring`; fit it once for many calls.
+    level : float
+        Confidence level of the interval.
+
+    Returns
+    -------
+    Estimate
+        In [0, 1]; p against 0.5. NaN with a reason without cancers or controls.
+
+    See Also
+    --------
+    cumulative_dynamic_auc
+    delong_auc : Area under the ROC curve with DeLong's standard error.
+    concordance_index
+
+    Notes
+    -----
+    Cannot be compared between cohorts with different age ranges: age alone separates women with and
+    without cancer.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import auc, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> print(auc(outcome, risk, 5))
+    AUC at 5 y: 0.6708 (0.6116 to 0.73)
     """
     year = check_horizon(horizon, outcome)
     case = outcome.is_case(year)
@@ -128,7 +193,48 @@ def delong_paired(
     *,
     level: float = 0.95,
 ) -> Estimate:
-    """Difference of the AUC of two scores of the same women, ``first`` minus ``second``."""
+    """Difference of the AUC of two scores of the same women.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Independent, unweighted rows whose outcome by the horizon is known.
+    first, second : array_like, shape (n,)
+        Scores, higher for more risk.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    level : float
+        Confidence level of the interval.
+
+    Returns
+    -------
+    Estimate
+        ``first`` minus ``second``; p against 0.
+
+    Raises
+    ------
+    EvaluationError
+        Weighted, clustered or censored outcomes, or one class.
+
+    See Also
+    --------
+    difference : Difference of two estimates on the same rows, with their covariance.
+    delong_unpaired : Difference of the AUC in two separate groups of women.
+    delong_auc : Area under the ROC curve with DeLong's standard error.
+
+    References
+    ----------
+    DeLong 1988, doi 10.2307/2531595.
+
+    Examples
+    --------
+    >>> from mammorisk.records.outcome import Outcome
+    >>> from mammorisk.metrics import delong_paired, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> known = Outcome.binary(outcome.is_case(5))
+    >>> print(delong_paired(known, risk, other))
+    difference of AUC: 0.02549 (-0.01394 to 0.06492)
+    """
     year = check_horizon(horizon, outcome)
     a, b = _components(outcome, first, year), _components(outcome, second, year)
     variance = a.covariance(a) + b.covariance(b) - 2 * a.covariance(b)
@@ -163,9 +269,47 @@ def delong_unpaired(
     *,
     level: float = 0.95,
 ) -> Estimate:
-    """Difference of the AUC in two separate groups of women, as pROC's unpaired test.
+    """Difference of the AUC in two separate groups of women.
 
-    The p value is of Welch's t distribution (Satterthwaite degrees of freedom).
+    Parameters
+    ----------
+    first, second : tuple of (Outcome, array_like)
+        Outcome and score of each group; no woman in both.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    level : float
+        Confidence level of the interval.
+
+    Returns
+    -------
+    Estimate
+        ``first`` minus ``second``. The p value is of Welch's t distribution with Satterthwaite's
+        degrees of freedom, as pROC's unpaired test.
+
+    Raises
+    ------
+    EvaluationError
+        Weighted, clustered or censored outcomes, or one class.
+
+    See Also
+    --------
+    delong_paired : Difference of the AUC of two scores of the same women.
+
+    References
+    ----------
+    DeLong 1988, doi 10.2307/2531595.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mammorisk.records.outcome import Outcome
+    >>> from mammorisk.metrics import delong_unpaired, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> known = Outcome.binary(outcome.is_case(5))
+    >>> half = np.arange(1000) < 500
+    >>> first = known.take(half), risk[half]
+    >>> print(delong_unpaired(first, (known.take(~half), risk[~half])))
+    difference of AUC: -0.04143 (-0.1575 to 0.0746)
     """
     year = check_horizon(horizon, first[0])
     a, b = (_components(outcome, risk, year) for outcome, risk in (first, second))

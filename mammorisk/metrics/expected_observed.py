@@ -54,9 +54,23 @@ def expected_observed_ratio(
         1 is calibrated in the large. Standard error and interval on the log scale from the
         observed risk, the expected taken as known. NaN with a reason without an event.
 
+    See Also
+    --------
+    calibration_intercept
+    standardised_incidence_ratio
+
     References
     ----------
     Riley 2019, doi 10.1002/sim.8296; van Geloven 2022, doi 10.1136/bmj-2021-069249.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, expected_observed_ratio
+    >>> outcome, risk, other = example_risks()
+    >>> print(expected_observed_ratio(outcome, risk, 5))
+    E/O at 5 y: 1.086 (0.8937 to 1.32)
+    >>> print(expected_observed_ratio(outcome, other, 5, ratio="O/E"))
+    O/E at 5 y: 0.8325 (0.6851 to 1.012)
     """
     values = check_risk(outcome, risk, probability=True)
     year = check_horizon(horizon, outcome)

@@ -87,10 +87,23 @@ def calibration_curve(
     CalibrationCurve
         ICI, E50, E90 of Austin and Steyerberg 2019, doi 10.1002/sim.8281; weighted where rows are.
 
+    See Also
+    --------
+    calibration_by_group : Mean predicted and observed risk by groups of predicted risk.
+    calibration_slope
+
     References
     ----------
     Austin, Harrell, van Klaveren 2020, doi 10.1002/sim.8570; Harrell 2015, doi
     10.1007/978-3-319-19425-7.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import calibration_curve, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> curve = calibration_curve(outcome, risk, 5)
+    >>> print(curve.method, round(curve.ici, 4), round(curve.e90, 4))
+    pseudo-spline 0.0084 0.0238
     """
     values = check_risk(outcome, risk, probability=True)
     year = check_horizon(horizon, outcome)

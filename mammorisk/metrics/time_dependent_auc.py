@@ -67,9 +67,34 @@ def cumulative_dynamic_auc(
     EvaluationError
         Risks that do not fit the outcome, or an unknown option.
 
+    See Also
+    --------
+    auc : Area under the ROC curve at a horizon, with the standard error that fits the data.
+    delong_auc : Area under the ROC curve with DeLong's standard error.
+    roc_curve : ROC curve of cancer within the horizon, censoring- and sampling-weighted.
+    concordance_index
+    difference : Difference of two estimates on the same rows, with their covariance.
+
+    Notes
+    -----
+    With late entry the weights also divide by the probability of having entered, so that the
+    estimate is of all women from their exam on, not of those who happened to be under observation.
+
+    The interval is normal on the scale of the AUC itself, cut to [0, 1]; there is none with fewer
+    than ten cancers.
+
     References
     ----------
     Blanche, Dartigues, Jacqmin-Gadda 2013, Statistics in Medicine 32:5381, doi 10.1002/sim.5958.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import cumulative_dynamic_auc, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> print(cumulative_dynamic_auc(outcome, risk, 5))
+    AUC at 5 y: 0.6708 (0.6116 to 0.73)
+    >>> print(cumulative_dynamic_auc(outcome, risk, 5, controls="event_free"))
+    AUC at 5 y: 0.6674 (0.6078 to 0.727)
     """
     score = check_risk(outcome, risk)
     year = check_horizon(horizon, outcome)
