@@ -30,7 +30,7 @@ Method = Literal["auto", "pseudo", "logistic", "ipcw", "cox"]
 def calibration_intercept(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     method: Method = "auto",
     level: float = 0.95,
@@ -43,7 +43,7 @@ def calibration_intercept(
     risk : array_like, shape (n,)
         Predicted risk by the horizon, in [0, 1].
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     method : {"auto", "pseudo", "logistic", "ipcw"}
         ``"logistic"``: offset logit, outcome known for all. ``"pseudo"``: offset complementary
         log-log, pseudo-values as response, robust errors. ``"ipcw"``: offset complementary
@@ -57,13 +57,33 @@ def calibration_intercept(
     Estimate
         0 is calibrated; below 0 the model overestimates. p against 0.
 
+    See Also
+    --------
+    calibration_slope
+    expected_observed_ratio
+    poisson_calibration
+
+    Notes
+    -----
+    The intercept and E/O need not agree in sign near 0: the former averages on the scale of the
+    linear predictor, with the variance of the fitted model, the latter averages risks.
+
     References
     ----------
     Cox 1958, doi 10.1093/biomet/45.3-4.562; Van Calster 2019, doi 10.1186/s12916-019-1466-7;
     van Geloven 2022, doi 10.1136/bmj-2021-069249.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import calibration_intercept, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> print(calibration_intercept(outcome, risk, 5))
+    calibration intercept at 5 y: -0.1223 (-0.3537 to 0.1092)
+    >>> print(calibration_intercept(outcome, other, 5))
+    calibration intercept at 5 y: -0.164 (-0.3811 to 0.05309)
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     fitted = _fit(outcome, values, year, method, slope=False)
     return _estimate("calibration intercept", fitted, 0, 0.0, outcome, year, level)
 
@@ -71,7 +91,7 @@ def calibration_intercept(
 def calibration_slope(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     method: Method = "auto",
     level: float = 0.95,
@@ -90,9 +110,21 @@ def calibration_slope(
     -------
     Estimate
         1 is calibrated; below 1 risks are too extreme. p against 1.
+
+    See Also
+    --------
+    calibration_intercept
+    calibration_curve : Smooth observed risk over predicted risk.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import calibration_slope, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> print(calibration_slope(outcome, risk, 5))
+    calibration slope at 5 y: 0.889 (0.5368 to 1.241)
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     if np.ptp(values[outcome.weight > 0]) == 0:
         return unavailable(
             f"calibration slope at {year:g} y", "every woman has the same risk", n=len(outcome)
@@ -193,20 +225,39 @@ def poisson_calibration(
     ----------
     outcome : Outcome
     counts : array_like, shape (n,)
-        Expected cancers while under observation; rows that expect none are left out.
+        Cancers expected during follow-up, as from :func:`expected_counts`; rows that expect none
+        are left out.
     horizon : float
+        Years.
+    level : float
+        Confidence level of the interval.
 
     Returns
     -------
     Estimate
         0 is calibrated.
 
+    See Also
+    --------
+    standardised_incidence_ratio
+    calibration_intercept
+
     References
     ----------
     Crowson 2016, doi 10.1177/0962280213497434.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mammorisk.metrics import example_risks, expected_counts, poisson_calibration
+    >>> outcome, risk, other = example_risks()
+    >>> risks = np.column_stack([1 - (1 - risk) ** 0.2, risk])
+    >>> counts = expected_counts(outcome, risks, (1, 5), 5)
+    >>> print(poisson_calibration(outcome, counts, 5))
+    calibration intercept (Poisson) at 5 y: -0.0846 (-0.2878 to 0.1186)
     """
     expected = check_risk(outcome, counts)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     rows = np.flatnonzero(expected > 0)
     if len(rows) == 0:
         return unavailable("calibration intercept (Poisson)", "nothing is expected", n=0)

@@ -83,7 +83,32 @@ class Estimate:
 
 
 def estimates_table(estimates: Iterable[Estimate]) -> pd.DataFrame:
-    """Estimates as a DataFrame, one a row."""
+    """Estimates as a table.
+
+    Parameters
+    ----------
+    estimates : iterable of Estimate
+
+    Returns
+    -------
+    DataFrame
+        One row for each, columns ``measure``, ``value``, ``se``, ``lower``, ``upper``, ``p``,
+        ``n``, ``events``, ``reason``.
+
+    See Also
+    --------
+    difference : Difference of two estimates on the same rows, with their covariance.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import brier_score, estimates_table, example_risks, null_brier_score
+    >>> outcome, risk, other = example_risks()
+    >>> found = [brier_score(outcome, risk, 5), null_brier_score(outcome, 5)]
+    >>> print(estimates_table(found)[["measure", "value", "n", "events"]].round(4).to_string())
+                  measure   value     n  events
+    0  Brier score at 5 y  0.0860  1000      93
+    1  Brier score at 5 y  0.0887  1000      93
+    """
     import pandas as pd
 
     return pd.DataFrame([estimate.row() for estimate in estimates])
@@ -223,12 +248,34 @@ def from_influence(
 def difference(
     first: Estimate, second: Estimate, outcome: Outcome, *, level: float = 0.95
 ) -> Estimate:
-    """``first`` minus ``second``, both of the same rows, with their covariance.
+    """Difference of two estimates on the same rows, with their covariance.
+
+    Parameters
+    ----------
+    first, second : Estimate
+        With influence values over the rows of ``outcome``.
+    outcome : Outcome
+    level : float
+        Confidence level of the interval.
 
     Returns
     -------
     Estimate
-        p against 0; NaN with a reason where one of them is not available.
+        ``first`` minus ``second``; p against 0. NaN with a reason where one of them is not
+        available.
+
+    See Also
+    --------
+    delong_paired : Difference of the AUC of two scores of the same women.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import cumulative_dynamic_auc, difference, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> own = cumulative_dynamic_auc(outcome, risk, 5)
+    >>> theirs = cumulative_dynamic_auc(outcome, other, 5)
+    >>> print(difference(own, theirs, outcome))
+    difference of AUC at 5 y: 0.0268 (-0.01317 to 0.06676)
     """
     name = f"difference of {first.name}"
     if first.influence is None or second.influence is None:
@@ -287,8 +334,22 @@ def check_risk(outcome: Outcome, risk: Any, *, probability: bool = False) -> Flo
     return values
 
 
-def check_horizon(horizon: float) -> float:
-    """Raise EvaluationError unless the horizon is a positive finite number of years."""
-    if isinstance(horizon, str) or not 0 < horizon < math.inf:
+def check_horizon(horizon: float | None, outcome: Outcome | None = None) -> float:
+    """The horizon in years; 1 for yes or no outcomes unless given.
+
+    Raises
+    ------
+    EvaluationError
+        It is not a positive finite number, or is missing for an outcome with times.
+    """
+    if horizon is None:
+        if outcome is not None and outcome.is_binary:
+            return 1.0
+        raise EvaluationError(
+            "there is no horizon",
+            where="horizon",
+            remedy="Give years; only Outcome.binary needs none.",
+        )
+    if isinstance(horizon, (str, bool)) or not 0 < horizon < math.inf:
         raise EvaluationError(f"{horizon!r} is not a horizon in years", where="horizon")
     return float(horizon)

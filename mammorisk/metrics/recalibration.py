@@ -102,6 +102,23 @@ def fit_recalibration(
     ------
     TrainingError
         There is no cancer or nobody without.
+
+    See Also
+    --------
+    calibration_intercept
+    calibration_slope
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, fit_censoring, fit_recalibration
+    >>> outcome, risk, other = example_risks()
+    >>> weights = fit_censoring(outcome).weights(5)
+    >>> case = outcome.is_case(5).astype(float)
+    >>> fitted = fit_recalibration(other, case, weights, method="cloglog")
+    >>> print([round(value, 2) for value in fitted.parameters])
+    [-0.13, 1.04]
+    >>> print(fitted.apply(other)[:3].round(3))
+    [0.133 0.094 0.118]
     """
     use = np.isfinite(risk) & (weight > 0)
     risk, case, weight = risk[use], case[use], weight[use]
