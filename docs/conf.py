@@ -31,6 +31,7 @@ extensions = [
     "command_line",
     "example_notebooks",
     "mathml",
+    "offline",
     "public_api",
     "warning_table",
 ]
