@@ -47,12 +47,13 @@ def density_location(women: pd.DataFrame) -> Floats:
     combined = ((women["hrt_use"] == "current") & (women["hrt_type"] == "combined")).to_numpy()
     # Chosen so that, with a reader's noise, the published share at an age is above 0.
     dense = ndtri(np.array(table["dense_percent"]) / 100) * np.hypot(1.0, table["reader_sd"])
-    return (
+    location: Floats = (
         np.interp(age, table["age_middle"], dense)
         + table["bmi_slope"] * score
         + table["per_birth"] * (women["parity"].to_numpy() - table["mean_births"])
         + table["combined_hrt"] * combined
     )
+    return location
 
 
 def density_residual_sd() -> float:
