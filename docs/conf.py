@@ -49,6 +49,7 @@ html_math_renderer = "mathml"
 smartquotes = False
 
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 python_maximum_signature_line_length = 80
@@ -86,7 +87,7 @@ html_theme_options = {
         "for/*": ["page-toc"],
         "how-to/*": ["page-toc"],
         "explanation/*": ["page-toc"],
-        "reference/*": ["page-toc"],
+        "reference/**": ["page-toc"],
         "changelog": ["page-toc"],
     },
     "footer_start": ["notice"],
