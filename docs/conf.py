@@ -88,6 +88,7 @@ html_theme_options = {
         "how-to/*": ["page-toc"],
         "explanation/*": ["page-toc"],
         "reference/**": ["page-toc"],
+        "architecture": ["page-toc"],
         "changelog": ["page-toc"],
     },
     "footer_start": ["notice"],
@@ -95,4 +96,4 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": [], "changelog": []}
+html_sidebars = {"index": [], "architecture": [], "changelog": []}
