@@ -60,6 +60,7 @@ def _ratio(
         n=n,
         events=events,
         p=two_sided_p(value / se) if se > 0 else math.nan,
+        null=1.0,
     )
 
 

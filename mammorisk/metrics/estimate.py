@@ -48,6 +48,8 @@ class Estimate:
         Why there is no number, or what limits it.
     ddof : int
         Of the standard error from influence values; see :func:`standard_error`.
+    null : float
+        Value that ``p`` tests against; NaN where there is none.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Estimate:
     influence: Floats | None = field(default=None, repr=False, compare=False)
     reason: str | None = None
     ddof: int = field(default=1, repr=False)
+    null: float = NAN
 
     def row(self) -> dict[str, Any]:
         """The estimate as a row of a table, without its influence values."""
@@ -71,6 +74,7 @@ class Estimate:
             "lower": self.lower,
             "upper": self.upper,
             "p": self.p,
+            "null": NAN if math.isnan(self.p) else self.null,
             "n": self.n,
             "events": self.events,
             "reason": self.reason,
@@ -242,6 +246,7 @@ def from_influence(
         influence=influence,
         reason=reason,
         ddof=ddof,
+        null=NAN if null is None else null,
     )
 
 

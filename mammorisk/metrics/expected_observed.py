@@ -107,6 +107,7 @@ def expected_observed_ratio(
         n=observed.n,
         events=observed.events,
         p=p,
+        null=1.0,
         influence=None if influence is None else sign * value / observed.value * influence,
         reason=limits,
     )

@@ -117,6 +117,7 @@ def poisson_ratio(
         n=observed,
         events=observed,
         p=min(p, 1.0),
+        null=1.0,
     )
 
 
