@@ -74,7 +74,7 @@ def calibration_table(
 def curves(
     aligned: Aligned, year: float, level: float
 ) -> tuple[pd.DataFrame, dict[str, CalibrationCurve]]:
-    """Expected and observed risk by tenth of risk, and the smooth curve, of every model."""
+    """Expected and observed risk by tenth of risk, and the smooth calibration curve, by model."""
     tables, found = [], {}
     for model, risks in aligned.risks.items():
         if year not in risks.columns or risks[year].notna().sum() == 0:

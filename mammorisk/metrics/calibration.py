@@ -188,7 +188,7 @@ def _fit(outcome: Outcome, values: Floats, year: float, method: Method, *, slope
             "calibration in the large has no slope", where="method", remedy='Use "pseudo".'
         )
     if method not in ("auto", "pseudo", "logistic", "ipcw", "cox"):
-        raise EvaluationError(f"{method!r} is no method of calibration", where="method")
+        raise EvaluationError(f"{method!r} is not a known method of calibration", where="method")
     complete = outcome.is_complete(year)
     if method == "auto":
         method = "logistic" if complete else "pseudo"
