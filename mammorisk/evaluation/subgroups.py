@@ -32,7 +32,7 @@ from mammorisk.records.outcome import Outcome
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Said with every comparison of groups.
+#: Shown with every comparison of groups.
 MULTIPLICITY = (
     "p values compare each group with the rest of the column's groups; adjusted ones are Holm's "
     "over all groups of the table and measure."

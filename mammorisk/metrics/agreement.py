@@ -64,7 +64,7 @@ def cohen_kappa(
     n = int(table.sum())
     label = {"none": "kappa", "linear": "kappa (linear)", "quadratic": "kappa (quadratic)"}
     if weights not in label:
-        raise EvaluationError(f"{weights!r} is no weighting", where="weights")
+        raise EvaluationError(f"{weights!r} is not a known weighting", where="weights")
     p = table / n
     rows, columns = p.sum(axis=1), p.sum(axis=0)
     k = len(table)

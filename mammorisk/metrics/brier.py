@@ -43,7 +43,7 @@ def brier_score(
     censoring : Censoring or str
         See :func:`~mammorisk.metrics.censoring.fit_censoring`.
     censoring_known : bool
-        Leave out what estimating the censoring weights adds to the standard error.
+        Leave out the uncertainty of the estimated censoring weights.
     level : float
 
     Returns
@@ -189,7 +189,7 @@ def integrated_brier_score(
             "risks must be of shape (rows, horizons), with horizons ascending", where="risks"
         )
     if rule not in ("trapezoid", "riskregression"):
-        raise EvaluationError(f"{rule!r} is no rule of integration", where="rule")
+        raise EvaluationError(f"{rule!r} is not a known rule of integration", where="rule")
     fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
     parts = [
         brier_score(outcome, table[:, i], float(year), censoring=fitted, level=level)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def risk_groups(risk: Floats, weight: Floats, groups: int = 10) -> NDArray[np.int64]:
     """Codes from 0 of groups of equal size by quantiles of risk, right-closed.
 
-    Ties never part, so groups may be uneven or empty; quantiles are R's type 7 for equal weights,
-    else those of the weighted distribution.
+    Tied risks stay in one group, so groups may be uneven or empty. Quantiles are R's type 7 for
+    equal weights, else those of the weighted distribution.
     """
     used = weight > 0
     shares = np.arange(1, groups) / groups

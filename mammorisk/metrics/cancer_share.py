@@ -63,14 +63,16 @@ def share_of_cancers(
     """
     score, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     if not 0 < top < 1:
-        raise EvaluationError(f"{top!r} is no share between 0 and 1", where="top")
+        raise EvaluationError(f"{top!r} is not between 0 and 1", where="top")
     name = f"share of cancers in the top {100 * top:g}% at {year:g} y"
     case = outcome.is_case(year)
     n, events = int((outcome.weight > 0).sum()), int((case & (outcome.weight > 0)).sum())
     fitted = fit_censoring(outcome)
     weights = fitted.weights(year)
     if weights is None or not (weights * case).sum() > 0:
-        return unavailable(name, "no cancers, or nobody is followed so far", n=n, events=events)
+        return unavailable(
+            name, "there are no cancers, or nobody is followed to the horizon", n=n, events=events
+        )
     inside = top_share(score, outcome.weight, top)
     cases = np.where(case, weights, 0.0)
     total = float(cases.sum())

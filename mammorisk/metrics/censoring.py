@@ -1,4 +1,4 @@
-"""Inverse probability of censoring weights, and what estimating them adds to an influence value."""
+"""Inverse probability of censoring weights, and their contribution to influence values."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def fit_censoring(outcome: Outcome, ties: Ties = "riskregression") -> Censoring:
     """
     if ties not in ("riskregression", "scikit-survival", "kaplan-meier"):
         raise EvaluationError(
-            f"{ties!r} is no rule for tied times",
+            f"{ties!r} is not a known rule for tied times",
             where="censoring",
             remedy='Use "riskregression", "scikit-survival" or "kaplan-meier".',
         )

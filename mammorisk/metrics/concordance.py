@@ -60,7 +60,7 @@ def concordance_index(
         (Wolbers 2009; for Uno's weights Wolbers 2014: such a woman with her event before the
         other's cancer weighs 1/(G(T_i-) G(T_j-))). ``"censor"``: she is censored at that event.
     level : float
-        Of the interval.
+        Confidence level of the interval.
 
     Returns
     -------
@@ -105,7 +105,9 @@ def concordance_index(
     score = check_risk(outcome, risk)
     tau = math.inf if truncation is None else check_horizon(truncation)
     if competing not in ("never", "censor"):
-        raise EvaluationError(f"{competing!r} is no rule for competing events", where="competing")
+        raise EvaluationError(
+            f"{competing!r} is not a known rule for competing events", where="competing"
+        )
     name = "C index" if truncation is None else f"C index to {tau:g} y"
     case = (outcome.event == CANCER) & (outcome.time <= tau) & (outcome.weight > 0)
     n, events = int((outcome.weight > 0).sum()), int(case.sum())
@@ -147,7 +149,7 @@ def _pair_weight(outcome: Outcome, weighting: Weighting, competing: Competing) -
     if weighting == "harrell":
         return np.ones(len(outcome))
     if weighting not in ("uno", "S", "S/G", "I"):
-        raise EvaluationError(f"{weighting!r} is no weighting of pairs", where="weighting")
+        raise EvaluationError(f"{weighting!r} is not a known weighting of pairs", where="weighting")
     if competing == "censor":
         outcome = _competing_as_censored(outcome)
     fitted = fit_censoring(outcome)

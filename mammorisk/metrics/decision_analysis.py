@@ -58,7 +58,7 @@ def net_benefit(
     Returns
     -------
     Estimate
-        At most the share with cancer; 0 is what acting on nobody brings.
+        At most the share with cancer; 0 is the net benefit of acting on nobody.
 
     See Also
     --------
@@ -82,7 +82,7 @@ def net_benefit(
     """
     year = check_horizon(horizon, outcome)
     if not 0 < threshold < 1:
-        raise EvaluationError(f"{threshold!r} is no risk between 0 and 1", where="threshold")
+        raise EvaluationError(f"{threshold!r} is not between 0 and 1", where="threshold")
     if risk is None:
         positive = np.ones(len(outcome), dtype=bool)
     else:
@@ -120,7 +120,7 @@ def _of_prevalence(
     level: float,
 ) -> Estimate:
     if not 0 < prevalence < 1:
-        raise EvaluationError(f"{prevalence!r} is no prevalence", where="prevalence")
+        raise EvaluationError(f"{prevalence!r} is not between 0 and 1", where="prevalence")
     if not outcome.is_complete(year):
         raise EvaluationError(
             "a prevalence is for outcomes known for all; censored samples need weights",

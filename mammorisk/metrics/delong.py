@@ -123,7 +123,7 @@ def delong_auc(
             made, name="AUC", value=parts.auc, se=math.nan, lower=math.nan, upper=math.nan,
             p=math.nan, reason=few_events(fewest, kind),
         )  # fmt: skip
-    return replace(made, name="AUC", value=parts.auc, se=se, lower=low, upper=high, p=p)
+    return replace(made, name="AUC", value=parts.auc, se=se, lower=low, upper=high, p=p, null=0.5)
 
 
 def auc(
@@ -258,6 +258,7 @@ def delong_paired(
         n=len(outcome),
         events=len(a.of_cases),
         p=two_sided_p(difference / se) if se > 0 else math.nan,
+        null=0.0,
         reason=None if se > 0 else "the scores order all women alike",
     )
 
@@ -328,4 +329,5 @@ def delong_unpaired(
         n=size_a + size_b,
         events=len(a.of_cases) + len(b.of_cases),
         p=float(2 * stats.t.sf(abs(difference / se), freedom)) if se > 0 else math.nan,
+        null=0.0,
     )

@@ -60,6 +60,7 @@ def _ratio(
         n=n,
         events=events,
         p=two_sided_p(value / se) if se > 0 else math.nan,
+        null=1.0,
     )
 
 
@@ -250,7 +251,7 @@ def ratios_by_group(
     """
     values, year = check_risk(outcome, score), check_horizon(horizon, outcome)
     if scale not in ("hazard", "odds"):
-        raise EvaluationError(f"{scale!r} is no scale", where="scale")
+        raise EvaluationError(f"{scale!r} is not a known scale", where="scale")
     case = outcome.is_case(year)
     of_controls = scale == "odds" if cuts_of_controls is None else cuts_of_controls
     counted = np.where(of_controls & case, 0.0, outcome.weight)

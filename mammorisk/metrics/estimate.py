@@ -1,4 +1,4 @@
-"""Estimate: a number with its uncertainty, and what follows from influence values alone."""
+"""Estimate: a number with its uncertainty, and inference from influence values."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from mammorisk.records.outcome import Outcome
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Scale on which a normal interval is taken before it is carried back.
+#: Scale on which a normal interval is computed before it is transformed back.
 Scale = Literal["identity", "log", "logit", "cloglog"]
 NAN = float("nan")
-#: With fewer cancers a normal approximation is not to be relied on.
+#: Normal approximations are not reliable with fewer cancers.
 FEWEST_EVENTS = 10
 
 
@@ -32,7 +32,7 @@ class Estimate:
     Attributes
     ----------
     name : str
-        What is estimated, as in the literature.
+        Name of the estimand, as in the literature.
     value, se, lower, upper : float
         Estimate, standard error and interval; NaN where there is none, see ``reason``.
     n : int
@@ -42,12 +42,14 @@ class Estimate:
     p : float
         Two-sided p value where there is a null value; NaN otherwise.
     influence : ndarray, shape (n_rows,), or None
-        What each row adds to the deviation of the estimate from the truth; summed by woman,
-        squared and summed, it gives the squared standard error.
+        Contribution of each row to the error of the estimate. Summed by woman, then squared and
+        summed, they give the squared standard error.
     reason : str or None
-        Why there is no number, or what limits it.
+        Why there is no number, or a limitation of it.
     ddof : int
         Of the standard error from influence values; see :func:`standard_error`.
+    null : float
+        Value that ``p`` tests against; NaN where there is none.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Estimate:
     influence: Floats | None = field(default=None, repr=False, compare=False)
     reason: str | None = None
     ddof: int = field(default=1, repr=False)
+    null: float = NAN
 
     def row(self) -> dict[str, Any]:
         """The estimate as a row of a table, without its influence values."""
@@ -71,6 +74,7 @@ class Estimate:
             "lower": self.lower,
             "upper": self.upper,
             "p": self.p,
+            "null": NAN if math.isnan(self.p) else self.null,
             "n": self.n,
             "events": self.events,
             "reason": self.reason,
@@ -115,7 +119,7 @@ def estimates_table(estimates: Iterable[Estimate]) -> pd.DataFrame:
 
 
 def unavailable(name: str, reason: str, *, n: int, events: int | None = None) -> Estimate:
-    """An estimate that cannot be given, with the reason."""
+    """An estimate that is not available, with the reason."""
     return Estimate(name=name, value=NAN, n=n, events=events, reason=reason)
 
 
@@ -128,7 +132,7 @@ def few_events(events: int, kind: str = "cancer") -> str:
 
 
 def normal_quantile(level: float) -> float:
-    """Half-width of a two-sided interval in standard errors.
+    """Half-width of a two-sided normal interval, in standard errors.
 
     Raises
     ------
@@ -136,7 +140,7 @@ def normal_quantile(level: float) -> float:
         ``level`` is not between 0 and 1.
     """
     if not 0 < level < 1:
-        raise EvaluationError(f"{level!r} is no confidence level", where="level")
+        raise EvaluationError(f"{level!r} is not a confidence level", where="level")
     return float(ndtri(0.5 + level / 2))
 
 
@@ -242,6 +246,7 @@ def from_influence(
         influence=influence,
         reason=reason,
         ddof=ddof,
+        null=NAN if null is None else null,
     )
 
 

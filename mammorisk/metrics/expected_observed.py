@@ -75,7 +75,9 @@ def expected_observed_ratio(
     values = check_risk(outcome, risk, probability=True)
     year = check_horizon(horizon, outcome)
     if ratio not in ("E/O", "O/E"):
-        raise EvaluationError(f"{ratio!r} is no ratio", where="ratio", remedy='Use "E/O" or "O/E".')
+        raise EvaluationError(
+            f"{ratio!r} is not a known ratio", where="ratio", remedy='Use "E/O" or "O/E".'
+        )
     name = f"{ratio} at {year:g} y"
     observed = cumulative_incidence(outcome, year, competing=competing, level=level)
     expected = float(np.average(values, weights=outcome.weight))
@@ -107,6 +109,7 @@ def expected_observed_ratio(
         n=observed.n,
         events=observed.events,
         p=p,
+        null=1.0,
         influence=None if influence is None else sign * value / observed.value * influence,
         reason=limits,
     )

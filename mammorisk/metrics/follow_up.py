@@ -123,7 +123,7 @@ def follow_up_quantiles(outcome: Outcome, shares: tuple[float, ...] = (0.25, 0.5
     found = []
     for share in shares:
         if not 0 < share < 1:
-            raise EvaluationError(f"{share!r} is no share between 0 and 1", where="shares")
+            raise EvaluationError(f"{share!r} is not between 0 and 1", where="shares")
         there = np.flatnonzero(curve.risk >= share - 1e-12)
         found.append(float(curve.times[there[0]]) if len(there) else NAN)
     return np.array(found)

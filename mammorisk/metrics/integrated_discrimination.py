@@ -149,6 +149,7 @@ def integrated_discrimination_improvement(
             n=made.n,
             events=made.events,
             p=two_sided_p(value / se) if se > 0 else math.nan,
+            null=0.0,
             influence=pull,
         )
     return made

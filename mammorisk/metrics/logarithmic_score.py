@@ -14,7 +14,7 @@ from mammorisk.metrics.estimate import (
 from mammorisk.metrics.weighted_loss import mean_loss
 from mammorisk.records.outcome import Outcome
 
-#: Log scores take risks no closer to 0 or 1 than this.
+#: Log scores move risks at least this far from 0 and 1.
 _SMALLEST_RISK = 1e-12
 
 
@@ -43,7 +43,7 @@ def log_score(
     Returns
     -------
     Estimate
-        0 or more, lower is better; risks of 0 and 1 count as 1e-12 from them.
+        0 or more, lower is better; risks of 0 and 1 are moved by 1e-12.
 
     See Also
     --------

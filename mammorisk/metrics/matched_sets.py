@@ -76,6 +76,7 @@ def matched_odds_ratio(
         n=len(y),
         events=int(y.sum()),
         p=two_sided_p(value / se),
+        null=1.0,
     )
 
 
@@ -145,4 +146,5 @@ def matched_concordance(
         n=len(y),
         events=int(y.sum()),
         p=two_sided_p((value - 0.5) / se) if se > 0 else math.nan,
+        null=0.5,
     )

@@ -53,10 +53,10 @@ def proportion(
     recalled: 0.06 (0.03138 to 0.1025)
     """
     if ci not in ("wilson", "wald", "exact"):
-        raise EvaluationError(f"{ci!r} is no interval of a proportion", where="ci")
+        raise EvaluationError(f"{ci!r} is not a known interval of a proportion", where="ci")
     normal_quantile(level)
     if n <= 0:
-        return Estimate(name=name, value=NAN, n=0, reason="nobody to count among")
+        return Estimate(name=name, value=NAN, n=0, reason="the group is empty")
     from statsmodels.stats.proportion import proportion_confint
 
     share = successes / n
@@ -87,7 +87,8 @@ def poisson_ratio(
     -------
     Estimate
         Interval of Garwood 1936 (doi 10.1093/biomet/28.3-4.437); p is the exact two-sided test
-        that sums the probabilities of counts no likelier than the observed, as R's poisson.test.
+        that sums the probabilities of counts that are not more likely than the observed one, as R's
+        poisson.test.
 
     See Also
     --------
@@ -117,6 +118,7 @@ def poisson_ratio(
         n=observed,
         events=observed,
         p=min(p, 1.0),
+        null=1.0,
     )
 
 
@@ -200,7 +202,7 @@ def adjust_p_values(p: list[float] | np.ndarray, method: str = "holm") -> np.nda
 
     names = {"holm": "holm", "bh": "fdr_bh", "bonferroni": "bonferroni"}
     if method not in names:
-        raise EvaluationError(f"{method!r} is no adjustment", where="method")
+        raise EvaluationError(f"{method!r} is not a known adjustment", where="method")
     values = np.asarray(p, dtype=float)
     there = np.isfinite(values)
     found = np.full(len(values), NAN)

@@ -87,12 +87,13 @@ def fit_recalibration(
     case : ndarray, shape (n,)
         1 for cancer by the horizon, else 0.
     weight : ndarray, shape (n,)
-        Sampling weight times inverse probability of censoring; 0 where the answer is not known.
+        Sampling weight times inverse probability of censoring; 0 where the outcome by the horizon
+        is not known.
     method : str
         ``"auto"`` tries ``none`` and ``intercept``, with a slope from 50 cancers on, isotonic steps
         from 200 on.
     seed : int
-        Of the ten folds.
+        Of the random assignment to ten folds.
 
     Returns
     -------
@@ -101,7 +102,7 @@ def fit_recalibration(
     Raises
     ------
     TrainingError
-        There is no cancer or nobody without.
+        There are no women with cancer, or none without.
 
     See Also
     --------

@@ -23,11 +23,11 @@ from mammorisk.metrics.estimate import (
 from mammorisk.metrics.incidence import cumulative_incidence
 from mammorisk.records.outcome import Outcome
 
-#: Said wherever a net reclassification improvement is shown.
+#: Shown with every net reclassification improvement.
 CAUTION = (
-    "Net reclassification rises with miscalibration and with uninformative markers; it is no "
-    "proportion and no utility (Pepe 2015, doi 10.1007/s12561-014-9118-0; Hilden and Gerds 2014, "
-    "doi 10.1002/sim.5804). Show its parts, and net benefit beside it."
+    "Net reclassification increases with miscalibration and with uninformative markers. It is "
+    "neither a proportion nor a utility (Pepe 2015, doi 10.1007/s12561-014-9118-0; Hilden and "
+    "Gerds 2014, doi 10.1002/sim.5804). Report its parts and the net benefit too."
 )
 
 
@@ -209,7 +209,7 @@ def _moves(
                 columns.append(pull + fitted.correction(pull, year))
         return values, np.column_stack(columns)
     if method != "kaplan-meier":
-        raise EvaluationError(f"{method!r} is no method", where="method")
+        raise EvaluationError(f"{method!r} is not a known method", where="method")
     whole_risk = cumulative_incidence(outcome, year)
     if whole_risk.influence is None or not 0 < whole_risk.value < 1:
         return None

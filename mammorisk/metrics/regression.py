@@ -96,7 +96,7 @@ def fit_glm(
         try:
             fitted = model.fit(**options)
         except ValueError:
-            # The first guess is on the border, as where nobody has the event.
+            # The starting value is on the boundary, for example where nobody has the event.
             return _unsolved(design.shape[1])
     scores = _scores(fitted, response[used], design[used], weights)
     bread = np.linalg.pinv(_information(fitted, design[used], weights))

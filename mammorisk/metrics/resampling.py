@@ -1,4 +1,4 @@
-"""Resampling of women: whole bootstrap samples, and multipliers of influence values."""
+"""Resampling of women: bootstrap samples, and multipliers of influence values."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def bootstrap(
         Takes the outcome with new weights; rows keep their place, so that scores need no
         resampling.
     horizon : float
-        That divides women into cases and others.
+        Horizon at which women are divided into cases and others.
     resamples, seed : int
     stratified : bool
         See :func:`resampling_weights`.
@@ -68,7 +68,7 @@ def bootstrap(
     Returns
     -------
     Estimate
-        Samples in which the statistic is NaN are left out, and said.
+        Samples in which the statistic is NaN are left out; ``reason`` gives their number.
 
     See Also
     --------

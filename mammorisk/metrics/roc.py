@@ -22,7 +22,7 @@ from mammorisk.metrics.estimate import (
 from mammorisk.metrics.resampling import resampling_weights
 from mammorisk.records.outcome import Outcome
 
-#: How to read a curve between its points.
+#: How to interpolate between the points of a curve.
 Between = Literal["linear", "upper", "none"]
 
 

@@ -72,5 +72,6 @@ def royston_d(outcome: Outcome, score: Floats, *, level: float = 0.95) -> tuple[
         n=n,
         events=events,
         p=two_sided_p(d / se),
+        null=0.0,
     )
     return made, explained

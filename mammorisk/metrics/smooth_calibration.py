@@ -130,7 +130,7 @@ def calibration_curve(
                 loess(values, response, span) if method == "loess" else lowess(values, response)
             )
         else:
-            raise EvaluationError(f"{method!r} is no smoother", where="method")
+            raise EvaluationError(f"{method!r} is not a known smoother", where="method")
     except _NoCurve as fault:
         return _none(values, method, str(fault))
     apart = np.abs(observed - values)[used]

@@ -103,7 +103,7 @@ def classification_measure(
     """
     score, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     if measure not in _PARTS:
-        raise EvaluationError(f"{measure!r} is no measure", where="measure")
+        raise EvaluationError(f"{measure!r} is not a known measure", where="measure")
     name = f"{measure} at {threshold:g}, {year:g} y"
     positive = score > threshold if strict else score >= threshold
     case = outcome.is_case(year)

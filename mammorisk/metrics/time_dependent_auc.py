@@ -19,7 +19,7 @@ from mammorisk.metrics.estimate import (
 from mammorisk.metrics.ranking import placements
 from mammorisk.records.outcome import Outcome
 
-#: Who counts as a control where there are competing events.
+#: Definition of controls where there are competing events.
 Controls = Literal["not_case", "event_free"]
 
 
@@ -51,10 +51,10 @@ def cumulative_dynamic_auc(
     censoring : Censoring or str
         See :func:`~mammorisk.metrics.censoring.fit_censoring`; fit it once for many calls.
     censoring_known : bool
-        Leave out what estimating the censoring weights adds to the standard error
+        Leave out the uncertainty of the estimated censoring weights
         (``conservative=TRUE`` of riskRegression).
     level : float
-        Of the interval.
+        Confidence level of the interval.
 
     Returns
     -------
@@ -99,7 +99,9 @@ def cumulative_dynamic_auc(
     score = check_risk(outcome, risk)
     year = check_horizon(horizon, outcome)
     if controls not in ("not_case", "event_free"):
-        raise EvaluationError(f"{controls!r} is no definition of controls", where="controls")
+        raise EvaluationError(
+            f"{controls!r} is not a known definition of controls", where="controls"
+        )
     name = f"AUC at {year:g} y"
     fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
     weights = fitted.weights(year)

@@ -1,4 +1,4 @@
-"""Triage: exams left unread because their score is low, and the cancers missed for it."""
+"""Triage: exams that are not read because their score is low, and the cancers missed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def triage_point(
     ci: ProportionInterval = "wilson",
     level: float = 0.95,
 ) -> dict[str, Estimate]:
-    """Not reading exams whose score is at most a threshold.
+    """Effect of not reading exams whose score is at most a threshold.
 
     Parameters
     ----------
@@ -124,7 +124,7 @@ def triage_curve(cancer: ArrayLike, score: ArrayLike) -> pd.DataFrame:
 
     See Also
     --------
-    triage_point : Not reading exams whose score is at most a threshold.
+    triage_point : Effect of not reading exams whose score is at most a threshold.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Outcome: what happened to each row, and when; validated once and trusted afterwards."""
+"""Outcome: what happened to each row, and when. It is validated when it is made."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Outcome:
         0 censored, 1 breast cancer, 2 competing event (death without breast cancer).
     weight : array_like of float, shape (n,), optional
         Sampling weight, the inverse of the probability of being in the data (case-cohort,
-        case-control); finite, not negative, not all zero. A row of weight zero counts nowhere.
+        case-control); finite, not negative, not all zero. Rows of weight zero are ignored.
     entry : array_like of float, shape (n,), optional
         Years from the exam at which the row came under observation (left truncation); less than
         ``time``.
     cluster : array_like, shape (n,), optional
-        Rows of one woman share a value; rows are then not taken as independent. Kept as codes.
+        Rows of one woman share a value; rows are then not taken as independent. Stored as codes.
 
     Raises
     ------

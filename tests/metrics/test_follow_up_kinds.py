@@ -335,3 +335,45 @@ def test_cox_coefficients_are_at_the_solution(rotterdam: Oracle) -> None:
     score = _cox_scores(rotterdam.outcome, design, fitted.coef, math.inf).sum(axis=0)
     # What is left of the score would move the coefficient by less than 1e-9.
     assert np.abs(score @ fitted.covariance).max() < 1e-10
+
+
+def test_calibration_in_the_large_agrees_with_the_ratio() -> None:
+    """The shift makes the mean risk the observed one; true risks need none."""
+    outcome, risk, other = m.example_risks(20_000)
+    for values in (risk, other, 0.5 * risk, risk**1.3):
+        made = m.calibration_intercept(outcome, values, 5, method="in-the-large")
+        shifted = -np.expm1(np.exp(made.value) * np.log1p(-values))
+        observed_risk = m.cumulative_incidence(outcome, 5).value
+        assert shifted.mean() == pytest.approx(observed_risk, abs=1e-12)
+        ratio = m.expected_observed_ratio(outcome, values, 5)
+        assert np.sign(made.value) == -np.sign(math.log(ratio.value))
+    right = m.calibration_intercept(outcome, risk, 5, method="in-the-large")
+    assert right.lower < 0 < right.upper
+    again = m.bootstrap(
+        outcome.take(np.arange(2000)),
+        lambda o: m.calibration_intercept(o, risk[:2000], 5, method="in-the-large").value,
+        horizon=5,
+        resamples=200,
+        stratified=False,
+    )
+    small = m.calibration_intercept(
+        outcome.take(np.arange(2000)), risk[:2000], 5, method="in-the-large"
+    )
+    assert small.se == pytest.approx(again.se, rel=0.15)
+
+
+def test_a_p_value_names_its_null() -> None:
+    outcome, risk, _ = m.example_risks(2000)
+    nulls = {
+        m.cumulative_dynamic_auc(outcome, risk, 5): 0.5,
+        m.expected_observed_ratio(outcome, risk, 5): 1,
+        m.calibration_slope(outcome, risk, 5): 1,
+        m.calibration_intercept(outcome, risk, 5): 0,
+        m.hazard_ratio_per_sd(outcome, risk): 1,
+        m.index_of_prediction_accuracy(outcome, risk, 5): 0,
+    }
+    for made, null in nulls.items():
+        assert made.row()["null"] == null
+        # The interval holds the null exactly where p is above 0.05.
+        assert (made.lower < null < made.upper) == (made.p > 0.05)
+    assert math.isnan(m.brier_score(outcome, risk, 5).row()["null"])
