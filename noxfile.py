@@ -82,9 +82,11 @@ def newest(session: nox.Session) -> None:
 @nox.session(python=False)
 @nox.parametrize("python_version", ["3.11.0", "3.12", "3.13", "3.14"])
 def resolves(session: nox.Session, python_version: str) -> None:
-    """The dependencies of every extra resolve to wheels for a version of Python."""
+    """The dependencies of the networks resolve to wheels for a version of Python."""
     session.run(
         *("uv", "pip", "compile", "--quiet", "--system-certs", "--only-binary", ":all:"),
+        # Of pure Python, and published as source only; lifelines needs it.
+        *("--no-binary", "autograd-gamma"),
         *("--python-version", python_version, "--extra", "networks", "--extra", "fast"),
         *("--constraint", "constraints.txt", "pyproject.toml", "--output-file"),
         str(Path(session.create_tmp()) / f"resolved-{python_version}.txt"),

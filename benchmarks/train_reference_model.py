@@ -102,7 +102,7 @@ def finish(model: HybridModel, start: float) -> None:
         intended_use="Trying the library, and a start for fine-tuning. Not for care.",
         limits=(
             "Trained on simulated images: real exams are outside its domain, lose their image "
-            "contribution and get the published anchor."
+            "contribution and get the published baseline."
         ),
     )
     record = {**model.training, "begun_from": None, "simulation": TRAIN}

@@ -31,6 +31,7 @@ extensions = [
     "command_line",
     "example_notebooks",
     "mathml",
+    "offline",
     "public_api",
     "warning_table",
 ]
@@ -48,6 +49,7 @@ html_math_renderer = "mathml"
 smartquotes = False
 
 autosummary_generate = True
+toc_object_entries_show_parents = "hide"
 autodoc_typehints = "none"
 autodoc_member_order = "bysource"
 python_maximum_signature_line_length = 80
@@ -85,7 +87,8 @@ html_theme_options = {
         "for/*": ["page-toc"],
         "how-to/*": ["page-toc"],
         "explanation/*": ["page-toc"],
-        "reference/*": ["page-toc"],
+        "reference/**": ["page-toc"],
+        "architecture": ["page-toc"],
         "changelog": ["page-toc"],
     },
     "footer_start": ["notice"],
@@ -93,4 +96,4 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": [], "changelog": []}
+html_sidebars = {"index": [], "architecture": [], "changelog": []}

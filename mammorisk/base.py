@@ -105,7 +105,9 @@ class Scores:
     @property
     def warning_texts(self) -> pd.Series:
         """The warnings of each woman as one string, as in a table of risks."""
-        return self.warnings.map(join_text).astype("str")
+        from mammorisk._utils.text import TEXT
+
+        return self.warnings.map(join_text).astype(TEXT)
 
 
 class RiskModel(ABC):

@@ -117,6 +117,9 @@ CODES: dict[str, WarningCode] = {
     "uncalibrated": WarningCode("caution", "raw probabilities, not calibrated risks"),
     # which model answered
     "model-replaced": WarningCode("info", "the default model does not apply: another answered"),
+    "network-not-installed": WarningCode(
+        "caution", "images were not used: the libraries of networks are not installed"
+    ),
 }
 
 

@@ -5,12 +5,17 @@ from __future__ import annotations
 import os
 
 import pytest
+from hypothesis import settings
 
 from mammorisk._utils.optional import installed
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     # Workers of a parallel run share the cores: one thread each.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# Hypothesis's limit of 200 ms an example is one of wall-clock time, which a busy machine breaks.
+settings.register_profile("mammorisk", deadline=None)
+settings.load_profile("mammorisk")
 
 #: Folders of tests that need torch to be imported at all.
 _NETWORKS = (

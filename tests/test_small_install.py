@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+from tests.factories import write_exam
 
 HIDE = """
 import sys
@@ -64,6 +67,17 @@ def test_evaluation_policies_and_simulation_work() -> None:
     rows, women = map(int, printed.split())
     assert rows > 0
     assert women == 2000
+
+
+def test_an_exam_gets_a_published_risk_and_a_warning(tmp_path: Path) -> None:
+    folder = write_exam(tmp_path / "exam")
+    printed = without_networks(
+        f"prediction = mr.predict({str(folder)!r}, mr.Questionnaire(age=54))\n"
+        "print(prediction.model, *(warning.code for warning in prediction.warnings))"
+    )
+    model, *codes = printed.split()
+    assert model in ("bcsc-2008", "icare-lit")
+    assert codes.count("network-not-installed") == 1
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ FURTHER = {
         "mammorisk.risk_models.recipe.TrainingOptions",
         "mammorisk.risk_models.recipe.MiraiOptions",
         "mammorisk.risk_models.hybrid.saliency.Explanation",
-        "mammorisk.risk_models.recalibration.fit_recalibration",
+        "mammorisk.risk_models.recalibrated.RecalibratedModel",
         "mammorisk.risk_models.mirai.download.fetch_mirai",
         "mammorisk.risk_models.mirai.convert.convert_snapshots",
         "mammorisk.risk_models.hub.push_model",

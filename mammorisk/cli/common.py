@@ -1,7 +1,9 @@
-"""What the commands share: exit codes, options, and how errors are told."""
+"""What the commands share: exit codes, options, and how errors are reported."""
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated
@@ -12,8 +14,8 @@ from mammorisk.errors import MammoriskError
 
 DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
 
-#: How help names an option that may be a URL. What may be one is read as text: as a path, "s3://"
-#: would lose a slash.
+#: Metavar of an option that may be a URL. Such an option is read as text: as a path, "s3://" would
+#: lose a slash.
 PLACE = "<path or URL>"
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
@@ -21,12 +23,28 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standa
 
 
 @contextmanager
-def told(debug: bool) -> Iterator[None]:
-    """House errors end in one or two lines on standard error and exit code 2."""
+def exit_on_error(debug: bool, as_json: bool = False) -> Iterator[None]:
+    """End the command with exit code 2 on an error of the package.
+
+    Parameters
+    ----------
+    debug : bool
+        Raise the error instead, with its traceback.
+    as_json : bool
+        Print the error as a JSON object on standard output, beside the text on standard error.
+    """
     try:
         yield
     except MammoriskError as error:
         if debug:
             raise
         typer.echo(f"error: {error}", err=True)
+        if as_json:
+            fields = {"what": error.what, "where": error.where, "remedy": error.remedy}
+            typer.echo(json.dumps({"error": {"code": type(error).__name__, **fields}}, indent=2))
         raise typer.Exit(UNUSABLE) from None
+
+
+def console_width(in_a_pipe: int) -> int | None:
+    """Width for rich: that of the terminal, or a fixed one in a pipe."""
+    return None if sys.stdout.isatty() else in_a_pipe

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mammorisk.cli.common import Debug, told
+from mammorisk.cli.common import Debug, exit_on_error
 
 
 def convert(
@@ -18,12 +18,12 @@ def convert(
     out: Annotated[Path, typer.Option(help="Folder of the converted model.")],
     debug: Debug = False,
 ) -> None:
-    """Read published snapshots in a locked-down child process, and write a safe model folder."""
+    """Convert published snapshots to a safe model folder, in a restricted child process."""
     from mammorisk.errors import UnknownModel
 
-    with told(debug):
+    with exit_on_error(debug):
         if model != "mirai":
-            raise UnknownModel(f"{model!r} is not converted here", remedy="Known: mirai.")
+            raise UnknownModel(f"{model!r} cannot be converted", remedy="Known: mirai.")
         from mammorisk.risk_models.mirai.convert import convert_snapshots
 
         folder = convert_snapshots(source, out)

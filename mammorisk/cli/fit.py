@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mammorisk.cli.common import PLACE, AsJson, Debug, told
+from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error
 
 
 def fit(
@@ -16,7 +16,7 @@ def fit(
         str, typer.Argument(help="Path or URL of a manifest with outcomes (CSV or Parquet).")
     ],
     out: Annotated[
-        Path, typer.Option(help="Folder of the model; run again after a kill to go on.")
+        Path, typer.Option(help="Folder of the model; the same command resumes an interrupted run.")
     ],
     recipe: Annotated[
         str,
@@ -26,23 +26,25 @@ def fit(
         ),
     ] = "hybrid",
     init: Annotated[
-        str | None, typer.Option(help="Begin from this model: its name or folder (fine-tuning).")
+        str | None, typer.Option(help="Start from this model: its name or folder (fine-tuning).")
     ] = None,
     cache: Annotated[
         Path | None, typer.Option(help="Folder for standardised images, kept for later runs.")
     ] = None,
     change: Annotated[
         list[str] | None,
-        typer.Option("--set", help="A field of the recipe, as training.epochs=5; repeatable."),
+        typer.Option(
+            "--set", help="A field of the recipe, for example training.epochs=5; repeatable."
+        ),
     ] = None,
     root: Annotated[
-        str | None, typer.Option(help="Where all images lie under.", metavar=PLACE)
+        str | None, typer.Option(help="The folder that holds all images.", metavar=PLACE)
     ] = None,
     devices: Annotated[
-        str, typer.Option(help="How many devices, or 'auto'; as Lightning takes it.")
+        str, typer.Option(help="Number of devices, or 'auto' (Lightning).")
     ] = "auto",
     strategy: Annotated[
-        str, typer.Option(help="Of several devices or nodes; as Lightning takes it.")
+        str, typer.Option(help="Strategy for several devices or nodes (Lightning).")
     ] = "auto",
     as_json: AsJson = False,
     debug: Debug = False,
@@ -57,7 +59,7 @@ def fit(
     from mammorisk.risk_models.mirai.model import MiraiModel
     from mammorisk.training.fit import fit as fit_model
 
-    with told(debug):
+    with exit_on_error(debug, as_json):
         changes = {}
         for text in change or []:
             name, separator, value = text.partition("=")
@@ -75,10 +77,10 @@ def fit(
             strategy=strategy,
             **changes,
         )
-    told_of = model.record["training"] if isinstance(model, MiraiModel) else model.training
+    training = model.record["training"] if isinstance(model, MiraiModel) else model.training
     if as_json:
-        typer.echo(json.dumps(told_of, default=str))
+        typer.echo(json.dumps(training, default=str))
         return
     typer.echo(f"{model.name} fitted and saved in {out}")
-    for name, value in told_of.items():
+    for name, value in training.items():
         typer.echo(f"  {name}: {value}")

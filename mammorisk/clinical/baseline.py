@@ -1,4 +1,4 @@
-"""Anchor: a published baseline, and published factors as log hazard ratios against it.
+"""PublishedBaseline: published incidence, and published factors as log hazard ratios against it.
 
 The baseline is the average woman of her age and race. A published model is turned into a factor by
 comparing it with itself: its cumulative hazard for her answers over that for a woman of whom only
@@ -26,8 +26,8 @@ _RATIO_HORIZON = 5
 
 
 @dataclass(frozen=True, kw_only=True)
-class AnchorScores:
-    """The anchor of many women.
+class BaselineScores:
+    """The published baseline of many women.
 
     Attributes
     ----------
@@ -46,12 +46,12 @@ class AnchorScores:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Anchor:
-    """Which published models make the anchor.
+class PublishedBaseline:
+    """Which published models make the baseline.
 
     Attributes
     ----------
-    baseline : str
+    incidence : str
         A model that needs an age only, as ``"average"``.
     density : str or None
         A model whose ratio to the baseline is the effect of the density category.
@@ -59,12 +59,12 @@ class Anchor:
         A questionnaire model; breast density is kept from it.
     """
 
-    baseline: str = "average"
+    incidence: str = "average"
     density: str | None = "density-only"
     questionnaire: str | None = "icare-lit"
 
-    def score(self, frame: pd.DataFrame, horizons: tuple[float, ...]) -> AnchorScores:
-        """The anchor of a questionnaire table.
+    def score(self, frame: pd.DataFrame, horizons: tuple[float, ...]) -> BaselineScores:
+        """Baseline of a questionnaire table.
 
         Parameters
         ----------
@@ -75,10 +75,10 @@ class Anchor:
 
         Returns
         -------
-        AnchorScores
+        BaselineScores
         """
-        base = load_clinical(self.baseline).score(frame, horizons)
-        five = load_clinical(self.baseline).score(frame, (_RATIO_HORIZON,))
+        base = load_clinical(self.incidence).score(frame, horizons)
+        five = load_clinical(self.incidence).score(frame, (_RATIO_HORIZON,))
         density = np.zeros(len(frame))
         if self.density is not None and "breast_density" in frame.columns:
             with_density = load_clinical(self.density).score(frame, (_RATIO_HORIZON,))
@@ -87,7 +87,7 @@ class Anchor:
         if self.questionnaire is not None:
             questionnaire = self._questionnaire(frame)
         risk = base.risk.to_numpy(dtype=float)
-        return AnchorScores(
+        return BaselineScores(
             risk=risk,
             cumulative_hazard=-np.log1p(-risk),
             density=density,

@@ -1,4 +1,4 @@
-"""evaluate(): risks against outcomes, with the published models beside them."""
+"""evaluate(): predicted risks against outcomes, and published models for comparison."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mammorisk.records.questionnaire_fields import FIELDS
 if TYPE_CHECKING:
     from mammorisk.evaluation.report import Report
 
-#: Published models that a report sets beside the first, in this order.
+#: Published models that a report also evaluates, in this order.
 PUBLISHED = ("density-only", "icare-lit", "bcsc-2008", "bcrat")
 
 
@@ -36,7 +36,7 @@ def evaluate(
     level: float = 0.95,
     title: str = "Evaluation of breast cancer risk",
 ) -> Report:
-    """Hold predicted risks against what happened.
+    """Evaluate predicted risks against outcomes.
 
     Right-censored follow-up, competing deaths, sampling weights, late entry and several exams of
     one woman are taken into account where the cohort has them.
@@ -46,7 +46,7 @@ def evaluate(
     risks : DataFrame, Series, array or dict
         What :func:`mammorisk.predict` returns for a cohort; any table with columns ``risk_1y`` ...
         ``risk_5y`` in [0, 1]; one number a row with ``horizons=(5,)``; or a dict of those by name,
-        the first being the one the report is about. Tables are matched on ``patient_id`` and
+        the first being the model that is evaluated. Tables are matched on ``patient_id`` and
         ``exam_id`` where both have them, else on the index.
     cohort : Cohort or DataFrame
         ``time`` (years to the event or last follow-up), ``event`` (0 censored, 1 breast cancer, 2
@@ -56,7 +56,7 @@ def evaluate(
     horizons : sequence of float, optional
         Years; those of the risks unless given.
     published : sequence of str, optional
-        Published models to set beside the first, scored from the cohort's questionnaires. None:
+        Published models to evaluate too, scored from the cohort's questionnaires. None:
         density-only, icare-lit, bcsc-2008 and bcrat, where the cohort knows an age and the risks
         are not of such a model. ``()`` for none.
     thresholds : sequence of float
@@ -68,14 +68,14 @@ def evaluate(
     fewest_cancers : int
         Groups with fewer are listed and not evaluated.
     level : float
-        Of intervals.
+        Confidence level of the intervals.
     title : str
-        Of the page.
+        Title of the page.
 
     Returns
     -------
     Report
-        Its ``notes`` say what a reader has to know; ``to_html``, ``to_csv``, ``to_latex``.
+        Tables of estimates, and ``notes``; see :class:`mammorisk.evaluation.report.Report`.
 
     Raises
     ------

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from importlib.metadata import version
 from typing import Any
 
@@ -23,7 +24,7 @@ from mammorisk.evaluation.report import Report
 from mammorisk.evaluation.subgroups import MULTIPLICITY, group_labels, subgroup_table
 from mammorisk.metrics.censoring import Ties, fit_censoring
 from mammorisk.metrics.decision_analysis import decision_curve
-from mammorisk.metrics.estimate import estimates_table, normal_quantile
+from mammorisk.metrics.estimate import FEWEST_EVENTS, estimates_table, normal_quantile
 from mammorisk.metrics.incidence_groups import incidence_by_group
 from mammorisk.metrics.links import cloglog
 from mammorisk.metrics.matched_sets import matched_concordance, matched_odds_ratio
@@ -157,20 +158,24 @@ def _grid(common: comparison_tables.Common) -> list[float]:
 
 
 def _notes(aligned: Aligned, year: float) -> list[str]:
-    """What TRIPOD+AI and PROBAST+AI would have a reader told."""
+    """Notes that TRIPOD+AI and PROBAST+AI ask for."""
     outcome = aligned.outcome
     notes = []
     cancers = int(outcome.is_case(year).sum())
     if cancers < 100:
-        notes.append(f"{cancers} cancers within {year:g} y: under 100, estimates are unstable")
+        notes.append(f"{cancers} cancers within {year:g} y: with under 100, estimates are unstable")
     if outcome.is_weighted:
-        notes.append("sampling weights applied: estimates are for the population sampled from")
+        notes.append(
+            "sampling weights are applied: estimates are for the population that was sampled"
+        )
     if outcome.is_clustered:
-        notes.append("exams of one woman are not independent: errors are by woman")
+        notes.append(
+            "exams of one woman are not independent: standard errors are computed by woman"
+        )
     if (outcome.event == 2).any():
-        notes.append("competing deaths: observed risks by Aalen-Johansen")
+        notes.append("competing deaths: observed risks are Aalen-Johansen estimates")
     if outcome.has_entry:
-        notes.append("late entry: women count from their entry on")
+        notes.append("late entry: women are at risk from their entry on")
     lost = [
         step
         for step, after in zip(aligned.flow, aligned.flow[1:], strict=False)
@@ -194,13 +199,21 @@ def _methods(
     return {
         "title": title,
         "censoring weights": f"marginal Kaplan-Meier, ties as {censoring}",
-        "standard errors": "influence functions, by woman; bootstrap at fixed specificity",
-        "intervals": f"{100 * level:g}%; Wilson for plain proportions",
+        "date": datetime.now(UTC).date().isoformat(),
+        "n": "exams with a risk and an outcome (of the groups compared, where a row is of groups)",
+        "events": "cancers within the horizon, or in follow-up where a row has no horizon",
+        "standard errors": "influence functions, summed by woman",
+        "intervals": (
+            f"{100 * level:g}%; normal, on the log scale for ratios, complementary log-log for "
+            "observed risks; Wilson for proportions known for all; percentile bootstrap (500 "
+            f"resamples, seed 1) at fixed specificity; exact or none under {FEWEST_EVENTS} cancers"
+        ),
+        "p": "two-sided, against the value in the column null",
         "tied risks": "count one half",
         "thresholds": ", ".join(f"{100 * t:g}%" for t in thresholds) or "none",
         "suppressed": f"groups with fewer than {fewest} cancers",
         "subgroups": ", ".join(by) or "none",
-        "multiplicity": "p values are not adjusted but where a column says so",
+        "multiplicity": "p values are not adjusted, except in columns named p_adjusted",
         "versions": ", ".join(
             [f"Python {platform.python_version()}"] + [f"{p} {version(p)}" for p in packages]
         ),

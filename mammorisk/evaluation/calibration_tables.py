@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from mammorisk.evaluation.discrimination_tables import row, rows_of
-from mammorisk.metrics.calibration import calibration_intercept, calibration_slope
+from mammorisk.metrics.calibration import Method, calibration_intercept, calibration_slope
 from mammorisk.metrics.calibration_groups import calibration_by_group
 from mammorisk.metrics.calibration_tests import (
     greenwood_nam_dagostino_test,
@@ -42,13 +42,24 @@ def calibration_table(
             rows.append(
                 row(model, standardised_incidence_ratio(some, counts, year, level=level), year)
             )
-        rows.append(row(model, calibration_intercept(outcome, values, year, level=level), year))
+        large: Method = "logistic" if outcome.is_complete(year) else "in-the-large"
+        rows.append(
+            row(
+                model,
+                calibration_intercept(outcome, values, year, method=large, level=level),
+                year,
+            )
+        )
         rows.append(row(model, calibration_slope(outcome, values, year, level=level), year))
         curve = curves.get(model) or calibration_curve(outcome, values, year, level=level)
         n, events = len(values), int(outcome.is_case(year).sum())
         for name, value in (("ICI", curve.ici), ("E50", curve.e50), ("E90", curve.e90)):
             made = Estimate(
-                name=f"{name} at {year:g} y", value=value, n=n, events=events, reason=curve.reason
+                name=f"{name} at {year:g} y",
+                value=value,
+                n=n,
+                events=events,
+                reason=curve.reason or "a distance: no interval is computed",
             )
             rows.append(row(model, made, year))
         if outcome.is_complete(year):
@@ -63,7 +74,7 @@ def calibration_table(
 def curves(
     aligned: Aligned, year: float, level: float
 ) -> tuple[pd.DataFrame, dict[str, CalibrationCurve]]:
-    """Expected and observed risk by tenth of risk, and the smooth curve, of every model."""
+    """Expected and observed risk by tenth of risk, and the smooth calibration curve, by model."""
     tables, found = [], {}
     for model, risks in aligned.risks.items():
         if year not in risks.columns or risks[year].notna().sum() == 0:

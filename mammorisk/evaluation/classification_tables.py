@@ -1,4 +1,4 @@
-"""Thresholds, effect sizes and triage of the first model and those beside it."""
+"""Thresholds, effect sizes and triage by model."""
 
 from __future__ import annotations
 
@@ -99,6 +99,6 @@ def triage_table(outcome: Outcome, risk: Floats, year: float) -> pd.DataFrame:
     if not case.any() or (outcome.is_weighted and not outcome.is_complete(year)):
         return pd.DataFrame(columns=["threshold", "not_read", "cancers_missed"])
     table = triage_curve(case, risk[known])
-    # A curve of some two hundred points is as good to look at and to print.
+    # Some two hundred points are enough to draw and to print.
     step = max(1, len(table) // 200)
     return table.iloc[::step].reset_index(drop=True)

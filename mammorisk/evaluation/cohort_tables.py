@@ -1,4 +1,4 @@
-"""Who is evaluated: flow, follow-up, features with and without cancer, missing data."""
+"""The cohort: flow, follow-up, features of women with and without cancer, missing data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mammorisk.metrics.incidence import cumulative_incidence
 from mammorisk.records.alignment import Aligned
 from mammorisk.records.follow_up import CANCER, COMPETING
 
-#: Columns that are no features of women.
+#: Columns that do not describe women.
 _NOT_FEATURES = {
     *("patient_id", "exam_id", "exam_date", "path", "prior_path", "time", "event", "entry"),
     *("weight", "split", "file_path", "matched_set"),
@@ -19,7 +19,7 @@ _NOT_FEATURES = {
 
 
 def flow_table(aligned: Aligned, year: float) -> pd.DataFrame:
-    """Rows left at each step, then what was observed of them; columns ``item`` and ``value``."""
+    """Rows left at each step, and their follow-up; columns ``item`` and ``value``."""
     outcome, weight = aligned.outcome, aligned.outcome.weight
     rows: list[tuple[str, object]] = [*aligned.flow]
     rows += [

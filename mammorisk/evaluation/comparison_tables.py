@@ -1,4 +1,4 @@
-"""The first model beside the others, on the women for whom all of them have a risk."""
+"""The first model compared with each other model, on the women who have a risk from all."""
 
 from __future__ import annotations
 

@@ -310,7 +310,7 @@ def comparison_figure(data: FigureData) -> Figure | None:
     return fig
 
 
-#: Where the page shows each, with what a reader who cannot see it is told.
+#: Figures by name, each with its text for readers who cannot see it.
 FIGURES: dict[str, tuple[Callable[[FigureData], Figure | None], str]] = {
     "comparison": (comparison_figure, "AUC of every model with intervals, and paired differences"),
     "roc": (roc_figure, "ROC curves of the first model by horizon"),

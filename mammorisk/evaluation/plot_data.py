@@ -12,7 +12,7 @@ from mammorisk.metrics.roc import RocCurve
 from mammorisk.metrics.smooth_calibration import CalibrationCurve
 from mammorisk.records.outcome import Outcome
 
-#: More points than this cannot be told apart in a figure.
+#: A figure cannot show more points than this apart.
 MOST_POINTS = 400
 #: Histograms end at this quantile of risk, so that one large risk does not flatten them.
 LAST_QUANTILE = 0.995

@@ -1,4 +1,4 @@
-"""Tables in the form in which published studies of image-based risk gave theirs."""
+"""Tables in the layout of published studies of image-based risk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ESTIMATE = ["value", "lower", "upper"]
 
 
 def published_table(tables: Tables, name: str, *, model: str, horizon: float) -> pd.DataFrame:
-    """A table in the form in which a published study gave it.
+    """A table in the layout of a published study.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Report: the tables of an evaluation, and the ways to take them elsewhere."""
+"""Report: the tables of an evaluation, and how they are exported."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ class Report:
     Attributes
     ----------
     models : list of str
-        The first is the one the report is about.
+        The first is the model that is evaluated; the others are compared with it.
     horizons : list of float
         Years.
     level : float
-        Of all intervals.
+        Confidence level of all intervals.
     flow : DataFrame
         Rows, women and cancers at each step, follow-up, weights.
     table_one : DataFrame
@@ -69,7 +69,7 @@ class Report:
     checklist : DataFrame
         TRIPOD+AI items the data answer.
     notes : list of str
-        What a reader has to know.
+        Notes to the reader.
     methods : dict
         Options, versions.
     plot_data : dict of str to DataFrame
@@ -111,7 +111,7 @@ class Report:
         return {name: getattr(self, name) for name in names}
 
     def published_table(self, name: str) -> pd.DataFrame:
-        """A table in the form a published study gave it.
+        """A table in the layout of a published study.
 
         Parameters
         ----------

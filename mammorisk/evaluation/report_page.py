@@ -29,7 +29,7 @@ def page(
         The tables of a report by name, ``methods`` and the plot data.
     title : str
     models : sequence of str
-        The first is the one the report is about.
+        The first is the model that is evaluated; the others are compared with it.
     horizons : sequence of float
         Years, ascending.
     level : float

@@ -32,7 +32,7 @@ from mammorisk.records.outcome import Outcome
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-#: Said with every comparison of groups.
+#: Shown with every comparison of groups.
 MULTIPLICITY = (
     "p values compare each group with the rest of the column's groups; adjusted ones are Holm's "
     "over all groups of the table and measure."
@@ -71,7 +71,7 @@ def subgroup_table(
     outcome: Outcome,
     risk: Floats,
     labels: pd.Series,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     threshold: float | None = None,
     fewest_cancers: int = 20,
@@ -97,7 +97,7 @@ def subgroup_table(
         ``lower``, ``upper``, ``difference`` from the other groups with ``difference_lower``,
         ``difference_upper``, ``p`` and ``p_adjusted`` (see :data:`MULTIPLICITY`), ``reason``.
     """
-    values, year = check_risk(outcome, risk), check_horizon(horizon)
+    values, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     if len(labels) != len(outcome):
         raise EvaluationError("there are not as many labels as rows", where="labels")
     names = labels.to_numpy()
@@ -216,7 +216,7 @@ def _measures(
 
 
 def calibration_heterogeneity(
-    outcome: Outcome, risk: Floats, labels: pd.Series, horizon: float = 1.0
+    outcome: Outcome, risk: Floats, labels: pd.Series, horizon: float | None = None
 ) -> pd.DataFrame:
     """Likelihood-ratio tests that calibration intercept and slope are the same in all groups.
 
@@ -227,7 +227,7 @@ def calibration_heterogeneity(
     DataFrame
         Rows ``intercept`` and ``slope``: ``chi2``, ``df``, ``p``.
     """
-    values, year = check_risk(outcome, risk, probability=True), check_horizon(horizon)
+    values, year = check_risk(outcome, risk, probability=True), check_horizon(horizon, outcome)
     if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:
         raise EvaluationError(
             "likelihood-ratio tests need independent, unweighted outcomes known for all",

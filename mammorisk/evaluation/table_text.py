@@ -1,4 +1,4 @@
-"""Tables as text for pages and papers: numbers with their intervals, no more digits than known."""
+"""Tables as text for pages and papers: rounded numbers with their intervals."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from html import escape
 
 import pandas as pd
 
-#: Columns that say nothing of their own to a reader.
+#: Columns that are shown with another column, not on their own.
 _HIDDEN = ("se", "lower", "upper")
 
 
 def number(value: object, digits: int = 3) -> str:
-    """A number as a reader wants it; empty where there is none."""
+    """A number as text; empty where there is none."""
     if isinstance(value, (bool, str)):
         return str(value)
     if value is None or value is pd.NA:
@@ -26,7 +26,7 @@ def number(value: object, digits: int = 3) -> str:
         if abs(value) >= 100:
             return f"{value:,.0f}" if value == int(value) else f"{value:,.1f}"
         if value and abs(value) < 0.1:
-            # As many digits as tell two small risks or scores apart.
+            # Enough digits to distinguish two small risks or scores.
             return f"{value:.{digits}g}" if abs(value) >= 1e-4 else f"{value:.2g}"
         return f"{value:.{digits}f}"
     return str(value)
@@ -68,7 +68,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
                 )
             ]
     shown.columns = [str(column).replace("_", " ") for column in shown.columns]
-    # Reasons are for the rows that have one.
+    # The column of reasons is shown only if a row has one.
     if "reason" in shown and not any(shown["reason"]):
         shown = shown.drop(columns="reason")
     return shown.loc[:, (shown != "").any(axis=0)]

@@ -1,4 +1,4 @@
-"""Where the breast is, and where in it the pectoral muscle lies."""
+"""Where the breast is, and where in it the pectoral muscle and the nipple lie."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+from mammorisk.imaging.chest_wall import wall_contact
+from mammorisk.imaging.exposed_area import exposed_box, white_marks
 from mammorisk.imaging.pectoral import find_pectoral
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
 #: Height of the grid on which masks are found; finer detail than this carries no shape.
 WORKING_ROWS = 512
 
-#: The skin line lies where grey has risen this share of the way from background to tissue, and
-#: where a reader sees it: this share of the display range. Scatter and film fade out below. Both
-#: are assumptions, set on two labelled films (docs/explanation/imaging.md).
-SKIN_RISE, SKIN_LEVEL = 0.05, 0.09
+#: The skin line lies where grey has risen this share of the way from air to tissue. Scatter and
+#: film fade out below. An assumption, set on films (docs/imaging.md).
+SKIN_RISE = 0.055
 
+#: The opening that cuts marks off the breast, as a share of the image's height.
+_OPENING = 0.012
 
-#: A row or column at the edge belongs to the frame of a scanned film when this share of it is
-#: brighter than this share of white; frames are no wider than this share of the image.
-FRAME_SHARE, FRAME_LEVEL, FRAME_WIDTH = 0.9, 0.8, 0.1
+#: Least share of the exposed area that a breast covers.
+_LEAST_SHARE = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,13 +37,19 @@ class BreastMask:
     pectoral : ndarray of bool, shape (rows, columns)
         Pectoral muscle; empty where none was found or looked for.
     chest_wall : {"left", "right"}
-        Image edge at which the chest wall lies.
+        Side of the breast at which the chest wall lies.
+    exposed : tuple of int
+        Rows and columns (first, one past the last) of the image inside its borders.
+    nipple : tuple of float or None
+        Row and column of the nipple, in pixels; None where there is no breast.
     warnings : tuple of ResultWarning
     """
 
     breast: np.ndarray
     pectoral: np.ndarray
     chest_wall: str
+    exposed: tuple[int, int, int, int] | None = None
+    nipple: tuple[float, float] | None = None
     warnings: Warnings = ()
 
     @property
@@ -58,11 +66,11 @@ def find_breast(
     Parameters
     ----------
     image : ndarray of float, shape (rows, columns)
-        Display grey levels, tissue brighter than background.
+        Display grey levels, tissue brighter than air.
     position : str, optional
         ``"MLO"``, ``"ML"`` or ``"LM"`` for a look at the muscle.
     chest_wall : {"left", "right"}, optional
-        Told by the image where not given: the side that holds more of the breast.
+        Told by the breast's own shape where not given.
 
     Returns
     -------
@@ -70,17 +78,18 @@ def find_breast(
 
     Notes
     -----
-    Triangle threshold on the grey histogram (Zack 1977, doi:10.1177/25.7.70454), raised to
-    ``SKIN_RISE`` and ``SKIN_LEVEL``; largest component after an opening that cuts labels off;
-    holes filled.
+    Cropped to the exposed area first. White marks with a sharp outline are labels and film edges.
+    Otsu's threshold (1979, doi:10.1109/TSMC.1979.4310076) tells air from tissue; the skin line lies
+    ``SKIN_RISE`` of the way from one to the other. Largest component after an opening that cuts
+    labels off; holes filled.
     """
     rows, columns = image.shape
-    scale = min(1.0, WORKING_ROWS / max(rows, columns))
-    size = (max(8, round(columns * scale)), max(8, round(rows * scale)))
-    small = cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+    box = exposed_box(image)
+    exposed = image[box[0] : box[1], box[2] : box[3]]
+    small = _reduce(exposed)
     warnings: list[ResultWarning] = []
     breast = _breast(small, warnings)
-    side = chest_wall or _chest_wall(breast)
+    side = chest_wall or _side(breast)
     breast = _fill(breast, side)
     pectoral = np.zeros_like(breast)
     if position in ("MLO", "ML", "LM") and breast.any():
@@ -90,51 +99,57 @@ def find_breast(
             text = "pectoral muscle not found: it may count as dense tissue"
             warnings.append(make_warning("muscle-not-found", text))
         else:
-            pectoral = _face_left(found, mirrored)
-    full = _enlarge(breast, rows, columns)
+            pectoral = _face_left(found, mirrored) & breast
+    nipple = _nipple(breast, pectoral, side)
+    scale = (exposed.shape[0] / small.shape[0], exposed.shape[1] / small.shape[1])
     return BreastMask(
-        breast=full,
-        pectoral=_enlarge(pectoral, rows, columns) & full,
+        breast=_enlarge(breast, box, (rows, columns)),
+        pectoral=_enlarge(pectoral, box, (rows, columns)),
         chest_wall=side,
+        exposed=box,
+        nipple=None
+        if nipple is None
+        else (box[0] + nipple[0] * scale[0], box[2] + nipple[1] * scale[1]),
         warnings=tuple(warnings),
     )
+
+
+def _reduce(image: np.ndarray) -> np.ndarray:
+    rows, columns = image.shape
+    scale = min(1.0, WORKING_ROWS / max(rows, columns))
+    size = (max(8, round(columns * scale)), max(8, round(rows * scale)))
+    return cv2.resize(image.astype(np.float32, copy=False), size, interpolation=cv2.INTER_AREA)
 
 
 def _face_left(array: np.ndarray, mirrored: bool) -> np.ndarray:
     return np.ascontiguousarray(array[:, ::-1]) if mirrored else array
 
 
-def _enlarge(mask: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    soft = cv2.resize(mask.astype(np.float32), (columns, rows), interpolation=cv2.INTER_LINEAR)
-    return soft > 0.5
+def _enlarge(
+    mask: np.ndarray, box: tuple[int, int, int, int], shape: tuple[int, int]
+) -> np.ndarray:
+    full = np.zeros(shape, dtype=bool)
+    size = (box[3] - box[2], box[1] - box[0])
+    soft = cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_LINEAR)
+    full[box[0] : box[1], box[2] : box[3]] = soft > 127
+    return full
 
 
 def _breast(small: np.ndarray, warnings: list[ResultWarning]) -> np.ndarray:
-    low, high = float(small.min()), float(small.max())
     nothing = np.zeros(small.shape, dtype=bool)
-    if not np.isfinite(small).all() or high - low < 1e-6:
+    if not np.isfinite(small).all() or np.ptp(small) < 1e-6:
         warnings.append(make_warning("no-breast", "no breast found: the image is constant"))
         return nothing
-    inner = _without_frame(small)
-    smooth = cv2.GaussianBlur(small, (0, 0), 1.5)
-    bright = np.zeros(small.shape, dtype=bool)
-    bright[inner] = smooth[inner] > _threshold(smooth[inner])
-    # Labels hang on by a few pixels at most; the breast survives the opening.
-    radius = max(2, round(0.012 * max(small.shape)))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    # Beyond the image is background, so that the bright frame of a film goes too.
-    padded = np.pad(bright.astype(np.uint8), radius)
-    opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc)
-    opened = opened[radius:-radius, radius:-radius]
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
-    if count < 2:
-        warnings.append(
-            make_warning("no-breast", "no breast found: nothing stands out from the background")
-        )
-        return nothing
-    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    mask = labels == largest
-    if mask.mean() < 0.02:
+    smooth = cv2.GaussianBlur(small, (0, 0), 1.0)
+    air, tissue = air_and_tissue(smooth)
+    white = float(np.percentile(smooth, 99.9))
+    marks = white_marks(smooth, air, white)
+    if marks.any() and not marks.all():
+        air, tissue = air_and_tissue(smooth[~marks])
+    smooth[marks] = air
+    radius = max(2, round(_OPENING * max(small.shape)))
+    mask = _largest(smooth > air + SKIN_RISE * (tissue - air), radius)
+    if mask is None or mask.mean() < _LEAST_SHARE:
         warnings.append(
             make_warning("no-breast", "no breast found: nothing stands out from the background")
         )
@@ -148,31 +163,40 @@ def _breast(small: np.ndarray, warnings: list[ResultWarning]) -> np.ndarray:
     return mask
 
 
-def _without_frame(small: np.ndarray) -> tuple[slice, slice]:
-    """The part of a scan inside its white frame, if it has one."""
-    white = small > FRAME_LEVEL * float(np.percentile(small, 99.9))
-    found = []
-    for axis in (0, 1):
-        share = white.mean(axis=1 - axis)
-        most = max(1, round(FRAME_WIDTH * len(share)))
-        framed = share > FRAME_SHARE
-        first = int(np.argmin(framed[:most])) if not framed[:most].all() else most
-        last = int(np.argmin(framed[::-1][:most])) if not framed[::-1][:most].all() else most
-        found.append(slice(first, len(share) - last))
-    return found[0], found[1]
+def air_and_tissue(grey: np.ndarray) -> tuple[float, float]:
+    """Typical grey of the air and of the tissue: medians at either side of Otsu's threshold."""
+    from skimage.filters import threshold_otsu
+
+    values = grey.reshape(-1)
+    top = float(np.percentile(values, 99.5))
+    values = np.minimum(values, top)
+    if np.ptp(values) < 1e-9:
+        return float(values.min(initial=0.0)), top
+    # Skin and fat are dark beside muscle and film marks: half of Otsu's level parts them from air.
+    low = float(np.percentile(values, 1))
+    level = low + 0.5 * (float(threshold_otsu(values, nbins=256)) - low)
+    below, above = values[values <= level], values[values > level]
+    air = float(np.median(below)) if below.size else low
+    return air, float(np.median(above)) if above.size else top
 
 
-def _threshold(smooth: np.ndarray) -> float:
-    from skimage.filters import threshold_triangle
-
-    low, high = np.percentile(smooth, [0.0, 99.5])
-    scaled = np.clip((smooth - low) / max(high - low, 1e-9), 0, 1)
-    triangle = float(threshold_triangle(scaled, nbins=256))
-    below, above = scaled[scaled <= triangle], scaled[scaled > triangle]
-    background = float(np.median(below)) if below.size else 0.0
-    tissue = float(np.median(above)) if above.size else 1.0
-    level = max(triangle, background + SKIN_RISE * (tissue - background))
-    return max(low + level * (high - low), SKIN_LEVEL * high)
+def _largest(bright: np.ndarray, radius: int) -> np.ndarray | None:
+    # Labels hang on by a few pixels at most; the breast survives the opening.
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    # Beyond the image is nothing, so that strips along its edge go too.
+    padded = np.pad(bright.astype(np.uint8), radius)
+    opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc)[radius:-radius, radius:-radius]
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
+    if count < 2:
+        return None
+    largest = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    # The opening takes the nipple, and rounds the corners in which the breast meets the image's
+    # edge: give them back.
+    near = cv2.dilate(largest.astype(np.uint8), disc, iterations=2) > 0
+    _, labels = cv2.connectedComponents((near & bright).astype(np.uint8), connectivity=4)
+    row, column = (int(i[0]) for i in np.nonzero(largest))
+    found: np.ndarray = labels == labels[row, column]
+    return found
 
 
 def _fill(breast: np.ndarray, side: str) -> np.ndarray:
@@ -189,8 +213,30 @@ def _fill(breast: np.ndarray, side: str) -> np.ndarray:
     return labels[1:-1, 1:-1] != labels[0, 0 if side == "right" else -1]
 
 
-def _chest_wall(breast: np.ndarray) -> str:
-    """The breast is widest at the chest wall: the side with more of it in the outer quarter."""
-    quarter = max(1, breast.shape[1] // 4)
-    left, right = breast[:, :quarter].sum(), breast[:, -quarter:].sum()
-    return "left" if left >= right else "right"
+def _side(breast: np.ndarray) -> str:
+    contact = wall_contact(breast)
+    return "left" if contact["left"] >= contact["right"] else "right"
+
+
+def _nipple(breast: np.ndarray, pectoral: np.ndarray, side: str) -> tuple[float, float] | None:
+    """The point of the skin line farthest from the chest wall or from the edge of the muscle."""
+    if not breast.any():
+        return None
+    facing = _face_left(breast, side == "right")
+    rows, columns = np.nonzero(facing)
+    last = int(rows.max())
+    depth = columns.astype(np.float64)
+    muscle = _face_left(pectoral, side == "right")
+    if muscle.any():
+        # Half-way between the normals of chest wall and muscle: gravity and traction share.
+        edge_rows = np.flatnonzero(muscle.any(axis=1))
+        edge = muscle.shape[1] - 1 - np.argmax(muscle[edge_rows, ::-1], axis=1)
+        if edge_rows.size > 8:
+            slope = np.polyfit(edge_rows, edge, 1)[0]
+            depth = columns - 0.5 * slope * rows
+    # The fold below the breast and the axilla are no nipples.
+    first = int(rows.min())
+    depth[(rows < first + 0.2 * (last - first)) | (rows > first + 0.95 * (last - first))] = -np.inf
+    near = depth >= depth.max() - 1.0
+    row, column = float(np.median(rows[near])), float(np.median(columns[near]))
+    return row, column if side == "left" else breast.shape[1] - 1 - column

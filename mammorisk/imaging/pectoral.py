@@ -9,22 +9,25 @@ import numpy as np
 _CROSSINGS = 72
 _SAMPLES = 96
 
+#: The edge's angle to the horizontal in degrees.
+_ANGLES = (35.0, 87.0)
+
+#: Offsets in pixels across an edge: a step shows between the near pair, a mere slope (the breast
+#: thinning out) also between near and far.
+_OFFSETS = ((2.0, 7.0), (4.0, 13.0), (7.0, 20.0))
+
 #: Grey step, in units of half the tissue's grey range, at which an edge counts as clear.
-_CONTRAST = 0.06
+_CONTRAST = 0.12
 
 #: How much a long edge is preferred to a short one.
-_LENGTH_POWER = 0.8
-
-#: Of edges that score this share of the best, the outermost is the muscle's: within the muscle
-#: there are further edges, of its minor part and of lymph nodes.
-_NEARLY_BEST = 0.85
+_LENGTH_POWER = 0.5
 
 #: Score under which no muscle is claimed; 1 would be a clear edge as long as the image is high.
-MINIMUM_SCORE = 0.08
+MINIMUM_SCORE = 0.04
 
 #: Under this probability that tissue just inside is brighter than just outside, within a band of
 #: this share of the breast's size, the edge is texture and no muscle is claimed.
-MINIMUM_BRIGHTER, _BAND = 0.65, 0.06
+MINIMUM_BRIGHTER, _BAND = 0.6, 0.06
 
 
 def find_pectoral(image: np.ndarray, breast: np.ndarray) -> np.ndarray | None:
@@ -51,14 +54,13 @@ def find_pectoral(image: np.ndarray, breast: np.ndarray) -> np.ndarray | None:
     if spread <= 0:
         return None
     grey = np.clip((image - level) / spread, -2.0, 2.0).astype(np.float32)
-    steps = [_gradient(grey, sigma) for sigma in (2.0, 4.0, 8.0)]
-    best = _best_line(steps, grey, breast)
+    best = _best_line(grey, breast)
     if best is None:
         return None
     top, wall = best
     if _brighter_side(grey, breast, top, wall) < MINIMUM_BRIGHTER:
         return None
-    path = _bend(steps[0], breast, top, wall)
+    path = _bend(_gradient(grey, 2.0), breast, top, wall)
     return _fill_corner(path, breast)
 
 
@@ -78,47 +80,54 @@ def _gradient(grey: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
     return dx, dy
 
 
-def _best_line(
-    steps: list[tuple[np.ndarray, np.ndarray]], grey: np.ndarray, breast: np.ndarray
-) -> tuple[float, float] | None:
+def _best_line(grey: np.ndarray, breast: np.ndarray) -> tuple[float, float] | None:
     """Crossings (x at the top row, y at the left column) of the best line."""
-    rows, columns = grey.shape
     extent = np.flatnonzero(breast.any(axis=1))
     width = np.flatnonzero(breast.any(axis=0))[-1] + 1
     first, last = extent[0], extent[-1]
     height = last - first + 1
     tops = np.linspace(0.06 * width, 1.15 * width, _CROSSINGS)
-    walls = np.linspace(0.12 * height, 1.05 * height, _CROSSINGS)
+    walls = np.linspace(0.12 * height, 1.3 * height, _CROSSINGS)
     top, wall = (g.reshape(-1, 1) for g in np.meshgrid(tops, walls, indexing="ij"))
-    # The muscle's edge runs 35 to 80 degrees to the horizontal.
     angle = np.degrees(np.arctan2(wall, top))[:, 0]
-    keep = (angle > 35) & (angle < 82)
+    keep = (angle > _ANGLES[0]) & (angle < _ANGLES[1])
     top, wall = top[keep], wall[keep]
     t = np.linspace(0.03, 0.97, _SAMPLES)[None, :]
     x, y = top * (1 - t), first + wall * t
-    column, row = np.rint(x).astype(int), np.rint(y).astype(int)
-    valid = (column < columns) & (row < rows)
-    column, row = np.clip(column, 0, columns - 1), np.clip(row, 0, rows - 1)
     length = np.hypot(top, wall)
     nx, ny = wall / length, top / length
     inner = cv2.erode(breast.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=1) > 0
-    valid &= inner[row, column]
+    valid = _at(inner, x, y)
     share = valid.mean(axis=1)
     total = np.zeros(len(top))
-    for dx, dy in steps:
-        contrast = -(nx * dx[row, column] + ny * dy[row, column])
+    for (near, far), sigma in zip(_OFFSETS, (1.5, 2.5, 4.0), strict=True):
+        smooth = cv2.GaussianBlur(grey, (0, 0), sigma)
+        inside, outside, deep, beyond = (
+            _at(smooth, x + nx * d, y + ny * d) for d in (-near, near, -far, far)
+        )
+        # What a slope of the same size on both sides would give is taken off.
+        slope = near / (far - near) * ((deep - inside) + (outside - beyond))
+        contrast = (inside - outside) - np.clip(slope, 0.0, None)
         # Saturated, so that a few strong edges, a lymph node's say, do not make a muscle.
         total += np.where(valid, np.tanh(contrast / _CONTRAST), 0.0).sum(axis=1)
-    mean = total / len(steps) / np.maximum(valid.sum(axis=1), 1)
+    mean = total / len(_OFFSETS) / np.maximum(valid.sum(axis=1), 1)
     # A long edge is worth more than a short one, and so is one that stays within the breast.
-    score = mean * share**2 * (length[:, 0] / rows) ** _LENGTH_POWER
-    score[share < 0.55] = -np.inf
+    score = mean * share**2 * (length[:, 0] / grey.shape[0]) ** _LENGTH_POWER
+    score[share < 0.5] = -np.inf
     winner = int(np.argmax(score))
     if not score[winner] > MINIMUM_SCORE:
         return None
-    near = (score >= _NEARLY_BEST * score[winner]) & (wall[:, 0] <= 1.1 * wall[winner, 0])
-    winner = int(np.argmax(np.where(near, top[:, 0], 0.0)))
     return float(top[winner, 0]), float(wall[winner, 0] + first)
+
+
+def _at(array: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """Values at the nearest pixels; beyond the array, those of its edge (False of a mask)."""
+    rows, columns = array.shape
+    column, row = np.rint(x).astype(np.intp), np.rint(y).astype(np.intp)
+    found = array[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]
+    if array.dtype == bool:
+        found = found & (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
+    return found
 
 
 def _brighter_side(grey: np.ndarray, breast: np.ndarray, top: float, wall: float) -> float:

@@ -6,12 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mammorisk._utils.style import BLUE, ORANGE
+
 if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.figure import Figure
 
 _HANGING = (("R-CC", "L-CC"), ("R-MLO", "L-MLO"))
-_RAISES, _LOWERS = "#D55E00", "#0072B2"
+_RAISES, _LOWERS = ORANGE, BLUE
 
 
 def plot_explanation(

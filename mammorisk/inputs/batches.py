@@ -1,4 +1,4 @@
-"""Women as tensors: images, acquisition, questionnaire, anchor."""
+"""Women as tensors: images, acquisition, questionnaire, baseline."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from mammorisk.clinical.baseline import Anchor, AnchorScores
+from mammorisk.clinical.baseline import BaselineScores, PublishedBaseline
 from mammorisk.inputs.acquisition_table import CATEGORIES as ACQUISITION_CATEGORIES
 from mammorisk.inputs.acquisition_table import NUMBERS as ACQUISITION_NUMBERS
 from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 #: Log of the published questionnaire ratio, offered to the learned correction as one more number.
 PUBLISHED_RATIO = "published_log_ratio"
 QUESTIONNAIRE_NUMBERS = [name for name in NUMBERS if name != "age"] + list(BOOLEANS)
-#: Density is left to the image, race to the anchor's rates.
+#: Density is left to the image, race to the baseline's rates.
 QUESTIONNAIRE_CATEGORIES = [c for c in CATEGORIES if c not in ("breast_density", "race_ethnicity")]
 
 
@@ -38,26 +38,28 @@ class Inputs:
     frame : DataFrame
         Checked questionnaires, numbers as float.
     exams : ExamSet or None
-    anchor : AnchorScores or None
+    baseline : BaselineScores or None
     """
 
     frame: pd.DataFrame
     exams: ExamSet | None
-    anchor: AnchorScores | None
+    baseline: BaselineScores | None
 
     def __len__(self) -> int:
         return len(self.frame)
 
 
-def gather_inputs(frame: pd.DataFrame, exams: ExamSet | None, anchor: Anchor | None) -> Inputs:
-    """Check questionnaires and score the anchor."""
+def gather_inputs(
+    frame: pd.DataFrame, exams: ExamSet | None, baseline: PublishedBaseline | None
+) -> Inputs:
+    """Check questionnaires and score the baseline."""
     clean, _ = check_frame(frame)
     clean = clean.reset_index(drop=True)
     horizons = tuple(float(year) for year in range(1, YEARS + 1))
-    scores = anchor.score(clean, horizons) if anchor is not None else None
+    scores = baseline.score(clean, horizons) if baseline is not None else None
     if scores is not None:
         clean[PUBLISHED_RATIO] = scores.questionnaire
-    return Inputs(frame=clean, exams=exams, anchor=scores)
+    return Inputs(frame=clean, exams=exams, baseline=scores)
 
 
 def fit_scalings(inputs: Inputs, rows: NDArray[np.int64]) -> dict[str, Scaling]:
@@ -149,18 +151,18 @@ def make_batch(
         questionnaire=questionnaire,
         answered=answered,
         age=torch.from_numpy(inputs.frame["age"].to_numpy(dtype=np.float32, copy=True)),
-        offset=anchor_offset(inputs, mask.any(dim=1).numpy(), answered.numpy()),
+        offset=baseline_offset(inputs, mask.any(dim=1).numpy(), answered.numpy()),
     )
 
 
-def anchor_offset(inputs: Inputs, seen: NDArray[np.bool_], answered: NDArray[np.bool_]) -> Tensor:
-    """Log hazard per year of the anchor, shape (n, years)."""
-    if inputs.anchor is None:
+def baseline_offset(inputs: Inputs, seen: NDArray[np.bool_], answered: NDArray[np.bool_]) -> Tensor:
+    """Log hazard per year of the baseline, shape (n, years)."""
+    if inputs.baseline is None:
         return torch.zeros(len(inputs), YEARS)
-    cumulative = inputs.anchor.cumulative_hazard
+    cumulative = inputs.baseline.cumulative_hazard
     yearly = np.diff(cumulative, axis=1, prepend=0.0)
-    factor = np.where(seen, 0.0, inputs.anchor.density)
-    factor = factor + np.where(answered, inputs.anchor.questionnaire, 0.0)
+    factor = np.where(seen, 0.0, inputs.baseline.density)
+    factor = factor + np.where(answered, inputs.baseline.questionnaire, 0.0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return torch.from_numpy(np.log(yearly) + factor[:, None]).float()
 

@@ -95,6 +95,7 @@ from .estimate import (
 from .estimate import (
     estimates_table as estimates_table,
 )
+from .example import example_risks as example_risks
 from .expected_observed import expected_observed_ratio as expected_observed_ratio
 from .follow_up import (
     follow_up_quantiles as follow_up_quantiles,
@@ -245,6 +246,7 @@ __all__ = [
     "difference",
     "discrimination_slope",
     "estimates_table",
+    "example_risks",
     "expected_counts",
     "expected_observed_ratio",
     "false_negative_rate_at_share",

@@ -40,15 +40,31 @@ def cohen_kappa(
     Estimate
         At most 1, with the asymptotic standard error of Fleiss, Cohen and Everitt; p against 0.
 
+    See Also
+    --------
+    prevalence_adjusted_kappa : Twice the share of agreement less one, for two categories.
+    agreement_table : Counts of each pair of categories given by two readers.
+    intraclass_correlation
+
     References
     ----------
     Fleiss, Cohen, Everitt 1969, doi 10.1037/h0028106.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import cohen_kappa
+    >>> first = ["a", "b", "b", "c", "c", "d", "b", "a"]
+    >>> second = ["a", "b", "c", "c", "c", "c", "b", "b"]
+    >>> print(cohen_kappa(first, second))
+    kappa: 0.4667 (0.03716 to 0.8962)
+    >>> print(cohen_kappa(first, second, weights="quadratic"))
+    kappa (quadratic): 0.7391 (0.5058 to 0.9725)
     """
     table = agreement_table(first, second, categories)
     n = int(table.sum())
     label = {"none": "kappa", "linear": "kappa (linear)", "quadratic": "kappa (quadratic)"}
     if weights not in label:
-        raise EvaluationError(f"{weights!r} is no weighting", where="weights")
+        raise EvaluationError(f"{weights!r} is not a known weighting", where="weights")
     p = table / n
     rows, columns = p.sum(axis=1), p.sum(axis=0)
     k = len(table)
@@ -82,7 +98,37 @@ def cohen_kappa(
 def agreement_table(
     first: ArrayLike, second: ArrayLike, categories: ArrayLike | None = None
 ) -> NDArray[np.int64]:
-    """Counts of each pair of categories, the first reader by row."""
+    """Counts of each pair of categories given by two readers.
+
+    Parameters
+    ----------
+    first, second : array_like, shape (n,)
+        Categories that two readers gave to the same exams.
+    categories : array_like, optional
+        All categories in order; those seen, sorted, unless given.
+
+    Returns
+    -------
+    ndarray of int, shape (k, k)
+        The first reader by row, the second by column.
+
+    Raises
+    ------
+    EvaluationError
+        Readings that do not pair, or a category that is not among those given.
+
+    See Also
+    --------
+    cohen_kappa : Cohen's kappa of two readers, plain or weighted.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import agreement_table
+    >>> print(agreement_table(["a", "b", "b", "c"], ["a", "b", "c", "c"]))
+    [[1 0 0]
+     [0 1 1]
+     [0 0 1]]
+    """
     a, b = np.asarray(first), np.asarray(second)
     if a.shape != b.shape or a.ndim != 1 or len(a) == 0:
         raise EvaluationError("two readers need as many readings, at least one", where="readers")
@@ -100,6 +146,32 @@ def agreement_table(
 
 
 def prevalence_adjusted_kappa(first: ArrayLike, second: ArrayLike) -> float:
-    """Twice the share of agreement less one, for two categories (Byrt 1993)."""
+    """Twice the share of agreement less one, for two categories.
+
+    Parameters
+    ----------
+    first, second : array_like, shape (n,)
+        One of two categories, given by two readers to the same exams.
+
+    Returns
+    -------
+    float
+        In [-1, 1]; 1 is complete agreement. Unlike kappa it does not depend on how common the
+        categories are.
+
+    See Also
+    --------
+    cohen_kappa : Cohen's kappa of two readers, plain or weighted.
+
+    References
+    ----------
+    Byrt 1993, doi 10.1016/0895-4356(93)90018-V.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import prevalence_adjusted_kappa
+    >>> prevalence_adjusted_kappa([1, 1, 0, 0, 1], [1, 1, 0, 1, 1])
+    0.6000000000000001
+    """
     table = agreement_table(first, second)
     return float(2 * np.trace(table) / table.sum() - 1)

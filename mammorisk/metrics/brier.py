@@ -24,7 +24,7 @@ from mammorisk.records.outcome import Outcome
 def brier_score(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     censoring: Censoring | Ties = "riskregression",
     censoring_known: bool = False,
@@ -39,11 +39,11 @@ def brier_score(
     risk : array_like, shape (n,)
         Predicted risk by the horizon, in [0, 1].
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     censoring : Censoring or str
         See :func:`~mammorisk.metrics.censoring.fit_censoring`.
     censoring_known : bool
-        Leave out what estimating the censoring weights adds to the standard error.
+        Leave out the uncertainty of the estimated censoring weights.
     level : float
 
     Returns
@@ -51,13 +51,33 @@ def brier_score(
     Estimate
         In [0, 1], lower is better. NaN with a reason where nobody is followed to the horizon.
 
+    See Also
+    --------
+    null_brier_score : Brier score of giving every woman the observed risk.
+    index_of_prediction_accuracy
+    integrated_brier_score : Brier score averaged over time.
+    log_score : Mean negative log likelihood of cancer by the horizon, censoring-weighted.
+
+    Notes
+    -----
+    Weighted losses are divided by the number of women (the sum of sampling weights), as
+    riskRegression does. With late entry they are divided by the sum of the weights, which then
+    stand for all women who could have entered.
+
     References
     ----------
     Graf 1999, doi 10.1002/(SICI)1097-0258(19990915/30)18:17/18<2529::AID-SIM274>3.0.CO;2-5;
     Gerds and Schumacher 2006, doi 10.1002/bimj.200610301.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import brier_score, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> print(brier_score(outcome, risk, 5))
+    Brier score at 5 y: 0.08597 (0.07181 to 0.1001)
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     loss = (outcome.is_case(year) - values) ** 2
     return mean_loss(
         f"Brier score at {year:g} y", outcome, loss, year, censoring, censoring_known, level
@@ -66,18 +86,45 @@ def brier_score(
 
 def null_brier_score(
     outcome: Outcome,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     censoring: Censoring | Ties = "riskregression",
     censoring_known: bool = False,
     level: float = 0.95,
 ) -> Estimate:
-    """Brier score of giving every woman the observed risk (Kaplan-Meier or Aalen-Johansen).
+    """Brier score of giving every woman the observed risk.
 
-    Parameters and returned Estimate as :func:`brier_score`; the standard error takes the observed
-    risk as known, as riskRegression does.
+    Parameters
+    ----------
+    outcome : Outcome
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    censoring : Censoring or str
+        See :func:`fit_censoring`; fit it once for many calls.
+    censoring_known : bool
+        Leave out the uncertainty of the estimated censoring weights.
+    level : float
+        Confidence level of the interval.
+
+    Returns
+    -------
+    Estimate
+        In [0, 0.25]. The standard error takes the observed risk (Kaplan-Meier or Aalen-Johansen) as
+        known, as riskRegression does.
+
+    See Also
+    --------
+    brier_score
+    index_of_prediction_accuracy
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, null_brier_score
+    >>> outcome, risk, other = example_risks()
+    >>> print(null_brier_score(outcome, 5))
+    Brier score at 5 y: 0.08871 (0.0733 to 0.1041)
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     observed = incidence_curve(outcome).at(year)
     return brier_score(
         outcome,
@@ -117,9 +164,23 @@ def integrated_brier_score(
     -------
     Estimate
 
+    See Also
+    --------
+    brier_score
+
     References
     ----------
     Graf 1999, as :func:`brier_score`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mammorisk.metrics import example_risks, integrated_brier_score
+    >>> outcome, risk, other = example_risks()
+    >>> years = (1, 3, 5)
+    >>> risks = np.column_stack([1 - (1 - risk) ** (year / 5) for year in years])
+    >>> print(integrated_brier_score(outcome, risks, years))
+    integrated Brier score to 5 y: 0.05705 (0.04637 to 0.06774)
     """
     times = np.array([check_horizon(year) for year in horizons])
     table = np.asarray(risks, dtype=np.float64)
@@ -128,7 +189,7 @@ def integrated_brier_score(
             "risks must be of shape (rows, horizons), with horizons ascending", where="risks"
         )
     if rule not in ("trapezoid", "riskregression"):
-        raise EvaluationError(f"{rule!r} is no rule of integration", where="rule")
+        raise EvaluationError(f"{rule!r} is not a known rule of integration", where="rule")
     fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
     parts = [
         brier_score(outcome, table[:, i], float(year), censoring=fitted, level=level)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from scipy.optimize import brentq
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
@@ -15,63 +16,128 @@ from mammorisk.metrics.estimate import (
     check_horizon,
     check_risk,
     few_events,
+    from_influence,
     normal_quantile,
     two_sided_p,
     unavailable,
 )
+from mammorisk.metrics.incidence import cumulative_incidence
 from mammorisk.metrics.links import cloglog, logit
 from mammorisk.metrics.pseudo_observations import pseudo_values
 from mammorisk.metrics.regression import Fit, fit_cox, fit_glm
 from mammorisk.records.outcome import Outcome
 
-Method = Literal["auto", "pseudo", "logistic", "ipcw", "cox"]
+Method = Literal["auto", "in-the-large", "pseudo", "logistic", "ipcw", "cox"]
 
 
 def calibration_intercept(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     method: Method = "auto",
     level: float = 0.95,
 ) -> Estimate:
-    """Calibration in the large: what to add to the linear predictor of every woman.
+    """Calibration intercept: what to add to the linear predictor of every woman.
 
     Parameters
     ----------
     outcome : Outcome
     risk : array_like, shape (n,)
         Predicted risk by the horizon, in [0, 1].
-    horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
-    method : {"auto", "pseudo", "logistic", "ipcw"}
-        ``"logistic"``: offset logit, outcome known for all. ``"pseudo"``: offset complementary
-        log-log, pseudo-values as response, robust errors. ``"ipcw"``: offset complementary
-        log-log, binomial with inverse probability of censoring weights, robust errors; narrower
-        where cancers are rare. ``"auto"`` takes the first where nothing is censored, else the
-        second.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    method : {"auto", "in-the-large", "pseudo", "logistic", "ipcw"}
+        ``"in-the-large"``: the shift on the complementary log-log scale at which the mean predicted
+        risk equals the observed risk (Kaplan-Meier or Aalen-Johansen); its sign always agrees with
+        E/O. ``"logistic"``: regression with the logit as offset, outcome known for all.
+        ``"pseudo"``: regression of pseudo-values with the complementary log-log as offset, Gaussian
+        variance and robust errors. ``"ipcw"``: binomial regression with the same offset, weighted
+        by the inverse probability of censoring, robust errors. ``"auto"`` takes ``"logistic"``
+        where nothing is censored, else ``"pseudo"``.
     level : float
+        Confidence level of the interval.
 
     Returns
     -------
     Estimate
-        0 is calibrated; below 0 the model overestimates. p against 0.
+        0 is calibrated; below 0 the model overestimates. p against 0. NaN with a reason for fewer
+        than two cancers.
+
+    See Also
+    --------
+    calibration_slope
+    expected_observed_ratio
+    poisson_calibration
+
+    Notes
+    -----
+    Regressions on pseudo-values weigh women of high risk more, so that their intercept may differ
+    in sign from one minus E/O where the model is miscalibrated in shape. Calibration in the large
+    does not.
 
     References
     ----------
     Cox 1958, doi 10.1093/biomet/45.3-4.562; Van Calster 2019, doi 10.1186/s12916-019-1466-7;
     van Geloven 2022, doi 10.1136/bmj-2021-069249.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import calibration_intercept, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> print(calibration_intercept(outcome, risk, 5))
+    calibration intercept at 5 y: -0.1223 (-0.3537 to 0.1092)
+    >>> print(calibration_intercept(outcome, other, 5, method="in-the-large"))
+    calibration in the large at 5 y: -0.197 (-0.405 to 0.01096)
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
+    if method == "in-the-large":
+        return _in_the_large(outcome, values, year, level)
     fitted = _fit(outcome, values, year, method, slope=False)
     return _estimate("calibration intercept", fitted, 0, 0.0, outcome, year, level)
+
+
+def _in_the_large(outcome: Outcome, values: Floats, year: float, level: float) -> Estimate:
+    """Shift on the complementary log-log scale at which the mean risk is the observed one."""
+    name = f"calibration in the large at {year:g} y"
+    observed = cumulative_incidence(outcome, year, level=level)
+    n, events = observed.n, observed.events
+    if events is not None and events < 2:
+        told = "no cancers" if events == 0 else "one cancer"
+        return unavailable(name, f"{told} by the horizon", n=n, events=events)
+    if observed.influence is None or not 0 < observed.value < 1:
+        return unavailable(name, observed.reason or "every woman has cancer", n=n, events=events)
+    predictor, weight = cloglog(values), outcome.weight / outcome.weight.sum()
+
+    def shifted(shift: float) -> float:
+        return float(weight @ -np.expm1(-np.exp(predictor + shift)))
+
+    furthest = 40.0
+    if not shifted(-furthest) < observed.value < shifted(furthest):
+        return unavailable(name, "no shift gives the observed risk", n=n, events=events)
+    value = float(
+        brentq(lambda shift: shifted(shift) - observed.value, -furthest, furthest, xtol=1e-12)
+    )
+    hazard = np.exp(predictor + value)
+    slope = float(weight @ (hazard * np.exp(-hazard)))
+    return from_influence(
+        name,
+        value,
+        observed.influence / slope,
+        outcome,
+        events=events,
+        null=0.0,
+        level=level,
+        ddof=0,
+        reason=observed.reason,
+    )
 
 
 def calibration_slope(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     method: Method = "auto",
     level: float = 0.95,
@@ -90,9 +156,21 @@ def calibration_slope(
     -------
     Estimate
         1 is calibrated; below 1 risks are too extreme. p against 1.
+
+    See Also
+    --------
+    calibration_intercept
+    calibration_curve : Smooth observed risk over predicted risk.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import calibration_slope, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> print(calibration_slope(outcome, risk, 5))
+    calibration slope at 5 y: 0.889 (0.5368 to 1.241)
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     if np.ptp(values[outcome.weight > 0]) == 0:
         return unavailable(
             f"calibration slope at {year:g} y", "every woman has the same risk", n=len(outcome)
@@ -105,8 +183,12 @@ def calibration_slope(
 
 
 def _fit(outcome: Outcome, values: Floats, year: float, method: Method, *, slope: bool) -> Fit:
+    if method == "in-the-large":
+        raise EvaluationError(
+            "calibration in the large has no slope", where="method", remedy='Use "pseudo".'
+        )
     if method not in ("auto", "pseudo", "logistic", "ipcw", "cox"):
-        raise EvaluationError(f"{method!r} is no method of calibration", where="method")
+        raise EvaluationError(f"{method!r} is not a known method of calibration", where="method")
     complete = outcome.is_complete(year)
     if method == "auto":
         method = "logistic" if complete else "pseudo"
@@ -180,6 +262,7 @@ def _estimate(
         n=n,
         events=events,
         p=two_sided_p((value - null) / se) if se > 0 else float("nan"),
+        null=null,
         influence=influence,
     )
 
@@ -193,20 +276,39 @@ def poisson_calibration(
     ----------
     outcome : Outcome
     counts : array_like, shape (n,)
-        Expected cancers while under observation; rows that expect none are left out.
+        Cancers expected during follow-up, as from :func:`expected_counts`; rows that expect none
+        are left out.
     horizon : float
+        Years.
+    level : float
+        Confidence level of the interval.
 
     Returns
     -------
     Estimate
-        0 is calibrated.
+        0 is calibrated; p against 0. NaN with a reason for fewer than two cancers.
+
+    See Also
+    --------
+    standardised_incidence_ratio
+    calibration_intercept
 
     References
     ----------
     Crowson 2016, doi 10.1177/0962280213497434.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mammorisk.metrics import example_risks, expected_counts, poisson_calibration
+    >>> outcome, risk, other = example_risks()
+    >>> risks = np.column_stack([1 - (1 - risk) ** 0.2, risk])
+    >>> counts = expected_counts(outcome, risks, (1, 5), 5)
+    >>> print(poisson_calibration(outcome, counts, 5))
+    calibration intercept (Poisson) at 5 y: -0.0846 (-0.2878 to 0.1186)
     """
     expected = check_risk(outcome, counts)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     rows = np.flatnonzero(expected > 0)
     if len(rows) == 0:
         return unavailable("calibration intercept (Poisson)", "nothing is expected", n=0)

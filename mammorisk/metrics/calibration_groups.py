@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 def risk_groups(risk: Floats, weight: Floats, groups: int = 10) -> NDArray[np.int64]:
     """Codes from 0 of groups of equal size by quantiles of risk, right-closed.
 
-    Ties never part, so groups may be uneven or empty; quantiles are R's type 7 for equal weights,
-    else those of the weighted distribution.
+    Tied risks stay in one group, so groups may be uneven or empty. Quantiles are R's type 7 for
+    equal weights, else those of the weighted distribution.
     """
     used = weight > 0
     shares = np.arange(1, groups) / groups
@@ -37,7 +37,7 @@ def risk_groups(risk: Floats, weight: Floats, groups: int = 10) -> NDArray[np.in
 def calibration_by_group(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     groups: int = 10,
     competing: Competing = "event",
@@ -45,17 +45,49 @@ def calibration_by_group(
 ) -> pd.DataFrame:
     """Mean predicted and observed risk by groups of predicted risk.
 
+    Parameters
+    ----------
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        Predicted risk by the horizon, in [0, 1].
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    groups : int
+        Number of groups. Of equal size by quantiles of risk.
+    competing : {"event", "censor"}
+        See :func:`incidence_curve`.
+    level : float
+        Confidence level of the interval.
+
     Returns
     -------
     DataFrame
         Columns ``group`` (1 is lowest), ``n``, ``cancers``, ``weight``, ``expected``,
         ``observed``, ``se``, ``lower``, ``upper``, ``reason``. Observed risk by Kaplan-Meier or
         Aalen-Johansen with log-log limits; Wilson limits where nothing is censored.
+
+    See Also
+    --------
+    calibration_curve : Smooth observed risk over predicted risk.
+    greenwood_nam_dagostino_test : Test of calibration by groups under censoring.
+    incidence_by_group
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import calibration_by_group, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> table = calibration_by_group(outcome, risk, 5, groups=4)
+    >>> print(table[["n", "cancers", "expected", "observed"]].round(3).to_string())
+         n  cancers  expected  observed
+    0  250        9     0.041     0.040
+    1  250       15     0.072     0.063
+    2  250       28     0.109     0.120
+    3  250       41     0.206     0.172
     """
     import pandas as pd
 
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     code = risk_groups(values, outcome.weight, groups)
     complete = outcome.is_complete(year) and not (outcome.is_weighted or outcome.is_clustered)
     found = risk_by_group(outcome, code, groups, year, competing=competing, level=level)

@@ -20,20 +20,44 @@ from mammorisk.metrics.links import logit
 from mammorisk.records.outcome import Outcome
 
 
-def spiegelhalter_z(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> Estimate:
+def spiegelhalter_z(outcome: Outcome, risk: Floats, horizon: float | None = None) -> Estimate:
     """Spiegelhalter's z: whether the Brier score is what calibrated risks would give.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Unweighted, known for all by the horizon.
+    risk : array_like, shape (n,)
+        Predicted risk by the horizon, in [0, 1].
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
 
     Returns
     -------
     Estimate
-        z and its two-sided p value; for outcomes known for all.
+        z and its two-sided p value. NaN with a reason where the test does not apply.
+
+    See Also
+    --------
+    recalibration_test : Likelihood-ratio tests of calibration intercept 0 and slope 1.
+    brier_score
 
     References
     ----------
     Spiegelhalter 1986, doi 10.1002/sim.4780050506.
+
+    Examples
+    --------
+    >>> from mammorisk.records.outcome import Outcome
+    >>> from mammorisk.metrics import example_risks, spiegelhalter_z
+    >>> outcome, risk, other = example_risks()
+    >>> known = Outcome.binary(outcome.is_case(5))
+    >>> made = spiegelhalter_z(known, risk)
+    >>> print(round(made.value, 2), round(made.p, 3))
+    -1.27 0.204
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     n = len(outcome)
     if not outcome.is_complete(year) or outcome.is_weighted:
         return unavailable("Spiegelhalter z", "needs unweighted outcomes known for all", n=n)
@@ -49,8 +73,19 @@ def spiegelhalter_z(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> Est
     return Estimate(name="Spiegelhalter z", value=z, n=n, events=int(case.sum()), p=two_sided_p(z))
 
 
-def recalibration_test(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> dict[str, float]:
-    """Likelihood-ratio tests of intercept 0 and slope 1, for outcomes known for all.
+def recalibration_test(
+    outcome: Outcome, risk: Floats, horizon: float | None = None
+) -> dict[str, float]:
+    """Likelihood-ratio tests of calibration intercept 0 and slope 1.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Independent, unweighted rows whose outcome by the horizon is known.
+    risk : array_like, shape (n,)
+        Predicted risk by the horizon, in [0, 1].
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
 
     Returns
     -------
@@ -58,12 +93,32 @@ def recalibration_test(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> 
         ``chi2`` and ``p`` of both together (2 degrees of freedom, "U" of rms's val.prob),
         ``chi2_intercept``, ``chi2_slope`` of one after the other.
 
+    Raises
+    ------
+    EvaluationError
+        Weighted, clustered or censored outcomes.
+
+    See Also
+    --------
+    calibration_intercept
+    calibration_slope
+    spiegelhalter_z
+
     References
     ----------
     Miller 1991, doi 10.1002/sim.4780100805.
+
+    Examples
+    --------
+    >>> from mammorisk.records.outcome import Outcome
+    >>> from mammorisk.metrics import example_risks, recalibration_test
+    >>> outcome, risk, other = example_risks()
+    >>> known = Outcome.binary(outcome.is_case(5))
+    >>> print({name: round(value, 3) for name, value in recalibration_test(known, risk).items()})
+    {'chi2': 2.638, 'p': 0.267, 'chi2_intercept': 2.205, 'chi2_slope': 0.434}
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:
         raise EvaluationError(
             "likelihood-ratio tests need independent, unweighted outcomes known for all",
@@ -109,9 +164,22 @@ def greenwood_nam_dagostino_test(
         Chi-squared, its p value on groups - 1 degrees of freedom. NaN with a reason where a group
         has fewer than two cancers, or its risk cannot be estimated.
 
+    See Also
+    --------
+    hosmer_lemeshow_test : Hosmer-Lemeshow test; kept for comparison with older tables only.
+    calibration_by_group : Mean predicted and observed risk by groups of predicted risk.
+
     References
     ----------
     Demler, Paynter, Cook 2015, doi 10.1002/sim.6428.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, greenwood_nam_dagostino_test
+    >>> outcome, risk, other = example_risks()
+    >>> made = greenwood_nam_dagostino_test(outcome, risk, 5)
+    >>> print(round(made.value, 2), round(made.p, 3))
+    3.95 0.914
     """
     name = "Greenwood-Nam-D'Agostino chi2" if variance == "greenwood" else "Nam-D'Agostino chi2"
     table = calibration_by_group(outcome, risk, horizon, groups=groups)
@@ -138,26 +206,54 @@ def greenwood_nam_dagostino_test(
 def hosmer_lemeshow_test(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     groups: int = 10,
     development: bool = False,
 ) -> Estimate:
-    """Hosmer-Lemeshow test; kept for older tables only.
+    """Hosmer-Lemeshow test; kept for comparison with older tables only.
 
-    Its result depends on the groups and on the size of the sample: it neither shows that risks are
+    Its result depends on the groups and on the size of the sample: it shows neither that risks are
     calibrated nor how they fail (Van Calster 2019, doi 10.1186/s12916-019-1466-7).
 
     Parameters
     ----------
+    outcome : Outcome
+        Unweighted, known for all by the horizon.
+    risk : array_like, shape (n,)
+        Predicted risk by the horizon, in [0, 1].
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    groups : int
+        Number of groups.
     development : bool
-        Two degrees of freedom less, for the data a model was fitted on.
+        Subtract two degrees of freedom, for the data a model was fitted on.
+
+    Returns
+    -------
+    Estimate
+        Chi-squared and its p value. NaN with a reason where the test does not apply.
+
+    See Also
+    --------
+    greenwood_nam_dagostino_test : Test of calibration by groups under censoring.
+    calibration_curve : Smooth observed risk over predicted risk.
 
     References
     ----------
     Hosmer and Lemeshow 1980, doi 10.1080/03610928008827941.
+
+    Examples
+    --------
+    >>> from mammorisk.records.outcome import Outcome
+    >>> from mammorisk.metrics import example_risks, hosmer_lemeshow_test
+    >>> outcome, risk, other = example_risks()
+    >>> known = Outcome.binary(outcome.is_case(5))
+    >>> made = hosmer_lemeshow_test(known, risk)
+    >>> print(round(made.value, 2), round(made.p, 3))
+    4.89 0.899
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     values = check_risk(outcome, risk, probability=True)
     n = len(outcome)
     if not outcome.is_complete(year) or outcome.is_weighted:

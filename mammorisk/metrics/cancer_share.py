@@ -21,16 +21,23 @@ def share_of_cancers(
     outcome: Outcome,
     risk: Floats,
     top: float,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     level: float = 0.95,
 ) -> Estimate:
-    """Share of the cancers within the horizon that befall the women of highest risk.
+    """Share of the cancers within the horizon that occur among the women of highest risk.
 
     Parameters
     ----------
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        Any score, higher for more risk.
     top : float
-        Share of women, e.g. 0.1; women tied at the border count in part.
+        Share of women, such as 0.1; women tied at the border count in part.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    level : float
+        Confidence level of the interval.
 
     Returns
     -------
@@ -38,20 +45,34 @@ def share_of_cancers(
         In [0, 1]. The standard error takes the border between the groups as estimated, by the
         influence of each row on it (the share's slope there estimated from neighbouring ranks).
 
+    See Also
+    --------
+    false_negative_rate_at_share
+    incidence_by_group
+
     References
     ----------
     Pharoah 2008, doi 10.1056/NEJMsa0708739 (the estimand).
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, share_of_cancers
+    >>> outcome, risk, other = example_risks()
+    >>> print(share_of_cancers(outcome, risk, 0.1, 5))
+    share of cancers in the top 10% at 5 y: 0.2425 (0.1642 to 0.3208)
     """
-    score, year = check_risk(outcome, risk), check_horizon(horizon)
+    score, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     if not 0 < top < 1:
-        raise EvaluationError(f"{top!r} is no share between 0 and 1", where="top")
+        raise EvaluationError(f"{top!r} is not between 0 and 1", where="top")
     name = f"share of cancers in the top {100 * top:g}% at {year:g} y"
     case = outcome.is_case(year)
     n, events = int((outcome.weight > 0).sum()), int((case & (outcome.weight > 0)).sum())
     fitted = fit_censoring(outcome)
     weights = fitted.weights(year)
     if weights is None or not (weights * case).sum() > 0:
-        return unavailable(name, "no cancers, or nobody is followed so far", n=n, events=events)
+        return unavailable(
+            name, "there are no cancers, or nobody is followed to the horizon", n=n, events=events
+        )
     inside = top_share(score, outcome.weight, top)
     cases = np.where(case, weights, 0.0)
     total = float(cases.sum())
@@ -92,11 +113,44 @@ def false_negative_rate_at_share(
     outcome: Outcome,
     risk: Floats,
     positive_share: float,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     level: float = 0.95,
 ) -> Estimate:
-    """False-negative rate when this share of women is called positive."""
+    """False-negative rate when a given share of women is called positive.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        Any score, higher for more risk.
+    positive_share : float
+        Share of women called positive, such as 0.1.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    level : float
+        Confidence level of the interval.
+
+    Returns
+    -------
+    Estimate
+        In [0, 1]: one minus :func:`share_of_cancers`.
+
+    See Also
+    --------
+    share_of_cancers
+
+    References
+    ----------
+    Dembrower 2020, doi 10.1148/radiol.2019190872 (the table it is used in).
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, false_negative_rate_at_share
+    >>> outcome, risk, other = example_risks()
+    >>> print(false_negative_rate_at_share(outcome, risk, 0.1, 5))
+    false-negative rate at 10% positive: 0.7575 (0.6792 to 0.8358)
+    """
     found = share_of_cancers(outcome, risk, positive_share, horizon, level=level)
     name = f"false-negative rate at {100 * positive_share:g}% positive"
     return Estimate(

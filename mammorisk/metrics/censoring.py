@@ -1,4 +1,4 @@
-"""Inverse probability of censoring weights, and what estimating them adds to an influence value."""
+"""Inverse probability of censoring weights, and their contribution to influence values."""
 
 from __future__ import annotations
 
@@ -150,14 +150,41 @@ def fit_censoring(outcome: Outcome, ties: Ties = "riskregression") -> Censoring:
         censoring. ``"scikit-survival"`` takes G at the event, after its censorings;
         ``"kaplan-meier"`` keeps tied events at risk of censoring.
 
+    Returns
+    -------
+    Censoring
+        Its ``weights(horizon)`` are the inverse probability weights.
+
     Raises
     ------
     EvaluationError
         Another value of ``ties``.
+
+    See Also
+    --------
+    cumulative_dynamic_auc
+    brier_score
+
+    Notes
+    -----
+    Common to all women: not for censoring that depends on risk or on covariates.
+
+    Where more women are censored exactly at a horizon than are followed beyond it (administrative
+    censoring), they count as event-free at the horizon with the probability of being followed until
+    just before it; estimates say so in their ``reason``.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, fit_censoring
+    >>> outcome, risk, other = example_risks()
+    >>> fitted = fit_censoring(outcome)
+    >>> weights = fitted.weights(5)
+    >>> print((weights > 0).sum(), round(weights.sum()))
+    724 1000
     """
     if ties not in ("riskregression", "scikit-survival", "kaplan-meier"):
         raise EvaluationError(
-            f"{ties!r} is no rule for tied times",
+            f"{ties!r} is not a known rule for tied times",
             where="censoring",
             remedy='Use "riskregression", "scikit-survival" or "kaplan-meier".',
         )

@@ -60,7 +60,7 @@ def concordance_index(
         (Wolbers 2009; for Uno's weights Wolbers 2014: such a woman with her event before the
         other's cancer weighs 1/(G(T_i-) G(T_j-))). ``"censor"``: she is censored at that event.
     level : float
-        Of the interval.
+        Confidence level of the interval.
 
     Returns
     -------
@@ -73,20 +73,41 @@ def concordance_index(
     EvaluationError
         Risks that do not fit, or an unknown option.
 
+    See Also
+    --------
+    cumulative_dynamic_auc
+    paired_concordance
+
+    Notes
+    -----
+    Agreement with R's survival holds for ``competing="censor"`` or without competing events. For
+    Uno's weights with competing events Wolbers 2014 takes one factor of G at t and one just before
+    t; here both are just before t, as in Uno 2011, which differs at times that cancers and
+    censorings share.
+
+    Harrell's C depends on the distribution of censoring; Uno's does not.
+
     References
     ----------
     Harrell 1996, doi 10.1002/(SICI)1097-0258(19960229)15:4<361::AID-SIM168>3.0.CO;2-4; Uno 2011,
     doi 10.1002/sim.4154; Wolbers 2009, doi 10.1097/EDE.0b013e3181a39056, and 2014,
     doi 10.1093/biostatistics/kxt059; Therneau and Watson 2017, Mayo Clinic technical report 85.
 
-    Notes
-    -----
-    Agreement with R's survival holds for ``competing="censor"`` or without competing events.
+    Examples
+    --------
+    >>> from mammorisk.metrics import concordance_index, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> print(concordance_index(outcome, risk))
+    C index: 0.681 (0.6316 to 0.7305)
+    >>> print(concordance_index(outcome, risk, weighting="uno", truncation=5))
+    C index to 5 y: 0.6666 (0.6112 to 0.722)
     """
     score = check_risk(outcome, risk)
     tau = math.inf if truncation is None else check_horizon(truncation)
     if competing not in ("never", "censor"):
-        raise EvaluationError(f"{competing!r} is no rule for competing events", where="competing")
+        raise EvaluationError(
+            f"{competing!r} is not a known rule for competing events", where="competing"
+        )
     name = "C index" if truncation is None else f"C index to {tau:g} y"
     case = (outcome.event == CANCER) & (outcome.time <= tau) & (outcome.weight > 0)
     n, events = int((outcome.weight > 0).sum()), int(case.sum())
@@ -128,7 +149,7 @@ def _pair_weight(outcome: Outcome, weighting: Weighting, competing: Competing) -
     if weighting == "harrell":
         return np.ones(len(outcome))
     if weighting not in ("uno", "S", "S/G", "I"):
-        raise EvaluationError(f"{weighting!r} is no weighting of pairs", where="weighting")
+        raise EvaluationError(f"{weighting!r} is not a known weighting of pairs", where="weighting")
     if competing == "censor":
         outcome = _competing_as_censored(outcome)
     fitted = fit_censoring(outcome)
@@ -208,16 +229,36 @@ def _earlier_competing(
 def paired_concordance(
     outcome: Outcome, first: Floats, second: Floats, *, level: float = 0.95
 ) -> Estimate:
-    """Probability that the first score puts two comparable women further apart, the right way.
+    """Probability that the first score separates two comparable women more than the second does.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    first, second : array_like, shape (n,)
+        Scores on the same scale.
+    level : float
+        Confidence level of the interval.
 
     Returns
     -------
     Estimate
         0.5 where neither score is more concordant; twice it less one is Hmisc's ``rcorrp.cens``.
 
+    See Also
+    --------
+    concordance_index
+    difference : Difference of two estimates on the same rows, with their covariance.
+
     References
     ----------
     Harrell 2015, doi 10.1007/978-3-319-19425-7, section on paired concordance.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, paired_concordance
+    >>> outcome, risk, other = example_risks()
+    >>> print(paired_concordance(outcome, risk, other))
+    first score more concordant: 0.5571 (0.4971 to 0.6172)
     """
     apart = check_risk(outcome, first) - check_risk(outcome, second)
     return replace(

@@ -29,7 +29,7 @@ def net_benefit(
     outcome: Outcome,
     risk: Floats | None,
     threshold: float,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     prevalence: float | None = None,
     harm: float = 0.0,
@@ -48,7 +48,7 @@ def net_benefit(
     threshold : float
         Risk at which a woman would act, between 0 and 1.
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     prevalence : float, optional
         For case-control samples without weights: the share with cancer in the population.
     harm : float
@@ -58,16 +58,31 @@ def net_benefit(
     Returns
     -------
     Estimate
-        At most the share with cancer; 0 is what acting on nobody brings.
+        At most the share with cancer; 0 is the net benefit of acting on nobody.
+
+    See Also
+    --------
+    decision_curve
+    number_per_cancer
+    classification_measure
 
     References
     ----------
     Vickers and Elkin 2006, doi 10.1177/0272989X06295361; Vickers 2008, doi
     10.1186/1472-6947-8-53 (censoring and competing risks).
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, net_benefit
+    >>> outcome, risk, other = example_risks()
+    >>> print(net_benefit(outcome, risk, 0.1, 5))
+    net benefit at 10%, 5 y: 0.02752 (0.0104 to 0.04465)
+    >>> print(net_benefit(outcome, None, 0.1, 5))
+    net benefit at 10%, 5 y: -0.00179 (-0.0231 to 0.01952)
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     if not 0 < threshold < 1:
-        raise EvaluationError(f"{threshold!r} is no risk between 0 and 1", where="threshold")
+        raise EvaluationError(f"{threshold!r} is not between 0 and 1", where="threshold")
     if risk is None:
         positive = np.ones(len(outcome), dtype=bool)
     else:
@@ -105,7 +120,7 @@ def _of_prevalence(
     level: float,
 ) -> Estimate:
     if not 0 < prevalence < 1:
-        raise EvaluationError(f"{prevalence!r} is no prevalence", where="prevalence")
+        raise EvaluationError(f"{prevalence!r} is not between 0 and 1", where="prevalence")
     if not outcome.is_complete(year):
         raise EvaluationError(
             "a prevalence is for outcomes known for all; censored samples need weights",
@@ -136,22 +151,54 @@ def decision_curve(
     outcome: Outcome,
     risks: dict[str, Floats],
     thresholds: Sequence[float],
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     prevalence: float | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Net benefit of models, and of acting on all and on nobody, over thresholds.
+    """Net benefit over thresholds of models, of acting on everybody, and of acting on nobody.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    risks : dict of str to array_like, shape (n,)
+        Predicted risks by model.
+    thresholds : sequence of float
+        Between 0 and 1.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    prevalence : float, optional
+        See :func:`net_benefit`.
+    level : float
+        Confidence level of the interval.
 
     Returns
     -------
     DataFrame
         Columns ``model`` ("all", "none", then the models), ``threshold``, ``net_benefit``,
         ``lower``, ``upper``, ``standardised`` (over the observed risk), ``reason``.
+
+    See Also
+    --------
+    net_benefit : Net benefit of acting on every woman whose risk reaches a threshold.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import decision_curve, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> table = decision_curve(outcome, {"own": risk}, [0.05, 0.1], 5)
+    >>> print(table[["model", "threshold", "net_benefit"]].round(4).to_string())
+      model  threshold  net_benefit
+    0   all       0.05       0.0509
+    1   all       0.10      -0.0018
+    2   own       0.05       0.0526
+    3   own       0.10       0.0275
+    4  none       0.05       0.0000
+    5  none       0.10       0.0000
     """
     import pandas as pd
 
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     whole = cumulative_incidence(outcome, year).value if prevalence is None else prevalence
     rows = []
     for model, risk in {"all": None, **risks}.items():
@@ -178,16 +225,43 @@ def _row(model: str, threshold: float, made: Estimate, whole: float) -> dict[str
 
 
 def number_per_cancer(
-    outcome: Outcome, risk: Floats, threshold: float, horizon: float = 1.0, *, level: float = 0.95
+    outcome: Outcome,
+    risk: Floats,
+    threshold: float,
+    horizon: float | None = None,
+    *,
+    level: float = 0.95,
 ) -> Estimate:
-    """Women screened or supplemented per cancer among them: one over the observed risk.
+    """Women at or above a threshold per cancer among them: one over their observed risk.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        Any score, higher for more risk.
+    threshold : float
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    level : float
+        Confidence level of the interval.
 
     Returns
     -------
     Estimate
         At least 1; NaN with a reason where no cancer is among them.
+
+    See Also
+    --------
+    net_benefit : Net benefit of acting on every woman whose risk reaches a threshold.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, number_per_cancer
+    >>> outcome, risk, other = example_risks()
+    >>> print(number_per_cancer(outcome, risk, 0.1, 5))
+    women per cancer at 0.1, 5 y: 6.29 (5.016 to 7.929)
     """
-    values, year = check_risk(outcome, risk), check_horizon(horizon)
+    values, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     rows = np.flatnonzero((values >= threshold) & (outcome.weight > 0))
     name = f"women per cancer at {threshold:g}, {year:g} y"
     if len(rows) == 0:

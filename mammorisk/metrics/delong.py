@@ -10,7 +10,7 @@ from scipy import stats
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.censoring import Censoring, Ties
+from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
 from mammorisk.metrics.estimate import (
     FEWEST_EVENTS,
     Estimate,
@@ -62,9 +62,20 @@ def _components(outcome: Outcome, risk: Floats, year: float) -> _Components:
 
 
 def delong_auc(
-    outcome: Outcome, risk: Floats, horizon: float = 1.0, *, level: float = 0.95
+    outcome: Outcome, risk: Floats, horizon: float | None = None, *, level: float = 0.95
 ) -> Estimate:
     """Area under the ROC curve with DeLong's standard error.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Independent, unweighted rows whose outcome by the horizon is known.
+    risk : array_like, shape (n,)
+        Any score, higher for more risk.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    level : float
+        Confidence level of the interval.
 
     Returns
     -------
@@ -76,11 +87,30 @@ def delong_auc(
     EvaluationError
         Weighted, clustered or censored outcomes, or one class.
 
+    See Also
+    --------
+    auc : Area under the ROC curve at a horizon, with the standard error that fits the data.
+    delong_paired : Difference of the AUC of two scores of the same women.
+    delong_unpaired : Difference of the AUC in two separate groups of women.
+
+    Notes
+    -----
+    Not for censored, weighted or clustered rows: use :func:`cumulative_dynamic_auc`.
+
     References
     ----------
     DeLong 1988, doi 10.2307/2531595.
+
+    Examples
+    --------
+    >>> from mammorisk.records.outcome import Outcome
+    >>> from mammorisk.metrics import delong_auc, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> known = Outcome.binary(outcome.is_case(5))
+    >>> print(delong_auc(known, risk))
+    AUC: 0.6771 (0.6195 to 0.7347)
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     parts = _components(outcome, risk, year)
     made = cumulative_dynamic_auc(outcome, risk, year, level=level)
     variance = parts.covariance(parts)
@@ -93,36 +123,119 @@ def delong_auc(
             made, name="AUC", value=parts.auc, se=math.nan, lower=math.nan, upper=math.nan,
             p=math.nan, reason=few_events(fewest, kind),
         )  # fmt: skip
-    return replace(made, name="AUC", value=parts.auc, se=se, lower=low, upper=high, p=p)
+    return replace(made, name="AUC", value=parts.auc, se=se, lower=low, upper=high, p=p, null=0.5)
 
 
 def auc(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     censoring: Censoring | Ties = "riskregression",
     level: float = 0.95,
 ) -> Estimate:
-    """AUC with the standard error that fits: DeLong's, or by influence values.
+    """Area under the ROC curve at a horizon, with the standard error that fits the data.
 
-    The former for independent, unweighted rows whose outcome by the horizon is known for all; the
-    latter otherwise. Both are the same for large samples.
+    DeLong's for independent, unweighted rows whose outcome by the horizon is known for all, else
+    the one from influence values. Both agree in large samples.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        Any score, higher for more risk.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    censoring : Censoring or str
+        See :func:`fit_censoring`; fit it once for many calls.
+    level : float
+        Confidence level of the interval.
+
+    Returns
+    -------
+    Estimate
+        In [0, 1]; p against 0.5. NaN with a reason without cancers or controls.
+
+    See Also
+    --------
+    cumulative_dynamic_auc
+    delong_auc : Area under the ROC curve with DeLong's standard error.
+    concordance_index
+
+    Notes
+    -----
+    Cannot be compared between cohorts with different age ranges: age alone separates women with and
+    without cancer.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import auc, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> print(auc(outcome, risk, 5))
+    AUC at 5 y: 0.6708 (0.6116 to 0.73)
     """
-    case = outcome.is_case(check_horizon(horizon))
-    simple = outcome.is_complete(horizon) and not (outcome.is_weighted or outcome.is_clustered)
+    year = check_horizon(horizon, outcome)
+    case = outcome.is_case(year)
+    simple = outcome.is_complete(year) and not (outcome.is_weighted or outcome.is_clustered)
     if simple and 1 < case.sum() < len(case) - 1:
-        return replace(
-            delong_auc(outcome, risk, horizon, level=level), name=f"AUC at {horizon:g} y"
-        )
-    return cumulative_dynamic_auc(outcome, risk, horizon, censoring=censoring, level=level)
+        made = delong_auc(outcome, risk, year, level=level)
+        fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
+        note = fitted.note(year)
+        return replace(made, name=f"AUC at {year:g} y", reason=made.reason or note)
+    return cumulative_dynamic_auc(outcome, risk, year, censoring=censoring, level=level)
 
 
 def delong_paired(
-    outcome: Outcome, first: Floats, second: Floats, horizon: float = 1.0, *, level: float = 0.95
+    outcome: Outcome,
+    first: Floats,
+    second: Floats,
+    horizon: float | None = None,
+    *,
+    level: float = 0.95,
 ) -> Estimate:
-    """Difference of the AUC of two scores of the same women, ``first`` minus ``second``."""
-    year = check_horizon(horizon)
+    """Difference of the AUC of two scores of the same women.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Independent, unweighted rows whose outcome by the horizon is known.
+    first, second : array_like, shape (n,)
+        Scores, higher for more risk.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    level : float
+        Confidence level of the interval.
+
+    Returns
+    -------
+    Estimate
+        ``first`` minus ``second``; p against 0.
+
+    Raises
+    ------
+    EvaluationError
+        Weighted, clustered or censored outcomes, or one class.
+
+    See Also
+    --------
+    difference : Difference of two estimates on the same rows, with their covariance.
+    delong_unpaired : Difference of the AUC in two separate groups of women.
+    delong_auc : Area under the ROC curve with DeLong's standard error.
+
+    References
+    ----------
+    DeLong 1988, doi 10.2307/2531595.
+
+    Examples
+    --------
+    >>> from mammorisk.records.outcome import Outcome
+    >>> from mammorisk.metrics import delong_paired, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> known = Outcome.binary(outcome.is_case(5))
+    >>> print(delong_paired(known, risk, other))
+    difference of AUC: 0.02549 (-0.01394 to 0.06492)
+    """
+    year = check_horizon(horizon, outcome)
     a, b = _components(outcome, first, year), _components(outcome, second, year)
     variance = a.covariance(a) + b.covariance(b) - 2 * a.covariance(b)
     difference = a.auc - b.auc
@@ -145,6 +258,7 @@ def delong_paired(
         n=len(outcome),
         events=len(a.of_cases),
         p=two_sided_p(difference / se) if se > 0 else math.nan,
+        null=0.0,
         reason=None if se > 0 else "the scores order all women alike",
     )
 
@@ -152,15 +266,53 @@ def delong_paired(
 def delong_unpaired(
     first: tuple[Outcome, Floats],
     second: tuple[Outcome, Floats],
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     level: float = 0.95,
 ) -> Estimate:
-    """Difference of the AUC in two separate groups of women, as pROC's unpaired test.
+    """Difference of the AUC in two separate groups of women.
 
-    The p value is of Welch's t distribution (Satterthwaite degrees of freedom).
+    Parameters
+    ----------
+    first, second : tuple of (Outcome, array_like)
+        Outcome and score of each group; no woman in both.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    level : float
+        Confidence level of the interval.
+
+    Returns
+    -------
+    Estimate
+        ``first`` minus ``second``. The p value is of Welch's t distribution with Satterthwaite's
+        degrees of freedom, as pROC's unpaired test.
+
+    Raises
+    ------
+    EvaluationError
+        Weighted, clustered or censored outcomes, or one class.
+
+    See Also
+    --------
+    delong_paired : Difference of the AUC of two scores of the same women.
+
+    References
+    ----------
+    DeLong 1988, doi 10.2307/2531595.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mammorisk.records.outcome import Outcome
+    >>> from mammorisk.metrics import delong_unpaired, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> known = Outcome.binary(outcome.is_case(5))
+    >>> half = np.arange(1000) < 500
+    >>> first = known.take(half), risk[half]
+    >>> print(delong_unpaired(first, (known.take(~half), risk[~half])))
+    difference of AUC: -0.04143 (-0.1575 to 0.0746)
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, first[0])
     a, b = (_components(outcome, risk, year) for outcome, risk in (first, second))
     spread_a, spread_b = a.covariance(a), b.covariance(b)
     difference, se = a.auc - b.auc, math.sqrt(spread_a + spread_b)
@@ -177,4 +329,5 @@ def delong_unpaired(
         n=size_a + size_b,
         events=len(a.of_cases) + len(b.of_cases),
         p=float(2 * stats.t.sf(abs(difference / se), freedom)) if se > 0 else math.nan,
+        null=0.0,
     )

@@ -60,6 +60,7 @@ def _ratio(
         n=n,
         events=events,
         p=two_sided_p(value / se) if se > 0 else math.nan,
+        null=1.0,
     )
 
 
@@ -78,7 +79,7 @@ def _spread(score: Floats, weight: Floats, rows: NDArray[np.bool_]) -> float:
 def odds_ratio_per_sd(
     outcome: Outcome,
     score: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     adjust: ArrayLike | None = None,
     level: float = 0.95,
@@ -100,11 +101,26 @@ def odds_ratio_per_sd(
     -------
     Estimate
 
+    See Also
+    --------
+    hazard_ratio_per_sd
+    matched_odds_ratio
+
     References
     ----------
     Hopper 2015, doi 10.1093/aje/kwv081 (per adjusted standard deviation).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mammorisk.records.outcome import Outcome
+    >>> from mammorisk.metrics import example_risks, odds_ratio_per_sd
+    >>> outcome, risk, other = example_risks()
+    >>> known = Outcome.binary(outcome.is_case(5))
+    >>> print(odds_ratio_per_sd(known, np.log(risk / (1 - risk))))
+    OR per SD in controls: 1.888 (1.519 to 2.348)
     """
-    values, year = check_risk(outcome, score), check_horizon(horizon)
+    values, year = check_risk(outcome, score), check_horizon(horizon, outcome)
     if not outcome.is_complete(year):
         raise EvaluationError(
             "odds ratios need every outcome known by the horizon",
@@ -132,7 +148,42 @@ def hazard_ratio_per_sd(
 ) -> Estimate:
     """Cause-specific hazard ratio of cancer per standard deviation of a score; Cox, Efron ties.
 
-    Parameters as :func:`odds_ratio_per_sd`; ``horizon`` cuts follow-up.
+    Parameters
+    ----------
+    outcome : Outcome
+    score : array_like, shape (n,)
+        Commonly the complementary log-log of a risk.
+    horizon : float, optional
+        Years; follow-up is cut here. All of follow-up unless given.
+    adjust : array_like, shape (n,) or (n, k), optional
+        Covariates, such as age.
+    level : float
+        Confidence level of the interval.
+
+    Returns
+    -------
+    Estimate
+        NaN with a reason without spread of the score, or fewer than two cancers. The interval is
+        normal on the log scale.
+
+    See Also
+    --------
+    odds_ratio_per_sd
+    ratios_by_group
+    royston_d : Royston and Sauerbrei's D, and the explained variation it implies.
+
+    References
+    ----------
+    Cox 1972, doi 10.1111/j.2517-6161.1972.tb00899.x; Efron 1977, doi
+    10.1080/01621459.1977.10480613.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mammorisk.metrics import example_risks, hazard_ratio_per_sd
+    >>> outcome, risk, other = example_risks()
+    >>> print(hazard_ratio_per_sd(outcome, np.log(-np.log1p(-risk))))
+    HR per SD: 1.962 (1.634 to 2.356)
     """
     values = check_risk(outcome, score)
     sd = _spread(values, outcome.weight, outcome.weight > 0)
@@ -150,7 +201,7 @@ def hazard_ratio_per_sd(
 def ratios_by_group(
     outcome: Outcome,
     score: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     groups: int = 5,
     reference: int = 1,
@@ -162,24 +213,45 @@ def ratios_by_group(
 
     Parameters
     ----------
-    outcome, score, horizon
+    outcome : Outcome
+    score : array_like, shape (n,)
+        Higher for more risk.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     groups : int
-        5 for quintiles.
+        Number of groups; 5 for quintiles.
     reference : int
-        From 1, the lowest.
+        Group that the others are compared with, from 1, the lowest.
     scale : {"hazard", "odds"}
     cuts_of_controls : bool, optional
-        Quantiles of women without cancer, the custom for odds ratios; for hazards of all.
+        Cut at quantiles of women without cancer, the custom for odds ratios; of all women for
+        hazard ratios.
     level : float
+        Confidence level of the interval.
 
     Returns
     -------
     list of Estimate
-        Without the reference.
+        One for each group but the reference; ``n`` and ``events`` are those of the two groups
+        compared. Intervals are normal on the log scale.
+
+    See Also
+    --------
+    hazard_ratio_per_sd
+    incidence_by_group
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, ratios_by_group
+    >>> outcome, risk, other = example_risks()
+    >>> for ratio in ratios_by_group(outcome, risk, 5, groups=3):
+    ...     print(ratio, ratio.n, ratio.events)
+    HR of group 2 against 1: 1.966 (1.092 to 3.541) 667 49
+    HR of group 3 against 1: 4.419 (2.601 to 7.508) 667 87
     """
-    values, year = check_risk(outcome, score), check_horizon(horizon)
+    values, year = check_risk(outcome, score), check_horizon(horizon, outcome)
     if scale not in ("hazard", "odds"):
-        raise EvaluationError(f"{scale!r} is no scale", where="scale")
+        raise EvaluationError(f"{scale!r} is not a known scale", where="scale")
     case = outcome.is_case(year)
     of_controls = scale == "odds" if cuts_of_controls is None else cuts_of_controls
     counted = np.where(of_controls & case, 0.0, outcome.weight)

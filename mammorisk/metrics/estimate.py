@@ -1,4 +1,4 @@
-"""Estimate: a number with its uncertainty, and what follows from influence values alone."""
+"""Estimate: a number with its uncertainty, and inference from influence values."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from mammorisk.records.outcome import Outcome
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Scale on which a normal interval is taken before it is carried back.
+#: Scale on which a normal interval is computed before it is transformed back.
 Scale = Literal["identity", "log", "logit", "cloglog"]
 NAN = float("nan")
-#: With fewer cancers a normal approximation is not to be relied on.
+#: Normal approximations are not reliable with fewer cancers.
 FEWEST_EVENTS = 10
 
 
@@ -32,7 +32,7 @@ class Estimate:
     Attributes
     ----------
     name : str
-        What is estimated, as in the literature.
+        Name of the estimand, as in the literature.
     value, se, lower, upper : float
         Estimate, standard error and interval; NaN where there is none, see ``reason``.
     n : int
@@ -42,12 +42,14 @@ class Estimate:
     p : float
         Two-sided p value where there is a null value; NaN otherwise.
     influence : ndarray, shape (n_rows,), or None
-        What each row adds to the deviation of the estimate from the truth; summed by woman,
-        squared and summed, it gives the squared standard error.
+        Contribution of each row to the error of the estimate. Summed by woman, then squared and
+        summed, they give the squared standard error.
     reason : str or None
-        Why there is no number, or what limits it.
+        Why there is no number, or a limitation of it.
     ddof : int
         Of the standard error from influence values; see :func:`standard_error`.
+    null : float
+        Value that ``p`` tests against; NaN where there is none.
     """
 
     name: str
@@ -61,6 +63,7 @@ class Estimate:
     influence: Floats | None = field(default=None, repr=False, compare=False)
     reason: str | None = None
     ddof: int = field(default=1, repr=False)
+    null: float = NAN
 
     def row(self) -> dict[str, Any]:
         """The estimate as a row of a table, without its influence values."""
@@ -71,6 +74,7 @@ class Estimate:
             "lower": self.lower,
             "upper": self.upper,
             "p": self.p,
+            "null": NAN if math.isnan(self.p) else self.null,
             "n": self.n,
             "events": self.events,
             "reason": self.reason,
@@ -83,14 +87,39 @@ class Estimate:
 
 
 def estimates_table(estimates: Iterable[Estimate]) -> pd.DataFrame:
-    """Estimates as a DataFrame, one a row."""
+    """Estimates as a table.
+
+    Parameters
+    ----------
+    estimates : iterable of Estimate
+
+    Returns
+    -------
+    DataFrame
+        One row for each, columns ``measure``, ``value``, ``se``, ``lower``, ``upper``, ``p``,
+        ``n``, ``events``, ``reason``.
+
+    See Also
+    --------
+    difference : Difference of two estimates on the same rows, with their covariance.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import brier_score, estimates_table, example_risks, null_brier_score
+    >>> outcome, risk, other = example_risks()
+    >>> found = [brier_score(outcome, risk, 5), null_brier_score(outcome, 5)]
+    >>> print(estimates_table(found)[["measure", "value", "n", "events"]].round(4).to_string())
+                  measure   value     n  events
+    0  Brier score at 5 y  0.0860  1000      93
+    1  Brier score at 5 y  0.0887  1000      93
+    """
     import pandas as pd
 
     return pd.DataFrame([estimate.row() for estimate in estimates])
 
 
 def unavailable(name: str, reason: str, *, n: int, events: int | None = None) -> Estimate:
-    """An estimate that cannot be given, with the reason."""
+    """An estimate that is not available, with the reason."""
     return Estimate(name=name, value=NAN, n=n, events=events, reason=reason)
 
 
@@ -103,7 +132,7 @@ def few_events(events: int, kind: str = "cancer") -> str:
 
 
 def normal_quantile(level: float) -> float:
-    """Half-width of a two-sided interval in standard errors.
+    """Half-width of a two-sided normal interval, in standard errors.
 
     Raises
     ------
@@ -111,7 +140,7 @@ def normal_quantile(level: float) -> float:
         ``level`` is not between 0 and 1.
     """
     if not 0 < level < 1:
-        raise EvaluationError(f"{level!r} is no confidence level", where="level")
+        raise EvaluationError(f"{level!r} is not a confidence level", where="level")
     return float(ndtri(0.5 + level / 2))
 
 
@@ -217,18 +246,41 @@ def from_influence(
         influence=influence,
         reason=reason,
         ddof=ddof,
+        null=NAN if null is None else null,
     )
 
 
 def difference(
     first: Estimate, second: Estimate, outcome: Outcome, *, level: float = 0.95
 ) -> Estimate:
-    """``first`` minus ``second``, both of the same rows, with their covariance.
+    """Difference of two estimates on the same rows, with their covariance.
+
+    Parameters
+    ----------
+    first, second : Estimate
+        With influence values over the rows of ``outcome``.
+    outcome : Outcome
+    level : float
+        Confidence level of the interval.
 
     Returns
     -------
     Estimate
-        p against 0; NaN with a reason where one of them is not available.
+        ``first`` minus ``second``; p against 0. NaN with a reason where one of them is not
+        available.
+
+    See Also
+    --------
+    delong_paired : Difference of the AUC of two scores of the same women.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import cumulative_dynamic_auc, difference, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> own = cumulative_dynamic_auc(outcome, risk, 5)
+    >>> theirs = cumulative_dynamic_auc(outcome, other, 5)
+    >>> print(difference(own, theirs, outcome))
+    difference of AUC at 5 y: 0.0268 (-0.01317 to 0.06676)
     """
     name = f"difference of {first.name}"
     if first.influence is None or second.influence is None:
@@ -287,8 +339,22 @@ def check_risk(outcome: Outcome, risk: Any, *, probability: bool = False) -> Flo
     return values
 
 
-def check_horizon(horizon: float) -> float:
-    """Raise EvaluationError unless the horizon is a positive finite number of years."""
-    if isinstance(horizon, str) or not 0 < horizon < math.inf:
+def check_horizon(horizon: float | None, outcome: Outcome | None = None) -> float:
+    """The horizon in years; 1 for yes or no outcomes unless given.
+
+    Raises
+    ------
+    EvaluationError
+        It is not a positive finite number, or is missing for an outcome with times.
+    """
+    if horizon is None:
+        if outcome is not None and outcome.is_binary:
+            return 1.0
+        raise EvaluationError(
+            "there is no horizon",
+            where="horizon",
+            remedy="Give years; only Outcome.binary needs none.",
+        )
+    if isinstance(horizon, (str, bool)) or not 0 < horizon < math.inf:
         raise EvaluationError(f"{horizon!r} is not a horizon in years", where="horizon")
     return float(horizon)

@@ -28,7 +28,7 @@ Ratio = Literal["E/O", "O/E"]
 def expected_observed_ratio(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     ratio: Ratio = "E/O",
     competing: Competing = "event",
@@ -42,7 +42,7 @@ def expected_observed_ratio(
     risk : array_like, shape (n,)
         Predicted risk by the horizon, in [0, 1].
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     ratio : {"E/O", "O/E"}
     competing : {"event", "censor"}
         See :func:`~mammorisk.metrics.cumulative_incidence.incidence_curve`.
@@ -54,14 +54,30 @@ def expected_observed_ratio(
         1 is calibrated in the large. Standard error and interval on the log scale from the
         observed risk, the expected taken as known. NaN with a reason without an event.
 
+    See Also
+    --------
+    calibration_intercept
+    standardised_incidence_ratio
+
     References
     ----------
     Riley 2019, doi 10.1002/sim.8296; van Geloven 2022, doi 10.1136/bmj-2021-069249.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, expected_observed_ratio
+    >>> outcome, risk, other = example_risks()
+    >>> print(expected_observed_ratio(outcome, risk, 5))
+    E/O at 5 y: 1.086 (0.8937 to 1.32)
+    >>> print(expected_observed_ratio(outcome, other, 5, ratio="O/E"))
+    O/E at 5 y: 0.8325 (0.6851 to 1.012)
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     if ratio not in ("E/O", "O/E"):
-        raise EvaluationError(f"{ratio!r} is no ratio", where="ratio", remedy='Use "E/O" or "O/E".')
+        raise EvaluationError(
+            f"{ratio!r} is not a known ratio", where="ratio", remedy='Use "E/O" or "O/E".'
+        )
     name = f"{ratio} at {year:g} y"
     observed = cumulative_incidence(outcome, year, competing=competing, level=level)
     expected = float(np.average(values, weights=outcome.weight))
@@ -74,7 +90,7 @@ def expected_observed_ratio(
     half = normal_quantile(level) * log_error
     p = two_sided_p(math.log(value) / log_error) if log_error > 0 else NAN
     low, high = value * math.exp(-half), value * math.exp(half)
-    reason: str | None = observed.reason
+    limits = observed.reason
     if observed.events is not None and observed.events < FEWEST_EVENTS:
         # The exact limits of the observed risk, which are wider upwards than downwards.
         ends = sorted(
@@ -82,7 +98,7 @@ def expected_observed_ratio(
             for end in (observed.lower, observed.upper)
         )
         low, high, p = ends[0], ends[1], NAN
-        reason = f"{observed.events} cancers: exact limits, no p value"
+        limits = f"{observed.events} cancers: exact limits, no p value"
     influence = observed.influence
     return Estimate(
         name=name,
@@ -93,6 +109,7 @@ def expected_observed_ratio(
         n=observed.n,
         events=observed.events,
         p=p,
+        null=1.0,
         influence=None if influence is None else sign * value / observed.value * influence,
-        reason=reason,
+        reason=limits,
     )

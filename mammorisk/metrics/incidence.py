@@ -61,6 +61,22 @@ def incidence_curve(outcome: Outcome, competing: Competing = "event") -> Inciden
     competing : {"event", "censor"}
         ``"event"``: a competing event ends the chance of cancer. ``"censor"``: it is taken as
         censoring, which gives one minus Kaplan-Meier.
+
+    Returns
+    -------
+    IncidenceCurve
+
+    See Also
+    --------
+    cumulative_incidence : Risk of breast cancer by the horizon.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, incidence_curve
+    >>> outcome, risk, other = example_risks()
+    >>> curve = incidence_curve(outcome)
+    >>> print(round(curve.at(2), 4), round(curve.at(5), 4))
+    0.036 0.0984
     """
     used = as_censored(outcome) if competing == "censor" else outcome
     return _curve(life_table(used))
@@ -118,11 +134,32 @@ def cumulative_incidence(
         competing events, and from influence values (infinitesimal jackknife) otherwise, as
         survival's and prodlim's. NaN with a reason where follow-up ends before.
 
+    See Also
+    --------
+    incidence_curve : Cumulative incidence of breast cancer at every time; Aalen-Johansen (1978).
+    pseudo_values
+    median_follow_up : Median potential follow-up: Kaplan-Meier with censoring as the event.
+
+    Notes
+    -----
+    With late entry the estimate is the risk from the exam on, provided that entry is independent of
+    risk. With fewer than ten cancers the limits are those of Clopper and Pearson at the effective
+    number of women (Korn and Graubard 1998), whatever ``scale``.
+
     References
     ----------
     Aalen and Johansen 1978, Scandinavian Journal of Statistics 5:141; Greenwood 1926.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import cumulative_incidence, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> print(cumulative_incidence(outcome, 5))
+    risk by 5 y: 0.09839 (0.08089 to 0.1194)
+    >>> print(cumulative_incidence(outcome, 5, competing="censor"))
+    risk by 5 y: 0.1021 (0.08389 to 0.1239)
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     used = as_censored(outcome) if competing == "censor" else outcome
     counted = used.weight > 0
     n, events = int(counted.sum()), int((used.is_case(year) & counted).sum())

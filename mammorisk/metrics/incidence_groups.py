@@ -25,16 +25,45 @@ def incidence_by_group(
 ) -> pd.DataFrame:
     """Observed risk, share of all cancers, and ratio to the mean, by group of predicted risk.
 
+    Parameters
+    ----------
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        Any score, higher for more risk.
+    horizon : float
+        Years.
+    groups : int
+        Number of groups.
+    level : float
+        Confidence level of the interval.
+
     Returns
     -------
     DataFrame
         Columns ``group``, ``n``, ``cancers``, ``share_of_cancers``, ``observed``,
         ``incidence_ratio`` with ``ratio_lower`` and ``ratio_upper``: exact Poisson limits of the
         group's cancers over those of as many average women; with weights, log-normal limits.
+
+    See Also
+    --------
+    calibration_by_group : Mean predicted and observed risk by groups of predicted risk.
+    share_of_cancers
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, incidence_by_group
+    >>> outcome, risk, other = example_risks()
+    >>> table = incidence_by_group(outcome, risk, 5, groups=4)
+    >>> print(table[["group", "cancers", "observed", "incidence_ratio"]].round(3).to_string())
+       group  cancers  observed  incidence_ratio
+    0      1        9     0.040            0.405
+    1      2       15     0.063            0.636
+    2      3       28     0.120            1.215
+    3      4       41     0.172            1.745
     """
     import pandas as pd
 
-    values, year = check_risk(outcome, risk), check_horizon(horizon)
+    values, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     code = risk_groups(values, outcome.weight, groups)
     found = risk_by_group(outcome, code, groups, year)
     case = outcome.is_case(year)

@@ -49,6 +49,11 @@ def expected_counts(
     EvaluationError
         Horizons that do not ascend or do not reach ``horizon``, or other shapes.
 
+    See Also
+    --------
+    standardised_incidence_ratio
+    expected_observed_ratio
+
     Notes
     -----
     An absolute risk already allows for death from other causes: its hazard is the subdistribution
@@ -57,8 +62,17 @@ def expected_counts(
     had she not died at T (Fine and Gray 1999, doi 10.1080/01621459.1999.10474144; with late entry
     Geskus 2011, doi 10.1111/j.1541-0420.2010.01420.x). Ending her at death would expect too few
     cancers.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mammorisk.metrics import example_risks, expected_counts
+    >>> outcome, risk, other = example_risks()
+    >>> risks = np.column_stack([1 - (1 - risk) ** 0.2, risk])
+    >>> print(round(expected_counts(outcome, risks, (1, 5), 5).sum(), 1), outcome.is_case(5).sum())
+    101.2 93
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     table = np.asarray(risks, dtype=np.float64)
     grid = np.concatenate([[0.0], np.asarray(horizons, dtype=np.float64)])
     if table.shape != (len(outcome), len(grid) - 1) or (np.diff(grid) <= 0).any():
@@ -122,23 +136,42 @@ def standardised_incidence_ratio(
     Parameters
     ----------
     outcome : Outcome
-        Weights are not allowed: weighted counts are not Poisson.
+        Unweighted: weighted counts are not Poisson counts.
     counts : array_like, shape (n,)
-        Of :func:`expected_counts`, or a model's own.
+        Cancers expected during follow-up, as from :func:`expected_counts` or from a model itself.
     horizon : float
-        Years.
+        Years; follow-up counts up to here.
+    level : float
+        Confidence level of the interval.
 
     Returns
     -------
     Estimate
-        O/E.
+        Observed over expected, with the exact Poisson interval; the expected count is taken as
+        known. No p value with fewer than two cancers.
+
+    See Also
+    --------
+    expected_counts : Cancers expected of each row during follow-up.
+    poisson_ratio : Observed over expected count with the exact interval of a Poisson count.
+    poisson_calibration
 
     References
     ----------
     Breslow and Day 1987, IARC Scientific Publications 82; Garwood 1936.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mammorisk.metrics import example_risks, expected_counts, standardised_incidence_ratio
+    >>> outcome, risk, other = example_risks()
+    >>> risks = np.column_stack([1 - (1 - risk) ** 0.2, risk])
+    >>> counts = expected_counts(outcome, risks, (1, 5), 5)
+    >>> print(standardised_incidence_ratio(outcome, counts, 5))
+    O/E over 5 y of follow-up: 0.9189 (0.7417 to 1.126)
     """
     expected = check_risk(outcome, counts)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     name = f"O/E over {year:g} y of follow-up"
     if outcome.is_weighted:
         return unavailable(name, "weighted counts are not Poisson counts", n=len(outcome))

@@ -1,4 +1,4 @@
-"""Weighted risk sets at each distinct time: what every product-limit estimator starts from."""
+"""Weighted risk sets at each distinct time, the basis of every product-limit estimator."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class LifeTable:
     times : ndarray, shape (k,)
         Distinct ends of follow-up (years), ascending.
     position : ndarray of int, shape (n,)
-        Where each row's time stands in ``times``.
+        Position of each row's time in ``times``.
     at_risk, cancers, competing, censored : ndarray, shape (k,)
         Weight under observation just before, and leaving at, each time.
     """

@@ -36,6 +36,10 @@ def log_rank_test(outcome: Outcome, group: ArrayLike) -> Estimate:
     EvaluationError
         Another number of labels than of rows, or missing labels.
 
+    See Also
+    --------
+    hazard_ratio_per_sd
+
     Notes
     -----
     The variance is hypergeometric, as in R's ``survdiff``; for weighted or clustered rows it is the
@@ -45,6 +49,14 @@ def log_rank_test(outcome: Outcome, group: ArrayLike) -> Estimate:
     ----------
     Mantel 1966, Cancer Chemotherapy Reports 50:163; Lin and Wei 1989, doi
     10.1080/01621459.1989.10478874.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, log_rank_test
+    >>> outcome, risk, other = example_risks()
+    >>> made = log_rank_test(outcome, risk > 0.1)
+    >>> print(round(made.value, 1), made.p < 0.001)
+    42.2 True
     """
     import pandas as pd
 

@@ -14,31 +14,58 @@ from mammorisk.metrics.estimate import (
 from mammorisk.metrics.weighted_loss import mean_loss
 from mammorisk.records.outcome import Outcome
 
-#: Log scores take risks no closer to 0 or 1 than this.
+#: Log scores move risks at least this far from 0 and 1.
 _SMALLEST_RISK = 1e-12
 
 
 def log_score(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     censoring: Censoring | Ties = "riskregression",
     level: float = 0.95,
 ) -> Estimate:
     """Mean negative log likelihood of cancer by the horizon, censoring-weighted.
 
+    Parameters
+    ----------
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        Predicted risk by the horizon, in [0, 1].
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    censoring : Censoring or str
+        See :func:`fit_censoring`; fit it once for many calls.
+    level : float
+        Confidence level of the interval.
+
     Returns
     -------
     Estimate
-        0 or more, lower is better; risks of 0 and 1 count as 1e-12 from them.
+        0 or more, lower is better; risks of 0 and 1 are moved by 1e-12.
+
+    See Also
+    --------
+    brier_score
+
+    Notes
+    -----
+    Unbounded: one woman with cancer and a risk near 0 can dominate it.
 
     References
     ----------
     Gneiting and Raftery 2007, doi 10.1198/016214506000001437.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, log_score
+    >>> outcome, risk, other = example_risks()
+    >>> print(log_score(outcome, risk, 5))
+    log score at 5 y: 0.3063 (0.266 to 0.3466)
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     safe = np.clip(values, _SMALLEST_RISK, 1 - _SMALLEST_RISK)
     loss = -np.where(outcome.is_case(year), np.log(safe), np.log1p(-safe))
     return mean_loss(f"log score at {year:g} y", outcome, loss, year, censoring, False, level)

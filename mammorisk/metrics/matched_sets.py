@@ -18,13 +18,42 @@ from mammorisk.metrics.estimate import (
 def matched_odds_ratio(
     case: ArrayLike, score: ArrayLike, matched_set: ArrayLike, *, level: float = 0.95
 ) -> Estimate:
-    """Odds ratio per unit of a score in matched sets; conditional logistic, statsmodels.
+    """Odds ratio per unit of a score in matched sets, by conditional logistic regression.
 
     Parameters
     ----------
     case : array_like of 0/1, shape (n,)
+        1 for women with cancer.
     score : array_like, shape (n,)
+        Higher for more risk.
     matched_set : array_like, shape (n,)
+        Label of the set of each woman.
+    level : float
+        Confidence level of the interval.
+
+    Returns
+    -------
+    Estimate
+        NaN with a reason for fewer than two cancers. The interval is normal on the log scale.
+
+    See Also
+    --------
+    matched_concordance : Probability that a case scores above a control of her own matched set.
+    odds_ratio_per_sd
+
+    References
+    ----------
+    Breslow and Day 1980, IARC Scientific Publications 32.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mammorisk.metrics import matched_odds_ratio
+    >>> case = np.tile([1, 0, 0], 30)
+    >>> score = np.random.default_rng(0).normal(size=90) + 0.8 * case
+    >>> sets = np.repeat(np.arange(30), 3)
+    >>> print(matched_odds_ratio(case, score, sets))
+    OR in matched sets: 1.926 (1.114 to 3.33)
     """
     from statsmodels.discrete.conditional_models import ConditionalLogit
 
@@ -47,6 +76,7 @@ def matched_odds_ratio(
         n=len(y),
         events=int(y.sum()),
         p=two_sided_p(value / se),
+        null=1.0,
     )
 
 
@@ -55,14 +85,40 @@ def matched_concordance(
 ) -> Estimate:
     """Probability that a case scores above a control of her own matched set.
 
+    Parameters
+    ----------
+    case : array_like of 0/1, shape (n,)
+        1 for women with cancer.
+    score : array_like, shape (n,)
+        Higher for more risk.
+    matched_set : array_like, shape (n,)
+        Label of the set of each woman.
+    level : float
+        Confidence level of the interval.
+
     Returns
     -------
     Estimate
         Ties count one half; the standard error takes sets as independent.
 
+    See Also
+    --------
+    matched_odds_ratio
+    concordance_index
+
     References
     ----------
     Brentnall 2015, doi 10.1186/s12874-015-0045-7.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mammorisk.metrics import matched_concordance
+    >>> case = np.tile([1, 0, 0], 30)
+    >>> score = np.random.default_rng(0).normal(size=90) + 0.8 * case
+    >>> sets = np.repeat(np.arange(30), 3)
+    >>> print(matched_concordance(case, score, sets))
+    matched C: 0.6333 (0.4852 to 0.7814)
     """
     y = np.asarray(case, dtype=bool)
     x, sets = np.asarray(score, dtype=float), np.asarray(matched_set)
@@ -90,4 +146,5 @@ def matched_concordance(
         n=len(y),
         events=int(y.sum()),
         p=two_sided_p((value - 0.5) / se) if se > 0 else math.nan,
+        null=0.5,
     )

@@ -19,12 +19,24 @@ from mammorisk.records.outcome import Outcome
 def index_of_prediction_accuracy(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     censoring: Censoring | Ties = "riskregression",
     level: float = 0.95,
 ) -> Estimate:
     """Index of prediction accuracy: one minus the Brier score over that of the observed risk.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        Predicted risk by the horizon, in [0, 1].
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    censoring : Censoring or str
+        See :func:`fit_censoring`; fit it once for many calls.
+    level : float
+        Confidence level of the interval.
 
     Returns
     -------
@@ -32,11 +44,23 @@ def index_of_prediction_accuracy(
         At most 1; 0 is no better than the same risk for all, below 0 worse. The standard error is
         by the delta method on influence values.
 
+    See Also
+    --------
+    brier_score
+    null_brier_score : Brier score of giving every woman the observed risk.
+
     References
     ----------
     Kattan and Gerds 2018, doi 10.1186/s41512-018-0029-2.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, index_of_prediction_accuracy
+    >>> outcome, risk, other = example_risks()
+    >>> print(index_of_prediction_accuracy(outcome, risk, 5))
+    IPA at 5 y: 0.03093 (-0.00914 to 0.07099)
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
     own = brier_score(outcome, risk, year, censoring=fitted, level=level)
     null = null_brier_score(outcome, year, censoring=fitted, level=level)

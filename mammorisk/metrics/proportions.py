@@ -38,12 +38,25 @@ def proportion(
     -------
     Estimate
         With the Wald standard error; NaN with a reason where ``n`` is 0.
+
+    See Also
+    --------
+    poisson_ratio : Observed over expected count with the exact interval of a Poisson count.
+    mcnemar_test : Tests that two paired proportions are equal, from the discordant counts.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import proportion
+    >>> print(proportion("recalled", 12, 200))
+    recalled: 0.06 (0.03465 to 0.1019)
+    >>> print(proportion("recalled", 12, 200, ci="exact"))
+    recalled: 0.06 (0.03138 to 0.1025)
     """
     if ci not in ("wilson", "wald", "exact"):
-        raise EvaluationError(f"{ci!r} is no interval of a proportion", where="ci")
+        raise EvaluationError(f"{ci!r} is not a known interval of a proportion", where="ci")
     normal_quantile(level)
     if n <= 0:
-        return Estimate(name=name, value=NAN, n=0, reason="nobody to count among")
+        return Estimate(name=name, value=NAN, n=0, reason="the group is empty")
     from statsmodels.stats.proportion import proportion_confint
 
     share = successes / n
@@ -74,7 +87,19 @@ def poisson_ratio(
     -------
     Estimate
         Interval of Garwood 1936 (doi 10.1093/biomet/28.3-4.437); p is the exact two-sided test
-        that sums the probabilities of counts no likelier than the observed, as R's poisson.test.
+        that sums the probabilities of counts that are not more likely than the observed one, as R's
+        poisson.test.
+
+    See Also
+    --------
+    standardised_incidence_ratio
+    proportion : A share with its interval.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import poisson_ratio
+    >>> print(poisson_ratio(12, 8.4))
+    observed / expected: 1.429 (0.7382 to 2.495)
     """
     if not expected > 0:
         return Estimate(name=name, value=NAN, n=0, reason="nothing is expected")
@@ -93,11 +118,17 @@ def poisson_ratio(
         n=observed,
         events=observed,
         p=min(p, 1.0),
+        null=1.0,
     )
 
 
 def mcnemar_test(only_first: int, only_second: int) -> dict[str, float]:
     """Tests that two paired proportions are equal, from the discordant counts.
+
+    Parameters
+    ----------
+    only_first, only_second : int
+        Pairs that are positive by the first test alone, and by the second alone.
 
     Returns
     -------
@@ -105,9 +136,21 @@ def mcnemar_test(only_first: int, only_second: int) -> dict[str, float]:
         ``chi2`` and ``p`` without, ``chi2_corrected`` and ``p_corrected`` with continuity
         correction, and ``p_exact`` (binomial); p values of 1 where nothing is discordant.
 
+    See Also
+    --------
+    adjust_p_values : P values adjusted for the number of comparisons.
+    proportion : A share with its interval.
+
     References
     ----------
     McNemar 1947, doi 10.1007/BF02295996.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import mcnemar_test
+    >>> found = mcnemar_test(15, 5)
+    >>> print(round(found["p_exact"], 4), round(found["p_corrected"], 4))
+    0.0414 0.0442
     """
     total = only_first + only_second
     if total == 0:
@@ -126,18 +169,40 @@ def mcnemar_test(only_first: int, only_second: int) -> dict[str, float]:
 
 
 def adjust_p_values(p: list[float] | np.ndarray, method: str = "holm") -> np.ndarray:
-    """P values adjusted for the number of comparisons; NaN stays.
+    """P values adjusted for the number of comparisons.
 
     Parameters
     ----------
     p : array_like
+        P values; NaN stays NaN and is not counted.
     method : {"holm", "bh", "bonferroni"}
+        Holm 1979 (the default), Benjamini and Hochberg 1995, or Bonferroni.
+
+    Returns
+    -------
+    ndarray
+        In the order of ``p``.
+
+    Raises
+    ------
+    EvaluationError
+        Another method.
+
+    See Also
+    --------
+    mcnemar_test : Tests that two paired proportions are equal, from the discordant counts.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import adjust_p_values
+    >>> print(adjust_p_values([0.01, 0.04, 0.03, float('nan')]))
+    [0.03 0.06 0.06  nan]
     """
     from statsmodels.stats.multitest import multipletests
 
     names = {"holm": "holm", "bh": "fdr_bh", "bonferroni": "bonferroni"}
     if method not in names:
-        raise EvaluationError(f"{method!r} is no adjustment", where="method")
+        raise EvaluationError(f"{method!r} is not a known adjustment", where="method")
     values = np.asarray(p, dtype=float)
     there = np.isfinite(values)
     found = np.full(len(values), NAN)

@@ -12,7 +12,7 @@ from mammorisk.metrics.life_table import life_table
 from mammorisk.records.outcome import Outcome
 
 
-def pseudo_values(outcome: Outcome, horizon: float = 1.0) -> Floats:
+def pseudo_values(outcome: Outcome, horizon: float | None = None) -> Floats:
     """Pseudo-values of the risk of cancer by the horizon (Kaplan-Meier or Aalen-Johansen).
 
     Parameters
@@ -33,12 +33,25 @@ def pseudo_values(outcome: Outcome, horizon: float = 1.0) -> Floats:
     EvaluationError
         Follow-up ends before the horizon.
 
+    See Also
+    --------
+    cumulative_incidence : Risk of breast cancer by the horizon.
+    calibration_slope
+
     References
     ----------
     Andersen, Klein, Rosthoj 2003, doi 10.1093/biomet/90.1.15; Parner 2023, doi
     10.1177/1536867X231161977 (infinitesimal).
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, pseudo_values
+    >>> outcome, risk, other = example_risks()
+    >>> values = pseudo_values(outcome, 5)
+    >>> print(round(values.mean(), 4), values.min() < 0)
+    0.0984 True
     """
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     whole = cumulative_incidence(outcome, year)
     if whole.influence is None:
         raise EvaluationError(whole.reason or "there is no cumulative incidence", where="horizon")

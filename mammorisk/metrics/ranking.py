@@ -1,4 +1,4 @@
-"""Counting pairs ordered in time and in score, with weights, in O(n log n) array operations."""
+"""Weighted counts of pairs ordered in time and in score, in O(n log n)."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ def falling_pairs(score: Floats, first: Floats, second: Floats) -> tuple[Floats,
 
     Notes
     -----
-    Every pair of positions parts at exactly one bit, so it is counted at one level of a binary
-    tree over positions: rows are kept sorted by score within the blocks of a level, cumulative
-    sums count across the two halves of each block, and a stable partition gives the next level.
+    Every pair of positions differs first at exactly one bit, so it is counted at one level of a
+    binary tree over positions: rows are kept sorted by score within the blocks of a level,
+    cumulative sums count across the two halves of each block, and a stable partition gives the next
+    level.
     """
     n = len(score)
     rank = np.empty(n, dtype=np.int32)

@@ -87,12 +87,13 @@ def fit_recalibration(
     case : ndarray, shape (n,)
         1 for cancer by the horizon, else 0.
     weight : ndarray, shape (n,)
-        Sampling weight times inverse probability of censoring; 0 where the answer is not known.
+        Sampling weight times inverse probability of censoring; 0 where the outcome by the horizon
+        is not known.
     method : str
         ``"auto"`` tries ``none`` and ``intercept``, with a slope from 50 cancers on, isotonic steps
         from 200 on.
     seed : int
-        Of the ten folds.
+        Of the random assignment to ten folds.
 
     Returns
     -------
@@ -101,7 +102,24 @@ def fit_recalibration(
     Raises
     ------
     TrainingError
-        There is no cancer or nobody without.
+        There are no women with cancer, or none without.
+
+    See Also
+    --------
+    calibration_intercept
+    calibration_slope
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, fit_censoring, fit_recalibration
+    >>> outcome, risk, other = example_risks()
+    >>> weights = fit_censoring(outcome).weights(5)
+    >>> case = outcome.is_case(5).astype(float)
+    >>> fitted = fit_recalibration(other, case, weights, method="cloglog")
+    >>> print([round(value, 2) for value in fitted.parameters])
+    [-0.13, 1.04]
+    >>> print(fitted.apply(other)[:3].round(3))
+    [0.133 0.094 0.118]
     """
     use = np.isfinite(risk) & (weight > 0)
     risk, case, weight = risk[use], case[use], weight[use]

@@ -23,11 +23,11 @@ from mammorisk.metrics.estimate import (
 from mammorisk.metrics.incidence import cumulative_incidence
 from mammorisk.records.outcome import Outcome
 
-#: Said wherever a net reclassification improvement is shown.
+#: Shown with every net reclassification improvement.
 CAUTION = (
-    "Net reclassification rises with miscalibration and with uninformative markers; it is no "
-    "proportion and no utility (Pepe 2015, doi 10.1007/s12561-014-9118-0; Hilden and Gerds 2014, "
-    "doi 10.1002/sim.5804). Show its parts, and net benefit beside it."
+    "Net reclassification increases with miscalibration and with uninformative markers. It is "
+    "neither a proportion nor a utility (Pepe 2015, doi 10.1007/s12561-014-9118-0; Hilden and "
+    "Gerds 2014, doi 10.1002/sim.5804). Report its parts and the net benefit too."
 )
 
 
@@ -63,7 +63,7 @@ def net_reclassification_improvement(
     outcome: Outcome,
     old: Floats,
     new: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     cuts: Sequence[float] | None = None,
     method: Literal["kaplan-meier", "ipcw"] = "kaplan-meier",
@@ -77,7 +77,7 @@ def net_reclassification_improvement(
     old, new : array_like, shape (n,)
         Risks in [0, 1].
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     cuts : sequence of float, optional
         Borders of left-closed categories. None: the continuous index, where any rise counts.
     method : {"kaplan-meier", "ipcw"}
@@ -91,13 +91,30 @@ def net_reclassification_improvement(
         Standard errors: unrestricted binomial (Pencina 2008) for the parts where nothing is
         censored, weighted or clustered; else from influence values.
 
+    See Also
+    --------
+    integrated_discrimination_improvement
+    net_benefit : Net benefit of acting on every woman whose risk reaches a threshold.
+    pencina_z : Standard error and z of a net reclassification under the null of no difference.
+
     References
     ----------
     Pencina 2008, doi 10.1002/sim.2929, and 2011, doi 10.1002/sim.4085.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, net_reclassification_improvement
+    >>> outcome, risk, other = example_risks()
+    >>> moved = net_reclassification_improvement(outcome, other, risk, 5, cuts=[0.1])
+    >>> print(moved.nri)
+    NRI: 0.07637 (-0.02307 to 0.1758)
+    >>> print(moved.table)
+    [[386  61]
+     [194 359]]
     """
     before = check_risk(outcome, old, probability=True)
     after = check_risk(outcome, new, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     if cuts is None:
         up, down = after > before, after < before
         edges: Floats = np.array([])
@@ -192,7 +209,7 @@ def _moves(
                 columns.append(pull + fitted.correction(pull, year))
         return values, np.column_stack(columns)
     if method != "kaplan-meier":
-        raise EvaluationError(f"{method!r} is no method", where="method")
+        raise EvaluationError(f"{method!r} is not a known method", where="method")
     whole_risk = cumulative_incidence(outcome, year)
     if whole_risk.influence is None or not 0 < whole_risk.value < 1:
         return None
@@ -224,9 +241,35 @@ def _moves(
 
 
 def pencina_z(found: Reclassification) -> tuple[float, float]:
-    """Standard error and z of a net reclassification under no difference (Pencina 2008).
+    """Standard error and z of a net reclassification under the null of no difference.
 
-    For outcomes known for all, from the shares moving.
+    Parameters
+    ----------
+    found : Reclassification
+        Of outcomes known for all.
+
+    Returns
+    -------
+    se, z : float
+
+    See Also
+    --------
+    net_reclassification_improvement
+
+    References
+    ----------
+    Pencina 2008, doi 10.1002/sim.2929.
+
+    Examples
+    --------
+    >>> from mammorisk.records.outcome import Outcome
+    >>> from mammorisk.metrics import example_risks, net_reclassification_improvement, pencina_z
+    >>> outcome, risk, other = example_risks()
+    >>> known = Outcome.binary(outcome.is_case(5))
+    >>> moved = net_reclassification_improvement(known, other, risk, cuts=[0.1])
+    >>> se, z = pencina_z(moved)
+    >>> print(round(se, 4), round(z, 2))
+    0.0498 1.28
     """
     n_cases = int(found.table_cases.sum())
     n_controls = int(found.table_controls.sum())

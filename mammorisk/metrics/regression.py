@@ -93,7 +93,11 @@ def fit_glm(
             offset=None if offset is None else offset[used],
             freq_weights=None if weights is None else weights * len(used) / weights.sum(),
         )
-        fitted = model.fit(**options)
+        try:
+            fitted = model.fit(**options)
+        except ValueError:
+            # The starting value is on the boundary, for example where nobody has the event.
+            return _unsolved(design.shape[1])
     scores = _scores(fitted, response[used], design[used], weights)
     bread = np.linalg.pinv(_information(fitted, design[used], weights))
     if outcome.is_weighted or outcome.is_clustered or family == "pseudo":
@@ -112,6 +116,15 @@ def fit_glm(
         covariance=covariance,
         log_likelihood=float(fitted.llf),
         converged=bool(np.isfinite(fitted.params).all() and np.abs(fitted.params).max() < 50),
+    )
+
+
+def _unsolved(p: int) -> Fit:
+    return Fit(
+        coef=np.full(p, np.nan),
+        covariance=np.full((p, p), np.nan),
+        log_likelihood=np.nan,
+        converged=False,
     )
 
 
@@ -173,10 +186,7 @@ def fit_cox(outcome: Outcome, design: Floats, *, horizon: float | None = None) -
         table = table[table["entry"] < table["time"]]
         options |= {"entry_col": "entry"}
     p = len(names)
-    failed = Fit(
-        coef=np.full(p, np.nan), covariance=np.full((p, p), np.nan), log_likelihood=np.nan,
-        converged=False,
-    )  # fmt: skip
+    failed = _unsolved(p)
     if not table["event"].any():
         return failed
     with warnings.catch_warnings():

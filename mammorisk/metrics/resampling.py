@@ -1,4 +1,4 @@
-"""Resampling of women: whole bootstrap samples, and multipliers of influence values."""
+"""Resampling of women: bootstrap samples, and multipliers of influence values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.estimate import Estimate, cluster_sums
+from mammorisk.metrics.estimate import Estimate, check_horizon, cluster_sums
 from mammorisk.records.outcome import Outcome
 
 
@@ -42,7 +42,7 @@ def bootstrap(
     outcome: Outcome,
     statistic: Callable[[Outcome], float],
     *,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     resamples: int = 500,
     seed: int = 1,
     stratified: bool = True,
@@ -58,7 +58,7 @@ def bootstrap(
         Takes the outcome with new weights; rows keep their place, so that scores need no
         resampling.
     horizon : float
-        That divides women into cases and others.
+        Horizon at which women are divided into cases and others.
     resamples, seed : int
     stratified : bool
         See :func:`resampling_weights`.
@@ -68,17 +68,29 @@ def bootstrap(
     Returns
     -------
     Estimate
-        Samples in which the statistic is NaN are left out, and said.
+        Samples in which the statistic is NaN are left out; ``reason`` gives their number.
+
+    See Also
+    --------
+    multiplier_intervals
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import bootstrap, brier_score, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> print(
+    ...     bootstrap(outcome, lambda o: brier_score(o, risk, 5).value, horizon=5, resamples=100)
+    ... )
+    statistic: 0.08597 (0.08197 to 0.08999)
     """
     if resamples < 2:
         raise EvaluationError("a bootstrap needs two samples at least", where="resamples")
+    year = check_horizon(horizon, outcome)
     value = statistic(outcome)
     found = np.array(
         [
             statistic(outcome.with_weight(outcome.weight * times))
-            for times in resampling_weights(
-                outcome, horizon, resamples, seed, stratified=stratified
-            )
+            for times in resampling_weights(outcome, year, resamples, seed, stratified=stratified)
         ]
     )
     there = found[np.isfinite(found)]
@@ -92,7 +104,7 @@ def bootstrap(
         lower=float(low),
         upper=float(high),
         n=int((outcome.weight > 0).sum()),
-        events=int(outcome.is_case(horizon).sum()),
+        events=int(outcome.is_case(year).sum()),
         reason=f"undefined in {missing} of {resamples} samples" if missing else None,
     )
 
@@ -122,9 +134,23 @@ def multiplier_intervals(
     -------
     list of (float, float)
 
+    See Also
+    --------
+    bootstrap : Standard error and percentile interval of any statistic of an outcome.
+
     References
     ----------
     Mammen 1993, doi 10.1214/aos/1176349025 (weights); Lin 1993, doi 10.1093/biomet/80.3.557.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import brier_score, example_risks, multiplier_intervals
+    >>> outcome, risk, other = example_risks()
+    >>> found = [brier_score(outcome, values, 5) for values in (risk, other)]
+    >>> for low, high in multiplier_intervals(found, outcome, resamples=200):
+    ...     print(round(low, 3), round(high, 3))
+    0.072 0.1
+    0.074 0.1
     """
     columns = [estimate.influence for estimate in estimates if estimate.influence is not None]
     if len(columns) < len(estimates) or not columns:

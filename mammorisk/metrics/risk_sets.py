@@ -1,4 +1,4 @@
-"""Who is at risk at each death, ties by Efron's rule."""
+"""Risk sets at each death, ties by Efron's method."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def sums_from(moment: Floats, values: Floats, times: Floats) -> Floats:
 
 @dataclass(frozen=True, kw_only=True)
 class Deaths:
-    """Deaths one by one: those of a time leave the risk set a share at a time (Efron 1977, doi
+    """Deaths one by one; tied deaths leave the risk set one after the other (Efron 1977, doi
     10.1080/01621459.1977.10480613).
 
     Attributes
@@ -33,7 +33,7 @@ class Deaths:
     step : ndarray of int, shape (d,)
         Number of the time of each death, in the order of time.
     share : ndarray, shape (d,)
-        Of the deaths of its time, how many have left before.
+        Share of the deaths at the same time that have left before it.
     """
 
     times: Floats

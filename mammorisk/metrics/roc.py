@@ -22,7 +22,7 @@ from mammorisk.metrics.estimate import (
 from mammorisk.metrics.resampling import resampling_weights
 from mammorisk.records.outcome import Outcome
 
-#: How to read a curve between its points.
+#: How to interpolate between the points of a curve.
 Between = Literal["linear", "upper", "none"]
 
 
@@ -80,11 +80,35 @@ class RocCurve:
 
 
 def standardised_partial_auc(area: float, low: float, high: float) -> float:
-    """A partial area on the scale of a whole one: 0.5 no better than chance, 1 perfect.
+    """A partial area under the ROC curve on the scale of a whole one.
+
+    Parameters
+    ----------
+    area : float
+        Of :meth:`RocCurve.partial_area`.
+    low, high : float
+        Range of specificity or sensitivity of that area.
+
+    Returns
+    -------
+    float
+        0.5 is no better than chance, 1 is perfect.
+
+    See Also
+    --------
+    roc_curve : ROC curve of cancer within the horizon, censoring- and sampling-weighted.
 
     References
     ----------
     McClish 1989, doi 10.1177/0272989X8900900307.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, roc_curve, standardised_partial_auc
+    >>> outcome, risk, other = example_risks()
+    >>> area = roc_curve(outcome, risk, 5).partial_area(0.8, 1, focus="specificity")
+    >>> print(round(standardised_partial_auc(area, 0.8, 1), 3))
+    0.581
     """
     width = high - low
     smallest = (1 - low) ** 2 / 2 - (1 - high) ** 2 / 2
@@ -116,24 +140,48 @@ def _limit(x: Floats, y: Floats, at: float, side: str) -> float:
 def roc_curve(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     censoring: Censoring | Ties = "riskregression",
 ) -> RocCurve | None:
     """ROC curve of cancer within the horizon, censoring- and sampling-weighted.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        Any score, higher for more risk.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    censoring : Censoring or str
+        See :func:`fit_censoring`; fit it once for many calls.
 
     Returns
     -------
     RocCurve or None
         None without cases or controls, or where nobody is followed to the horizon.
 
+    See Also
+    --------
+    cumulative_dynamic_auc
+    operating_point : Sensitivity at a fixed specificity, or specificity at a fixed sensitivity.
+    standardised_partial_auc : A partial area under the ROC curve on the scale of a whole one.
+
     References
     ----------
     Heagerty, Lumley, Pepe 2000, doi 10.1111/j.0006-341X.2000.00337.x; Uno 2007, doi
     10.1198/016214507000000149.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, roc_curve
+    >>> outcome, risk, other = example_risks()
+    >>> curve = roc_curve(outcome, risk, 5)
+    >>> print(round(curve.sensitivity_at(0.9), 3))
+    0.274
     """
     score = check_risk(outcome, risk)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
     weights = fitted.weights(year)
     if weights is None:
@@ -155,7 +203,7 @@ def roc_curve(
 def operating_point(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     specificity: float | None = None,
     sensitivity: float | None = None,
@@ -167,18 +215,42 @@ def operating_point(
 
     Parameters
     ----------
-    outcome, risk, horizon
-        As :func:`roc_curve`.
-    specificity, sensitivity : float
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        Any score, higher for more risk.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    specificity, sensitivity : float, optional
         One of them, between 0 and 1.
-    resamples, seed : int
-        Of the bootstrap that gives standard error and percentile interval, stratified by outcome
-        and of women where rows are clustered: influence values would need the density of scores.
+    resamples : int
+        Of the bootstrap that gives standard error and percentile interval; stratified by outcome,
+        and of women where rows are clustered. Influence values would need the density of scores.
+    seed : int
+        Of the bootstrap.
     level : float
+        Confidence level of the interval.
 
     Returns
     -------
     Estimate
+        In [0, 1]; no interval with fewer than ten cancers.
+
+    Raises
+    ------
+    EvaluationError
+        Neither or both of ``specificity`` and ``sensitivity``, or one outside (0, 1).
+
+    See Also
+    --------
+    roc_curve : ROC curve of cancer within the horizon, censoring- and sampling-weighted.
+    classification_measure
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, operating_point
+    >>> outcome, risk, other = example_risks()
+    >>> print(operating_point(outcome, risk, 5, specificity=0.9, resamples=100))
+    sensitivity at specificity 0.9 at 5 y: 0.2742 (0.1705 to 0.3923)
     """
     if (specificity is None) == (sensitivity is None):
         raise EvaluationError("give either a specificity or a sensitivity", where="fixed_point")
@@ -186,7 +258,7 @@ def operating_point(
     assert wanted is not None
     if not 0 < wanted < 1:
         raise EvaluationError(f"{wanted!r} is not between 0 and 1", where="fixed_point")
-    score, year = check_risk(outcome, risk), check_horizon(horizon)
+    score, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     told = "sensitivity at specificity" if specificity is not None else "specificity at sensitivity"
     name = f"{told} {wanted:g} at {year:g} y"
     n, events = int((outcome.weight > 0).sum()), int(outcome.is_case(year).sum())

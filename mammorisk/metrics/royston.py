@@ -22,6 +22,14 @@ from mammorisk.records.outcome import Outcome
 def royston_d(outcome: Outcome, score: Floats, *, level: float = 0.95) -> tuple[Estimate, float]:
     """Royston and Sauerbrei's D, and the explained variation it implies.
 
+    Parameters
+    ----------
+    outcome : Outcome
+    score : array_like, shape (n,)
+        Higher for more risk; only its ranks count.
+    level : float
+        Confidence level of the interval.
+
     Returns
     -------
     D : Estimate
@@ -29,9 +37,21 @@ def royston_d(outcome: Outcome, score: Floats, *, level: float = 0.95) -> tuple[
     explained : float
         R2 of D, in [0, 1].
 
+    See Also
+    --------
+    hazard_ratio_per_sd
+
     References
     ----------
     Royston and Sauerbrei 2004, doi 10.1002/sim.1621.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, royston_d
+    >>> outcome, risk, other = example_risks()
+    >>> d, explained = royston_d(outcome, risk)
+    >>> print(d, round(explained, 3))
+    Royston D: 1.068 (0.778 to 1.358) 0.214
     """
     values = check_risk(outcome, score)
     n = len(values)
@@ -52,5 +72,6 @@ def royston_d(outcome: Outcome, score: Floats, *, level: float = 0.95) -> tuple[
         n=n,
         events=events,
         p=two_sided_p(d / se),
+        null=0.0,
     )
     return made, explained

@@ -52,7 +52,7 @@ class CalibrationCurve:
 def calibration_curve(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     method: Smoother = "auto",
     knots: int | None = None,
@@ -67,7 +67,7 @@ def calibration_curve(
     risk : array_like, shape (n,)
         Predicted risk by the horizon, in [0, 1].
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     method : str
         ``"pseudo-spline"``: restricted cubic spline of the complementary log-log of risk, on
         pseudo-values (censoring, competing events, weights). ``"cox-spline"``: the same in a Cox
@@ -87,13 +87,26 @@ def calibration_curve(
     CalibrationCurve
         ICI, E50, E90 of Austin and Steyerberg 2019, doi 10.1002/sim.8281; weighted where rows are.
 
+    See Also
+    --------
+    calibration_by_group : Mean predicted and observed risk by groups of predicted risk.
+    calibration_slope
+
     References
     ----------
     Austin, Harrell, van Klaveren 2020, doi 10.1002/sim.8570; Harrell 2015, doi
     10.1007/978-3-319-19425-7.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import calibration_curve, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> curve = calibration_curve(outcome, risk, 5)
+    >>> print(curve.method, round(curve.ici, 4), round(curve.e90, 4))
+    pseudo-spline 0.0084 0.0238
     """
     values = check_risk(outcome, risk, probability=True)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     if method == "auto":
         method = "logistic-spline" if outcome.is_complete(year) else "pseudo-spline"
     used = outcome.weight > 0
@@ -117,7 +130,7 @@ def calibration_curve(
                 loess(values, response, span) if method == "loess" else lowess(values, response)
             )
         else:
-            raise EvaluationError(f"{method!r} is no smoother", where="method")
+            raise EvaluationError(f"{method!r} is not a known smoother", where="method")
     except _NoCurve as fault:
         return _none(values, method, str(fault))
     apart = np.abs(observed - values)[used]

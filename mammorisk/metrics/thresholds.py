@@ -48,7 +48,7 @@ def classification_measure(
     risk: Floats,
     threshold: float,
     measure: Measure,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     strict: bool = False,
     censoring: Censoring | Ties = "riskregression",
@@ -68,7 +68,7 @@ def classification_measure(
         ``"false-positive rate"``, ``"positive predictive value"``,
         ``"negative predictive value"``, ``"share positive"``.
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     strict : bool
         Positive above the threshold only, as timeROC; else at it too.
     censoring : Censoring or str
@@ -82,13 +82,28 @@ def classification_measure(
     Estimate
         In [0, 1]; NaN with a reason where nobody is in the group that is counted.
 
+    See Also
+    --------
+    likelihood_ratios
+    operating_point : Sensitivity at a fixed specificity, or specificity at a fixed sensitivity.
+    net_benefit : Net benefit of acting on every woman whose risk reaches a threshold.
+
     References
     ----------
     Blanche 2015, doi 10.1002/bimj.201400110 (censoring).
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import classification_measure, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> print(classification_measure(outcome, risk, 0.1, "sensitivity", 5))
+    sensitivity at 0.1, 5 y: 0.6788 (0.5835 to 0.7742)
+    >>> print(classification_measure(outcome, risk, 0.1, "positive predictive value", 5))
+    positive predictive value at 0.1, 5 y: 0.1571 (0.1205 to 0.1936)
     """
-    score, year = check_risk(outcome, risk), check_horizon(horizon)
+    score, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     if measure not in _PARTS:
-        raise EvaluationError(f"{measure!r} is no measure", where="measure")
+        raise EvaluationError(f"{measure!r} is not a known measure", where="measure")
     name = f"{measure} at {threshold:g}, {year:g} y"
     positive = score > threshold if strict else score >= threshold
     case = outcome.is_case(year)
@@ -135,15 +150,53 @@ def classification_measure(
 
 
 def likelihood_ratios(
-    outcome: Outcome, risk: Floats, threshold: float, horizon: float = 1.0, *, level: float = 0.95
+    outcome: Outcome,
+    risk: Floats,
+    threshold: float,
+    horizon: float | None = None,
+    *,
+    level: float = 0.95,
 ) -> list[Estimate]:
-    """Positive and negative likelihood ratio with log-normal intervals.
+    """Positive and negative likelihood ratio at a threshold, with log-normal intervals.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Independent, unweighted rows whose outcome by the horizon is known.
+    risk : array_like, shape (n,)
+        Any score, higher for more risk.
+    threshold : float
+        Positive where the score is at least this.
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    level : float
+        Confidence level of the interval.
+
+    Returns
+    -------
+    list of Estimate
+        Positive, then negative; NaN with a reason where a cell of the table is empty.
+
+    See Also
+    --------
+    classification_measure
 
     References
     ----------
     Simel 1991, doi 10.1016/0895-4356(91)90128-V.
+
+    Examples
+    --------
+    >>> from mammorisk.records.outcome import Outcome
+    >>> from mammorisk.metrics import example_risks, likelihood_ratios
+    >>> outcome, risk, other = example_risks()
+    >>> known = Outcome.binary(outcome.is_case(5))
+    >>> for ratio in likelihood_ratios(known, risk, 0.1):
+    ...     print(ratio)
+    positive likelihood ratio at 0.1: 1.721 (1.464 to 2.023)
+    negative likelihood ratio at 0.1: 0.532 (0.3944 to 0.7175)
     """
-    score, year = check_risk(outcome, risk), check_horizon(horizon)
+    score, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     names = [f"{sign} likelihood ratio at {threshold:g}" for sign in ("positive", "negative")]
     n = len(outcome)
     if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:

@@ -19,14 +19,14 @@ from mammorisk.metrics.estimate import (
 from mammorisk.metrics.ranking import placements
 from mammorisk.records.outcome import Outcome
 
-#: Who counts as a control where there are competing events.
+#: Definition of controls where there are competing events.
 Controls = Literal["not_case", "event_free"]
 
 
 def cumulative_dynamic_auc(
     outcome: Outcome,
     risk: Floats,
-    horizon: float = 1.0,
+    horizon: float | None = None,
     *,
     controls: Controls = "not_case",
     censoring: Censoring | Ties = "riskregression",
@@ -43,7 +43,7 @@ def cumulative_dynamic_auc(
     risk : array_like, shape (n,)
         Any score, higher for more risk.
     horizon : float
-        Years; leave at 1 for :meth:`Outcome.binary`.
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     controls : {"not_case", "event_free"}
         ``"not_case"``: event-free beyond the horizon, or a competing event within it
         (riskRegression; definition 2 of Blanche 2013). ``"event_free"``: the former only
@@ -51,10 +51,10 @@ def cumulative_dynamic_auc(
     censoring : Censoring or str
         See :func:`~mammorisk.metrics.censoring.fit_censoring`; fit it once for many calls.
     censoring_known : bool
-        Leave out what estimating the censoring weights adds to the standard error
+        Leave out the uncertainty of the estimated censoring weights
         (``conservative=TRUE`` of riskRegression).
     level : float
-        Of the interval.
+        Confidence level of the interval.
 
     Returns
     -------
@@ -67,14 +67,41 @@ def cumulative_dynamic_auc(
     EvaluationError
         Risks that do not fit the outcome, or an unknown option.
 
+    See Also
+    --------
+    auc : Area under the ROC curve at a horizon, with the standard error that fits the data.
+    delong_auc : Area under the ROC curve with DeLong's standard error.
+    roc_curve : ROC curve of cancer within the horizon, censoring- and sampling-weighted.
+    concordance_index
+    difference : Difference of two estimates on the same rows, with their covariance.
+
+    Notes
+    -----
+    With late entry the weights also divide by the probability of having entered, so that the
+    estimate is of all women from their exam on, not of those who happened to be under observation.
+
+    The interval is normal on the scale of the AUC itself, cut to [0, 1]; there is none with fewer
+    than ten cancers.
+
     References
     ----------
     Blanche, Dartigues, Jacqmin-Gadda 2013, Statistics in Medicine 32:5381, doi 10.1002/sim.5958.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import cumulative_dynamic_auc, example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> print(cumulative_dynamic_auc(outcome, risk, 5))
+    AUC at 5 y: 0.6708 (0.6116 to 0.73)
+    >>> print(cumulative_dynamic_auc(outcome, risk, 5, controls="event_free"))
+    AUC at 5 y: 0.6674 (0.6078 to 0.727)
     """
     score = check_risk(outcome, risk)
-    year = check_horizon(horizon)
+    year = check_horizon(horizon, outcome)
     if controls not in ("not_case", "event_free"):
-        raise EvaluationError(f"{controls!r} is no definition of controls", where="controls")
+        raise EvaluationError(
+            f"{controls!r} is not a known definition of controls", where="controls"
+        )
     name = f"AUC at {year:g} y"
     fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
     weights = fitted.weights(year)

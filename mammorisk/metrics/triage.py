@@ -1,4 +1,4 @@
-"""Triage: exams left unread because their score is low, and the cancers missed for it."""
+"""Triage: exams that are not read because their score is low, and the cancers missed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def triage_point(
     ci: ProportionInterval = "wilson",
     level: float = 0.95,
 ) -> dict[str, Estimate]:
-    """Not reading exams whose score is at most a threshold.
+    """Effect of not reading exams whose score is at most a threshold.
 
     Parameters
     ----------
@@ -60,10 +60,23 @@ def triage_point(
     dict of Estimate
         ``not_read``, ``cancers_missed`` and, where given, ``false_positives_avoided``.
 
+    See Also
+    --------
+    triage_curve : Share of exams not read and of cancers missed at every threshold.
+
     References
     ----------
     Rodriguez-Ruiz 2019, doi 10.1007/s00330-019-06186-9; Lång 2021, doi
     10.1007/s00330-020-07165-1.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import triage_point
+    >>> found = triage_point([0, 0, 1, 0, 1], [1, 2, 2, 5, 9], 2)
+    >>> for estimate in found.values():
+    ...     print(estimate)
+    exams not read: 0.6 (0.2307 to 0.8824)
+    cancers missed: 0.5 (0.09453 to 0.9055)
     """
     y, x = _pair(cancer, score)
     left = x <= threshold
@@ -91,11 +104,38 @@ def triage_point(
 def triage_curve(cancer: ArrayLike, score: ArrayLike) -> pd.DataFrame:
     """Share of exams not read and of cancers missed at every threshold.
 
+    Parameters
+    ----------
+    cancer : array_like of 0/1, shape (n,)
+        Screen-detected, or by whatever reference the study takes.
+    score : array_like, shape (n,)
+        Higher for more suspicion.
+
     Returns
     -------
     DataFrame
         Columns ``threshold`` (not read at or below it; minus infinity reads all), ``not_read``,
         ``cancers_missed``.
+
+    Raises
+    ------
+    EvaluationError
+        No cancer, or arrays that do not fit.
+
+    See Also
+    --------
+    triage_point : Effect of not reading exams whose score is at most a threshold.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import triage_curve
+    >>> print(triage_curve([0, 0, 1, 0, 1], [1, 2, 2, 5, 9]).round(2).to_string())
+       threshold  not_read  cancers_missed
+    0       -inf       0.0             0.0
+    1        1.0       0.2             0.0
+    2        2.0       0.6             0.5
+    3        5.0       0.8             0.5
+    4        9.0       1.0             1.0
     """
     import pandas as pd
 

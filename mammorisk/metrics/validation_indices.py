@@ -16,8 +16,17 @@ from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.outcome import Outcome
 
 
-def val_prob(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> dict[str, float]:
+def val_prob(outcome: Outcome, risk: Floats, horizon: float | None = None) -> dict[str, float]:
     """Discrimination, calibration and overall indices of risks of a known binary outcome.
+
+    Parameters
+    ----------
+    outcome : Outcome
+        Known for all by the horizon.
+    risk : array_like, shape (n,)
+        Predicted risk by the horizon, in [0, 1].
+    horizon : float, optional
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
 
     Returns
     -------
@@ -25,11 +34,26 @@ def val_prob(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> dict[str, 
         ``Dxy``, ``C``, ``R2`` (Nagelkerke), ``D``, ``U``, ``Q``, ``Brier``, ``Intercept``,
         ``Slope``, ``Emax``, ``E90``, ``Eavg``, ``S:z``, ``S:p``. D, U and Q are per woman.
 
+    See Also
+    --------
+    calibration_curve : Smooth observed risk over predicted risk.
+    brier_score
+
     References
     ----------
     Harrell 2015, doi 10.1007/978-3-319-19425-7; Nagelkerke 1991, doi 10.1093/biomet/78.3.691.
+
+    Examples
+    --------
+    >>> from mammorisk.records.outcome import Outcome
+    >>> from mammorisk.metrics import example_risks, val_prob
+    >>> outcome, risk, other = example_risks()
+    >>> known = Outcome.binary(outcome.is_case(5))
+    >>> found = val_prob(known, risk)
+    >>> print({name: round(found[name], 3) for name in ("C", "R2", "Brier", "Slope")})
+    {'C': 0.677, 'R2': 0.068, 'Brier': 0.081, 'Slope': 0.896}
     """
-    values, year = check_risk(outcome, risk, probability=True), check_horizon(horizon)
+    values, year = check_risk(outcome, risk, probability=True), check_horizon(horizon, outcome)
     tests = recalibration_test(outcome, values, year)
     case = outcome.is_case(year)
     n, share = len(case), float(case.mean())
@@ -49,7 +73,7 @@ def val_prob(outcome: Outcome, risk: Floats, horizon: float = 1.0) -> dict[str, 
     return {
         "Dxy": 2 * area - 1,
         "C": area,
-        "R2": (1 - np.exp(-gain / n)) / (1 - np.exp(2 * empty / n)),
+        "R2": float((1 - np.exp(-gain / n)) / (1 - np.exp(2 * empty / n))),
         "D": d,
         "U": u,
         "Q": d - u,

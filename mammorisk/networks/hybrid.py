@@ -1,6 +1,6 @@
 """The hybrid head: contributions of image, acquisition and questionnaire to one log hazard.
 
-The log hazard is an offset (a published anchor, or a learned baseline) plus a contribution of each
+The log hazard is an offset (the published baseline, or a learned one) plus a contribution of each
 modality. A modality that is not given contributes exactly 0. What the acquisition contributes is
 how the reading of the image changes once it is known, so the parts add up however it works.
 """
@@ -33,7 +33,7 @@ class HeadSettings(BaseModel):
     width: int = 64
     dropout: float = 0.1
     interactions: bool = False
-    anchored: bool = True
+    published_baseline: bool = True
     competing_death: bool = False
 
 
@@ -58,7 +58,7 @@ class Batch:
     age : Tensor, shape (n,)
         Years.
     offset : Tensor, shape (n, years)
-        Log hazard of the anchor per year; zeros where there is none.
+        Log hazard of the published baseline per year; zeros where there is none.
     """
 
     features: Tensor
@@ -115,7 +115,7 @@ class HybridHead(nn.Module):
                 nn.Dropout(settings.dropout),
                 nn.Linear(width, 1, bias=False),
             )
-        if not settings.anchored:
+        if not settings.published_baseline:
             # Rates of the order of screening populations to begin with.
             self.baseline = nn.Parameter(torch.full((YEARS,), -5.8))
             self.baseline_age = _age_polynomial()
@@ -192,7 +192,7 @@ class HybridHead(nn.Module):
     def log_hazard(self, batch: Batch, parts: dict[str, Tensor]) -> Tensor:
         """Log hazard per year, shape (n, years)."""
         total = batch.offset + sum(parts.values(), torch.zeros_like(batch.age))[:, None]
-        if not self.settings.anchored:
+        if not self.settings.published_baseline:
             total = total + self.baseline + self.baseline_age(_age_terms(batch.age))
         return total
 

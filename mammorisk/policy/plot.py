@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from mammorisk._utils.style import COLOURS
 from mammorisk.policy.stratify import NOT_APPLICABLE, NOTICE
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from mammorisk.policy.compare import PolicyComparison
 
 # Okabe & Ito's palette, distinguishable under the common colour-vision deficiencies.
-_MAMMOGRAPHY, _MRI = "#0072B2", "#E69F00"
+_MAMMOGRAPHY, _MRI = COLOURS[0], COLOURS[4]
 _SILENT, _OUTSIDE = "#BFBFBF", "#FFFFFF"
 #: A label needs this share of a bar to be readable in it.
 _LABEL_SHARE = 0.07

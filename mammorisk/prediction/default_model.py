@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from mammorisk._utils.model_folder import ModelState
+from mammorisk._utils.optional import NETWORKS, installed
 from mammorisk.base import (
     DEFAULT_HORIZONS,
     Horizon,
@@ -41,7 +42,14 @@ class PublishedDefault(RiskModel):
 
     icare-lit also answers for horizons and women that bcsc-2008 does not cover. ``Scores.models``
     names the model behind each row.
+
+    Attributes
+    ----------
+    images_unused : bool
+        There are images, and the network for them is not installed: every row says so.
     """
+
+    images_unused: bool = False
 
     card: ClassVar[ModelCard] = ModelCard(
         name="published-default",
@@ -68,6 +76,16 @@ class PublishedDefault(RiskModel):
     )
 
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
+        scores = self._score(frame, horizons)
+        if not self.images_unused:
+            return scores
+        note = make_warning(
+            "network-not-installed",
+            f"{WITH_IMAGES} was not used: pip install 'mammorisk[{NETWORKS}]'",
+        )
+        return replace(scores, warnings=scores.warnings.map(lambda own: (*own, note)))
+
+    def _score(self, frame: pd.DataFrame, horizons: Sequence[Horizon]) -> Scores:
         import numpy as np
         import pandas as pd
 
@@ -123,8 +141,15 @@ def _by(scores: Scores, names: list[str]) -> Scores:
 def choose_model(
     model: str | Path | RiskModel | None, cohort: Cohort, horizons: tuple[Horizon, ...]
 ) -> RiskModel:
-    """The model asked for; by default the network for exams, else the published default."""
+    """The model asked for; by default the network for exams, else the published default.
+
+    Without torch the published default answers for exams too, and says so in a warning.
+    """
     if isinstance(model, RiskModel):
         return model
-    name = model if model is not None else default_name(cohort.has_images, horizons)
-    return PublishedDefault() if name is None else load_model(name)
+    if model is not None:
+        return load_model(model)
+    name = default_name(cohort.has_images, horizons)
+    if name is None:
+        return PublishedDefault()
+    return load_model(name) if installed("torch") else PublishedDefault(images_unused=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from mammorisk._utils.text import TEXT, text_array
 from mammorisk.base import Horizon, Scores
 from mammorisk.records.alignment import risk_column
 from mammorisk.records.cohort import KEYS
@@ -49,6 +50,7 @@ def risk_table(
         if told not in texts:
             texts[told], codes[told] = join_text(told), join_codes(told)
     for name, spelled in (("warnings", texts), ("warning_codes", codes)):
-        table[name] = scores.warnings.map(spelled).astype("str")
-    table["model"] = table["model"].astype("str")
+        # Series.map takes a dictionary of tuples for a MultiIndex under pandas 2.
+        table[name] = text_array(spelled[told] for told in scores.warnings)
+    table["model"] = table["model"].astype(TEXT)
     return table

@@ -1,4 +1,4 @@
-"""Risks and outcomes brought into the same rows."""
+"""Risks and outcomes matched by row."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def align(risks: object, cohort: object, horizons: tuple[float, ...] | None) -> 
 def by_model(risks: object) -> dict[str, object]:
     """Risks by the name of their model.
 
-    A table is called what its column ``model`` says where that is one name.
+    A table takes its name from its column ``model`` where that holds one name.
     """
     if isinstance(risks, Mapping):
         if not risks:
@@ -138,7 +138,7 @@ def _one_model(
         if not same and not (
             len(risks) == len(table) and risks.index.equals(pd.RangeIndex(len(table)))
         ):
-            raise EvaluationError("the risks and the cohort have other rows", where="risks")
+            raise EvaluationError("the risks and the cohort have different rows", where="risks")
         array = risks.to_numpy(dtype=float, na_value=np.nan)
     else:
         try:

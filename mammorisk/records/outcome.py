@@ -1,4 +1,4 @@
-"""Outcome: what happened to each row, and when; validated once and trusted afterwards."""
+"""Outcome: what happened to each row, and when. It is validated when it is made."""
 
 from __future__ import annotations
 
@@ -38,12 +38,12 @@ class Outcome:
         0 censored, 1 breast cancer, 2 competing event (death without breast cancer).
     weight : array_like of float, shape (n,), optional
         Sampling weight, the inverse of the probability of being in the data (case-cohort,
-        case-control); finite, not negative, not all zero. A row of weight zero counts nowhere.
+        case-control); finite, not negative, not all zero. Rows of weight zero are ignored.
     entry : array_like of float, shape (n,), optional
         Years from the exam at which the row came under observation (left truncation); less than
         ``time``.
     cluster : array_like, shape (n,), optional
-        Rows of one woman share a value; rows are then not taken as independent. Kept as codes.
+        Rows of one woman share a value; rows are then not taken as independent. Stored as codes.
 
     Raises
     ------
@@ -60,6 +60,7 @@ class Outcome:
     is_weighted: bool
     is_clustered: bool
     has_entry: bool
+    is_binary: bool
 
     def __init__(
         self,
@@ -96,6 +97,7 @@ class Outcome:
             "cluster": np.arange(n) if cluster is None else _codes(cluster, n),
             "is_weighted": bool((weights != weights[0]).any()),
             "has_entry": bool((entries > 0).any()),
+            "is_binary": False,
         }
         values["is_clustered"] = cluster is not None and values["cluster"].max() + 1 < n
         for name, value in values.items():
@@ -107,7 +109,7 @@ class Outcome:
     def binary(
         cls, case: ArrayLike, *, weight: ArrayLike | None = None, cluster: ArrayLike | None = None
     ) -> Outcome:
-        """Yes or no, without times: every measure then takes its default horizon of 1.
+        """Yes or no, without times: measures then need no horizon.
 
         Cases are given the time 1, and everyone else is known to be free of cancer at 2.
 
@@ -118,7 +120,8 @@ class Outcome:
         """
         is_case, _ = as_numbers(_column("case", case))
         _refuse("case", ~np.isin(is_case, (0, 1)), "neither 0 nor 1")
-        return cls(time=2 - is_case, event=is_case, weight=weight, cluster=cluster)
+        made = cls(time=2 - is_case, event=is_case, weight=weight, cluster=cluster)
+        return made._marked(binary=True)
 
     @classmethod
     def from_table(cls, table: pd.DataFrame) -> Outcome:
@@ -159,7 +162,11 @@ class Outcome:
             weight=self.weight[rows],
             entry=self.entry[rows],
             cluster=self.cluster[rows] if self.is_clustered else None,
-        )
+        )._marked(binary=self.is_binary)
+
+    def _marked(self, *, binary: bool) -> Outcome:
+        object.__setattr__(self, "is_binary", binary)
+        return self
 
     def with_weight(self, weight: ArrayLike) -> Outcome:
         """The same follow-up under other weights."""
@@ -169,7 +176,7 @@ class Outcome:
             weight=weight,
             entry=self.entry,
             cluster=self.cluster if self.is_clustered else None,
-        )
+        )._marked(binary=self.is_binary)
 
     @cached_property
     def order(self) -> NDArray[np.int64]:

@@ -16,12 +16,12 @@ Loss = Literal["case_control", "likelihood", "binary_5y"]
 Split = Literal["patient", "site", "vendor", "time"]
 
 
-class AnchorSettings(BaseModel):
-    """Published models that the hazard stands on, as in ``clinical/anchor.py``."""
+class BaselineSettings(BaseModel):
+    """The published models of a :class:`~mammorisk.clinical.baseline.PublishedBaseline`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    baseline: str = "average"
+    incidence: str = "average"
     density: str | None = "density-only"
     questionnaire: str | None = "icare-lit"
 
@@ -57,7 +57,7 @@ class HeadOptions(BaseModel):
     interactions : bool
         Add a joint term of image and questionnaire, reported as its own contribution.
     competing_death : bool
-        Model death from other causes too (without an anchor only).
+        Model death from other causes too (only without a published baseline).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -191,7 +191,7 @@ class Recipe(BaseModel):
         Among ``"image"``, ``"acquisition"``, ``"questionnaire"``.
     priors : bool
         Use the prior exam where there is one.
-    anchor : AnchorSettings or None
+    baseline : BaselineSettings or None
         None learns the baseline from the cohort.
     image : ImageSettings
     encoder : EncoderSettings
@@ -214,7 +214,7 @@ class Recipe(BaseModel):
         "questionnaire",
     )
     priors: bool = False
-    anchor: AnchorSettings | None = AnchorSettings()
+    baseline: BaselineSettings | None = BaselineSettings()
     image: ImageSettings = ImageSettings()
     encoder: EncoderSettings = EncoderSettings()
     head: HeadOptions = HeadOptions()
@@ -225,10 +225,10 @@ class Recipe(BaseModel):
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
         if self.head.competing_death and (
-            self.anchor is not None or self.training.loss != "likelihood"
+            self.baseline is not None or self.training.loss != "likelihood"
         ):
             raise ValueError(
-                "head.competing_death needs anchor: null and training.loss: likelihood"
+                "head.competing_death needs baseline: null and training.loss: likelihood"
             )
         if "acquisition" in self.modalities and "image" not in self.modalities:
             raise ValueError("acquisition qualifies the image: modalities need image too")

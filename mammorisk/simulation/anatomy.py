@@ -140,7 +140,7 @@ def project(volume: Single, view: str) -> Single:
     """
     matrix, count = _projector(ANGLE_DEG[view])
     total = (matrix @ volume.reshape(GRID[0], -1).T).T
-    return np.divide(total, count, out=np.zeros_like(count), where=count > 0.5)
+    return np.asarray(np.divide(total, count, out=np.zeros_like(count), where=count > 0.5))
 
 
 def draw_breasts(
@@ -255,4 +255,4 @@ def _within(points: Floats, radius: float) -> Floats:
     points = np.asarray(points, dtype=float)
     points[:, 0] = np.clip(points[:, 0], 0.01, None)
     norm = np.linalg.norm(points, axis=1, keepdims=True)
-    return points * np.minimum(1.0, radius / np.maximum(norm, 1e-9))
+    return np.asarray(points * np.minimum(1.0, radius / np.maximum(norm, 1e-9)))

@@ -108,7 +108,7 @@ class Baseline:
         mean = _quadratic(age) * self.by_age[part]
         race = women["race_ethnicity"].cat.codes.to_numpy()
         effect = self.effects.questionnaire * questionnaire_effect(women)
-        return effect - mean.sum(axis=1) - self.by_race[part, race]
+        return np.asarray(effect - mean.sum(axis=1) - self.by_race[part, race])
 
     def cumulative_baseline(self, age: Floats, cumulative_cancer: Floats) -> Floats:
         """:math:`H_0` at the years of :func:`cumulative_rates`."""

@@ -25,10 +25,16 @@ class LesionShares(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mass: float = Field(default=0.0, ge=0, le=1)
-    calcifications: float = Field(default=0.0, ge=0, le=1)
-    asymmetry: float = Field(default=0.0, ge=0, le=1)
-    distortion: float = Field(default=0.0, ge=0, le=1)
+    mass: float = Field(default=0.0, ge=0, le=1, description="Share of exams with a mass.")
+    calcifications: float = Field(
+        default=0.0, ge=0, le=1, description="Share of exams with a cluster of calcifications."
+    )
+    asymmetry: float = Field(
+        default=0.0, ge=0, le=1, description="Share of exams with a focal asymmetry."
+    )
+    distortion: float = Field(
+        default=0.0, ge=0, le=1, description="Share of exams with an architectural distortion."
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,10 +37,24 @@ class Effects(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    questionnaire: float = Field(default=0.9, ge=0, le=2)
-    density_hr: float = Field(default=1.6, ge=0.2, le=5)
-    texture_hr: float = Field(default=1.8, ge=0.2, le=5)
-    asymmetry_hr: float = Field(default=1.45, ge=0.2, le=5)
+    questionnaire: float = Field(
+        default=0.9,
+        ge=0,
+        le=2,
+        description="Power to which published questionnaire hazard ratios are raised, 0-2.",
+    )
+    density_hr: float = Field(
+        default=1.6, ge=0.2, le=5, description="Hazard ratio per SD of volumetric density, 0.2-5."
+    )
+    texture_hr: float = Field(
+        default=1.8, ge=0.2, le=5, description="Hazard ratio per SD of texture, 0.2-5."
+    )
+    asymmetry_hr: float = Field(
+        default=1.45,
+        ge=0.2,
+        le=5,
+        description="Hazard ratio per SD of left-right asymmetry, 0.2-5.",
+    )
 
 
 class StudyOptions(BaseModel):
@@ -89,21 +103,60 @@ class StudyOptions(BaseModel):
 
     n: int = Field(ge=1, le=50_000_000)
     seed: int = Field(default=1, ge=0, lt=2**63)
-    age_range: tuple[float, float] = (40.0, 75.0)
+    age_range: tuple[float, float] = Field(
+        default=(40.0, 75.0),
+        description="Ages at entry in years, within 40-80; the last is excluded.",
+    )
     effects: Effects = Effects()
-    follow_up_years: float = Field(default=8.0, ge=1, le=10)
-    recruitment_years: float = Field(default=2.0, ge=0)
-    loss_per_year: float = Field(default=0.02, ge=0, le=0.5)
-    design: Design = "cohort"
-    subcohort_fraction: float = Field(default=0.05, gt=0, le=1)
-    controls_per_case: int = Field(default=4, ge=1, le=20)
-    prior_share: float = Field(default=0.5, ge=0, le=1)
-    sites: int = Field(default=4, ge=1, le=20)
-    vendors: tuple[str, ...] = DEFAULT_VENDORS
-    pixel_mm: float | None = Field(default=1.0, ge=0.05, le=2)
-    exponent: float = Field(default=3.0, ge=2, le=4)
-    for_processing: bool = False
-    compression: Compression = "none"
+    follow_up_years: float = Field(
+        default=8.0,
+        ge=1,
+        le=10,
+        description="Years from the first entry to the end of the study, 1-10.",
+    )
+    recruitment_years: float = Field(
+        default=2.0, ge=0, description="Women enter evenly over this many years."
+    )
+    loss_per_year: float = Field(
+        default=0.02, ge=0, le=0.5, description="Rate of loss to follow-up per year, 0-0.5."
+    )
+    design: Design = Field(
+        default="cohort", description="cohort, case-cohort or nested-case-control."
+    )
+    subcohort_fraction: float = Field(
+        default=0.05,
+        gt=0,
+        le=1,
+        description="Share of women in the subcohort of a case-cohort design, 0-1.",
+    )
+    controls_per_case: int = Field(
+        default=4,
+        ge=1,
+        le=20,
+        description="Controls per case of a nested case-control design, 1-20.",
+    )
+    prior_share: float = Field(
+        default=0.5, ge=0, le=1, description="Share of women with an exam two years before, 0-1."
+    )
+    sites: int = Field(default=4, ge=1, le=20, description="Number of sites, 1-20.")
+    vendors: tuple[str, ...] = Field(
+        default=DEFAULT_VENDORS,
+        description=f"Simulated systems that the sites take in turn: {', '.join(VENDORS)}.",
+    )
+    pixel_mm: float | None = Field(
+        default=1.0,
+        ge=0.05,
+        le=2,
+        description="Pixel spacing in mm, 0.05-2; None ('native') is that of each vendor.",
+    )
+    exponent: float = Field(
+        default=3.0,
+        ge=2,
+        le=4,
+        description="Exponent of the parenchymal spectrum, 2-4: power falls as 1/f^exponent.",
+    )
+    for_processing: bool = Field(default=False, description="Also write images for processing.")
+    compression: Compression = Field(default="none", description="none, or jpeg2000 (lossless).")
     lesions: LesionShares = LesionShares()
 
 

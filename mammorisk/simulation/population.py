@@ -131,7 +131,7 @@ def _age(u: Floats, age_range: tuple[float, float], table: dict[str, Any]) -> Fl
     below = np.concatenate([[0.0], np.cumsum(table["millions"])])
     low, high = np.interp(age_range, edges, below)
     age = np.interp(low + u * (high - low), below, edges)
-    return np.maximum(np.floor(age * 10) / 10, age_range[0])
+    return np.asarray(np.maximum(np.floor(age * 10) / 10, age_range[0]))
 
 
 def _body(

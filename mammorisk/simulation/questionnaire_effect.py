@@ -94,7 +94,7 @@ def questionnaire_effect(women: pd.DataFrame) -> Floats:
             )
         effect[rows] = total
     effect += _SECOND_RELATIVE * (relatives > 1)
-    return effect + _ATYPIA * women["atypical_hyperplasia"].to_numpy()
+    return np.asarray(effect + _ATYPIA * women["atypical_hyperplasia"].to_numpy())
 
 
 def _banded(values: Floats, edges: list[float], effects: list[float]) -> Floats:

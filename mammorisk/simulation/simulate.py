@@ -18,17 +18,12 @@ from mammorisk._version import __version__
 from mammorisk.errors import OutputError, SimulationError
 from mammorisk.simulation.exam_folders import with_paths, write_exams
 from mammorisk.simulation.exam_plan import lesion_table
-from mammorisk.simulation.lesions import LesionShares
 from mammorisk.simulation.options import (
-    Compression,
-    Design,
-    Effects,
     StudyOptions,
     check_options,
 )
 from mammorisk.simulation.study import LESIONS, MANIFEST, TRUTH, WOMEN, Study, study_in_memory
 from mammorisk.simulation.tables import blocks, write_tables
-from mammorisk.simulation.vendors import DEFAULT_VENDORS
 
 _NOTE, _EXAMS = "study.json", "exams"
 _MADE_HERE = {MANIFEST, WOMEN, TRUTH, LESIONS, _NOTE, _EXAMS}
@@ -41,23 +36,8 @@ def simulate(
     out: str | Path | None = None,
     images: int | Literal["all"] = 0,
     workers: int = 1,
-    age_range: tuple[float, float] = (40.0, 75.0),
-    effects: Effects | dict[str, float] | None = None,
-    follow_up_years: float = 8.0,
-    recruitment_years: float = 2.0,
-    loss_per_year: float = 0.02,
-    design: Design = "cohort",
-    subcohort_fraction: float = 0.05,
-    controls_per_case: int = 4,
-    prior_share: float = 0.5,
-    sites: int = 4,
-    vendors: tuple[str, ...] = DEFAULT_VENDORS,
-    pixel_mm: float | None = 1.0,
-    exponent: float = 3.0,
-    for_processing: bool = False,
-    compression: Compression = "none",
-    lesions: LesionShares | dict[str, float] | None = None,
     on_progress: OnProgress | None = None,
+    **options: Any,
 ) -> Study:
     """Simulate a screening study with known true risk. The data are simulated, and say so.
 
@@ -79,13 +59,12 @@ def simulate(
         is then ``women.parquet``.
     workers : int
         Processes that render.
-    age_range, effects, follow_up_years, recruitment_years, loss_per_year, design, \
-subcohort_fraction, controls_per_case, prior_share, sites, vendors, pixel_mm, exponent, \
-for_processing, compression, lesions
-        See :class:`~mammorisk.simulation.options.StudyOptions`.
     on_progress : callable, optional
         Called with the stage (``"women"``, ``"exams"``), the number done and in all, as
         :func:`~mammorisk._utils.progress.show_progress` gives one.
+    **options
+        Fields of :class:`~mammorisk.simulation.options.StudyOptions`: ages, effects, follow-up,
+        design, sites, vendors, pixel spacing, lesions.
 
     Returns
     -------
@@ -99,32 +78,13 @@ for_processing, compression, lesions
     OutputError
         The folder holds something else, cannot be written, or the disk is full.
     """
-    options = check_options(
-        n=n,
-        seed=seed,
-        age_range=age_range,
-        effects=effects if effects is not None else Effects(),
-        follow_up_years=follow_up_years,
-        recruitment_years=recruitment_years,
-        loss_per_year=loss_per_year,
-        design=design,
-        subcohort_fraction=subcohort_fraction,
-        controls_per_case=controls_per_case,
-        prior_share=prior_share,
-        sites=sites,
-        vendors=vendors,
-        pixel_mm=pixel_mm,
-        exponent=exponent,
-        for_processing=for_processing,
-        compression=compression,
-        lesions=lesions if lesions is not None else LesionShares(),
-    )
+    study = check_options(n=n, seed=seed, **options)
     _check_images(images, out, workers)
     if out is None:
-        return study_in_memory(options, on_progress)
+        return study_in_memory(study, on_progress)
     folder = Path(out)
     try:
-        _write_study(options, images, folder, workers, on_progress)
+        _write_study(study, images, folder, workers, on_progress)
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         raise OutputError(
@@ -132,7 +92,7 @@ for_processing, compression, lesions
             where=folder.name,
             remedy="Check the folder, its rights and the free space; the same call goes on.",
         ) from None
-    return Study(options=options, folder=folder)
+    return Study(options=study, folder=folder)
 
 
 def _check_images(images: int | str, out: str | Path | None, workers: int) -> None:

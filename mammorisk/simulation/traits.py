@@ -29,14 +29,14 @@ def bmi_score(age: Floats, height_cm: Floats, weight_kg: Floats) -> Floats:
     """BMI as a normal score among women of the same age."""
     table = margins()["bmi"]
     log_bmi = np.log(weight_kg / (height_cm / 100) ** 2 - table["offset"])
-    return (log_bmi - mean_log_bmi(age)) / table["sd_log"]
+    return np.asarray((log_bmi - mean_log_bmi(age)) / table["sd_log"])
 
 
 def mean_log_bmi(age: Floats) -> Floats:
     """Mean of the logarithm of BMI above its offset, rising from 45 to 55."""
     table = margins()["bmi"]
     medians = np.array([table["median_at_45"], table["median_from_55"]])
-    return np.interp(age, [45, 55], np.log(medians - table["offset"]))
+    return np.asarray(np.interp(age, [45, 55], np.log(medians - table["offset"])))
 
 
 def density_location(women: pd.DataFrame) -> Floats:
@@ -47,12 +47,13 @@ def density_location(women: pd.DataFrame) -> Floats:
     combined = ((women["hrt_use"] == "current") & (women["hrt_type"] == "combined")).to_numpy()
     # Chosen so that, with a reader's noise, the published share at an age is above 0.
     dense = ndtri(np.array(table["dense_percent"]) / 100) * np.hypot(1.0, table["reader_sd"])
-    return (
+    location: Floats = (
         np.interp(age, table["age_middle"], dense)
         + table["bmi_slope"] * score
         + table["per_birth"] * (women["parity"].to_numpy() - table["mean_births"])
         + table["combined_hrt"] * combined
     )
+    return location
 
 
 def density_residual_sd() -> float:
@@ -113,12 +114,16 @@ def draw_traits(u: dict[str, Floats], women: pd.DataFrame) -> dict[str, Floats]:
 
 def _percent_density(area: Floats) -> Floats:
     table = margins()["density"]
-    return 100 * expit(logit(table["percent_at_0"] / 100) + table["percent_slope"] * area)
+    return np.asarray(
+        100 * expit(logit(table["percent_at_0"] / 100) + table["percent_slope"] * area)
+    )
 
 
 def _volumetric_percent(volume: Floats) -> Floats:
     table = margins()["density"]
-    return table["volumetric_percent_at_0"] * np.exp(table["volumetric_slope_log"] * volume)
+    return np.asarray(
+        table["volumetric_percent_at_0"] * np.exp(table["volumetric_slope_log"] * volume)
+    )
 
 
 def densities_before(women: pd.DataFrame, years: float) -> tuple[Floats, Floats]:
@@ -137,4 +142,4 @@ def read_density(u: Floats, area_density: Floats) -> NDArray[np.int64]:
     table = margins()["density"]
     seen = area_density + table["reader_sd"] * ndtri(u)
     limits = np.array(table["category_limits"]) * np.hypot(1.0, table["reader_sd"])
-    return np.searchsorted(limits, seen, side="right")
+    return np.asarray(np.searchsorted(limits, seen, side="right"))

@@ -11,17 +11,17 @@ def card_of(recipe: Recipe) -> ModelCard:
     """A card for a model fitted by a recipe; what only its maker knows is said to be unknown."""
     images = "image" in recipe.modalities
     answers = tuple(name for name in FIELDS if not name.startswith("onset_"))
-    anchored = recipe.anchor is not None
+    published = recipe.baseline is not None
     return ModelCard(
         name=recipe.name,
         title=recipe.title or recipe.name,
-        family="hybrid" if images and anchored else "image" if images else "questionnaire",
+        family="hybrid" if images and published else "image" if images else "questionnaire",
         inputs=(*(("images",) if images else ()), *answers),
         required=("age",),
         outcome="as in the cohort it was fitted on",
-        ages=(35.0, 89.0) if anchored else (18.0, 100.0),
+        ages=(35.0, 89.0) if published else (18.0, 100.0),
         horizons="1, 2, 3, 4, 5 years",
-        competing_mortality=anchored or recipe.head.competing_death,
+        competing_mortality=published or recipe.head.competing_death,
         training_data="a local cohort; see the record of its training",
         source=recipe.source or "fitted with mammorisk",
         licence="that of its training data",

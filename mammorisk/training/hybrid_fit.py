@@ -157,7 +157,7 @@ def _head_settings(recipe: Recipe, encoder: Any, batch: Batch) -> HeadSettings:
         width=recipe.head.width,
         dropout=recipe.head.dropout,
         interactions=recipe.head.interactions,
-        anchored=recipe.anchor is not None,
+        published_baseline=recipe.baseline is not None,
         competing_death=recipe.head.competing_death,
     )
 

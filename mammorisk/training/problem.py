@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mammorisk.clinical.baseline import Anchor
+from mammorisk.clinical.baseline import PublishedBaseline
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.batches import Inputs, gather_inputs
 from mammorisk.inputs.exam_set import ExamSet
@@ -55,8 +55,10 @@ def pose(cohort: Cohort, recipe: Recipe, exams: ExamSet | None) -> Problem:
         No outcomes, or too few cancers in a part.
     """
     outcomes = read_outcomes(cohort.exams)
-    anchor = None if recipe.anchor is None else Anchor(**recipe.anchor.model_dump())
-    inputs = gather_inputs(cohort.questionnaires, exams, anchor)
+    baseline = (
+        None if recipe.baseline is None else PublishedBaseline(**recipe.baseline.model_dump())
+    )
+    inputs = gather_inputs(cohort.questionnaires, exams, baseline)
     train, validation = split_rows(
         cohort.exams,
         by=recipe.training.split_by,
@@ -65,8 +67,8 @@ def pose(cohort: Cohort, recipe: Recipe, exams: ExamSet | None) -> Problem:
     )
     usable = np.isfinite(inputs.frame["age"].to_numpy()) & (outcomes.weight.numpy() > 0)
     usable &= outcomes.time.numpy() > outcomes.entry.numpy()
-    if inputs.anchor is not None:
-        usable &= np.isfinite(inputs.anchor.cumulative_hazard).all(axis=1)
+    if inputs.baseline is not None:
+        usable &= np.isfinite(inputs.baseline.cumulative_hazard).all(axis=1)
     if exams is not None and recipe.modalities == ("image",):
         usable &= exams.present.any(axis=1)
     train, validation = train[usable[train]], validation[usable[validation]]

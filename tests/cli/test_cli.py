@@ -109,14 +109,14 @@ def test_help_loads_next_to_nothing() -> None:
 def test_simulate_makes_a_study_and_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "study"
     command = ["simulate", str(out), "--women", "60", "--images", "1", "--prior-share", "0"]
-    command += ["--pixel-mm", "2", "--masses", "1", "--vendors", "elm"]
+    command += ["--pixel-mm", "2", "--lesions-mass", "1", "--vendors", "elm"]
     for _ in range(2):
         done = run(app, [*command, "--json"])
         assert done.exit_code == 0, done.stderr
         assert json.loads(done.stdout)["exams_rendered"] == 1
     assert (out / "lesions.parquet").exists()
     assert run(app, [*command, "--seed", "2"]).exit_code == 2
-    refused = run(app, ["simulate", str(tmp_path / "b"), "--density-hr", "90"])
+    refused = run(app, ["simulate", str(tmp_path / "b"), "--effects-density-hr", "90"])
     assert refused.exit_code == 2
     assert "density_hr" in refused.stderr
     assert run(app, ["simulate", str(tmp_path / "b"), "--images", "some"]).exit_code == 2

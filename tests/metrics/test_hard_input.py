@@ -154,3 +154,17 @@ def test_curves_without_a_solution_say_why() -> None:
     assert constant.reason
     nothing = calibration_curve(Outcome(**cohort(event=np.zeros(200))), risks(), 5)
     assert nothing.reason == "no cancers by the horizon"
+
+
+def test_no_silent_horizon() -> None:
+    """Only outcomes without times may do without a horizon; parts of them too."""
+    outcome, risk = Outcome(**cohort()), risks()
+    with pytest.raises(EvaluationError, match="there is no horizon"):
+        cumulative_dynamic_auc(outcome, risk)
+    with pytest.raises(EvaluationError, match="there is no horizon"):
+        brier_score(outcome, risk)
+    binary = Outcome.binary(outcome.event == 1)
+    whole = cumulative_dynamic_auc(binary, risk)
+    assert whole.value == cumulative_dynamic_auc(binary, risk, 1).value
+    assert brier_score(binary.take(np.arange(150)), risk[:150]).n == 150
+    assert brier_score(binary.with_weight(np.arange(200)), risk).n == 199

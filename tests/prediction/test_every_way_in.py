@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -123,3 +124,20 @@ def test_a_prior_is_used_or_said_to_be_ignored(folder: Path) -> None:
     found = mr.predict(exam, WOMAN, prior=exam)
     assert "prior-exam" in [one.code for one in found.warnings]
     assert found.five_year == mr.predict(exam, WOMAN).five_year
+
+
+@pytest.mark.parametrize("name", ["hybrid", "bcsc-2008"])
+def test_every_view_is_decoded_once(folder: Path, name: str) -> None:
+    exam = mr.read_exam(folder / "exam")
+    loads: list[str] = []
+
+    def counted(view: mr.View) -> mr.View:
+        def load() -> object:
+            loads.append(view.name)
+            return view.load()
+
+        return replace(view, load=load)
+
+    watched = replace(exam, views={key: counted(view) for key, view in exam.views.items()})
+    mr.predict(watched, WOMAN, model=name)
+    assert sorted(loads) == sorted(exam.views)

@@ -24,7 +24,7 @@ from mammorisk.base import (
     Scores,
     check_horizons,
 )
-from mammorisk.clinical.baseline import Anchor
+from mammorisk.clinical.baseline import PublishedBaseline
 from mammorisk.errors import HorizonError, ModelError
 from mammorisk.inputs.batches import Inputs, gather_inputs, make_batch
 from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet, stack_exams
@@ -143,7 +143,7 @@ class HybridModel(ImageModel):
                 f"the images were not used by {self.name}: there is nothing to explain",
                 remedy="The warnings of the prediction give the reason.",
             )
-        inputs = gather_inputs(frame, exams, self.anchor)
+        inputs = gather_inputs(frame, exams, self.baseline)
         batch = make_batch(inputs, None, self.scalings, modalities=tuple(self.recipe.modalities))
         contributions = scores.contributions.iloc[0] if scores.contributions is not None else None
         return explain_views(self.encoder, self.head, batch, exams, contributions, method)
@@ -160,9 +160,9 @@ class HybridModel(ImageModel):
         return stack_exams([[*one, *[None] * (times - len(one))] for one in found], settings)
 
     @property
-    def anchor(self) -> Anchor | None:
-        settings = self.recipe.anchor
-        return None if settings is None else Anchor(**settings.model_dump())
+    def baseline(self) -> PublishedBaseline | None:
+        settings = self.recipe.baseline
+        return None if settings is None else PublishedBaseline(**settings.model_dump())
 
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
         return self.score_exam_set(frame, None, horizons)
@@ -192,7 +192,7 @@ class HybridModel(ImageModel):
         -------
         Scores
             ``contributions`` holds log hazard ratios against the published baseline: ``density``
-            and ``questionnaire (published)`` of the anchor, those of the modalities, and
+            and ``questionnaire (published)`` of the baseline, those of the modalities, and
             ``calibration`` (what recalibration adds at five years). They add up to the five-year
             prediction.
 
@@ -207,7 +207,7 @@ class HybridModel(ImageModel):
                 f"{self.name} answers whole years from 1 to {YEARS}", remedy="Ask for one of them."
             )
         used = modalities if modalities is not None else tuple(self.recipe.modalities)
-        inputs = gather_inputs(frame, exams, self.anchor)
+        inputs = gather_inputs(frame, exams, self.baseline)
         found = self._evaluate(inputs, used)
         out = risk_tables(found, self.recalibration, wanted, frame.index)
         warnings = warnings_of(inputs, found, self.name)
@@ -276,15 +276,15 @@ class HybridModel(ImageModel):
             if self.covariance is not None:
                 design = self.head.design(batch).double().numpy()
                 error = np.sqrt(np.einsum("ij,jk,ik->i", design, self.covariance, design))
-            if inputs.anchor is not None:
-                # Summed in double precision: without contributions this is the anchor, exactly.
+            if inputs.baseline is not None:
+                # Summed in double precision: without contributions this is the baseline, exactly.
                 total = np.sum([value.double().numpy() for value in parts.values()], axis=0)
-                density = np.where(batch.mask.any(dim=1).numpy(), 0.0, inputs.anchor.density)
-                published = np.where(batch.answered.numpy(), inputs.anchor.questionnaire, 0.0)
+                density = np.where(batch.mask.any(dim=1).numpy(), 0.0, inputs.baseline.density)
+                published = np.where(batch.answered.numpy(), inputs.baseline.questionnaire, 0.0)
                 factor = np.exp(density + published + total)
-                risk_array = -np.expm1(-inputs.anchor.cumulative_hazard * factor[:, None])
+                risk_array = -np.expm1(-inputs.baseline.cumulative_hazard * factor[:, None])
                 # Where nothing contributes, the published risk to the last digit.
-                risk_array = np.where(factor[:, None] == 1.0, inputs.anchor.risk, risk_array)
+                risk_array = np.where(factor[:, None] == 1.0, inputs.baseline.risk, risk_array)
             else:
                 risk_array = risk.numpy()
         values = {name: value.double().numpy() for name, value in parts.items()}
@@ -293,7 +293,7 @@ class HybridModel(ImageModel):
         if self.encoder is not None:
             # What a fit finds on exams holds for exams, not for questionnaires alone.
             learned = learned & seen
-        learned = learned | (inputs.anchor is None)
+        learned = learned | (inputs.baseline is None)
         return Evaluation(
             risk=risk_array,
             error=error,

@@ -124,9 +124,9 @@ def warnings_of(inputs: Inputs, found: Evaluation, name: str) -> list[Warnings]:
 
 
 def _of_published(inputs: Inputs, i: int) -> Warnings:
-    if inputs.anchor is None:
+    if inputs.baseline is None:
         return ()
-    told: Warnings = inputs.anchor.warnings.iloc[i]
+    told: Warnings = inputs.baseline.warnings.iloc[i]
     return told
 
 

@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 import platformdirs
 
 from mammorisk._utils.atomic_write import atomic_write
+from mammorisk._utils.progress import progress_bar
 from mammorisk.errors import ModelError, UnknownModel
 from mammorisk.risk_models.mirai.convert import convert_snapshots
 
@@ -72,23 +73,21 @@ def fetch_mirai(*, url: str = RELEASE_URL, cache: str | Path | None = None) -> P
 
 def _download(url: str, target: Path) -> dict[str, int | str]:
     """Copy the asset; its size and digest."""
-    from rich.console import Console
-    from rich.progress import Progress
-
     digest, size = hashlib.sha256(), 0
-    console = Console(stderr=True)
-    shown = Progress(console=console, disable=not (console.is_terminal or console.is_jupyter))
-    with urllib.request.urlopen(url, timeout=_SECONDS) as answer, open(target, "wb") as file, shown:
+    with urllib.request.urlopen(url, timeout=_SECONDS) as answer, open(target, "wb") as file:
         promised = answer.headers.get("Content-Length")
         total = int(promised) if promised is not None and promised.isdigit() else None
-        task = shown.add_task("Mirai's weights", total=total)
-        while piece := answer.read(_PIECE):
-            size += len(piece)
-            if size > _MOST_BYTES:
-                raise ModelError(f"the asset has more than {_MOST_BYTES:,} bytes", remedy=_REMEDY)
-            digest.update(piece)
-            file.write(piece)
-            shown.update(task, completed=size)
+        with progress_bar("bytes of Mirai's weights", total or 0) as tell:
+            while piece := answer.read(_PIECE):
+                size += len(piece)
+                if size > _MOST_BYTES:
+                    raise ModelError(
+                        f"the asset has more than {_MOST_BYTES:,} bytes", remedy=_REMEDY
+                    )
+                digest.update(piece)
+                file.write(piece)
+                if tell is not None:
+                    tell(size, total or 0)
     if promised is not None and promised != str(size):
         raise ModelError(
             f"the asset came cut short: {size:,} of {promised} bytes", remedy="Try again."

@@ -1,4 +1,4 @@
-"""The hybrid model: anchored, additive, honest about what it was not given, safe on disk."""
+"""The hybrid model: additive on a published baseline, clear about missing inputs, safe on disk."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def test_any_subset_of_inputs(model: HybridModel, exam: Exam) -> None:
     assert (whole.interval["upper"] > whole.risk).all()
 
 
-def test_an_exam_unlike_the_training_falls_back_to_the_anchor(tmp_path: Path) -> None:
+def test_an_exam_unlike_the_training_falls_back_to_the_baseline(tmp_path: Path) -> None:
     # Made-up discs and noise, no simulated exam.
     strange = mr.read_exam(write_exam(tmp_path))
     found = mr.predict(strange, mr.Questionnaire(age=52))
@@ -195,10 +195,14 @@ def test_calibration_of_a_fit_is_for_exams(model: HybridModel, exam: Exam) -> No
 
 def test_recalibration_meets_the_cohort(model: HybridModel) -> None:
     women = mr.simulate(4000, seed=9).cohort
-    half = women.exams.assign(event=np.where(women.exams["event"] == 1, 1, 0))
+    cases = women.exams[women.exams["event"] == 1]
+    # Other women with the same answers: an exam may stand only once in a cohort.
+    more = cases.assign(
+        patient_id=cases["patient_id"] + "-again", exam_id=cases["exam_id"] + "-again"
+    )
     twice = Cohort(
-        exams=pd.concat([half, half[half["event"] == 1]], ignore_index=True),
-        errors=pd.Series([""] * (len(half) + int((half["event"] == 1).sum()))),
+        exams=pd.concat([women.exams, more], ignore_index=True),
+        errors=pd.Series([""] * (len(women.exams) + len(more))),
     )
     local = model.recalibrate(twice)
     before = model.predict(twice)["risk_5y"].mean()

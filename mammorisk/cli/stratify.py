@@ -1,0 +1,55 @@
+"""``mammorisk stratify``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error
+from mammorisk.cli.tables import Risks, print_table, read_risks, write_table
+
+
+def stratify(
+    risks: Risks,
+    policy: Annotated[
+        str,
+        typer.Option(help="Id of a policy (see mr.policies()), a YAML file, or thresholds."),
+    ] = "nccn-2026",
+    cohort: Annotated[
+        str | None,
+        typer.Option(help="Manifest with age, density and other fields.", metavar=PLACE),
+    ] = None,
+    cut: Annotated[
+        list[float] | None,
+        typer.Option(
+            help="With --policy thresholds: a cut point as a risk from 0 to 1; repeatable."
+        ),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Write here (.parquet or .csv).")] = None,
+    as_json: AsJson = False,
+    debug: Debug = False,
+) -> None:
+    """What a published surveillance policy would do for each woman. Not care advice."""
+    from mammorisk.io import read_cohort
+    from mammorisk.policy import stratify as apply_policy
+
+    with exit_on_error(debug, as_json):
+        found = apply_policy(
+            read_risks(risks),
+            policy,
+            None if cohort is None else read_cohort(cohort, errors="flag"),
+            cuts=cut or None,
+        )
+        if out is not None:
+            write_table(found, out)
+    if as_json:
+        typer.echo(found.to_json(orient="records", indent=2))
+        return
+    counts = found.groupby(["category", "modality"], dropna=False, sort=False).size()
+    print_table(f"policy {found['policy'].iloc[0]}", counts.rename("exams").reset_index())
+    left_out = found[found["category"] == "not_applicable"]["reason"].value_counts()
+    for reason, count in left_out.items():
+        typer.echo(f"! {count} not applicable: {reason}")
+    typer.echo(str(found["notice"].iloc[0]))

@@ -1,0 +1,81 @@
+"""Tables of risks read, written and printed by the commands."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mammorisk.cli.common import console_width
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Risks = Annotated[
+    Path, typer.Argument(help="Risks written by `mammorisk predict --cohort` (.parquet or .csv).")
+]
+
+
+def read_risks(path: Path) -> pd.DataFrame:
+    """A table of risks.
+
+    Raises
+    ------
+    ManifestError
+        It cannot be read.
+    """
+    import pandas as pd
+
+    from mammorisk.errors import ManifestError
+
+    try:
+        if path.suffix == ".parquet":
+            return pd.read_parquet(path)
+        return pd.read_csv(path, dtype={"patient_id": str, "exam_id": str})
+    except (OSError, ValueError, UnicodeDecodeError) as error:
+        raise ManifestError(
+            f"the risks cannot be read ({type(error).__name__})",
+            where=path.name,
+            remedy="Give the file that `mammorisk predict --cohort ... --out` wrote.",
+        ) from None
+
+
+def write_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table whole.
+
+    Raises
+    ------
+    OutputError
+    """
+    from mammorisk._utils.atomic_write import atomic_write
+    from mammorisk.errors import OutputError
+
+    def write(file: Path) -> None:
+        if path.suffix == ".csv":
+            table.to_csv(file, index=False)
+        else:
+            table.to_parquet(file, index=False)
+
+    try:
+        atomic_write(path, write)
+    except OSError as error:
+        raise OutputError(
+            f"the table cannot be written ({error.strerror})", where=str(path)
+        ) from None
+
+
+def print_table(title: str, table: Any) -> None:
+    """Print a table with a title."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from mammorisk.evaluation.table_text import readable
+
+    shown = readable(table)
+    made = Table(title=title, title_justify="left")
+    for column in shown.columns:
+        made.add_column(str(column), overflow="fold")
+    for row in shown.itertuples(index=False):
+        made.add_row(*map(str, row))
+    Console(width=console_width(140)).print(made)

@@ -1,0 +1,60 @@
+"""Examples in the documentation of public modules run and show what the code gives.
+
+Add a room by adding its package to ROOMS.
+"""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import inspect
+import pkgutil
+import re
+
+import pytest
+
+import mammorisk.metrics
+
+#: Packages whose modules are searched for examples.
+ROOMS = ("mammorisk.metrics", "mammorisk.records", "mammorisk.evaluation", "mammorisk._utils")
+
+
+def modules() -> list[str]:
+    found = []
+    for room in ROOMS:
+        package = importlib.import_module(room)
+        found += [f"{room}.{one.name}" for one in pkgutil.iter_modules(package.__path__)]
+    return found
+
+
+@pytest.mark.parametrize("name", modules())
+def test_examples_run(name: str) -> None:
+    module = importlib.import_module(name)
+    for test in doctest.DocTestFinder(exclude_empty=True).find(module):
+        if not test.examples:
+            continue
+        runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
+        told: list[str] = []
+        runner.run(test, out=told.append)
+        assert not runner.failures, "".join(told)
+
+
+def functions() -> list[str]:
+    names = mammorisk.metrics.__all__
+    return [name for name in names if inspect.isfunction(getattr(mammorisk.metrics, name))]
+
+
+@pytest.mark.parametrize("name", functions())
+def test_metrics_are_documented_in_full(name: str) -> None:
+    function = getattr(mammorisk.metrics, name)
+    doc = inspect.getdoc(function) or ""
+    sections = ["Parameters", "Returns", "Examples"]
+    if name != "example_risks":
+        sections.append("See Also")
+    for section in sections:
+        assert f"\n{section}\n{'-' * len(section)}\n" in doc, section
+    parameters = doc.split("Parameters\n---", 1)[1].split("\nReturns\n---", 1)[0]
+    for parameter in inspect.signature(function).parameters:
+        assert re.search(rf"^(\w+, )*{parameter}(, \w+)*( :|$)", parameters, re.M), parameter
+    for other in re.findall(r"^(\w+) :", doc.split("See Also\n---")[-1].split("\n\n")[0], re.M):
+        assert hasattr(mammorisk.metrics, other), other
