@@ -10,7 +10,8 @@ import numpy as np
 
 from mammorisk._utils.parallel import map_parallel
 from mammorisk.imaging.segmented_view import SegmentedView, segment_exam
-from mammorisk.records.exam import Exam, ImageKind, Intent
+from mammorisk.imaging.upright import looks_oblique
+from mammorisk.records.exam import Exam, ImageKind, Intent, Laterality, View
 from mammorisk.warnings import ResultWarning, make_warning
 
 #: Shares beyond which a finding is made. Judgement, not published limits.
@@ -74,6 +75,7 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
     def add(code: str, text: str | None = None) -> None:
         found.append(make_warning(code, text, view=view.name))
 
+    found.extend(replace(one, view=view.name) for one in seen.warnings)
     if view.intent is Intent.PROCESSING:
         add("for-processing")
     if view.kind is ImageKind.SYNTHETIC:
@@ -91,6 +93,13 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
             f"the chest wall is at the {mask.chest_wall} edge, the header says {view.chest_wall}: "
             "wrong side or mirrored image",
         )
+    elif view.chest_wall is None and mask.chest_wall != usual_wall(view):
+        add(
+            "wrong-side",
+            "the chest wall is at the other edge than usual: sides exchanged, or a mirrored image",
+        )
+    if view.orientation is None and view.position == "CC" and looks_oblique(image):
+        add("view-doubtful", "a pectoral muscle is seen, as in an MLO view: CC and MLO exchanged?")
     if _clipped(mask.breast, mask.chest_wall):
         add("clipped", "the breast reaches the edge opposite the chest wall: may be cut off")
     if _inverted(image, mask.breast):
@@ -107,6 +116,11 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
         add("burned-in-text", "marks like text outside the breast")
     found.extend(replace(one, view=view.name) for one in mask.warnings)
     return found
+
+
+def usual_wall(view: View) -> str:
+    """Image edge at which the chest wall of a side lies in the usual display."""
+    return "left" if view.laterality is Laterality.LEFT else "right"
 
 
 def _clipped(breast: np.ndarray, chest_wall: str) -> bool:
