@@ -8,9 +8,10 @@ import numpy as np
 
 from mammorisk._utils.parallel import map_parallel
 from mammorisk.imaging.breast import BreastMask, find_breast
+from mammorisk.imaging.polarity import is_inverted, turn_grey
 from mammorisk.imaging.upright import needed_turn
 from mammorisk.imaging.window_fit import fitting_display
-from mammorisk.records.exam import Exam, View
+from mammorisk.records.exam import Exam, Laterality, View
 from mammorisk.records.stored_image import RawImage
 from mammorisk.warnings import Warnings
 
@@ -25,8 +26,10 @@ class SegmentedView:
     raw : RawImage
         Stored pixels, shape (rows, columns).
     image : ndarray of float32, shape (rows, columns)
-        Display grey levels in [0, 1].
+        Display grey levels in [0, 1], tissue brighter than air.
     mask : BreastMask
+    inverted : bool
+        The display grey levels were the other way round and have been turned.
     warnings : tuple of ResultWarning
         What was found while the view was loaded and turned.
     """
@@ -35,6 +38,7 @@ class SegmentedView:
     raw: RawImage = field(repr=False)
     image: np.ndarray = field(repr=False)
     mask: BreastMask = field(repr=False)
+    inverted: bool = False
     warnings: Warnings = ()
 
 
@@ -47,15 +51,36 @@ def segment_view(view: View) -> SegmentedView:
         Its pixels cannot be read.
     """
     image, raw = fitting_display(view.load())
-    mask = find_breast(image, position=view.position)
+    inverted = is_inverted(image)
+    if inverted:
+        image = turn_grey(image)
+        greyscale = replace(raw.greyscale, inverted=not raw.greyscale.inverted)
+        raw = replace(raw, greyscale=greyscale)
+    mask = find_breast(image, position=view.position, expected_wall=expected_wall(view))
     turn = needed_turn(view, image, mask)
     if not turn.is_none:
         image = turn.apply(image)
         raw = replace(raw, pixels=turn.apply(raw.pixels))
         view = turn.view(view)
-        mask = find_breast(image, position=view.position)
-    warnings = (*raw.warnings, *turn.warnings)
-    return SegmentedView(view=view, raw=raw, image=image, mask=mask, warnings=warnings)
+        mask = find_breast(image, position=view.position, expected_wall=expected_wall(view))
+    return SegmentedView(
+        view=view,
+        raw=raw,
+        image=image,
+        mask=mask,
+        inverted=inverted,
+        warnings=(*raw.warnings, *turn.warnings),
+    )
+
+
+def expected_wall(view: View) -> str:
+    """Where the chest wall should lie: as the header says, else as the side hangs in a reader."""
+    return view.chest_wall if view.chest_wall in ("left", "right") else usual_wall(view)
+
+
+def usual_wall(view: View) -> str:
+    """Image edge at which the chest wall of a side lies in the usual display."""
+    return "right" if view.laterality is Laterality.RIGHT else "left"
 
 
 def segment_exam(exam: Exam) -> dict[str, SegmentedView]:

@@ -81,8 +81,10 @@ def read_row(
         prior = None
         if model is not None:
             model.check_exam(exam)
-            if open_prior is not None and model.uses_priors:
-                prior = _open_prior(open_prior, row)
+            if model.uses_priors:
+                # An exam given as the prior counts before one found beside the images.
+                prior = None if open_prior is None else _open_prior(open_prior, row)
+                prior = exam.prior if prior is None else prior
         return _read_pixels(exam, prior, model, parallel_views)
     except MammoriskError as error:
         return ExamReading(error=error)
@@ -169,10 +171,11 @@ def _measure(view: View, model: ImageModel | None) -> _MeasuredView:
     from mammorisk.imaging.segmented_view import segment_view
 
     seen = segment_view(view)
+    findings = tuple(check_view(seen))
     return _MeasuredView(
-        findings=tuple(check_view(seen)),
+        findings=findings,
         area=breast_area(seen),
-        density=measure_view_density(seen),
+        density=measure_view_density(seen, findings),
         prepared=None if model is None else model.prepare_view(seen),
     )
 
