@@ -16,7 +16,13 @@ import pytest
 import mammorisk.metrics
 
 #: Packages whose modules are searched for examples.
-ROOMS = ("mammorisk.metrics", "mammorisk.records", "mammorisk.evaluation", "mammorisk._utils")
+ROOMS = (
+    "mammorisk.metrics",
+    "mammorisk.records",
+    "mammorisk.io",
+    "mammorisk.evaluation",
+    "mammorisk._utils",
+)
 
 
 def modules() -> list[str]:

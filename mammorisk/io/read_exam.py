@@ -95,11 +95,17 @@ def read_exam(
 
     Examples
     --------
-    >>> import mammorisk as mr
-    >>> _ = mr.simulate(n=1, seed=1, out="study", pixel_mm=1.0)
-    >>> exam = mr.read_cohort("study").open_exam(0)
-    >>> [view.name for view in exam]
-    ['R-CC', 'L-CC', 'R-MLO', 'L-MLO']
+    >>> import tempfile
+    >>> import cv2
+    >>> import numpy as np
+    >>> folder = tempfile.mkdtemp()
+    >>> for name in ("R-CC", "L-CC", "R-MLO", "L-MLO"):
+    ...     _ = cv2.imwrite(f"{folder}/{name}.png", np.zeros((40, 30), np.uint16))
+    >>> exam = read_exam(folder, pixel_mm=0.07)
+    >>> exam
+    <Exam: R-CC 40 x 30, L-CC 40 x 30, R-MLO 40 x 30, L-MLO 40 x 30>
+    >>> [str(warning) for warning in exam.all_warnings()]
+    ['all views: no acquisition header']
     """
     limits = limits if limits is not None else Limits()
     fetched, path = _local(path, limits)

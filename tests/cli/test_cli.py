@@ -52,7 +52,7 @@ def test_a_picture(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["predict", "nowhere", "--age", "54"], "nowhere"),
+        (["predict", "nowhere", "--age", "54"], "no such file or folder"),
         (["predict", "--age", "54", "--model", "gale"], "Known:"),
         (["predict", "--age", "540"], "age"),
         (["predict", "--cohort", "nowhere.csv"], "no such file"),
