@@ -20,6 +20,7 @@ from mammorisk.inputs.batches import fit_scalings, make_batch
 from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
 from mammorisk.risk_models.hybrid.model import HybridModel, encode, guard_features
+from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.runtime.torch_encoder import torch_encoder
 from mammorisk.training.card import card_of
@@ -139,6 +140,7 @@ def fit_hybrid(
         head=head,
         scalings=scalings,
         guard=_guard(problem, features),
+        origin=_origin(problem, features),
         covariance=covariance,
         training=_record(problem, recipe, losses, begin),
     )
@@ -259,6 +261,14 @@ def _guard(problem: Problem, features: Tensor | None) -> Any:
         # Too few exams to know a domain: the guard would be a guess.
         return None
     return DomainGuard.fit(*parts)
+
+
+def _origin(problem: Problem, features: Tensor | None) -> TrainingOrigin | None:
+    exams = problem.inputs.exams
+    # Without records of acquisition, as for arrays made elsewhere, headers say nothing.
+    if features is None or exams is None or not exams.acquisitions:
+        return None
+    return TrainingOrigin.of(exams, problem.train.tolist())
 
 
 def _raw_risk(model: HybridModel, batch: Batch, problem: Problem) -> NDArray[np.float64]:

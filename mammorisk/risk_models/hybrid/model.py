@@ -42,6 +42,7 @@ from mammorisk.risk_models.hybrid.result_tables import (
     risk_tables,
     warnings_of,
 )
+from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.runtime.backend import Runner, choose_backend
 
@@ -69,6 +70,9 @@ class HybridModel(ImageModel):
     head : HybridHead
     scalings : dict of Scaling
     guard : DomainGuard or None
+        Judges the pixels of an exam.
+    origin : TrainingOrigin or None
+        Judges the headers of an exam.
     covariance : ndarray, shape (p, p), or None
         Of the last layer's weights.
     recalibration : dict of int to Recalibration
@@ -88,6 +92,7 @@ class HybridModel(ImageModel):
     head: HybridHead
     scalings: dict[str, Scaling]
     guard: DomainGuard | None = None
+    origin: TrainingOrigin | None = None
     covariance: Floats | None = None
     recalibration: dict[int, Recalibration] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
@@ -224,11 +229,23 @@ class HybridModel(ImageModel):
         """Features of every view, shape (n, tokens, n_features); 0 where there is none."""
         return encode(self._runner, exams, self.head.settings.n_features)
 
+    def objections(self, exams: ExamSet, features: Tensor) -> list[str]:
+        """Why each exam is outside the domain of the training data; empty for those inside."""
+        found = [""] * len(exams)
+        if self.guard is not None:
+            inside = self.guard.inside(guard_features(exams, features))
+            found = [
+                "" if one else "the images look unlike those of the training" for one in inside
+            ]
+        if self.origin is not None:
+            found = [self.origin.objection(exams, i) or why for i, why in enumerate(found)]
+        there = np.asarray(exams.present.any(axis=1))
+        return [why if is_there else "" for why, is_there in zip(found, there, strict=True)]
+
     def trusted(self, exams: ExamSet, features: Tensor) -> NDArray[np.bool_]:
         """Exams inside the domain of the training data."""
-        if self.guard is None:
-            return np.asarray(exams.present.any(axis=1))
-        return self.guard.inside(guard_features(exams, features))
+        inside = np.array([not why for why in self.objections(exams, features)])
+        return np.asarray(inside & exams.present.any(axis=1))
 
     def state(self) -> ModelState:
         tensors = {f"head.{name}": value for name, value in self.head.state_dict().items()}
@@ -246,6 +263,7 @@ class HybridModel(ImageModel):
             "head": self.head.settings.model_dump(),
             "scalings": {name: one.to_dict() for name, one in self.scalings.items()},
             "recalibration": {str(h): one.to_dict() for h, one in self.recalibration.items()},
+            "origin": None if self.origin is None else self.origin.to_dict(),
             "card": asdict(self.card),
             "training": self.training,
         }
@@ -255,11 +273,13 @@ class HybridModel(ImageModel):
     def _evaluate(self, inputs: Inputs, used: tuple[str, ...]) -> Evaluation:
         exams = inputs.exams if self.encoder is not None and "image" in used else None
         features, trusted = None, None
+        objections = [""] * len(inputs)
         density: Floats | None = None
         published: Floats | None = None
         if exams is not None:
             features = self.features(exams)
-            trusted = self.trusted(exams, features)
+            objections = self.objections(exams, features)
+            trusted = np.array([not why for why in objections])
         with torch.no_grad():
             batch = make_batch(
                 replace(inputs, exams=exams),
@@ -302,9 +322,7 @@ class HybridModel(ImageModel):
             published=published,
             learned=learned,
             seen=seen,
-            outside=np.zeros(len(inputs), dtype=bool)
-            if trusted is None or exams is None
-            else exams.present.any(axis=1) & ~trusted,
+            objections=objections,
         )
 
     def _no_features(self, n: int) -> Tensor:

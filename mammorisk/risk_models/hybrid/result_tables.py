@@ -39,8 +39,8 @@ class Evaluation:
         Women to whom the recalibration found by the fit applies.
     seen : ndarray of bool, shape (n,)
         Women whose images were used.
-    outside : ndarray of bool, shape (n,)
-        Women whose images were not used because they are unlike the training data.
+    objections : list of str, length n
+        Why the images are outside the domain of the training data; empty for those inside.
     """
 
     risk: Floats
@@ -50,7 +50,7 @@ class Evaluation:
     published: Floats | None
     learned: NDArray[np.bool_]
     seen: NDArray[np.bool_]
-    outside: NDArray[np.bool_]
+    objections: list[str]
 
 
 def contribution_table(
@@ -131,8 +131,8 @@ def _of_published(inputs: Inputs, i: int) -> Warnings:
 
 
 def _of_images(inputs: Inputs, found: Evaluation, i: int, name: str) -> list[ResultWarning]:
-    if found.outside[i]:
-        text = f"the images are unlike the training data of {name} and were not used"
+    if found.objections[i]:
+        text = f"the images were not used by {name}: {found.objections[i]}"
         return [make_warning("outside-domain", text)]
     if not found.seen[i]:
         return [make_warning("no-images")]
