@@ -150,7 +150,7 @@ def evaluate(work: Path) -> None:
             some, seen = women.drop(columns="breast_density"), None
         else:
             seen = exams
-        results[name] = model.score_exams(some, seen, modalities=modalities)
+        results[name] = model.score_exam_set(some, seen, modalities=modalities)
         risks[name] = results[name].risk[5]
     oracles = {
         "density-only (published)": "risk_5y_density",
