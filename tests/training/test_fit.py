@@ -158,7 +158,7 @@ def test_unreadable_prior_exams_are_counted_too(cohort: Cohort) -> None:
     damaged = replace(cohort, open_prior=broken)  # type: ignore[arg-type]
     with pytest.raises(TrainingError, match=r"1 of \d+ prior exams cannot be read.*rows \[5\]"):
         read_exams(damaged, tiny(priors=True, training__unreadable_share=0.0))
-    exams = read_exams(damaged, tiny(priors=True))
+    exams = read_exams(damaged, tiny(priors=True, training__unreadable_share=0.05))
     assert "damaged" in exams.prior_errors[5]
     assert exams.present[5, :4].all()
     assert not exams.present[5, 4:].any()

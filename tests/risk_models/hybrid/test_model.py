@@ -197,16 +197,15 @@ def test_recalibration_meets_the_cohort(model: HybridModel) -> None:
     women = mr.simulate(4000, seed=9).cohort
     cases = women.exams[women.exams["event"] == 1]
     # Other women with the same answers: an exam may stand only once in a cohort.
-    more = cases.assign(
-        patient_id=cases["patient_id"] + "-again", exam_id=cases["exam_id"] + "-again"
-    )
-    twice = Cohort(
-        exams=pd.concat([women.exams, more], ignore_index=True),
-        errors=pd.Series([""] * (len(women.exams) + len(more))),
-    )
-    local = model.recalibrate(twice)
-    before = model.predict(twice)["risk_5y"].mean()
-    after = local.predict(twice)["risk_5y"].mean()
+    more = [
+        cases.assign(patient_id=cases["patient_id"] + copy, exam_id=cases["exam_id"] + copy)
+        for copy in ("-a", "-b")
+    ]
+    table = pd.concat([women.exams, *more], ignore_index=True)
+    many = Cohort(exams=table, errors=pd.Series([""] * len(table)))
+    local = model.recalibrate(many)
+    before = model.predict(many)["risk_5y"].mean()
+    after = local.predict(many)["risk_5y"].mean()
     assert after > 1.4 * before
     assert local.maps[5].method in ("intercept", "cloglog", "platt", "beta")
     alone = local.score(pd.DataFrame({"age": [50.0]}))
