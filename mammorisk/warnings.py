@@ -96,6 +96,12 @@ CODES: dict[str, WarningCode] = {
     "unknown-category": WarningCode("info", "unknown answers in the model's own category"),
     "answer-assumed": WarningCode("info", "an answer was assumed from others"),
     "answer-not-used": WarningCode("info", "an answer was not used"),
+    "adverse-fact-not-used": WarningCode(
+        "caution", "a fact that raises the risk is not part of the model: the risk may be too low"
+    ),
+    "age-carried": WarningCode(
+        "caution", "a part of the model was taken at the nearest age that it covers"
+    ),
     "short-horizon": WarningCode("info", "the horizon is shorter than the published one"),
     # networks
     "outside-domain": WarningCode("caution", "images unlike the training data were not used"),

@@ -70,6 +70,7 @@ class IcareLit(ClinicalModel):
     """
 
     last_age: ClassVar[float] = float(LAST_AGE)
+    excludes_lcis: ClassVar[bool] = True
     factors: ClassVar[tuple[str, ...]] = tuple(_FIELDS.values())
     card: ClassVar[ModelCard] = ModelCard(
         name="icare-lit",
@@ -89,6 +90,7 @@ class IcareLit(ClinicalModel):
             "oral_contraceptive",
             "alcohol_g_per_day",
             "benign_breast_disease",
+            "atypical_hyperplasia",
             "first_degree_relatives",
         ),
         required=("age",),
@@ -100,7 +102,8 @@ class IcareLit(ClinicalModel):
         "women; a reference sample of risk factors",
         source="doi:10.1093/jnci/djz113, doi:10.1371/journal.pone.0228198, files of py-icare",
         licence="MIT (py-icare)",
-        intended_use="women of 20-79 without breast cancer; validated in European ancestry",
+        intended_use="women of 20-79 without breast cancer, LCIS or a BRCA1/2 mutation; validated "
+        "in European ancestry",
         limits="no density, no biopsy results, one class of family history; race is not used",
     )
 

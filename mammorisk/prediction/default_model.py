@@ -20,7 +20,7 @@ from mammorisk.base import (
 from mammorisk.clinical import load_clinical
 from mammorisk.records.cohort import Cohort
 from mammorisk.risk_models.registry import load_model
-from mammorisk.warnings import Warnings, join_text, make_warning
+from mammorisk.warnings import Warnings, is_refused, join_text, make_warning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,8 +40,9 @@ def default_name(has_images: bool, horizons: tuple[Horizon, ...]) -> str | None:
 class PublishedDefault(RiskModel):
     """Two published models as one: bcsc-2008 where density is known, else icare-lit.
 
-    icare-lit also answers for horizons and women that bcsc-2008 does not cover. ``Scores.models``
-    names the model behind each row.
+    icare-lit also answers for horizons and ages that bcsc-2008 does not cover, with a warning
+    ``"model-replaced"``. A woman whom bcsc-2008 refuses for any other reason gets no risk.
+    ``Scores.models`` names the model behind each row.
 
     Attributes
     ----------
@@ -96,7 +97,9 @@ class PublishedDefault(RiskModel):
             return _by(fallback.score(frame, wanted), [WITHOUT_DENSITY] * len(frame))
         first = load_clinical(WITH_DENSITY).score(frame, wanted)
         known = frame["breast_density"].notna().to_numpy()
-        answered = first.risk.notna().all(axis=1).to_numpy() & known
+        # A refusal is final; only what is unknown, and an age, may be left to the other model.
+        final = np.array([_is_final(told) for told in first.warnings], dtype=bool)
+        answered = (first.risk.notna().all(axis=1).to_numpy() & known) | final
         if answered.all():
             return _by(first, [WITH_DENSITY] * len(frame))
         rest = ~answered
@@ -123,6 +126,11 @@ class PublishedDefault(RiskModel):
 
     def state(self) -> ModelState:
         return ModelState(config={"kind": "published", "name": WITHOUT_DENSITY, "options": {}})
+
+
+def _is_final(warnings: Warnings) -> bool:
+    """Whether a woman is refused for another reason than her age."""
+    return is_refused(one for one in warnings if one.code != "age-out-of-range")
 
 
 def _with_reason(own: Warnings, skipped: Warnings) -> Warnings:

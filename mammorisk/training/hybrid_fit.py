@@ -135,14 +135,15 @@ def fit_hybrid(
     )
     model = HybridModel(
         recipe=recipe,
-        card=card_of(recipe),
+        card=card_of(recipe, _ages(problem, begin if keep_head else None)),
         encoder=encoder,
         head=head,
         scalings=scalings,
         guard=_guard(problem, features),
         origin=_origin(problem, features),
         covariance=covariance,
-        training=_record(problem, recipe, losses, begin),
+        training=_record(problem, recipe, losses, begin)
+        | {"ages": list(_ages(problem, begin if keep_head else None))},
     )
     risk = _raw_risk(model, batch, problem)
     maps = fit_all_horizons(risk, problem.outcomes.as_record(), problem.validation)
@@ -282,6 +283,14 @@ def _raw_risk(model: HybridModel, batch: Batch, problem: Problem) -> NDArray[np.
     return risk.numpy()
 
 
+def _ages(problem: Problem, begin: HybridModel | None) -> tuple[float, float]:
+    """Range of the ages seen, years: of this cohort, and of the model whose head was kept."""
+    low, high = problem.ages
+    if begin is None or begin.ages_seen is None:
+        return low, high
+    return min(low, begin.ages_seen[0]), max(high, begin.ages_seen[1])
+
+
 def _record(
     problem: Problem, recipe: Recipe, losses: dict[str, float], begin: HybridModel | None
 ) -> dict[str, Any]:
@@ -303,6 +312,7 @@ def _record(
     return {
         "train": told(problem.train),
         "validation": told(problem.validation),
+        "excluded": problem.excluded,
         "seed": recipe.seed,
         "begun_from": None if begin is None else begin.card.name,
         **losses,

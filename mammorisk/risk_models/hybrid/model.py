@@ -148,8 +148,14 @@ class HybridModel(ImageModel):
                 f"the images were not used by {self.name}: there is nothing to explain",
                 remedy="The warnings of the prediction give the reason.",
             )
-        inputs = gather_inputs(frame, exams, self.baseline)
-        batch = make_batch(inputs, None, self.scalings, modalities=tuple(self.recipe.modalities))
+        inputs = gather_inputs(frame, exams, self.baseline, self.card.ages)
+        batch = make_batch(
+            inputs,
+            None,
+            self.scalings,
+            modalities=tuple(self.recipe.modalities),
+            ages_seen=self.ages_seen,
+        )
         contributions = scores.contributions.iloc[0] if scores.contributions is not None else None
         return explain_views(self.encoder, self.head, batch, exams, contributions, method)
 
@@ -205,6 +211,14 @@ class HybridModel(ImageModel):
         ------
         HorizonError
             None of the horizons is a whole year from 1 to 5.
+
+        Notes
+        -----
+        A woman gets no risk where the exclusions of
+        :func:`mammorisk.clinical.exclusions.exclusions` hold, where a part of the published
+        baseline refuses her, or where her age is outside ``card.ages``. Within ``card.ages`` but
+        outside the ages of the training, what was learned is taken at the nearest age that was
+        seen, with a warning ``"age-carried"``: the published incidence follows her own age.
         """
         wanted = check_horizons(horizons)
         if not any(h in range(1, YEARS + 1) for h in wanted):
@@ -212,18 +226,35 @@ class HybridModel(ImageModel):
                 f"{self.name} answers whole years from 1 to {YEARS}", remedy="Ask for one of them."
             )
         used = modalities if modalities is not None else tuple(self.recipe.modalities)
-        inputs = gather_inputs(frame, exams, self.baseline)
+        inputs = gather_inputs(frame, exams, self.baseline, self.card.ages)
         found = self._evaluate(inputs, used)
+        applies = pd.Series(~inputs.refused, index=frame.index)
         out = risk_tables(found, self.recalibration, wanted, frame.index)
-        warnings = warnings_of(inputs, found, self.name)
-        return Scores(
-            risk=out["risk"],
-            warnings=pd.Series(warnings, index=frame.index, dtype=object),
-            contributions=contribution_table(found, self.recalibration, frame.index),
-            lower=out.get("lower"),
-            upper=out.get("upper"),
-            images_used=pd.Series(found.seen, index=frame.index),
+        contributions = contribution_table(found, self.recalibration, frame.index)
+        warnings = warnings_of(
+            inputs, found, self.name, used=self._fields_used(used), ages_seen=self.ages_seen
         )
+        return Scores(
+            risk=out["risk"].where(applies),
+            warnings=pd.Series(warnings, index=frame.index, dtype=object),
+            contributions=contributions.where(applies),
+            lower=out["lower"].where(applies) if "lower" in out else None,
+            upper=out["upper"].where(applies) if "upper" in out else None,
+            images_used=pd.Series(found.seen, index=frame.index) & applies,
+        )
+
+    @property
+    def ages_seen(self) -> tuple[float, float] | None:
+        """Range of ages in training, years; None where it is not on record."""
+        ages = self.training.get("ages")
+        return None if ages is None else (float(ages[0]), float(ages[1]))
+
+    def _fields_used(self, modalities: tuple[str, ...]) -> frozenset[str]:
+        """Questionnaire fields that change a risk: of the published parts, and those learned."""
+        published = frozenset() if self.baseline is None else self.baseline.fields
+        if "questionnaire" not in modalities or not self.head.settings.n_questionnaire:
+            return published
+        return published | self.scalings["questionnaire"].varied
 
     def features(self, exams: ExamSet) -> Tensor:
         """Features of every view, shape (n, tokens, n_features); 0 where there is none."""
@@ -287,6 +318,7 @@ class HybridModel(ImageModel):
                 self.scalings,
                 modalities=used,
                 trusted=trusted,
+                ages_seen=self.ages_seen,
             )
             parts = self.head.contributions(batch)
             log_hazard = self.head.log_hazard(batch, parts).double()

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.base import Horizon
+from mammorisk.clinical.adverse_facts import add_unused_facts
+from mammorisk.clinical.answers import Answers
+from mammorisk.clinical.notes import Notes
 from mammorisk.inputs.batches import Inputs
 from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.networks.hazards import YEARS
 from mammorisk.records.exam import STANDARD_VIEWS
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
-
-Floats = NDArray[np.float64]
 
 #: Normal quantile of the 95% intervals.
 _Z = 1.959964
@@ -108,8 +110,15 @@ def risk_tables(
     return out
 
 
-def warnings_of(inputs: Inputs, found: Evaluation, name: str) -> list[Warnings]:
-    """Warnings of each woman.
+def warnings_of(
+    inputs: Inputs,
+    found: Evaluation,
+    name: str,
+    *,
+    used: Collection[str],
+    ages_seen: tuple[float, float] | None,
+) -> list[Warnings]:
+    """Warnings of each woman: why the model does not apply, or what to know of her risk.
 
     Parameters
     ----------
@@ -117,9 +126,22 @@ def warnings_of(inputs: Inputs, found: Evaluation, name: str) -> list[Warnings]:
     found : Evaluation
     name : str
         Of the model.
+    used : collection of str
+        Questionnaire fields that change a risk.
+    ages_seen : tuple of (float, float) or None
+        Range of ages in training, years.
     """
+    notes = Notes(len(inputs))
+    add_unused_facts(Answers(inputs.frame), notes, used, images=found.seen)
+    if ages_seen is not None:
+        age = inputs.frame["age"].to_numpy(dtype=float)
+        learned = np.any([part != 0 for part in found.parts.values()], axis=0)
+        low, high = ages_seen
+        text = f"what {name} learned is taken at the nearest age from {low:g} to {high:g}"
+        notes.add(((age < low) | (age > high)) & learned, "age-carried", text)
     return [
-        (*_of_published(inputs, i), *_of_images(inputs, found, i, name)) for i in range(len(inputs))
+        refusals or (*_of_published(inputs, i), *own, *_of_images(inputs, found, i, name))
+        for i, (refusals, own) in enumerate(zip(inputs.refusals, notes.records(), strict=True))
     ]
 
 
