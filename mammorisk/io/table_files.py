@@ -13,6 +13,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -111,6 +112,10 @@ def read_table_file(path: Path, text_columns: Sequence[str] = ()) -> TableFile:
 def id_text(column: pd.Series) -> pd.Series:
     """Ids as text without blanks around them, None where empty; 7.0 is "7"."""
 
+    if pd.api.types.is_string_dtype(column) and column.dtype != object:
+        text = column.str.strip().astype(object)
+        return text.where(text.notna() & (text != ""), None)
+
     def read(value: object) -> str | None:
         if value is None or pd.isna(value):  # type: ignore[call-overload]
             return None
@@ -146,7 +151,7 @@ def _read_statistics(path: Path, kind: str) -> pd.DataFrame:
     """A file of Stata, SAS or SPSS, with value labels as text and user-missing values empty."""
     import pyreadstat
 
-    readers = {
+    readers: dict[str, Any] = {
         ".dta": pyreadstat.read_dta,
         ".sas7bdat": pyreadstat.read_sas7bdat,
         ".xpt": pyreadstat.read_xport,
@@ -182,7 +187,6 @@ def _read_text(path: Path, text_columns: Sequence[str]) -> TableFile:
         counts = np.array([len(row) for row in rows])
         body = io.StringIO()
         csv.writer(body, delimiter=separator).writerows(rows)
-        body.seek(0)
         names = rows[0]
     else:
         at = [i for i in range(first, len(lines)) if lines[i].strip()]
@@ -260,7 +264,7 @@ def _parse(
     as_text |= dict.fromkeys(surplus, str)
     try:
         table = pd.read_csv(
-            body,
+            io.BytesIO(body.getvalue().encode()),
             sep=separator,
             header=None,
             skiprows=1,
