@@ -83,6 +83,9 @@ CODES: dict[str, WarningCode] = {
     "code-suspected": WarningCode("caution", "a number may be a code for not known"),
     "units-suspected": WarningCode("caution", "a column is probably in another unit"),
     "value-implausible": WarningCode("caution", "an answer is possible but hardly exists"),
+    "format-unverified": WarningCode(
+        "caution", "format of a file of risks not checked with the tool"
+    ),
     "row-short": WarningCode("caution", "the line of the row has fewer fields than the header"),
     "follow-up-doubtful": WarningCode("caution", "follow-up is probably coded in another way"),
     "weight-doubtful": WarningCode("caution", "sampling weights look like body weights"),
