@@ -168,8 +168,8 @@ def from_covariates(frame: pd.DataFrame, horizon: float, submodel: SubmodelName)
     ModelError
         There is no such submodel.
     QuestionnaireError
-        ``age`` or a covariate has no column, a value is not a level of its covariate, or a height is
-        not in decimetres.
+        ``age`` or a covariate has no column, a value is not a level of its covariate, or a height
+        is not in decimetres.
     """
     import pandas as pd
 

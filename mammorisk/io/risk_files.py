@@ -64,7 +64,8 @@ def read_risks(
     -------
     DataFrame
         ``patient_id``, ``exam_id`` (where the file has it), ``model``, ``risk_5y`` ... as fractions
-        of 1 (years as in the file, or ``risk_lifetime``), ``warnings`` and ``warning_codes``. Its
+        of 1 (years as in the file, or ``risk_lifetime``), ``warnings`` and ``warning_codes``; of
+        the format ``"mammorisk"`` also the limits of intervals and the other columns. Its
         ``attrs`` hold ``format``, ``unit`` (of the file), ``source`` and ``verified``.
 
     Raises
@@ -78,9 +79,9 @@ def read_risks(
     Notes
     -----
     Formats of ``"mirai"``, ``"bcra"`` and ``"brest-ai"`` follow the published code of these tools.
-    Those of ``"ibis"``, ``"canrisk"`` and ``"bcsc"`` could not be checked against a file of the tool
-    and every row carries a warning that says so. Scores of BREST-AI are not absolute risks: they
-    rank women, and are not calibrated.
+    Those of ``"ibis"``, ``"canrisk"`` and ``"bcsc"`` could not be checked against a file of the
+    tool, and every row carries a warning that says so. Scores of BREST-AI are not absolute risks:
+    they rank women, and are not calibrated.
 
     Examples
     --------
@@ -305,14 +306,33 @@ def _finished(
             if text:
                 told.append(make_warning("units-suspected", f"{name}: {text}"))
                 break
-    kept_name = table["model"] if chosen.name == "mammorisk" and "model" in table else chosen.model
+    is_ours = chosen.name == "mammorisk"
+    kept_name = table["model"] if is_ours and "model" in table else chosen.model
     found.insert(len(found.columns) - len(names), "model", kept_name if model is None else model)
     result = found.copy()
     result["warnings"], result["warning_codes"] = join_text(told), join_codes(told)
+    if is_ours:
+        result = _with_the_rest(result, table, names, scale)
     result.attrs = {
         "format": chosen.name,
         "unit": scale,
         "source": chosen.source,
         "verified": chosen.verified,
     }
+    return result
+
+
+def _with_the_rest(
+    result: pd.DataFrame, table: pd.DataFrame, names: list[str], scale: Unit
+) -> pd.DataFrame:
+    """What else a table of this package holds: limits, earlier warnings, features."""
+    for name in table.columns:
+        if name in ("warnings", "warning_codes"):
+            separator = "; " if name == "warnings" else ","
+            both = table[name].fillna("").astype(str) + separator + result[name]
+            result[name] = both.str.strip(separator)
+        elif any(name in (f"{one}_lower", f"{one}_upper") for one in names):
+            result[name] = _fractions(table[name], scale, name)
+        elif name not in result.columns:
+            result[name] = table[name]
     return result

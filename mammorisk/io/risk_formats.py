@@ -114,8 +114,8 @@ FORMATS: dict[str, RiskFormat] = {
             risks=((r"predictedprobability", 3.0),),
             unit="fraction",
             verified=True,
-            source="episodeLevel-inference.py of github.com/gmontana/BREST: the sigmoid of a model of "
-            "cancer within three years in a case-control sample, not an absolute risk",
+            source="episodeLevel-inference.py of github.com/gmontana/BREST: a score of cancer "
+            "within three years, trained on a case-control sample; not an absolute risk",
         ),
         RiskFormat(
             name="ibis",
@@ -146,7 +146,7 @@ FORMATS: dict[str, RiskFormat] = {
             unit=None,
             lifetime_to=80.0,
             verified=False,
-            source="canrisk.org, web-service results: risks as decimals and as percent; names of the "
+            source="canrisk.org, web-service results: risks as decimals and as percent; the "
             "columns of CSV exports are not documented",
         ),
         RiskFormat(
