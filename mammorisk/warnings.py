@@ -77,6 +77,18 @@ CODES: dict[str, WarningCode] = {
     "no-questionnaire": WarningCode("info", "no questionnaire: all but age unknown"),
     "age-from-header": WarningCode("info", "age from the image header"),
     "age-contradiction": WarningCode("caution", "age in the header and questionnaire differ"),
+    # tables of women
+    "column-renamed": WarningCode("info", "a column was read whose name is nearly that of a field"),
+    "column-not-read": WarningCode("caution", "a column that looks like a field was not read"),
+    "code-suspected": WarningCode("caution", "a number may be a code for not known"),
+    "units-suspected": WarningCode("caution", "a column is probably in another unit"),
+    "value-implausible": WarningCode("caution", "an answer is possible but hardly exists"),
+    "format-unverified": WarningCode(
+        "caution", "format of a file of risks not checked with the tool"
+    ),
+    "row-short": WarningCode("caution", "the line of the row has fewer fields than the header"),
+    "follow-up-doubtful": WarningCode("caution", "follow-up is probably coded in another way"),
+    "weight-doubtful": WarningCode("caution", "sampling weights look like body weights"),
     # published models: to whom they do not apply
     "prior-breast-cancer": WarningCode("refusal", "not for women with prior breast cancer"),
     "lcis": WarningCode("refusal", "not for women with LCIS"),

@@ -11,8 +11,15 @@ from mammorisk.clinical import load_clinical
 from mammorisk.errors import EvaluationError
 from mammorisk.evaluation.build import THRESHOLDS, evaluate_risks
 from mammorisk.metrics.censoring import Ties
-from mammorisk.records.alignment import by_model, risk_column, risk_columns
+from mammorisk.records.alignment import (
+    by_model,
+    check_evaluation_horizons,
+    check_thresholds,
+    risk_column,
+    risk_columns,
+)
 from mammorisk.records.cohort import KEYS, Cohort
+from mammorisk.records.frames import as_frame
 from mammorisk.records.questionnaire_fields import FIELDS
 
 if TYPE_CHECKING:
@@ -27,7 +34,7 @@ def evaluate(
     cohort: Cohort | pd.DataFrame,
     by: str | Sequence[str] = (),
     *,
-    horizons: Sequence[float] | None = None,
+    horizons: float | Sequence[float] | None = None,
     published: Sequence[str] | None = None,
     thresholds: Sequence[float] = THRESHOLDS,
     bins: dict[str, list[float]] | None = None,
@@ -53,7 +60,7 @@ def evaluate(
         competing event); optionally ``weight``, ``entry`` (years), ``patient_id``, and features.
     by : str or sequence of str
         Columns whose groups are evaluated apart.
-    horizons : sequence of float, optional
+    horizons : float or sequence of float, optional
         Years; those of the risks unless given.
     published : sequence of str, optional
         Published models to evaluate too, scored from the cohort's questionnaires. None:
@@ -80,26 +87,30 @@ def evaluate(
     Raises
     ------
     EvaluationError
-        Risks outside [0, 1], negative or missing times, rows that do not match, a column of ``by``
-        that is not there.
+        Risks or thresholds outside [0, 1], ids that do not meet, negative or missing times, rows
+        that do not match, a column of ``by`` that is not there.
     """
-    table = cohort.exams if isinstance(cohort, Cohort) else cohort
-    if not isinstance(table, pd.DataFrame):
+    wanted = check_evaluation_horizons(horizons)
+    points = check_thresholds(thresholds)
+    table = cohort.exams if isinstance(cohort, Cohort) else as_frame(cohort)
+    if table is None:
         raise EvaluationError(
             f"a {type(cohort).__name__} is neither a table nor a cohort", where="cohort"
         )
+    if not isinstance(cohort, Cohort):
+        cohort = table
     named = by_model(risks)
     first = next(iter(named.values()))
-    if horizons is not None:
-        years = sorted(float(year) for year in horizons)
+    if wanted is not None:
+        years = sorted(wanted)
     else:
         years = list(risk_columns(first).values()) if isinstance(first, pd.DataFrame) else []
     return evaluate_risks(
         named | _published(named, table, published, years),
         cohort,
         by,
-        horizons=horizons,
-        thresholds=thresholds,
+        horizons=wanted,
+        thresholds=points,
         bins=bins,
         censoring=censoring,
         fewest_cancers=fewest_cancers,

@@ -20,7 +20,7 @@ from mammorisk.policy.library import load_policy
 from mammorisk.policy.matching import match_models
 from mammorisk.policy.policy import Policy
 from mammorisk.policy.proportion import Estimate, Sample, count_women
-from mammorisk.policy.reading import as_table, beside, numbers
+from mammorisk.policy.reading import as_table, beside, doubts, numbers
 from mammorisk.policy.stratify import NEAR_MARGIN, NOT_APPLICABLE, NOTICE
 
 if TYPE_CHECKING:
@@ -174,6 +174,9 @@ def compare_policies(
         raise PolicyError("the risks table has no rows")
     other = None if cohort is None else beside(risks, cohort)
     weight, cancer, notes = _outcomes(risks, other, years)
+    notes += doubts(
+        risks, other, [q for policy in chosen.values() for q in policy.quantities.values()]
+    )
     woman = _women(risks)
     if count_women(woman) < len(risks):
         notes.append("women have several exams: rows are exams, intervals are by woman")

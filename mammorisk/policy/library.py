@@ -86,7 +86,7 @@ def load_policy(policy: str | Path | Policy) -> Policy:
 
 
 def thresholds(
-    cuts: Sequence[float],
+    cuts: float | Sequence[float],
     *,
     horizon: float | Literal["lifetime"] = 5,
     labels: Sequence[str] | None = None,
@@ -98,7 +98,7 @@ def thresholds(
 
     Parameters
     ----------
-    cuts : sequence of float
+    cuts : float or sequence of float
         Ascending, each in (0, 1); a risk equal to a cut belongs to the group above it.
     horizon : float or "lifetime"
         Years.
@@ -118,7 +118,11 @@ def thresholds(
     PolicyError
         Cuts are not ascending in (0, 1), or the other sequences do not fit them.
     """
-    points = [float(cut) for cut in cuts]
+    several = [cuts] if isinstance(cuts, (int, float, str)) else list(cuts)
+    try:
+        points = [float(cut) for cut in several]
+    except (TypeError, ValueError):
+        points = []
     if not points or any(not 0 < p < 1 for p in points) or sorted(set(points)) != points:
         raise PolicyError(
             "cuts must be ascending fractions between 0 and 1",

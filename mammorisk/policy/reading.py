@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,9 @@ from numpy.typing import NDArray
 
 from mammorisk.errors import PolicyError
 from mammorisk.policy.policy import FieldUse, Quantity
+from mammorisk.records.frames import as_frame
+from mammorisk.records.match_ids import id_columns, match_ids
+from mammorisk.records.risk_doubts import doubt_risks
 
 KEYS = ["patient_id", "exam_id"]
 _YES = {"1", "1.0", "true", "yes", "y"}
@@ -23,7 +27,9 @@ _ONE_YEAR = 1.0
 
 def as_table(data: object) -> pd.DataFrame:
     """The table of a cohort (its ``exams``), or a table as it is."""
-    table = data if isinstance(data, pd.DataFrame) else getattr(data, "exams", None)
+    table = as_frame(data)
+    if table is None:
+        table = getattr(data, "exams", None)
     if not isinstance(table, pd.DataFrame):
         raise PolicyError(
             f"a {type(data).__name__} is neither a table nor a cohort",
@@ -40,20 +46,23 @@ def beside(risks: pd.DataFrame, data: object) -> pd.DataFrame:
     Raises
     ------
     PolicyError
-        A key occurs twice in ``data``, or there is nothing to match on.
+        A key occurs twice in ``data``, the ids do not meet, or there is nothing to match on.
     """
     table = as_table(data)
     keys = [key for key in KEYS if key in risks.columns and key in table.columns]
     if keys:
-        if table.duplicated(keys).any():
+        wanted, ids = id_columns(risks, keys), id_columns(table, keys)
+        known = ids.notna().all(axis=1)
+        if (twice := ids[known].duplicated()).any():
             raise PolicyError(
-                f"{int(table.duplicated(keys).sum())} rows have a {' and '.join(keys)} that "
-                "occurs before",
+                f"{int(twice.sum())} rows have a {' and '.join(keys)} that occurs before",
                 remedy="Give one row an exam, with exam_id in both tables.",
             )
-        # An id may be text in one file and a number in the other.
-        text = table.assign(**{key: table[key].astype(str) for key in keys})
-        found = risks[keys].astype(str).merge(text, on=keys, how="left")
+        match = match_ids(wanted, ids, names=("risks", "table beside them"))
+        if match.problem is not None:
+            raise PolicyError(match.problem, where="cohort", remedy=match.remedy)
+        text = table.drop(columns=keys).join(ids)[known.to_numpy()]
+        found = wanted.merge(text, on=keys, how="left")
         return found.set_axis(risks.index, axis=0)
     if table.index.is_unique and risks.index.isin(table.index).all():
         return table.loc[risks.index]
@@ -152,6 +161,21 @@ def fractions(values: pd.Series, name: str) -> NDArray[np.floating]:
             remedy="Risks are fractions: 1.7% is 0.017.",
         )
     return found
+
+
+def doubts(
+    risks: pd.DataFrame, other: pd.DataFrame | None, quantities: Iterable[Quantity]
+) -> list[str]:
+    """What looks wrong with the absolute risks that a policy uses: percent below 1."""
+    age = ages(risks, other).astype(np.float64)
+    found = []
+    for quantity in quantities:
+        years, name = quantity.horizon_years, quantity.risk_column
+        if quantity.scale == "absolute" and years != "lifetime" and name in risks.columns:
+            values = fractions(risks[name], name).astype(np.float64)
+            if (text := doubt_risks(values, float(years), age)) is not None:
+                found.append(text)
+    return list(dict.fromkeys(found))
 
 
 def level_cells(values: pd.Series | None, use: FieldUse, name: str, n: int) -> NDArray[np.intp]:

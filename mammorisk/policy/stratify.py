@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,7 +17,7 @@ from mammorisk.policy.assign import Assignment, assign, rule_words, unknown_word
 from mammorisk.policy.library import load_policy, thresholds
 from mammorisk.policy.matching import Match, match_models
 from mammorisk.policy.policy import Policy
-from mammorisk.policy.reading import as_table, beside
+from mammorisk.policy.reading import as_table, beside, doubts
 
 #: Told with every result (reference: even cleared devices give no care recommendations).
 NOTICE = "Research software: what a published policy says, not care advice."
@@ -55,7 +56,7 @@ def stratify(
     model_family: str | Mapping[str, str] | None = None,
     recalibrated: bool | None = None,
     near_margin: float = NEAR_MARGIN,
-    cuts: Sequence[float] | None = None,
+    cuts: float | Sequence[float] | None = None,
     horizon: float | Literal["lifetime"] = 5,
 ) -> pd.DataFrame:
     """Apply a surveillance policy to predicted risks. Not care advice.
@@ -104,7 +105,8 @@ def stratify(
     Raises
     ------
     PolicyError
-        No such policy; it forbids the model; the table lacks its horizon; risks outside [0, 1].
+        No such policy; it forbids the model; the table lacks its horizon; risks outside [0, 1]; ids
+        that do not meet those of ``cohort``.
     """
     chosen = resolve(policy, cuts, horizon)
     risks = as_table(risks)
@@ -113,6 +115,8 @@ def stratify(
         raise PolicyError("near_margin must lie in [0, 1)", where="near_margin")
     match = match_models(chosen, risks, model_family, recalibrated)
     found = assign(chosen, risks, other, near_margin)
+    told = doubts(risks, other, chosen.quantities.values())
+    match = replace(match, cautions=[[*told, *cautions] for cautions in match.cautions])
     kept = risks.drop(columns=[name for name in COLUMNS if name in risks.columns])
     added = _columns(found, match, risks.index)
     result = pd.concat([kept, added], axis=1)
@@ -121,7 +125,9 @@ def stratify(
 
 
 def resolve(
-    policy: str | Path | Policy, cuts: Sequence[float] | None, horizon: float | Literal["lifetime"]
+    policy: str | Path | Policy,
+    cuts: float | Sequence[float] | None,
+    horizon: float | Literal["lifetime"],
 ) -> Policy:
     """The policy asked for; ``thresholds`` is made of its cut points."""
     if cuts is None:

@@ -18,6 +18,7 @@ from mammorisk.prediction.table import risk_table
 from mammorisk.records.cohort import Cohort
 from mammorisk.records.exam import Exam
 from mammorisk.records.questionnaire import Questionnaire
+from mammorisk.records.read_answers import MissingCodes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,7 @@ def predict(
     model: str | Path | RiskModel | None = None,
     horizons: Sequence[Horizon] | Horizon = DEFAULT_HORIZONS,
     prior: Exam | str | Path | None = None,
+    missing: None = None,
     progress: bool = False,
 ) -> Prediction: ...
 @overload
@@ -41,6 +43,7 @@ def predict(
     model: str | Path | RiskModel | None = None,
     horizons: Sequence[Horizon] | Horizon = DEFAULT_HORIZONS,
     prior: None = None,
+    missing: MissingCodes | None = None,
     progress: bool = False,
 ) -> pd.DataFrame: ...
 def predict(
@@ -50,6 +53,7 @@ def predict(
     model: str | Path | RiskModel | None = None,
     horizons: Sequence[Horizon] | Horizon = DEFAULT_HORIZONS,
     prior: Exam | str | Path | None = None,
+    missing: MissingCodes | None = None,
     progress: bool = False,
 ) -> Prediction | pd.DataFrame:
     """Absolute risk of breast cancer for one woman or a cohort.
@@ -61,7 +65,8 @@ def predict(
     ----------
     data : Exam, path, Questionnaire, Cohort, DataFrame or sequence of Questionnaire
         An exam (or the folder that holds it), with ``woman``; a questionnaire alone; a cohort; or
-        a table of questionnaires.
+        a table of questionnaires (of pandas, polars, pyarrow or any library with Arrow's
+        interface).
     woman : Questionnaire, optional
         With an exam: what is known about the woman. Without it her age is taken from the image
         header.
@@ -75,6 +80,10 @@ def predict(
     prior : Exam or path, optional
         With an exam: the previous one. A model that does not use prior exams ignores it, with a
         warning.
+    missing : dict of str to list, optional
+        With a table: values that mean "not known" by column, such as
+        ``{"first_degree_relatives": [9]}``. Of a cohort they are an argument of
+        :func:`mammorisk.read_cohort`.
     progress : bool
         Show progress for a cohort with images.
 
@@ -117,7 +126,7 @@ def predict(
     [0.0097, 0.0135]
     """
     wanted = check_horizons(horizons)
-    request = as_request(data, woman, prior)
+    request = as_request(data, woman, prior, missing)
     cohort = request.cohort
     chosen = choose_model(model, cohort, wanted)
     step = rows_at_once(cohort, chosen)

@@ -136,6 +136,10 @@ def _score(
     if "age" not in answers.columns:
         answers["age"] = np.nan
     told: list[list[ResultWarning]] = [[] for _ in rows]
+    for of_table in cohort.table_warnings:
+        if of_table.rows is not None:
+            for i in np.flatnonzero(of_table.rows[rows]):
+                told[i].append(of_table.warning)
     refused = _refuse(cohort, rows, readings, answers, model, told)
     _compare_ages(answers, readings, told)
     for own, reading in zip(told, readings, strict=True):

@@ -64,8 +64,11 @@ def fit_density(cohort: Cohort, recipe: Recipe) -> DensityFit:
         weight=outcomes.weight.double().numpy()[use],
     )
     cancers = int(table["event"].sum())
-    if cancers < 2 * len(names):
-        raise TrainingError(f"{cancers} cancers among women with a known density: too few")
+    if not names or cancers < 2 * len(names):
+        raise TrainingError(
+            f"{cancers} cancers among women with a known density: too few",
+            remedy="Densities are the BI-RADS categories a to d; 1 to 4 are not read.",
+        )
     try:
         cox = CoxPHFitter().fit(
             table, "time", "event", weights_col="weight", entry_col="entry", robust=True
