@@ -1,8 +1,8 @@
 """The one tree of exceptions.
 
-Every message says what was wrong, where, and what to do about it. None
-carries a patient's name, identifier or date; a file is named as the user
-named it.
+Every message says what was wrong, where, and what to do about it. None carries a patient's name,
+identifier or date, and none names a file of an exam, since such names are often identities: the
+attribute ``source`` does, for those who ask.
 """
 
 from __future__ import annotations
@@ -16,28 +16,42 @@ class MammoriskError(Exception):
     what : str
         What was wrong, as one sentence without a full stop at the end.
     where : str, optional
-        The file, attribute, row or argument concerned.
+        The view, attribute, row or argument concerned.
     remedy : str, optional
         What the user can do about it.
+    source : str, optional
+        Name of the file concerned, as the user gave it. It is not part of the message.
     """
 
-    def __init__(self, what: str, *, where: str | None = None, remedy: str | None = None) -> None:
+    def __init__(
+        self,
+        what: str,
+        *,
+        where: str | None = None,
+        remedy: str | None = None,
+        source: str | None = None,
+    ) -> None:
         self.what = what
         self.where = where
         self.remedy = remedy
+        self.source = source
         place = f"{where}: " if where else ""
         advice = f" {remedy}" if remedy else ""
         super().__init__(f"{place}{what}.{advice}")
 
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments would otherwise be lost between processes.
-        return _rebuild, (type(self), self.what, self.where, self.remedy)
+        return _rebuild, (type(self), self.what, self.where, self.remedy, self.source)
 
 
 def _rebuild(
-    kind: type[MammoriskError], what: str, where: str | None, remedy: str | None
+    kind: type[MammoriskError],
+    what: str,
+    where: str | None,
+    remedy: str | None,
+    source: str | None,
 ) -> MammoriskError:
-    return kind(what, where=where, remedy=remedy)
+    return kind(what, where=where, remedy=remedy, source=source)
 
 
 class MissingDependency(MammoriskError, ImportError):
@@ -71,12 +85,16 @@ class UnknownView(ExamError):
     """View or laterality of an image cannot be told."""
 
 
+class AmbiguousView(ExamError):
+    """Several images of a view, and nothing tells which of them belongs to the exam."""
+
+
 class ViewMissing(ExamError):
     """One of the four standard views is absent."""
 
 
 class MixedPatients(ExamError):
-    """Files of more than one patient or study were given as one exam."""
+    """Files of more than one patient, or of exams that nothing orders, were given as one exam."""
 
 
 class PixelError(ExamError):

@@ -38,6 +38,12 @@ CODES: dict[str, WarningCode] = {
     "views-missing": WarningCode("caution", "standard views are missing"),
     "for-processing": WarningCode("caution", "image for processing, not for presentation"),
     "no-acquisition-header": WarningCode("info", "no acquisition header"),
+    "several-exams": WarningCode("caution", "the files hold several exams: one was taken"),
+    "exam-doubtful": WarningCode("caution", "whether the images are of one exam is not certain"),
+    "not-mammography": WarningCode("caution", "the header names another modality"),
+    "not-breast": WarningCode("caution", "the header names another part of the body"),
+    "contrast-agent": WarningCode("caution", "contrast agent was given"),
+    "lossy-compression": WarningCode("caution", "lossy compression: fine texture is lost"),
     "eight-bit": WarningCode("caution", "8-bit image: grey levels are coarse"),
     "spacing-unknown": WarningCode("caution", "pixel spacing unknown"),
     "spacing-doubtful": WarningCode("caution", "pixel spacing is implausible or ambiguous"),
@@ -51,6 +57,13 @@ CODES: dict[str, WarningCode] = {
     "burned-in-text": WarningCode("info", "text is burned into the image"),
     "suspicious-preamble": WarningCode("caution", "the file begins like a program"),
     "greyscale-header": WarningCode("caution", "greyscale attributes are faulty or contradictory"),
+    "orientation-header": WarningCode(
+        "caution", "orientation attributes do not fit side and view of an upright image"
+    ),
+    "age-unreadable": WarningCode("caution", "the age in the image header cannot be read"),
+    "pixels-contradict-header": WarningCode(
+        "caution", "bits, sign or padding of the pixels are not as the header says"
+    ),
     "acquisition-value": WarningCode("info", "an acquisition attribute was not used as recorded"),
     "force-unit": WarningCode("caution", "compression force is probably not in newton"),
     # pixels

@@ -41,6 +41,7 @@ _CODECS = {
     # OpenJPEG, high-throughput streams included.
     "jpeg 2000": "jpeg2k_decode",
     "png": "png_decode",
+    "bmp": "bmp_decode",
 }
 
 
@@ -50,9 +51,9 @@ def decode(data: bytes, family: str, rows: int, columns: int, bytes_per_pixel: i
     Parameters
     ----------
     data : bytes
-        One compressed frame, or a whole PNG or TIFF file.
+        One compressed frame, or a whole picture file.
     family : str
-        A value of :data:`mammorisk.io.syntaxes.FAMILIES`, ``"png"`` or ``"tiff"``.
+        A value of :data:`mammorisk.io.syntaxes.FAMILIES`, ``"png"``, ``"tiff"`` or ``"bmp"``.
     rows, columns, bytes_per_pixel : int
         What the header promises.
 

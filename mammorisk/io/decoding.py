@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from functools import cache
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -30,7 +30,6 @@ def decode_frame(
     rows: int,
     columns: int,
     bytes_per_pixel: int,
-    where: str,
     limits: Limits,
 ) -> np.ndarray:
     """Decode one compressed frame in a child process.
@@ -42,8 +41,6 @@ def decode_frame(
         As :func:`mammorisk.io.decode_worker.decode` takes it.
     rows, columns, bytes_per_pixel : int
         What the header promises.
-    where : str
-        Name of the file, for errors.
     limits : Limits
 
     Returns
@@ -65,22 +62,19 @@ def decode_frame(
         try:
             array = decode(data, family, rows, columns, bytes_per_pixel)
         except CODEC_ERRORS as error:
-            raise _undecodable(family, type(error).__name__, where) from None
+            raise _undecodable(family, type(error).__name__) from None
     else:
-        array = _decode_in_child(data, job, where, limits)
+        array = _decode_in_child(data, job, limits)
     if array.shape[:2] != (rows, columns):
         raise PixelError(
             f"the image is {array.shape[0]} x {array.shape[1]} pixels, its header says "
             f"{rows} x {columns}",
-            where=where,
             remedy="Fetch the file again from the archive.",
         )
     return array
 
 
-def _decode_in_child(
-    data: bytes, job: dict[str, int | str], where: str, limits: Limits
-) -> np.ndarray:
+def _decode_in_child(data: bytes, job: dict[str, int | str], limits: Limits) -> np.ndarray:
     pool = _pool(os.getpid(), limits.decode_memory_bytes)
     decoder = pool.take()
     # Four channels at most: RGBA, which may turn out to be grey.
@@ -94,19 +88,17 @@ def _decode_in_child(
             f"decoding took longer than {limits.decode_seconds:g} s"
             if late
             else "the decoder stopped on these data",
-            where=where,
             remedy="The file is damaged, or pass limits=mr.Limits(...) with higher limits.",
         ) from None
     pool.give_back(decoder)
     if "error" in head:
-        raise _undecodable(str(job["family"]), head["error"], where)
+        raise _undecodable(str(job["family"]), head["error"])
     return np.frombuffer(payload, dtype=np.dtype(head["dtype"])).reshape(head["shape"])
 
 
-def _undecodable(family: str, error: str, where: str) -> PixelError:
+def _undecodable(family: str, error: str) -> PixelError:
     return PixelError(
         f"the pixel data cannot be decoded ({family}: {error})",
-        where=where,
         remedy="Fetch the file again from the archive.",
     )
 
@@ -129,7 +121,7 @@ class _Decoder:
         self._from = cast(BinaryIO, self._process.stdout)
         self.timed_out = False
 
-    def ask(self, job: dict, data: bytes, seconds: float) -> tuple[dict, bytes]:
+    def ask(self, job: dict[str, Any], data: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
         watchdog = threading.Timer(seconds, self._stop)
         watchdog.start()
         try:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import functools
-import math
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from pydicom.dataset import Dataset
@@ -13,11 +11,21 @@ from pydicom.dataset import Dataset
 from mammorisk._utils.atomic_write import content_digest
 from mammorisk.errors import PixelError, UnknownView, UnreadableDicom
 from mammorisk.io.acquisition import read_acquisition
-from mammorisk.io.dataset import items, numbers, quiet_pydicom, text, texts, whole
-from mammorisk.io.dataset import yes_no as stated
+from mammorisk.io.dataset import items, quiet_pydicom, text, whole, yes_no
 from mammorisk.io.greyscale import read_greyscale
+from mammorisk.io.image_kind import (
+    doubts_of_origin,
+    has_contrast,
+    intent_of,
+    kind_of,
+    modified,
+    not_a_view,
+)
 from mammorisk.io.limits import Limits
+from mammorisk.io.named_errors import call_named
+from mammorisk.io.orientation import contradicts_side, read_field_of_view, read_orientation
 from mammorisk.io.parsing import read_dataset
+from mammorisk.io.patient import PatientFacts, read_patient
 from mammorisk.io.pixels import (
     check_pixel_data,
     check_size,
@@ -25,58 +33,40 @@ from mammorisk.io.pixels import (
     load_pixels,
     syntax_of,
 )
-from mammorisk.io.views import (
-    HARMLESS_MODIFIERS,
-    ViewName,
-    is_synthetic_name,
-    view_of,
-)
-from mammorisk.records.exam import ImageKind, Intent, Laterality, SetAside, View
+from mammorisk.io.spacing import read_spacing
+from mammorisk.io.syntaxes import is_lossy
+from mammorisk.io.views import ViewName, view_of
+from mammorisk.records.exam import ImageKind, Laterality, View
 from mammorisk.warnings import ResultWarning, make_warning
-
-_PROCESSING_CLASS = "1.2.840.10008.5.1.4.1.1.1.2.1"
-_TOMOSYNTHESIS_CLASSES = (
-    "1.2.840.10008.5.1.4.1.1.13.1.3",
-    "1.2.840.10008.5.1.4.1.1.13.1.4",
-    "1.2.840.10008.5.1.4.1.1.13.1.5",
-)
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-
-#: Above this estimated magnification an image is a magnification view.
-MAGNIFICATION_LIMIT = 1.3
-
-#: Ages outside this range are marks of de-identification, not ages at screening.
-_PLAUSIBLE_AGES = (18.0, 110.0)
 
 
 @dataclass(frozen=True, kw_only=True)
-class DicomImage:
-    """One DICOM file: its view, and what links it to others. Never shown to a user.
+class ReadImage:
+    """An image that can stand for a view, and what links it to others. Never shown to a user.
 
     Attributes
     ----------
     view : View
-    patient, study : str
-        PatientID (0010,0020), StudyInstanceUID (0020,000D); empty when not stated.
+    patient : PatientFacts
     instance : str
-        SOPInstanceUID (0008,0018).
+        SOPInstanceUID (0008,0018); empty for pictures.
     made_from : frozenset of str
         ReferencedSOPInstanceUID of SourceImageSequence (0008,2112).
-    age_years : float or None
-    patient_sex : {"F", "M", "O"} or None
-        PatientSex (0010,0040).
+    is_picture : bool
+        Not a DICOM file.
+    bits : int
+        Bits of a grey level.
     """
 
     view: View
-    patient: str
-    study: str
-    instance: str
-    made_from: frozenset[str]
-    age_years: float | None
-    patient_sex: str | None
+    patient: PatientFacts
+    instance: str = ""
+    made_from: frozenset[str] = field(default=frozenset(), repr=False)
+    is_picture: bool = False
+    bits: int = 16
 
     def __repr__(self) -> str:
-        return f"<DicomImage {self.view.source}>"
+        return f"<ReadImage {self.view.name}>"
 
 
 def read_dicom(
@@ -84,24 +74,24 @@ def read_dicom(
     source: str,
     limits: Limits,
     told: tuple[Laterality, str] | None = None,
-) -> DicomImage | SetAside:
+) -> ReadImage | str:
     """Read the header of one file.
 
     Parameters
     ----------
     path : Path
     source : str
-        Name for errors.
+        Name of the file, for the view.
     limits : Limits
     told : tuple of (Laterality, str), optional
         Side and view as the user says; used where the header is silent.
 
     Returns
     -------
-    DicomImage
+    ReadImage
         An image that can stand for a view.
-    SetAside
-        An image of another kind, with the reason.
+    str
+        Why an image of another kind cannot.
 
     Raises
     ------
@@ -110,29 +100,33 @@ def read_dicom(
     with quiet_pydicom():
         dataset, pixel_start = read_dataset(path, limits)
         # Read here once: pydicom converts values, and warns with them, on first sight.
-        if not text(dataset, "SOPClassUID") and not text(dataset, "Modality"):
+        named = text(dataset, "SOPClassUID") or text(dataset, "Modality")
+        if not named and not _is_image(dataset):
             raise UnreadableDicom(
-                "the file has no SOPClassUID and no Modality: truncated, or not DICOM",
-                where=source,
+                "the file has no SOPClassUID, no Modality and no image: truncated, or not DICOM",
                 remedy="Fetch the file again from the archive.",
             )
-        reason = _not_a_view(dataset)
+        reason = not_a_view(dataset)
         if reason is not None:
-            return SetAside(source=source, reason=reason)
+            return reason
         name = view_of(dataset)
         if told is not None:
             name = _completed(name, *told)
         if name.bilateral:
-            return SetAside(source=source, reason="laterality is B: both sides or a specimen")
-        modified = _modified(dataset, name)
-        if modified is not None:
-            return SetAside(source=source, reason=modified)
+            return "laterality is B: both sides or a specimen"
+        reason = modified(dataset, name)
+        if reason is not None:
+            return reason
         if name.position not in ("CC", "MLO", None):
-            return SetAside(source=source, reason=f"{name.position} view, not one of the four")
+            return f"{name.position} view, not one of the four"
         image = _image(dataset, name, path, source, limits)
         if pixel_start is not None:
-            check_pixel_data(path, pixel_start, dataset, source)
+            check_pixel_data(path, pixel_start, dataset)
         return image
+
+
+def _is_image(dataset: Dataset) -> bool:
+    return bool(whole(dataset, "Rows") and whole(dataset, "Columns"))
 
 
 def _completed(name: ViewName, laterality: Laterality, position: str) -> ViewName:
@@ -152,39 +146,7 @@ def _completed(name: ViewName, laterality: Laterality, position: str) -> ViewNam
     )
 
 
-def _not_a_view(dataset: Dataset) -> str | None:
-    modality = text(dataset, "Modality")
-    if modality is not None and modality != "MG":
-        # Modalities are codes of two or three letters, longer ones in radiotherapy; any other text
-        # may be a name.
-        shown = modality if re.fullmatch(r"[A-Z]{2,3}|RT[A-Z]{4,6}", modality) else "another"
-        return f"Modality (0008,0060) is {shown}, not MG"
-    image_class = text(dataset, "SOPClassUID") or ""
-    frames = whole(dataset, "NumberOfFrames") or 1
-    if image_class in _TOMOSYNTHESIS_CLASSES or frames > 1:
-        return "tomosynthesis, not a 2-D view"
-    words = [word.upper() for word in texts(dataset, "ImageType")]
-    if any("STEREO" in word for word in words):
-        return "stereo or biopsy image (ImageType)"
-    if stated(dataset, "QualityControlImage"):
-        return "quality-control image"
-    if (text(dataset, "ViewPosition") or "").upper() == "FLATFIELD":
-        return "quality-control image"
-    return None
-
-
-def _modified(dataset: Dataset, name: ViewName) -> str | None:
-    """Why an image does not show a whole breast in its standard projection."""
-    odd = [modifier for modifier in name.modifiers if modifier not in HARMLESS_MODIFIERS]
-    if odd:
-        return f"view modifier: {', '.join(odd)}"
-    magnification = _first_number(dataset, "EstimatedRadiographicMagnificationFactor")
-    if magnification is not None and magnification > MAGNIFICATION_LIMIT:
-        return f"magnification view (factor {magnification:.2f})"
-    return None
-
-
-def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Limits) -> DicomImage:
+def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Limits) -> ReadImage:
     if name.laterality is None or name.position is None:
         lacking = [
             attribute
@@ -196,119 +158,97 @@ def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Li
         ]
         raise UnknownView(
             f"side and view cannot be told: no usable {' and no usable '.join(lacking)}",
-            where=source,
             remedy='Say it yourself: read_exam({"L-CC": path, ...}).',
         )
-    rows, columns = whole(dataset, "Rows"), whole(dataset, "Columns")
-    check_size(rows, columns, source, limits)
-    assert rows is not None
-    assert columns is not None
-    check_syntax(syntax_of(dataset), source)
+    rows, columns = check_size(whole(dataset, "Rows"), whole(dataset, "Columns"), limits)
+    syntax = syntax_of(dataset)
+    check_syntax(syntax)
     photometric = (text(dataset, "PhotometricInterpretation") or "MONOCHROME2").upper()
     grey = photometric in ("MONOCHROME1", "MONOCHROME2")
     if not grey or whole(dataset, "SamplesPerPixel") not in (None, 1):
         raise PixelError(
             "PhotometricInterpretation (0028,0004) and SamplesPerPixel (0028,0002) are not those "
             "of a grey image",
-            where=source,
             remedy="Export the image in greyscale.",
         )
     greyscale, grey_warnings = read_greyscale(dataset)
-    warnings = [*name.warnings, *grey_warnings]
-    for modifier in name.modifiers:
-        warnings.append(make_warning("view-modifier", f"view modifier: {modifier}"))
-    implant, partial = stated(dataset, "BreastImplantPresent"), stated(dataset, "PartialView")
-    burned_in = stated(dataset, "BurnedInAnnotation")
-    kind = _kind(dataset)
-    if implant:
-        warnings.append(make_warning("implant"))
-    if partial:
-        warnings.append(make_warning("partial-view"))
-    if burned_in:
-        warnings.append(make_warning("burned-in-text", "burned-in annotation"))
-    if kind is ImageKind.SYNTHETIC:
-        warnings.append(make_warning("synthetic"))
-    if _executable_preamble(dataset):
-        said = "the preamble looks like a program: do not run this file"
-        warnings.append(make_warning("suspicious-preamble", said))
-    pixel_mm, spacing_warning = _spacing(dataset)
-    if spacing_warning is not None:
-        warnings.append(spacing_warning)
-    acquisition = read_acquisition(dataset)
-
+    kind = kind_of(dataset)
+    pixel_mm, spacing_warning = read_spacing(dataset)
+    orientation = read_orientation(dataset)
+    turned = (
+        None
+        if orientation is None
+        else contradicts_side(orientation, name.laterality, name.position)
+    )
+    patient = read_patient(dataset, is_film=kind is ImageKind.FILM)
+    facts = [*grey_warnings, *_facts(dataset, name, kind, greyscale.bits_stored, syntax)]
+    facts += [one for one in (spacing_warning, turned) if one is not None]
+    full_name = f"{name.laterality.value}-{name.position}"
     view = View(
         laterality=name.laterality,
         position=name.position,
-        # Not a closure: views must travel to other processes.
-        load=functools.partial(load_pixels, path, greyscale, source, limits),
+        # Not closures: views must travel to other processes.
+        load=functools.partial(
+            call_named, full_name, source, functools.partial(load_pixels, path, greyscale, limits)
+        ),
         source=source,
         rows=rows,
         columns=columns,
         kind=kind,
-        intent=_intent(dataset),
+        intent=intent_of(dataset),
         pixel_mm=pixel_mm,
         modifiers=name.modifiers,
-        implant=implant,
-        partial=partial,
-        chest_wall=_chest_wall(dataset),
-        burned_in=burned_in,
-        acquisition=acquisition,
+        implant=yes_no(dataset, "BreastImplantPresent"),
+        partial=yes_no(dataset, "PartialView"),
+        orientation=orientation,
+        field_of_view=read_field_of_view(dataset),
+        contrast=has_contrast(dataset),
+        burned_in=yes_no(dataset, "BurnedInAnnotation"),
+        acquisition=read_acquisition(dataset),
         acquired_at=_when(dataset),
-        warnings=tuple(warnings),
-        digest=functools.partial(content_digest, path),
+        warnings=(*name.warnings, *facts, *patient.warnings),
+        digest=functools.partial(
+            call_named, full_name, source, functools.partial(content_digest, path)
+        ),
     )
-    return DicomImage(
+    return ReadImage(
         view=view,
-        patient=text(dataset, "PatientID") or "",
-        study=text(dataset, "StudyInstanceUID") or "",
+        patient=patient,
         instance=text(dataset, "SOPInstanceUID") or "",
         made_from=frozenset(
             uid
             for item in items(dataset, "SourceImageSequence")
             if (uid := text(item, "ReferencedSOPInstanceUID"))
         ),
-        age_years=_age(dataset),
-        patient_sex=_sex(dataset),
+        bits=greyscale.bits_stored,
     )
 
 
-def _sex(dataset: Dataset) -> str | None:
-    """PatientSex (0010,0040); None for any other value."""
-    written = (text(dataset, "PatientSex") or "").strip().upper()
-    return written if written in ("F", "M", "O") else None
-
-
-def _first_number(dataset: Dataset, keyword: str) -> float | None:
-    try:
-        return next(iter(numbers(dataset, keyword)), None)
-    except ValueError:
-        return None
-
-
-def _kind(dataset: Dataset) -> ImageKind:
-    described = " ".join(
-        [*texts(dataset, "ImageType")[2:], text(dataset, "SeriesDescription") or ""]
-    )
-    if is_synthetic_name(described):
-        return ImageKind.SYNTHETIC
-    if (text(dataset, "DetectorType") or "").upper() == "FILM":
-        return ImageKind.FILM
-    if (text(dataset, "SOPClassUID") or "").startswith(_SECONDARY_CAPTURE):
-        return ImageKind.FILM
-    return ImageKind.FFDM
-
-
-def _intent(dataset: Dataset) -> Intent:
-    said = (text(dataset, "PresentationIntentType") or "").upper()
-    if said == "FOR PROCESSING" or text(dataset, "SOPClassUID") == _PROCESSING_CLASS:
-        return Intent.PROCESSING
-    return Intent.PRESENTATION if said == "FOR PRESENTATION" else Intent.UNKNOWN
-
-
-def _chest_wall(dataset: Dataset) -> str | None:
-    """PatientOrientation (0020,0020): rows running towards posterior end at the chest wall."""
-    first = (texts(dataset, "PatientOrientation") or [""])[0].upper()
-    return {"P": "right", "A": "left"}.get(first[:1])
+def _facts(
+    dataset: Dataset, name: ViewName, kind: ImageKind, bits: int, syntax: str
+) -> list[ResultWarning]:
+    """What a reader of the result should know about this image, from its header."""
+    told = [
+        make_warning("view-modifier", f"view modifier: {modifier}") for modifier in name.modifiers
+    ]
+    if yes_no(dataset, "BreastImplantPresent"):
+        told.append(make_warning("implant"))
+    if yes_no(dataset, "PartialView"):
+        told.append(make_warning("partial-view"))
+    if yes_no(dataset, "BurnedInAnnotation"):
+        told.append(make_warning("burned-in-text", "burned-in annotation"))
+    if kind is ImageKind.SYNTHETIC:
+        told.append(make_warning("synthetic"))
+    if has_contrast(dataset):
+        told.append(make_warning("contrast-agent"))
+    if bits <= 8:
+        told.append(make_warning("eight-bit"))
+    if is_lossy(syntax) or text(dataset, "LossyImageCompression") == "01":
+        told.append(make_warning("lossy-compression"))
+    if _executable_preamble(dataset):
+        said = "the preamble looks like a program: do not run this file"
+        told.append(make_warning("suspicious-preamble", said))
+    return [*told, *doubts_of_origin(dataset)]
 
 
 def _when(dataset: Dataset) -> str | None:
@@ -316,77 +256,6 @@ def _when(dataset: Dataset) -> str | None:
     day = day or text(dataset, "StudyDate") or ""
     time = text(dataset, "AcquisitionTime") or text(dataset, "ContentTime") or ""
     return f"{day} {time}" if day or time else None
-
-
-def _spacing(dataset: Dataset) -> tuple[float | None, ResultWarning | None]:
-    """Pixel spacing in the breast in mm, and a warning.
-
-    PixelSpacing (0028,0030) counts where PixelSpacingCalibrationType (0028,0A02) says it is
-    calibrated, or where it stands alone; else ImagerPixelSpacing (0018,1164) over the estimated
-    magnification (PS3.3 10.7.1.3). A PixelSpacing that is not used is doubtful unless it repeats
-    one of the two.
-    """
-    imager = _pair(dataset, "ImagerPixelSpacing")
-    spacing = _pair(dataset, "PixelSpacing")
-    calibrated = (text(dataset, "PixelSpacingCalibrationType") or "").upper()
-    if spacing is not None and (calibrated in ("GEOMETRY", "FIDUCIAL") or imager is None):
-        return spacing, None
-    if imager is None:
-        return None, make_warning("spacing-unknown")
-    magnification = _first_number(dataset, "EstimatedRadiographicMagnificationFactor")
-    if magnification is None or not 1 <= magnification <= MAGNIFICATION_LIMIT:
-        magnification = 1.0
-    in_breast = imager / magnification
-    said = None
-    if spacing is None and text(dataset, "PixelSpacing"):
-        said = "PixelSpacing is implausible: ImagerPixelSpacing was used"
-    elif spacing is not None and not any(
-        math.isclose(spacing, known, rel_tol=0.01) for known in (imager, in_breast)
-    ):
-        said = (
-            "PixelSpacing differs from ImagerPixelSpacing and is not said to be calibrated: "
-            "ImagerPixelSpacing was used"
-        )
-    return in_breast, None if said is None else make_warning("spacing-doubtful", said)
-
-
-def _pair(dataset: Dataset, keyword: str) -> float | None:
-    try:
-        pair = numbers(dataset, keyword)
-    except ValueError:
-        return None
-    # Square pixels of a mammogram, digitised film included.
-    if len(pair) != 2 or abs(pair[0] - pair[1]) > 0.01 * max(pair) or not 0.02 <= pair[0] <= 2:
-        return None
-    return pair[0]
-
-
-def _age(dataset: Dataset) -> float | None:
-    """PatientAge (0010,1010), else acquisition minus birth date; None when implausible."""
-    match = re.fullmatch(r"(\d{3})([DWMY])", text(dataset, "PatientAge") or "")
-    low, high = _PLAUSIBLE_AGES
-    if match:
-        per_year = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}[match.group(2)]
-        age = int(match.group(1)) / per_year
-        if low <= age <= high:
-            return age
-    born = _day(text(dataset, "PatientBirthDate"))
-    seen = _day(text(dataset, "AcquisitionDate") or text(dataset, "StudyDate"))
-    if born is None or seen is None:
-        return None
-    age = seen - born
-    return round(age, 2) if low <= age <= high else None
-
-
-def _day(written: str | None) -> float | None:
-    """A DICOM date as a year with its fraction."""
-    match = re.fullmatch(r"(\d{4})\.?(\d{2})\.?(\d{2})", written or "")
-    if not match:
-        return None
-    year, month, day = (int(part) for part in match.groups())
-    if not (1850 <= year <= 2200 and 1 <= month <= 12 and 1 <= day <= 31):
-        return None
-    return year + (month - 1 + (day - 1) / 31) / 12
 
 
 def _executable_preamble(dataset: Dataset) -> bool:

@@ -53,14 +53,11 @@ def file_size(path: Path, limits: Limits) -> int:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise UnreadableFile(
-            f"the file cannot be opened ({error.strerror})", where=path.name
-        ) from None
+        raise UnreadableFile(f"the file cannot be opened ({error.strerror})") from None
     if size > limits.max_file_bytes:
         raise TooLarge(
             f"the file has {size / 2**20:.0f} MB, more than the limit of "
             f"{limits.max_file_bytes / 2**20:.0f} MB",
-            where=path.name,
             remedy="Pass limits=mr.Limits(max_file_bytes=...) if it is genuine.",
         )
     return size

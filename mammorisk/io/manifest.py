@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -341,15 +340,13 @@ def _prior_test(table: pd.DataFrame) -> Callable[[int], bool] | None:
 
 @contextmanager
 def _named_as_in_the_manifest(base: Place) -> Iterator[None]:
-    """Errors name files as the user did, not by the place they were found in."""
+    """The source of an error is named as in the manifest, not by the place it was found in."""
     try:
         yield
     except ExamError as error:
-        under = f"{base.root}/"
-        if error.where is None or not error.where.startswith(under):
-            raise
-        where = error.where.removeprefix(under)
-        raise type(error)(error.what, where=where, remedy=error.remedy) from None
+        if error.source is not None:
+            error.source = error.source.removeprefix(f"{base.root}/")
+        raise
 
 
 def _opener(
@@ -372,18 +369,12 @@ def _opener(
                 return read_exam(where, allow_missing_views=allow_missing_views)
         assert views is not None
         images = views.iloc[rows_of[row]]
-        names = images["laterality"] + "-" + images["view"]
-        again = names.duplicated()
-        files = {
-            name: base.join(str(file))
-            for name, file in zip(names[~again], images.loc[~again, "file_path"], strict=True)
-        }
+        files: dict[str, list[str | Path]] = {}
+        for side, view, file in zip(
+            images["laterality"], images["view"], images["file_path"], strict=True
+        ):
+            files.setdefault(f"{side}-{view}", []).append(base.join(str(file)))
         with _named_as_in_the_manifest(base):
-            exam = read_exam(files, allow_missing_views=allow_missing_views)
-        extra = [
-            make_warning("several-images", "listed more than once, the first was used", view=name)
-            for name in names[again].unique()
-        ]
-        return replace(exam, warnings=(*exam.warnings, *extra)) if extra else exam
+            return read_exam(files, allow_missing_views=allow_missing_views)
 
     return open_exam

@@ -43,8 +43,8 @@ class _Clamped(io.RawIOBase):
     into many times its size.
     """
 
-    def __init__(self, file: BinaryIO, size: int, where: str) -> None:
-        self._file, self._size, self._where = file, size, where
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file, self._size = file, size
         self._reads = 0
 
     def read(self, size: int | None = -1) -> bytes:
@@ -52,7 +52,6 @@ class _Clamped(io.RawIOBase):
         if self._reads > MAX_READS:
             raise TooLarge(
                 "the file has more elements than any mammogram",
-                where=self._where,
                 remedy="Fetch it again from the archive.",
             )
         left = max(0, self._size - self._file.tell())
@@ -112,27 +111,26 @@ def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Parsed:
     size = file_size(path, limits)
     try:
         with open(path, "rb") as handle:
-            source: Any = _Clamped(handle, size, path.name)
+            source: Any = _Clamped(handle, size)
             meta = _deflated_meta(source)
             if meta is not None:
-                dataset = _read_deflated(source, meta, path, limits, pixels)
+                dataset = _read_deflated(source, meta, limits, pixels)
                 start = None
             else:
                 source.seek(0)
                 dataset = pydicom.dcmread(source, force=True, stop_before_pixels=not pixels)
                 start = None if pixels else handle.tell()
             # Sequences are parsed on first sight: do it while errors are caught.
-            _look_inside(dataset, 0, MAX_VALUE_BYTES, path.name)
+            _look_inside(dataset, 0, MAX_VALUE_BYTES)
     except PARSE_ERRORS as error:
         raise UnreadableDicom(
             f"the file cannot be parsed as DICOM ({type(error).__name__})",
-            where=path.name,
             remedy="Fetch it again from the archive.",
         ) from None
     return Parsed(dataset, start)
 
 
-def _look_inside(dataset: Dataset, depth: int, left: int, where: str) -> int:
+def _look_inside(dataset: Dataset, depth: int, left: int) -> int:
     """Convert every element; drop those that cannot be, which then count as absent.
 
     Private elements are dropped unseen: nothing here asks for one. Sequences of stated length are
@@ -154,7 +152,6 @@ def _look_inside(dataset: Dataset, depth: int, left: int, where: str) -> int:
         if left < 0:
             raise TooLarge(
                 f"the header has more than {MAX_VALUE_BYTES / 2**20:.0f} MB of values",
-                where=where,
                 remedy="Fetch it again from the archive.",
             )
         try:
@@ -166,7 +163,7 @@ def _look_inside(dataset: Dataset, depth: int, left: int, where: str) -> int:
             continue
         if element.VR == "SQ":
             for item in element.value:
-                left = _look_inside(item, depth + 1, left, where)
+                left = _look_inside(item, depth + 1, left)
     return left
 
 
@@ -191,9 +188,7 @@ def _deflated_meta(source: Any) -> FileMetaDataset | None:
     return FileMetaDataset(meta)
 
 
-def _read_deflated(
-    source: Any, meta: FileMetaDataset, path: Path, limits: Limits, pixels: bool
-) -> FileDataset:
+def _read_deflated(source: Any, meta: FileMetaDataset, limits: Limits, pixels: bool) -> FileDataset:
     """pydicom would inflate a data set whole, whatever it comes to."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     inflated, chunk = bytearray(), source.read()
@@ -202,14 +197,13 @@ def _read_deflated(
         if len(inflated) > limits.max_file_bytes:
             raise TooLarge(
                 f"the deflated data inflate beyond {limits.max_file_bytes / 2**20:.0f} MB",
-                where=path.name,
                 remedy="Pass limits=mr.Limits(max_file_bytes=...) if it is genuine.",
             )
         chunk = inflater.unconsumed_tail
     if not inflater.eof:
         raise EOFError
     dataset = pydicom.filereader.read_dataset(
-        _Clamped(io.BytesIO(inflated), len(inflated), path.name),  # type: ignore[arg-type]
+        _Clamped(io.BytesIO(inflated), len(inflated)),  # type: ignore[arg-type]
         False,
         True,
         stop_when=None if pixels else lambda tag, vr, length: tag >> 16 == 0x7FE0,

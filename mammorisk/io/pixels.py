@@ -17,7 +17,8 @@ from mammorisk.io.dataset import PARSE_ERRORS, quiet_pydicom, whole
 from mammorisk.io.decoding import decode_frame
 from mammorisk.io.limits import Limits
 from mammorisk.io.parsing import read_dataset
-from mammorisk.io.syntaxes import FAMILIES, NATIVE
+from mammorisk.io.stored_bits import stored_image
+from mammorisk.io.syntaxes import FAMILIES, NATIVE, NOT_READ
 from mammorisk.records.stored_image import Greyscale, RawImage
 
 _PIXEL_DATA = (0x7FE0, 0x0010)
@@ -27,8 +28,13 @@ _ITEM, _SEQUENCE_DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 _MOST_FRAGMENTS = 10_000
 
 
-def check_size(rows: int | None, columns: int | None, where: str, limits: Limits) -> None:
+def check_size(rows: int | None, columns: int | None, limits: Limits) -> tuple[int, int]:
     """Refuse an image by its header alone.
+
+    Returns
+    -------
+    tuple of int
+        Rows and columns.
 
     Raises
     ------
@@ -40,16 +46,15 @@ def check_size(rows: int | None, columns: int | None, where: str, limits: Limits
     if not rows or not columns or rows < 0 or columns < 0:
         raise PixelError(
             "the header states no image size (Rows, Columns)",
-            where=where,
             remedy="Fetch the file again from the archive.",
         )
     if rows * columns > limits.max_pixels:
         raise TooLarge(
             f"the header claims {rows} x {columns} pixels, more than the limit of "
             f"{limits.max_pixels:,}",
-            where=where,
             remedy="Pass limits=mr.Limits(max_pixels=...) if it is genuine.",
         )
+    return rows, columns
 
 
 def syntax_of(dataset: Dataset) -> str:
@@ -58,24 +63,24 @@ def syntax_of(dataset: Dataset) -> str:
     return str(meta.get("TransferSyntaxUID", "")) if meta else "1.2.840.10008.1.2"
 
 
-def check_syntax(syntax: str, where: str) -> None:
+def check_syntax(syntax: str) -> None:
     """Refuse a transfer syntax that cannot be decoded.
 
     Raises
     ------
     UnsupportedSyntax
     """
-    if syntax not in NATIVE and syntax not in FAMILIES:
-        name = pydicom.uid.UID(syntax).name if syntax else "none stated"
-        told = name if name != syntax else "an unknown one"
-        raise UnsupportedSyntax(
-            f"TransferSyntaxUID (0002,0010) is not supported: {told}",
-            where=where,
-            remedy="Convert the file to an uncompressed or JPEG 2000 syntax.",
-        )
+    if syntax in NATIVE or syntax in FAMILIES:
+        return
+    name = NOT_READ.get(syntax) or (pydicom.uid.UID(syntax).name if syntax else "none stated")
+    told = name if name != syntax else "an unknown one"
+    raise UnsupportedSyntax(
+        f"TransferSyntaxUID (0002,0010) is not supported: {told}",
+        remedy="Convert the file to an uncompressed or JPEG 2000 syntax.",
+    )
 
 
-def check_pixel_data(path: Path, start: int, dataset: Dataset, source: str) -> None:
+def check_pixel_data(path: Path, start: int, dataset: Dataset) -> None:
     """Refuse an image whose pixel data are absent or cut short, without reading them.
 
     Parameters
@@ -85,8 +90,6 @@ def check_pixel_data(path: Path, start: int, dataset: Dataset, source: str) -> N
         Offset of the element after the header.
     dataset : Dataset
         The header.
-    source : str
-        Name of the file for errors.
 
     Raises
     ------
@@ -102,7 +105,6 @@ def check_pixel_data(path: Path, start: int, dataset: Dataset, source: str) -> N
         if element[:4] != struct.pack(f"{order}HH", *_PIXEL_DATA) or len(element) < 12:
             raise PixelError(
                 "the file has no PixelData (7FE0,0010)",
-                where=source,
                 remedy="Fetch the file again from the archive.",
             )
         if dataset.original_encoding[0]:
@@ -118,7 +120,6 @@ def check_pixel_data(path: Path, start: int, dataset: Dataset, source: str) -> N
     if not whole_image:
         raise PixelError(
             f"the pixel data are truncated: {max(there, 0):,} bytes are there",
-            where=source,
             remedy="Fetch the file again from the archive.",
         )
 
@@ -139,7 +140,7 @@ def _fragments_are_whole(handle: BinaryIO, at: int, size: int) -> bool:
     return False
 
 
-def load_pixels(path: Path, greyscale: Greyscale, source: str, limits: Limits) -> RawImage:
+def load_pixels(path: Path, greyscale: Greyscale, limits: Limits) -> RawImage:
     """Read the pixels of a single-frame image.
 
     Parameters
@@ -147,15 +148,13 @@ def load_pixels(path: Path, greyscale: Greyscale, source: str, limits: Limits) -
     path : Path
     greyscale : Greyscale
         As read from the header.
-    source : str
-        Name of the file for errors.
     limits : Limits
 
     Returns
     -------
     RawImage
-        Stored values with bits beyond BitsStored (0028,0101) removed, signed where the header
-        says so.
+        Stored values, signed where the header says so. Bits beyond BitsStored (0028,0101) are
+        removed unless the pixels show that they carry values; ``warnings`` tells either.
 
     Raises
     ------
@@ -169,20 +168,17 @@ def load_pixels(path: Path, greyscale: Greyscale, source: str, limits: Limits) -
         high = whole(dataset, "HighBit")
         samples = whole(dataset, "SamplesPerPixel")
         syntax = syntax_of(dataset)
-        data = _bytes(dataset, syntax, source)
-    check_size(rows, columns, source, limits)
-    assert rows is not None
-    assert columns is not None
+        data = _bytes(dataset, syntax)
+        overlays = _overlay_bits(dataset)
+    rows, columns = check_size(rows, columns, limits)
     if samples not in (None, 1):
         raise PixelError(
             f"SamplesPerPixel (0028,0002) is {samples}: a mammogram has one grey channel",
-            where=source,
             remedy="Export the image in greyscale.",
         )
     if allocated not in (8, 16) or stored is None or not 1 <= stored <= allocated:
         raise PixelError(
             f"BitsAllocated {allocated} and BitsStored {stored} are not those of a mammogram",
-            where=source,
             remedy="8 or 16 allocated bits are read.",
         )
     width = allocated // 8
@@ -191,7 +187,6 @@ def load_pixels(path: Path, greyscale: Greyscale, source: str, limits: Limits) -
         if len(data) < wanted:
             raise PixelError(
                 f"the pixel data are truncated: {len(data):,} bytes of {wanted:,}",
-                where=source,
                 remedy="Fetch the file again from the archive.",
             )
         dtype = np.dtype(f"{NATIVE[syntax]}u{width}")
@@ -204,22 +199,18 @@ def load_pixels(path: Path, greyscale: Greyscale, source: str, limits: Limits) -
             rows=rows,
             columns=columns,
             bytes_per_pixel=width,
-            where=source,
             limits=limits,
         )
         if pixels.ndim == 3:
-            raise PixelError(
-                "the compressed image is in colour", where=source, remedy="Export it in greyscale."
-            )
-    return RawImage(pixels=_stored(pixels, stored, high, greyscale.signed), greyscale=greyscale)
+            raise PixelError("the compressed image is in colour", remedy="Export it in greyscale.")
+    return stored_image(pixels, greyscale, high_bit=high, overlay_bits=overlays)
 
 
-def _bytes(dataset: Dataset, syntax: str, source: str) -> bytes:
+def _bytes(dataset: Dataset, syntax: str) -> bytes:
     """Native pixel bytes, or the first compressed frame."""
     if "PixelData" not in dataset:
         raise PixelError(
             "the file has no PixelData (7FE0,0010)",
-            where=source,
             remedy="Fetch the file again from the archive.",
         )
     try:
@@ -230,23 +221,20 @@ def _bytes(dataset: Dataset, syntax: str, source: str) -> bytes:
     except (*PARSE_ERRORS, StopIteration) as error:
         raise PixelError(
             f"the pixel data are damaged ({type(error).__name__})",
-            where=source,
             remedy="Fetch the file again from the archive.",
         ) from None
 
 
-def _stored(pixels: np.ndarray, stored: int, high: int | None, signed: bool) -> np.ndarray:
-    """Keep the stored bits: overlays may hide above them, signs must be extended."""
-    if pixels.dtype.kind == "i":
-        return pixels
-    width = 8 * pixels.dtype.itemsize
-    shift = (high + 1 - stored) if high is not None and high + 1 > stored else 0
-    if shift and shift + stored <= width:
-        pixels = pixels >> shift
-    if signed:
-        # Move the sign bit to the top, then let the arithmetic shift bring it back.
-        lifted = (pixels << (width - stored)).astype(pixels.dtype, copy=False)
-        return lifted.view(f"i{pixels.dtype.itemsize}") >> (width - stored)
-    if stored < width and pixels.size and int(pixels.max()) >> stored:
-        return pixels & ((1 << stored) - 1)
-    return pixels
+def _overlay_bits(dataset: Dataset) -> int:
+    """Bits of a cell in which overlays lie: Overlay Bit Position (60xx,0102), retired."""
+    bits = 0
+    for group in range(0x6000, 0x6020, 2):
+        try:
+            element = dataset.get((group, 0x0102))
+            position = None if element is None else int(element.value)
+        except PARSE_ERRORS:
+            continue
+        # Position 0 stands for an overlay in data of its own.
+        if position is not None and 0 < position < 16:
+            bits |= 1 << position
+    return bits

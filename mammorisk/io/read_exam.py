@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,25 +14,36 @@ from mammorisk.errors import (
     IntentMismatch,
     MixedPatients,
     NoImages,
-    TooLarge,
     UnknownView,
     UnreadableFile,
     ViewMissing,
     WrongModality,
 )
-from mammorisk.io.dicom import DicomImage, read_dicom
+from mammorisk.io.choice import choose_images
+from mammorisk.io.dicom import ReadImage, read_dicom
+from mammorisk.io.exam_files import ExamFile, Paths, list_files
 from mammorisk.io.limits import Limits
+from mammorisk.io.named_errors import name_errors
+from mammorisk.io.one_exam import find_exam
+from mammorisk.io.orientation import contradicting_fields
 from mammorisk.io.parsing import looks_like_dicom
-from mammorisk.io.pictures import PNG_MAGIC, TIFF_MAGICS, picture_view
+from mammorisk.io.patient import picture_facts
+from mammorisk.io.picture_formats import picture_family, unread_format
+from mammorisk.io.pictures import picture_view
 from mammorisk.io.remote import fetch, hold, is_remote
-from mammorisk.io.views import is_synthetic_name, parse_view_words
-from mammorisk.records.exam import STANDARD_VIEWS, Exam, ImageKind, Intent, SetAside, View
+from mammorisk.io.views import HARMLESS_MODIFIERS, ViewWords, parse_view_words
+from mammorisk.io.words import is_mask_name, is_recombined_name, is_synthetic_name
+from mammorisk.records.exam import STANDARD_VIEWS, Exam, Intent, SetAside, View
 from mammorisk.warnings import ResultWarning, make_warning
 
 #: Reason under which files that are no images at all are listed.
 NOT_AN_IMAGE = "not an image file"
 
-Paths = str | Path | Sequence[str | Path] | Mapping[str, str | Path]
+#: Reasons named in an error.
+_REASONS_NAMED = 6
+
+#: INbreast calls its oblique views ML: "20586908_6c613a14b80a8591_MG_R_ML_ANON".
+_INBREAST = re.compile(r"^\d+_[0-9a-f]{16}_MG_[LR]_(CC|ML)_ANON$", re.IGNORECASE)
 
 
 def read_exam(
@@ -47,38 +58,55 @@ def read_exam(
 
     Parameters
     ----------
-    path : path, sequence of paths, or mapping of str to path
-        A folder (searched with its subfolders), a list of files, or ``{"L-CC": path, ...}``. Also a
-        zip, or a URL of fsspec (``s3://``, ``gs://``, ``https://`` ...): its files are copied into
-        a temporary folder, which goes with the exam.
-        DICOM files may have any name; PNG and TIFF files carry the view in theirs (``L-CC``,
-        ``LCC``, ``left_mlo`` ...) unless a mapping says it.
+    path : path, sequence of paths, or mapping of str to path or paths
+        A folder (searched with its subfolders), a list of files, or ``{"L-CC": path, ...}``. A view
+        of a mapping may have several files, of which one is chosen as in a folder. Also a zip, or a
+        URL of fsspec (``s3://``, ``gs://``, ``https://`` ...): its files are copied into a
+        temporary folder, which is deleted with the exam.
+        DICOM files may have any name; PNG, TIFF, PGM, BMP and JPEG files carry the view in theirs
+        (``L-CC``, ``LCC``, ``left_mlo`` ...) unless a mapping says it.
     allow_missing_views : bool
         Accept an exam without all four of R CC, L CC, R MLO, L MLO.
     allow_processing : bool
         Accept for-processing images where no for-presentation image of the view exists.
     pixel_mm : float, optional
-        Pixel spacing in the breast, mm, of PNG and TIFF images.
+        Pixel spacing in the breast, mm, of pictures, whose files do not state it.
     limits : Limits, optional
 
     Returns
     -------
     Exam
-        One image a view. Of several, the standard one wins: no view modifier, for presentation,
-        full-field over synthetic, not partial, latest; ``warnings`` says so and the others are in
-        ``set_aside`` with the reason.
+        One image a view. Of several, the standard one is used: without view modifier, for
+        presentation, without contrast agent, full-field before synthetic, not partial, latest. Of
+        several exams of one woman the latest complete one is used, and the one before it is
+        ``prior``. ``warnings`` says so, and the others are in ``set_aside`` with the reason.
 
     Raises
     ------
-    NoImages, WrongModality, UnknownView, ViewMissing, MixedPatients, IntentMismatch
+    NoImages, WrongModality, UnknownView, AmbiguousView, ViewMissing, MixedPatients, IntentMismatch
     UnreadableFile, PixelError, UnsupportedSyntax, TooLarge
-        A file without which the four views are not complete is damaged or refused.
+        A file without which the four views are not complete is damaged or refused. The message
+        names the view or the place of the file in the list; ``error.source`` is its name.
+
+    See Also
+    --------
+    read_cohort : Exams of many women, from a table.
+    mammorisk.predict : Risk from an exam.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> _ = mr.simulate(n=1, seed=1, out="study", pixel_mm=1.0)
+    >>> exam = mr.read_cohort("study").open_exam(0)
+    >>> [view.name for view in exam]
+    ['R-CC', 'L-CC', 'R-MLO', 'L-MLO']
     """
     limits = limits if limits is not None else Limits()
     fetched, path = _local(path, limits)
-    found = _Found()
-    for file in _files(path, limits, found):
-        found.add(file, pixel_mm, limits)
+    files, aside = list_files(path, limits)
+    found = _Found(set_aside=aside, views_are_given=isinstance(path, Mapping))
+    for i, file in enumerate(files):
+        found.add(file, f"file {i + 1} of {len(files)}", pixel_mm, limits)
     exam = found.exam(allow_missing_views, allow_processing)
     for folder in fetched:
         exam = hold(exam, folder)
@@ -92,220 +120,100 @@ def _local(path: Paths, limits: Limits) -> tuple[list[TemporaryDirectory[str]], 
             return [], path
         folder = fetch(path, limits)
         return [folder], folder.name
-    files = list(path.values()) if isinstance(path, Mapping) else list(path)
-    if not any(is_remote(file) for file in files):
-        return [], path
-    folders, local = [], []
-    for file in files:
-        if not is_remote(file):
-            local.append(Path(file))
-            continue
-        folder = fetch(file, limits, one_file=True)
-        folders.append(folder)
-        local += [one for one in sorted(Path(folder.name).rglob("*")) if one.is_file()]
-    if isinstance(path, Mapping) and len(local) == len(path):
-        return folders, dict(zip(path, local, strict=True))
-    return folders, local
+    folders: list[TemporaryDirectory[str]] = []
 
+    def fetched(files: str | Path | Sequence[str | Path]) -> list[str | Path]:
+        local: list[str | Path] = []
+        for file in [files] if isinstance(files, (str, Path)) else files:
+            if not is_remote(file):
+                local.append(file)
+                continue
+            folder = fetch(file, limits, one_file=True)
+            folders.append(folder)
+            local += [one for one in sorted(Path(folder.name).rglob("*")) if one.is_file()]
+        return local
 
-@dataclass(frozen=True, kw_only=True)
-class _File:
-    path: Path
-    source: str
-    named_view: str | None = None
-
-
-def _files(path: Paths, limits: Limits, found: _Found) -> Iterator[_File]:
     if isinstance(path, Mapping):
-        for name, file in path.items():
-            yield _File(path=Path(file), source=Path(file).name, named_view=name)
-        return
-    if isinstance(path, (str, Path)):
-        root = Path(path)
-        if root.is_dir():
-            yield from _walk(root, limits, found)
-        elif root.exists():
-            yield _File(path=root, source=root.name)
-        else:
-            raise NoImages("there is no such file or folder", where=str(path))
-        return
-    for file in path:
-        if not Path(file).exists():
-            raise NoImages("there is no such file", where=str(file))
-        yield _File(path=Path(file), source=Path(file).name)
-
-
-def _walk(root: Path, limits: Limits, found: _Found) -> Iterator[_File]:
-    """Regular files under a folder, in order; links that lead out of it are not followed."""
-    real_root = root.resolve()
-    seen = 0
-    for folder, folders, names in os.walk(root, followlinks=False):
-        here = Path(folder)
-        depth = len(here.relative_to(root).parts)
-        if folders and depth >= limits.max_folder_depth:
-            reason = f"folders below it lie deeper than {limits.max_folder_depth} levels"
-            found.set_aside.append(SetAside(source=str(here.relative_to(root)), reason=reason))
-            folders.clear()
-        folders.sort()
-        for name in sorted(names):
-            if name.startswith(".") or name.upper() == "DICOMDIR":
-                continue
-            seen += 1
-            if seen > limits.max_files:
-                raise TooLarge(
-                    f"the folder holds more than {limits.max_files:,} files",
-                    where=root.name,
-                    remedy="Give the folder of one exam.",
-                )
-            file = here / name
-            source = str(file.relative_to(root))
-            try:
-                mode = file.stat().st_mode
-                inside = file.resolve().is_relative_to(real_root)
-            except (OSError, RuntimeError):
-                found.set_aside.append(SetAside(source=source, reason="a link that leads nowhere"))
-                continue
-            if not inside:
-                reason = "a link out of the folder, not followed"
-                found.set_aside.append(SetAside(source=source, reason=reason))
-            elif not stat.S_ISREG(mode):
-                found.set_aside.append(SetAside(source=source, reason="not a regular file"))
-            else:
-                yield _File(path=file, source=source)
+        return folders, {name: fetched(files) for name, files in path.items()}
+    return folders, fetched(path)
 
 
 @dataclass
 class _Found:
     """What the files of one exam turned out to be."""
 
-    images: list[DicomImage] = field(default_factory=list)
-    pictures: list[View] = field(default_factory=list)
-    set_aside: list[SetAside] = field(default_factory=list)
+    set_aside: list[SetAside]
+    views_are_given: bool
+    images: list[ReadImage] = field(default_factory=list)
     errors: list[ExamError] = field(default_factory=list)
 
-    def add(self, file: _File, pixel_mm: float | None, limits: Limits) -> None:
+    def add(self, file: ExamFile, place: str, pixel_mm: float | None, limits: Limits) -> None:
         try:
-            self._add(file, pixel_mm, limits)
+            with name_errors(file.named_view or place, file.source):
+                found = _read(file, pixel_mm, limits)
         except ExamError as error:
             self.errors.append(error)
-
-    def _add(self, file: _File, pixel_mm: float | None, limits: Limits) -> None:
-        side, position = parse_view_words(file.named_view or file.path.stem)
-        if file.named_view is not None and (side is None or position not in ("CC", "MLO")):
-            raise UnknownView(
-                f"{file.named_view!r} is not the name of a view",
-                remedy=f"Views are {', '.join(STANDARD_VIEWS)}.",
-            )
-        head = _head(file)
-        # A DICOM file may begin like a TIFF: its own mark decides.
-        if head.startswith((PNG_MAGIC, *TIFF_MAGICS)) and head[128:132] != b"DICM":
-            if side is None or position not in ("CC", "MLO"):
-                raise UnknownView(
-                    "the file name does not tell side and view",
-                    where=file.source,
-                    remedy="Name it like L-CC.png, or pass {'L-CC': path, ...}.",
-                )
-            words = f"{file.named_view or ''} {file.path.stem}"
-            view = picture_view(
-                file.path,
-                file.source,
-                side,
-                position,
-                pixel_mm=pixel_mm,
-                limits=limits,
-                synthetic=is_synthetic_name(words),
-            )
-            self.pictures.append(view)
             return
-        if not looks_like_dicom(head):
-            if not head:
-                raise UnreadableFile("the file is empty", where=file.source)
-            self.set_aside.append(SetAside(source=file.source, reason=NOT_AN_IMAGE, is_image=False))
-            return
-        told = None if file.named_view is None or not side or not position else (side, position)
-        result = read_dicom(file.path, file.source, limits, told)
-        if isinstance(result, SetAside):
-            self.set_aside.append(result)
-            return
-        if file.named_view is not None and result.view.name != f"{side}-{position}":
-            raise UnknownView(
-                f"given as {side}-{position}, but its header says {result.view.name}",
-                where=file.source,
-                remedy="Correct the mapping, or leave the view to the header by passing a list.",
-            )
-        self.images.append(result)
+        if isinstance(found, ReadImage):
+            self.images.append(found)
+        else:
+            self.set_aside.append(found)
 
     def exam(self, allow_missing_views: bool, allow_processing: bool) -> Exam:
-        self._check_one_patient()
         self._drop_processing_copies()
-        views: dict[str, View] = {}
-        warnings: list[ResultWarning] = []
-        candidates = [image.view for image in self.images] + self.pictures
-        for name in STANDARD_VIEWS:
-            group = sorted((v for v in candidates if v.name == name), key=_preference)
-            if not group:
-                continue
-            views[name] = group[0]
-            if len(group) > 1:
-                text = f"{len(group)} images, {_why(group)} used"
-                warnings.append(make_warning("several-images", text, view=name))
-                for other in group[1:]:
-                    reason = f"another image of {name} was preferred"
-                    self.set_aside.append(SetAside(source=other.source, reason=reason))
+        told = find_exam(self.images, views_are_given=self.views_are_given)
+        self.set_aside += [
+            SetAside(source=one.view.source, reason="of another exam") for one in told.others
+        ]
+        chosen = choose_images(told.images)
+        self.set_aside += chosen.set_aside
+        views = chosen.views
+        warnings = [*told.warnings, *chosen.warnings]
         self._check_complete(views, allow_missing_views)
-        self._check_intent(views, allow_processing, warnings)
-        for error in self.errors:
-            source = error.where or "a file"
-            self.set_aside.append(SetAside(source=source, reason=error.what))
+        _check_intent(views, allow_processing, warnings)
+        self.set_aside += [
+            SetAside(source=error.source or "", reason=error.what) for error in self.errors
+        ]
         missing = [name for name in STANDARD_VIEWS if name not in views]
         if missing:
             text = f"missing views: {', '.join(missing)}"
             warnings.append(make_warning("views-missing", text))
-        ages = {image.age_years for image in self.images if image.age_years is not None}
-        sexes = {image.patient_sex for image in self.images if image.patient_sex is not None}
+        warnings += contradicting_fields(list(views.values()))
         return Exam(
             views=views,
             set_aside=tuple(self.set_aside),
-            age_years=min(ages) if ages else None,
-            patient_sex=sexes.pop() if len(sexes) == 1 else None,
+            age_years=_age(told.images),
+            patient_sex=_sex(told.images),
             warnings=tuple(warnings),
+            prior=_prior(told.prior),
         )
-
-    def _check_one_patient(self) -> None:
-        for what, attribute, values in (
-            ("patients", "PatientID (0010,0020)", {i.patient for i in self.images}),
-            ("studies", "StudyInstanceUID (0020,000D)", {i.study for i in self.images}),
-        ):
-            known = values - {""}
-            if len(known) > 1:
-                raise MixedPatients(
-                    f"the files belong to {len(known)} {what}, told by {attribute}",
-                    remedy="Give the files of one exam.",
-                )
 
     def _drop_processing_copies(self) -> None:
         """The same exposure may be there raw and processed, linked by SourceImageSequence."""
-        raw = frozenset().union(*(i.made_from for i in self.images)) if self.images else frozenset()
+        raw = frozenset[str]().union(*(one.made_from for one in self.images))
         kept = []
-        for image in self.images:
-            if image.view.intent is Intent.PROCESSING and image.instance in raw:
+        for one in self.images:
+            if one.view.intent is Intent.PROCESSING and one.instance in raw:
                 reason = "for-processing copy of an image that is also there for presentation"
-                self.set_aside.append(SetAside(source=image.view.source, reason=reason))
+                self.set_aside.append(SetAside(source=one.view.source, reason=reason))
             else:
-                kept.append(image)
+                kept.append(one)
         self.images = kept
 
     def _check_complete(self, views: dict[str, View], allow_missing_views: bool) -> None:
         missing = [name for name in STANDARD_VIEWS if name not in views]
-        if not missing or (views and allow_missing_views and not self.errors):
+        if not missing or (views and allow_missing_views):
             return
-        if views and allow_missing_views:
-            return
-        if self.errors:
-            raise self.errors[0]
-        aside = "; ".join(f"{item.source}: {item.reason}" for item in self.set_aside[:8])
+        # A file that may be the missing view is the reason. A picture that names no view is one
+        # only where there is no other image.
+        for error in self.errors:
+            if not views or not isinstance(error, _NamelessPicture):
+                raise error.as_unknown_view() if isinstance(error, _NamelessPicture) else error
+        aside = _counted(
+            [one.reason for one in self.set_aside] + [error.what for error in self.errors]
+        )
         if not views:
-            reasons = [i.reason for i in self.set_aside if i.reason != NOT_AN_IMAGE]
+            reasons = [one.reason for one in self.set_aside if one.reason != NOT_AN_IMAGE]
             if reasons and all(reason.startswith("Modality") for reason in reasons):
                 raise WrongModality(
                     f"no mammogram was found ({aside})",
@@ -321,56 +229,152 @@ class _Found:
             remedy="Pass allow_missing_views=True to predict from what is there.",
         )
 
-    def _check_intent(
-        self, views: dict[str, View], allow_processing: bool, warnings: list[ResultWarning]
-    ) -> None:
-        raw = [name for name, view in views.items() if view.intent is Intent.PROCESSING]
-        if not raw:
-            return
-        if not allow_processing:
-            raise IntentMismatch(
-                "PresentationIntentType (0008,0068) is FOR PROCESSING and no image for "
-                f"presentation is there: {', '.join(raw)}",
-                where=views[raw[0]].source,
-                remedy="Fetch the for-presentation images, or pass allow_processing=True.",
-            )
-        warnings.extend(make_warning("for-processing", view=name) for name in raw)
+
+class _NamelessPicture(UnknownView):
+    """A picture whose name does not tell side and view: a report, a logo, or a missing view."""
+
+    def as_unknown_view(self) -> UnknownView:
+        return UnknownView(self.what, where=self.where, remedy=self.remedy, source=self.source)
 
 
-def _head(file: _File) -> bytes:
+def _counted(reasons: Sequence[str]) -> str:
+    """Reasons with the number of files, the most frequent first."""
+    counts = Counter(reasons).most_common()
+    told = [reason if n == 1 else f"{n} files: {reason}" for reason, n in counts[:_REASONS_NAMED]]
+    return "; ".join(told)
+
+
+def _check_intent(
+    views: dict[str, View], allow_processing: bool, warnings: list[ResultWarning]
+) -> None:
+    raw = [name for name, view in views.items() if view.intent is Intent.PROCESSING]
+    if not raw:
+        return
+    if not allow_processing:
+        raise IntentMismatch(
+            "PresentationIntentType (0008,0068) is FOR PROCESSING and no image for "
+            f"presentation is there: {', '.join(raw)}",
+            where=raw[0],
+            remedy="Fetch the for-presentation images, or pass allow_processing=True.",
+            source=views[raw[0]].source,
+        )
+    warnings.extend(make_warning("for-processing", view=name) for name in raw)
+
+
+def _prior(images: Sequence[ReadImage]) -> Exam | None:
+    try:
+        chosen = choose_images(images)
+    except MixedPatients:
+        return None
+    if not chosen.views:
+        return None
+    return Exam(
+        views=chosen.views,
+        set_aside=tuple(chosen.set_aside),
+        age_years=_age(images),
+        patient_sex=_sex(images),
+        warnings=tuple(chosen.warnings),
+    )
+
+
+def _age(images: Sequence[ReadImage]) -> float | None:
+    return min((one.patient.age_years for one in images if one.patient.age_years), default=None)
+
+
+def _sex(images: Sequence[ReadImage]) -> str | None:
+    known = {one.patient.sex for one in images if one.patient.sex is not None}
+    return known.pop() if len(known) == 1 else None
+
+
+def _read(file: ExamFile, pixel_mm: float | None, limits: Limits) -> ReadImage | SetAside:
+    given = None if file.named_view is None else parse_view_words(file.named_view)
+    if given is not None and (given.laterality is None or given.position is None):
+        raise UnknownView(
+            f"{file.named_view!r} is not the name of a view",
+            remedy=f"Views are {', '.join(STANDARD_VIEWS)}.",
+        )
+    head = _head(file)
+    family = picture_family(head)
+    if family is not None:
+        return _read_picture(file, family, given, pixel_mm, limits)
+    if not looks_like_dicom(head):
+        if not head:
+            raise UnreadableFile("the file is empty")
+        other = unread_format(head)
+        if other is not None:
+            reason = f"a picture of a format that is not read ({other}): convert it to PNG"
+            return SetAside(source=file.source, reason=reason)
+        return SetAside(source=file.source, reason=NOT_AN_IMAGE, is_image=False)
+    told = None
+    if given is not None and given.laterality is not None and given.position is not None:
+        told = given.laterality, given.position
+    found = read_dicom(file.path, file.source, limits, told)
+    if isinstance(found, str):
+        return SetAside(source=file.source, reason=found)
+    if told is not None and found.view.name != f"{told[0].value}-{told[1]}":
+        raise UnknownView(
+            f"given as {told[0].value}-{told[1]}, but its header says {found.view.name}",
+            remedy="Correct the mapping, or leave the view to the header by passing a list.",
+        )
+    return found
+
+
+def _read_picture(
+    file: ExamFile, family: str, given: ViewWords | None, pixel_mm: float | None, limits: Limits
+) -> ReadImage | SetAside:
+    stem = str(Path(file.source).with_suffix(""))
+    if is_mask_name(stem):
+        return SetAside(source=file.source, reason="a mask or an overlay, as its name says")
+    if is_recombined_name(stem):
+        reason = "a recombined image of a contrast-enhanced exam, as its name says"
+        return SetAside(source=file.source, reason=reason)
+    named = parse_view_words(file.path.stem)
+    modifiers = named.modifiers if given is None else (*given.modifiers, *named.modifiers)
+    odd = [modifier for modifier in modifiers if modifier not in HARMLESS_MODIFIERS]
+    if odd:
+        return SetAside(source=file.source, reason=f"view modifier: {', '.join(odd)}")
+    side, position = (given or named).laterality, (given or named).position
+    warnings: tuple[ResultWarning, ...] = ()
+    if given is None and _INBREAST.match(file.path.stem) and position == "ML":
+        text = "ML in the name was read as MLO, as INbreast writes it"
+        position, warnings = "MLO", (make_warning("view-inferred", text),)
+    if position not in ("CC", "MLO", None) and side is not None:
+        raise _NamelessPicture(
+            f"the name of a picture says {position}, which is none of the four views",
+            remedy="If it is one, say which: read_exam({'L-MLO': path, ...}).",
+        )
+    if side is None or position is None:
+        raise _NamelessPicture(
+            "the name of a picture does not tell side and view",
+            remedy="Name it like L-CC.png, or pass {'L-CC': path, ...}.",
+        )
+    if given is not None and _contradicts(named, given):
+        warnings = (make_warning("view-contradiction", "the file name says another view"),)
+    view, bits = picture_view(
+        file.path,
+        file.source,
+        family,
+        side,
+        position,
+        pixel_mm=pixel_mm,
+        limits=limits,
+        modifiers=modifiers,
+        synthetic=is_synthetic_name(f"{file.named_view or ''} {file.path.stem}"),
+        warnings=warnings,
+    )
+    return ReadImage(view=view, patient=picture_facts(file.source), is_picture=True, bits=bits)
+
+
+def _contradicts(named: ViewWords, given: ViewWords) -> bool:
+    inbreast = (named.position, given.position) == ("ML", "MLO")
+    return named.laterality not in (None, given.laterality) or not (
+        named.position in (None, given.position) or inbreast
+    )
+
+
+def _head(file: ExamFile) -> bytes:
     try:
         with open(file.path, "rb") as handle:
             return handle.read(132)
     except OSError as error:
-        raise UnreadableFile(
-            f"the file cannot be opened ({error.strerror})", where=file.source
-        ) from None
-
-
-def _preference(view: View) -> tuple:
-    """Sort key: the image a radiologist would hang first."""
-    newest_first = tuple(-ord(c) for c in view.acquired_at or "")
-    return (
-        len(view.modifiers) > 0,
-        view.intent is Intent.PROCESSING,
-        view.kind is ImageKind.SYNTHETIC,
-        bool(view.partial),
-        newest_first == (),
-        newest_first,
-        view.source,
-    )
-
-
-def _why(group: list[View]) -> str:
-    """What set the first apart from the second."""
-    first, second = (_preference(view) for view in group[:2])
-    reasons = (
-        "the one without a view modifier",
-        "the one for presentation",
-        "the full-field one",
-        "the complete one",
-        "the one with a time",
-        "the latest",
-        "the first by name",
-    )
-    return next(text for text, a, b in zip(reasons, first, second, strict=True) if a != b)
+        raise UnreadableFile(f"the file cannot be opened ({error.strerror})") from None

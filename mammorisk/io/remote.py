@@ -131,7 +131,11 @@ def hold(exam: Exam, folder: TemporaryDirectory[str]) -> Exam:
             view, load=load, digest=None if digest is None else partial(_with, folder, digest)
         )
 
-    return replace(exam, views={name: kept(view) for name, view in exam.views.items()})
+    return replace(
+        exam,
+        views={name: kept(view) for name, view in exam.views.items()},
+        prior=None if exam.prior is None else hold(exam.prior, folder),
+    )
 
 
 def _with(folder: TemporaryDirectory[str], call: Any) -> Any:

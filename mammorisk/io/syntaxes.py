@@ -26,3 +26,26 @@ FAMILIES = {
     "1.2.840.10008.1.2.4.202": "jpeg 2000",
     "1.2.840.10008.1.2.4.203": "jpeg 2000",
 }
+
+#: Compressed syntaxes that are met and not read -> name.
+NOT_READ = {
+    "1.2.840.10008.1.2.4.110": "JPEG XL",
+    "1.2.840.10008.1.2.4.111": "JPEG XL",
+    "1.2.840.10008.1.2.4.112": "JPEG XL",
+    "1.2.840.10008.1.2.4.92": "JPEG 2000 Part 2",
+    "1.2.840.10008.1.2.4.93": "JPEG 2000 Part 2",
+}
+
+#: Syntaxes whose compression is not reversible. JPEG 2000 and HTJ2K in general may be either.
+_LOSSY = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81"})
+
+
+def is_lossy(syntax: str) -> bool:
+    """Whether a transfer syntax loses grey levels whatever the file.
+
+    Examples
+    --------
+    >>> is_lossy("1.2.840.10008.1.2.4.50"), is_lossy("1.2.840.10008.1.2.4.90")
+    (True, False)
+    """
+    return syntax in _LOSSY

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pydicom.dataset import Dataset
 
 from mammorisk.io.dataset import items, text
+from mammorisk.io.words import modifiers_in
 from mammorisk.records.exam import Laterality
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
@@ -80,15 +81,23 @@ _SIDES = {"L": Laterality.LEFT, "LEFT": Laterality.LEFT} | {
     "R": Laterality.RIGHT,
     "RIGHT": Laterality.RIGHT,
 }
-_JOINED = re.compile(r"(L|R|LEFT|RIGHT)(CC|MLO|ML|LM|XCCL|XCCM)$")
-
-#: Names that makers give to such images.
-_SYNTHETIC = re.compile(r"(?<![A-Z])[CS][-_ ]VIEW|INTELLIGENT[-_ ]2D|GENERATED[-_ ]2D")
-
-
-def is_synthetic_name(words: str) -> bool:
-    """Whether a description names a synthetic 2D image: ``"L CC C-View"``."""
-    return _SYNTHETIC.search(words.upper()) is not None
+#: "LCC", "RMLOID": ACR labels put magnification (M) and spot (S) before the view, others behind.
+_JOINED = re.compile(
+    r"(?P<side>L|R|LEFT|RIGHT)(?P<before>[MS])?(?P<view>CC|MLO|ML|LM|XCCL|XCCM|AT)"
+    r"(?P<behind>ID|RL|RM|RI|RS|TAN|SPOT|MAG|[MS])?(?P<number>\d{0,2})$"
+)
+_LABELS = {
+    "M": "magnification",
+    "MAG": "magnification",
+    "S": "spot compression",
+    "SPOT": "spot compression",
+    "ID": "implant displaced",
+    "RL": "rolled lateral",
+    "RM": "rolled medial",
+    "RI": "rolled inferior",
+    "RS": "rolled superior",
+    "TAN": "tangential",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,32 +111,66 @@ class ViewName:
     warnings: Warnings = ()
 
 
-def parse_view_words(words: str) -> tuple[Laterality | None, str | None]:
-    """Side and view from free text: ``"L-CC"``, ``"left_mlo"``, ``"ddsm_0040_RIGHT_MLO"``.
+@dataclass(frozen=True)
+class ViewWords:
+    """Side, view and modifiers in free text; None and empty where it names none."""
+
+    laterality: Laterality | None
+    position: str | None
+    modifiers: tuple[str, ...] = ()
+
+
+def parse_view_words(words: str) -> ViewWords:
+    """Side and view from free text.
 
     Later words win over earlier ones, so that a site code in front does no harm. Conflicting
     sides, or none, give None.
+
+    Parameters
+    ----------
+    words : str
+        For example ``"L-CC"``, ``"left_mlo"``, ``"ddsm_0040_RIGHT_MLO"``.
+
+    Returns
+    -------
+    ViewWords
+
+    Examples
+    --------
+    >>> parse_view_words("ddsm_0040_RIGHT_MLO")
+    ViewWords(laterality=<Laterality.RIGHT: 'R'>, position='MLO', modifiers=())
+    >>> parse_view_words("L CC SPOT 9cm").modifiers
+    ('spot compression',)
     """
     sides: set[Laterality] = set()
     position = None
+    modifiers = modifiers_in(words)
     for word in re.split(r"[^A-Z0-9]+", words.upper()):
         joined = _JOINED.match(word)
         if joined:
-            sides.add(_SIDES[joined.group(1)])
-            position = joined.group(2)
+            sides.add(_SIDES[joined["side"]])
+            position = joined["view"]
+            modifiers += [_LABELS[one] for one in (joined["before"], joined["behind"]) if one]
         elif word in _SIDES:
             sides.add(_SIDES[word])
         elif word in _POSITIONS:
             position = word
-    return (sides.pop() if len(sides) == 1 else None), position
+    return ViewWords(
+        laterality=sides.pop() if len(sides) == 1 else None,
+        position=position,
+        modifiers=tuple(dict.fromkeys(modifiers)),
+    )
 
 
 def view_of(dataset: Dataset) -> ViewName:
     """Side and view of a DICOM image, attributes in order of trust.
 
-    View: ViewCodeSequence (0054,0220), ViewPosition (0018,5101), SeriesDescription (0008,103E).
-    Laterality: ImageLaterality (0020,0062), FrameLaterality (0020,9072) of the shared functional
-    groups, Laterality (0020,0060), the words of ViewPosition, SeriesDescription.
+    View: ViewCodeSequence (0054,0220), ViewPosition (0018,5101), SeriesDescription (0008,103E), and
+    PatientOrientation (0020,0020), where CBIS-DDSM puts it. Laterality: ImageLaterality
+    (0020,0062), FrameLaterality (0020,9072) of the shared functional groups, Laterality
+    (0020,0060), the words of ViewPosition, SeriesDescription. Modifiers: ViewModifierCodeSequence
+    (0054,0222) and the words of these, of PaddleDescription (0018,11A4) and of ProtocolName
+    (0018,1030).
     """
     warnings: list[ResultWarning] = []
     coded = None
@@ -136,26 +179,41 @@ def view_of(dataset: Dataset) -> ViewName:
         coded = coded or VIEW_CODES.get(text(item, "CodeValue") or "")
         modifiers += _modifiers(item)
     modifiers += _modifiers(dataset)
-    word_side, word_position = parse_view_words(text(dataset, "ViewPosition") or "")
-    series_side, series_position = parse_view_words(text(dataset, "SeriesDescription") or "")
-    if coded and word_position and coded != word_position:
+    in_position = parse_view_words(text(dataset, "ViewPosition") or "")
+    in_series = parse_view_words(text(dataset, "SeriesDescription") or "")
+    if coded and in_position.position and coded != in_position.position:
         said = "ViewCodeSequence and ViewPosition disagree: the code was used"
         warnings.append(make_warning("view-contradiction", said))
-    position = coded or word_position
-    if position is None and series_position is not None:
-        position = series_position
-        warnings.append(make_warning("view-inferred", "view inferred from SeriesDescription"))
+    position = coded or in_position.position
+    if position is None:
+        in_orientation = (text(dataset, "PatientOrientation") or "").upper()
+        for origin, found in (
+            ("SeriesDescription", in_series.position),
+            ("PatientOrientation", in_orientation if in_orientation in _POSITIONS else None),
+        ):
+            if found is not None:
+                position = found
+                warnings.append(make_warning("view-inferred", f"view inferred from {origin}"))
+                break
+    elif in_series.position not in (None, position):
+        said = "SeriesDescription names another view: the attributes for the view were used"
+        warnings.append(make_warning("view-contradiction", said))
 
     stated = _stated_side(dataset)
     side = _SIDES.get(stated or "")
     if side is None and stated != "B":
-        side = word_side or series_side
+        side = in_position.laterality or in_series.laterality
         if side is not None:
-            origin = "ViewPosition" if word_side else "SeriesDescription"
+            origin = "ViewPosition" if in_position.laterality else "SeriesDescription"
             warnings.append(make_warning("view-inferred", f"laterality inferred from {origin}"))
-    elif side is not None and word_side not in (None, side):
-        said = "laterality attributes disagree: ImageLaterality was used"
-        warnings.append(make_warning("view-contradiction", said))
+    elif side is not None:
+        others = (in_position.laterality, in_series.laterality, _series_side(dataset))
+        if any(other not in (None, side) for other in others):
+            said = "laterality attributes disagree: ImageLaterality was used"
+            warnings.append(make_warning("view-contradiction", said))
+    for keyword in ("PaddleDescription", "ProtocolName"):
+        modifiers += modifiers_in(text(dataset, keyword) or "")
+    modifiers += [*in_position.modifiers, *in_series.modifiers]
     return ViewName(
         laterality=side,
         position=position,
@@ -170,8 +228,14 @@ def _modifiers(dataset: Dataset) -> list[str]:
     for item in items(dataset, "ViewModifierCodeSequence"):
         code = text(item, "CodeValue")
         if code:
-            found.append(MODIFIER_CODES.get(code, "unknown modifier"))
+            told = modifiers_in(text(item, "CodeMeaning") or "") or ["unknown modifier"]
+            found += [MODIFIER_CODES[code]] if code in MODIFIER_CODES else told
     return found
+
+
+def _series_side(dataset: Dataset) -> Laterality | None:
+    """Laterality (0020,0060) of the series."""
+    return _SIDES.get((text(dataset, "Laterality") or "").upper())
 
 
 def _stated_side(dataset: Dataset) -> str | None:

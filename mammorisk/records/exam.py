@@ -40,6 +40,91 @@ class Intent(StrEnum):
     UNKNOWN = "unknown"
 
 
+@dataclass(frozen=True, kw_only=True)
+class Orientation:
+    """Where the rows and columns of a stored image lead: DICOM PatientOrientation (0020,0020).
+
+    Attributes
+    ----------
+    rows, columns : str
+        Letters of the direction from left to right, and from top to bottom: A anterior, P
+        posterior, L left, R right, H head, F foot; the first letter counts most.
+
+    Examples
+    --------
+    >>> from mammorisk.records.exam import Laterality, Orientation
+    >>> stored = Orientation(rows="P", columns="HL")
+    >>> stored.chest_wall, stored.turned(Laterality.LEFT, "MLO")
+    ('right', 'half')
+    """
+
+    rows: str
+    columns: str
+
+    @property
+    def chest_wall(self) -> str | None:
+        """Image edge at which the chest wall lies; None where neither direction tells."""
+        along_rows = {"P": "right", "A": "left"}.get(self.rows[:1])
+        return along_rows or {"P": "bottom", "A": "top"}.get(self.columns[:1])
+
+    def turned(self, laterality: Laterality, position: str) -> str:
+        """How the image is turned against the usual display of a view.
+
+        Displayed as usual, the chest wall of a left breast is at the left edge and that of a right
+        breast at the right; lateral (CC) or cranial (MLO) parts are at the top.
+
+        Returns
+        -------
+        str
+            ``"not"``, ``"half"`` (by 180 degrees), ``"quarter"`` (by 90 degrees), ``"mirrored"``
+            (no turn makes it fit the side), or ``"unknown"``.
+        """
+        if self.columns[:1] in ("A", "P"):
+            return "quarter"
+        if self.rows[:1] not in ("A", "P"):
+            return "unknown"
+        is_left = laterality is Laterality.LEFT
+        has_its_wall = self.rows[:1] == ("A" if is_left else "P")
+        medial, lateral = ("R", "L") if is_left else ("L", "R")
+        down, across = self.columns[:1], self.columns[1:2]
+        if down in ("F", "H"):
+            # Towards the foot the detector of an oblique view leads to the middle of the body.
+            wanted = medial if down == "F" else lateral
+            if position != "CC" and across in ("L", "R") and across != wanted:
+                return "mirrored"
+            is_upright = down == "F"
+        elif down in ("L", "R"):
+            is_upright = down == medial
+        else:
+            return "not" if has_its_wall else "unknown"
+        if has_its_wall == is_upright:
+            return "not" if is_upright else "half"
+        return "mirrored"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldOfView:
+    """How a stored image was turned against the detector.
+
+    Attributes
+    ----------
+    rotation_deg : int
+        FieldOfViewRotation (0018,7032): 0, 90, 180 or 270, clockwise.
+    is_flipped : bool
+        FieldOfViewHorizontalFlip (0018,7034), applied after the rotation.
+    """
+
+    rotation_deg: int
+    is_flipped: bool
+
+    def mirrors(self, other: FieldOfView) -> bool | None:
+        """Whether left and right change places between the two; None a quarter turn apart."""
+        apart = (self.rotation_deg - other.rotation_deg) % 360
+        if apart in (90, 270):
+            return None
+        return (apart == 180) != (self.is_flipped != other.is_flipped)
+
+
 #: The four views of a screening exam, in the order used wherever an order is needed.
 STANDARD_VIEWS: tuple[str, ...] = ("R-CC", "L-CC", "R-MLO", "L-MLO")
 
@@ -56,7 +141,8 @@ class View:
     kind : ImageKind
     intent : Intent
     source : str
-        Name of the file, relative to the folder or list the user gave.
+        Name of the file, relative to the folder or list the user gave. It may be an identity, so
+        no warning and no message holds it.
     rows, columns : int
         Size of the stored image in pixels.
     pixel_mm : float or None
@@ -65,8 +151,11 @@ class View:
         View modifiers after DICOM CID 4015 (``"spot compression"`` ...).
     implant, partial : bool or None
         BreastImplantPresent (0028,1300), PartialView (0028,1350); None = not stated.
-    chest_wall : {"left", "right"} or None
-        Image edge at which the chest wall lies according to PatientOrientation (0020,0020).
+    orientation : Orientation or None
+        PatientOrientation (0020,0020).
+    field_of_view : FieldOfView or None
+    contrast : bool
+        Contrast agent was given: ContrastBolusAgent (0018,0010), or words that say so.
     burned_in : bool or None
         BurnedInAnnotation (0028,0301).
     acquisition : Acquisition
@@ -93,7 +182,9 @@ class View:
     modifiers: tuple[str, ...] = ()
     implant: bool | None = None
     partial: bool | None = None
-    chest_wall: str | None = None
+    orientation: Orientation | None = None
+    field_of_view: FieldOfView | None = None
+    contrast: bool = False
     burned_in: bool | None = None
     acquisition: Acquisition = field(default_factory=Acquisition)
     acquired_at: str | None = field(default=None, repr=False)
@@ -104,6 +195,11 @@ class View:
     def name(self) -> str:
         """Side and view, as in ``"L-MLO"``."""
         return f"{self.laterality.value}-{self.position}"
+
+    @property
+    def chest_wall(self) -> str | None:
+        """Image edge at which the chest wall lies according to the header; None if not stated."""
+        return None if self.orientation is None else self.orientation.chest_wall
 
     def with_warnings(self, *warnings: ResultWarning) -> View:
         """The same view with further warnings."""
@@ -145,6 +241,8 @@ class Exam:
         PatientSex (0010,0040).
     warnings : tuple of ResultWarning
         About the exam as a whole; those of a view stand in the view.
+    prior : Exam or None
+        An earlier exam of the woman that was found beside this one.
     """
 
     views: dict[str, View]
@@ -152,6 +250,7 @@ class Exam:
     age_years: float | None = None
     patient_sex: str | None = None
     warnings: Warnings = ()
+    prior: Exam | None = None
 
     def __iter__(self) -> Iterator[View]:
         return (self.views[name] for name in STANDARD_VIEWS if name in self.views)

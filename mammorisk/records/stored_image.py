@@ -7,10 +7,13 @@ needs to know the other.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from mammorisk.warnings import Warnings
 
 if TYPE_CHECKING:
     import numpy as np
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,7 @@ class Lut:
     explanation : str or None
     """
 
-    values: np.ndarray
+    values: NDArray[np.integer[Any]]
     first: int
     bits: int
     explanation: str | None = None
@@ -77,7 +80,17 @@ class Greyscale:
 
 @dataclass(frozen=True, kw_only=True)
 class RawImage:
-    """Stored pixels of one image, shape (rows, columns), and their greyscale."""
+    """Stored pixels of one image and their greyscale.
 
-    pixels: np.ndarray = field(repr=False)
+    Attributes
+    ----------
+    pixels : ndarray of int, shape (rows, columns)
+    greyscale : Greyscale
+        As the header states it, corrected where the pixels contradict it.
+    warnings : tuple of ResultWarning
+        What was found while the pixels were read.
+    """
+
+    pixels: NDArray[Any] = field(repr=False)
     greyscale: Greyscale
+    warnings: Warnings = ()

@@ -237,7 +237,6 @@ REFUSED = {
     "cut before the pixel data": (cut_at(PIXELS), PixelError, "no PixelData"),
     "cut in the length of the pixel data": (cut_at(PIXELS, 10), UnreadableDicom, ""),
     "cut in the pixel data": (cut_at(PIXELS, 500), PixelError, "truncated"),
-    "no Modality and no SOPClassUID": (without("Modality", "SOPClassUID"), UnreadableDicom, ""),
     "another modality": (good(Modality="CT"), WrongModality, "Modality"),
     "a modality that is a sentence": (with_value(MODALITY, b"SMITH^JANE 1950 "), WrongModality, ""),
     "sequences 300 deep, undefined lengths": (
@@ -420,6 +419,7 @@ FLAGGED = {
 }
 
 READ = {
+    "no Modality and no SOPClassUID": without("Modality", "SOPClassUID"),
     "unknown value representation": with_extra(element(0x00181030, b"ZZ", b"text")),
     "a value of odd length": with_value(PATIENT_NAME, b"abc"),
     "unknown character set": good(SpecificCharacterSet="ISO_IR 999"),
@@ -457,7 +457,8 @@ def test_refused(tmp_path: Path, make: Make, error: type[ExamError], words: str)
     with pytest.raises(error, match=re.escape(words) or None) as caught:
         read_and_load(tmp_path)
     assert isinstance(caught.value, ExamError)
-    assert "x.dcm" in str(caught.value)
+    assert "x.dcm" not in str(caught.value)
+    assert caught.value.source in ("x.dcm", None)
 
 
 @pytest.mark.parametrize(("make", "words"), FLAGGED.values(), ids=FLAGGED.keys())

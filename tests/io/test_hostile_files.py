@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import struct
 import zlib
 from collections.abc import Callable
@@ -136,7 +135,12 @@ PICTURES = {
     "PNG with a palette": ("png", bytes_of(png(bits=8, colour=3)), PixelError),
     "PNG of 1 bit": ("png", bytes_of(png(bits=1)), PixelError),
     "PNG of an unknown colour type": ("png", bytes_of(png(colour=5)), PixelError),
-    "JPEG named PNG": ("png", bytes_of(imagecodecs.jpeg_encode(PIXELS.astype(np.uint8))), NoImages),
+    "JPEG without a frame": (
+        "jpg",
+        bytes_of(b"\xff\xd8\xff\xe0\0\x10JFIF\0" + b"\0" * 30),
+        UnreadableFile,
+    ),
+    "JPEG XL": ("jxl", bytes_of(b"\xff\x0a" + b"\0" * 200), NoImages),
     "text named PNG": ("png", bytes_of(b"not a picture"), NoImages),
     "empty PNG": ("png", bytes_of(b""), UnreadableFile),
     "TIFF signature alone": ("tif", bytes_of(b"II*\0"), UnreadableFile),
@@ -194,8 +198,10 @@ READ_PICTURES = {
 def test_pictures(tmp_path: Path, suffix: str, write: Write, error: type[ExamError]) -> None:
     path = tmp_path / f"L-CC.{suffix}"
     write(path)
-    with pytest.raises(error, match=re.escape(path.name)):
+    with pytest.raises(error) as caught:
         read_and_load(tmp_path)
+    assert path.name not in str(caught.value)
+    assert caught.value.source in (path.name, None)
 
 
 @pytest.mark.parametrize(("suffix", "write"), READ_PICTURES.values(), ids=READ_PICTURES.keys())
@@ -235,6 +241,7 @@ def test_links_out_of_the_folder_are_not_followed(folder: Path, tmp_path: Path) 
     exam = read_exam(folder)
     assert len(exam) == 4
     assert "link.dcm: a link out of the folder, not followed" in told(exam)
+    assert "linked-folder: a link to a folder, not followed" in told(exam)
 
 
 def test_a_loop_of_folders_ends(folder: Path) -> None:
@@ -296,11 +303,11 @@ def test_a_file_that_shrinks_between_header_and_pixels(tmp_path: Path) -> None:
     path = f.write_view(tmp_path / "x.dcm")
     exam = read_exam(tmp_path, allow_missing_views=True)
     path.write_bytes(path.read_bytes()[:-500])
-    with pytest.raises(ExamError, match=r"x\.dcm"):
-        exam["L-CC"].load()
-    path.unlink()
-    with pytest.raises(ExamError, match=r"x\.dcm"):
-        exam["L-CC"].load()
+    for _ in range(2):
+        with pytest.raises(ExamError, match=r"^L-CC: ") as caught:
+            exam["L-CC"].load()
+        assert caught.value.source == "x.dcm"
+        path.unlink(missing_ok=True)
 
 
 def test_a_picture_that_goes_between_header_and_pixels(tmp_path: Path) -> None:

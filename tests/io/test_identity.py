@@ -155,7 +155,7 @@ def test_a_sound_exam_tells_nothing(
         {"PresentationIntentType": "FOR PROCESSING"},
         {"BitsStored": 40},
         {"PatientID": "CANARY-ID-OTHER"},
-        {"StudyInstanceUID": "1.2.717171.9"},
+        {"PatientBirthDate": "19520717"},
         {"Modality": "CANARY"},
         {"ViewPosition": "CANARYVIEW", "ViewCodeSequence": None},
         {"ImageLaterality": "CANARY"},

@@ -8,8 +8,15 @@ import pytest
 from pydicom.dataset import Dataset
 
 from mammorisk import read_exam
-from mammorisk.errors import IntentMismatch, MixedPatients, NoImages, UnknownView, ViewMissing
-from mammorisk.io.views import parse_view_words
+from mammorisk.errors import (
+    IntentMismatch,
+    MixedPatients,
+    NoImages,
+    UnknownView,
+    UnreadableFile,
+    ViewMissing,
+)
+from mammorisk.io.views import ViewWords, parse_view_words
 from mammorisk.records.exam import Exam, ImageKind, Laterality
 from tests import factories as f
 
@@ -34,7 +41,7 @@ def one(path: Path) -> Exam:
     ],
 )
 def test_names(name: str, side: str | None, position: str | None) -> None:
-    assert parse_view_words(name) == (Laterality(side) if side else None, position)
+    assert parse_view_words(name) == ViewWords(Laterality(side) if side else None, position)
 
 
 def test_four_views(tmp_path: Path) -> None:
@@ -94,6 +101,7 @@ def test_laterality_in_order_of_trust(tmp_path: Path) -> None:
         ViewCodeSequence=None,
         ViewPosition=None,
         SeriesDescription="R MLO screening",
+        PatientOrientation=["P", "FL"],
     )
     (view,) = one(path)
     assert view.name == "R-MLO"
@@ -105,7 +113,7 @@ def test_laterality_in_order_of_trust(tmp_path: Path) -> None:
 
 def test_an_unknown_view_names_attribute_and_remedy(tmp_path: Path) -> None:
     path = f.write_view(tmp_path / "a.dcm", ImageLaterality="")
-    with pytest.raises(UnknownView, match=r"a\.dcm.*ImageLaterality \(0020,0062\).*read_exam\(\{"):
+    with pytest.raises(UnknownView, match=r"ImageLaterality \(0020,0062\).*read_exam\(\{"):
         one(path)
 
 
@@ -221,10 +229,11 @@ def test_a_missing_view_says_what_is_there(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("attribute", "value"), [("PatientID", "SECRET-77"), ("StudyInstanceUID", "9.8.7")]
+    ("attribute", "value"),
+    [("PatientID", "SECRET-77"), ("PatientBirthDate", "19500102"), ("PatientSex", "M")],
 )
 def test_two_patients_in_one_folder(tmp_path: Path, attribute: str, value: str) -> None:
-    f.write_exam(tmp_path)
+    f.write_exam(tmp_path, PatientBirthDate="19700101", PatientSex="F")
     f.write_view(tmp_path / "other.dcm", **{attribute: value})
     with pytest.raises(MixedPatients, match=attribute) as caught:
         read_exam(tmp_path)
@@ -237,8 +246,9 @@ def test_one_damaged_file_among_good_ones(tmp_path: Path) -> None:
     exam = read_exam(tmp_path)
     assert exam.set_aside[0].source == "extra.dcm"
     (tmp_path / "LCC.dcm").write_bytes((tmp_path / "LCC.dcm").read_bytes()[:300])
-    with pytest.raises(Exception, match=r"LCC\.dcm"):
+    with pytest.raises(UnreadableFile, match="file 1 of 5") as caught:
         read_exam(tmp_path)
+    assert caught.value.source == "LCC.dcm"
 
 
 def test_lists_and_mappings(tmp_path: Path) -> None:
@@ -257,7 +267,7 @@ def test_nothing_to_read(tmp_path: Path) -> None:
     with pytest.raises(NoImages, match="no image was found"):
         read_exam(tmp_path)
     (tmp_path / "notes.txt").write_text("hello")
-    with pytest.raises(NoImages, match=r"notes\.txt: not an image file"):
+    with pytest.raises(NoImages, match="not an image file"):
         read_exam(tmp_path)
     with pytest.raises(NoImages, match="no such file or folder"):
         read_exam(tmp_path / "nowhere")
