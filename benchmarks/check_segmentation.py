@@ -1,54 +1,234 @@
-"""Agreement of masks and density with labelled films.
+"""Masks, density and their stability on films with labels.
 
-    python benchmarks/check_segmentation.py FOLDER
+    python benchmarks/check_segmentation.py FOLDER [FOLDER ...] [--every N]
 
-FOLDER holds pairs NAME.png and NAME_label.png of the same size, labels 64 background, 128 fat, 192
-fibroglandular tissue, 255 pectoral muscle, with the view in NAME (..._RIGHT_MLO). Prints a line a
-film and the medians: IoU of the breast, Dice of the muscle where it is labelled, and the rank
-correlation of percent density.
+A FOLDER holds pairs NAME.png and NAME_label.png of the same size (labels 64 background, 128 fat, 192
+fibroglandular tissue, 255 pectoral muscle, with the view in NAME, ..._RIGHT_MLO), or a table
+labels.csv with the columns film, woman and tissue (F fatty, G fatty-glandular, D dense-glandular)
+beside films FILM.png, two oblique views of each woman. Prints the agreement, over all films and over
+odd and even ones, and by how much percent density moves when a film is padded, cut to 8 bits,
+inverted or changed in gamma. ``--every N`` takes every Nth film for the stability.
 """
 
 from __future__ import annotations
 
-import sys
+import argparse
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import imagecodecs
 import numpy as np
+import pandas as pd
 from scipy.stats import spearmanr
 
 from mammorisk import read_exam
-from mammorisk.imaging.dense_tissue import find_dense_tissue
-from mammorisk.imaging.segmented_view import segment_view
+from mammorisk.imaging.density import (
+    category_probabilities,
+    exam_density,
+    measure_density,
+    measure_view_density,
+)
+from mammorisk.imaging.segmented_view import SegmentedView, segment_exam, segment_view
+from mammorisk.records.exam import View
+from mammorisk.records.stored_image import Greyscale, RawImage
 
 BACKGROUND, FAT, DENSE, MUSCLE = 64, 128, 192, 255
+CLASSES = "FGD"
 
 
-def main(folder: Path) -> None:
-    rows = []
-    print(f"{'film':40s} {'IoU':>6s} {'Dice':>6s} {'dense %':>8s} {'labelled':>9s}")
+class Labelled(NamedTuple):
+    """One film of a folder with labels by pixel."""
+
+    iou: float
+    dice: float
+    measured: float
+    labelled: float
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("--every", type=int, default=1)
+    options = parser.parse_args()
+    for folder in options.folders:
+        if (folder / "labels.csv").exists():
+            views = check_classes(folder)
+        else:
+            views = check_labels(folder)
+        check_stability(views[:: options.every])
+
+
+def check_labels(folder: Path) -> list[View]:
+    """Agreement with labels of tissue by pixel; returns the views."""
+    rows, views = [], []
     for label_file in sorted(folder.glob("*_label.png")):
         film = label_file.with_name(label_file.name.replace("_label", ""))
-        label = imagecodecs.imread(label_file)
         (view,) = read_exam(film, allow_missing_views=True)
-        seen = segment_view(view)
-        breast = label != BACKGROUND
-        muscle = label == MUSCLE
-        iou = (seen.mask.breast & breast).sum() / (seen.mask.breast | breast).sum()
-        found = seen.mask.pectoral
-        dice = 2 * (found & muscle).sum() / (found.sum() + muscle.sum()) if muscle.any() else np.nan
-        tissue = find_dense_tissue(seen.image, seen.mask)
-        measured = tissue.area_percent if tissue is not None else np.nan
-        labelled = 100 * (label == DENSE).sum() / np.isin(label, (FAT, DENSE)).sum()
-        rows.append((iou, dice, measured, labelled))
-        print(f"{film.stem:40s} {iou:6.3f} {dice:6.3f} {measured:8.1f} {labelled:9.1f}")
+        views.append(view)
+        rows.append(_compare(segment_view(view), imagecodecs.imread(label_file)))
     table = np.array(rows)
-    print(f"median IoU of the breast {np.nanmedian(table[:, 0]):.3f}, ", end="")
-    print(f"median Dice of the muscle {np.nanmedian(table[:, 1]):.3f}, {len(table)} films")
-    if len(table) > 2:
-        rank = spearmanr(table[:, 2], table[:, 3], nan_policy="omit").statistic
-        print(f"rank correlation of percent density {rank:.3f}")
+    print(f"{len(rows)} films with labels by pixel")
+    for name, part in _parts(table):
+        iou, dice, percent, truth = part.T
+        known = ~np.isnan(percent)
+        rank = spearmanr(percent[known], truth[known]).statistic
+        error = np.abs(percent - truth)[known].mean()
+        print(
+            f"  {name:6s} IoU of the breast {np.median(iou):.3f} (median), muscle found in "
+            f"{(dice > 0.5).mean():.0%}, its Dice {np.nanmedian(dice):.3f} (median)"
+        )
+        print(
+            f"  {'':6s} percent density of {known.sum()}: rank correlation {rank:.3f}, "
+            f"mean absolute error {error:.1f} points"
+        )
+    return views
+
+
+def _compare(seen: SegmentedView, label: np.ndarray) -> Labelled:
+    breast, muscle = label != BACKGROUND, label == MUSCLE
+    found = seen.mask.pectoral
+    return Labelled(
+        iou=(seen.mask.breast & breast).sum() / (seen.mask.breast | breast).sum(),
+        dice=2 * (found & muscle).sum() / (found.sum() + muscle.sum()) if muscle.any() else np.nan,
+        measured=_percent(seen),
+        labelled=100 * (label == DENSE).sum() / np.isin(label, (FAT, DENSE)).sum(),
+    )
+
+
+def check_classes(folder: Path) -> list[View]:
+    """Agreement with a reader's tissue class; returns the views."""
+    films = pd.read_csv(folder / "labels.csv").drop_duplicates("film")
+    rows, views, muscles, sides = [], [], [], []
+    for woman, pair in films.groupby("woman"):
+        # Odd films have the chest wall at the right, as a right breast hangs.
+        names = {f"{'R' if int(f[3:]) % 2 else 'L'}-MLO": f for f in pair["film"]}
+        exam = read_exam(
+            {view: folder / f"{film}.png" for view, film in names.items()}, allow_missing_views=True
+        )
+        seen = segment_exam(exam)
+        together = measure_density(exam, seen)
+        views.extend(exam)
+        for name, one in seen.items():
+            muscles.append(bool(one.mask.pectoral.any()))
+            sides.append(one.mask.chest_wall == ("right" if name[0] == "R" else "left"))
+            rows.append(
+                {
+                    "woman": woman,
+                    "tissue": CLASSES.index(pair.set_index("film").loc[names[name], "tissue"]),
+                    "alone": _percent(one),
+                    "pooled": together.percent_density_by_view.get(name, np.nan),
+                }
+            )
+    table = pd.DataFrame(rows)
+    print(f"{len(table)} films with a class of tissue")
+    print(f"  muscle found in {np.mean(muscles):.0%}; chest wall found in {np.mean(sides):.0%}")
+    for name, part in _parts(table):
+        for how in ("alone", "pooled"):
+            _print_classes(f"{name} {how}", part.dropna(subset=[how]), how)
+    return views
+
+
+def _print_classes(name: str, table: pd.DataFrame, how: str) -> None:
+    category = np.array([_category(p) for p in table[how]])
+    dense, fatty = table["tissue"] == 2, table["tissue"] == 0
+    pairs = table.groupby("woman")[how].agg(["count", np.ptp])
+    apart = pairs.loc[pairs["count"] == 2, "ptp"]
+    rank = spearmanr(table[how], table["tissue"]).statistic
+    low = np.isin(category[dense], ("a", "b")).mean()
+    print(
+        f"  {name:12s} {len(table):3d} measured, rank correlation {rank:.3f}, class D called a or b "
+        f"{low:.1%}, class F called d {(category[fatty] == 'd').mean():.1%},"
+    )
+    print(f"  {'':12s} left and right within 8 points {(apart <= 8).mean():.0%}")
+
+
+def _category(percent: float) -> str:
+    probabilities = category_probabilities(percent)
+    return max(probabilities, key=lambda c: probabilities[c])
+
+
+def _parts(table: Any) -> Iterator[tuple[str, Any]]:
+    """All rows, and two halves of them; pairs of films stay together."""
+    half = (np.arange(len(table)) // 2) % 2
+    yield "all", table
+    yield "half1", table[half == 0]
+    yield "half2", table[half == 1]
+
+
+def _percent(seen: SegmentedView) -> float:
+    found = exam_density({seen.view.name: measure_view_density(seen)}).percent_density
+    return np.nan if found is None else found
+
+
+def check_stability(views: list[View]) -> None:
+    """Percent density of each view as it is and after a change that shows the same breast."""
+    print("  change         moved by (median, 95%, most)   over 3 points   no density")
+    plain = {id(view): (view, view.load()) for view in views}
+    first = {key: _changed(view, _as_16_bit(raw)) for key, (view, raw) in plain.items()}
+    for name, change in _changes().items():
+        moved, refused, known = [], 0, 0
+        for key, (view, raw) in plain.items():
+            if np.isnan(first[key]):
+                continue
+            known += 1
+            percent = _changed(view, change(_as_16_bit(raw)))
+            if np.isnan(percent):
+                refused += 1
+            else:
+                moved.append(abs(percent - first[key]))
+        if not moved:
+            print(f"  {name:14s} {'':24s} {'':18s} {refused:9d} of {known}")
+            continue
+        far = f"{(np.array(moved) > 3).sum()} of {known}"
+        print(
+            f"  {name:14s} {np.median(moved):8.1f} {np.percentile(moved, 95):7.1f} "
+            f"{max(moved):7.1f} {far:>18s} {refused:9d} of {known}"
+        )
+
+
+def _as_16_bit(raw: RawImage) -> np.ndarray:
+    pixels = raw.pixels.astype(np.float64)
+    return (pixels - pixels.min()) / max(np.ptp(pixels), 1)
+
+
+def _changed(view: View, grey: np.ndarray) -> float:
+    pixels = np.round(grey * 65535).astype(np.uint16)
+    raw = RawImage(pixels=pixels, greyscale=Greyscale(bits_stored=16))
+    rows, columns = pixels.shape
+    return _percent(segment_view(replace(view, load=lambda: raw, rows=rows, columns=columns)))
+
+
+def _changes() -> dict[str, Callable[[np.ndarray], np.ndarray]]:
+    def padded(top: float, bottom: float, left: float, right: float) -> Callable[..., np.ndarray]:
+        def change(grey: np.ndarray) -> np.ndarray:
+            rows, columns = grey.shape
+            return np.pad(
+                grey,
+                (
+                    (round(top * rows), round(bottom * rows)),
+                    (round(left * columns), round(right * columns)),
+                ),
+            )
+
+        return change
+
+    def power(gamma: float) -> Callable[..., np.ndarray]:
+        return lambda grey: grey**gamma
+
+    return {
+        **{f"gamma {gamma}": power(gamma) for gamma in (0.7, 0.85, 1.2, 1.4)},
+        "8 bits": lambda grey: np.round(grey * 255) / 255,
+        "darker": lambda grey: 0.1 + 0.7 * grey,
+        "inverted": lambda grey: 1 - grey,
+        "padded 1%": padded(0.01, 0.01, 0.01, 0.01),
+        "padded 20%": padded(0.2, 0.2, 0.2, 0.2),
+        "padded left": padded(0, 0, 0.2, 0),
+        "padded right": padded(0, 0, 0, 0.2),
+        "padded top": padded(0.2, 0, 0, 0),
+    }
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main()

@@ -68,6 +68,12 @@ CODES: dict[str, WarningCode] = {
     "force-unit": WarningCode("caution", "compression force is probably not in newton"),
     # pixels
     "no-breast": WarningCode("caution", "no breast was found in the image"),
+    "not-a-breast": WarningCode(
+        "caution", "a flat field, a test object or noise: no breast is shown"
+    ),
+    "mask-implausible": WarningCode(
+        "caution", "the outline that was found is not that of a breast"
+    ),
     "no-background": WarningCode("caution", "no background: cropped inside the breast?"),
     "muscle-not-found": WarningCode("caution", "pectoral muscle not found"),
     "wrong-side": WarningCode("caution", "the chest wall is not where the header says"),

@@ -26,6 +26,11 @@ _OPENING = 0.012
 _LEAST_SHARE = 0.02
 
 
+#: The shape of the breast tells the chest wall when its contact with one side of its box is longer
+#: than with the other by this share of the side.
+CLEAR_CONTACT = 0.2
+
+
 @dataclass(frozen=True, kw_only=True)
 class BreastMask:
     """The breast in one view, on the grid of the image.
@@ -59,7 +64,7 @@ class BreastMask:
 
 
 def find_breast(
-    image: np.ndarray, *, position: str | None = None, chest_wall: str | None = None
+    image: np.ndarray, *, position: str | None = None, expected_wall: str | None = None
 ) -> BreastMask:
     """Find the breast and, in MLO views, the pectoral muscle.
 
@@ -69,8 +74,9 @@ def find_breast(
         Display grey levels, tissue brighter than air.
     position : str, optional
         ``"MLO"``, ``"ML"`` or ``"LM"`` for a look at the muscle.
-    chest_wall : {"left", "right"}, optional
-        Told by the breast's own shape where not given.
+    expected_wall : {"left", "right"}, optional
+        Where the chest wall should lie. The breast's own shape decides; this is used where the
+        shape does not tell.
 
     Returns
     -------
@@ -89,7 +95,7 @@ def find_breast(
     small = _reduce(exposed)
     warnings: list[ResultWarning] = []
     breast = _breast(small, warnings)
-    side = chest_wall or _side(breast)
+    side = _side(breast, expected_wall)
     breast = _fill(breast, side)
     pectoral = np.zeros_like(breast)
     if position in ("MLO", "ML", "LM") and breast.any():
@@ -213,8 +219,10 @@ def _fill(breast: np.ndarray, side: str) -> np.ndarray:
     return labels[1:-1, 1:-1] != labels[0, 0 if side == "right" else -1]
 
 
-def _side(breast: np.ndarray) -> str:
+def _side(breast: np.ndarray, expected: str | None) -> str:
     contact = wall_contact(breast)
+    if expected is not None and abs(contact["left"] - contact["right"]) < CLEAR_CONTACT:
+        return expected
     return "left" if contact["left"] >= contact["right"] else "right"
 
 

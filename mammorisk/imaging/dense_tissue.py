@@ -2,39 +2,85 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import cv2
 import numpy as np
 
 from mammorisk.imaging.breast import BreastMask
 
-#: Height of the grid on which dense tissue is measured.
-WORKING_ROWS = 512
+#: Height of the grid on which dense tissue is measured, from one end of the breast to the other.
+WORKING_ROWS = 384
 
-#: Widths in units of the square root of the breast's area: the skin, left out of the measurement,
-#: and the periphery, where the breast thins out towards the skin and less tissue darkens the image.
-SKIN_WIDTH, PERIPHERY_WIDTH, CORE_WIDTH = 0.03, 0.20, 0.30
-_BINS_PER_UNIT = 100
+#: Depths under the skin in units of the square root of the breast's area: the skin, left out of the
+#: measurement; the core, where thickness is even.
+SKIN_DEPTH, CORE_DEPTH = 0.02, 0.08
 
-#: The level by which distances from the skin are compared, a percentile of grey: that of fat, since
-#: a dense core would otherwise make the fat under the skin look thin.
-_LEVEL_PERCENTILE = 25.0
+#: Depth up to which grey is equalised, depth up to which its level is compared, and the most by
+#: which it is raised.
+_PERIPHERY_DEPTH, _EVEN_DEPTH, _MOST_RAISED, _BINS_PER_UNIT = 0.25, 0.30, 4.0, 100
 
-#: Dense tissue narrower than twice this, in the same unit, is skin, a vessel or a strip of muscle:
-#: readers leave it out.
-STRAND_WIDTH = 0.015
+#: Fat is the darker part of the core: these percentiles of its grey.
+FAT_PERCENTILES = (25.0, 40.0)
 
-#: Dense tissue stops more of the beam than fat: it must stand out from the level of fat (this
-#: percentile of the breast) by at least this share of fat's own height above the background.
-#: Without it a threshold finds dense tissue in the texture of any fatty breast. The share is an
-#: assumption.
-FAT_PERCENTILE, LEAST_CONTRAST = 10.0, 0.35
+#: Tissue is dense from these shares of the way from fat to muscle, on the logarithmic scale of grey
+#: above the air. One for each of ``FAT_PERCENTILES``.
+DENSE_SHARES = (0.7, 0.5)
+
+#: Muscle is at least this much brighter than fat (logarithmic scale). What is brighter than that is
+#: no fat, however little of it is darker: so an even breast as bright as its muscle is dense.
+LEAST_STEP = 0.15
+
+#: Without muscle in any view of the exam, dense tissue stands in for it: the 95th percentile of the
+#: core, but at least this far above fat. Where the core is more even than the second number nothing
+#: tells fat from dense tissue, and nothing is measured.
+STAND_IN_STEP, LEAST_CONTRAST = 0.45, 0.25
+
+#: From the 10th to the 95th percentile of the core: with less contrast than the first number only
+#: one kind of tissue may be in view, with more than the second both are.
+BOTH_CONTRAST = (0.45, 1.0)
+
+#: Where both are in view, fat is no brighter than this share of the contrast.
+MOST_OF_CONTRAST = 0.4
+
+#: Centres and spreads of the three marks of density (see Notes of :func:`percent_density`), and the
+#: logistic curve from their mean to percent: even the densest breast keeps fat under its skin. Set
+#: by hand on labelled films (docs/imaging.md).
+MARK_CENTRES, MARK_SPREADS = (-1.6, -1.3, -0.5), (1.2, 1.0, 0.6)
+CURVE_SLOPE, CURVE_OFFSET, CURVE_TOP = 1.0, -0.85, 90.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class TissueReading:
+    """Grey of the tissue of one view, on a grid of about 400 rows.
+
+    Attributes
+    ----------
+    log_grey : ndarray of float32, shape (rows, columns)
+        Logarithm of grey above the air, equalised for the thinning of the breast towards the skin.
+    measured : ndarray of bool, same shape
+        Breast without muscle and skin.
+    core : ndarray of float32, shape (n,)
+        Sorted values of ``log_grey`` where the breast's thickness is even.
+    muscle : float or None
+        Logarithm of the pectoral muscle's grey above the air; None where no muscle is in view.
+    shape : tuple of int
+        Rows and columns of the image.
+    box : tuple of int
+        Rows and columns (first, one past the last) of the breast in the image.
+    """
+
+    log_grey: np.ndarray = field(repr=False)
+    measured: np.ndarray = field(repr=False)
+    core: np.ndarray = field(repr=False)
+    muscle: float | None
+    shape: tuple[int, int]
+    box: tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, kw_only=True)
 class DenseTissue:
-    """Dense tissue of one view, on a grid of about 500 rows.
+    """Dense tissue of one view, on a grid of about 400 rows that spans the box of the breast.
 
     Attributes
     ----------
@@ -43,107 +89,237 @@ class DenseTissue:
     area_percent : float
         Dense share of the measured area, 0-100.
     volume_fraction : float
-        Mean over the measured area of how far each pixel's equalised grey lies from pure fat (0)
-        to pure dense tissue (1): an estimate of the dense share of the beam's path, not of area.
+        Mean over the measured area of how far each pixel lies from fat (0) to muscle (1), on the
+        logarithmic scale: an estimate of the dense share of the beam's path, not of area.
+    box : tuple of int
+        Rows and columns (first, one past the last) of the image that the grid spans.
     """
 
     dense: np.ndarray
     measured: np.ndarray
     area_percent: float
     volume_fraction: float
+    box: tuple[int, int, int, int]
+
+    def on_image(self, shape: tuple[int, ...]) -> np.ndarray:
+        """Dense tissue as a mask on the image, of shape (rows, columns)."""
+        full = np.zeros(shape, dtype=bool)
+        top, bottom, left, right = self.box
+        size = (right - left, bottom - top)
+        soft = cv2.resize(self.dense.astype(np.uint8) * 255, size, interpolation=cv2.INTER_LINEAR)
+        full[top:bottom, left:right] = soft > 127
+        return full
 
 
-def find_dense_tissue(image: np.ndarray, mask: BreastMask) -> DenseTissue | None:
-    """Find dense tissue in one view; None where there is not enough breast to measure.
+def read_tissue(image: np.ndarray, mask: BreastMask) -> TissueReading | None:
+    """Read the grey of tissue and muscle in one view; None where there is not enough breast.
 
     Parameters
     ----------
     image : ndarray of float, shape (rows, columns)
-        Display grey levels, dense tissue bright. The result does not depend on their brightness
-        or contrast (a linear change of grey leaves it as it is).
+        Display grey levels, dense tissue bright.
     mask : BreastMask
 
     Returns
     -------
-    DenseTissue or None
+    TissueReading or None
 
     Notes
     -----
     Grey is equalised for the thinning of the breast towards the skin by its lower quartile at each
-    distance from the skin line (after Wang 2003, doi:10.2214/ajr.180.1.1800257), then split in two
-    by Otsu's threshold (Otsu 1979, doi:10.1109/TSMC.1979.4310076) within the breast, raised to
-    ``LEAST_CONTRAST``; strands narrower than ``STRAND_WIDTH`` are dropped. It stands in for the
-    interactive threshold of Byng 1994 (doi:10.1088/0031-9155/39/10/008).
+    depth (after Wang 2003, doi:10.2214/ajr.180.1.1800257). On the logarithmic scale a change of
+    gamma is a change of unit, which the measures below do not see.
     """
-    rows, columns = image.shape
-    scale = min(1.0, WORKING_ROWS / max(rows, columns))
-    size = (max(8, round(columns * scale)), max(8, round(rows * scale)))
-    grey = cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_AREA)
-    grey = cv2.GaussianBlur(grey, (0, 0), 1.0)
-    breast, tissue = _shrink(mask.breast, size), _shrink(mask.tissue, size)
-    if breast.sum() < 200:
+    rows = np.flatnonzero(mask.breast.any(axis=1))
+    columns = np.flatnonzero(mask.breast.any(axis=0))
+    if rows.size < 8 or columns.size < 8:
         return None
-    # The edges of the image are not skin: repeat them, so that distance runs to true skin only.
+    box = (int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
+    breast, muscle = (_reduce_mask(m, box) for m in (mask.breast, mask.pectoral))
+    grey = cv2.GaussianBlur(_reduce(image, box), (0, 0), 1.0) - air_level(image, mask)
+    # Where the breast is cut off by its box is no skin: repeat it, so that depth runs to true skin.
     framed = np.pad(breast.astype(np.uint8), 1, mode="edge")
-    distance = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1]
-    distance = distance / np.sqrt(breast.sum())
-    measured = tissue & (distance > SKIN_WIDTH)
-    if measured.sum() < 200 or np.ptp(grey[measured]) < 1e-6:
+    depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1] / np.sqrt(breast.sum())
+    tissue = breast & ~muscle
+    measured, core = tissue & (depth > SKIN_DEPTH), tissue & (depth > CORE_DEPTH)
+    if core.sum() < 200:
         return None
-    equalised = _equalise(grey, distance, measured)
-    outside = grey[~breast]
-    background = float(np.median(outside)) if outside.size >= 100 else None
-    return _split(equalised, measured, background)
+    typical = float(np.median(grey[core]))
+    if typical <= 0 or np.ptp(grey[core]) < 1e-3 * typical:
+        return None
+    log_grey = np.log(np.maximum(grey, 0.02 * typical))
+    log_grey = log_grey + _shortfall(log_grey, depth, measured)
+    inner = cv2.erode(muscle.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1) > 0
+    level = float(np.median(grey[inner])) if inner.sum() >= 100 else 0.0
+    return TissueReading(
+        log_grey=log_grey.astype(np.float32),
+        measured=measured,
+        core=np.sort(log_grey[core]).astype(np.float32),
+        muscle=float(np.log(level)) if level > 0 else None,
+        shape=(image.shape[0], image.shape[1]),
+        box=box,
+    )
 
 
-def _shrink(mask: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    return cv2.resize(mask.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+def air_level(image: np.ndarray, mask: BreastMask) -> float:
+    """Median grey of the exposed area outside the breast; 0 where hardly any is in view."""
+    top, bottom, left, right = mask.exposed or (0, image.shape[0], 0, image.shape[1])
+    step = max(1, max(bottom - top, right - left) // 256)
+    area = (slice(top, bottom, step), slice(left, right, step))
+    outside = image[area][~mask.breast[area]]
+    return float(np.median(outside)) if outside.size >= 50 else 0.0
 
 
-def _equalise(grey: np.ndarray, distance: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """Raise the periphery to the level of the core, distance by distance."""
-    bins = np.minimum((distance * _BINS_PER_UNIT).astype(int), round(_BINS_PER_UNIT * CORE_WIDTH))
-    count = bins.max() + 1
+def _size(box: tuple[int, int, int, int]) -> tuple[int, int]:
+    height, width = box[1] - box[0], box[3] - box[2]
+    scale = min(1.0, WORKING_ROWS / max(height, width))
+    return max(8, round(width * scale)), max(8, round(height * scale))
+
+
+def _reduce(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    part = np.ascontiguousarray(image[box[0] : box[1], box[2] : box[3]], dtype=np.float32)
+    return cv2.resize(part, _size(box), interpolation=cv2.INTER_AREA)
+
+
+def _reduce_mask(mask: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
+    part = np.ascontiguousarray(mask[box[0] : box[1], box[2] : box[3]]).astype(np.uint8) * 255
+    return cv2.resize(part, _size(box), interpolation=cv2.INTER_AREA) > 127
+
+
+def _shortfall(log_grey: np.ndarray, depth: np.ndarray, measured: np.ndarray) -> np.ndarray:
+    """What the periphery lacks to the level of the core, depth by depth."""
+    count = round(_BINS_PER_UNIT * _EVEN_DEPTH) + 1
+    bins = np.minimum((depth * _BINS_PER_UNIT).astype(int), count - 1)
     order = np.argsort(bins[measured], kind="stable")
     groups = np.split(
-        grey[measured][order], np.searchsorted(bins[measured][order], np.arange(1, count))
+        log_grey[measured][order], np.searchsorted(bins[measured][order], np.arange(1, count))
     )
-    levels = np.array(
-        [np.percentile(g, _LEVEL_PERCENTILE) if len(g) >= 30 else np.nan for g in groups]
-    )
+    levels = np.array([np.percentile(g, 25) if len(g) >= 30 else np.nan for g in groups])
     known = np.flatnonzero(~np.isnan(levels))
     if known.size < 3:
-        return grey
+        return np.zeros_like(log_grey)
     levels = np.interp(np.arange(count), known, levels[known])
     core = float(np.median(levels[round(0.12 * _BINS_PER_UNIT) :]))
-    shortfall = np.clip(core - levels, 0.0, None)
-    shortfall[round(_BINS_PER_UNIT * PERIPHERY_WIDTH) :] = 0.0
-    # Thickness falls towards the skin, never rises: what is missing may only shrink inwards.
-    shortfall = np.minimum.accumulate(shortfall)
-    return grey + shortfall[bins].astype(np.float32)
+    lacking = np.clip(core - levels, 0.0, np.log(_MOST_RAISED))
+    lacking[round(_BINS_PER_UNIT * _PERIPHERY_DEPTH) :] = 0.0
+    # Thickness falls towards the skin, never rises: what is lacking may only shrink inwards.
+    return np.minimum.accumulate(lacking)[bins]
 
 
-def _split(equalised: np.ndarray, measured: np.ndarray, background: float | None) -> DenseTissue:
-    from skimage.filters import threshold_otsu
+def percent_density(reading: TissueReading, muscle: float | None = None) -> float | None:
+    """Percent density by area of one view.
 
-    values = equalised[measured]
-    threshold = float(threshold_otsu(values))
-    fat = float(np.percentile(values, FAT_PERCENTILE))
-    if background is not None:
-        threshold = max(threshold, fat + LEAST_CONTRAST * (fat - background))
-    dense = _without_strands(measured & (equalised > threshold), measured)
-    solid = float(np.percentile(equalised[dense], 90)) if dense.any() else threshold
-    middle = float(np.median(equalised[measured & ~dense]))
-    share = np.clip((values - middle) / max(solid - middle, 1e-9), 0.0, 1.0)
-    return DenseTissue(
-        dense=dense,
-        measured=measured,
-        area_percent=100.0 * float(dense.sum()) / float(measured.sum()),
-        volume_fraction=float(share.mean()),
+    Parameters
+    ----------
+    reading : TissueReading
+    muscle : float, optional
+        Level of the muscle in other views of the exam, for a view that shows none.
+
+    Returns
+    -------
+    float or None
+        0 to ``CURVE_TOP``. None where the breast is even and there is no muscle to compare it
+        with: fat and dense tissue then look alike.
+
+    Notes
+    -----
+    Three marks of density: the share of tissue that lies more than half, and 0.7, of the way from
+    fat to muscle, and how far the upper quartile rises above the lower in units of that way. A
+    uniformly dense breast has no fat to compare with, but is as bright as its muscle: the way is
+    short, and all of the tissue is dense. The marks are brought to one scale and averaged.
+    """
+    level = _reference(reading, muscle)
+    if level is None:
+        return None
+    marks = _marks(reading, level)
+    mean = float(
+        np.mean([(m - c) / s for m, c, s in zip(marks, MARK_CENTRES, MARK_SPREADS, strict=True)])
+    )
+    return float(CURVE_TOP / (1.0 + np.exp(-(CURVE_SLOPE * mean + CURVE_OFFSET))))
+
+
+def _marks(reading: TissueReading, level: float) -> tuple[float, float, float]:
+    # Where both tissues are in view, fat is found however little of it there is.
+    low, top = np.percentile(reading.core, [5, 95])
+    brightest_fat = low + MOST_OF_CONTRAST * (top - low)
+    both = _both_in_view(reading)
+    fats = []
+    for value in np.percentile(reading.core, FAT_PERCENTILES):
+        fat = float(value - both * max(value - brightest_fat, 0.0))
+        fats.append(min(fat, level - LEAST_STEP))
+    values = reading.log_grey[reading.measured]
+    first, second = (
+        float((values > fat + share * (level - fat)).mean())
+        for fat, share in zip(fats, DENSE_SHARES, strict=True)
+    )
+    rise = max(float(np.percentile(reading.core, 75)) - fats[0], 1e-3)
+    return (
+        float(np.log((first + 0.01) / (1.01 - first))),
+        float(np.log((second + 0.01) / (1.01 - second))),
+        float(np.log(rise / (level - fats[0]))),
     )
 
 
-def _without_strands(dense: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    radius = max(1, round(STRAND_WIDTH * float(np.sqrt(measured.sum()))))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    return cv2.morphologyEx(dense.astype(np.uint8), cv2.MORPH_OPEN, disc) > 0
+def _reference(reading: TissueReading, muscle: float | None) -> float | None:
+    low, fat, high, top = np.percentile(reading.core, [10, FAT_PERCENTILES[0], 90, 95])
+    level = reading.muscle if reading.muscle is not None else muscle
+    if level is None:
+        return float(max(top, fat + STAND_IN_STEP)) if high - low >= LEAST_CONTRAST else None
+    # Where fat and dense tissue are both in view, the brightest tissue is dense even if the muscle
+    # is brighter still.
+    return float(level - _both_in_view(reading) * max(level - top, 0.0))
+
+
+def _both_in_view(reading: TissueReading) -> float:
+    """How sure it is, 0 to 1, that fat and dense tissue are both in view."""
+    low, top = np.percentile(reading.core, [10, 95])
+    return float(np.clip((top - low - BOTH_CONTRAST[0]) / np.ptp(BOTH_CONTRAST), 0.0, 1.0))
+
+
+def mark_dense(reading: TissueReading, percent: float, muscle: float | None = None) -> DenseTissue:
+    """The brightest tissue of a view, as much of it as its percent density says.
+
+    Parameters
+    ----------
+    reading : TissueReading
+    percent : float
+        0-100.
+    muscle : float, optional
+        As for :func:`percent_density`.
+    """
+    smooth = cv2.GaussianBlur(reading.log_grey, (0, 0), 2.0)
+    values = smooth[reading.measured]
+    level = float(np.quantile(values, 1.0 - percent / 100.0))
+    fat = float(np.percentile(reading.core, FAT_PERCENTILES[0]))
+    reference = _reference(reading, muscle)
+    step = max((fat if reference is None else reference) - fat, LEAST_STEP)
+    path = np.clip((reading.log_grey[reading.measured] - fat) / step, 0.0, 1.0)
+    return DenseTissue(
+        dense=reading.measured & (smooth > level),
+        measured=reading.measured,
+        area_percent=percent,
+        volume_fraction=float(path.mean()),
+        box=reading.box,
+    )
+
+
+def find_dense_tissue(
+    image: np.ndarray, mask: BreastMask, *, muscle: float | None = None
+) -> DenseTissue | None:
+    """Find dense tissue in one view; None where it cannot be measured.
+
+    Parameters
+    ----------
+    image : ndarray of float, shape (rows, columns)
+        Display grey levels, dense tissue bright. Brightness, contrast and gamma hardly matter.
+    mask : BreastMask
+    muscle : float, optional
+        As for :func:`percent_density`.
+
+    Returns
+    -------
+    DenseTissue or None
+    """
+    reading = read_tissue(image, mask)
+    percent = None if reading is None else percent_density(reading, muscle)
+    return None if reading is None or percent is None else mark_dense(reading, percent, muscle)

@@ -2,26 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import NormalDist
 
 import numpy as np
 
 from mammorisk._utils.parallel import map_parallel
-from mammorisk.imaging.dense_tissue import DenseTissue, find_dense_tissue
+from mammorisk.imaging.dense_tissue import (
+    DenseTissue,
+    TissueReading,
+    mark_dense,
+    percent_density,
+    read_tissue,
+)
+from mammorisk.imaging.quality import check_view
 from mammorisk.imaging.segmented_view import SegmentedView, segment_exam
 from mammorisk.records.exam import Exam, ImageKind, Intent
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
-#: Percent density by area at which the suggested BI-RADS category changes. An assumption: limits of
-#: Boyd's categories of percent density (1995, doi:10.1093/jnci/87.9.670), of which 10, 25 and 50%
-#: come nearest to readers' a | b | c | d. To be replaced by a local calibration.
-CATEGORY_LIMITS_PERCENT = (10.0, 25.0, 50.0)
+#: Percent density by area at which the suggested BI-RADS category changes. An assumption: of the
+#: limits of Boyd's categories of percent density (1995, doi:10.1093/jnci/87.9.670) 10, 25 and 50%
+#: come nearest to readers' a | b | c | d; the middle one is lowered to 18%, since readers call
+#: films dense-glandular from about there (docs/explanation/imaging.md). To be replaced by a local
+#: calibration.
+CATEGORY_LIMITS_PERCENT = (10.0, 18.0, 50.0)
 
 #: Spread (standard deviation, logit scale) of a reader's category around the measured percent
 #: density. An assumption: it makes the most likely category right about two times in three.
 LOGIT_SPREAD = 0.6
+
+#: Weight of a view's own reading beside the mean of the exam's views. The breasts of a woman are
+#: nearly equally dense, and one view is read with an error of about the size of what is between
+#: them. An assumption.
+OWN_WEIGHT = 0.5
+
+#: Findings of quality with which density is not measured.
+UNUSABLE = (
+    "inverted",
+    "saturated",
+    "clipped",
+    "no-background",
+    "no-breast",
+    "mask-implausible",
+    "not-a-breast",
+    "implant",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,41 +113,50 @@ def measure_density(
 
 @dataclass(frozen=True, kw_only=True)
 class ViewDensity:
-    """What :func:`measure_view_density` found in one view.
+    """What :func:`measure_view_density` read in one view.
 
     Attributes
     ----------
-    tissue : DenseTissue or None
-        None where density could not be measured.
-    area_cm2, volume_cm3 : float or None
-        Of dense tissue; None where pixel spacing, or thickness, is not known.
+    reading : TissueReading or None
+        None where density is not measured.
+    pixel_mm, thickness_mm : float or None
+        Spacing of the image's pixels, and compressed thickness of the breast.
     warnings : tuple of ResultWarning
     """
 
-    tissue: DenseTissue | None = None
-    area_cm2: float | None = None
-    volume_cm3: float | None = None
+    reading: TissueReading | None = None
+    pixel_mm: float | None = None
+    thickness_mm: float | None = None
     warnings: Warnings = ()
 
 
-def measure_view_density(seen: SegmentedView) -> ViewDensity:
-    """Measure breast density in one view."""
-    view, name = seen.view, seen.view.name
-    if view.implant:
-        return _not_measured("breast implant, density not measured", name)
-    tissue = find_dense_tissue(seen.image, seen.mask)
-    if tissue is None:
-        return _not_measured("not enough breast to measure density", name)
-    area_cm2 = volume_cm3 = None
-    if view.pixel_mm is not None:
-        pixel_mm = view.pixel_mm * view.rows / tissue.dense.shape[0]
-        area_cm2 = float(tissue.dense.sum()) * pixel_mm**2 / 100.0
-        thickness_mm = view.acquisition.thickness_mm
-        if thickness_mm is not None:
-            measured_mm2 = float(tissue.measured.sum()) * pixel_mm**2
-            volume_cm3 = tissue.volume_fraction * measured_mm2 * thickness_mm / 1000.0
+def measure_view_density(
+    seen: SegmentedView, findings: Sequence[ResultWarning] | None = None
+) -> ViewDensity:
+    """Read the tissue of one view, unless its quality forbids it.
+
+    Parameters
+    ----------
+    seen : SegmentedView
+    findings : sequence of ResultWarning, optional
+        As :func:`mammorisk.imaging.quality.check_view` gives; made here where not given.
+
+    Returns
+    -------
+    ViewDensity
+    """
+    view = seen.view
+    for one in check_view(seen) if findings is None else findings:
+        if one.code in UNUSABLE:
+            return _not_measured(f"{one.text}: density not measured", view.name)
+    reading = read_tissue(seen.image, seen.mask)
+    if reading is None:
+        return _not_measured("not enough breast to measure density", view.name)
     return ViewDensity(
-        tissue=tissue, area_cm2=area_cm2, volume_cm3=volume_cm3, warnings=tuple(_doubts(seen))
+        reading=reading,
+        pixel_mm=view.pixel_mm,
+        thickness_mm=view.acquisition.thickness_mm,
+        warnings=tuple(_doubts(seen)),
     )
 
 
@@ -130,22 +165,62 @@ def _not_measured(why: str, view: str) -> ViewDensity:
 
 
 def exam_density(views: Mapping[str, ViewDensity]) -> DensityEstimate:
-    """Density of an exam from that of its views, by name."""
-    tissue = {name: one.tissue for name, one in views.items() if one.tissue is not None}
-    percent = {name: found.area_percent for name, found in tissue.items()}
-    mean = float(np.mean(list(percent.values()))) if percent else None
+    """Density of an exam from the readings of its views, by name.
+
+    Views that show no muscle are compared with the muscle of those that do. The reading of each
+    view is drawn half-way to the mean of all (``OWN_WEIGHT``).
+    """
+    readings = {name: one.reading for name, one in views.items() if one.reading is not None}
+    levels = [one.muscle for one in readings.values() if one.muscle is not None]
+    muscle = float(np.mean(levels)) if levels else None
+    own = {name: percent_density(one, muscle) for name, one in readings.items()}
+    known = {name: percent for name, percent in own.items() if percent is not None}
+    mean = float(np.mean(list(known.values()))) if known else None
+    percents = {
+        name: OWN_WEIGHT * percent + (1 - OWN_WEIGHT) * float(mean or 0.0)
+        for name, percent in known.items()
+    }
+    tissue = {name: mark_dense(readings[name], p, muscle) for name, p in percents.items()}
     probabilities = category_probabilities(mean) if mean is not None else {}
+    areas = {name: _area_cm2(found, views[name]) for name, found in tissue.items()}
+    volumes = {name: _volume_cm3(found, views[name]) for name, found in tissue.items()}
+    warnings = [warning for one in views.values() for warning in one.warnings]
+    text = "even grey and no muscle to compare it with: fatty and dense look alike"
+    warnings += [
+        make_warning("density-not-measured", text, view=name)
+        for name, percent in own.items()
+        if percent is None
+    ]
     return DensityEstimate(
         percent_density=mean,
-        percent_density_by_view=percent,
+        percent_density_by_view=percents,
         volume_fraction_by_view={name: found.volume_fraction for name, found in tissue.items()},
-        dense_area_cm2_by_view=_known({name: one.area_cm2 for name, one in views.items()}),
-        dense_volume_cm3_by_view=_known({name: one.volume_cm3 for name, one in views.items()}),
+        dense_area_cm2_by_view=_known(areas),
+        dense_volume_cm3_by_view=_known(volumes),
         category=max(probabilities, key=lambda c: probabilities[c]) if probabilities else None,
         probabilities=probabilities,
         tissue=tissue,
-        warnings=tuple(warning for one in views.values() for warning in one.warnings),
+        warnings=tuple(warnings),
     )
+
+
+def _measured_cm2(tissue: DenseTissue, view: ViewDensity) -> float | None:
+    if view.pixel_mm is None:
+        return None
+    pixel_mm = view.pixel_mm * (tissue.box[1] - tissue.box[0]) / tissue.measured.shape[0]
+    return float(tissue.measured.sum()) * pixel_mm**2 / 100.0
+
+
+def _area_cm2(tissue: DenseTissue, view: ViewDensity) -> float | None:
+    measured = _measured_cm2(tissue, view)
+    return None if measured is None else tissue.area_percent / 100.0 * measured
+
+
+def _volume_cm3(tissue: DenseTissue, view: ViewDensity) -> float | None:
+    measured = _measured_cm2(tissue, view)
+    if measured is None or view.thickness_mm is None:
+        return None
+    return tissue.volume_fraction * measured * view.thickness_mm / 10.0
 
 
 def _known(values: Mapping[str, float | None]) -> dict[str, float]:

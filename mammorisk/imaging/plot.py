@@ -102,7 +102,9 @@ def _draw(
     size = (round(seen.image.shape[1] * scale), round(seen.image.shape[0] * scale))
     image = cv2.resize(seen.image, size, interpolation=cv2.INTER_AREA)
     layers = [_resized(mask, size) for mask in (seen.mask.breast, seen.mask.pectoral)]
-    dense = _resized(tissue.dense, size) if tissue is not None else np.zeros_like(layers[0])
+    dense = np.zeros_like(layers[0])
+    if tissue is not None:
+        dense = _resized(tissue.on_image(seen.image.shape), size)
     mirrored = (seen.mask.chest_wall == "right") != wall_right
     if mirrored:
         image, dense = image[:, ::-1], dense[:, ::-1]

@@ -9,16 +9,21 @@ import cv2
 import numpy as np
 
 from mammorisk._utils.parallel import map_parallel
+from mammorisk.imaging.breast import BreastMask
+from mammorisk.imaging.chest_wall import wall_contact
+from mammorisk.imaging.phantom import is_phantom_or_flat
 from mammorisk.imaging.segmented_view import SegmentedView, segment_exam
 from mammorisk.records.exam import Exam, ImageKind, Intent
 from mammorisk.warnings import ResultWarning, make_warning
 
 #: Shares beyond which a finding is made. Judgement, not published limits.
 SATURATED_SHARE = 0.02
-CLIPPED_SHARE = 0.15
+CLIPPED_SHARE = 0.3
 IMPLANT_SHARE = 0.2
+IMPLANT_SPREAD = 0.015
 SIZE_RATIO = 1.6
 TEXT_MARKS = 8
+LEAST_WALL_CONTACT = 0.3
 
 
 def check_exam(
@@ -69,6 +74,9 @@ def exam_findings(
 def check_view(seen: SegmentedView) -> list[ResultWarning]:
     """Quality findings of one view, from its header and its pixels."""
     view, mask, image = seen.view, seen.mask, seen.image
+    # Shares and medians of large areas: every third pixel of a full-size image says the same.
+    step = max(1, max(image.shape) // 1024)
+    few = image[::step, ::step]
     found: list[ResultWarning] = []
 
     def add(code: str, text: str | None = None) -> None:
@@ -80,10 +88,17 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
         add("synthetic")
     if view.acquisition.magnification is not None and view.acquisition.magnification > 1.3:
         add("magnified")
+    if seen.inverted:
+        add(
+            "inverted", "air was brighter than the breast: grey levels were inverted and are turned"
+        )
     if not mask.breast.any():
         found.extend(replace(one, view=view.name) for one in mask.warnings)
         if not any(one.code == "no-breast" for one in found):
             add("no-breast")
+        return found
+    if is_phantom_or_flat(image):
+        add("not-a-breast")
         return found
     if view.chest_wall is not None and view.chest_wall != mask.chest_wall:
         add(
@@ -91,15 +106,17 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
             f"the chest wall is at the {mask.chest_wall} edge, the header says {view.chest_wall}: "
             "wrong side or mirrored image",
         )
-    if _clipped(mask.breast, mask.chest_wall):
+    if wall_contact(mask.breast)[mask.chest_wall] < LEAST_WALL_CONTACT:
+        add("mask-implausible")
+    if _clipped(mask):
         add("clipped", "the breast reaches the edge opposite the chest wall: may be cut off")
-    if _inverted(image, mask.breast):
+    if not seen.inverted and _inverted(few, mask.breast[::step, ::step]):
         add("inverted", "the background is brighter than the breast: grey levels look inverted")
     if view.implant:
         add("implant")
-    elif _implant_like(image, mask.breast):
+    elif _implant_like(image, mask.tissue):
         add("implant", "a large, bright, even region: an implant?")
-    if _saturated(image, mask.tissue):
+    if _saturated(few, mask.tissue[::step, ::step]):
         add("saturated", "a part of the breast is saturated white")
     if view.burned_in:
         add("burned-in-text", "burned-in annotation")
@@ -109,9 +126,12 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
     return found
 
 
-def _clipped(breast: np.ndarray, chest_wall: str) -> bool:
-    far = breast[:, -1 if chest_wall == "left" else 0]
-    return far.mean() > CLIPPED_SHARE
+def _clipped(mask: BreastMask) -> bool:
+    """Whether a long stretch of the far edge of the exposed area is breast."""
+    top, bottom, left, right = mask.exposed or (0, mask.breast.shape[0], 0, mask.breast.shape[1])
+    far = mask.breast[top:bottom, right - 1 if mask.chest_wall == "left" else left]
+    # On a coarse grid a curve touches its box over a stretch that grows with the root of its size.
+    return bool(far.sum() > max(CLIPPED_SHARE * far.size, 3.2 * np.sqrt(far.size)))
 
 
 def _inverted(image: np.ndarray, breast: np.ndarray) -> bool:
@@ -124,17 +144,22 @@ def _saturated(image: np.ndarray, tissue: np.ndarray) -> bool:
     return bool(inside.size and (inside >= 0.999).mean() > SATURATED_SHARE)
 
 
-def _implant_like(image: np.ndarray, breast: np.ndarray) -> bool:
+def _implant_like(image: np.ndarray, tissue: np.ndarray) -> bool:
     """Silicone stops nearly all of the beam: one even patch near white."""
     size = (max(8, image.shape[1] // 16), max(8, image.shape[0] // 16))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
-    inside = cv2.resize(breast.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
+    inside = cv2.resize(tissue.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
     if inside.sum() < 50:
         return False
     bright = inside & (small > 0.9)
-    count, _, stats, _ = cv2.connectedComponentsWithStats(bright.astype(np.uint8))
-    largest = stats[1:, cv2.CC_STAT_AREA].max() if count > 1 else 0
-    return bool(largest > IMPLANT_SHARE * inside.sum())
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(bright.astype(np.uint8))
+    if count < 2:
+        return False
+    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    if stats[largest, cv2.CC_STAT_AREA] < IMPLANT_SHARE * inside.sum():
+        return False
+    # Dense tissue can be as bright, but never as even.
+    return float(small[labels == largest].std()) < IMPLANT_SPREAD
 
 
 def _text_like(image: np.ndarray, breast: np.ndarray) -> bool:

@@ -8,8 +8,9 @@ import numpy as np
 
 from mammorisk._utils.parallel import map_parallel
 from mammorisk.imaging.breast import BreastMask, find_breast
+from mammorisk.imaging.polarity import is_inverted, turn_grey
 from mammorisk.imaging.windowing import to_display
-from mammorisk.records.exam import Exam, View
+from mammorisk.records.exam import Exam, Laterality, View
 from mammorisk.records.stored_image import RawImage
 
 
@@ -23,14 +24,17 @@ class SegmentedView:
     raw : RawImage
         Stored pixels, shape (rows, columns).
     image : ndarray of float32, shape (rows, columns)
-        Display grey levels in [0, 1].
+        Display grey levels in [0, 1], tissue brighter than air.
     mask : BreastMask
+    inverted : bool
+        The display grey levels were the other way round and have been turned.
     """
 
     view: View
     raw: RawImage = field(repr=False)
     image: np.ndarray = field(repr=False)
     mask: BreastMask = field(repr=False)
+    inverted: bool = False
 
 
 def segment_view(view: View) -> SegmentedView:
@@ -43,8 +47,18 @@ def segment_view(view: View) -> SegmentedView:
     """
     raw = view.load()
     image = to_display(raw)
-    mask = find_breast(image, position=view.position)
-    return SegmentedView(view=view, raw=raw, image=image, mask=mask)
+    inverted = is_inverted(image)
+    if inverted:
+        image = turn_grey(image)
+    mask = find_breast(image, position=view.position, expected_wall=expected_wall(view))
+    return SegmentedView(view=view, raw=raw, image=image, mask=mask, inverted=inverted)
+
+
+def expected_wall(view: View) -> str:
+    """Where the chest wall should lie: as the header says, else as the side hangs in a reader."""
+    if view.chest_wall is not None:
+        return view.chest_wall
+    return "right" if view.laterality is Laterality.RIGHT else "left"
 
 
 def segment_exam(exam: Exam) -> dict[str, SegmentedView]:

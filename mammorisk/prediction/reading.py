@@ -169,10 +169,11 @@ def _measure(view: View, model: ImageModel | None) -> _MeasuredView:
     from mammorisk.imaging.segmented_view import segment_view
 
     seen = segment_view(view)
+    findings = tuple(check_view(seen))
     return _MeasuredView(
-        findings=tuple(check_view(seen)),
+        findings=findings,
         area=breast_area(seen),
-        density=measure_view_density(seen),
+        density=measure_view_density(seen, findings),
         prepared=None if model is None else model.prepare_view(seen),
     )
 

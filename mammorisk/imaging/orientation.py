@@ -1,0 +1,67 @@
+"""How the breast lies in an image, told by the pixels."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from mammorisk.imaging.breast import find_breast
+from mammorisk.imaging.chest_wall import SIDES, wall_contact
+
+
+class WallSide(NamedTuple):
+    """Where the chest wall lies.
+
+    Attributes
+    ----------
+    side : {"left", "right", "top", "bottom"} or None
+        None where there is no breast.
+    confidence : float
+        0-1: by how much this side is in longer contact with the breast than the opposite one.
+    """
+
+    side: str | None
+    confidence: float
+
+
+_OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
+
+
+def chest_wall_side(image: np.ndarray) -> WallSide:
+    """The side of the image towards which the chest wall lies.
+
+    At the chest wall the breast is cut off straight over most of its length. In an oblique view the
+    axilla is cut off too, over a shorter stretch. A breast stored sideways has its chest wall at
+    the top or the bottom; one stored upside down is not told from the other breast.
+
+    Parameters
+    ----------
+    image : ndarray of float, shape (rows, columns)
+        Display grey levels, tissue brighter than air.
+
+    Returns
+    -------
+    WallSide
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.mgrid[:300, :200]
+    >>> image = 0.5 * (np.hypot(x, y - 150) < 140).astype(np.float32)
+    >>> chest_wall_side(image).side, chest_wall_side(image.T).side
+    ('left', 'top')
+    """
+    breast = find_breast(image).breast
+    if not breast.any():
+        return WallSide(None, 0.0)
+    contact = wall_contact(breast)
+    side = max(SIDES, key=lambda s: contact[s] * _length(breast, s))
+    longest, opposite = contact[side], contact[_OPPOSITE[side]]
+    return WallSide(side, float((longest - opposite) / max(longest, 1e-9)))
+
+
+def _length(breast: np.ndarray, side: str) -> int:
+    """Length in pixels of a side of the breast's box."""
+    axis = 1 if side in ("left", "right") else 0
+    return int(np.ptp(np.flatnonzero(breast.any(axis=axis)))) + 1

@@ -1,0 +1,71 @@
+"""Images that show no breast: flat fields, test objects and noise."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from mammorisk.imaging.exposed_area import exposed_box
+
+_ROWS = 256
+
+#: Structure: the share of the variance of grey that outlives a blur. Noise keeps none of it.
+_LEAST_STRUCTURE = 0.2
+
+#: An object that fills its own box to this share has corners, which no breast has; one whose grey
+#: varies by less than this share of its height above the air is an even block.
+_BOX_SHARE, _EVEN_SPREAD = 0.96, 0.12
+
+
+def is_phantom_or_flat(image: np.ndarray) -> bool:
+    """Whether an image shows a flat field, an even block (test object) or pure noise.
+
+    Parameters
+    ----------
+    image : ndarray of float, shape (rows, columns)
+        Grey levels.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> is_phantom_or_flat(rng.random((400, 300)).astype(np.float32))
+    True
+    """
+    if not np.isfinite(image).all() or np.ptp(image) < 1e-6:
+        return True
+    scale = min(1.0, _ROWS / max(image.shape))
+    size = (max(8, round(image.shape[1] * scale)), max(8, round(image.shape[0] * scale)))
+    small = cv2.resize(image.astype(np.float32, copy=False), size, interpolation=cv2.INTER_AREA)
+    blurred = cv2.GaussianBlur(small, (0, 0), 4.0)
+    if float(blurred.var()) < _LEAST_STRUCTURE * float(image[::3, ::3].var()):
+        return True
+    low, high = (float(v) for v in np.percentile(blurred, [1, 99]))
+    if high - low < 0.1 * max(abs(high), abs(low)):
+        return True
+    return _is_block(small, low, high)
+
+
+def _is_block(small: np.ndarray, low: float, high: float) -> bool:
+    """A rectangle of even grey in front of air."""
+    top, bottom, left, right = exposed_box(small)
+    inner = small[top:bottom, left:right]
+    bright = inner > low + 0.3 * (high - low)
+    rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
+    if rows.size < 8 or columns.size < 8:
+        return False
+    # Rows and columns with a few bright pixels are marks beside the block.
+    rows = np.flatnonzero(bright.mean(axis=1) > 0.3)
+    columns = np.flatnonzero(bright.mean(axis=0) > 0.3)
+    if rows.size < 8 or columns.size < 8:
+        return False
+    box = slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+    if bright[box].mean() < _BOX_SHARE:
+        return False
+    block = inner[box][4:-4, 4:-4]
+    spread = float(np.subtract(*np.percentile(block, [90, 10])))
+    return bool(block.size and spread < _EVEN_SPREAD * max(float(np.median(block)) - low, 1e-6))

@@ -1,0 +1,122 @@
+"""Whether tissue is brighter than air, told by the pixels."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+
+from mammorisk.imaging.exposed_area import exposed_box
+
+_ROWS = 256
+
+#: A pixel is flat when grey around it varies by less than this share of the image's range.
+_FLAT = 0.012
+
+#: Least share of the exposed area that air covers, and least distance of its grey from that of the
+#: rest, as a share of the range: with less the polarity is left as it is.
+_LEAST_AIR, _LEAST_DISTANCE = 0.02, 0.15
+
+
+def is_inverted(image: np.ndarray) -> bool:
+    """Whether air is brighter than the breast.
+
+    Parameters
+    ----------
+    image : ndarray of float, shape (rows, columns)
+        Grey levels.
+
+    Returns
+    -------
+    bool
+        False also where nothing tells: a constant image, or one without air.
+
+    Notes
+    -----
+    Air is even and reaches the border. Inside black and white borders the grey of the largest even
+    area there, and of all even areas, is compared with that of the rest; where the two disagree,
+    the shape of what is bright decides.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> y, x = np.mgrid[:300, :200]
+    >>> tissue = 0.5 + 0.1 * np.sin(x / 5) * np.sin(y / 5)
+    >>> image = np.where(np.hypot(x, y - 150) < 140, tissue, 0.02).astype(np.float32)
+    >>> is_inverted(image), is_inverted(1 - image)
+    (False, True)
+    """
+    top, bottom, left, right = exposed_box(image)
+    inner = np.ascontiguousarray(image[top:bottom, left:right], dtype=np.float32)
+    scale = min(1.0, _ROWS / max(inner.shape))
+    size = (max(8, round(inner.shape[1] * scale)), max(8, round(inner.shape[0] * scale)))
+    small = cv2.resize(inner, size, interpolation=cv2.INTER_AREA)
+    low, high = (float(v) for v in np.percentile(small, [0.5, 99.5]))
+    if not np.isfinite(high - low) or high - low < 1e-6:
+        return False
+    small = np.clip((small - low) / (high - low), 0.0, 1.0)
+    mean = cv2.blur(small, (7, 7))
+    spread = np.sqrt(np.maximum(cv2.blur(small * small, (7, 7)) - mean * mean, 0.0))
+    flat = spread < _FLAT
+    if not _LEAST_AIR < flat.mean() < 1 - _LEAST_AIR:
+        return False
+    evens = float(np.median(small[flat]) - np.median(small[~flat])) > _LEAST_DISTANCE
+    air = _largest_at_border(flat)
+    border = bool(
+        air.any() and np.median(small[air]) - np.median(small[~air]) > 0.5 * _LEAST_DISTANCE
+    )
+    if evens == border:
+        return evens
+    # Smooth muscle or fat is even too. The breast is a convex shape, the air around it is not.
+    smooth = (cv2.GaussianBlur(small, (0, 0), 1.5) * 255).astype(np.uint8)
+    _, bright = cv2.threshold(smooth, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
+    return _solidity(1 - bright) > _solidity(bright)
+
+
+def _solidity(bright: np.ndarray) -> float:
+    """Share of its convex hull that the largest part of a binary image fills."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
+    if count < 2:
+        return 0.0
+    largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
+    points = cv2.findNonZero((labels == largest).astype(np.uint8))
+    hull = np.zeros_like(bright)
+    cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
+    return float(stats[largest, cv2.CC_STAT_AREA]) / float(hull.sum())
+
+
+def _largest_at_border(flat: np.ndarray) -> np.ndarray:
+    """The largest even area that reaches the border."""
+    # Thin bridges of even pixels lead from the air into smooth tissue.
+    opened = cv2.morphologyEx(flat.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
+    edge = np.concatenate([labels[[0, -1]].reshape(-1), labels[:, [0, -1]].reshape(-1)])
+    candidates = [int(label) for label in np.unique(edge) if label]
+    if not candidates:
+        return np.zeros(flat.shape, dtype=bool)
+    largest = max(candidates, key=lambda label: int(stats[label, cv2.CC_STAT_AREA]))
+    found: np.ndarray = labels == largest
+    return found
+
+
+def turn_grey(image: np.ndarray) -> np.ndarray:
+    """The image with black and white exchanged; black borders (padding) stay black.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (rows, columns)
+        In [0, 1].
+
+    Returns
+    -------
+    ndarray of float32, same shape
+    """
+    turned = (1.0 - image).astype(np.float32)
+    top, bottom, left, right = exposed_box(image)
+    for border in (
+        (slice(None, top),),
+        (slice(bottom, None),),
+        (slice(None), slice(None, left)),
+        (slice(None), slice(right, None)),
+    ):
+        turned[border] = np.minimum(turned[border], image[border])
+    return turned
