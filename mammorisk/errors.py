@@ -1,15 +1,14 @@
-"""The one tree of exceptions.
+"""All exceptions of the package.
 
-Every message says what was wrong, where, and what to do about it. None
-carries a patient's name, identifier or date; a file is named as the user
-named it.
+Every message states what was wrong, where, and what to do about it. No message contains the name,
+an identifier or a date of a patient. Files are named as the user named them.
 """
 
 from __future__ import annotations
 
 
 class MammoriskError(Exception):
-    """Base of every error the library raises on purpose.
+    """Base class of the exceptions of this package.
 
     Parameters
     ----------
@@ -19,6 +18,24 @@ class MammoriskError(Exception):
         The file, attribute, row or argument concerned.
     remedy : str, optional
         What the user can do about it.
+
+    Attributes
+    ----------
+    what, where, remedy
+        The three parts of the message.
+
+    See Also
+    --------
+    mammorisk.warning_codes : Warnings that are part of a result instead of raised.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> try:
+    ...     mr.load_model("no-such-model")
+    ... except mr.MammoriskError as error:
+    ...     print(type(error).__name__)
+    UnknownModel
     """
 
     def __init__(self, what: str, *, where: str | None = None, remedy: str | None = None) -> None:
@@ -52,11 +69,11 @@ class ExamError(MammoriskError):
 
 
 class NoImages(ExamError):
-    """A folder or list holds no mammogram that can be used."""
+    """A folder or list contains no usable mammogram."""
 
 
 class UnreadableFile(ExamError):
-    """A file is damaged, truncated or not of the kind it claims to be."""
+    """A file is damaged, truncated or not of the type that its name states."""
 
 
 class UnreadableDicom(UnreadableFile):
@@ -68,7 +85,7 @@ class WrongModality(ExamError):
 
 
 class UnknownView(ExamError):
-    """View or laterality of an image cannot be told."""
+    """The view or laterality of an image cannot be determined."""
 
 
 class ViewMissing(ExamError):
@@ -88,7 +105,7 @@ class UnsupportedSyntax(PixelError):
 
 
 class TooLarge(ExamError):
-    """A file or image exceeds the size limits, checked before memory is taken."""
+    """A file or image exceeds the size limits, which are checked before memory is allocated."""
 
 
 class IntentMismatch(ExamError):
@@ -99,7 +116,7 @@ class IntentMismatch(ExamError):
 
 
 class QuestionnaireError(MammoriskError, ValueError):
-    """Questionnaire values out of range or in contradiction; names the fields."""
+    """Questionnaire values are out of range or contradict each other; names the fields."""
 
 
 class ManifestError(MammoriskError, ValueError):
@@ -107,11 +124,11 @@ class ManifestError(MammoriskError, ValueError):
 
 
 class CohortError(MammoriskError, ValueError):
-    """Rows were asked for that the cohort does not have."""
+    """The cohort does not have the requested rows, or the data are not a cohort."""
 
 
 class EvaluationError(MammoriskError, ValueError):
-    """Outcomes, risks or options that no evaluation can use; names the argument."""
+    """Outcomes, risks or options cannot be used in an evaluation; names the argument."""
 
 
 class OutputError(MammoriskError):
@@ -126,30 +143,33 @@ class ModelError(MammoriskError):
 
 
 class UnknownModel(ModelError):
-    """No model of that name."""
+    """There is no model of this name."""
 
 
 class BackendError(ModelError):
-    """What should run a network is not here, or cannot run it."""
+    """The backend for a network is not installed, or cannot run the network."""
 
 
 class HorizonError(ModelError, ValueError):
-    """A model does not answer the horizon asked for."""
+    """A model does not answer the requested horizon."""
 
 
 class PolicyError(MammoriskError):
     """A surveillance policy cannot be applied."""
 
 
-# --- simulation --------------------------------------------------------------------------------
+# --- training ----------------------------------------------------------------------------------
 
 
 class RecipeError(MammoriskError, ValueError):
-    """A recipe cannot be read, or holds what no recipe does; names the field."""
+    """A recipe cannot be read, or has an unknown or invalid field; names the field."""
 
 
 class TrainingError(MammoriskError):
-    """A model cannot be fitted on this cohort, or fitting went wrong."""
+    """A model cannot be fitted on this cohort, or fitting failed."""
+
+
+# --- simulation --------------------------------------------------------------------------------
 
 
 class SimulationError(MammoriskError, ValueError):
