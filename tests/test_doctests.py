@@ -1,6 +1,6 @@
-"""Examples in the documentation of public modules run and show what the code gives.
+"""Examples in docstrings run and show what the code returns.
 
-Add a room by adding its package to ROOMS.
+To test another package, add it to ROOMS.
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ import mammorisk.metrics
 
 #: Packages whose modules are searched for examples.
 ROOMS = ("mammorisk.metrics", "mammorisk.records", "mammorisk.evaluation", "mammorisk._utils")
+#: Modules outside of packages.
+MODULES = ("mammorisk.base", "mammorisk.errors", "mammorisk.warnings")
 
 
 def modules() -> list[str]:
-    found = []
+    found = list(MODULES)
     for room in ROOMS:
         package = importlib.import_module(room)
         found += [f"{room}.{one.name}" for one in pkgutil.iter_modules(package.__path__)]
