@@ -142,6 +142,9 @@ CODES: dict[str, WarningCode] = {
     "short-horizon": WarningCode("info", "the horizon is shorter than the published one"),
     # networks
     "outside-domain": WarningCode("caution", "images unlike the training data were not used"),
+    "incomplete-exam": WarningCode(
+        "caution", "an exam with fewer views than in the training: its images were not used"
+    ),
     "no-images": WarningCode("info", "no images: risk from the questionnaire alone"),
     "images-needed": WarningCode("incomplete", "the model needs images"),
     "uncalibrated": WarningCode("caution", "raw probabilities, not calibrated risks"),

@@ -29,12 +29,9 @@ from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.problem import Problem, Rows
 from mammorisk.training.recalibrate import fit_all_horizons
 from mammorisk.training.trainer import EpochSampler, run_stage
-from mammorisk.training.uncertainty import weight_covariance
 
 #: Epochs without improvement after which the training of a head stops.
 _HEAD_PATIENCE = 5
-#: Prior precision of a weight of the last layer.
-_RIDGE = 4.0
 
 
 def fit_hybrid(
@@ -125,14 +122,6 @@ def fit_hybrid(
     if options.head_epochs and (encoder is None or options.head_epochs > 0):
         losses = _fit_head(head, batch, problem, recipe, probability, common, work, progress)
     head.eval()
-    train_rows = torch.from_numpy(train)
-    covariance = weight_covariance(
-        head,
-        batch.take(train_rows),
-        problem.outcomes.take(train_rows),
-        loss=options.loss,
-        ridge=_RIDGE,
-    )
     model = HybridModel(
         recipe=recipe,
         card=card_of(recipe, _ages(problem, begin if keep_head else None)),
@@ -141,7 +130,6 @@ def fit_hybrid(
         scalings=scalings,
         guard=_guard(problem, features),
         origin=_origin(problem, features),
-        covariance=covariance,
         training=_record(problem, recipe, losses, begin)
         | {"ages": list(_ages(problem, begin if keep_head else None))},
     )

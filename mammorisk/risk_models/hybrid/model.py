@@ -39,12 +39,13 @@ from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
 from mammorisk.risk_models.hybrid.result_tables import (
     Evaluation,
     contribution_table,
-    risk_tables,
+    risk_table,
     warnings_of,
 )
 from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.runtime.backend import Runner, choose_backend
+from mammorisk.warnings import ResultWarning, make_warning
 
 if TYPE_CHECKING:
     from mammorisk.imaging.segmented_view import SegmentedView
@@ -73,8 +74,6 @@ class HybridModel(ImageModel):
         Judges the pixels of an exam.
     origin : TrainingOrigin or None
         Judges the headers of an exam.
-    covariance : ndarray, shape (p, p), or None
-        Of the last layer's weights.
     recalibration : dict of int to Recalibration
         By horizon in years, found by the fit. It applies where the images were used (by a model
         without images: where anything is known), and leaves the published baseline as it is.
@@ -93,7 +92,6 @@ class HybridModel(ImageModel):
     scalings: dict[str, Scaling]
     guard: DomainGuard | None = None
     origin: TrainingOrigin | None = None
-    covariance: Floats | None = None
     recalibration: dict[int, Recalibration] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     backend: str = "auto"
@@ -229,17 +227,15 @@ class HybridModel(ImageModel):
         inputs = gather_inputs(frame, exams, self.baseline, self.card.ages)
         found = self._evaluate(inputs, used)
         applies = pd.Series(~inputs.refused, index=frame.index)
-        out = risk_tables(found, self.recalibration, wanted, frame.index)
+        risk = risk_table(found, self.recalibration, wanted, frame.index)
         contributions = contribution_table(found, self.recalibration, frame.index)
         warnings = warnings_of(
             inputs, found, self.name, used=self._fields_used(used), ages_seen=self.ages_seen
         )
         return Scores(
-            risk=out["risk"].where(applies),
+            risk=risk.where(applies),
             warnings=pd.Series(warnings, index=frame.index, dtype=object),
             contributions=contributions.where(applies),
-            lower=out["lower"].where(applies) if "lower" in out else None,
-            upper=out["upper"].where(applies) if "upper" in out else None,
             images_used=pd.Series(found.seen, index=frame.index) & applies,
         )
 
@@ -260,22 +256,26 @@ class HybridModel(ImageModel):
         """Features of every view, shape (n, tokens, n_features); 0 where there is none."""
         return encode(self._runner, exams, self.head.settings.n_features)
 
-    def objections(self, exams: ExamSet, features: Tensor) -> list[str]:
-        """Why each exam is outside the domain of the training data; empty for those inside."""
-        found = [""] * len(exams)
+    def objections(self, exams: ExamSet, features: Tensor) -> list[ResultWarning | None]:
+        """Why the images of each exam are not used; None for those that are, or are not there."""
+        found: list[ResultWarning | None] = [None] * len(exams)
         if self.guard is not None:
+            unlike = make_warning(
+                "outside-domain",
+                f"the images were not used by {self.name}: they look unlike those of the training",
+            )
             inside = self.guard.inside(guard_features(exams, features))
-            found = [
-                "" if one else "the images look unlike those of the training" for one in inside
-            ]
+            found = [None if one else unlike for one in inside]
         if self.origin is not None:
-            found = [self.origin.objection(exams, i) or why for i, why in enumerate(found)]
+            found = [
+                self.origin.objection(exams, i, self.name) or one for i, one in enumerate(found)
+            ]
         there = np.asarray(exams.present.any(axis=1))
-        return [why if is_there else "" for why, is_there in zip(found, there, strict=True)]
+        return [one if is_there else None for one, is_there in zip(found, there, strict=True)]
 
     def trusted(self, exams: ExamSet, features: Tensor) -> NDArray[np.bool_]:
         """Exams inside the domain of the training data."""
-        inside = np.array([not why for why in self.objections(exams, features)])
+        inside = np.array([one is None for one in self.objections(exams, features)])
         return np.asarray(inside & exams.present.any(axis=1))
 
     def state(self) -> ModelState:
@@ -285,8 +285,6 @@ class HybridModel(ImageModel):
         arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
         if self.guard is not None:
             arrays |= {f"guard.{name}": value for name, value in self.guard.arrays().items()}
-        if self.covariance is not None:
-            arrays["covariance"] = self.covariance
         config = {
             "kind": KIND,
             "name": self.card.name,
@@ -304,13 +302,13 @@ class HybridModel(ImageModel):
     def _evaluate(self, inputs: Inputs, used: tuple[str, ...]) -> Evaluation:
         exams = inputs.exams if self.encoder is not None and "image" in used else None
         features, trusted = None, None
-        objections = [""] * len(inputs)
+        objections: list[ResultWarning | None] = [None] * len(inputs)
         density: Floats | None = None
         published: Floats | None = None
         if exams is not None:
             features = self.features(exams)
             objections = self.objections(exams, features)
-            trusted = np.array([not why for why in objections])
+            trusted = np.array([one is None for one in objections])
         with torch.no_grad():
             batch = make_batch(
                 replace(inputs, exams=exams),
@@ -324,10 +322,6 @@ class HybridModel(ImageModel):
             log_hazard = self.head.log_hazard(batch, parts).double()
             death = self.head.log_death_hazard(batch)
             risk = cumulative_risk(log_hazard, None if death is None else death.double())
-            error = None
-            if self.covariance is not None:
-                design = self.head.design(batch).double().numpy()
-                error = np.sqrt(np.einsum("ij,jk,ik->i", design, self.covariance, design))
             if inputs.baseline is not None:
                 # Summed in double precision: without contributions this is the baseline, exactly.
                 total = np.sum([value.double().numpy() for value in parts.values()], axis=0)
@@ -348,7 +342,6 @@ class HybridModel(ImageModel):
         learned = learned | (inputs.baseline is None)
         return Evaluation(
             risk=risk_array,
-            error=error,
             parts=values,
             density=density,
             published=published,

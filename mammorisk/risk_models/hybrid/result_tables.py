@@ -20,9 +20,6 @@ from mammorisk.networks.hazards import YEARS
 from mammorisk.records.exam import STANDARD_VIEWS
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
-#: Normal quantile of the 95% intervals.
-_Z = 1.959964
-
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
@@ -31,8 +28,6 @@ class Evaluation:
     Attributes
     ----------
     risk : ndarray, shape (n, years)
-    error : ndarray, shape (n,), or None
-        Standard error of the log hazard.
     parts : dict of str to ndarray, shape (n,)
         Log hazard ratio of each modality.
     density, published : ndarray, shape (n,), or None
@@ -41,18 +36,17 @@ class Evaluation:
         Women to whom the recalibration found by the fit applies.
     seen : ndarray of bool, shape (n,)
         Women whose images were used.
-    objections : list of str, length n
-        Why the images are outside the domain of the training data; empty for those inside.
+    objections : list of ResultWarning or None, length n
+        Why the images were not used.
     """
 
     risk: Floats
-    error: Floats | None
     parts: dict[str, Floats]
     density: Floats | None
     published: Floats | None
     learned: NDArray[np.bool_]
     seen: NDArray[np.bool_]
-    objections: list[str]
+    objections: list[ResultWarning | None]
 
 
 def contribution_table(
@@ -72,42 +66,29 @@ def contribution_table(
     return pd.DataFrame(columns, index=index)
 
 
-def risk_tables(
+def risk_table(
     found: Evaluation,
     recalibration: Mapping[int, Recalibration],
     wanted: tuple[Horizon, ...],
     index: pd.Index,
-) -> dict[str, pd.DataFrame]:
-    """``risk``, and ``lower`` and ``upper`` where there is an interval, at the horizons asked."""
-    curves = {"risk": found.risk}
-    if found.error is not None:
-        hazard = -np.log1p(-found.risk)
-        for name, sign in (("lower", -1), ("upper", 1)):
-            factor = np.exp(sign * _Z * found.error)[:, None]
-            curves[name] = -np.expm1(-hazard * factor)
-    out = {}
-    for name, curve in curves.items():
-        mapped = np.stack(
-            [
-                recalibration[year].apply(curve[:, year - 1])
-                if year in recalibration
-                else curve[:, year - 1]
-                for year in range(1, YEARS + 1)
-            ],
-            axis=1,
-        )
-        # Separate maps of years could cross: risk never falls.
-        mapped = np.where(found.learned[:, None], np.maximum.accumulate(mapped, axis=1), curve)
-        out[name] = pd.DataFrame(
-            {
-                h: mapped[:, int(h) - 1]
-                if h in range(1, YEARS + 1)
-                else np.full(len(index), np.nan)
-                for h in wanted
-            },
-            index=index,
-        )
-    return out
+) -> pd.DataFrame:
+    """Recalibrated risks at the horizons asked for; NaN where a horizon is not a whole year."""
+    mapped = np.stack(
+        [
+            recalibration[year].apply(found.risk[:, year - 1])
+            if year in recalibration
+            else found.risk[:, year - 1]
+            for year in range(1, YEARS + 1)
+        ],
+        axis=1,
+    )
+    # Separate maps of years could cross: cumulative risk never falls.
+    mapped = np.where(found.learned[:, None], np.maximum.accumulate(mapped, axis=1), found.risk)
+    columns = {
+        h: mapped[:, int(h) - 1] if h in range(1, YEARS + 1) else np.full(len(index), np.nan)
+        for h in wanted
+    }
+    return pd.DataFrame(columns, index=index)
 
 
 def warnings_of(
@@ -153,9 +134,9 @@ def _of_published(inputs: Inputs, i: int) -> Warnings:
 
 
 def _of_images(inputs: Inputs, found: Evaluation, i: int, name: str) -> list[ResultWarning]:
-    if found.objections[i]:
-        text = f"the images were not used by {name}: {found.objections[i]}"
-        return [make_warning("outside-domain", text)]
+    objection = found.objections[i]
+    if objection is not None:
+        return [objection]
     if not found.seen[i]:
         return [make_warning("no-images")]
     exams = inputs.exams

@@ -51,7 +51,6 @@ def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:
             scalings={k: Scaling.from_dict(v) for k, v in config["scalings"].items()},
             guard=guard,
             origin=TrainingOrigin.from_dict(config["origin"]) if config.get("origin") else None,
-            covariance=tensors["covariance"].numpy() if "covariance" in tensors else None,
             recalibration={
                 int(h): Recalibration.from_dict(one) for h, one in config["recalibration"].items()
             },
