@@ -364,7 +364,7 @@ def test_ids_that_do_not_meet_are_refused() -> None:
     risks = pd.DataFrame({"patient_id": range(120), "model": "bcrat", "risk_5y": 0.02})
     beside = pd.DataFrame({"patient_id": [f"{i:03d}" for i in range(120)], "age": 54})
     for call in (stratify, compare_policies):
-        with pytest.raises(PolicyError, match=r"20 of 120 ids .* '0' of the risks and '000' of the"):
+        with pytest.raises(PolicyError, match=r"20 of 120 ids .* '0' of the risks and '000'"):
             call(risks, cohort=beside)
         with pytest.raises(PolicyError, match="0 of 120 ids"):
             call(risks, cohort=beside.assign(patient_id=beside["patient_id"] + "x"))
