@@ -6,11 +6,14 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mammorisk.errors import MammoriskError
+
+if TYPE_CHECKING:
+    from mammorisk.records.cohort import Cohort
 
 DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
 
@@ -43,6 +46,16 @@ def exit_on_error(debug: bool, as_json: bool = False) -> Iterator[None]:
             fields = {"what": error.what, "where": error.where, "remedy": error.remedy}
             typer.echo(json.dumps({"error": {"code": type(error).__name__, **fields}}, indent=2))
         raise typer.Exit(UNUSABLE) from None
+
+
+def read_and_tell(*args: Any, **options: Any) -> Cohort:
+    """``read_cohort``, with the warnings about the table on standard error."""
+    from mammorisk.io import read_cohort
+
+    cohort = read_cohort(*args, **options)
+    for one in cohort.warnings:
+        typer.echo(f"{one.severity}: {one.text}", err=True)
+    return cohort
 
 
 def console_width(in_a_pipe: int) -> int | None:

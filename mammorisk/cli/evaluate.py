@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mammorisk.cli.common import AsJson, Debug, exit_on_error
+from mammorisk.cli.common import AsJson, Debug, exit_on_error, read_and_tell
 from mammorisk.cli.tables import Risks, print_table, read_risks
 
 if TYPE_CHECKING:
@@ -43,12 +43,11 @@ def evaluate(
 ) -> None:
     """Discrimination, calibration and clinical utility of predicted risks."""
     from mammorisk.evaluation.api import evaluate as evaluate_risks
-    from mammorisk.io import read_cohort
 
     with exit_on_error(debug, as_json):
         report = evaluate_risks(
             read_risks(risks),
-            read_cohort(cohort, errors="flag"),
+            read_and_tell(cohort, errors="flag"),
             by or (),
             published=None if published else (),
             level=level,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error
+from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error, read_and_tell
 
 
 def fit(
@@ -55,7 +55,6 @@ def fit(
     import yaml
 
     from mammorisk.errors import RecipeError
-    from mammorisk.io import read_cohort
     from mammorisk.risk_models.mirai.model import MiraiModel
     from mammorisk.training.fit import fit as fit_model
 
@@ -67,7 +66,7 @@ def fit(
                 raise RecipeError(f"--set {text} is not NAME=VALUE")
             changes[name.replace(".", "__")] = yaml.safe_load(value)
         model = fit_model(
-            read_cohort(cohort, root=root),
+            read_and_tell(cohort, root=root),
             recipe,
             init=init,
             out=out,

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mammorisk.cli.common import DONE, PLACE, SOME_FAILED, AsJson, Debug, exit_on_error
+from mammorisk.cli.common import (
+    DONE,
+    PLACE,
+    SOME_FAILED,
+    AsJson,
+    Debug,
+    exit_on_error,
+    read_and_tell,
+)
 
 if TYPE_CHECKING:
     from mammorisk.base import RiskModel
@@ -205,7 +213,6 @@ def _predict_cohort(
 ) -> int:
     """Number of exams without a risk."""
     from mammorisk._utils.progress import progress_bar
-    from mammorisk.io import read_cohort
     from mammorisk.prediction.api import predict as predict_all
     from mammorisk.prediction.archive import predict_to_file
     from mammorisk.prediction.results_file import count_risks
@@ -213,7 +220,7 @@ def _predict_cohort(
     if out is None and engine is not Engine.LOCAL:
         raise typer.BadParameter("--engine needs --out")
     chosen = _model_on(model, backend)
-    cohort = read_cohort(
+    cohort = read_and_tell(
         manifest, root=root, errors="flag", allow_missing_views=allow_missing_views
     )
     if out is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error
+from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error, read_and_tell
 from mammorisk.cli.tables import Risks, print_table, read_risks, write_table
 
 
@@ -32,14 +32,13 @@ def stratify(
     debug: Debug = False,
 ) -> None:
     """What a published surveillance policy would do for each woman. Not care advice."""
-    from mammorisk.io import read_cohort
     from mammorisk.policy import stratify as apply_policy
 
     with exit_on_error(debug, as_json):
         found = apply_policy(
             read_risks(risks),
             policy,
-            None if cohort is None else read_cohort(cohort, errors="flag"),
+            None if cohort is None else read_and_tell(cohort, errors="flag"),
             cuts=cut or None,
         )
         if out is not None:

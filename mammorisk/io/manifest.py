@@ -256,6 +256,10 @@ def _check_outcome(table: pd.DataFrame, faults: _Faults) -> None:
         faults.add(fault.rows, f"{fault.column} is {fault.what}")
     for name, numbers in checked.values.items():
         table[name] = numbers
+    if "frequency_weight" in checked.values:
+        counts = checked.values["frequency_weight"]
+        wrong = (counts < 0) | (np.floor(counts) != counts)
+        faults.add(wrong & ~np.isnan(counts), "frequency_weight is no whole number of women")
     if "event" in table.columns:
         faults.add(table["event"].notna().to_numpy() & ~checked.is_known, "event without time")
 

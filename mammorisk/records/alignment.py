@@ -14,12 +14,12 @@ from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.records.cohort import KEYS, OUTCOME_COLUMNS
 from mammorisk.records.column_names import match_columns
-from mammorisk.records.follow_up import as_numbers, check_follow_up
+from mammorisk.records.follow_up import CANCER, CheckedFollowUp, as_numbers, check_follow_up
 from mammorisk.records.follow_up_doubts import doubt_follow_up, read_events, read_years
 from mammorisk.records.frames import as_frame
 from mammorisk.records.match_ids import id_columns, match_ids
 from mammorisk.records.outcome import Outcome, refuse_faults
-from mammorisk.records.risk_doubts import doubt_risks
+from mammorisk.records.risk_doubts import SUSPECT_RATIO, doubt_risks
 
 #: Most rows that frequency weights are written out to.
 MOST_ROWS = 50_000_000
@@ -98,10 +98,10 @@ def align(risks: object, cohort: object, horizons: tuple[float, ...] | None) -> 
         name: _one_model(one, table, cohort, horizons, notes)
         for name, one in by_model(risks).items()
     }
-    notes += _doubtful_risks(found, table)
     flow = [("exams in the cohort", len(table))]
     checked = check_follow_up({name: table[name] for name in OUTCOME_COLUMNS if name in table})
     refuse_faults(checked)
+    notes += _doubtful_risks(found, table, checked)
     known = checked.is_known
     flow.append(("with an outcome", int(known.sum())))
     first = next(iter(found.values()))
@@ -141,13 +141,24 @@ def _cohort_notes(cohort: object, table: pd.DataFrame) -> list[str]:
     return [one.text for one in told if one.severity != "info"]
 
 
-def _doubtful_risks(found: Mapping[str, pd.DataFrame], table: pd.DataFrame) -> list[str]:
+def _doubtful_risks(
+    found: Mapping[str, pd.DataFrame], table: pd.DataFrame, checked: CheckedFollowUp
+) -> list[str]:
+    """Risks that are probably in percent: far above average women and above what happened.
+
+    A sample with many cancers may have high risks, and then has many cancers.
+    """
     age = as_numbers(table["age"])[0] if "age" in table.columns else None
+    time, event, known = checked.values["time"], checked.values["event"], checked.is_known
     notes = []
     for name, risks in found.items():
         for year in risks.columns:
-            text = doubt_risks(risks[year].to_numpy(dtype=float), float(year), age)
-            if text is not None:
+            risk = np.where(known, risks[year].to_numpy(dtype=float), np.nan)
+            text = doubt_risks(risk, float(year), age)
+            scored = np.isfinite(risk)
+            cancer = (event == CANCER) & (time <= float(year))
+            observed = float(cancer[scored].mean()) if scored.any() else 0.0
+            if text is not None and np.nanmean(risk) > SUSPECT_RATIO * observed:
                 notes.append(f"{name}: {text}")
                 break
     return notes

@@ -68,8 +68,8 @@ def match_ids(
     >>> risks = pd.DataFrame({"patient_id": [7, 8, 100]})
     >>> cohort = pd.DataFrame({"patient_id": ["007", "008", "100"]})
     >>> one, other = (id_columns(table, ["patient_id"]) for table in (risks, cohort))
-    >>> match_ids(one, other).problem
-    "1 of 3 ids of the risks are in the cohort, for example '7' is not and '007' is not matched"
+    >>> match_ids(one, other).problem.split(";")[0]
+    '1 of 3 ids of the risks are in the cohort'
     """
     keys = list(left.columns)
     ours, theirs = _joined(left), _joined(right)
@@ -91,8 +91,9 @@ def match_ids(
         shown, other = alone.iloc[:1], unmatched.iloc[:1]
     example = ""
     if len(shown) and len(other):
+        one, another = _show(shown.iloc[0]), _show(other.iloc[0])
         example = (
-            f", for example {_show(shown.iloc[0])} is not and {_show(other.iloc[0])} is not matched"
+            f"; {one} of the {names[0]} and {another} of the {names[1]}, for example, do not meet"
         )
     remedy = (
         'Read ids as text in both tables, for example pd.read_csv(..., dtype={"patient_id": str}).'

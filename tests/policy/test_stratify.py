@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from mammorisk.errors import PolicyError
-from mammorisk.policy import load_policy, stratify
+from mammorisk.policy import compare_policies, load_policy, stratify
 from mammorisk.policy.library import names
 from tests.policy.women import RISKS, cohort, one
 
@@ -349,3 +349,28 @@ def test_cut_points_by_name() -> None:
     assert result["category"].tolist() == ["<3%", "3-<8%", ">=8%"]
     with pytest.raises(PolicyError, match="cuts belong"):
         stratify(risks, "procas", cuts=[0.03])
+
+
+def test_risks_in_percent_below_one_are_doubted_in_every_row() -> None:
+    ages = [41, 44, 47, 52]
+    risks = pd.DataFrame({"model": "bcrat", "risk_5y": [0.32, 0.41, 0.55, 0.93], "age": ages})
+    told = stratify(risks, "thresholds", cuts=0.017)["cautions"]
+    assert told.str.contains("divide by 100 if the risks are in percent").all()
+    sound = stratify(risks.assign(risk_5y=risks["risk_5y"] / 100), "thresholds", cuts=(0.017,))
+    assert not sound["cautions"].str.contains("percent").any()
+
+
+def test_ids_that_do_not_meet_are_refused() -> None:
+    risks = pd.DataFrame({"patient_id": range(120), "model": "bcrat", "risk_5y": 0.02})
+    beside = pd.DataFrame({"patient_id": [f"{i:03d}" for i in range(120)], "age": 54})
+    for call in (stratify, compare_policies):
+        with pytest.raises(PolicyError, match=r"20 of 120 ids .* '0' of the risks and '000'"):
+            call(risks, cohort=beside)
+        with pytest.raises(PolicyError, match="0 of 120 ids"):
+            call(risks, cohort=beside.assign(patient_id=beside["patient_id"] + "x"))
+
+
+@pytest.mark.parametrize("cuts", ["1.7%", 1.7, (0.03, 0.017), [None], ()])
+def test_cuts_are_fractions(cuts: object) -> None:
+    with pytest.raises(PolicyError, match="ascending fractions"):
+        stratify(one(risk_5y=0.02), "thresholds", cuts=cuts)  # type: ignore[arg-type]
