@@ -43,7 +43,10 @@ def mirai_counts(view: View, raw: RawImage) -> Counts:
     """
     stored = np.asarray(raw.pixels)
     if view.source.lower().endswith((".png", ".tif", ".tiff")):
-        return stored.astype(np.int32)
+        counts_as_stored = stored.astype(np.int32)
+        if raw.greyscale.inverted:
+            return np.asarray((1 << raw.greyscale.bits_stored) - 1 - counts_as_stored)
+        return counts_as_stored
     low, high = int(stored.min()), int(stored.max())
     # Through a table of the values that can occur: the image itself is touched once.
     levels = np.arange(low, high + 1)

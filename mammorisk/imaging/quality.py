@@ -13,7 +13,8 @@ from mammorisk.imaging.breast import BreastMask
 from mammorisk.imaging.chest_wall import wall_contact
 from mammorisk.imaging.phantom import is_phantom_or_flat
 from mammorisk.imaging.segmented_view import SegmentedView, segment_exam
-from mammorisk.records.exam import Exam, ImageKind, Intent
+from mammorisk.imaging.upright import looks_oblique
+from mammorisk.records.exam import Exam, ImageKind, Intent, Laterality, View
 from mammorisk.warnings import ResultWarning, make_warning
 
 #: Shares beyond which a finding is made. Judgement, not published limits.
@@ -82,6 +83,7 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
     def add(code: str, text: str | None = None) -> None:
         found.append(make_warning(code, text, view=view.name))
 
+    found.extend(replace(one, view=view.name) for one in seen.warnings)
     if view.intent is Intent.PROCESSING:
         add("for-processing")
     if view.kind is ImageKind.SYNTHETIC:
@@ -106,8 +108,15 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
             f"the chest wall is at the {mask.chest_wall} edge, the header says {view.chest_wall}: "
             "wrong side or mirrored image",
         )
+    elif view.chest_wall is None and mask.chest_wall != usual_wall(view):
+        add(
+            "wrong-side",
+            "the chest wall is at the other edge than usual: sides exchanged, or a mirrored image",
+        )
     if wall_contact(mask.breast)[mask.chest_wall] < LEAST_WALL_CONTACT:
         add("mask-implausible")
+    if view.orientation is None and view.position == "CC" and looks_oblique(image):
+        add("view-doubtful", "a pectoral muscle is seen, as in an MLO view: CC and MLO exchanged?")
     if _clipped(mask):
         add("clipped", "the breast reaches the edge opposite the chest wall: may be cut off")
     if not seen.inverted and _inverted(few, mask.breast[::step, ::step]):
@@ -124,6 +133,11 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
         add("burned-in-text", "marks like text outside the breast")
     found.extend(replace(one, view=view.name) for one in mask.warnings)
     return found
+
+
+def usual_wall(view: View) -> str:
+    """Image edge at which the chest wall of a side lies in the usual display."""
+    return "left" if view.laterality is Laterality.LEFT else "right"
 
 
 def _clipped(mask: BreastMask) -> bool:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from mammorisk._utils.parallel import map_parallel
 from mammorisk.imaging.breast import BreastMask, find_breast
 from mammorisk.imaging.polarity import is_inverted, turn_grey
-from mammorisk.imaging.windowing import to_display
+from mammorisk.imaging.upright import needed_turn
+from mammorisk.imaging.window_fit import fitting_display
 from mammorisk.records.exam import Exam, Laterality, View
 from mammorisk.records.stored_image import RawImage
+from mammorisk.warnings import Warnings
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +30,8 @@ class SegmentedView:
     mask : BreastMask
     inverted : bool
         The display grey levels were the other way round and have been turned.
+    warnings : tuple of ResultWarning
+        What was found while the view was loaded and turned.
     """
 
     view: View
@@ -35,27 +39,42 @@ class SegmentedView:
     image: np.ndarray = field(repr=False)
     mask: BreastMask = field(repr=False)
     inverted: bool = False
+    warnings: Warnings = ()
 
 
 def segment_view(view: View) -> SegmentedView:
-    """Load a view and find its breast.
+    """Load a view, bring it upright and find its breast.
 
     Raises
     ------
     PixelError, TooLarge, UnsupportedSyntax
         Its pixels cannot be read.
     """
-    raw = view.load()
-    image = to_display(raw)
+    image, raw = fitting_display(view.load())
     inverted = is_inverted(image)
     if inverted:
         image = turn_grey(image)
+        grey = replace(raw.greyscale, inverted=not raw.greyscale.inverted)
+        raw = replace(raw, greyscale=grey)
     mask = find_breast(image, position=view.position, expected_wall=expected_wall(view))
-    return SegmentedView(view=view, raw=raw, image=image, mask=mask, inverted=inverted)
+    turn = needed_turn(view, image, mask)
+    if not turn.is_none:
+        image = turn.apply(image)
+        raw = replace(raw, pixels=turn.apply(raw.pixels))
+        view = turn.view(view)
+        mask = find_breast(image, position=view.position, expected_wall=expected_wall(view))
+    return SegmentedView(
+        view=view,
+        raw=raw,
+        image=image,
+        mask=mask,
+        inverted=inverted,
+        warnings=(*raw.warnings, *turn.warnings),
+    )
 
 
 def expected_wall(view: View) -> str:
-    """Where the chest wall should lie: as the header says, else as the side hangs in a reader."""
+    """Where the chest wall should lie: as the header says, else in the usual display."""
     if view.chest_wall is not None:
         return view.chest_wall
     return "right" if view.laterality is Laterality.RIGHT else "left"

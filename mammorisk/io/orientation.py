@@ -59,12 +59,12 @@ def contradicts_side(
     other = Laterality.RIGHT if laterality is Laterality.LEFT else Laterality.LEFT
     fits_other = orientation.turned(other, position) == "not"
     turned = orientation.turned(laterality, position)
-    if turned == "not":
+    if turned == "not" or (turned == "half" and not fits_other):
+        # What is turned is brought upright, and this is said, when the pixels are read.
         return None
     if turned == "half":
-        said = "PatientOrientation is that of an image turned by 180 degrees"
         # The letters of a CC view cannot tell the two apart.
-        said += ", or of the other side" if fits_other else ""
+        said = "PatientOrientation is that of an image turned by 180 degrees, or of the other side"
     elif turned == "quarter":
         said = "PatientOrientation is that of an image turned by 90 degrees"
     elif fits_other:

@@ -67,6 +67,11 @@ class Orientation:
         along_rows = {"P": "right", "A": "left"}.get(self.rows[:1])
         return along_rows or {"P": "bottom", "A": "top"}.get(self.columns[:1])
 
+    def opposite(self) -> Orientation:
+        """Where the rows and columns of the image lead after a turn by 180 degrees."""
+        swap = str.maketrans("APLRHF", "PARLFH")
+        return Orientation(rows=self.rows.translate(swap), columns=self.columns.translate(swap))
+
     def turned(self, laterality: Laterality, position: str) -> str:
         """How the image is turned against the usual display of a view.
 

@@ -1,0 +1,157 @@
+"""Views that are stored turned, brought into the usual display."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from mammorisk.imaging.breast import BreastMask, find_breast
+from mammorisk.imaging.chest_wall import wall_contact
+from mammorisk.records.exam import Laterality, View
+from mammorisk.warnings import ResultWarning, make_warning
+
+#: A breast lies sideways where it is in contact with the top or bottom of its box over a longer
+#: stretch than with its left or right, by this factor. Of 76 real MLO and CC views the factor is
+#: below 0.95 upright and above 1.05 after a quarter turn.
+_SIDEWAYS = 1.2
+
+#: An oblique view lies upside down where its muscle is seen only after a turn, and where it is in
+#: contact with the bottom of its box more than with the top, by this share of the side: the armpit
+#: is cut off straight, the other end tapers.
+_UPSIDE_DOWN = 0.1
+
+#: A pectoral muscle of less than this share of the breast may be something else.
+_LEAST_MUSCLE = 0.03
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """How stored pixels become the usual display.
+
+    Attributes
+    ----------
+    quarters : int
+        Turns by 90 degrees, counterclockwise.
+    flip : bool
+        Top and bottom change places first.
+    warnings : tuple of ResultWarning
+    """
+
+    quarters: int = 0
+    flip: bool = False
+    warnings: tuple[ResultWarning, ...] = ()
+
+    @property
+    def is_none(self) -> bool:
+        return not self.quarters and not self.flip
+
+    def apply(self, pixels: np.ndarray) -> np.ndarray:
+        """The turned image."""
+        flipped = pixels[::-1] if self.flip else pixels
+        return np.ascontiguousarray(np.rot90(flipped, self.quarters))
+
+    def view(self, view: View) -> View:
+        """The view of the turned image."""
+        rows, columns = view.rows, view.columns
+        if self.quarters % 2:
+            rows, columns = columns, rows
+        orientation = view.orientation
+        if orientation is not None and not self.is_none:
+            is_half = self.quarters == 2 and not self.flip
+            orientation = orientation.opposite() if is_half else None
+        return replace(view, rows=rows, columns=columns, orientation=orientation)
+
+
+def needed_turn(view: View, image: np.ndarray, mask: BreastMask) -> Turn:
+    """How an image must be turned to hang as usual: chest wall at the side, head or armpit up.
+
+    PatientOrientation and pixels are asked, and have to agree: the header where the pixels cannot
+    tell (CC views upside down), the pixels where the header says nothing.
+
+    Parameters
+    ----------
+    view : View
+    image : ndarray of float32, shape (rows, columns)
+        Display grey levels, tissue brighter than air.
+    mask : BreastMask
+        Found in the image as it is.
+
+    Returns
+    -------
+    Turn
+    """
+    if not mask.breast.any():
+        return Turn()
+    stated = (
+        "unknown"
+        if view.orientation is None
+        else view.orientation.turned(view.laterality, view.position)
+    )
+    sideways = _sideways(view, mask, stated)
+    if sideways is not None:
+        return sideways
+    if view.position == "CC":
+        if stated == "half" and mask.chest_wall == view.chest_wall:
+            return Turn(quarters=2, warnings=_told("180 degrees, as PatientOrientation says"))
+        return Turn()
+    if view.position != "MLO" or has_muscle(mask):
+        return Turn()
+    by_header = stated == "half" and mask.chest_wall == view.chest_wall
+    contact = wall_contact(mask.breast)
+    by_pixels = (
+        stated in ("unknown", "half", "mirrored")
+        and contact["bottom"] - contact["top"] > _UPSIDE_DOWN
+        and has_muscle(find_breast(np.ascontiguousarray(image[::-1, ::-1]), position="MLO"))
+    )
+    if by_header:
+        return Turn(quarters=2, warnings=_told("180 degrees, as PatientOrientation says"))
+    if not by_pixels:
+        return Turn()
+    # Upside down with the chest wall at its own side is a mirror image, not a turn.
+    own = "left" if view.laterality is Laterality.LEFT else "right"
+    if mask.chest_wall == own:
+        return Turn(flip=True, warnings=_told("upside down, as its pectoral muscle shows"))
+    return Turn(quarters=2, warnings=_told("180 degrees, as its pectoral muscle shows"))
+
+
+def has_muscle(mask: BreastMask) -> bool:
+    """Whether a pectoral muscle of some size was found."""
+    return bool(mask.pectoral.sum() > _LEAST_MUSCLE * mask.breast.sum())
+
+
+def looks_oblique(image: np.ndarray) -> bool:
+    """Whether a pectoral muscle is seen, as in an MLO view; it seldom is in a CC view."""
+    return has_muscle(find_breast(image, position="MLO"))
+
+
+def _sideways(view: View, mask: BreastMask, stated: str) -> Turn | None:
+    if stated not in ("quarter", "unknown", "mirrored"):
+        return None
+    lengths = _contact_lengths(mask)
+    upper = max(("top", "bottom"), key=lambda side: lengths[side])
+    if lengths[upper] < _SIDEWAYS * max(lengths["left"], lengths["right"]):
+        return None
+    edge = view.chest_wall if stated == "quarter" else upper
+    # Counterclockwise, the top comes to the left.
+    to_left = edge == "top"
+    wants_left = view.laterality is Laterality.LEFT
+    quarters = 1 if to_left == wants_left else 3
+    how = "as PatientOrientation says" if stated == "quarter" else "as its chest wall shows"
+    return Turn(quarters=quarters, warnings=_told(f"90 degrees, {how}"))
+
+
+def _contact_lengths(mask: BreastMask) -> dict[str, float]:
+    """Length in pixels over which the breast touches each side of its box."""
+    step = max(1, max(mask.breast.shape) // 512)
+    small = mask.breast[::step, ::step]
+    rows, columns = small.any(axis=1).sum(), small.any(axis=0).sum()
+    return {
+        side: share * float(rows if side in ("left", "right") else columns)
+        for side, share in wall_contact(small).items()
+    }
+
+
+def _told(how: str) -> tuple[ResultWarning, ...]:
+    by = "" if how.startswith("upside") else "by "
+    return (make_warning("turned", f"the image is stored turned {by}{how}: brought upright"),)
