@@ -16,7 +16,14 @@ import pytest
 import mammorisk.metrics
 
 #: Packages whose modules are searched for examples.
-ROOMS = ("mammorisk.metrics", "mammorisk.records", "mammorisk.evaluation", "mammorisk._utils")
+ROOMS = (
+    "mammorisk._utils",
+    "mammorisk.evaluation",
+    "mammorisk.metrics",
+    "mammorisk.policy",
+    "mammorisk.prediction",
+    "mammorisk.records",
+)
 #: Modules outside of packages.
 MODULES = ("mammorisk.base", "mammorisk.errors", "mammorisk.warnings")
 

@@ -1,4 +1,4 @@
-"""``mammorisk simulate``: its options are those of StudyOptions, stated there once."""
+"""``mammorisk simulate``. Its options are generated from the fields of StudyOptions."""
 
 from __future__ import annotations
 

@@ -15,23 +15,27 @@ def stratify(
     risks: Risks,
     policy: Annotated[
         str,
-        typer.Option(help="Id of a policy (see mr.policies()), a YAML file, or thresholds."),
+        typer.Option(
+            help="Id of a policy (mr.policies() lists all), a YAML file, or 'thresholds'."
+        ),
     ] = "nccn-2026",
     cohort: Annotated[
         str | None,
-        typer.Option(help="Manifest with age, density and other fields.", metavar=PLACE),
+        typer.Option(help="Manifest with age, breast density and other fields.", metavar=PLACE),
     ] = None,
     cut: Annotated[
         list[float] | None,
         typer.Option(
-            help="With --policy thresholds: a cut point as a risk from 0 to 1; repeatable."
+            help="With --policy thresholds: a cut point as a risk from 0 to 1. Repeatable."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write here (.parquet or .csv).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File for the result (.parquet or .csv).")
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """What a published surveillance policy would do for each woman. Not care advice."""
+    """Apply a published surveillance policy to predicted risks. Not care advice."""
     from mammorisk.policy import stratify as apply_policy
 
     with exit_on_error(debug, as_json):

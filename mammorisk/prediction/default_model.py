@@ -1,4 +1,4 @@
-"""The model that answers when none is named."""
+"""The default model, used when no model is named."""
 
 from __future__ import annotations
 
@@ -25,14 +25,17 @@ from mammorisk.warnings import Warnings, is_refused, join_text, make_warning
 if TYPE_CHECKING:
     import pandas as pd
 
-#: With a known or measured density, and without.
+#: Default models with a known or measured density, and without.
 WITH_DENSITY, WITHOUT_DENSITY = "bcsc-2008", "icare-lit"
 #: The default model for exams.
 WITH_IMAGES = "hybrid"
 
 
 def default_name(has_images: bool, horizons: tuple[Horizon, ...]) -> str | None:
-    """The network for exams where it answers all horizons; None for the published default."""
+    """Return the name of the network for exams, if it answers all horizons.
+
+    None stands for the published default.
+    """
     return WITH_IMAGES if has_images and all(h in DEFAULT_HORIZONS for h in horizons) else None
 
 
@@ -108,7 +111,7 @@ class PublishedDefault(RiskModel):
         risk[rest] = second.risk.to_numpy()
         warnings = list(first.warnings)
         for place, own in zip(np.flatnonzero(rest), second.warnings, strict=True):
-            # Only a woman whose density is known must be told why it was not used.
+            # The reason is of interest only for a woman whose density is known.
             skipped = warnings[place] if known[place] else ()
             warnings[place] = _with_reason(own, skipped)
         parts = [s.contributions for s in (first, second) if s.contributions is not None]
@@ -149,9 +152,10 @@ def _by(scores: Scores, names: list[str]) -> Scores:
 def choose_model(
     model: str | Path | RiskModel | None, cohort: Cohort, horizons: tuple[Horizon, ...]
 ) -> RiskModel:
-    """The model asked for; by default the network for exams, else the published default.
+    """Return the requested model, or the default model.
 
-    Without torch the published default answers for exams too, and says so in a warning.
+    The default is the network for exams, else the published default. Without torch the published
+    default is also used for exams, with a warning.
     """
     if isinstance(model, RiskModel):
         return model

@@ -46,7 +46,7 @@ def test_a_row_without_its_risk_says_so_and_stops_no_other() -> None:
     risks = pd.concat([one(risk_5y=np.nan), one(risk_5y=0.02)])
     result = stratify(risks)
     assert result["category"].tolist() == ["not_applicable", "increased"]
-    assert result["reason"].iloc[0] == "not known: 5-year risk"
+    assert result["reason"].iloc[0] == "unknown: 5-year risk"
 
 
 def test_percent_for_fractions_is_refused() -> None:
@@ -212,8 +212,8 @@ def test_near_a_threshold_by_interval_or_margin() -> None:
         ({"brca": "BRCA1"}, "carriers"),
         ({"chest_radiotherapy_before_30": "yes"}, "chest radiotherapy"),
         ({"age": 34.9}, "starts at age 35"),
-        ({"age": np.nan}, "not known: age"),
-        ({"age": 999.0}, "not known: age"),
+        ({"age": np.nan}, "unknown: age"),
+        ({"age": 999.0}, "unknown: age"),
     ],
 )
 def test_exclusions_come_first(fields: dict[str, object], reason: str) -> None:
@@ -259,8 +259,8 @@ def test_an_unknown_factor_that_matters_is_named_and_one_that_does_not_is_not_ne
     result = stratify(risks, "bcsc-interval-2015")
     assert result["category"].tolist() == ["not_applicable", "not_high"]
     assert result["reason"].tolist() == [
-        "not known: breast density",
-        "the same group whatever the breast density, not known",
+        "unknown: breast density",
+        "the same group for any breast density (unknown)",
     ]
 
 
@@ -271,7 +271,7 @@ def test_what_was_assumed_is_said() -> None:
 
 def test_a_value_no_field_can_take_is_refused_without_showing_it() -> None:
     with pytest.raises(
-        PolicyError, match="breast_density: 1 values are none of a, b, c, d"
+        PolicyError, match="breast_density: 1 values are not among a, b, c, d"
     ) as told:
         stratify(one(risk_5y=0.02, breast_density="secret"), "eusobi-2022")
     assert "secret" not in str(told.value)
@@ -347,7 +347,7 @@ def test_cut_points_by_name() -> None:
     risks = pd.DataFrame({"risk_10y": [0.02, 0.03, 0.08]})
     result = stratify(risks, "thresholds", cuts=[0.03, 0.08], horizon=10)
     assert result["category"].tolist() == ["<3%", "3-<8%", ">=8%"]
-    with pytest.raises(PolicyError, match="cuts belong"):
+    with pytest.raises(PolicyError, match="cuts are only"):
         stratify(risks, "procas", cuts=[0.03])
 
 
