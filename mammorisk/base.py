@@ -323,11 +323,14 @@ class PreparedExam:
         The exam to predict from.
     views, prior_views : dict of str to object
         ``content`` of each :class:`PreparedView`, by view name.
+    density_probabilities : dict of str to float
+        Probability of each category a-d, measured in the images. Empty if it was not measured.
     """
 
     exam: Exam
     views: Mapping[str, Any] = field(repr=False)
     prior_views: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    density_probabilities: Mapping[str, float] = field(default_factory=dict)
 
 
 class ImageModel(RiskModel):

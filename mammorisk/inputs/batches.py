@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -92,13 +92,56 @@ def gather_inputs(
     found = exclusions(clean, problems, ages)
     horizons = tuple(float(year) for year in range(1, YEARS + 1))
     scores = baseline.score(clean, horizons) if baseline is not None else None
-    if scores is not None:
+    if scores is not None and baseline is not None:
+        measured = None if exams is None else exams.density_probabilities
+        if measured is not None:
+            scores = with_measured_density(scores, baseline, clean, measured)
         clean[PUBLISHED_RATIO] = scores.questionnaire
         for i, told in enumerate(scores.warnings):
             if is_refused(told):
                 found[i] = tuple(dict.fromkeys((*found[i], *told)))
     refusals = pd.Series(found, index=clean.index, dtype=object)
     return Inputs(frame=clean, exams=exams, baseline=scores, refusals=refusals)
+
+
+def with_measured_density(
+    scores: BaselineScores,
+    baseline: PublishedBaseline,
+    frame: pd.DataFrame,
+    probabilities: NDArray[np.float64],
+) -> BaselineScores:
+    """The published density effect, averaged over measured categories where none is stated.
+
+    Parameters
+    ----------
+    scores : BaselineScores, n rows
+    baseline : PublishedBaseline
+    frame : DataFrame, n rows
+        Checked questionnaires.
+    probabilities : ndarray of float, shape (n, 4)
+        Of categories a-d; NaN where density could not be measured.
+
+    Returns
+    -------
+    BaselineScores
+        ``density`` is the log of the mean hazard ratio over the categories. A network replaces it
+        where it uses the images.
+    """
+    stated = (
+        frame["breast_density"].notna().to_numpy()
+        if "breast_density" in frame.columns
+        else np.zeros(len(frame), dtype=bool)
+    )
+    rows = ~stated & np.isfinite(probabilities).all(axis=1) & np.isfinite(scores.risk).any(axis=1)
+    if baseline.density is None or not rows.any():
+        return scores
+    some = frame.loc[rows]
+    logs = np.stack(
+        [baseline.score(some.assign(breast_density=c), (5.0,)).density for c in "abcd"], axis=1
+    )
+    density = scores.density.copy()
+    density[rows] = np.log((probabilities[rows] * np.exp(logs)).sum(axis=1))
+    return replace(scores, density=density)
 
 
 def fit_scalings(inputs: Inputs, rows: NDArray[np.int64]) -> dict[str, Scaling]:

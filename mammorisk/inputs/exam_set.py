@@ -47,6 +47,8 @@ class ExamSet:
         The records behind ``acquisition``, in its order.
     implant : ndarray of bool, shape (n,)
         The header of a view says that there is one.
+    density_probabilities : ndarray of float, shape (n, 4), or None
+        Of categories a-d, measured in the images; NaN where they could not be measured.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
@@ -59,6 +61,7 @@ class ExamSet:
     prior_errors: list[str] = field(default_factory=list)
     acquisitions: list[Acquisition | None] = field(default_factory=list, repr=False)
     implant: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool), repr=False)
+    density_probabilities: NDArray[np.float64] | None = None
 
     def __post_init__(self) -> None:
         if not len(self.implant):

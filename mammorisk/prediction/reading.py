@@ -149,6 +149,7 @@ def _read_pixels(
             exam=exam,
             views=_contents({name: one.prepared for name, one in found.items()}),
             prior_views=_contents(of_prior),
+            density_probabilities=density.probabilities,
         )
     return ExamReading(
         exam=exam,

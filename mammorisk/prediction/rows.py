@@ -151,7 +151,10 @@ def _score(
         own.extend(reading.warnings)
     _tell_of_ignored_priors(cohort, rows, model, told)
     _doubt_units(readings, told)
-    with_density = _fill_density(answers, readings, told if model.card.needs_pixels else None)
+    # A network says itself what it makes of measured density.
+    reads_pixels = isinstance(model, ImageModel) and model.uses_images
+    told_of_density = model.card.needs_pixels and not reads_pixels
+    with_density = _fill_density(answers, readings, told if told_of_density else None)
     if isinstance(model, ImageModel) and model.uses_images:
         scores = model.score_exams(answers, [one.prepared for one in readings], horizons)
     else:

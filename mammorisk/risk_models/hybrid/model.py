@@ -166,7 +166,10 @@ class HybridModel(ImageModel):
                 views.append(exam.prior_views)
             found.append([stack_views(one, settings) if one else None for one in views])
         times = 2 if self.uses_priors else 1
-        return stack_exams([[*one, *[None] * (times - len(one))] for one in found], settings)
+        stacked = stack_exams([[*one, *[None] * (times - len(one))] for one in found], settings)
+        told = [{} if exam is None else exam.density_probabilities for exam in exams]
+        density = np.array([[one.get(c, np.nan) for c in "abcd"] for one in told])
+        return replace(stacked, density_probabilities=density)
 
     @property
     def baseline(self) -> PublishedBaseline | None:

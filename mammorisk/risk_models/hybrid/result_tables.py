@@ -136,7 +136,7 @@ def _of_published(inputs: Inputs, i: int) -> Warnings:
 def _of_images(inputs: Inputs, found: Evaluation, i: int, name: str) -> list[ResultWarning]:
     objection = found.objections[i]
     if objection is not None:
-        return [objection]
+        return [objection, *_of_density(inputs, i)]
     if not found.seen[i]:
         return [make_warning("no-images")]
     exams = inputs.exams
@@ -147,3 +147,15 @@ def _of_images(inputs: Inputs, found: Evaluation, i: int, name: str) -> list[Res
     ]
     text = f"missing views: {', '.join(missing)}"
     return [make_warning("views-missing", text)] if missing else []
+
+
+def _of_density(inputs: Inputs, i: int) -> list[ResultWarning]:
+    """Whether density measured in the images is part of a published risk."""
+    exams = inputs.exams
+    if exams is None or exams.density_probabilities is None or inputs.baseline is None:
+        return []
+    stated = "breast_density" in inputs.frame and pd.notna(inputs.frame["breast_density"].iloc[i])
+    if stated or not np.isfinite(exams.density_probabilities[i]).all():
+        return []
+    text = "published effect of breast density, averaged over the categories measured in the images"
+    return [make_warning("density-estimated", text)]

@@ -83,8 +83,9 @@ def test_any_subset_of_inputs(model: HybridModel, exam: Exam) -> None:
     assert "incomplete-exam" in [one.code for one in half.warnings]
     assert not half.images_used
     assert half.contributions["image"] == 0
-    known = mr.predict(WOMAN, model="hybrid").risk
-    pd.testing.assert_series_equal(half.risk, known)
+    # What remains is the risk without images, with the effect of the density measured in them.
+    apart = log_hazard(half.risk)[5] - log_hazard(mr.predict(WOMAN, model="hybrid").risk)[5]
+    assert apart == pytest.approx(half.contributions["density"], abs=1e-6)
     seen = mr.predict(part, WOMAN, model=replace(model, origin=None))
     assert seen.contributions["image"] != 0
     assert (whole.risk.diff().dropna() > 0).all()
@@ -99,7 +100,14 @@ def test_an_exam_unlike_the_training_falls_back_to_the_baseline(tmp_path: Path) 
     assert "outside-domain" in [one.code for one in found.warnings]
     assert not found.images_used
     assert found.contributions["image"] == 0
-    np.testing.assert_array_equal(found.risk, found.baselines.loc["average"])
+    # The published baseline, with the published effect of the density measured in the images.
+    assert found.contributions["density"] != 0
+    apart = log_hazard(found.risk)[5] - log_hazard(found.baselines.loc["average"])[5]
+    assert apart == pytest.approx(found.contributions["density"], abs=1e-9)
+    codes = [one.code for one in found.warnings]
+    assert codes.count("density-estimated") == 1
+    read = mr.predict(strange, mr.Questionnaire(age=52, breast_density="c"))
+    assert read.five_year == pytest.approx(read.baselines.loc["density-only", 5], rel=1e-9)
 
 
 def test_a_cohort_with_one_bad_exam(study: mr.simulation.Study, tmp_path: Path) -> None:  # type: ignore[name-defined]
