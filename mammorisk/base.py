@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from numbers import Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -469,12 +470,13 @@ def check_horizons(horizons: Sequence[Horizon] | Horizon) -> tuple[Horizon, ...]
     >>> check_horizons(5), check_horizons([1, "lifetime"])
     ((5,), (1, 'lifetime'))
     """
-    single = isinstance(horizons, (int, float, str))
-    wanted: tuple[Horizon, ...] = (horizons,) if single else tuple(horizons)  # type: ignore[arg-type, assignment]
+    several = isinstance(horizons, Iterable) and not isinstance(horizons, str)
+    wanted: tuple[Horizon, ...] = tuple(horizons) if several else (horizons,)  # type: ignore[arg-type, assignment]
     for horizon in wanted:
-        if horizon == "lifetime":
+        if isinstance(horizon, str) and horizon == "lifetime":
             continue
-        if isinstance(horizon, (str, bool)) or not 0 < horizon < 130:
+        is_number = isinstance(horizon, Real) and not isinstance(horizon, bool)
+        if not is_number or not 0 < horizon < 130:
             raise HorizonError(
                 f"{horizon!r} is not a horizon",
                 remedy='Give years above 0, or "lifetime".',

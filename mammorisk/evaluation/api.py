@@ -21,6 +21,7 @@ from mammorisk.records.alignment import (
 from mammorisk.records.cohort import KEYS, Cohort
 from mammorisk.records.frames import as_frame
 from mammorisk.records.questionnaire_fields import FIELDS
+from mammorisk.records.read_answers import read_answers
 
 if TYPE_CHECKING:
     from mammorisk.evaluation.report import Report
@@ -149,10 +150,12 @@ def _published(
     years: list[float],
 ) -> dict[str, pd.DataFrame]:
     """Compute the risks of published models for the women of the table."""
-    columns = [name for name in table.columns if name in FIELDS]
+    # Done before where the table is that of a cohort.
+    answers, _ = read_answers(table)
+    columns = [name for name in answers.columns if name in FIELDS]
     if "age" not in columns or not years:
         return {}
-    women = table[columns].reset_index(drop=True)
+    women = answers[columns].reset_index(drop=True)
     found = {}
     for name in PUBLISHED if published is None else published:
         if name in named:

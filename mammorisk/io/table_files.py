@@ -42,7 +42,7 @@ class TableFile:
     Attributes
     ----------
     table : DataFrame
-        Index 0 ... n-1. The columns asked for as text are text, with None where empty.
+        Index 0 ... n-1. The columns asked for as text are text, missing where empty.
     lines : ndarray of int, shape (n,)
         Line of each row in the file, the header being line 1; of a file without lines, the row of
         a spreadsheet.
@@ -110,11 +110,11 @@ def read_table_file(path: Path, text_columns: Sequence[str] = ()) -> TableFile:
 
 
 def id_text(column: pd.Series) -> pd.Series:
-    """Ids as text without blanks around them, None where empty; 7.0 is "7"."""
+    """Ids as text without blanks around them, missing where empty; 7.0 is "7"."""
 
     if pd.api.types.is_string_dtype(column) and column.dtype != object:
-        text = column.str.strip().astype(object)
-        return text.where(text.notna() & (text != ""), None)
+        text = column.str.strip()
+        return text.mask(text == "")
 
     def read(value: object) -> str | None:
         if value is None or pd.isna(value):  # type: ignore[call-overload]
@@ -123,7 +123,8 @@ def id_text(column: pd.Series) -> pd.Series:
             return str(int(value))
         return str(value).strip() or None
 
-    return column.astype(object).map(read).astype(object)
+    # pandas chooses its type of text.
+    return pd.Series([read(value) for value in column.astype(object)], index=column.index)
 
 
 def _guarded(path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:

@@ -11,14 +11,16 @@ from numpy.typing import NDArray
 
 from mammorisk.errors import PolicyError
 from mammorisk.policy.policy import FieldUse, Quantity
+from mammorisk.records.follow_up import as_numbers
+from mammorisk.records.follow_up_doubts import read_years
 from mammorisk.records.frames import as_frame
 from mammorisk.records.match_ids import id_columns, match_ids
+from mammorisk.records.questionnaire_fields import blank_to_none
 from mammorisk.records.risk_doubts import doubt_risks
 
 KEYS = ["patient_id", "exam_id"]
 _YES = {"1", "1.0", "true", "yes", "y"}
 _NO = {"0", "0.0", "false", "no", "n"}
-_UNKNOWN = {"", "na", "n/a", "nan", "none", "null", "unknown", "<na>"}
 #: Plausible ages in years. Ages outside of this range are treated as unknown.
 AGES = (0.0, 120.0)
 #: A risk from an age applies to women of this age in completed years.
@@ -92,14 +94,14 @@ def numbers(values: pd.Series, name: str) -> NDArray[np.floating]:
     """
     if values.dtype == np.float32:
         return values.to_numpy()
-    try:
-        return pd.to_numeric(values).to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
+    found, wrong = as_numbers(read_years(values))
+    if wrong.any():
         raise PolicyError(
             "the column contains values that are not numbers",
             where=name,
             remedy="Leave unknown cells empty.",
-        ) from None
+        )
+    return found
 
 
 def ages(risks: pd.DataFrame, other: pd.DataFrame | None) -> NDArray[np.floating]:
@@ -206,12 +208,12 @@ _NO_LEVEL = -2
 
 def _place(value: Any, levels: list[bool | str]) -> int:
     """Return the position of a value among the levels: -1 unknown, ``_NO_LEVEL`` not a level."""
+    if blank_to_none(value) is None and "unknown" not in levels:
+        return -1
     text = str(value).strip().lower().replace(" ", "_")
     if isinstance(levels[0], bool):
-        if text in _YES | _NO:
-            return levels.index(text in _YES)
-        return -1 if text in _UNKNOWN else _NO_LEVEL
+        return levels.index(text in _YES) if text in _YES | _NO else _NO_LEVEL
     for position, level in enumerate(levels):
         if text == str(level).lower():
             return position
-    return -1 if text in _UNKNOWN else _NO_LEVEL
+    return -1 if blank_to_none(value) is None else _NO_LEVEL

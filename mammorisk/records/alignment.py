@@ -19,6 +19,7 @@ from mammorisk.records.follow_up_doubts import doubt_follow_up, read_events, rea
 from mammorisk.records.frames import as_frame
 from mammorisk.records.match_ids import id_columns, match_ids
 from mammorisk.records.outcome import Outcome, refuse_faults
+from mammorisk.records.read_answers import read_answers
 from mammorisk.records.risk_doubts import SUSPECT_RATIO, doubt_risks
 
 #: Most rows that frequency weights are written out to.
@@ -137,8 +138,11 @@ def _cohort_notes(cohort: object, table: pd.DataFrame) -> list[str]:
     """What the reader of the cohort has to say, or would have to say of a table."""
     told = getattr(cohort, "warnings", None)
     if told is None:
-        told = [one.warning for one in doubt_follow_up(table)]
-    return [one.text for one in told if one.severity != "info"]
+        # Names and answers matter where published models are scored from them.
+        has_answers = "age" in (*table.columns, *match_columns(table.columns).renamed.values())
+        doubts = read_answers(table)[1] if has_answers else doubt_follow_up(table)
+        return [one.warning.text for one in doubts]
+    return [one.text for one in told]
 
 
 def _doubtful_risks(

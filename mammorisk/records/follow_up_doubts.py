@@ -85,8 +85,8 @@ def doubt_follow_up(table: pd.DataFrame) -> list[TableWarning]:
     found = []
     if "time" in numbers:
         found += _doubt_time(numbers["time"], numbers.get("age"))
-    if "event" in numbers:
-        found += _doubt_events(numbers["event"])
+    if "event" in numbers and (text := doubt_censoring(numbers["event"])) is not None:
+        found.append(make_warning("follow-up-doubtful", text))
     if "weight" in numbers and "weight_kg" not in table:
         found += _doubt_weight(numbers["weight"])
     return [TableWarning(warning=one) for one in found]
@@ -109,22 +109,29 @@ def _doubt_time(time: Floats, age: Floats | None) -> list[Any]:
     return [make_warning("follow-up-doubtful", text)]
 
 
-def _doubt_events(event: Floats) -> list[Any]:
+def doubt_censoring(event: Floats) -> str | None:
+    """Say so where nobody is censored, which is nearly always another coding of events.
+
+    Parameters
+    ----------
+    event : ndarray, shape (n,)
+        NaN is unknown.
+    """
     known = np.isfinite(event)
     n = int(known.sum())
     if n < FEWEST_ROWS or (event[known] == CENSORED).any():
-        return []
+        return None
     cancers, others = (int((event == code).sum()) for code in (CANCER, COMPETING))
     if cancers + others < n:
         # Other values are faults of their rows.
-        return []
+        return None
     text = (
         f"nobody is censored: event is 1 in {cancers:,} and 2 in {others:,} of {n:,} rows; wanted "
         "is 0 censored, 1 breast cancer, 2 death from another cause"
     )
     if cancers and others:
         text += " (survival in R codes 1 censored, 2 event: subtract 1)"
-    return [make_warning("follow-up-doubtful", text)]
+    return text
 
 
 def _doubt_weight(weight: Floats) -> list[Any]:

@@ -125,6 +125,24 @@ def test_the_doubts_of_a_cohort_stand_in_the_notes_of_the_report() -> None:
     assert any("nobody is censored" in note for note in report.notes)
 
 
+def test_an_unread_column_of_a_table_is_named_where_published_models_are_scored() -> None:
+    rng = np.random.default_rng(6)
+    n = 200
+    table = pd.DataFrame(
+        {
+            "Age": rng.uniform(45, 70, n),
+            "race": "black",
+            "time": rng.uniform(1, 9, n),
+            "event": (rng.uniform(size=n) < 0.1).astype(int),
+        }
+    )
+    ours = pd.DataFrame({"risk_5y": rng.uniform(0, 0.1, n)})
+    report = mr.evaluate(ours, table, published=("bcrat",))
+    assert "bcrat" in report.models
+    assert any("'Age' was read as age" in note for note in report.notes)
+    assert any("'race' was not read" in note for note in report.notes)
+
+
 def test_frequency_weights_are_rows_written_out() -> None:
     rng = np.random.default_rng(5)
     n = 120

@@ -7,8 +7,9 @@ import pandas as pd
 import pytest
 
 import mammorisk as mr
-from mammorisk.errors import QuestionnaireError
+from mammorisk.errors import HorizonError, QuestionnaireError, TrainingError
 from mammorisk.records.alignment import align
+from mammorisk.records.cohort import Cohort
 from mammorisk.records.column_names import match_columns
 from mammorisk.records.read_answers import read_answers
 
@@ -254,3 +255,27 @@ def test_words_for_unknown_in_follow_up() -> None:
     clean, _ = read_answers(table)
     assert clean["time"].isna().tolist() == [False, True, False]
     assert clean["event"].isna().tolist() == [False, True, True]
+
+
+@pytest.mark.networks
+def test_nothing_is_fitted_where_nobody_is_censored() -> None:
+    """Coded as in R: 1 censored, 2 cancer."""
+    table = follow_up().assign(event=lambda t: (t["event"] == 1) + 1, breast_density="b")
+    cohort = Cohort(exams=table, errors=pd.Series([""] * len(table), dtype=object))
+    with pytest.raises(TrainingError, match=r"nobody is censored.*survival in R"):
+        mr.fit(cohort, recipe="density-fit")
+
+
+@pytest.mark.networks
+def test_densities_as_numbers_leave_nothing_to_fit() -> None:
+    table = follow_up().assign(breast_density=lambda t: np.arange(len(t)) % 4 + 1)
+    cohort = Cohort(exams=table, errors=pd.Series([""] * len(table), dtype=object))
+    with pytest.raises(TrainingError, match="a to d; 1 to 4 are not read"):
+        mr.fit(cohort, recipe="density-fit")
+
+
+@pytest.mark.parametrize("horizons", [None, [None], (5, "x"), True, (), (5, 5)])
+def test_horizons_that_are_none(horizons: object) -> None:
+    with pytest.raises(HorizonError):
+        mr.predict(pd.DataFrame([BASE]), horizons=horizons)  # type: ignore[call-overload]
+    assert "risk_5y" in mr.predict(pd.DataFrame([BASE]), horizons=np.int64(5))  # type: ignore[call-overload]
