@@ -12,9 +12,9 @@ from mammorisk._utils.parallel import map_parallel
 from mammorisk.imaging.breast import BreastMask
 from mammorisk.imaging.chest_wall import wall_contact
 from mammorisk.imaging.phantom import is_phantom_or_flat
-from mammorisk.imaging.segmented_view import SegmentedView, segment_exam
+from mammorisk.imaging.segmented_view import SegmentedView, segment_exam, usual_wall
 from mammorisk.imaging.upright import looks_oblique
-from mammorisk.records.exam import Exam, ImageKind, Intent, Laterality, View
+from mammorisk.records.exam import Exam, ImageKind, Intent
 from mammorisk.warnings import ResultWarning, make_warning
 
 #: Shares beyond which a finding is made. Judgement, not published limits.
@@ -66,8 +66,14 @@ def exam_findings(
         make_warning("views-missing", f"missing views: {', '.join(exam.missing)}")
         for _ in exam.missing[:1]
     ]
-    for findings in of_views:
-        found.extend(findings)
+    told = [one for findings in of_views for one in findings]
+    # One sign is little: the muscle must be missing in the oblique view, too.
+    without_muscle = {one.view for one in told if one.code == "muscle-not-found"}
+    found += [
+        one
+        for one in told
+        if one.code != "view-doubtful" or f"{(one.view or '')[:1]}-MLO" in without_muscle
+    ]
     found.extend(_sizes(areas))
     return found
 
@@ -133,11 +139,6 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
         add("burned-in-text", "marks like text outside the breast")
     found.extend(replace(one, view=view.name) for one in mask.warnings)
     return found
-
-
-def usual_wall(view: View) -> str:
-    """Image edge at which the chest wall of a side lies in the usual display."""
-    return "left" if view.laterality is Laterality.LEFT else "right"
 
 
 def _clipped(mask: BreastMask) -> bool:

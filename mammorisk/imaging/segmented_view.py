@@ -54,8 +54,8 @@ def segment_view(view: View) -> SegmentedView:
     inverted = is_inverted(image)
     if inverted:
         image = turn_grey(image)
-        grey = replace(raw.greyscale, inverted=not raw.greyscale.inverted)
-        raw = replace(raw, greyscale=grey)
+        greyscale = replace(raw.greyscale, inverted=not raw.greyscale.inverted)
+        raw = replace(raw, greyscale=greyscale)
     mask = find_breast(image, position=view.position, expected_wall=expected_wall(view))
     turn = needed_turn(view, image, mask)
     if not turn.is_none:
@@ -74,9 +74,12 @@ def segment_view(view: View) -> SegmentedView:
 
 
 def expected_wall(view: View) -> str:
-    """Where the chest wall should lie: as the header says, else in the usual display."""
-    if view.chest_wall is not None:
-        return view.chest_wall
+    """Where the chest wall should lie: as the header says, else as the side hangs in a reader."""
+    return view.chest_wall if view.chest_wall in ("left", "right") else usual_wall(view)
+
+
+def usual_wall(view: View) -> str:
+    """Image edge at which the chest wall of a side lies in the usual display."""
     return "right" if view.laterality is Laterality.RIGHT else "left"
 
 

@@ -85,8 +85,10 @@ def read_row(
         prior = None
         if model is not None:
             model.check_exam(exam)
-            if open_prior is not None and model.uses_priors:
-                prior = _open_prior(open_prior, row)
+            if model.uses_priors:
+                # An exam given as the prior counts before one found beside the images.
+                prior = None if open_prior is None else _open_prior(open_prior, row)
+                prior = exam.prior if prior is None else prior
         return _read_pixels(exam, prior, model, parallel_views)
     except MammoriskError as error:
         return ExamReading(error=error)

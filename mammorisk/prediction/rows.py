@@ -149,7 +149,7 @@ def _score(
     _compare_ages(answers, readings, told)
     for own, reading in zip(told, readings, strict=True):
         own.extend(reading.warnings)
-    _tell_of_ignored_priors(cohort, rows, model, told)
+    _tell_of_ignored_priors(cohort, rows, readings, model, told)
     _doubt_units(readings, told)
     # A network says itself what it makes of measured density.
     reads_pixels = isinstance(model, ImageModel) and model.uses_images
@@ -263,12 +263,18 @@ def _fill_density(
 
 
 def _tell_of_ignored_priors(
-    cohort: Cohort, rows: list[int], model: RiskModel, told: list[list[ResultWarning]]
+    cohort: Cohort,
+    rows: list[int],
+    readings: list[ExamReading],
+    model: RiskModel,
+    told: list[list[ResultWarning]],
 ) -> None:
-    if cohort.has_prior is None or (isinstance(model, ImageModel) and model.uses_priors):
+    if isinstance(model, ImageModel) and model.uses_priors:
         return
-    for own, row in zip(told, rows, strict=True):
-        if cohort.has_prior(row):
+    for own, row, reading in zip(told, rows, readings, strict=True):
+        is_given = cohort.has_prior is not None and cohort.has_prior(row)
+        is_found = reading.exam is not None and reading.exam.prior is not None
+        if is_given or is_found:
             text = f"the prior exam was not used: {model.name} does not use prior exams"
             own.append(make_warning("prior-exam", text))
 

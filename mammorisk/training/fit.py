@@ -73,8 +73,8 @@ def fit(
     ------
     RecipeError
     TrainingError
-        No outcomes, nobody censored, too few cancers, a split without cancers, too many unreadable exams, or a
-        loss that is no number.
+        No outcomes, nobody censored, too few cancers, a split without cancers, too many unreadable
+        exams, or a loss that is not a number.
     OutputError
         ``out`` cannot be written.
     MissingDependency

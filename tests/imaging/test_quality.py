@@ -11,7 +11,7 @@ import mammorisk as mr
 from mammorisk.imaging.breast import find_breast
 from mammorisk.imaging.quality import check_exam, check_view
 from mammorisk.imaging.segmented_view import SegmentedView, segment_exam
-from mammorisk.records.exam import Exam, Intent
+from mammorisk.records.exam import Exam, Intent, Orientation
 from tests.factories import simulated_exam
 
 
@@ -43,7 +43,7 @@ def test_header_findings(images: dict[str, SegmentedView]) -> None:
         ({"intent": Intent.PROCESSING}, "for-processing"),
         ({"implant": True}, "implant"),
         ({"burned_in": True}, "burned-in-text"),
-        ({"chest_wall": "right"}, "wrong-side"),
+        ({"orientation": Orientation(rows="P", columns="L")}, "wrong-side"),
     ):
         assert codes(replace(seen, view=replace(seen.view, **change))) == {code}
 
