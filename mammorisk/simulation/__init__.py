@@ -1,4 +1,4 @@
-"""A virtual screening study: women, their true risk, their exams."""
+"""Simulation of a screening study: women, their true risks and their exams."""
 
 from mammorisk.simulation.lesions import LesionShares
 from mammorisk.simulation.options import Effects
