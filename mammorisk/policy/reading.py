@@ -13,11 +13,10 @@ from mammorisk.errors import PolicyError
 from mammorisk.policy.policy import FieldUse, Quantity
 from mammorisk.records.frames import as_frame
 from mammorisk.records.match_ids import id_columns, match_ids
+from mammorisk.records.questionnaire_fields import yes_or_no
 from mammorisk.records.risk_doubts import doubt_risks
 
 KEYS = ["patient_id", "exam_id"]
-_YES = {"1", "1.0", "true", "yes", "y"}
-_NO = {"0", "0.0", "false", "no", "n"}
 _UNKNOWN = {"", "na", "n/a", "nan", "none", "null", "unknown", "<na>"}
 #: Plausible ages in years. Ages outside of this range are treated as unknown.
 AGES = (0.0, 120.0)
@@ -208,8 +207,9 @@ def _place(value: Any, levels: list[bool | str]) -> int:
     """Return the position of a value among the levels: -1 unknown, ``_NO_LEVEL`` not a level."""
     text = str(value).strip().lower().replace(" ", "_")
     if isinstance(levels[0], bool):
-        if text in _YES | _NO:
-            return levels.index(text in _YES)
+        answer = yes_or_no(text)
+        if answer is not None:
+            return levels.index(answer)
         return -1 if text in _UNKNOWN else _NO_LEVEL
     for position, level in enumerate(levels):
         if text == str(level).lower():

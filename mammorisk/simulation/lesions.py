@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+
+from mammorisk.simulation.options import LesionShares
 
 KINDS = ("mass", "calcifications", "asymmetry", "distortion")
 _RADIUS_MM = {
@@ -18,23 +19,6 @@ _RADIUS_MM = {
     "asymmetry": (10.0, 20.0),
     "distortion": (8.0, 15.0),
 }
-
-
-class LesionShares(BaseModel):
-    """Share of exams with a lesion of each kind, 0-1. The default is none."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    mass: float = Field(default=0.0, ge=0, le=1, description="Share of exams with a mass.")
-    calcifications: float = Field(
-        default=0.0, ge=0, le=1, description="Share of exams with a cluster of calcifications."
-    )
-    asymmetry: float = Field(
-        default=0.0, ge=0, le=1, description="Share of exams with a focal asymmetry."
-    )
-    distortion: float = Field(
-        default=0.0, ge=0, le=1, description="Share of exams with an architectural distortion."
-    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mammorisk.errors import SimulationError
-from mammorisk.simulation.lesions import LesionShares
 from mammorisk.simulation.vendors import DEFAULT_VENDORS, VENDORS
 
 Design = Literal["cohort", "case-cohort", "nested-case-control"]
@@ -54,6 +53,23 @@ class Effects(BaseModel):
         ge=0.2,
         le=5,
         description="Hazard ratio per SD of left-right asymmetry, 0.2-5.",
+    )
+
+
+class LesionShares(BaseModel):
+    """Share of exams with a lesion of each kind, 0-1. The default is none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mass: float = Field(default=0.0, ge=0, le=1, description="Share of exams with a mass.")
+    calcifications: float = Field(
+        default=0.0, ge=0, le=1, description="Share of exams with a cluster of calcifications."
+    )
+    asymmetry: float = Field(
+        default=0.0, ge=0, le=1, description="Share of exams with a focal asymmetry."
+    )
+    distortion: float = Field(
+        default=0.0, ge=0, le=1, description="Share of exams with an architectural distortion."
     )
 
 
