@@ -19,10 +19,12 @@ import mammorisk.metrics
 ROOMS = (
     "mammorisk._utils",
     "mammorisk.evaluation",
+    "mammorisk.imaging",
     "mammorisk.metrics",
     "mammorisk.policy",
     "mammorisk.prediction",
     "mammorisk.records",
+    "mammorisk.simulation",
 )
 #: Modules outside of packages.
 MODULES = ("mammorisk.base", "mammorisk.errors", "mammorisk.warnings")

@@ -89,7 +89,7 @@ def evaluate(
     Raises
     ------
     EvaluationError
-        Risks or thresholds are outside [0, 1], ids do not meet, times are negative or missing,
+        Risks or thresholds are outside [0, 1], ids do not match, times are negative or missing,
         rows do not match, or a column of ``by`` does not exist.
 
     See Also

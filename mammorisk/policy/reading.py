@@ -15,12 +15,10 @@ from mammorisk.records.follow_up import as_numbers
 from mammorisk.records.follow_up_doubts import read_years
 from mammorisk.records.frames import as_frame
 from mammorisk.records.match_ids import id_columns, match_ids
-from mammorisk.records.questionnaire_fields import blank_to_none
+from mammorisk.records.questionnaire_fields import blank_to_none, yes_or_no
 from mammorisk.records.risk_doubts import doubt_risks
 
 KEYS = ["patient_id", "exam_id"]
-_YES = {"1", "1.0", "true", "yes", "y"}
-_NO = {"0", "0.0", "false", "no", "n"}
 #: Plausible ages in years. Ages outside of this range are treated as unknown.
 AGES = (0.0, 120.0)
 #: A risk from an age applies to women of this age in completed years.
@@ -212,7 +210,8 @@ def _place(value: Any, levels: list[bool | str]) -> int:
         return -1
     text = str(value).strip().lower().replace(" ", "_")
     if isinstance(levels[0], bool):
-        return levels.index(text in _YES) if text in _YES | _NO else _NO_LEVEL
+        answer = yes_or_no(text)
+        return _NO_LEVEL if answer is None else levels.index(answer)
     for position, level in enumerate(levels):
         if text == str(level).lower():
             return position

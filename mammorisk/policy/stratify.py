@@ -105,7 +105,7 @@ def stratify(
     ------
     PolicyError
         The policy does not exist or forbids the model, the table has no risk of its horizon, risks
-        are outside [0, 1], or ids do not meet those of ``cohort``.
+        are outside [0, 1], or no ids match those of ``cohort``.
 
     See Also
     --------

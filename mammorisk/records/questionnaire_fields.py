@@ -173,14 +173,33 @@ def read_category(name: str, value: Any) -> Any:
     return value.strip().lower().replace(" ", "_") if isinstance(value, str) else value
 
 
+def yes_or_no(text: str) -> bool | None:
+    """Read yes or no from text, in upper or lower case.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bool or None
+        None if the text is neither yes nor no.
+
+    Examples
+    --------
+    >>> from mammorisk.records.questionnaire_fields import yes_or_no
+    >>> yes_or_no("Yes"), yes_or_no("0.0"), yes_or_no("perhaps")
+    (True, False, None)
+    """
+    word = text.strip().lower()
+    return word in _TRUE if word in _TRUE | _FALSE else None
+
+
 def read_yes_no(value: Any) -> Any:
-    """True, False, None for unknown; what is none of these comes back as it is."""
+    """Return True, False, or None for unknown. Any other value is returned unchanged."""
     value = blank_to_none(value)
-    if isinstance(value, str):
-        word = value.strip().lower()
-        if word in _TRUE | _FALSE:
-            return word in _TRUE
-    return value
+    answer = yes_or_no(value) if isinstance(value, str) else None
+    return value if answer is None else answer
 
 
 def read_ages(value: Any) -> Any:
