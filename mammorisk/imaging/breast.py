@@ -16,7 +16,7 @@ from mammorisk.warnings import ResultWarning, Warnings, make_warning
 WORKING_ROWS = 512
 
 #: The skin line lies where grey has risen this share of the way from air to tissue. Scatter and
-#: film fade out below. An assumption, set on films (docs/imaging.md).
+#: film fade out below. An assumption, set on films (docs/explanation/imaging.md).
 SKIN_RISE = 0.055
 
 #: The opening that cuts marks off the breast, as a share of the image's height.

@@ -46,7 +46,7 @@ MOST_OF_CONTRAST = 0.4
 
 #: Centres and spreads of the three marks of density (see Notes of :func:`percent_density`), and the
 #: logistic curve from their mean to percent: even the densest breast keeps fat under its skin. Set
-#: by hand on labelled films (docs/imaging.md).
+#: by hand on labelled films (docs/explanation/imaging.md).
 MARK_CENTRES, MARK_SPREADS = (-1.5, -1.5, -1.4), (1.4, 1.3, 1.3)
 CURVE_SLOPE, CURVE_OFFSET, CURVE_TOP = 1.1, -0.8, 90.0
 
