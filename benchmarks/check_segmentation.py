@@ -53,10 +53,8 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     options = parser.parse_args()
     for folder in options.folders:
-        if (folder / "labels.csv").exists():
-            views = check_classes(folder)
-        else:
-            views = check_labels(folder)
+        with_classes = (folder / "labels.csv").exists()
+        views = check_classes(folder) if with_classes else check_labels(folder)
         check_stability(views[:: options.every])
 
 
