@@ -9,6 +9,7 @@ only the age is known has factors of exactly 1.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -25,6 +26,8 @@ if TYPE_CHECKING:
 
 #: Horizon at which two curves are compared, years.
 _RATIO_HORIZON = 5
+#: Facts that raise the risk, by the fields in which they are given.
+_ADVERSE = (("first_degree_relatives",), ("benign_breast_disease", "atypical_hyperplasia"))
 #: Said of the whole by whoever knows all parts.
 _NOT_OF_A_PART = "adverse-fact-not-used"
 
@@ -66,7 +69,7 @@ class PublishedBaseline:
 
     Notes
     -----
-    Two rules say what happens where a part gives no value:
+    Three rules make a baseline of parts:
 
     - A part that *refuses* a woman (prior breast cancer, a BRCA1/2 mutation, LCIS, impossible
       answers) makes the whole refuse, with the reason of that part.
@@ -74,6 +77,8 @@ class PublishedBaseline:
       ``density-only`` and 20 to 75 for ``icare-lit``, whose data end at 80. At other ages the ratio
       of the nearest of these ages is used, with a warning ``"age-carried"``. The incidence is never
       carried: outside its ages there is no risk.
+    - An adverse fact never lowers the factor of the questionnaire. Where the averaging of
+      ``icare-lit`` over unknown answers would, the factor without the fact is kept.
 
     See Also
     --------
@@ -213,10 +218,34 @@ def _questionnaire(
     told = known[answers].notna().any(axis=1).to_numpy()
     if not told.any():
         return np.zeros(len(frame)), told
-    full = model.score(known, (_RATIO_HORIZON,)).risk.to_numpy()[:, 0]
+    full = _never_lowered(model, known)
     ages, position = np.unique(known["age"].to_numpy(dtype=float), return_inverse=True)
     alone = model.score(pd.DataFrame({"age": ages}), (_RATIO_HORIZON,)).risk.to_numpy()[:, 0]
     return np.where(told, _log_ratio(full, alone[position]), 0.0), told
+
+
+def _never_lowered(model: ClinicalModel, frame: pd.DataFrame) -> Floats:
+    """Five-year risk; the highest with and without each adverse fact, shape (n,).
+
+    iCARE averages unknown answers over women of the same percentile of what is known. Near the ends
+    of the distribution one more adverse fact can move a woman to a bin of lower mean risk.
+    """
+    risk = model.score(frame, (_RATIO_HORIZON,)).risk.to_numpy(dtype=float)[:, 0].copy()
+    options: list[list[dict[str, float]]] = [[{}]]
+    for fields in _ADVERSE:
+        names = [name for name in fields if name in frame.columns and name in model.card.inputs]
+        if names:
+            options.append([{}, *(dict.fromkeys(names, value) for value in (0.0, np.nan))])
+    for chosen in list(product(*options))[1:]:
+        changes = {name: value for one in chosen for name, value in one.items()}
+        rows = np.ones(len(frame), dtype=bool)
+        for one in chosen:
+            if one:
+                rows &= (frame[list(one)] > 0).any(axis=1).to_numpy()
+        if rows.any():
+            other = model.score(frame[rows].assign(**changes), (_RATIO_HORIZON,)).risk
+            risk[rows] = np.fmax(risk[rows], other.to_numpy(dtype=float)[:, 0])
+    return risk
 
 
 def _log_ratio(risk: Floats, reference: Floats) -> Floats:

@@ -99,7 +99,8 @@ def gather_inputs(
         clean[PUBLISHED_RATIO] = scores.questionnaire
         for i, told in enumerate(scores.warnings):
             if is_refused(told):
-                found[i] = tuple(dict.fromkeys((*found[i], *told)))
+                known = {one.code for one in found[i]}
+                found[i] = (*found[i], *(one for one in told if one.code not in known))
     refusals = pd.Series(found, index=clean.index, dtype=object)
     return Inputs(frame=clean, exams=exams, baseline=scores, refusals=refusals)
 
