@@ -76,7 +76,8 @@ def _is_border(grid: np.ndarray, axis: int) -> np.ndarray:
     # A border with a mark or a speck of dust is still a border.
     low, middle, high = np.percentile(grid, [4, 50, 96], axis=axis)
     flat = high - low < _FLAT
-    return flat & ((middle < _NEAR_END) | (middle > 1 - _NEAR_END))
+    border: np.ndarray = flat & ((middle < _NEAR_END) | (middle > 1 - _NEAR_END))
+    return border
 
 
 def _inside(border: np.ndarray) -> tuple[int, int]:

@@ -81,7 +81,7 @@ def predict(
         warning.
     missing : dict of str to list, optional
         With a table: values that mean "not known" by column, such as
-        ``{"first_degree_relatives": [9]}``. Of a cohort they are an argument of
+        ``{"first_degree_relatives": [9]}``. For a cohort, pass them to
         :func:`mammorisk.read_cohort`.
     progress : bool
         Show the progress for a cohort with images, on standard error.

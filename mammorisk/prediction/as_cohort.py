@@ -1,4 +1,4 @@
-"""Whatever predict() is given, as a cohort of n."""
+"""Conversion of the input of predict() to a cohort."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is to be predicted.
+    """Input of a prediction.
 
     Attributes
     ----------
     cohort : Cohort
     index : Index
-        Of the result.
+        Index of the resulting table.
     is_one : bool
-        The result is a Prediction instead of a table.
+        Whether the result is a Prediction instead of a table.
     """
 
     cohort: Cohort
@@ -41,14 +41,14 @@ class Request:
 def as_request(
     data: object, woman: object, prior: object, missing: MissingCodes | None = None
 ) -> Request:
-    """A cohort from an exam, a path, a questionnaire, several, a table or a cohort.
+    """Create a cohort from an exam, path, questionnaire, questionnaires, table or cohort.
 
     Raises
     ------
     CohortError
-        ``data`` is something else, or ``woman`` or ``prior`` is given with a table.
+        ``data`` has another type, or ``woman`` or ``prior`` is given with a table.
     QuestionnaireError
-        ``woman`` is not a Questionnaire, or ``missing`` is given with something else than a table.
+        ``woman`` is not a Questionnaire, or ``missing`` is given without a table.
     ExamError
         A path cannot be read.
     """
@@ -57,9 +57,9 @@ def as_request(
     frame = as_frame(data)
     if missing is not None and frame is None:
         raise QuestionnaireError(
-            "codes for not known belong to a table",
+            "missing is only for a table",
             where="missing",
-            remedy="Pass them to mr.read_cohort, or leave an unknown answer out.",
+            remedy="Pass it to mr.read_cohort; of one woman, leave out unknown answers.",
         )
     if isinstance(data, (str, Path)):
         data = read_exam(data)
@@ -81,7 +81,7 @@ def as_request(
         frame = pd.concat([one.to_frame() for one in data], ignore_index=True)
     else:
         raise CohortError(
-            f"{type(data).__name__} is not something that can be predicted",
+            f"{type(data).__name__} is not a valid input of predict",
             remedy="Pass an exam or its path, a Questionnaire or several, a table of "
             "questionnaires, or a cohort.",
         )

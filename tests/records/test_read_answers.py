@@ -158,7 +158,7 @@ def test_a_row_coded_nine_scores_as_unknown_with_missing() -> None:
 def test_missing_must_name_columns(missing: object, what: str) -> None:
     with pytest.raises(QuestionnaireError, match=what):
         mr.predict(pd.DataFrame([BASE]), missing=missing)  # type: ignore[call-overload]
-    with pytest.raises(QuestionnaireError, match="belong to a table"):
+    with pytest.raises(QuestionnaireError, match="only for a table"):
         mr.predict(mr.Questionnaire(age=54), missing={"age": [9]})  # type: ignore[call-overload]
 
 
