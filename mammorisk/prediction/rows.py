@@ -141,10 +141,6 @@ def _score(
     if "age" not in answers.columns:
         answers["age"] = np.nan
     told: list[list[ResultWarning]] = [[] for _ in rows]
-    for of_table in cohort.table_warnings:
-        if of_table.rows is not None:
-            for i in np.flatnonzero(of_table.rows[rows]):
-                told[i].append(of_table.warning)
     refused = _refuse(cohort, rows, readings, answers, model, told)
     _compare_ages(answers, readings, told)
     for own, reading in zip(told, readings, strict=True):
@@ -160,10 +156,7 @@ def _score(
     else:
         scores = model.score(with_density, horizons)
     sound = pd.Series([not why for why in refused], index=answers.index)
-    warnings = [
-        why if why else _distinct([*own, *more])
-        for why, own, more in zip(refused, scores.warnings, told, strict=True)
-    ]
+    warnings = _join_warnings(refused, scores.warnings, told, _of_table(cohort, rows))
     used = scores.images_used
     if used is None:
         used = pd.Series(False, index=answers.index)
@@ -287,6 +280,45 @@ def _doubt_units(readings: list[ExamReading], told: list[list[ResultWarning]]) -
     for (i, _), doubt in zip(images, doubt_force_units(one for _, one in images), strict=True):
         if doubt is not None and doubt not in told[i]:
             told[i].append(doubt)
+
+
+def _of_table(cohort: Cohort, rows: list[int]) -> list[Warnings]:
+    """The warnings of the table by row; rows of one pattern share a tuple."""
+    import numpy as np
+
+    concerned = [one for one in cohort.table_warnings if one.rows is not None]
+    if not concerned:
+        return [()] * len(rows)
+    masks = np.column_stack([one.rows[rows] for one in concerned if one.rows is not None])
+    patterns, code = np.unique(masks, axis=0, return_inverse=True)
+    shared = [
+        tuple(one.warning for one, there in zip(concerned, pattern, strict=True) if there)
+        for pattern in patterns
+    ]
+    return [shared[i] for i in code.ravel()]
+
+
+def _join_warnings(
+    refused: list[Warnings],
+    scored: pd.Series,
+    told: list[list[ResultWarning]],
+    of_table: list[Warnings],
+) -> list[Warnings]:
+    """All that is said of each row, each fact once."""
+    # Rows share few tuples: what was joined once is joined.
+    joined: dict[tuple[int, int], Warnings] = {}
+    found = []
+    for why, own, more, table in zip(refused, scored, told, of_table, strict=True):
+        if why:
+            found.append(why)
+        elif more:
+            found.append(_distinct([*own, *table, *more]))
+        else:
+            key = (id(own), id(table))
+            if key not in joined:
+                joined[key] = _distinct([*own, *table])
+            found.append(joined[key])
+    return found
 
 
 def _distinct(warnings: list[ResultWarning]) -> Warnings:

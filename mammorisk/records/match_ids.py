@@ -74,14 +74,16 @@ def match_ids(
     keys = list(left.columns)
     ours, theirs = _joined(left), _joined(right)
     in_theirs = ours.isin(theirs)
-    alone, unmatched = ours[~in_theirs], theirs[~theirs.isin(ours)]
     met = int(in_theirs.sum())
     smaller = min(len(ours), len(theirs))
+    if met == smaller > 0:
+        return IdMatch(met=met, left=len(ours), right=len(theirs), problem=None)
+    alone, unmatched = ours[~in_theirs], theirs[~theirs.isin(ours)]
     alike = len(alone) > 0 and len(unmatched) > 0 and _loose(alone).isin(_loose(unmatched)).any()
     is_few = met < FEWEST_MET * smaller or met == 0
     counts = f"{met:,} of {len(ours):,} ids of the {names[0]} are in the {names[1]}"
     if not is_few and not alike:
-        note = None if met == smaller else f"{counts} ({' and '.join(keys)})"
+        note = f"{counts} ({' and '.join(keys)})"
         return IdMatch(met=met, left=len(ours), right=len(theirs), problem=None, note=note)
     if alike:
         rows = _loose(alone).isin(_loose(unmatched))
@@ -115,7 +117,10 @@ def _id_text(column: pd.Series) -> pd.Series:
         text = column.astype(str).astype(object)
         text[whole] = values[whole].astype(np.int64).astype(str)
         return text.where(known, None)
-    text = column.astype(object).map(_one_id, na_action="ignore")
+    if pd.api.types.infer_dtype(column, skipna=True) == "string":
+        text = column.astype("str").str.strip().astype(object)
+    else:
+        text = column.astype(object).map(_one_id, na_action="ignore")
     return text.where(known & (text != ""), None)
 
 
