@@ -15,11 +15,13 @@ import pandas as pd
 from timing import best_of
 
 import mammorisk as mr
-from mammorisk.metrics.brier import brier_score
-from mammorisk.metrics.censoring import fit_censoring
-from mammorisk.metrics.concordance import concordance_index
-from mammorisk.metrics.resampling import multiplier_intervals
-from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
+from mammorisk.metrics import (
+    brier_score,
+    concordance_index,
+    cumulative_dynamic_auc,
+    fit_censoring,
+    multiplier_intervals,
+)
 from mammorisk.records.outcome import Outcome
 
 YEARS = (1, 2, 3, 4, 5)
@@ -89,9 +91,9 @@ def _auc_and_brier(outcome: Outcome, risks: dict[int, np.ndarray]) -> None:
 
 
 def _concordance(outcome: Outcome, score: np.ndarray, slow: bool) -> None:
-    from lifelines.utils import concordance_index
+    from lifelines.utils import concordance_index as peer_concordance
 
-    peer = best_of(lambda: concordance_index(outcome.time, -score, outcome.event), 1)
+    peer = best_of(lambda: peer_concordance(outcome.time, -score, outcome.event), 1)
     harrell = best_of(lambda: concordance_index(outcome, score))
     line("Harrell's C, with standard error", harrell, "lifelines, without", peer)
     uno = best_of(lambda: concordance_index(outcome, score, weighting="uno", truncation=5))

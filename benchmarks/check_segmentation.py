@@ -2,11 +2,11 @@
 
     python benchmarks/check_segmentation.py FOLDER [FOLDER ...] [--every N]
 
-A FOLDER holds pairs NAME.png and NAME_label.png of the same size (labels 64 background, 128 fat, 192
-fibroglandular tissue, 255 pectoral muscle, with the view in NAME, ..._RIGHT_MLO), or a table
+A FOLDER holds pairs NAME.png and NAME_label.png of the same size (labels 64 background, 128 fat,
+192 fibroglandular tissue, 255 pectoral muscle, with the view in NAME, ..._RIGHT_MLO), or a table
 labels.csv with the columns film, woman and tissue (F fatty, G fatty-glandular, D dense-glandular)
-beside films FILM.png, two oblique views of each woman. Prints the agreement, over all films and over
-odd and even ones, and by how much percent density moves when a film is padded, cut to 8 bits,
+beside films FILM.png, two oblique views of each woman. Prints the agreement, over all films and
+over two halves, and by how much percent density moves when a film is padded, cut to 8 bits,
 inverted or changed in gamma. ``--every N`` takes every Nth film for the stability.
 """
 
@@ -53,10 +53,8 @@ def main() -> None:
     parser.add_argument("--every", type=int, default=1)
     options = parser.parse_args()
     for folder in options.folders:
-        if (folder / "labels.csv").exists():
-            views = check_classes(folder)
-        else:
-            views = check_labels(folder)
+        with_classes = (folder / "labels.csv").exists()
+        views = check_classes(folder) if with_classes else check_labels(folder)
         check_stability(views[:: options.every])
 
 
@@ -138,8 +136,8 @@ def _print_classes(name: str, table: pd.DataFrame, how: str) -> None:
     rank = spearmanr(table[how], table["tissue"]).statistic
     low = np.isin(category[dense], ("a", "b")).mean()
     print(
-        f"  {name:12s} {len(table):3d} measured, rank correlation {rank:.3f}, class D called a or b "
-        f"{low:.1%}, class F called d {(category[fatty] == 'd').mean():.1%},"
+        f"  {name:12s} {len(table):3d} measured, rank correlation {rank:.3f}, D called a or b "
+        f"{low:.1%}, F called d {(category[fatty] == 'd').mean():.1%},"
     )
     print(f"  {'':12s} left and right within 8 points {(apart <= 8).mean():.0%}")
 

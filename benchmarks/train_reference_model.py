@@ -150,7 +150,7 @@ def evaluate(work: Path) -> None:
             some, seen = women.drop(columns="breast_density"), None
         else:
             seen = exams
-        results[name] = model.score_exams(some, seen, modalities=modalities)
+        results[name] = model.score_exam_set(some, seen, modalities=modalities)
         risks[name] = results[name].risk[5]
     oracles = {
         "density-only (published)": "risk_5y_density",
@@ -167,7 +167,6 @@ def evaluate(work: Path) -> None:
     lines += _differences(outcome, risks)
     lines += _calibration(outcome, risks["hybrid, everything"], truth["risk_5y"], table)
     lines += _missed(outcome, risks)
-    lines += _coverage(results["hybrid, everything"], truth)
     lines += _guard(model, exams, results["hybrid, everything"])
     RESULTS.write_text("\n".join(lines) + "\n")
     print("\n".join(lines))
@@ -300,27 +299,8 @@ def _missed(outcome: Outcome, risks: dict[str, pd.Series]) -> list[str]:
     return [*lines, ""]
 
 
-def _coverage(scores: object, truth: pd.DataFrame) -> list[str]:
-    lower, upper = scores.lower[5].to_numpy(), scores.upper[5].to_numpy()
-    true = truth["risk_5y"].to_numpy()
-    inside = np.mean((true >= lower) & (true <= upper))
-    width = np.median(np.log(upper / lower) / 3.92)
-    apart = np.std(np.log(true) - np.log(scores.risk[5]))
-    return [
-        "## Intervals",
-        "",
-        "The 95% interval of a prediction includes the uncertainty of the weights of the last",
-        "layer, given the rest of the network. It is not an interval for the true risk of a woman,",
-        "which also depends on unobserved factors:",
-        f"it covers the true five-year risk of {100 * inside:.0f}% of the held-out women",
-        f"(median standard error of the log hazard {width:.2f}; the true log risk differs from the",
-        f"predicted one by a standard deviation of {apart:.2f}).",
-        "",
-    ]
-
-
 def _guard(model: HybridModel, exams: ExamSet, scores: object) -> list[str]:
-    outside = scores.flags.str.contains("outside the domain").mean()
+    outside = (~scores.images_used).mean()
     return [
         "## Domain guard",
         "",

@@ -1,15 +1,15 @@
-"""The one tree of exceptions.
+"""All exceptions of the package.
 
-Every message says what was wrong, where, and what to do about it. None carries a patient's name,
-identifier or date, and none names a file of an exam, since such names are often identities: the
-attribute ``source`` does, for those who ask.
+Every message states what was wrong, where, and what to do about it. No message contains the name,
+an identifier or a date of a patient, or the name of a file of an exam, since such names are often
+identities: the attribute ``source`` holds it.
 """
 
 from __future__ import annotations
 
 
 class MammoriskError(Exception):
-    """Base of every error the library raises on purpose.
+    """Base class of the exceptions of this package.
 
     Parameters
     ----------
@@ -21,6 +21,24 @@ class MammoriskError(Exception):
         What the user can do about it.
     source : str, optional
         Name of the file concerned, as the user gave it. It is not part of the message.
+
+    Attributes
+    ----------
+    what, where, remedy
+        The three parts of the message.
+
+    See Also
+    --------
+    mammorisk.warning_codes : Warnings that are part of a result instead of raised.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> try:
+    ...     mr.load_model("no-such-model")
+    ... except mr.MammoriskError as error:
+    ...     print(type(error).__name__)
+    UnknownModel
     """
 
     def __init__(
@@ -66,11 +84,11 @@ class ExamError(MammoriskError):
 
 
 class NoImages(ExamError):
-    """A folder or list holds no mammogram that can be used."""
+    """A folder or list contains no usable mammogram."""
 
 
 class UnreadableFile(ExamError):
-    """A file is damaged, truncated or not of the kind it claims to be."""
+    """A file is damaged, truncated or not of the type that its name states."""
 
 
 class UnreadableDicom(UnreadableFile):
@@ -82,7 +100,7 @@ class WrongModality(ExamError):
 
 
 class UnknownView(ExamError):
-    """View or laterality of an image cannot be told."""
+    """The view or laterality of an image cannot be determined."""
 
 
 class AmbiguousView(ExamError):
@@ -106,7 +124,7 @@ class UnsupportedSyntax(PixelError):
 
 
 class TooLarge(ExamError):
-    """A file or image exceeds the size limits, checked before memory is taken."""
+    """A file or image exceeds the size limits, which are checked before memory is allocated."""
 
 
 class IntentMismatch(ExamError):
@@ -117,7 +135,7 @@ class IntentMismatch(ExamError):
 
 
 class QuestionnaireError(MammoriskError, ValueError):
-    """Questionnaire values out of range or in contradiction; names the fields."""
+    """Questionnaire values are out of range or contradict each other; names the fields."""
 
 
 class ManifestError(MammoriskError, ValueError):
@@ -125,11 +143,11 @@ class ManifestError(MammoriskError, ValueError):
 
 
 class CohortError(MammoriskError, ValueError):
-    """Rows were asked for that the cohort does not have."""
+    """The cohort does not have the requested rows, or the data are not a cohort."""
 
 
 class EvaluationError(MammoriskError, ValueError):
-    """Outcomes, risks or options that no evaluation can use; names the argument."""
+    """Outcomes, risks or options cannot be used in an evaluation; names the argument."""
 
 
 class OutputError(MammoriskError):
@@ -144,30 +162,33 @@ class ModelError(MammoriskError):
 
 
 class UnknownModel(ModelError):
-    """No model of that name."""
+    """There is no model of this name."""
 
 
 class BackendError(ModelError):
-    """What should run a network is not here, or cannot run it."""
+    """The backend for a network is not installed, or cannot run the network."""
 
 
 class HorizonError(ModelError, ValueError):
-    """A model does not answer the horizon asked for."""
+    """A model does not answer the requested horizon."""
 
 
 class PolicyError(MammoriskError):
     """A surveillance policy cannot be applied."""
 
 
-# --- simulation --------------------------------------------------------------------------------
+# --- training ----------------------------------------------------------------------------------
 
 
 class RecipeError(MammoriskError, ValueError):
-    """A recipe cannot be read, or holds what no recipe does; names the field."""
+    """A recipe cannot be read, or has an unknown or invalid field; names the field."""
 
 
 class TrainingError(MammoriskError):
-    """A model cannot be fitted on this cohort, or fitting went wrong."""
+    """A model cannot be fitted on this cohort, or fitting failed."""
+
+
+# --- simulation --------------------------------------------------------------------------------
 
 
 class SimulationError(MammoriskError, ValueError):

@@ -1,7 +1,7 @@
-"""ResultWarning: what a reader of a risk must know, as a record; and the table of codes.
+"""ResultWarning, the record of a warning about a result, and the table of warning codes.
 
-Every warning keeps its record from where it arises to the output. Text is made from records at the
-edge only: nothing joins warnings into one string and splits them again.
+A warning stays a record from its origin to the output. Only the output code converts records to
+text.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 if TYPE_CHECKING:
     import pandas as pd
 
-#: ``"refusal"``: the part does not apply to the woman or cannot be used, so there is no risk.
-#: ``"incomplete"``: there is no risk because something is not known. ``"caution"``: the risk may be
-#: wrong or rests on something doubtful. ``"info"``: what was assumed, estimated or left out.
+#: ``"refusal"``: the model does not apply to the woman or the data cannot be used, so there is no
+#: risk. ``"incomplete"``: there is no risk because a value is not known. ``"caution"``: the risk
+#: may be wrong or depends on doubtful data. ``"info"``: a value was assumed, estimated or left out.
 Severity = Literal["info", "caution", "incomplete", "refusal"]
 
 
@@ -26,11 +26,11 @@ class WarningCode(NamedTuple):
     meaning: str
 
 
-#: Every code that a result can carry. Grouped by where it arises.
+#: Every warning code of a result, grouped by origin.
 CODES: dict[str, WarningCode] = {
     # reading the files of an exam
     "exam-unreadable": WarningCode("refusal", "the exam cannot be read"),
-    "exam-not-read": WarningCode("info", "the exam cannot be read, and the model needs none"),
+    "exam-not-read": WarningCode("info", "the exam cannot be read; the model does not need it"),
     "row-invalid": WarningCode("refusal", "the row of the table cannot be used"),
     "male-patient": WarningCode("refusal", "the header says that the patient is male"),
     "image-set-aside": WarningCode("info", "an image of the exam was not used"),
@@ -99,33 +99,62 @@ CODES: dict[str, WarningCode] = {
     "no-questionnaire": WarningCode("info", "no questionnaire: all but age unknown"),
     "age-from-header": WarningCode("info", "age from the image header"),
     "age-contradiction": WarningCode("caution", "age in the header and questionnaire differ"),
-    # published models: to whom they do not apply
+    # tables of women
+    "column-renamed": WarningCode("info", "a column was read whose name is nearly that of a field"),
+    "column-not-read": WarningCode("caution", "a column that looks like a field was not read"),
+    "code-suspected": WarningCode("caution", "a number may be a code for not known"),
+    "units-suspected": WarningCode("caution", "a column is probably in another unit"),
+    "value-implausible": WarningCode("caution", "an answer is possible but hardly exists"),
+    "format-unverified": WarningCode(
+        "caution", "format of a file of risks not checked with the tool"
+    ),
+    "row-short": WarningCode("caution", "the line of the row has fewer fields than the header"),
+    "follow-up-doubtful": WarningCode("caution", "follow-up is probably coded in another way"),
+    "weight-doubtful": WarningCode("caution", "sampling weights look like body weights"),
+    # published models: women to whom they do not apply
     "prior-breast-cancer": WarningCode("refusal", "not for women with prior breast cancer"),
     "lcis": WarningCode("refusal", "not for women with LCIS"),
     "brca-carrier": WarningCode("refusal", "not for BRCA1/2 carriers"),
     "age-out-of-range": WarningCode("refusal", "age outside the range of the model"),
     "not-applicable": WarningCode("refusal", "the model does not apply to these answers"),
-    "answer-missing": WarningCode("incomplete", "an answer that the model needs is unknown"),
+    "answer-missing": WarningCode("incomplete", "an answer required by the model is unknown"),
     "horizon-not-answered": WarningCode("incomplete", "the model does not answer the horizon"),
-    "horizon-past-last-age": WarningCode("incomplete", "the horizon passes the last age"),
-    # published models: what was assumed
+    "horizon-past-last-age": WarningCode(
+        "incomplete", "the horizon ends after the last age of the model"
+    ),
+    # published models: assumptions
     "lifetime-end": WarningCode("info", "the age at which lifetime risk ends"),
     "race-assumed": WarningCode(
-        "caution", "race unknown or not in the model: rates of another group"
+        "caution", "race unknown or not in the model: rates of another group were used"
     ),
     "unknown-as-lowest": WarningCode("info", "unknown answers count as the lowest category"),
-    "unknown-averaged": WarningCode("info", "unknown answers averaged over a reference sample"),
-    "unknown-category": WarningCode("info", "unknown answers in the model's own category"),
+    "unknown-averaged": WarningCode(
+        "info", "unknown answers were averaged over a reference sample"
+    ),
+    "unknown-category": WarningCode(
+        "info", "the model has a category of its own for unknown answers"
+    ),
     "answer-assumed": WarningCode("info", "an answer was assumed from others"),
     "answer-not-used": WarningCode("info", "an answer was not used"),
+    "adverse-fact-not-used": WarningCode(
+        "caution", "a fact that raises the risk is not part of the model: the risk may be too low"
+    ),
+    "age-carried": WarningCode(
+        "caution", "a part of the model was taken at the nearest age that it covers"
+    ),
     "short-horizon": WarningCode("info", "the horizon is shorter than the published one"),
     # networks
     "outside-domain": WarningCode("caution", "images unlike the training data were not used"),
+    "incomplete-exam": WarningCode(
+        "caution", "an exam with fewer views than in the training: its images were not used"
+    ),
     "no-images": WarningCode("info", "no images: risk from the questionnaire alone"),
     "images-needed": WarningCode("incomplete", "the model needs images"),
     "uncalibrated": WarningCode("caution", "raw probabilities, not calibrated risks"),
-    # which model answered
-    "model-replaced": WarningCode("info", "the default model does not apply: another answered"),
+    # choice of the model
+    "model-replaced": WarningCode(
+        "info", "the default model does not apply: another model was used"
+    ),
     "network-not-installed": WarningCode(
         "caution", "images were not used: the libraries of networks are not installed"
     ),
@@ -134,7 +163,7 @@ CODES: dict[str, WarningCode] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResultWarning:
-    """One thing to know about a result.
+    """One warning about a result.
 
     Attributes
     ----------
@@ -145,13 +174,20 @@ class ResultWarning:
         The views concerned (``"L-CC"``, ``"L-CC, R-CC"``, ``"all views"``); None for the woman or
         the exam as a whole.
     text : str
-        One sentence in plain English. Never holds a name of a file or of a patient.
+        One sentence in plain English. It never contains the name of a file or patient.
+
+    See Also
+    --------
+    mammorisk.warning_codes : Table of all codes.
 
     Examples
     --------
-    >>> from mammorisk.warnings import make_warning
-    >>> print(make_warning("implant", "breast implant", view="L-CC"))
-    L-CC: breast implant
+    >>> import mammorisk as mr
+    >>> prediction = mr.predict(mr.Questionnaire(age=54), model="bcrat", horizons=5)
+    >>> [warning.code for warning in prediction.warnings]
+    ['unknown-as-lowest', 'race-assumed']
+    >>> print(prediction.warnings[1])
+    race unknown: rates of white women
     """
 
     code: str
@@ -163,7 +199,13 @@ class ResultWarning:
         return f"{self.view}: {self.text}" if self.view else self.text
 
     def to_dict(self) -> dict[str, str | None]:
-        """The four fields as plain JSON types."""
+        """Return the four fields as plain JSON types.
+
+        Returns
+        -------
+        dict
+            Keys ``code``, ``severity``, ``view`` and ``text``.
+        """
         return {
             "code": self.code,
             "severity": self.severity,
@@ -177,39 +219,57 @@ Warnings = tuple[ResultWarning, ...]
 
 
 def make_warning(code: str, text: str | None = None, *, view: str | None = None) -> ResultWarning:
-    """A record with the severity of its code.
+    """Create a warning with the severity of its code.
 
     Parameters
     ----------
     code : str
         A key of :data:`CODES`.
     text : str, optional
-        The meaning of the code where not given.
+        Default: the meaning of the code.
     view : str, optional
         For example ``"L-CC"``.
+
+    Returns
+    -------
+    ResultWarning
 
     Raises
     ------
     KeyError
         The code is not in the table.
+
+    Examples
+    --------
+    >>> from mammorisk.warnings import make_warning
+    >>> print(make_warning("implant", "breast implant", view="L-CC"))
+    L-CC: breast implant
     """
     entry = CODES[code]
     return ResultWarning(code=code, severity=entry.severity, view=view, text=text or entry.meaning)
 
 
 def merge_views(warnings: Iterable[ResultWarning], n_views: int = 0) -> Warnings:
-    """Each fact once: the same code and text in several views becomes one record.
+    """Merge warnings with the same code and text in several views into one record.
 
     Parameters
     ----------
     warnings : iterable of ResultWarning
     n_views : int
-        Number of views of the exam; a fact of all of them (two or more) is said of "all views".
+        Number of views of the exam. A warning about all of them (two or more) has the view
+        ``"all views"``.
 
     Returns
     -------
     tuple of ResultWarning
         In the order of first appearance.
+
+    Examples
+    --------
+    >>> from mammorisk.warnings import make_warning, merge_views
+    >>> merged = merge_views([make_warning("implant", view=v) for v in ("L-CC", "L-MLO")])
+    >>> print(*merged)
+    L-CC, L-MLO: breast implant
     """
     views: dict[tuple[str, str], list[str]] = {}
     first: dict[tuple[str, str], ResultWarning] = {}
@@ -233,27 +293,31 @@ def merge_views(warnings: Iterable[ResultWarning], n_views: int = 0) -> Warnings
 
 
 def is_refused(warnings: Iterable[ResultWarning]) -> bool:
-    """Whether a part refused the woman, as opposed to not knowing something about her."""
+    """Whether any of the warnings is a refusal."""
     return any(one.severity == "refusal" for one in warnings)
 
 
 def join_text(warnings: Sequence[ResultWarning]) -> str:
-    """The column ``warnings`` of a result table: all texts in one string."""
+    """Join all texts, for the column ``warnings`` of a result table."""
     return "; ".join(str(one) for one in warnings)
 
 
 def join_codes(warnings: Sequence[ResultWarning]) -> str:
-    """The column ``warning_codes`` of a result table: distinct codes, separated by commas."""
+    """Join distinct codes with commas, for the column ``warning_codes`` of a result table."""
     return ",".join(dict.fromkeys(one.code for one in warnings))
 
 
 def warning_codes() -> pd.DataFrame:
-    """The table of all warning codes.
+    """Return the table of all warning codes.
 
     Returns
     -------
     DataFrame
-        Indexed by ``code``, with ``severity`` and ``meaning``.
+        Indexed by ``code``, with columns ``severity`` and ``meaning``.
+
+    See Also
+    --------
+    mammorisk.ResultWarning : A warning with one of these codes.
 
     Examples
     --------

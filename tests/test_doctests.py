@@ -1,6 +1,6 @@
-"""Examples in the documentation of public modules run and show what the code gives.
+"""Examples in docstrings run and show what the code returns.
 
-Add a room by adding its package to ROOMS.
+To test another package, add it to ROOMS.
 """
 
 from __future__ import annotations
@@ -13,20 +13,27 @@ import re
 
 import pytest
 
+import mammorisk
 import mammorisk.metrics
 
 #: Packages whose modules are searched for examples.
 ROOMS = (
-    "mammorisk.metrics",
-    "mammorisk.records",
-    "mammorisk.io",
-    "mammorisk.evaluation",
     "mammorisk._utils",
+    "mammorisk.evaluation",
+    "mammorisk.imaging",
+    "mammorisk.io",
+    "mammorisk.metrics",
+    "mammorisk.policy",
+    "mammorisk.prediction",
+    "mammorisk.records",
+    "mammorisk.simulation",
 )
+#: Modules outside of packages.
+MODULES = ("mammorisk.base", "mammorisk.errors", "mammorisk.warnings")
 
 
 def modules() -> list[str]:
-    found = []
+    found = list(MODULES)
     for room in ROOMS:
         package = importlib.import_module(room)
         found += [f"{room}.{one.name}" for one in pkgutil.iter_modules(package.__path__)]
@@ -64,3 +71,26 @@ def test_metrics_are_documented_in_full(name: str) -> None:
         assert re.search(rf"^(\w+, )*{parameter}(, \w+)*( :|$)", parameters, re.M), parameter
     for other in re.findall(r"^(\w+) :", doc.split("See Also\n---")[-1].split("\n\n")[0], re.M):
         assert hasattr(mammorisk.metrics, other), other
+
+
+#: Public names that still need a See Also or Examples section.
+INCOMPLETE = {
+    *("Acquisition", "Cohort", "Exam", "Limits", "Outcome", "Questionnaire", "Recipe", "View"),
+    *("fit", "read_cohort", "read_risks"),
+}
+
+
+def public_names() -> list[str]:
+    names = sorted(set(mammorisk.__all__) - {"__version__"} - INCOMPLETE)
+    return [name for name in names if not inspect.ismodule(getattr(mammorisk, name))]
+
+
+@pytest.mark.parametrize("name", public_names())
+def test_public_names_have_examples_and_links(name: str) -> None:
+    doc = inspect.getdoc(getattr(mammorisk, name)) or ""
+    for section in ("See Also", "Examples"):
+        assert f"\n{section}\n{'-' * len(section)}\n" in doc, section
+    for other in re.findall(r"^mammorisk\.([\w.]+) :", doc, re.M):
+        found = mammorisk
+        for part in other.split("."):
+            found = getattr(found, part)

@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and digests of their content."""
+"""Atomic writing of files, and digests of their content."""
 
 from __future__ import annotations
 
@@ -9,19 +9,30 @@ from pathlib import Path
 
 
 def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
-    """Write beside the file, flush to disk, then rename: a reader never sees half of it.
+    """Write a file atomically: write a temporary file, flush it to disk, then rename it.
 
     Parameters
     ----------
     path : Path
-        The file to appear; an earlier one is replaced.
+        An existing file of this name is replaced.
     write : callable
-        Writes the content to the path it is given.
+        Called with the path of the temporary file, to which it writes the content.
 
     Raises
     ------
     OSError
-        It cannot be written; an earlier file is left as it was.
+        The file cannot be written. An existing file is not changed.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from mammorisk._utils.atomic_write import atomic_write
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     file = Path(folder) / "note.txt"
+    ...     atomic_write(file, lambda path: path.write_text("done"))
+    ...     file.read_text()
+    'done'
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
@@ -35,12 +46,20 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
 
 
 def content_digest(path: Path) -> str:
-    """BLAKE2 digest of a file's content.
+    """Return the BLAKE2 digest of the content of a file, in hexadecimal.
+
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    str
 
     Raises
     ------
     OSError
-        It cannot be read.
+        The file cannot be read.
     """
     with open(path, "rb") as handle:
         return hashlib.file_digest(handle, lambda: hashlib.blake2b(digest_size=16)).hexdigest()

@@ -1,4 +1,4 @@
-"""Writing the folder of a saved model: safetensors and JSON, whole or not at all."""
+"""Atomic writing of the folder of a saved model, as safetensors and JSON."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ import numpy as np
 from mammorisk._version import __version__
 from mammorisk.errors import OutputError
 
-#: Format of a saved model folder; a folder of a later format is refused.
+#: Format of a saved model folder. A folder of a later format is not read.
 FORMAT_VERSION = 1
 CONFIG, WEIGHTS = "config.json", "model.safetensors"
 
 
 @dataclass(frozen=True, kw_only=True)
 class ModelState:
-    """Everything that is saved of a model.
+    """Content of the folder of a saved model.
 
     Attributes
     ----------
     config : mapping
-        Plain JSON types. Becomes ``config.json``, with the format and the software's version.
+        Plain JSON types. Written to ``config.json`` with the versions of the format and software.
     tensors : mapping of str to ndarray
-        Becomes ``model.safetensors``; no file where there is none.
+        Written to ``model.safetensors``. Without tensors there is no such file.
     texts : mapping of str to str
-        Further files by name.
+        Content of further text files, by file name.
     parts : mapping of str to ModelState
-        Models inside the model, each in a folder of its own.
+        Models within the model, each in its own subfolder.
     """
 
     config: Mapping[str, Any]
@@ -43,12 +43,13 @@ class ModelState:
 
 
 def write_model_folder(state: ModelState, folder: Path) -> Path:
-    """Write a model folder. An earlier model there is replaced once the new one is complete.
+    """Write a model folder.
 
     Parameters
     ----------
     state : ModelState
     folder : Path
+        An existing model is replaced after the new one is complete.
 
     Returns
     -------
@@ -58,20 +59,22 @@ def write_model_folder(state: ModelState, folder: Path) -> Path:
     Raises
     ------
     OutputError
-        The folder holds something else, or cannot be written.
+        The folder contains other files, or cannot be written.
     """
     temporary = folder.with_name(f"{folder.name}.{os.getpid()}.new")
     earlier = folder.with_name(f"{folder.name}.{os.getpid()}.old")
     try:
         if folder.exists() and not folder.is_dir():
             raise OutputError(
-                "there is a file of this name where a folder is needed",
+                "a file of this name exists; a folder is needed",
                 where=folder.name,
                 remedy="Choose another name.",
             )
         if folder.exists() and any(folder.iterdir()) and not (folder / CONFIG).exists():
             raise OutputError(
-                "the folder holds something else", where=folder.name, remedy="Choose another."
+                "the folder contains files that are not a model",
+                where=folder.name,
+                remedy="Choose another folder.",
             )
         _write(state, temporary)
         if folder.exists():
@@ -121,7 +124,7 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def plain(value: object) -> object:
-    """A number of numpy as one of Python, for JSON."""
+    """Convert a NumPy scalar to a Python number, for JSON."""
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} is not a JSON type")

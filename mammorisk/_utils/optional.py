@@ -1,4 +1,4 @@
-"""Libraries that only some installs have: is one here, and the error where it is not."""
+"""Checks for optional libraries."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from importlib.util import find_spec
 
 from mammorisk.errors import MissingDependency
 
-#: The extra of this package that installs the libraries of image models.
+#: The extra of this package with the libraries for image models.
 NETWORKS = "networks"
 
 
 def installed(module: str) -> bool:
-    """Whether a top-level module can be imported; it is not imported.
+    """Whether a top-level module can be imported. The function does not import it.
 
     Parameters
     ----------
@@ -32,16 +32,16 @@ def installed(module: str) -> bool:
 
 
 def require(module: str, extra: str, *, what: str) -> None:
-    """Raise a clear error where an optional library is absent.
+    """Raise an error if an optional library is not installed.
 
     Parameters
     ----------
     module : str
         Name of a top-level module, such as ``"torch"``.
     extra : str
-        The extra of this package that installs it, as named in ``pyproject.toml``.
+        The extra in ``pyproject.toml`` that installs the library.
     what : str
-        What needs the library, as the subject of a sentence: ``"the model hybrid"``.
+        The part that needs the library, as the subject of a sentence: ``"the model hybrid"``.
 
     Raises
     ------

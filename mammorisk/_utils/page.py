@@ -1,4 +1,4 @@
-"""Self-contained HTML pages: nothing on them is fetched from elsewhere."""
+"""Self-contained HTML pages, which load nothing from other places."""
 
 from __future__ import annotations
 
@@ -40,16 +40,16 @@ details {{ margin: .6rem 0; }} summary {{ cursor: pointer; color: #00528a; }}
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """A part of a page with a heading.
+    """A section of a page, with a heading.
 
     Attributes
     ----------
     key : str
-        Target of links, in ASCII letters.
+        Anchor of links, in ASCII letters.
     title : str
         Plain text.
     parts : sequence of str
-        HTML. Empty parts are left out, and so is a section without any.
+        HTML. Empty parts are left out. A section without content is left out too.
     """
 
     key: str
@@ -65,7 +65,7 @@ def html_page(
     notice: str = NOTICE,
     links: bool = True,
 ) -> str:
-    """Build a page.
+    """Build an HTML page.
 
     Parameters
     ----------
@@ -77,11 +77,19 @@ def html_page(
     notice : str
         Plain text.
     links : bool
-        Whether links to the sections are shown above them.
+        Whether to show links to the sections above them.
 
     Returns
     -------
     str
+        HTML.
+
+    Examples
+    --------
+    >>> from mammorisk._utils.page import Section, html_page
+    >>> page = html_page("Report", [Section(key="auc", title="AUC", parts=["<p>0.70</p>"])])
+    >>> "<h2>AUC</h2>" in page
+    True
     """
     shown = [(one, [part for part in one.parts if part]) for one in sections]
     shown = [(one, parts) for one, parts in shown if parts]
@@ -102,20 +110,25 @@ def html_page(
 
 
 def picture(png: bytes, alt: str) -> str:
-    """A PNG image as an HTML element that carries its data.
+    """Return an HTML element with the data of a PNG image.
 
     Parameters
     ----------
     png : bytes
     alt : str
-        What a reader who cannot see the picture is told.
+        Alternative text for readers who cannot see the picture.
+
+    Returns
+    -------
+    str
+        HTML.
     """
     encoded = base64.b64encode(png).decode("ascii")
     return f"<img alt='{escape(alt, quote=True)}' src='data:image/png;base64,{encoded}'>"
 
 
 def drawn(figure: Figure, alt: str, *, dpi: int = 130) -> str:
-    """A figure as an HTML element; the figure is closed."""
+    """Convert a figure to an HTML element and close the figure."""
     import matplotlib.pyplot as plt
 
     buffer = io.BytesIO()
@@ -125,7 +138,7 @@ def drawn(figure: Figure, alt: str, *, dpi: int = 130) -> str:
 
 
 def folded(summary: str, content: str) -> str:
-    """Content that opens when its summary is clicked; empty where there is no content."""
+    """Return content that opens when its summary is clicked. Empty content gives ``""``."""
     if not content:
         return ""
     return f"<details><summary>{escape(summary)}</summary>{content}</details>"

@@ -1,4 +1,4 @@
-"""How many cores this process may use, and work spread over them."""
+"""Number of usable cores, and parallel work in threads."""
 
 from __future__ import annotations
 
@@ -12,10 +12,16 @@ Made = TypeVar("Made")
 
 
 def usable_cores() -> int:
-    """Cores the process is bound to, and no more than ``OMP_NUM_THREADS`` where that is set.
+    """Return the number of cores that this process may use.
 
-    Schedulers bind processes to cores, and Ray tells its workers by ``OMP_NUM_THREADS`` how many
-    they have: the number of cores of the machine would crowd it.
+    This is the number of cores to which the process is bound, and at most ``OMP_NUM_THREADS``
+    where it is set. Schedulers bind processes to cores, and Ray sets ``OMP_NUM_THREADS`` for its
+    workers: the number of all cores of the machine would oversubscribe it.
+
+    Returns
+    -------
+    int
+        At least 1.
     """
     bound = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     told = os.environ.get("OMP_NUM_THREADS", "")
@@ -24,9 +30,26 @@ def usable_cores() -> int:
 
 
 def map_parallel(work: Callable[[Item], Made], items: Iterable[Item]) -> list[Made]:
-    """Results in the order of the items, on as many threads as there are cores.
+    """Apply a function to every item, with one thread per usable core.
 
-    For work on views, most of which is done without Python's lock. The first error is raised.
+    Threads are enough for work on views: most of it releases the global interpreter lock.
+
+    Parameters
+    ----------
+    work : callable
+        Called with one item.
+    items : iterable
+
+    Returns
+    -------
+    list
+        Results in the order of the items. The first exception is raised.
+
+    Examples
+    --------
+    >>> from mammorisk._utils.parallel import map_parallel
+    >>> map_parallel(abs, [-2, 1])
+    [2, 1]
     """
     every = list(items)
     with ThreadPoolExecutor(max_workers=max(min(len(every), usable_cores()), 1)) as pool:

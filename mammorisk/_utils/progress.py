@@ -1,4 +1,4 @@
-"""Progress of long work: a bar in terminals and notebooks, plain lines in pipes."""
+"""Progress of long tasks: a bar in terminals and notebooks, plain lines in pipes."""
 
 from __future__ import annotations
 
@@ -8,27 +8,39 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-#: Called with the stage ("women", "exams"), how many are done, and how many there are.
+#: Called with the name of the stage ("women", "exams"), the number of finished items and the total.
 OnProgress = Callable[[str, int, int], None]
-#: The same for work of one stage.
+#: The same for a task with one stage: called with the number of finished items and the total.
 OnStep = Callable[[int, int], None]
 
 
 @contextmanager
 def show_progress(stream: TextIO, *, every_s: float = 10.0) -> Iterator[OnProgress]:
-    """Give a callback that shows the progress of work in stages.
+    """Context manager for a callback that shows the progress of a task with stages.
 
     Parameters
     ----------
     stream : text file
-        As a rule ``sys.stderr``.
+        Usually ``sys.stderr``.
     every_s : float
-        Seconds between plain lines of a stage, where the stream is neither a terminal nor that of
-        a notebook. The end of a stage is always shown.
+        Seconds between plain lines of a stage. Plain lines are used outside of terminals and
+        notebooks. The end of a stage is always shown.
 
     Yields
     ------
     callable
+        Called with the name of the stage, the number of finished items, and the total.
+
+    Examples
+    --------
+    >>> import io
+    >>> from mammorisk._utils.progress import show_progress
+    >>> stream = io.StringIO()
+    >>> with show_progress(stream) as on_progress:
+    ...     on_progress("exams", 0, 2)
+    ...     on_progress("exams", 2, 2)
+    >>> stream.getvalue().startswith("2 of 2 exams")
+    True
     """
     if stream.isatty() or _in_notebook():
         with _bar(stream) as tell:
@@ -39,7 +51,22 @@ def show_progress(stream: TextIO, *, every_s: float = 10.0) -> Iterator[OnProgre
 
 @contextmanager
 def progress_bar(stage: str, total: int, *, show: bool = True) -> Iterator[OnStep | None]:
-    """The same for work of one stage, on standard error; gives None where nothing is shown."""
+    """Context manager for the progress of a task with one stage, on standard error.
+
+    Parameters
+    ----------
+    stage : str
+        Plural of the items, for example ``"exams"``.
+    total : int
+        Number of items.
+    show : bool
+        False shows nothing.
+
+    Yields
+    ------
+    callable or None
+        Called with the number of finished items and the total. None if nothing is shown.
+    """
     if not show or total == 0:
         yield None
         return

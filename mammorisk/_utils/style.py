@@ -1,16 +1,16 @@
-"""What every figure and page of the package has in common: the notice, colours and line styles."""
+"""The notice, colours, line styles and markers of every figure and page."""
 
 from __future__ import annotations
 
-#: Shown wherever results are shown.
+#: Shown with every result.
 NOTICE = "Research software, not a medical device: do not use for care."
 
-#: Palette of Okabe and Ito (2008), which readers with the common colour-vision deficiencies can
-#: tell apart, in an order in which neighbours also differ in lightness.
+#: Palette of Okabe and Ito (2008), distinguishable with the common colour-vision deficiencies.
+#: Neighbours in this order also differ in lightness.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 BLUE, ORANGE = COLOURS[:2]
 
-#: Line styles, one for each colour: colour is never the only difference.
+#: Line styles, one for each colour, so that colour is never the only difference.
 DASHES: tuple[str | tuple[int, tuple[int, ...]], ...] = (
     "-",
     "--",

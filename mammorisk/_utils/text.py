@@ -1,8 +1,8 @@
-"""Columns of text that are the same under pandas 2 and pandas 3.
+"""Text columns that are the same under pandas 2 and pandas 3.
 
-``dtype="str"`` is NumPy's fixed-width text under pandas 2, which turns None into ``"None"`` and
-cuts what is assigned later. ``astype(str)`` turns a missing value into ``"nan"`` under pandas 2 and
-keeps it missing under pandas 3.
+Under pandas 2, ``dtype="str"`` is the fixed-width text type of NumPy: it converts None to
+``"None"`` and truncates longer values that are assigned later. ``astype(str)`` converts a missing
+value to ``"nan"`` under pandas 2 and keeps it missing under pandas 3.
 """
 
 from __future__ import annotations
@@ -12,16 +12,17 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-#: Text with NaN where it is missing: what pandas 3 calls ``"str"``.
+#: Text with NaN for missing values, called ``"str"`` in pandas 3.
 TEXT = pd.StringDtype(na_value=np.nan)
 
 
 def text_array(words: Iterable[str | None]) -> pd.api.extensions.ExtensionArray:
-    """Words as an array of text; None is missing.
+    """Return text as a pandas array.
 
     Parameters
     ----------
     words : iterable of str or None
+        None is a missing value.
 
     Returns
     -------
@@ -37,17 +38,18 @@ def text_array(words: Iterable[str | None]) -> pd.api.extensions.ExtensionArray:
 
 
 def as_labels(values: pd.Series, missing: str) -> pd.Series:
-    """Values as text, with one word for those that are missing.
+    """Convert values to text labels, with one label for missing values.
 
     Parameters
     ----------
     values : Series
     missing : str
-        Stands for a missing value.
+        Label of missing values.
 
     Returns
     -------
-    Series of :data:`TEXT`, without missing values
+    Series of :data:`TEXT`
+        Without missing values.
 
     Examples
     --------

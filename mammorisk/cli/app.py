@@ -1,4 +1,4 @@
-"""The command line: the words of the Python interface, and no logic of its own."""
+"""The command-line interface. It calls the Python interface and has no logic of its own."""
 
 from __future__ import annotations
 

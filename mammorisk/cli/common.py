@@ -1,4 +1,4 @@
-"""What the commands share: exit codes, options, and how errors are reported."""
+"""Shared parts of the commands: exit codes, options and error messages."""
 
 from __future__ import annotations
 
@@ -6,20 +6,23 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mammorisk.errors import MammoriskError
 
+if TYPE_CHECKING:
+    from mammorisk.records.cohort import Cohort
+
 DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
 
-#: Metavar of an option that may be a URL. Such an option is read as text: as a path, "s3://" would
-#: lose a slash.
+#: Metavar of an option that accepts a URL. Such an option is a string, because pathlib would remove
+#: a slash from "s3://".
 PLACE = "<path or URL>"
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print JSON alone on standard output.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")]
 
 
 @contextmanager
@@ -29,9 +32,9 @@ def exit_on_error(debug: bool, as_json: bool = False) -> Iterator[None]:
     Parameters
     ----------
     debug : bool
-        Raise the error instead, with its traceback.
+        Raise the error with its traceback instead.
     as_json : bool
-        Print the error as a JSON object on standard output, beside the text on standard error.
+        Also print the error as a JSON object on standard output.
     """
     try:
         yield
@@ -45,6 +48,16 @@ def exit_on_error(debug: bool, as_json: bool = False) -> Iterator[None]:
         raise typer.Exit(UNUSABLE) from None
 
 
+def read_and_tell(*args: Any, **options: Any) -> Cohort:
+    """``read_cohort``, with the warnings about the table on standard error."""
+    from mammorisk.io import read_cohort
+
+    cohort = read_cohort(*args, **options)
+    for one in cohort.warnings:
+        typer.echo(f"{one.severity}: {one.text}", err=True)
+    return cohort
+
+
 def console_width(in_a_pipe: int) -> int | None:
-    """Width for rich: that of the terminal, or a fixed one in a pipe."""
+    """Return the width for rich: None for the width of the terminal, or a fixed one in a pipe."""
     return None if sys.stdout.isatty() else in_a_pipe

@@ -11,14 +11,15 @@ from mammorisk.cli.common import Debug, exit_on_error
 
 
 def convert(
-    model: Annotated[str, typer.Argument(help="What to convert: mirai.")],
+    model: Annotated[str, typer.Argument(help="Model to convert: mirai.")],
     source: Annotated[
-        Path, typer.Argument(help="snapshots.zip of the release, or a folder with the .p files.")
+        Path,
+        typer.Argument(help="File snapshots.zip of the release, or a folder with the .p files."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the converted model.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the converted model to.")],
     debug: Debug = False,
 ) -> None:
-    """Convert published snapshots to a safe model folder, in a restricted child process."""
+    """Convert published snapshots to a model folder without pickles, in a restricted process."""
     from mammorisk.errors import UnknownModel
 
     with exit_on_error(debug):

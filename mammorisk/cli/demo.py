@@ -14,7 +14,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the files of the demo.")] = Path("demo"),
     debug: Debug = False,
 ) -> None:
-    """Simulate a study, predict with the bundled model, and compare with the truth: minutes."""
+    """Simulate a study, predict risks and compare them with the truth. Takes a few minutes."""
     from mammorisk.cli.show import print_prediction
     from mammorisk.demo.run import run_demo
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mammorisk.cli.common import AsJson, Debug, exit_on_error
+from mammorisk.cli.common import AsJson, Debug, exit_on_error, read_and_tell
 from mammorisk.cli.tables import Risks, print_table, read_risks
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 Cohort = Annotated[
     str,
     typer.Argument(
-        help="Path or URL of a manifest or study folder with time and event of each exam."
+        help="Path or URL of a manifest or study folder with the time and event of each exam."
     ),
 ]
 
@@ -26,29 +26,30 @@ def evaluate(
     cohort: Cohort,
     by: Annotated[
         list[str] | None,
-        typer.Option(help="Column whose groups are also evaluated separately; repeatable."),
+        typer.Option(help="Column whose groups are also evaluated separately. Repeatable."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write the report here (.html).")] = None,
-    tables: Annotated[Path | None, typer.Option(help="Write every table into this folder.")] = None,
-    latex: Annotated[bool, typer.Option("--latex", help="Tables as LaTeX instead of CSV.")] = False,
+    out: Annotated[Path | None, typer.Option(help="File for the report (.html).")] = None,
+    tables: Annotated[Path | None, typer.Option(help="Folder for all tables.")] = None,
+    latex: Annotated[
+        bool, typer.Option("--latex", help="Write tables as LaTeX instead of CSV.")
+    ] = False,
     published: Annotated[
-        bool, typer.Option(help="Also evaluate published models, where the cohort has an age.")
+        bool, typer.Option(help="Also evaluate published models, if the cohort has ages.")
     ] = True,
     level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
     fewest_cancers: Annotated[
-        int, typer.Option(help="Groups with fewer cancers are not evaluated.")
+        int, typer.Option(help="Smallest number of cancers in a group that is evaluated.")
     ] = 20,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Discrimination, calibration and clinical utility of predicted risks."""
+    """Evaluate discrimination, calibration and clinical utility of predicted risks."""
     from mammorisk.evaluation.api import evaluate as evaluate_risks
-    from mammorisk.io import read_cohort
 
     with exit_on_error(debug, as_json):
         report = evaluate_risks(
             read_risks(risks),
-            read_cohort(cohort, errors="flag"),
+            read_and_tell(cohort, errors="flag"),
             by or (),
             published=None if published else (),
             level=level,

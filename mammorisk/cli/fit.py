@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error
+from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error, read_and_tell
 
 
 def fit(
@@ -16,7 +16,10 @@ def fit(
         str, typer.Argument(help="Path or URL of a manifest with outcomes (CSV or Parquet).")
     ],
     out: Annotated[
-        Path, typer.Option(help="Folder of the model; the same command resumes an interrupted run.")
+        Path,
+        typer.Option(
+            help="Folder to write the model to. The same command resumes an interrupted run."
+        ),
     ],
     recipe: Annotated[
         str,
@@ -26,19 +29,20 @@ def fit(
         ),
     ] = "hybrid",
     init: Annotated[
-        str | None, typer.Option(help="Start from this model: its name or folder (fine-tuning).")
+        str | None, typer.Option(help="Name or folder of a model to fine-tune.")
     ] = None,
     cache: Annotated[
-        Path | None, typer.Option(help="Folder for standardised images, kept for later runs.")
+        Path | None, typer.Option(help="Folder of the cache of standardised images.")
     ] = None,
     change: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", help="A field of the recipe, for example training.epochs=5; repeatable."
+            "--set",
+            help="Value of a field of the recipe, for example training.epochs=5. Repeatable.",
         ),
     ] = None,
     root: Annotated[
-        str | None, typer.Option(help="The folder that holds all images.", metavar=PLACE)
+        str | None, typer.Option(help="Folder that contains all images.", metavar=PLACE)
     ] = None,
     devices: Annotated[
         str, typer.Option(help="Number of devices, or 'auto' (Lightning).")
@@ -49,13 +53,12 @@ def fit(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Fit a model to a local cohort, or fine-tune one."""
+    """Fit or fine-tune a model on a local cohort."""
     import json
 
     import yaml
 
     from mammorisk.errors import RecipeError
-    from mammorisk.io import read_cohort
     from mammorisk.risk_models.mirai.model import MiraiModel
     from mammorisk.training.fit import fit as fit_model
 
@@ -67,7 +70,7 @@ def fit(
                 raise RecipeError(f"--set {text} is not NAME=VALUE")
             changes[name.replace(".", "__")] = yaml.safe_load(value)
         model = fit_model(
-            read_cohort(cohort, root=root),
+            read_and_tell(cohort, root=root),
             recipe,
             init=init,
             out=out,

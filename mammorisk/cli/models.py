@@ -8,7 +8,7 @@ from mammorisk.cli.common import AsJson, Debug, console_width, exit_on_error
 
 
 def models(as_json: AsJson = False, debug: Debug = False) -> None:
-    """Every named model: inputs, horizons, source."""
+    """List all named models with their inputs and horizons."""
     from rich.console import Console
     from rich.table import Table
 
@@ -20,7 +20,7 @@ def models(as_json: AsJson = False, debug: Debug = False) -> None:
         typer.echo(known.reset_index().to_json(orient="records", indent=2))
         return
     table = Table()
-    for column in ("name", "what it is", "needs", "ages", "horizons"):
+    for column in ("name", "title", "requires", "ages", "horizons"):
         table.add_column(column, overflow="fold")
     for name, card in known.iterrows():
         table.add_row(str(name), card["title"], card["required"], card["ages"], card["horizons"])

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mammorisk.cli.common import DONE, PLACE, SOME_FAILED, AsJson, Debug, exit_on_error
+from mammorisk.cli.common import (
+    DONE,
+    PLACE,
+    SOME_FAILED,
+    AsJson,
+    Debug,
+    exit_on_error,
+    read_and_tell,
+)
 
 if TYPE_CHECKING:
     from mammorisk.base import RiskModel
@@ -20,14 +28,14 @@ ModelName = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="Name or folder of a model. Default: hybrid for exams; for questionnaires alone "
-        "bcsc-2008 where breast density is known, else icare-lit. `mammorisk models` lists all.",
+        help="Name or folder of a model. Default for exams: hybrid. Default for questionnaires: "
+        "bcsc-2008 if breast density is known, else icare-lit. `mammorisk models` lists all.",
     ),
 ]
 
 
 class Engine(StrEnum):
-    """What predicts the parts of a cohort."""
+    """Engine that predicts the parts of a cohort."""
 
     LOCAL = "local"
     RAY = "ray"
@@ -36,14 +44,16 @@ class Engine(StrEnum):
 def predict(
     exam: Annotated[
         str | None,
-        typer.Argument(help="Folder, zip or URL of one exam: DICOM, or PNG/TIFF named by view."),
+        typer.Argument(
+            help="Folder, zip file or URL of one exam: DICOM, or PNG/TIFF files named by view."
+        ),
     ] = None,
     questionnaire: Annotated[
         Path | None,
-        typer.Option("--questionnaire", "-q", help="JSON of Questionnaire fields."),
+        typer.Option("--questionnaire", "-q", help="JSON file with Questionnaire fields."),
     ] = None,
     age: Annotated[
-        float | None, typer.Option(help="Age in years, where there is no questionnaire file.")
+        float | None, typer.Option(help="Age in years, if there is no questionnaire file.")
     ] = None,
     cohort: Annotated[
         str | None,
@@ -51,28 +61,35 @@ def predict(
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(help="With --cohort: write here (.parquet or .csv); run again to resume."),
+        typer.Option(
+            help="With --cohort: file for the risks (.parquet or .csv). The same command resumes "
+            "an interrupted run."
+        ),
     ] = None,
     root: Annotated[
         str | None,
         typer.Option(
-            help="With --cohort: the folder with all images. Default: that of the manifest.",
+            help="With --cohort: folder with all images. Default: the folder of the manifest.",
             metavar=PLACE,
         ),
     ] = None,
     model: ModelName = None,
     allow_missing_views: Annotated[
-        bool, typer.Option("--allow-missing-views", help="Predict from the available views.")
+        bool,
+        typer.Option(
+            "--allow-missing-views", help="Predict from the available views if some are missing."
+        ),
     ] = False,
     backend: Annotated[
         str,
         typer.Option(
-            help="What runs the network of --model: auto, torch, torch-bfloat16, torch-compile, "
-            "openvino, openvino-bfloat16, cuda."
+            help="Backend for the network of the model: auto, torch, torch-bfloat16, "
+            "torch-compile, openvino, openvino-bfloat16, cuda."
         ),
     ] = "auto",
     engine: Annotated[
-        Engine, typer.Option(help="With --cohort and --out: this machine, or a Ray cluster.")
+        Engine,
+        typer.Option(help="With --cohort and --out: run on this machine or on a Ray cluster."),
     ] = Engine.LOCAL,
     workers: Annotated[
         int | None,
@@ -85,12 +102,13 @@ def predict(
         ),
     ] = None,
     plot: Annotated[
-        Path | None, typer.Option(help="Write the risk curve of one woman here (.png, .svg, .pdf).")
+        Path | None,
+        typer.Option(help="File for the risk curve of one woman (.png, .svg or .pdf)."),
     ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Absolute risk over one to five years, for one exam or a cohort."""
+    """Predict absolute risk over one to five years for one exam or a cohort."""
     with exit_on_error(debug, as_json):
         if cohort is not None:
             if exam is not None or questionnaire is not None or age is not None:
@@ -126,7 +144,7 @@ def _predict_one(
     plot: Path | None,
     as_json: bool,
 ) -> bool:
-    """Whether there is a risk at any horizon."""
+    """Return whether there is a risk at any horizon."""
     from mammorisk.cli.show import print_prediction
     from mammorisk.io import read_exam
     from mammorisk.prediction.api import predict as predict_one
@@ -151,7 +169,7 @@ def _predict_one(
 
 
 def _model_on(name: str | None, backend: str) -> RiskModel | None:
-    """The model named; a backend alone is that of the default network."""
+    """Load the named model. A backend without a name selects the default network."""
     from mammorisk.prediction.default_model import WITH_IMAGES
     from mammorisk.risk_models.registry import load_model
 
@@ -203,9 +221,8 @@ def _predict_cohort(
     workers: int | None,
     address: str | None,
 ) -> int:
-    """Number of exams without a risk."""
+    """Return the number of exams without a risk."""
     from mammorisk._utils.progress import progress_bar
-    from mammorisk.io import read_cohort
     from mammorisk.prediction.api import predict as predict_all
     from mammorisk.prediction.archive import predict_to_file
     from mammorisk.prediction.results_file import count_risks
@@ -213,7 +230,7 @@ def _predict_cohort(
     if out is None and engine is not Engine.LOCAL:
         raise typer.BadParameter("--engine needs --out")
     chosen = _model_on(model, backend)
-    cohort = read_cohort(
+    cohort = read_and_tell(
         manifest, root=root, errors="flag", allow_missing_views=allow_missing_views
     )
     if out is not None:
@@ -234,7 +251,7 @@ def _predict_cohort(
         risks = predict_all(cohort, model=chosen, progress=sys.stderr.isatty())
         found = count_risks([risks], Path())
         if as_json:
-            # to_json turns NaN into null, which json.dumps would not.
+            # to_json converts NaN to null; json.dumps does not.
             typer.echo(risks.to_json(orient="records", indent=2))
         else:
             typer.echo(risks.to_string(index=False))

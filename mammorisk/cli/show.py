@@ -1,4 +1,4 @@
-"""A prediction on the terminal."""
+"""Output of a prediction on the terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def print_prediction(prediction: Prediction) -> None:
-    """Risks, interval and baselines as a table, then density and warnings."""
+    """Print risks, interval and baselines as a table, then density and warnings."""
     from rich.console import Console
     from rich.table import Table
 

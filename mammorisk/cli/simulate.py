@@ -1,4 +1,4 @@
-"""``mammorisk simulate``: its options are those of StudyOptions, stated there once."""
+"""``mammorisk simulate``. Its options are generated from the fields of StudyOptions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from mammorisk._utils.progress import show_progress
 from mammorisk.cli.common import AsJson, Debug, exit_on_error
 from mammorisk.errors import SimulationError
 from mammorisk.simulation.options import StudyOptions
-from mammorisk.simulation.simulate import simulate as simulate_study
 
 #: Fields that have parameters of their own.
 _OWN = ("n", "seed")
@@ -36,6 +35,8 @@ def simulate(
     **fields: Any,
 ) -> None:
     """Simulate a screening study with known true risks. The same command resumes."""
+    from mammorisk.simulation.simulate import simulate as simulate_study
+
     with exit_on_error(debug, as_json):
         pictures: int | Literal["all"]
         if images != "all" and not images.isdigit():

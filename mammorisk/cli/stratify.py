@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error
+from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error, read_and_tell
 from mammorisk.cli.tables import Risks, print_table, read_risks, write_table
 
 
@@ -15,31 +15,34 @@ def stratify(
     risks: Risks,
     policy: Annotated[
         str,
-        typer.Option(help="Id of a policy (see mr.policies()), a YAML file, or thresholds."),
+        typer.Option(
+            help="Id of a policy (mr.policies() lists all), a YAML file, or 'thresholds'."
+        ),
     ] = "nccn-2026",
     cohort: Annotated[
         str | None,
-        typer.Option(help="Manifest with age, density and other fields.", metavar=PLACE),
+        typer.Option(help="Manifest with age, breast density and other fields.", metavar=PLACE),
     ] = None,
     cut: Annotated[
         list[float] | None,
         typer.Option(
-            help="With --policy thresholds: a cut point as a risk from 0 to 1; repeatable."
+            help="With --policy thresholds: a cut point as a risk from 0 to 1. Repeatable."
         ),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="Write here (.parquet or .csv).")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="File for the result (.parquet or .csv).")
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """What a published surveillance policy would do for each woman. Not care advice."""
-    from mammorisk.io import read_cohort
+    """Apply a published surveillance policy to predicted risks. Not care advice."""
     from mammorisk.policy import stratify as apply_policy
 
     with exit_on_error(debug, as_json):
         found = apply_policy(
             read_risks(risks),
             policy,
-            None if cohort is None else read_cohort(cohort, errors="flag"),
+            None if cohort is None else read_and_tell(cohort, errors="flag"),
             cuts=cut or None,
         )
         if out is not None:

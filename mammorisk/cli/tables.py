@@ -1,4 +1,4 @@
-"""Tables of risks read, written and printed by the commands."""
+"""Reading, writing and printing of tables by the commands."""
 
 from __future__ import annotations
 
@@ -18,12 +18,21 @@ Risks = Annotated[
 
 
 def read_risks(path: Path) -> pd.DataFrame:
-    """A table of risks.
+    """Read a table of risks.
+
+    Parameters
+    ----------
+    path : Path
+        Parquet or CSV.
+
+    Returns
+    -------
+    DataFrame
 
     Raises
     ------
     ManifestError
-        It cannot be read.
+        The file cannot be read.
     """
     import pandas as pd
 
@@ -37,16 +46,23 @@ def read_risks(path: Path) -> pd.DataFrame:
         raise ManifestError(
             f"the risks cannot be read ({type(error).__name__})",
             where=path.name,
-            remedy="Give the file that `mammorisk predict --cohort ... --out` wrote.",
+            remedy="Give a file written by `mammorisk predict --cohort ... --out ...`.",
         ) from None
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:
-    """Write a table whole.
+    """Write a table to a file, atomically.
+
+    Parameters
+    ----------
+    table : DataFrame
+    path : Path
+        ``.csv`` for CSV, else Parquet.
 
     Raises
     ------
     OutputError
+        The file cannot be written.
     """
     from mammorisk._utils.atomic_write import atomic_write
     from mammorisk.errors import OutputError

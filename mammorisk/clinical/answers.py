@@ -37,6 +37,10 @@ class Answers:
     def take(self, rows: Mask) -> Answers:
         return Answers(self._frame[rows])
 
+    def has(self, field: str) -> bool:
+        """Whether the table has the field at all."""
+        return field in self._frame
+
     def number(self, field: str) -> NDArray[np.float64]:
         """Numbers, or 1/0 for yes/no; NaN where unknown."""
         if field not in self._frame:
@@ -59,10 +63,7 @@ class Answers:
         return np.array([*table, unknown])[self.codes(field)]
 
     def yes(self, field: str) -> Mask:
-        return self.number(field) == 1
-
-    def no(self, field: str) -> Mask:
-        return self.number(field) == 0
+        return np.asarray(self.number(field) == 1)
 
     def unknown(self, field: str) -> Mask:
         if field in CATEGORIES:

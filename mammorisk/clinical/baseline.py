@@ -1,41 +1,50 @@
 """PublishedBaseline: published incidence, and published factors as log hazard ratios against it.
 
-The baseline is the average woman of her age and race. A published model is turned into a factor by
-comparing it with itself: its cumulative hazard for her answers over that for a woman of whom only
-the age is known. What a model does not know it averages over, so that a woman of whom only the age
-is known has factors of exactly 1.
+The incidence is that of the average woman of the same age and race. A published model becomes a
+factor by comparison with itself: its cumulative hazard for a woman's answers over that for a woman
+of whom only the age is known. What a model does not know it averages over, so that a woman of whom
+only the age is known has factors of exactly 1.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.clinical import load_clinical
+from mammorisk.clinical.notes import Notes, as_object_array
+from mammorisk.clinical.scoring import ClinicalModel
+from mammorisk.warnings import is_refused
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Floats = NDArray[np.float64]
-
 #: Horizon at which two curves are compared, years.
 _RATIO_HORIZON = 5
+#: Facts that raise the risk, by the fields in which they are given.
+_ADVERSE = (("first_degree_relatives",), ("benign_breast_disease", "atypical_hyperplasia"))
+#: Said of the whole by whoever knows all parts.
+_NOT_OF_A_PART = "adverse-fact-not-used"
 
 
 @dataclass(frozen=True, kw_only=True)
 class BaselineScores:
-    """The published baseline of many women.
+    """The published baseline of n women.
 
     Attributes
     ----------
     risk, cumulative_hazard : ndarray, shape (n, n_horizons)
-        Of the baseline, the latter ``-log(1 - risk)``; NaN where it does not apply.
+        Of the average woman of the same age and race, the latter ``-log(1 - risk)``; NaN where
+        there is none, and for a woman whom any part refuses.
     density, questionnaire : ndarray, shape (n,)
         Log hazard ratios of the published factors; 0 where nothing is known.
     warnings : Series of tuple of ResultWarning
+        Reasons of every part that refuses a woman, else what was assumed.
     """
 
     risk: Floats
@@ -47,28 +56,70 @@ class BaselineScores:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedBaseline:
-    """Which published models make the baseline.
+    """The published models under a composite model.
 
     Attributes
     ----------
     incidence : str
-        A model that needs an age only, as ``"average"``.
+        A model that needs an age only, such as ``"average"``.
     density : str or None
-        A model whose ratio to the baseline is the effect of the density category.
+        A model whose ratio to the incidence is the effect of the density category.
     questionnaire : str or None
         A questionnaire model; breast density is kept from it.
+
+    Notes
+    -----
+    Three rules make a baseline of parts:
+
+    - A part that *refuses* a woman (prior breast cancer, a BRCA1/2 mutation, LCIS, impossible
+      answers) makes the whole refuse, with the reason of that part.
+    - A factor is compared over five years, within the ages of its model: 35 to 85 for
+      ``density-only`` and 20 to 75 for ``icare-lit``, whose data end at 80. At other ages the ratio
+      of the nearest of these ages is used, with a warning ``"age-carried"``. The incidence is never
+      carried: outside its ages there is no risk.
+    - An adverse fact never lowers the factor of the questionnaire. Where the averaging of
+      ``icare-lit`` over unknown answers would, the factor without the fact is kept.
+
+    See Also
+    --------
+    mammorisk.clinical.load_clinical : The published models by name.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from mammorisk.clinical import PublishedBaseline
+    >>> women = pd.DataFrame({"age": [50, 75, 78, 54], "first_degree_relatives": 1})
+    >>> women["brca"] = [None, None, None, "brca1"]
+    >>> scores = PublishedBaseline().score(women, (5,))
+    >>> scores.risk[:, 0].round(4)
+    array([0.0129, 0.0223, 0.0215,    nan])
+    >>> scores.questionnaire.round(3)
+    array([0.391, 0.392, 0.392, 0.   ])
+    >>> str(scores.warnings.iloc[3][0])
+    'not for BRCA1/2 carriers'
     """
 
     incidence: str = "average"
     density: str | None = "density-only"
     questionnaire: str | None = "icare-lit"
 
+    @property
+    def parts(self) -> tuple[ClinicalModel, ...]:
+        """The models, the incidence first."""
+        names = (self.incidence, self.density, self.questionnaire)
+        return tuple(load_clinical(name) for name in names if name is not None)
+
+    @property
+    def fields(self) -> frozenset[str]:
+        """Questionnaire fields that any of the models uses."""
+        return frozenset(field for part in self.parts for field in part.card.inputs)
+
     def score(self, frame: pd.DataFrame, horizons: tuple[float, ...]) -> BaselineScores:
         """Baseline of a questionnaire table.
 
         Parameters
         ----------
-        frame : DataFrame
+        frame : DataFrame, n rows
             Columns are Questionnaire fields.
         horizons : tuple of float
             Years.
@@ -76,42 +127,125 @@ class PublishedBaseline:
         Returns
         -------
         BaselineScores
+
+        Raises
+        ------
+        QuestionnaireError
+            There is no column ``age``.
+        HorizonError
+            The incidence model answers none of the horizons.
         """
+        import pandas as pd
+
         base = load_clinical(self.incidence).score(frame, horizons)
-        five = load_clinical(self.incidence).score(frame, (_RATIO_HORIZON,))
-        density = np.zeros(len(frame))
-        if self.density is not None and "breast_density" in frame.columns:
-            with_density = load_clinical(self.density).score(frame, (_RATIO_HORIZON,))
-            density = _log_ratio(with_density.risk.to_numpy()[:, 0], five.risk.to_numpy()[:, 0])
-        questionnaire = np.zeros(len(frame))
-        if self.questionnaire is not None:
-            questionnaire = self._questionnaire(frame)
+        carried = Notes(len(frame))
+        reasons = [tuple(one for one in own if one.code != _NOT_OF_A_PART) for own in base.warnings]
+        density, questionnaire = np.zeros(len(frame)), np.zeros(len(frame))
+        for name, answers_of in ((self.density, _density), (self.questionnaire, _questionnaire)):
+            if name is None:
+                continue
+            model = load_clinical(name)
+            within, beyond = _within_ages(frame, model)
+            for i, found in enumerate(model.refusals(within)):
+                if found:
+                    reasons[i] = tuple(dict.fromkeys((*reasons[i], *found)))
+            ratio, known = answers_of(model, within, self.incidence)
+            if name == self.density:
+                density = ratio
+            else:
+                questionnaire = ratio
+            carried.add(beyond & known, "age-carried", _carried_text(model))
+        refused = np.array([is_refused(own) for own in reasons], dtype=bool)
+        warnings = [
+            tuple(one for one in own if one.severity == "refusal") if out else (*own, *more)
+            for own, more, out in zip(reasons, carried.records(), refused, strict=True)
+        ]
         risk = base.risk.to_numpy(dtype=float)
+        risk = np.where(refused[:, None], np.nan, risk)
         return BaselineScores(
             risk=risk,
             cumulative_hazard=-np.log1p(-risk),
-            density=density,
-            questionnaire=questionnaire,
-            warnings=base.warnings,
+            density=np.where(refused, 0.0, density),
+            questionnaire=np.where(refused, 0.0, questionnaire),
+            warnings=pd.Series(as_object_array(warnings), index=frame.index, dtype=object),
         )
 
-    def _questionnaire(self, frame: pd.DataFrame) -> Floats:
-        import pandas as pd
 
-        assert self.questionnaire is not None
-        model = load_clinical(self.questionnaire)
-        known = frame.drop(columns=["breast_density"], errors="ignore")
-        answers = [name for name in known.columns if name in model.card.inputs and name != "age"]
-        if not known[answers].notna().any(axis=None):
-            return np.zeros(len(frame))
-        full = model.score(known, (_RATIO_HORIZON,)).risk.to_numpy()[:, 0]
-        ages, position = np.unique(
-            pd.to_numeric(frame["age"], errors="coerce").to_numpy(dtype=float), return_inverse=True
-        )
-        alone = model.score(pd.DataFrame({"age": ages}), (_RATIO_HORIZON,)).risk.to_numpy()[:, 0]
-        ratio = _log_ratio(full, alone[position])
-        # A woman of whom nothing but her age is known stands exactly at the baseline.
-        return np.where(known[answers].notna().any(axis=1), ratio, 0.0)
+def _edges(model: ClinicalModel) -> tuple[float, float]:
+    """Ages at which a ratio over five years can be formed."""
+    low, high = model.ages
+    return low, min(high, model.last_age - _RATIO_HORIZON)
+
+
+def _within_ages(
+    frame: pd.DataFrame, model: ClinicalModel
+) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+    """The table with ages moved to the nearest age of the model, and whose age was moved."""
+    import pandas as pd
+
+    age = pd.to_numeric(frame["age"], errors="coerce").to_numpy(dtype=float)
+    moved = np.clip(age, *_edges(model))
+    return frame.assign(age=moved), np.isfinite(age) & (moved != age)
+
+
+def _carried_text(model: ClinicalModel) -> str:
+    low, high = _edges(model)
+    return f"the effect by {model.name} is that of the nearest age from {low:g} to {high:g}"
+
+
+def _density(
+    model: ClinicalModel, frame: pd.DataFrame, incidence: str
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Log ratio of the density category to the incidence at the same age, and where it is known."""
+    if "breast_density" not in frame.columns:
+        return np.zeros(len(frame)), np.zeros(len(frame), dtype=bool)
+    risk = model.score(frame, (_RATIO_HORIZON,)).risk.to_numpy()[:, 0]
+    average = load_clinical(incidence).score(frame, (_RATIO_HORIZON,)).risk.to_numpy()[:, 0]
+    return _log_ratio(risk, average), np.isfinite(risk)
+
+
+def _questionnaire(
+    model: ClinicalModel, frame: pd.DataFrame, incidence: str
+) -> tuple[Floats, NDArray[np.bool_]]:
+    """Log ratio of the answers to a woman of whom only the age is known, and where there are any.
+
+    A woman of whom nothing but the age is known stands exactly at the baseline.
+    """
+    import pandas as pd
+
+    known = frame.drop(columns=["breast_density"], errors="ignore")
+    answers = [name for name in known.columns if name in model.card.inputs and name != "age"]
+    told = known[answers].notna().any(axis=1).to_numpy()
+    if not told.any():
+        return np.zeros(len(frame)), told
+    full = _never_lowered(model, known)
+    ages, position = np.unique(known["age"].to_numpy(dtype=float), return_inverse=True)
+    alone = model.score(pd.DataFrame({"age": ages}), (_RATIO_HORIZON,)).risk.to_numpy()[:, 0]
+    return np.where(told, _log_ratio(full, alone[position]), 0.0), told
+
+
+def _never_lowered(model: ClinicalModel, frame: pd.DataFrame) -> Floats:
+    """Five-year risk; the highest with and without each adverse fact, shape (n,).
+
+    iCARE averages unknown answers over women of the same percentile of what is known. Near the ends
+    of the distribution one more adverse fact can move a woman to a bin of lower mean risk.
+    """
+    risk = model.score(frame, (_RATIO_HORIZON,)).risk.to_numpy(dtype=float)[:, 0].copy()
+    options: list[list[dict[str, float]]] = [[{}]]
+    for fields in _ADVERSE:
+        names = [name for name in fields if name in frame.columns and name in model.card.inputs]
+        if names:
+            options.append([{}, *(dict.fromkeys(names, value) for value in (0.0, np.nan))])
+    for chosen in list(product(*options))[1:]:
+        changes = {name: value for one in chosen for name, value in one.items()}
+        rows = np.ones(len(frame), dtype=bool)
+        for one in chosen:
+            if one:
+                rows &= (frame[list(one)] > 0).any(axis=1).to_numpy()
+        if rows.any():
+            other = model.score(frame[rows].assign(**changes), (_RATIO_HORIZON,)).risk
+            risk[rows] = np.fmax(risk[rows], other.to_numpy(dtype=float)[:, 0])
+    return risk
 
 
 def _log_ratio(risk: Floats, reference: Floats) -> Floats:

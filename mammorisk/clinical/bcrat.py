@@ -31,6 +31,7 @@ from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.clinical.tables import load_table
 from mammorisk.errors import ModelError, QuestionnaireError
+from mammorisk.records.frames import as_frame
 from mammorisk.warnings import join_text
 
 if TYPE_CHECKING:
@@ -119,12 +120,22 @@ def from_codes(frame: pd.DataFrame, *, rates: RateSet = "default") -> pd.DataFra
     Raises
     ------
     QuestionnaireError
-        A column is missing.
+        ``frame`` is no table, or a column is missing or appears twice.
     ModelError
         There is no such set of rates.
     """
     import pandas as pd
 
+    given = as_frame(frame)
+    if given is None:
+        raise QuestionnaireError(
+            f"a {type(frame).__name__} is not a table of codes",
+            remedy="Pass a DataFrame, for example pd.DataFrame(codes).",
+        )
+    frame = given
+    twice = [name for name in COLUMNS if (frame.columns == name).sum() > 1]
+    if twice:
+        raise QuestionnaireError(f"columns appear twice: {', '.join(twice)}")
     absent = [name for name in COLUMNS if name not in frame.columns]
     if absent:
         raise QuestionnaireError(

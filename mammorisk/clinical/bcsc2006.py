@@ -55,6 +55,7 @@ class Bcsc2006(ClinicalModel):
     """
 
     last_age: ClassVar[float] = np.inf
+    results_as_biopsy: ClassVar[bool] = True
     longest: ClassVar[float] = 1
     factors: ClassVar[tuple[str, ...]] = (
         "age",
@@ -82,6 +83,8 @@ class Bcsc2006(ClinicalModel):
             "breast_density",
             "first_degree_relatives",
             "biopsies",
+            "atypical_hyperplasia",
+            "lcis",
             "bmi",
             "parity",
             "age_first_birth",

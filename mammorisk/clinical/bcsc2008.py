@@ -63,6 +63,7 @@ class Bcsc2008(ClinicalModel):
     asian_mortality: Literal["corrected", "printed"] = "corrected"
 
     last_age: ClassVar[float] = np.inf
+    results_as_biopsy: ClassVar[bool] = True
     longest: ClassVar[float] = YEARS
     factors: ClassVar[tuple[str, ...]] = ("breast_density", "first_degree_relatives", "biopsies")
     card: ClassVar[ModelCard] = ModelCard(

@@ -86,6 +86,7 @@ class DensityOnly(ClinicalModel):
     ratios: RatioTable = "tice_2008"
     at_entry: bool = False
 
+    excludes_lcis: ClassVar[bool] = True
     factors: ClassVar[tuple[str, ...]] = ("breast_density",)
     card: ClassVar[ModelCard] = ModelCard(
         name="density-only",

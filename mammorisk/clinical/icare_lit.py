@@ -70,6 +70,7 @@ class IcareLit(ClinicalModel):
     """
 
     last_age: ClassVar[float] = float(LAST_AGE)
+    excludes_lcis: ClassVar[bool] = True
     factors: ClassVar[tuple[str, ...]] = tuple(_FIELDS.values())
     card: ClassVar[ModelCard] = ModelCard(
         name="icare-lit",
@@ -89,6 +90,7 @@ class IcareLit(ClinicalModel):
             "oral_contraceptive",
             "alcohol_g_per_day",
             "benign_breast_disease",
+            "atypical_hyperplasia",
             "first_degree_relatives",
         ),
         required=("age",),
@@ -100,7 +102,8 @@ class IcareLit(ClinicalModel):
         "women; a reference sample of risk factors",
         source="doi:10.1093/jnci/djz113, doi:10.1371/journal.pone.0228198, files of py-icare",
         licence="MIT (py-icare)",
-        intended_use="women of 20-79 without breast cancer; validated in European ancestry",
+        intended_use="women of 20-79 without breast cancer, LCIS or a BRCA1/2 mutation; validated "
+        "in European ancestry",
         limits="no density, no biopsy results, one class of family history; race is not used",
     )
 
@@ -146,11 +149,11 @@ def from_covariates(frame: pd.DataFrame, horizon: float, submodel: SubmodelName)
     Parameters
     ----------
     frame : DataFrame
-        ``age`` in years and any of the covariates: ``age_at_menarche``, ``parity``,
+        ``age`` in years and the covariates of the submodel: ``age_at_menarche``, ``parity``,
         ``age_first_birth``, ``alcohol_intake``, ``bmi_curc``, ``age_at_menopause`` and ``hrt`` by
         level (text or number); ``oc_ever``, ``oc_current``, ``bbd``, ``famhist`` and ``hrt_type``
-        0 or 1; ``height`` in decimetres. Missing values and columns are averaged over the
-        reference sample.
+        0 or 1; ``height`` in decimetres. Every covariate of the submodel needs its column; an
+        unknown value (None or NaN) is averaged over the reference sample.
     horizon : float
         Years.
     submodel : {"lt50", "ge50"}
@@ -168,8 +171,8 @@ def from_covariates(frame: pd.DataFrame, horizon: float, submodel: SubmodelName)
     ModelError
         There is no such submodel.
     QuestionnaireError
-        ``age`` is missing, a value is not a level of its covariate, or a height is not in
-        decimetres.
+        ``age`` or a covariate has no column, a value is not a level of its covariate, or a height
+        is not in decimetres.
     """
     import pandas as pd
 
@@ -180,9 +183,16 @@ def from_covariates(frame: pd.DataFrame, horizon: float, submodel: SubmodelName)
     if not horizon > 0:
         raise HorizonError(f"{horizon!r} is not a horizon", remedy="Give years above 0.")
     model = load_submodel(submodel)
+    if absent := [name for name in model.covariates if name not in frame.columns]:
+        extra = [str(name) for name in frame.columns if name not in (*model.covariates, "age")]
+        raise QuestionnaireError(
+            f"the table has no column {', '.join(absent)}"
+            + (f"; not read: {', '.join(extra)}" if extra else ""),
+            remedy="Rename columns as iCARE does; give an unknown covariate as a column of None.",
+        )
     covariates: Covariates = {}
     for name in model.covariates:
-        column = frame[name] if name in frame.columns else pd.Series(None, frame.index, object)
+        column = frame[name]
         levels = model.factors.get(name)
         covariates[name] = _numbers(name, column) if levels is None else _levels(column, levels)
     start = pd.to_numeric(frame["age"], errors="coerce").to_numpy(np.float64, na_value=np.nan)

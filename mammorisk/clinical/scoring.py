@@ -18,11 +18,12 @@ from mammorisk.base import (
     Scores,
     check_horizons,
 )
+from mammorisk.clinical.adverse_facts import add_unused_facts
 from mammorisk.clinical.answers import Answers
-from mammorisk.clinical.notes import Notes, as_object_array
+from mammorisk.clinical.exclusions import add_exclusions, as_records
+from mammorisk.clinical.notes import Notes
 from mammorisk.errors import HorizonError, ModelError
 from mammorisk.records.questionnaire_table import check_frame
-from mammorisk.warnings import Warnings, make_warning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,6 +50,8 @@ class ClinicalModel(RiskModel):
     #: Conditions under which the model is not to be used.
     excludes_carriers: ClassVar[bool] = True
     excludes_lcis: ClassVar[bool] = False
+    #: Atypical hyperplasia and LCIS count as a biopsy, whatever its result.
+    results_as_biopsy: ClassVar[bool] = False
     #: Columns of the contributions, in order; none where relative risks make no sense.
     factors: ClassVar[tuple[str, ...]] = ()
 
@@ -98,7 +101,7 @@ class ClinicalModel(RiskModel):
                 remedy=f"It answers: {self.card.horizons}.",
             )
         clean, problems = check_frame(frame)
-        faults = _as_records(problems.to_numpy(dtype=object))
+        faults = as_records(problems.to_numpy(dtype=object))
         parts = [
             self._score_chunk(
                 Answers(clean.iloc[i : i + CHUNK]), faults[i : i + CHUNK], wanted, within
@@ -118,6 +121,45 @@ class ClinicalModel(RiskModel):
             )
         return Scores(risk=risk, warnings=warnings, contributions=contributions)
 
+    def refusals(self, frame: pd.DataFrame) -> pd.Series:
+        """Why the model does not apply to a woman, without scoring her.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Columns are Questionnaire fields.
+
+        Returns
+        -------
+        Series of tuple of ResultWarning
+            Empty where the model applies. An answer that is unknown is no refusal.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import mammorisk as mr
+        >>> women = pd.DataFrame({"age": [54, 54], "brca": ["brca2", "negative"]})
+        >>> [str(*found) for found in mr.load_model("bcsc-2008").refusals(women)]
+        ['not for BRCA1/2 carriers', '']
+        """
+        import pandas as pd
+
+        clean, problems = check_frame(frame)
+        women = Answers(clean)
+        found = Notes(len(women))
+        self._refuse_common(women, found)
+        self._refuse(women, found)
+        return pd.Series(
+            [
+                fault or tuple(one for one in own if one.severity == "refusal")
+                for fault, own in zip(
+                    as_records(problems.to_numpy(dtype=object)), found.records(), strict=True
+                )
+            ],
+            index=frame.index,
+            dtype=object,
+        )
+
     def _score_chunk(
         self,
         women: Answers,
@@ -136,6 +178,7 @@ class ClinicalModel(RiskModel):
         notes = Notes(len(women))
         end = self._end_ages(women, wanted, within, notes)
         assessed, logs = self._assess(women, end, notes)
+        add_unused_facts(women, notes, self.card.inputs, biopsy_only=self.results_as_biopsy)
         risk = np.full((len(warnings), len(wanted)), np.nan)
         # Sums of many small terms may end a rounding error above 1.
         risk[scored] = np.minimum(assessed, 1.0)
@@ -146,21 +189,12 @@ class ClinicalModel(RiskModel):
         return risk, warnings, contributions
 
     def _refuse_common(self, women: Answers, refusals: Notes) -> None:
-        refusals.add(
-            women.yes("prior_breast_cancer"),
-            "prior-breast-cancer",
-            "not for women with prior breast cancer",
-        )
-        if self.excludes_lcis:
-            refusals.add(women.yes("lcis"), "lcis", "not for women with LCIS")
-        if self.excludes_carriers:
-            refusals.add(
-                women.is_in("brca", "brca1", "brca2"), "brca-carrier", "not for BRCA1/2 carriers"
-            )
-        low, high = self.ages
-        age = women.completed_age
-        refusals.add(
-            (age < low) | (age > high), "age-out-of-range", f"age outside {low:g}-{high:g}"
+        add_exclusions(
+            women,
+            refusals,
+            ages=self.ages,
+            carriers=self.excludes_carriers,
+            lcis=self.excludes_lcis,
         )
 
     def _refuse(self, women: Answers, refusals: Notes) -> None:
@@ -219,12 +253,3 @@ class ClinicalModel(RiskModel):
         contributions : mapping of str to ndarray, shape (n,)
             Log relative risk by factor, among ``factors``.
         """
-
-
-def _as_records(problems: NDArray[np.object_]) -> NDArray[np.object_]:
-    """What is wrong with each row as records; rows share few distinct texts."""
-    known: dict[tuple[str, ...], Warnings] = {}
-    for texts in problems:
-        if texts not in known:
-            known[texts] = tuple(make_warning("questionnaire-invalid", text) for text in texts)
-    return as_object_array([known[texts] for texts in problems])

@@ -1,4 +1,4 @@
-"""The page of the demo: one self-contained HTML file."""
+"""HTML page of the demo, in one self-contained file."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ if TYPE_CHECKING:
 def write_page(
     file: Path, study: Study, five_year: pd.DataFrame, table: pd.DataFrame, pictures: Path
 ) -> Path:
-    """Write the page.
+    """Write the page of the demo.
 
     Parameters
     ----------
     file : Path
+        The page to write.
     study : Study
     five_year : DataFrame, shape (n_women, n_models)
         Risks over five years.
@@ -37,10 +38,12 @@ def write_page(
     Returns
     -------
     Path
+        ``file``.
 
     Raises
     ------
     OSError
+        The page cannot be written.
     """
     cancers = int((study.women["event"] == 1).sum())
     lead = (
@@ -50,12 +53,12 @@ def write_page(
     )
     scores = [
         "<div class='wide'>" + table.round(3).to_html(na_rep="", border=0) + "</div>",
-        "<p>With 95% intervals. The right column is the AUC of the true risk given the same "
-        "inputs; no model can exceed it except by chance. Calibration, net benefit and more: "
-        "<a href='report.html'>report.html</a>.</p>",
+        "<p>The intervals are 95% confidence intervals. The right column is the AUC of the true "
+        "risk given the same inputs; a model can exceed it only by chance. "
+        "<a href='report.html'>report.html</a> shows calibration, net benefit and more.</p>",
         drawn(
             _truth_figure(study, five_year),
-            "Predicted against true risk, and calibration",
+            "Predicted and true risk, and calibration",
             dpi=100,
         ),
     ]
@@ -70,7 +73,7 @@ def write_page(
     page = html_page(
         "mammorisk demo",
         [
-            Section(key="auc", title="Who gets cancer within five years?", parts=scores),
+            Section(key="auc", title="Discrimination of cancer within five years", parts=scores),
             Section(key="woman", title="One woman", parts=woman),
         ],
         lead=lead,

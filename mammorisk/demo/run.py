@@ -1,4 +1,4 @@
-"""The demo: the main job on a fresh simulated study, from exams to a page of results."""
+"""The demo: predict and evaluate risks on a simulated study, from exams to a page of results."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.simulation.simulate import simulate
 from mammorisk.simulation.study import Study
 
-#: Women of the study and the share of them in its subcohort; every cancer is in it too.
+#: Size of the population, and the share of women in the subcohort. The study also has all cancers.
 WOMEN, SUBCOHORT, SEED = 12_000, 0.015, 2026
 PUBLISHED = ("density-only", "icare-lit", "bcsc-2008", "average")
 
@@ -40,20 +40,20 @@ def run_demo(
     women: int = WOMEN,
     subcohort: float = SUBCOHORT,
 ) -> pd.DataFrame:
-    """Simulate a study, predict, hold it against outcomes and truth, and leave a page to look at.
+    """Simulate a study, predict risks, compare them with outcomes and truth, and write a page.
 
     Parameters
     ----------
     out : path
-        Folder; files of an earlier demo are replaced, and its study is used again.
+        Output folder. Files of an earlier demo are replaced, but its study is used again.
     say : callable
-        Takes a line of progress.
+        Called with each line of text.
     show : callable
-        Takes the prediction of the one woman.
+        Called with the prediction of one woman.
     women : int
-        Of the population.
+        Size of the population.
     subcohort : float
-        Share of them in the subcohort.
+        Share of women in the subcohort.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def run_demo(
     matplotlib.use("Agg")
     out = Path(out)
     try:
-        say(f"Simulating a screening study: the cancers and a subcohort of {women:,} women ...")
+        say(f"Simulating a screening study: cancers and a subcohort of {women:,} women ...")
         with show_progress(sys.stderr) as tell:
             study = simulate(
                 women,
@@ -101,11 +101,11 @@ def run_demo(
             where=str(out),
             remedy="Give another folder with --out.",
         ) from None
-    say("Five-year AUC on this SIMULATED study (weighted to the population), and the most that")
-    say("anyone could reach with the same inputs:")
+    say("Five-year AUC on this SIMULATED study (weighted to the population), and the AUC of the")
+    say("true risk given the same inputs, which is the highest possible AUC:")
     say(table.round(3).to_string(na_rep=""))
-    say(f"The whole page: {page}; every table: {out / 'report.html'}")
-    say("Try one exam:")
+    say(f"Page of results: {page}; all tables: {out / 'report.html'}")
+    say("To predict one exam:")
     path = out / "study" / cohort.exams["path"].iloc[0]
     say(f"  mammorisk predict {path} --questionnaire {out / 'woman.json'}")
     return table
@@ -119,9 +119,21 @@ def _five_year(risks: pd.DataFrame, women: pd.DataFrame) -> pd.DataFrame:
 
 
 def auc_table(five_year: pd.DataFrame, study: Study) -> pd.DataFrame:
-    """AUC of each model for cancer within five years, and of the true risk given its inputs.
+    """Compute the five-year AUC of each model, and of the true risk given the same inputs.
 
-    Censoring, competing deaths and the weights of the sample are taken into account.
+    The estimate takes censoring, competing deaths and sampling weights into account.
+
+    Parameters
+    ----------
+    five_year : DataFrame, shape (n_women, n_models)
+        Risks over five years.
+    study : Study
+
+    Returns
+    -------
+    DataFrame
+        Indexed by model: ``AUC``, ``lower`` and ``upper`` limits of the 95% interval, and
+        ``of the true risk``.
     """
     truth, outcome = study.truth, Outcome.from_table(study.cohort.exams)
     inputs = {

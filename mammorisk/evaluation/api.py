@@ -1,4 +1,4 @@
-"""evaluate(): predicted risks against outcomes, and published models for comparison."""
+"""evaluate(): evaluation of predicted risks, with published models for comparison."""
 
 from __future__ import annotations
 
@@ -11,9 +11,17 @@ from mammorisk.clinical import load_clinical
 from mammorisk.errors import EvaluationError
 from mammorisk.evaluation.build import THRESHOLDS, evaluate_risks
 from mammorisk.metrics.censoring import Ties
-from mammorisk.records.alignment import by_model, risk_column, risk_columns
+from mammorisk.records.alignment import (
+    by_model,
+    check_evaluation_horizons,
+    check_thresholds,
+    risk_column,
+    risk_columns,
+)
 from mammorisk.records.cohort import KEYS, Cohort
+from mammorisk.records.frames import as_frame
 from mammorisk.records.questionnaire_fields import FIELDS
+from mammorisk.records.read_answers import read_answers
 
 if TYPE_CHECKING:
     from mammorisk.evaluation.report import Report
@@ -27,7 +35,7 @@ def evaluate(
     cohort: Cohort | pd.DataFrame,
     by: str | Sequence[str] = (),
     *,
-    horizons: Sequence[float] | None = None,
+    horizons: float | Sequence[float] | None = None,
     published: Sequence[str] | None = None,
     thresholds: Sequence[float] = THRESHOLDS,
     bins: dict[str, list[float]] | None = None,
@@ -38,35 +46,36 @@ def evaluate(
 ) -> Report:
     """Evaluate predicted risks against outcomes.
 
-    Right-censored follow-up, competing deaths, sampling weights, late entry and several exams of
-    one woman are taken into account where the cohort has them.
+    The estimates take right censoring, competing deaths, sampling weights, late entry and several
+    exams of one woman into account, if the cohort has them.
 
     Parameters
     ----------
     risks : DataFrame, Series, array or dict
-        What :func:`mammorisk.predict` returns for a cohort; any table with columns ``risk_1y`` ...
-        ``risk_5y`` in [0, 1]; one number a row with ``horizons=(5,)``; or a dict of those by name,
-        the first being the model that is evaluated. Tables are matched on ``patient_id`` and
-        ``exam_id`` where both have them, else on the index.
+        Result of :func:`mammorisk.predict` for a cohort; any table with columns ``risk_1y`` ...
+        ``risk_5y`` in [0, 1]; one number per row, with ``horizons=(5,)``; or a dict of these by
+        model name. The first model of a dict is evaluated, and the others are compared with it.
+        Tables are matched on ``patient_id`` and ``exam_id`` if both have them, else on the index.
     cohort : Cohort or DataFrame
-        ``time`` (years to the event or last follow-up), ``event`` (0 censored, 1 breast cancer, 2
-        competing event); optionally ``weight``, ``entry`` (years), ``patient_id``, and features.
+        Columns ``time`` (years to the event or last follow-up) and ``event`` (0 censored, 1 breast
+        cancer, 2 competing event); optionally ``weight``, ``entry`` (years), ``patient_id`` and
+        features.
     by : str or sequence of str
-        Columns whose groups are evaluated apart.
-    horizons : sequence of float, optional
-        Years; those of the risks unless given.
+        Columns whose groups are also evaluated separately.
+    horizons : float or sequence of float, optional
+        Years. Default: the horizons of the risks.
     published : sequence of str, optional
-        Published models to evaluate too, scored from the cohort's questionnaires. None:
-        density-only, icare-lit, bcsc-2008 and bcrat, where the cohort knows an age and the risks
-        are not of such a model. ``()`` for none.
+        Published models that are also evaluated, with risks from the questionnaires of the cohort.
+        Default: density-only, icare-lit, bcsc-2008 and bcrat, if the cohort has ages. ``()`` for
+        none. A model that is among ``risks`` is not evaluated again.
     thresholds : sequence of float
-        Risks at the last horizon at which somebody would act; 1.7 and 3 percent unless given.
+        Decision thresholds: risks at the last horizon. Default: 0.017 and 0.03.
     bins : dict of str to list of float, optional
-        Inner borders of groups for numeric columns of ``by``; quartiles unless given.
+        Inner cut points of groups, for numeric columns of ``by``. Default: quartiles.
     censoring : {"riskregression", "scikit-survival", "kaplan-meier"}
         See :func:`mammorisk.metrics.censoring.fit_censoring`.
     fewest_cancers : int
-        Groups with fewer are listed and not evaluated.
+        Groups with fewer cancers are listed and not evaluated.
     level : float
         Confidence level of the intervals.
     title : str
@@ -75,31 +84,57 @@ def evaluate(
     Returns
     -------
     Report
-        Tables of estimates, and ``notes``; see :class:`mammorisk.evaluation.report.Report`.
+        Tables of estimates, and ``notes``.
 
     Raises
     ------
     EvaluationError
-        Risks outside [0, 1], negative or missing times, rows that do not match, a column of ``by``
-        that is not there.
+        Risks or thresholds are outside [0, 1], ids do not match, times are negative or missing,
+        rows do not match, or a column of ``by`` does not exist.
+
+    See Also
+    --------
+    mammorisk.Report : The result, with its tables and figures.
+    mammorisk.predict : Predicts the risks of a cohort.
+    mammorisk.metrics : Estimators for a single metric.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import mammorisk as mr
+    >>> from mammorisk.metrics import example_risks
+    >>> outcome, risk, other = example_risks()
+    >>> cohort = pd.DataFrame({"time": outcome.time, "event": outcome.event})
+    >>> report = mr.evaluate({"first": risk, "second": other}, cohort, horizons=[5])
+    >>> report
+    <Report: first, second; 5 years; 3 notes>
+    >>> auc = report.discrimination.query("measure == 'AUC at 5 y'")
+    >>> auc[["model", "value", "lower", "upper"]].round(3)
+        model  value  lower  upper
+    0   first  0.671  0.612  0.730
+    4  second  0.644  0.582  0.706
     """
-    table = cohort.exams if isinstance(cohort, Cohort) else cohort
-    if not isinstance(table, pd.DataFrame):
+    wanted = check_evaluation_horizons(horizons)
+    points = check_thresholds(thresholds)
+    table = cohort.exams if isinstance(cohort, Cohort) else as_frame(cohort)
+    if table is None:
         raise EvaluationError(
             f"a {type(cohort).__name__} is neither a table nor a cohort", where="cohort"
         )
+    if not isinstance(cohort, Cohort):
+        cohort = table
     named = by_model(risks)
     first = next(iter(named.values()))
-    if horizons is not None:
-        years = sorted(float(year) for year in horizons)
+    if wanted is not None:
+        years = sorted(wanted)
     else:
         years = list(risk_columns(first).values()) if isinstance(first, pd.DataFrame) else []
     return evaluate_risks(
         named | _published(named, table, published, years),
         cohort,
         by,
-        horizons=horizons,
-        thresholds=thresholds,
+        horizons=wanted,
+        thresholds=points,
         bins=bins,
         censoring=censoring,
         fewest_cancers=fewest_cancers,
@@ -114,11 +149,13 @@ def _published(
     published: Sequence[str] | None,
     years: list[float],
 ) -> dict[str, pd.DataFrame]:
-    """Risks of published models for the women of the table."""
-    columns = [name for name in table.columns if name in FIELDS]
+    """Compute the risks of published models for the women of the table."""
+    # Done before where the table is that of a cohort.
+    answers, _ = read_answers(table)
+    columns = [name for name in answers.columns if name in FIELDS]
     if "age" not in columns or not years:
         return {}
-    women = table[columns].reset_index(drop=True)
+    women = answers[columns].reset_index(drop=True)
     found = {}
     for name in PUBLISHED if published is None else published:
         if name in named:

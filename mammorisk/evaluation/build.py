@@ -63,7 +63,7 @@ def evaluate_risks(
     first = next(iter(aligned.risks))
     years = [float(year) for year in aligned.risks[first].columns]
     year = years[-1]
-    notes = _notes(aligned, year)
+    notes = [*aligned.notes, *_notes(aligned, year)]
     fitted = fit_censoring(aligned.outcome, censoring)
     main = aligned.risks[first][year].to_numpy(dtype=float)
     whole = rows_of(aligned, first, year)

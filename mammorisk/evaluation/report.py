@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Report:
-    """What :func:`mammorisk.evaluate` found.
+    """Result of :func:`mammorisk.evaluate`.
 
-    Every table has one row an estimate, with ``value``, ``se``, ``lower``, ``upper``, ``n``,
+    Every table has one row per estimate, with ``value``, ``se``, ``lower``, ``upper``, ``n``,
     ``events`` and, where there is no number, its ``reason``.
 
     Attributes
@@ -73,8 +73,25 @@ class Report:
     methods : dict
         Options, versions.
     plot_data : dict of str to DataFrame
-        What the figures draw: ``calibration_lines``, ``risk_histogram``, ``roc``; and behind two of
-        the published tables ``risk_groups`` and ``matched``.
+        Data of the figures (``calibration_lines``, ``risk_histogram``, ``roc``) and of two of the
+        published tables (``risk_groups``, ``matched``).
+
+    See Also
+    --------
+    mammorisk.evaluate : Returns a report.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import mammorisk as mr
+    >>> from mammorisk.metrics import example_risks
+    >>> outcome, risk, _ = example_risks()
+    >>> cohort = pd.DataFrame({"time": outcome.time, "event": outcome.event})
+    >>> report = mr.evaluate(risk, cohort, horizons=[5])
+    >>> report.horizons, report.level
+    ([5.0], 0.95)
+    >>> len(report.tables)
+    16
     """
 
     models: list[str]

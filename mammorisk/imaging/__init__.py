@@ -1,1 +1,1 @@
-"""Pixels in, arrays and measurements out."""
+"""Segmentation, breast density, image quality and standardisation of mammograms."""

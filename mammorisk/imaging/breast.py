@@ -16,7 +16,7 @@ from mammorisk.warnings import ResultWarning, Warnings, make_warning
 WORKING_ROWS = 512
 
 #: The skin line lies where grey has risen this share of the way from air to tissue. Scatter and
-#: film fade out below. An assumption, set on films (docs/imaging.md).
+#: film fade out below. An assumption, set on films (docs/explanation/imaging.md).
 SKIN_RISE = 0.055
 
 #: The opening that cuts marks off the breast, as a share of the image's height.
@@ -179,11 +179,20 @@ def air_and_tissue(grey: np.ndarray) -> tuple[float, float]:
     if np.ptp(values) < 1e-9:
         return float(values.min(initial=0.0)), top
     # Skin and fat are dark beside muscle and film marks: half of Otsu's level parts them from air.
-    low = float(np.percentile(values, 1))
+    # A name that was blacked out is darker than the air, but small.
+    low = float(np.percentile(values, 3))
     level = low + 0.5 * (float(threshold_otsu(values, nbins=256)) - low)
     below, above = values[values <= level], values[values > level]
+    tissue = float(np.median(above)) if above.size else top
     air = float(np.median(below)) if below.size else low
-    return air, float(np.median(above)) if above.size else top
+    # Where little air is in view and the muscle is white, the first split parts muscle from fat.
+    for _ in range(2):
+        if air - low <= 0.15 * (tissue - low):
+            break
+        level = float(threshold_otsu(below, nbins=256))
+        below, above = values[values <= level], values[values > level]
+        air, tissue = float(np.median(below)), float(np.median(above))
+    return air, tissue
 
 
 def _largest(bright: np.ndarray, radius: int) -> np.ndarray | None:

@@ -1,4 +1,4 @@
-"""At which side of a breast the chest wall lies, told by the breast's own shape."""
+"""Side of the chest wall, determined from the shape of the breast."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ SIDES = ("left", "right", "top", "bottom")
 
 
 def wall_contact(breast: np.ndarray) -> dict[str, float]:
-    """How much of each side of its own box the breast fills.
+    """Return the share of each side of the bounding box that the breast touches.
 
-    At the chest wall the breast is cut off straight, elsewhere it touches its box at one point.
+    At the chest wall the breast has a straight edge. At the other sides it touches the bounding box
+    at one point.
 
     Parameters
     ----------
@@ -19,8 +20,8 @@ def wall_contact(breast: np.ndarray) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        For each of ``SIDES``, the share of that side's length (0-1) at which breast lies within 2%
-        of the box's depth.
+        For each of ``SIDES``, the share (0-1) of its length at which the distance of the breast is
+        within 2% of the depth of the box.
 
     Examples
     --------

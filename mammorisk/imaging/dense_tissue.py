@@ -20,12 +20,13 @@ SKIN_DEPTH, CORE_DEPTH = 0.02, 0.08
 #: which it is raised.
 _PERIPHERY_DEPTH, _EVEN_DEPTH, _MOST_RAISED, _BINS_PER_UNIT = 0.25, 0.30, 4.0, 100
 
-#: Fat is the darker part of the core: these percentiles of its grey.
-FAT_PERCENTILES = (25.0, 40.0)
+#: Fat is the darker part of the core: three guesses, percentiles of its grey. The first holds where
+#: little of it is left, the last where there is hardly anything else.
+FAT_PERCENTILES = (5.0, 25.0, 40.0)
 
 #: Tissue is dense from these shares of the way from fat to muscle, on the logarithmic scale of grey
 #: above the air. One for each of ``FAT_PERCENTILES``.
-DENSE_SHARES = (0.7, 0.5)
+DENSE_SHARES = (0.8, 0.7, 0.6)
 
 #: Muscle is at least this much brighter than fat (logarithmic scale). What is brighter than that is
 #: no fat, however little of it is darker: so an even breast as bright as its muscle is dense.
@@ -45,9 +46,9 @@ MOST_OF_CONTRAST = 0.4
 
 #: Centres and spreads of the three marks of density (see Notes of :func:`percent_density`), and the
 #: logistic curve from their mean to percent: even the densest breast keeps fat under its skin. Set
-#: by hand on labelled films (docs/imaging.md).
-MARK_CENTRES, MARK_SPREADS = (-1.6, -1.3, -0.5), (1.2, 1.0, 0.6)
-CURVE_SLOPE, CURVE_OFFSET, CURVE_TOP = 1.0, -0.85, 90.0
+#: by hand on labelled films (docs/explanation/imaging.md).
+MARK_CENTRES, MARK_SPREADS = (-1.5, -1.5, -1.4), (1.4, 1.3, 1.3)
+CURVE_SLOPE, CURVE_OFFSET, CURVE_TOP = 1.1, -0.8, 90.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -223,10 +224,10 @@ def percent_density(reading: TissueReading, muscle: float | None = None) -> floa
 
     Notes
     -----
-    Three marks of density: the share of tissue that lies more than half, and 0.7, of the way from
-    fat to muscle, and how far the upper quartile rises above the lower in units of that way. A
-    uniformly dense breast has no fat to compare with, but is as bright as its muscle: the way is
-    short, and all of the tissue is dense. The marks are brought to one scale and averaged.
+    Three marks of density: the shares of tissue that lie well on the way from fat to muscle
+    (``DENSE_SHARES``), for three guesses of the grey of fat. A uniformly dense breast has no fat
+    to compare with, but is as bright as its muscle: the way is short, and all of it is dense. On
+    the logit scale the marks are brought to one spread and averaged.
     """
     level = _reference(reading, muscle)
     if level is None:
@@ -238,7 +239,7 @@ def percent_density(reading: TissueReading, muscle: float | None = None) -> floa
     return float(CURVE_TOP / (1.0 + np.exp(-(CURVE_SLOPE * mean + CURVE_OFFSET))))
 
 
-def _marks(reading: TissueReading, level: float) -> tuple[float, float, float]:
+def _marks(reading: TissueReading, level: float) -> list[float]:
     # Where both tissues are in view, fat is found however little of it there is.
     low, top = np.percentile(reading.core, [5, 95])
     brightest_fat = low + MOST_OF_CONTRAST * (top - low)
@@ -248,20 +249,15 @@ def _marks(reading: TissueReading, level: float) -> tuple[float, float, float]:
         fat = float(value - both * max(value - brightest_fat, 0.0))
         fats.append(min(fat, level - LEAST_STEP))
     values = reading.log_grey[reading.measured]
-    first, second = (
+    shares = [
         float((values > fat + share * (level - fat)).mean())
         for fat, share in zip(fats, DENSE_SHARES, strict=True)
-    )
-    rise = max(float(np.percentile(reading.core, 75)) - fats[0], 1e-3)
-    return (
-        float(np.log((first + 0.01) / (1.01 - first))),
-        float(np.log((second + 0.01) / (1.01 - second))),
-        float(np.log(rise / (level - fats[0]))),
-    )
+    ]
+    return [float(np.log((s + 0.01) / (1.01 - s))) for s in shares]
 
 
 def _reference(reading: TissueReading, muscle: float | None) -> float | None:
-    low, fat, high, top = np.percentile(reading.core, [10, FAT_PERCENTILES[0], 90, 95])
+    low, fat, high, top = np.percentile(reading.core, [10, FAT_PERCENTILES[1], 90, 95])
     level = reading.muscle if reading.muscle is not None else muscle
     if level is None:
         return float(max(top, fat + STAND_IN_STEP)) if high - low >= LEAST_CONTRAST else None
@@ -290,7 +286,7 @@ def mark_dense(reading: TissueReading, percent: float, muscle: float | None = No
     smooth = cv2.GaussianBlur(reading.log_grey, (0, 0), 2.0)
     values = smooth[reading.measured]
     level = float(np.quantile(values, 1.0 - percent / 100.0))
-    fat = float(np.percentile(reading.core, FAT_PERCENTILES[0]))
+    fat = float(np.percentile(reading.core, FAT_PERCENTILES[1]))
     reference = _reference(reading, muscle)
     step = max((fat if reference is None else reference) - fat, LEAST_STEP)
     path = np.clip((reading.log_grey[reading.measured] - fat) / step, 0.0, 1.0)

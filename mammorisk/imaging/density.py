@@ -208,7 +208,8 @@ def _measured_cm2(tissue: DenseTissue, view: ViewDensity) -> float | None:
     if view.pixel_mm is None:
         return None
     pixel_mm = view.pixel_mm * (tissue.box[1] - tissue.box[0]) / tissue.measured.shape[0]
-    return float(tissue.measured.sum()) * pixel_mm**2 / 100.0
+    area_cm2: float = float(tissue.measured.sum()) * pixel_mm**2 / 100.0
+    return area_cm2
 
 
 def _area_cm2(tissue: DenseTissue, view: ViewDensity) -> float | None:

@@ -1,30 +1,30 @@
-"""The exposed part of an image, and what in it is film or label rather than woman."""
+"""Exposed area of an image, and the labels and film edges in it."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-#: Height of the grid on which borders are looked for.
+#: Height of the grid for the detection of borders.
 _ROWS = 512
 
-#: A row or column is border when its grey varies by less than this share of the image's range ...
+#: A row or column is a border if its grey varies by less than this share of the image's range ...
 _FLAT = 0.03
 #: ... and lies within this share of the range from black or white.
 _NEAR_END = 0.06
 
 #: White marks (labels, film edges) are at least this bright, as a share of white, ...
 _WHITE = 0.72
-#: ... and at this share of their outline grey falls off a cliff: to less than half within a few
-#: pixels. The breast fades out over its thinning rim.
+#: ... and at this share of their outline, grey drops to less than half within a few pixels. At the
+#: edge of the breast grey decreases gradually.
 _SHARP_SHARE = 0.6
 
 
 def exposed_box(image: np.ndarray) -> tuple[int, int, int, int]:
-    """Rows and columns (first, one past the last) inside black or white borders.
+    """Return the box inside black or white borders.
 
-    Padding, collimation and air that fills whole rows or columns are borders; so are the white
-    edges of a scanned film.
+    Borders are padding, collimation and air that fill whole rows or columns, and the white edges
+    of a scanned film.
 
     Parameters
     ----------
@@ -34,14 +34,13 @@ def exposed_box(image: np.ndarray) -> tuple[int, int, int, int]:
     Returns
     -------
     tuple of int
-        First row, last row + 1, first column, last column + 1. The whole image where all of it is
-        flat.
+        First row, last row + 1, first column, last column + 1. The whole image if it is flat.
 
     Examples
     --------
     >>> import numpy as np
     >>> image = np.zeros((600, 400), dtype=np.float32)
-    >>> image[100:500, :300] = np.linspace(0.2, 1, 300)
+    >>> image[100:500, :300] = np.random.default_rng(0).uniform(0.2, 1, (400, 300))
     >>> exposed_box(image)
     (100, 500, 0, 300)
     """
@@ -74,10 +73,11 @@ def exposed_box(image: np.ndarray) -> tuple[int, int, int, int]:
 
 
 def _is_border(grid: np.ndarray, axis: int) -> np.ndarray:
-    # A mark or a speck of dust on a border does not make it exposed.
+    # A border with a mark or a speck of dust is still a border.
     low, middle, high = np.percentile(grid, [4, 50, 96], axis=axis)
     flat = high - low < _FLAT
-    return flat & ((middle < _NEAR_END) | (middle > 1 - _NEAR_END))
+    border: np.ndarray = flat & ((middle < _NEAR_END) | (middle > 1 - _NEAR_END))
+    return border
 
 
 def _inside(border: np.ndarray) -> tuple[int, int]:
@@ -86,7 +86,7 @@ def _inside(border: np.ndarray) -> tuple[int, int]:
 
 
 def white_marks(grid: np.ndarray, air: float, white: float) -> np.ndarray:
-    """Labels, lead markers and edges of the film: white, with a cliff to the air around them.
+    """Find labels, lead markers and edges of the film: white areas with a sharp edge to air.
 
     Parameters
     ----------
@@ -118,7 +118,7 @@ def white_marks(grid: np.ndarray, air: float, white: float) -> np.ndarray:
         )
         one = (labels[part] == label).astype(np.uint8)
         ring = (cv2.dilate(one, cross) > 0) & (one == 0)
-        # The far rim of the ring: blur of the scanner takes the first pixel or two.
+        # The outer part of the ring, because the scanner blurs the first one or two pixels.
         near = cv2.dilate(one, np.ones((3, 3), np.uint8)) > 0
         ring &= ~near
         if ring.sum() < 6:

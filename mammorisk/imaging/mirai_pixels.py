@@ -1,4 +1,4 @@
-"""Views as Mirai takes them: 16-bit counts, resized, breast to the right, normalised."""
+"""Views prepared for Mirai: 16-bit counts, resized, breast at the right, normalised."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ Aligned = NDArray[np.uint16]
 
 
 def mirai_counts(view: View, raw: RawImage) -> Counts:
-    """16-bit counts of a view, as the released program makes them from DICOM.
+    """Convert a view to 16-bit counts in the same way as the released program.
 
-    A DICOM image is windowed over its range, but for two kinds that bring a VOI LUT: one of GE goes
-    through its first table, and a C-View of Hologic through the window of centre 540 and width 580.
-    Counts of a 16-bit picture are taken as they are.
+    A DICOM image is windowed over its range, with two exceptions among images with a VOI LUT: GE
+    images use the first table, and C-View images of Hologic use the window with centre 540 and
+    width 580. Counts of a 16-bit picture are not changed.
 
     Parameters
     ----------
     view : View
     raw : RawImage
-        Its stored pixels.
+        Stored pixels of the view.
 
     Returns
     -------
@@ -43,9 +43,12 @@ def mirai_counts(view: View, raw: RawImage) -> Counts:
     """
     stored = np.asarray(raw.pixels)
     if view.source.lower().endswith((".png", ".tif", ".tiff")):
-        return stored.astype(np.int32)
+        counts_as_stored = stored.astype(np.int32)
+        if raw.greyscale.inverted:
+            return np.asarray((1 << raw.greyscale.bits_stored) - 1 - counts_as_stored)
+        return counts_as_stored
     low, high = int(stored.min()), int(stored.max())
-    # Through a table of the values that can occur: the image itself is touched once.
+    # A lookup table of all possible values needs only one pass over the image.
     levels = np.arange(low, high + 1)
     values = modality_values(levels.astype(np.float64), raw.greyscale)
     tables = raw.greyscale.voi_luts
@@ -56,7 +59,7 @@ def mirai_counts(view: View, raw: RawImage) -> Counts:
     elif tables and maker in ("hologic", "lorad") and view.kind is ImageKind.SYNTHETIC:
         counts = window_counts(values, *_C_VIEW)
     else:
-        # A LUT need not rise: the range is that of the values there are.
+        # A LUT need not be monotonic. The range is that of the values that occur.
         there = values if raw.greyscale.modality_lut is None else values[stored - low]
         low_value, high_value = float(there.min()), float(there.max())
         counts = window_counts(values, (low_value + high_value + 1) / 2, high_value - low_value + 1)
@@ -67,29 +70,29 @@ def mirai_counts(view: View, raw: RawImage) -> Counts:
 
 
 def window_counts(values: NDArray[np.float64], centre: float, width: float) -> Counts:
-    """Counts from 0 to 65535 over a window (DICOM PS3.3 C.11.2.1.2.1), truncated.
+    """Map values to counts from 0 to 65535 with a window (DICOM PS3.3 C.11.2.1.2.1), truncated.
 
     Parameters
     ----------
     values : ndarray
-        After the modality LUT.
+        Values after the modality LUT.
     centre, width : float
 
     Returns
     -------
     ndarray of int32
-        All 0 in a window of one value.
+        All 0 if the window has one value.
     """
     centre, width = centre - 0.5, width - 1
     if width <= 0:
         return np.zeros(values.shape, dtype=np.int32)
-    # In the order of operations of the reference, which truncates.
+    # The order of operations is that of the reference, which truncates.
     scaled = ((values - centre) / width + 0.5) * _FULL
     return np.clip(scaled, 0, _FULL).astype(np.int32)
 
 
 def aligned_counts(counts: Counts, shape: tuple[int, int] = (ROWS, COLUMNS)) -> Aligned:
-    """Resize to the network's rows and columns, and put the breast to the right.
+    """Resize to the rows and columns of the network, with the breast at the right.
 
     Parameters
     ----------
@@ -101,7 +104,7 @@ def aligned_counts(counts: Counts, shape: tuple[int, int] = (ROWS, COLUMNS)) -> 
     Returns
     -------
     ndarray of uint16, shape ``shape``
-        The image decides the side, not its label: mirrored where its left quarter is brighter.
+        Mirrored if the left quarter of the image is brighter; the label is not used.
     """
     resized = resize(counts, shape)
     quarter = shape[1] // 4
@@ -111,15 +114,15 @@ def aligned_counts(counts: Counts, shape: tuple[int, int] = (ROWS, COLUMNS)) -> 
 
 
 def normalise(counts: Aligned) -> NDArray[np.float32]:
-    """What the network takes: counts less their mean in training, over the standard deviation."""
+    """Normalise counts with the mean and standard deviation of the training data."""
     return (counts.astype(np.float32) - np.float32(MEAN)) / np.float32(SD)
 
 
 def resize(counts: Counts, shape: tuple[int, int] = (ROWS, COLUMNS)) -> Counts:
-    """Pillow's bilinear resampling of 32-bit counts, its filter widened when shrinking."""
+    """Resample 32-bit counts with the bilinear filter of Pillow, which is widened for shrinking."""
     from PIL import Image
 
-    # Through mode I: 16-bit modes wrap above 32,767.
+    # Mode I (32-bit), because 16-bit modes overflow above 32,767.
     image = Image.fromarray(np.ascontiguousarray(counts, dtype=np.int32))
     size = (shape[1], shape[0])
     return np.asarray(image.resize(size, Image.Resampling.BILINEAR), dtype=np.int32)

@@ -124,7 +124,7 @@ def _at(array: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Values at the nearest pixels; beyond the array, those of its edge (False of a mask)."""
     rows, columns = array.shape
     column, row = np.rint(x).astype(np.intp), np.rint(y).astype(np.intp)
-    found = array[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]
+    found: np.ndarray = array[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]
     if array.dtype == bool:
         found = found & (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
     return found
@@ -177,7 +177,7 @@ def _bend(
     for i in range(len(row) - 1, -1, -1):
         path[i] = line[i] + offsets[position]
         position = min(max(position + int(back[i, position]), 0), len(offsets) - 1)
-    smooth = cv2.GaussianBlur(path[None, :].astype(np.float32), (0, 0), 8.0)[0]
+    smooth: np.ndarray = cv2.GaussianBlur(path[None, :].astype(np.float32), (0, 0), 8.0)[0]
     return smooth
 
 
@@ -185,4 +185,5 @@ def _fill_corner(path: np.ndarray, breast: np.ndarray) -> np.ndarray:
     rows, columns = breast.shape
     edge = np.full(rows, -1.0)
     edge[: len(path)] = path
-    return (np.arange(columns)[None, :] <= edge[:, None]) & breast
+    muscle: np.ndarray = (np.arange(columns)[None, :] <= edge[:, None]) & breast
+    return muscle

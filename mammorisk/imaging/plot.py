@@ -1,4 +1,4 @@
-"""Four views in the clinical hanging, with what the software saw in them."""
+"""Plot of an exam in the clinical hanging, with segmentation and dense tissue."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ if TYPE_CHECKING:
 #: Rows by columns of the hanging: right breast on the viewer's left, chest walls in the middle.
 HANGING = (("R-CC", "L-CC"), ("R-MLO", "L-MLO"))
 
-# Okabe & Ito's colours, which keep apart under colour-vision deficiencies.
+# Colours of Okabe and Ito, distinguishable with colour-vision deficiencies.
 _OUTLINE, _MUSCLE, _DENSE = "#F0E442", "#56B4E9", (0.835, 0.369, 0.0)
 _SHOWN_ROWS = 900
 
 
 def plot_exam(exam: Exam, *, overlay: bool = True) -> Figure:
-    """Show an exam: R CC, L CC above R MLO, L MLO.
+    """Plot the four views of an exam: R-CC and L-CC above R-MLO and L-MLO.
 
     Parameters
     ----------
     exam : Exam
     overlay : bool
-        Draw the breast's outline and the pectoral muscle, and tint dense tissue.
+        Whether to draw the outlines of breast and pectoral muscle, and to tint dense tissue.
 
     Returns
     -------
@@ -41,6 +41,17 @@ def plot_exam(exam: Exam, *, overlay: bool = True) -> Figure:
     ------
     PixelError, TooLarge, UnsupportedSyntax
         The pixels of a view cannot be read.
+
+    See Also
+    --------
+    mammorisk.read_exam : Reads an exam.
+    mammorisk.Prediction.explain : Computes saliency maps, which can be plotted too.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> exam = mr.read_exam("exam_folder")  # doctest: +SKIP
+    >>> mr.plot_exam(exam).savefig("exam.png")  # doctest: +SKIP
     """
     import matplotlib.pyplot as plt
     from matplotlib.lines import Line2D

@@ -1,4 +1,4 @@
-"""Saliency over the views in the clinical hanging, with the contributions as bars."""
+"""Plot of saliency maps in the clinical hanging, with contributions as bars."""
 
 from __future__ import annotations
 
@@ -22,19 +22,20 @@ def plot_explanation(
     contributions: pd.Series | None,
     method: str,
 ) -> Figure:
-    """Draw saliency and contributions.
+    """Plot saliency and contributions.
 
     Parameters
     ----------
     views, saliency : dict of str to ndarray, shape (rows, columns)
-        Chest wall left; saliency in [-1, 1].
+        By view name, with the chest wall at the left. Saliency is in [-1, 1].
     contributions : Series or None
         Log hazard ratio by modality.
     method : str
+        Name of the method, for the title.
 
     Returns
     -------
-    Figure
+    matplotlib Figure
     """
     import matplotlib.pyplot as plt
 
@@ -48,7 +49,7 @@ def plot_explanation(
             ax.set_title(name if name in views else f"{name}: missing", fontsize=9)
             if name not in views:
                 continue
-            # As a reader hangs them: right breasts with the chest wall at the right.
+            # In the clinical hanging, right breasts have the chest wall at the right.
             image, heat = (
                 a[:, ::-1] if name.startswith("R") else a for a in (views[name], saliency[name])
             )

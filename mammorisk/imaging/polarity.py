@@ -13,8 +13,8 @@ _ROWS = 256
 _FLAT = 0.012
 
 #: Least share of the exposed area that air covers, and least distance of its grey from that of the
-#: rest, as a share of the range: with less the polarity is left as it is.
-_LEAST_AIR, _LEAST_DISTANCE = 0.02, 0.15
+#: rest, as a share of the range: with less the polarity is left as it is. The last is clear alone.
+_LEAST_AIR, _LEAST_DISTANCE, _CLEAR_DISTANCE = 0.02, 0.15, 0.4
 
 
 def is_inverted(image: np.ndarray) -> bool:
@@ -33,8 +33,8 @@ def is_inverted(image: np.ndarray) -> bool:
     Notes
     -----
     Air is even and reaches the border. Inside black and white borders the grey of the largest even
-    area there, and of all even areas, is compared with that of the rest; where the two disagree,
-    the shape of what is bright decides.
+    area there, and of all even areas, is compared with that of the rest. The corners away from the
+    chest wall, and the shape of what is bright, have a say too.
 
     Examples
     --------
@@ -64,12 +64,35 @@ def is_inverted(image: np.ndarray) -> bool:
     border = bool(
         air.any() and np.median(small[air]) - np.median(small[~air]) > 0.5 * _LEAST_DISTANCE
     )
-    if evens == border:
-        return evens
-    # Smooth muscle or fat is even too. The breast is a convex shape, the air around it is not.
+    # Smooth muscle or fat is even too: corners and shape have a say.
     smooth = (cv2.GaussianBlur(small, (0, 0), 1.5) * 255).astype(np.uint8)
     _, bright = cv2.threshold(smooth, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    return _solidity(1 - bright) > _solidity(bright)
+    shape = _solidity(1 - bright) > _solidity(bright)
+    corners = _corners(small)
+    votes = evens + border + shape + 2 * (corners > _LEAST_DISTANCE)
+    return (evens or border or corners > _CLEAR_DISTANCE) and votes >= 3
+
+
+def _corners(small: np.ndarray) -> float:
+    """Grey of the corners at the side away from the chest wall, less that of the middle.
+
+    Those two are most alike and even: both are air, while at the chest wall muscle and tissue meet
+    the corners.
+    """
+    rows, columns = (max(3, n // 24) for n in small.shape)
+    patches = [
+        small[y, x]
+        for y in (slice(None, rows), slice(-rows, None))
+        for x in (slice(None, columns), slice(-columns, None))
+    ]
+    grey = [float(np.median(patch)) for patch in patches]
+    uneven = [float(patch.std()) for patch in patches]
+    first, second = min(
+        ((0, 2), (1, 3)),
+        key=lambda pair: abs(grey[pair[0]] - grey[pair[1]]) + uneven[pair[0]] + uneven[pair[1]],
+    )
+    y, x = (n // 4 for n in small.shape)
+    return (grey[first] + grey[second]) / 2 - float(np.median(small[y:-y, x:-x]))
 
 
 def _solidity(bright: np.ndarray) -> float:

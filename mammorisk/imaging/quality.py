@@ -119,10 +119,10 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
             "wrong-side",
             "the chest wall is at the other edge than usual: sides exchanged, or a mirrored image",
         )
-    if view.orientation is None and view.position == "CC" and looks_oblique(image):
-        add("view-doubtful", "a pectoral muscle is seen, as in an MLO view: CC and MLO exchanged?")
     if wall_contact(mask.breast)[mask.chest_wall] < LEAST_WALL_CONTACT:
         add("mask-implausible")
+    if view.orientation is None and view.position == "CC" and looks_oblique(image):
+        add("view-doubtful", "a pectoral muscle is seen, as in an MLO view: CC and MLO exchanged?")
     if _clipped(mask):
         add("clipped", "the breast reaches the edge opposite the chest wall: may be cut off")
     if not seen.inverted and _inverted(few, mask.breast[::step, ::step]):

@@ -1,4 +1,4 @@
-"""Views made alike: chest wall left, cropped to the breast, same spacing, same grey range."""
+"""Standardised views: chest wall left, cropped to the breast, same spacing, same grey range."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class StandardView:
     Attributes
     ----------
     pixels : ndarray of float32, shape (rows, columns)
-        5% of breast pixels lie below 0 and 5% above 1; outside the breast 0.
+        5% of breast pixels are below 0 and 5% are above 1. Pixels outside the breast are 0.
     breast, pectoral : ndarray of bool, same shape
     spacing_mm : float or None
-        Pixel spacing of ``pixels`` in the breast; None where that of the image is unknown.
+        Pixel spacing of ``pixels`` in the breast. None if the spacing of the image is unknown.
     mirrored : bool
-        The image was mirrored to bring the chest wall to the left.
+        Whether the image was mirrored so that the chest wall is at the left.
     box : tuple of int
         Rows and columns (first, one past the last) of the crop in the original image.
     warnings : tuple of ResultWarning
@@ -56,12 +56,12 @@ def standardize(
     ----------
     view : View or SegmentedView
     spacing_mm : float, optional
-        Pixel spacing to resample to. Where the image's own is unknown it cannot be met: the crop
-        is then fitted into ``shape``, or kept as it is, with a warning.
+        Pixel spacing of the result. If the spacing of the image is unknown, the crop is scaled to
+        ``shape`` or not resampled, with a warning.
     shape : tuple of int, optional
-        Rows and columns of the result: the breast lies at the chest wall (left), centred in
-        height, with zeros around it. With ``spacing_mm`` what reaches beyond is cut off and
-        flagged; without, the crop is scaled to fit.
+        Rows and columns of the result. The breast is at the left, centred in height, with zeros
+        around it. With ``spacing_mm``, parts beyond the shape are cut off, with a warning. Without
+        it, the crop is scaled to fit.
 
     Returns
     -------
@@ -101,7 +101,7 @@ def standardize(
 def standardize_exam(
     exam: Exam, *, spacing_mm: float | None = None, shape: tuple[int, int] | None = None
 ) -> dict[str, StandardView]:
-    """Standardise every view of an exam, on as many threads as there are cores."""
+    """Standardise every view of an exam, with one thread per usable core."""
     views = list(exam)
     done = map_parallel(lambda v: standardize(v, spacing_mm=spacing_mm, shape=shape), views)
     return {view.name: result for view, result in zip(views, done, strict=True)}
@@ -122,7 +122,7 @@ def _factor(
     shape: tuple[int, int] | None,
     warnings: list[ResultWarning],
 ) -> tuple[float, float | None]:
-    """Scale of the resampling, and the spacing it leads to."""
+    """Return the scale of the resampling and the resulting spacing."""
     if spacing_mm is not None and pixel_mm is not None:
         return pixel_mm / spacing_mm, spacing_mm
     if spacing_mm is not None:

@@ -48,7 +48,8 @@ def to_display(raw: RawImage, *, voi: str = "auto") -> np.ndarray:
     shown[padding] = 0.0
     table = shown.astype(np.float32)
     if low == 0 and pixels.dtype.kind == "u":
-        return table[pixels]
+        mapped: np.ndarray = table[pixels]
+        return mapped
     return table[pixels.astype(np.int64) - low]
 
 
@@ -102,7 +103,8 @@ def _voi(
     used = values[present & ~padding]
     if len(used) == 0 or used.max() == used.min():
         return np.zeros(len(values))
-    return np.clip((values - used.min()) / (used.max() - used.min()), 0.0, 1.0)
+    scaled: np.ndarray = np.clip((values - used.min()) / (used.max() - used.min()), 0.0, 1.0)
+    return scaled
 
 
 def apply_window(values: np.ndarray, window: Window) -> np.ndarray:

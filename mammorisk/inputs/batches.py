@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mammorisk.clinical.baseline import BaselineScores, PublishedBaseline
+from mammorisk.clinical.exclusions import exclusions
 from mammorisk.inputs.acquisition_table import CATEGORIES as ACQUISITION_CATEGORIES
 from mammorisk.inputs.acquisition_table import NUMBERS as ACQUISITION_NUMBERS
 from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet
@@ -19,12 +20,13 @@ from mammorisk.networks.hazards import YEARS
 from mammorisk.networks.hybrid import Batch
 from mammorisk.records.questionnaire_fields import BOOLEANS, CATEGORIES, NUMBERS
 from mammorisk.records.questionnaire_table import check_frame
-
-Floats = NDArray[np.float64]
+from mammorisk.warnings import is_refused
 
 #: Log of the published questionnaire ratio, offered to the learned correction as one more number.
 PUBLISHED_RATIO = "published_log_ratio"
 QUESTIONNAIRE_NUMBERS = [name for name in NUMBERS if name != "age"] + list(BOOLEANS)
+#: Where nothing limits the ages of a model.
+ALL_AGES = (0.0, np.inf)
 #: Density is left to the image, race to the baseline's rates.
 QUESTIONNAIRE_CATEGORIES = [c for c in CATEGORIES if c not in ("breast_density", "race_ethnicity")]
 
@@ -35,31 +37,112 @@ class Inputs:
 
     Attributes
     ----------
-    frame : DataFrame
+    frame : DataFrame, n rows
         Checked questionnaires, numbers as float.
     exams : ExamSet or None
     baseline : BaselineScores or None
+    refusals : Series of tuple of ResultWarning, n rows
+        Why the model does not apply to a woman; empty where it does.
     """
 
     frame: pd.DataFrame
     exams: ExamSet | None
     baseline: BaselineScores | None
+    refusals: pd.Series
 
     def __len__(self) -> int:
         return len(self.frame)
 
+    @property
+    def refused(self) -> NDArray[np.bool_]:
+        """Women who get no risk, and take no part in a fit."""
+        return np.array([bool(found) for found in self.refusals], dtype=bool)
+
 
 def gather_inputs(
-    frame: pd.DataFrame, exams: ExamSet | None, baseline: PublishedBaseline | None
+    frame: pd.DataFrame,
+    exams: ExamSet | None,
+    baseline: PublishedBaseline | None,
+    ages: tuple[float, float] = ALL_AGES,
 ) -> Inputs:
-    """Check questionnaires and score the baseline."""
-    clean, _ = check_frame(frame)
-    clean = clean.reset_index(drop=True)
+    """Check questionnaires, apply the exclusions and score the published baseline.
+
+    Parameters
+    ----------
+    frame : DataFrame, n rows
+        Columns are Questionnaire fields.
+    exams : ExamSet, n rows, or None
+    baseline : PublishedBaseline or None
+    ages : tuple of (float, float)
+        Ages in completed years to which the model applies, both inclusive.
+
+    Returns
+    -------
+    Inputs
+        A woman is refused for the reasons of
+        :func:`mammorisk.clinical.exclusions.exclusions` and of every part of the baseline.
+
+    Raises
+    ------
+    QuestionnaireError
+        There is no column ``age``.
+    """
+    clean, problems = check_frame(frame)
+    clean, problems = clean.reset_index(drop=True), problems.reset_index(drop=True)
+    found = exclusions(clean, problems, ages)
     horizons = tuple(float(year) for year in range(1, YEARS + 1))
     scores = baseline.score(clean, horizons) if baseline is not None else None
-    if scores is not None:
+    if scores is not None and baseline is not None:
+        measured = None if exams is None else exams.density_probabilities
+        if measured is not None:
+            scores = with_measured_density(scores, baseline, clean, measured)
         clean[PUBLISHED_RATIO] = scores.questionnaire
-    return Inputs(frame=clean, exams=exams, baseline=scores)
+        for i, told in enumerate(scores.warnings):
+            if is_refused(told):
+                known = {one.code for one in found[i]}
+                found[i] = (*found[i], *(one for one in told if one.code not in known))
+    refusals = pd.Series(found, index=clean.index, dtype=object)
+    return Inputs(frame=clean, exams=exams, baseline=scores, refusals=refusals)
+
+
+def with_measured_density(
+    scores: BaselineScores,
+    baseline: PublishedBaseline,
+    frame: pd.DataFrame,
+    probabilities: NDArray[np.float64],
+) -> BaselineScores:
+    """The published density effect, averaged over measured categories where none is stated.
+
+    Parameters
+    ----------
+    scores : BaselineScores, n rows
+    baseline : PublishedBaseline
+    frame : DataFrame, n rows
+        Checked questionnaires.
+    probabilities : ndarray of float, shape (n, 4)
+        Of categories a-d; NaN where density could not be measured.
+
+    Returns
+    -------
+    BaselineScores
+        ``density`` is the log of the mean hazard ratio over the categories. A network replaces it
+        where it uses the images.
+    """
+    stated = (
+        frame["breast_density"].notna().to_numpy()
+        if "breast_density" in frame.columns
+        else np.zeros(len(frame), dtype=bool)
+    )
+    rows = ~stated & np.isfinite(probabilities).all(axis=1) & np.isfinite(scores.risk).any(axis=1)
+    if baseline.density is None or not rows.any():
+        return scores
+    some = frame.loc[rows]
+    logs = np.stack(
+        [baseline.score(some.assign(breast_density=c), (5.0,)).density for c in "abcd"], axis=1
+    )
+    density = scores.density.copy()
+    density[rows] = np.log((probabilities[rows] * np.exp(logs)).sum(axis=1))
+    return replace(scores, density=density)
 
 
 def fit_scalings(inputs: Inputs, rows: NDArray[np.int64]) -> dict[str, Scaling]:
@@ -96,6 +179,7 @@ def make_batch(
     *,
     modalities: tuple[str, ...],
     trusted: NDArray[np.bool_] | None = None,
+    ages_seen: tuple[float, float] | None = None,
 ) -> Batch:
     """Tensors of all women; features of views come from an encoder.
 
@@ -109,6 +193,8 @@ def make_batch(
         What is used; the rest counts as not given.
     trusted : ndarray of bool, shape (n,), optional
         Exams outside the domain lose their images.
+    ages_seen : tuple of (float, float), optional
+        Range of ages in training, years. Learned parts take the nearest age in it.
 
     Returns
     -------
@@ -116,6 +202,9 @@ def make_batch(
         Where the image is used the published density factor is not: the image shows it.
     """
     n = len(inputs)
+    age = inputs.frame["age"].to_numpy(dtype=np.float64)
+    if ages_seen is not None:
+        age = np.clip(age, *ages_seen)
     exams = inputs.exams if "image" in modalities else None
     tokens = exams.tokens if exams is not None else TOKENS_PER_EXAM
     mask = torch.zeros(n, tokens, dtype=torch.bool)
@@ -150,7 +239,7 @@ def make_batch(
         given=given,
         questionnaire=questionnaire,
         answered=answered,
-        age=torch.from_numpy(inputs.frame["age"].to_numpy(dtype=np.float32, copy=True)),
+        age=torch.from_numpy(age.astype(np.float32)),
         offset=baseline_offset(inputs, mask.any(dim=1).numpy(), answered.numpy()),
     )
 

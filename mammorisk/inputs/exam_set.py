@@ -45,6 +45,10 @@ class ExamSet:
         The same for the prior exam; without one the row has the views of the exam alone.
     acquisitions : list of Acquisition or None
         The records behind ``acquisition``, in its order.
+    implant : ndarray of bool, shape (n,)
+        The header of a view says that there is one.
+    density_probabilities : ndarray of float, shape (n, 4), or None
+        Of categories a-d, measured in the images; NaN where they could not be measured.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
@@ -56,6 +60,12 @@ class ExamSet:
     errors: list[str]
     prior_errors: list[str] = field(default_factory=list)
     acquisitions: list[Acquisition | None] = field(default_factory=list, repr=False)
+    implant: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool), repr=False)
+    density_probabilities: NDArray[np.float64] | None = None
+
+    def __post_init__(self) -> None:
+        if not len(self.implant):
+            object.__setattr__(self, "implant", np.zeros(len(self), dtype=bool))
 
     def __len__(self) -> int:
         return len(self.present)
@@ -157,6 +167,7 @@ class _Stack:
         self.acquisitions: list[Acquisition | None] = [None] * (n * tokens)
         self.ages = np.full(n, np.nan)
         self.errors = [""] * n
+        self.implant = np.zeros(n, dtype=bool)
         self.prior_errors = [""] * n
 
     def add(self, row: int, time: int, found: LoadedExam) -> None:
@@ -169,6 +180,8 @@ class _Stack:
         place = slice(time * TOKENS_PER_EXAM, (time + 1) * TOKENS_PER_EXAM)
         self.pixels[row, place], self.present[row, place] = found.made.pixels, found.made.present
         self.density[row, place] = found.made.percent_density
+        if time == 0:
+            self.implant[row] = found.made.implant
         start = row * self.tokens + place.start
         self.acquisitions[start : start + TOKENS_PER_EXAM] = found.made.acquisitions
 
@@ -182,6 +195,7 @@ class _Stack:
             acquisitions=self.acquisitions,
             age_years=self.ages,
             errors=self.errors,
+            implant=self.implant,
             prior_errors=self.prior_errors,
         )
 

@@ -82,7 +82,10 @@ def _write(made: StandardExam, path: Path) -> None:
             "percent_density": made.percent_density,
         },
         path,
-        metadata={"acquisitions": json.dumps(acquisitions)},
+        metadata={
+            "acquisitions": json.dumps(acquisitions),
+            "implant": json.dumps(made.implant),
+        },
     )
 
 
@@ -97,6 +100,7 @@ def _read(file: Path, settings: ImageSettings) -> StandardExam | None:
             present = entry.get_tensor("present").astype(bool)
             density = entry.get_tensor("percent_density")
         acquisitions = json.loads(told["acquisitions"])
+        implant = json.loads(told["implant"])
     except (SafetensorError, OSError, KeyError, TypeError, ValueError):
         return None
     if pixels.shape[1:] != (settings.rows, settings.columns):
@@ -106,4 +110,5 @@ def _read(file: Path, settings: ImageSettings) -> StandardExam | None:
         present=present,
         percent_density=density,
         acquisitions=tuple(None if one is None else Acquisition(**one) for one in acquisitions),
+        implant=bool(implant),
     )

@@ -57,6 +57,15 @@ class Scaling:
             names.append(f"{name} unknown")
         return names
 
+    @property
+    def varied(self) -> frozenset[str]:
+        """Columns whose values differed between the women of the training."""
+        # A column of one value has the spread 1 exactly, see fit().
+        numbers = {name for name, spread in self.sd.items() if spread != 1.0}
+        return frozenset(
+            numbers | {name for name, seen in self.categories.items() if len(seen) > 1}
+        )
+
     def transform(self, frame: pd.DataFrame) -> Floats:
         """The columns as numbers.
 

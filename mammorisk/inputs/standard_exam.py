@@ -52,11 +52,14 @@ class NetworkView:
     percent_density : float
         Measured share of dense area, percent; NaN where it cannot be measured.
     acquisition : Acquisition
+    implant : bool
+        The header says that there is one.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
     percent_density: float
     acquisition: Acquisition
+    implant: bool = False
 
 
 def network_view(seen: SegmentedView, settings: ImageSettings) -> PreparedView:
@@ -71,6 +74,7 @@ def network_view(seen: SegmentedView, settings: ImageSettings) -> PreparedView:
         pixels=_to_bytes(made.pixels, made.breast),
         percent_density=float("nan") if tissue is None else tissue.area_percent,
         acquisition=seen.view.acquisition,
+        implant=bool(seen.view.implant),
     )
     # Those of the mask are told by the quality findings.
     own = tuple(one for one in made.warnings if one not in seen.mask.warnings)
@@ -90,12 +94,15 @@ class StandardExam:
         Measured share of dense area, percent; NaN where it cannot be measured.
     acquisitions : tuple of Acquisition or None
         By view.
+    implant : bool
+        The header of a view says that there is one.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
     present: NDArray[np.bool_]
     percent_density: NDArray[np.float64]
     acquisitions: tuple[Acquisition | None, ...]
+    implant: bool = False
 
 
 def standard_exam(exam: Exam, settings: ImageSettings) -> StandardExam:
@@ -136,6 +143,7 @@ def stack_views(views: Mapping[str, NetworkView | None], settings: ImageSettings
         present=present,
         percent_density=density,
         acquisitions=tuple(acquisitions),
+        implant=any(view is not None and view.implant for view in views.values()),
     )
 
 

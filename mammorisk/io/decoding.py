@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from functools import cache
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 
@@ -19,6 +19,8 @@ from mammorisk.io.decode_worker import CODEC_ERRORS, decode, receive, send
 from mammorisk.io.limits import Limits
 
 _BROKEN = (EOFError, OSError, ValueError)
+#: What an idle decoder gets to end by itself when the program ends.
+_SECONDS_TO_END = 2.0
 
 
 def decode_frame(
@@ -114,16 +116,17 @@ class _Decoder:
             # Threads of numpy would take address space from the images.
             env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         )
+        # Popen types them as optional; with PIPE they are there.
+        self._to = cast(BinaryIO, self._process.stdin)
+        self._from = cast(BinaryIO, self._process.stdout)
         self.timed_out = False
 
     def ask(self, job: dict[str, Any], data: bytes, seconds: float) -> tuple[dict[str, Any], bytes]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
         watchdog = threading.Timer(seconds, self._stop)
         watchdog.start()
         try:
-            send(self._process.stdin, job, data)  # type: ignore[arg-type]
-            return receive(self._process.stdout)  # type: ignore[arg-type]
+            send(self._to, job, data)
+            return receive(self._from)
         finally:
             watchdog.cancel()
 
@@ -132,10 +135,21 @@ class _Decoder:
         self._process.kill()
 
     def close(self) -> None:
+        """End a decoder that is broken or not needed, at once."""
         self._process.kill()
         self._process.wait()
-        for stream in (self._process.stdin, self._process.stdout):
-            assert stream is not None
+        self._close_streams()
+
+    def finish(self) -> None:
+        """Let an idle decoder end by itself: it stops when its input closes."""
+        self._close_streams()
+        try:
+            self._process.wait(timeout=_SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            self.close()
+
+    def _close_streams(self) -> None:
+        for stream in (self._to, self._from):
             try:
                 stream.close()
             except OSError:
@@ -170,7 +184,7 @@ class _Pool:
             return
         with self._lock:
             while self._idle:
-                self._idle.pop().close()
+                self._idle.pop().finish()
 
 
 @cache

@@ -14,17 +14,23 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from mammorisk.errors import ExamError, ManifestError
+from mammorisk.errors import ExamError, ManifestError, QuestionnaireError
 from mammorisk.io.limits import Limits
 from mammorisk.io.remote import Place, fetch, is_remote
-from mammorisk.records.cohort import OUTCOME_COLUMNS, Cohort
+from mammorisk.io.table_files import TableFile, read_table_file
+from mammorisk.records.cohort import KEYS, OUTCOME_COLUMNS, Cohort
 from mammorisk.records.exam import Exam
 from mammorisk.records.follow_up import check_follow_up
 from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.records.questionnaire_table import check_frame
+from mammorisk.records.read_answers import MissingCodes, read_answers
+from mammorisk.records.table_warning import TableWarning, take_rows
+from mammorisk.warnings import make_warning
 
 #: Beyond this many faulty rows an error names the first ones and the number of the others.
 ROWS_NAMED = 50
+#: Columns that an error about a missing one names.
+COLUMNS_NAMED = 12
 
 #: Mirai writes 100 for "no cancer" (its README); its years count completed years.
 _MIRAI_NO_CANCER = 100
@@ -37,6 +43,7 @@ def read_cohort(
     root: str | Path | None = None,
     errors: Literal["raise", "flag"] = "raise",
     allow_missing_views: bool = False,
+    missing: MissingCodes | None = None,
 ) -> Cohort:
     """Read a cohort from its manifest.
 
@@ -44,10 +51,11 @@ def read_cohort(
     ----------
     path : path
         A ``.csv`` or ``.parquet`` file, local or a URL of fsspec, or a folder that holds
-        ``manifest.parquet`` or ``manifest.csv``. Either one row per exam: ``patient_id``,
+        ``manifest.parquet`` or ``manifest.csv``. With ``mammorisk[tables]`` also ``.xlsx``,
+        ``.dta``, ``.sas7bdat``, ``.xpt`` and ``.sav``. Either one row per exam: ``patient_id``,
         ``exam_id``, and any of ``path`` (folder of the exam), Questionnaire fields, ``time``,
-        ``event``, ``entry``, ``weight``, ``split``; or one row per view: also ``laterality``,
-        ``view`` and ``file_path``. Other columns are kept.
+        ``event``, ``entry``, ``weight``, ``frequency_weight``, ``split``; or one row per view:
+        also ``laterality``, ``view`` and ``file_path``. Other columns are kept.
     root : path, optional
         Folder or URL that every image path is relative to and must lie under; default the
         manifest's. Paths may be those of zips, one an exam.
@@ -56,11 +64,15 @@ def read_cohort(
         fault in ``Cohort.errors`` (they then get no risk, and the fault as their flag).
     allow_missing_views : bool
         Passed to :func:`mammorisk.read_exam` when an exam is opened.
+    missing : dict of str to list, optional
+        Values that mean "not known" by column, such as ``{"first_degree_relatives": [9]}``.
 
     Returns
     -------
     Cohort
-        Image files are not touched until an exam is opened.
+        Image files are not touched until an exam is opened. Its ``warnings`` say which columns
+        were read under a nearly right name or look like a field and were not read, and what looks
+        like a code for "not known" or like another unit, with the evidence and the remedy.
 
     Raises
     ------
@@ -72,20 +84,41 @@ def read_cohort(
     Mirai's CSV (``years_to_cancer``, ``years_to_last_followup``, ``split_group``) counts completed
     years: cancer in year y after the exam becomes ``time = y + 0.5`` (mid-year, an assumption),
     no cancer becomes ``time = years_to_last_followup`` with event 0.
+
+    A separator other than a comma, decimal commas, a first line ``sep=;`` and a byte order mark are
+    understood. A row with more fields than the header has names is refused with its line.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import mammorisk as mr
+    >>> folder = Path(tempfile.mkdtemp())
+    >>> text = "patient_id;exam_id;Age;biopsies\\nw1;1;54,5;9\\nw2;1;61,0;unknown\\n"
+    >>> _ = (folder / "cohort.csv").write_text(text)
+    >>> mr.read_cohort(folder / "cohort.csv", missing={"biopsies": [9]})
+    <Cohort: 2 exams of 2 women, without images>
+      info: the column 'Age' was read as age
     """
     fetched = fetch(path, Limits(), one_file=True) if is_remote(path) else None
     manifest = _find(Path(path) if fetched is None else _only_file(fetched.name, path))
-    table = _read_table(manifest)
-    table.columns = [str(name).strip() for name in table.columns]
+    read = read_table_file(manifest, KEYS)
+    lines = read.lines
+    try:
+        table, warnings = read_answers(read.table, missing)
+    except QuestionnaireError as error:
+        raise ManifestError(
+            error.what, where=error.where or manifest.name, remedy=error.remedy
+        ) from None
+    warnings = (*_tell_short_rows(read), *warnings)
     for key in ("patient_id", "exam_id"):
         if key not in table.columns:
             raise ManifestError(
                 f"the manifest has no column {key}",
                 where=manifest.name,
-                remedy="Every row needs patient_id and exam_id.",
+                remedy="Every row needs patient_id and exam_id; the columns are "
+                f"{', '.join(map(str, table.columns[:COLUMNS_NAMED]))}.",
             )
-    # Line 1 of a CSV is its header; a Parquet row is counted the same way.
-    lines = np.arange(2, len(table) + 2)
     if len(table) == 0:
         raise ManifestError("the manifest has no rows", where=manifest.name)
     faults = _Faults(lines)
@@ -99,7 +132,8 @@ def read_cohort(
     views = None
     if {"laterality", "view", "file_path"} <= set(table.columns):
         _check_paths(table["file_path"], base, faults)
-        views, table, faults = _fold_views(table, faults)
+        places, views, table, faults = _fold_views(table, faults)
+        warnings = take_rows(warnings, places)
         paths = None
     elif "path" in table.columns:
         _check_paths(table["path"], base, faults)
@@ -116,7 +150,18 @@ def read_cohort(
         open_exam=_opener(table, paths, views, base, allow_missing_views),
         open_prior=_prior_opener(table, base, allow_missing_views),
         has_prior=_prior_test(table),
+        table_warnings=warnings,
     )
+
+
+def _tell_short_rows(read: TableFile) -> list[TableWarning]:
+    if not read.short.any():
+        return []
+    text = (
+        f"{int(read.short.sum()):,} lines have fewer fields than the header, the first is line "
+        f"{read.lines[np.argmax(read.short)]}: the last columns are taken as unknown"
+    )
+    return [TableWarning(warning=make_warning("row-short", text), rows=read.short)]
 
 
 class _Faults:
@@ -171,29 +216,6 @@ def _find(path: Path) -> Path:
     return path
 
 
-def _read_table(path: Path) -> pd.DataFrame:
-    # Keys stay text: 007 and 7 are two women, and a 16-digit number does not survive as a float.
-    keys = {"patient_id": str, "exam_id": str}
-    try:
-        if path.suffix.lower() in (".parquet", ".pq"):
-            table = pd.read_parquet(path)
-            for key in keys:
-                if key in table.columns:
-                    table[key] = table[key].map(lambda v: None if pd.isna(v) else str(v))
-            return table.reset_index(drop=True)
-        return pd.read_csv(path, dtype=keys, encoding="utf-8-sig", low_memory=False)
-    except UnicodeDecodeError:
-        raise ManifestError(
-            "the table is not UTF-8 text", where=path.name, remedy="Save it as UTF-8."
-        ) from None
-    except (ValueError, OSError) as error:
-        raise ManifestError(
-            f"the table cannot be read ({type(error).__name__})",
-            where=path.name,
-            remedy="Give a comma-separated CSV with a header line, or a Parquet file.",
-        ) from None
-
-
 def _check_keys(table: pd.DataFrame, faults: _Faults) -> None:
     for key in ("patient_id", "exam_id"):
         missing = table[key].isna() | (table[key].astype(str).str.strip() == "")
@@ -234,6 +256,10 @@ def _check_outcome(table: pd.DataFrame, faults: _Faults) -> None:
         faults.add(fault.rows, f"{fault.column} is {fault.what}")
     for name, numbers in checked.values.items():
         table[name] = numbers
+    if "frequency_weight" in checked.values:
+        counts = checked.values["frequency_weight"]
+        wrong = (counts < 0) | (np.floor(counts) != counts)
+        faults.add(wrong & ~np.isnan(counts), "frequency_weight is no whole number of women")
     if "event" in table.columns:
         faults.add(table["event"].notna().to_numpy() & ~checked.is_known, "event without time")
 
@@ -247,8 +273,10 @@ def _check_paths(paths: pd.Series, base: Place, faults: _Faults) -> None:
     faults.add(np.asarray(outside), f"{paths.name} leads out of the root folder (pass root=)")
 
 
-def _fold_views(table: pd.DataFrame, faults: _Faults) -> tuple[pd.DataFrame, pd.DataFrame, _Faults]:
-    """One row per view -> one row per exam (the first row's values), with the views beside."""
+def _fold_views(
+    table: pd.DataFrame, faults: _Faults
+) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame, _Faults]:
+    """One row per view -> one row per exam (that of its first view), with the views beside."""
     keys = ["patient_id", "exam_id"]
     side = table["laterality"].astype(str).str.strip().str.upper().str[:1]
     position = table["view"].astype(str).str.strip().str.upper()
@@ -266,7 +294,7 @@ def _fold_views(table: pd.DataFrame, faults: _Faults) -> tuple[pd.DataFrame, pd.
     for row, messages in faults.by_row.items():
         told = [f"{text} (line {faults.lines[row]})" for text in messages]
         folded.by_row.setdefault(int(number[row]), []).extend(told)
-    return views.reset_index(drop=True), exams.reset_index(drop=True), folded
+    return first, views.reset_index(drop=True), exams.reset_index(drop=True), folded
 
 
 def _check_questionnaires(table: pd.DataFrame, faults: _Faults) -> None:

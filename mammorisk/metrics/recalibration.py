@@ -8,9 +8,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import TrainingError
-
-Floats = NDArray[np.float64]
 
 Method = Literal["none", "intercept", "cloglog", "platt", "beta", "isotonic"]
 #: From few parameters to many: of methods that score alike the earlier is taken.

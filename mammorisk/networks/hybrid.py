@@ -169,26 +169,6 @@ class HybridHead(nn.Module):
             parts["interaction"] = torch.where(known & seen, value, 0.0)
         return parts
 
-    def design(self, batch: Batch) -> Tensor:
-        """What the last layer multiplies, shape (n, p); interactions left out.
-
-        Its product with the weights, in the same order, is the sum of the contributions.
-        """
-        settings, age = self.settings, _age_terms(batch.age)
-        columns: list[Tensor] = []
-        if settings.n_features:
-            seen = batch.mask.any(dim=1)[:, None]
-            fused = self.exam_features(batch, use_acquisition=bool(settings.n_acquisition))
-            columns += [fused * seen, age * seen]
-        if settings.n_features and settings.n_acquisition:
-            told = (batch.given & batch.mask)[..., None]
-            mean = (batch.acquisition * told).sum(dim=1) / told.sum(dim=1).clamp(min=1)
-            columns += [mean, age * told.any(dim=1)]
-        if settings.n_questionnaire:
-            known = batch.answered[:, None]
-            columns += [batch.questionnaire * known, age * known]
-        return torch.cat(columns, dim=1) if columns else age[:, :0]
-
     def log_hazard(self, batch: Batch, parts: dict[str, Tensor]) -> Tensor:
         """Log hazard per year, shape (n, years)."""
         total = batch.offset + sum(parts.values(), torch.zeros_like(batch.age))[:, None]

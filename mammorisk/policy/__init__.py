@@ -1,6 +1,6 @@
-"""Surveillance policies as data: what each would do for a woman with a predicted risk.
+"""Surveillance policies as data, and their application to predicted risks. Not care advice.
 
-Knows tables only, so that it serves any model's risks. Not care advice.
+The functions work on tables, so that they accept the risks of any model.
 """
 
 from mammorisk.policy.compare import PolicyComparison, compare_policies

@@ -1,4 +1,4 @@
-"""Giving each woman her group under a policy, and what is to be said of it."""
+"""Assignment of each woman to a group of a policy."""
 
 from __future__ import annotations
 
@@ -16,22 +16,25 @@ from mammorisk.policy.reading import ages, column, fractions, level_cells, risks
 
 @dataclass(frozen=True, kw_only=True)
 class Assignment:
-    """Groups of the women of a table, one entry a row.
+    """Groups of the women of a table, with one entry per row.
 
     Attributes
     ----------
     policy : Policy
     group : ndarray of int
-        Position in ``policy.groups``; their number for "excluded", -1 for "cannot be told".
+        Position in ``policy.groups``. ``len(policy.groups)`` is "excluded", and -1 is
+        "undetermined".
     rule : ndarray of int
-        Rule (or, from their number on, exclusion) met; -1 where several lead to the same group.
+        Number of the rule that is met. Exclusions are numbered after the rules. -1 where several
+        rules lead to the same group.
     unknown : ndarray of int
         Bit i is set where the i-th axis of the policy's grid matters and is not known.
     assumed : ndarray of int
         Bit i is set where the i-th field of the policy was assumed.
     near : ndarray of bool
-        The group would be another one within the risk's interval.
+        Whether another group lies within the interval of the risk.
     age : ndarray of float
+        Years; NaN where unknown.
     """
 
     policy: Policy
@@ -44,23 +47,23 @@ class Assignment:
 
     @property
     def has_group(self) -> NDArray[np.bool_]:
-        """Rows the policy speaks of."""
+        """Rows to which the policy applies."""
         return (self.group >= 0) & (self.group < len(self.policy.groups))
 
 
 def assign(
     policy: Policy, risks: pd.DataFrame, other: pd.DataFrame | None, near_margin: float
 ) -> Assignment:
-    """Find the group of every row.
+    """Determine the group of every row.
 
     Parameters
     ----------
     policy : Policy
     risks : DataFrame
     other : DataFrame or None
-        Fields, in the rows of ``risks``.
+        Fields, with the rows of ``risks``.
     near_margin : float
-        Relative half-width taken where the table has no interval of a risk.
+        Relative half-width that is used where the table has no interval of a risk.
 
     Returns
     -------
@@ -69,7 +72,7 @@ def assign(
     Raises
     ------
     PolicyError
-        The table lacks the risk the policy cuts, or holds values that cannot be.
+        The table lacks the risk that the policy uses, or has impossible values.
     """
     grid = policy.grid
     axes = {axis.name: axis for axis in grid.axes}
@@ -113,10 +116,10 @@ def assign(
 def _settle(
     policy: Policy, cells: dict[str, NDArray[np.intp]]
 ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-    """Group and rule; a woman without a risk is never in the least intensive group.
+    """Return group and rule. A woman without a risk is never in the least intensive group.
 
-    She may be in another one where her risk does not matter (a carrier, say), but a missing risk
-    must not read as a low one even where the policy's own rules would let it.
+    She can be in another group if her risk does not matter, for example as a carrier. But a missing
+    risk must not count as a low one, even if the rules of the policy would allow it.
     """
     group, rule = policy.grid.find(cells)
     for name in policy.quantities:
@@ -133,7 +136,7 @@ def _values(
     eligible: NDArray[np.bool_],
     where: str,
 ) -> NDArray[np.floating]:
-    """The quantity of each row: a risk, or a rank given in the table or taken within it."""
+    """Return the quantity of each row: a risk, or a rank from the table or among its rows."""
     if quantity.scale == "absolute":
         return risks_of(quantity, risks, age, where)
     if quantity.column in risks.columns:
@@ -145,9 +148,9 @@ def _values(
 def _interval(
     quantity: Quantity, value: NDArray[np.floating], risks: pd.DataFrame, margin: float
 ) -> tuple[NDArray[np.floating], NDArray[np.floating]]:
-    """Lower and upper end of what a risk may be; the relative margin where none is given.
+    """Return the limits of the interval of a risk, or of a relative margin if it has none.
 
-    A rank has no interval of its own: the margin is taken of the share above it.
+    A rank has no interval. Its margin is relative to the share of women above it.
     """
     if quantity.scale != "absolute":
         half = margin * (1 - value)
@@ -164,7 +167,7 @@ def _interval(
 
 
 def rule_words(policy: Policy, number: int) -> str:
-    """Why a woman has her group: the conditions of the rule she met."""
+    """Return the conditions of a rule as text, which is the reason for a woman's group."""
     rule = policy.rules[number]
     axes = {axis.name: axis for axis in policy.grid.axes}
     parts = [_condition(policy, axes[name], wanted) for name, wanted in rule.when.items()]
@@ -177,7 +180,7 @@ def _condition(policy: Policy, axis: Axis, wanted: object) -> str:
         use = policy.fields[axis.name]
         name = axis.name.replace("_", " ")
         if isinstance(levels[0], bool):
-            # The common "none of that" is what the cautions speak of where it was assumed.
+            # Assumed values are listed in the cautions.
             return "" if levels == [use.assume] else f"{name}: {'yes' if levels[0] else 'no'}"
         return "" if use.assume in levels else f"{name}: {' or '.join(map(str, levels))}"
     assert isinstance(wanted, (list, tuple))
@@ -193,7 +196,7 @@ def _condition(policy: Policy, axis: Axis, wanted: object) -> str:
 
 
 def unknown_words(policy: Policy, pattern: int) -> list[str]:
-    """Names of what is not known in a row."""
+    """Return the names of the unknown quantities and fields of a row."""
     words = []
     for bit, axis in enumerate(policy.grid.axes):
         if pattern >> bit & 1:

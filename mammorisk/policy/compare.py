@@ -1,4 +1,4 @@
-"""compare_policies(): what several policies would do for the same women."""
+"""compare_policies(): comparison of several policies on the same women."""
 
 from __future__ import annotations
 
@@ -20,38 +20,59 @@ from mammorisk.policy.library import load_policy
 from mammorisk.policy.matching import match_models
 from mammorisk.policy.policy import Policy
 from mammorisk.policy.proportion import Estimate, Sample, count_women
-from mammorisk.policy.reading import as_table, beside, numbers
+from mammorisk.policy.reading import as_table, beside, doubts, numbers
 from mammorisk.policy.stratify import NEAR_MARGIN, NOT_APPLICABLE, NOTICE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: Yardsticks every comparison has.
+#: Reference policies of every comparison.
 YARDSTICKS = ("annual", "biennial")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyComparison:
-    """What several policies would do for the same women. Not care advice.
+    """Result of :func:`mammorisk.compare_policies`. Not care advice.
 
     Attributes
     ----------
     summary : DataFrame
-        One row a policy. ``share_applicable`` of the women; among those, per 1,000 women and
-        year, ``mammograms`` and ``mri`` (at the shortest interval a policy allows),
-        ``mammograms_least`` (at the longest), with ``_lower`` and ``_upper``; ``of_annual`` and
-        ``of_biennial``, mammograms as a share of what annual and biennial screening of the same
-        women take; ``note`` where a policy does not state an interval.
+        One row per policy. ``share_applicable`` is the share of women to whom the policy applies.
+        Among these women, per 1,000 women and year: ``mammograms`` and ``mri`` (at the shortest
+        interval that the policy allows) and ``mammograms_least`` (at the longest), with ``_lower``
+        and ``_upper``. ``of_annual`` and ``of_biennial`` are mammograms relative to annual and
+        biennial screening of the same women. ``note`` names intervals that a policy does not state.
     categories : DataFrame
-        One row a policy and category, from least to most intensive: women, their share,
+        One row per policy and category, from least to most intensive: women, their share,
         cancers, the share of cancers, with intervals; interval in months.
     intervals : DataFrame
         The same by months between imaging visits.
     reclassification : DataFrame
-        Long: for each pair of policies, how many women (and cancers) are in each pair of
-        categories; :meth:`crosstab` lays one pair out.
+        Number of women (and cancers) by pair of policies and pair of categories, in long format.
+        :meth:`crosstab` shows one pair of policies as a matrix.
     level : float
+        Confidence level of the intervals.
     notes : list of str
+        Notes on weights and outcomes.
+
+    See Also
+    --------
+    mammorisk.compare_policies : Returns this result.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import mammorisk as mr
+    >>> risks = pd.DataFrame(
+    ...     {"model": "bcrat", "age": [45, 52, 67], "risk_5y": [0.005, 0.01, 0.02]}
+    ... )
+    >>> comparison = mr.compare_policies(risks, policies=["nccn-classic", "mypebs"])
+    >>> comparison.crosstab("nccn-classic", "mypebs")
+    mypebs        low  average  high  very_high
+    nccn-classic
+    average       1.0      1.0   0.0        0.0
+    increased     0.0      0.0   1.0        0.0
+    high          0.0      0.0   0.0        0.0
     """
 
     summary: pd.DataFrame
@@ -62,22 +83,23 @@ class PolicyComparison:
     notes: list[str] = field(default_factory=list)
 
     def crosstab(self, one: str, other: str, of: str = "women") -> pd.DataFrame:
-        """Women (or cancers) by category under two policies.
+        """Count women or cancers by category under two policies.
 
         Parameters
         ----------
         one, other : str
-            Policy ids: rows and columns.
+            Ids of the policies for rows and columns.
         of : {"women", "cancers"}
 
         Returns
         -------
         DataFrame
+            Counts; weighted if there are weights.
 
         Raises
         ------
         PolicyError
-            A policy that was not compared, or cancers without outcomes.
+            A policy was not compared, or ``of="cancers"`` and there are no outcomes.
         """
         order: dict[str, list[str]] = {
             str(name): list(part["category"]) for name, part in self.categories.groupby("policy")
@@ -103,7 +125,12 @@ class PolicyComparison:
         ].rename_axis(index=one, columns=other)
 
     def plot(self) -> Figure:
-        """Examinations a year, and where women and cancers fall, by policy."""
+        """Plot examinations per year, and the distribution of women and cancers, by policy.
+
+        Returns
+        -------
+        matplotlib Figure
+        """
         from mammorisk.policy.plot import plot_comparison
 
         return plot_comparison(self)
@@ -128,52 +155,76 @@ def compare_policies(
     model_family: str | Mapping[str, str] | None = None,
     level: float = 0.95,
 ) -> PolicyComparison:
-    """Compare surveillance policies on the same women, against annual and biennial screening.
+    """Compare surveillance policies, and annual and biennial screening, on the same women.
 
     Parameters
     ----------
     risks : DataFrame
-        As for :func:`stratify`; one row an exam.
+        As for :func:`mammorisk.stratify`, with one row per exam.
     cohort : Cohort or DataFrame, optional
         Fields, and outcomes: ``time`` (years), ``event`` (1 = breast cancer), optionally
         ``weight``. Without ``event`` no cancers are counted.
     policies : sequence of str, path or Policy
+        As for :func:`mammorisk.stratify`.
     years : float, optional
-        Count cancers within so many years of the exam; default, within the follow-up.
+        Count cancers within this number of years after the exam. Default: within the follow-up.
     model_family : str or dict, optional
-        As for :func:`stratify`.
+        As for :func:`mammorisk.stratify`.
     level : float
-        Of the confidence intervals.
+        Confidence level of the intervals.
 
     Returns
     -------
     PolicyComparison
-
-    Notes
-    -----
-    Rates are those of a policy followed by every woman it applies to, at her present age; women
-    it does not apply to count in ``share_applicable`` alone. Shares of cancers are shares of
-    those observed, as in a table of cases; they do not say how many a policy would detect, and
-    are not corrected for censoring. Intervals are Wilson's for shares and normal for rates, both
-    with weights and with repeated exams of a woman taken into account.
+        Tables, notes and a plot.
 
     Raises
     ------
     PolicyError
-        As :func:`stratify`; no policy; two with one id; faulty outcomes.
+        As for :func:`mammorisk.stratify`; there is no policy; two policies have the same id; or
+        outcomes are invalid.
+
+    See Also
+    --------
+    mammorisk.stratify : Applies one policy.
+    mammorisk.policies : Lists the policies.
+
+    Notes
+    -----
+    Rates assume that every woman to whom a policy applies follows it at her present age. Women to
+    whom it does not apply count only in ``share_applicable``. Shares of cancers are shares of the
+    observed cancers, as in a table of cases. They are not the number of cancers that a policy would
+    detect, and they are not corrected for censoring. Intervals are Wilson's for shares and normal
+    for rates. Both account for weights and for repeated exams of a woman.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import mammorisk as mr
+    >>> risks = pd.DataFrame(
+    ...     {"model": "bcrat", "age": [45, 52, 67], "risk_5y": [0.005, 0.01, 0.02]}
+    ... )
+    >>> comparison = mr.compare_policies(risks, policies=["nccn-classic", "mypebs"])
+    >>> comparison.summary[["policy", "mammograms", "of_annual"]].round(2)
+             policy  mammograms  of_annual
+    0  nccn-classic     1000.00       1.00
+    1        mypebs      583.33       0.58
+    2        annual     1000.00       1.00
+    3      biennial      500.00       0.50
     """
     risks = as_table(risks)
     if isinstance(policies, (str, Path, Policy)):
         policies = [policies]
     chosen = {policy.id: policy for policy in map(load_policy, policies)}
     if len(chosen) < len(policies) or not chosen:
-        raise PolicyError(
-            "policies must be at least one, each with its own id", remedy="Rename one."
-        )
+        raise PolicyError("give at least one policy; ids must differ", remedy="Rename one.")
     if len(risks) == 0:
         raise PolicyError("the risks table has no rows")
     other = None if cohort is None else beside(risks, cohort)
     weight, cancer, notes = _outcomes(risks, other, years)
+    notes += doubts(
+        risks, other, [q for policy in chosen.values() for q in policy.quantities.values()]
+    )
     woman = _women(risks)
     if count_women(woman) < len(risks):
         notes.append("women have several exams: rows are exams, intervals are by woman")
@@ -202,7 +253,7 @@ def compare_policies(
 
 
 def _women(risks: pd.DataFrame) -> NDArray[np.intp]:
-    """A number for each woman; a row without ``patient_id`` is a woman of its own."""
+    """Number the women. A row without ``patient_id`` counts as another woman."""
     if "patient_id" not in risks.columns:
         return np.arange(len(risks))
     code = pd.factorize(risks["patient_id"])[0]
@@ -214,7 +265,7 @@ def _women(risks: pd.DataFrame) -> NDArray[np.intp]:
 def _outcomes(
     risks: pd.DataFrame, other: pd.DataFrame | None, years: float | None
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_] | None, list[str]]:
-    """Weights, who got cancer (None: not known for anyone), and what to say of it."""
+    """Return weights, cancers (None if no outcome is known) and notes."""
     table = risks if other is None or "event" not in other.columns else other
     n = len(table)
     notes: list[str] = []
@@ -223,7 +274,7 @@ def _outcomes(
         weight = numbers(table["weight"], "weight").astype(float)
         bad = ~(weight >= 0) | np.isinf(weight)
         if bad.any():
-            notes.append(f"{int(bad.sum())} rows without a usable weight do not count")
+            notes.append(f"{int(bad.sum())} rows without a usable weight are not counted")
             weight = np.where(bad, 0.0, weight)
     if "event" not in table.columns:
         return weight, None, [*notes, "no outcomes: cancers are not counted"]
@@ -232,7 +283,8 @@ def _outcomes(
         raise PolicyError("event must be 0 (censored), 1 (cancer) or 2 (competing)", where="event")
     cancer = event == 1
     if np.isnan(event).any():
-        notes.append(f"{int(np.isnan(event).sum())} rows without an outcome count as no cancer")
+        missing = int(np.isnan(event).sum())
+        notes.append(f"{missing} rows without an outcome are counted as free of cancer")
     if years is not None:
         if "time" not in table.columns:
             raise PolicyError("cancers within years need the column time", where="time")
@@ -280,7 +332,7 @@ def _named(name: str, estimate: Estimate) -> dict[str, float]:
 
 
 def _categories(found: Assignment) -> pd.Categorical[str]:
-    """Category of each row, ordered as in the policy."""
+    """Return the category of each row, ordered as in the policy."""
     groups = found.policy.groups
     names = [group.category or name for name, group in groups.items()]
     order = pd.Index([*dict.fromkeys(names), NOT_APPLICABLE])
@@ -290,7 +342,7 @@ def _categories(found: Assignment) -> pd.Categorical[str]:
 
 
 def _intervals(found: Assignment) -> pd.Categorical[str]:
-    """Months between imaging visits of each row, in words, longest first."""
+    """Return the months between imaging visits of each row as text, longest first."""
     groups = list(found.policy.groups.values())
     words = []
     timed = set()
@@ -346,7 +398,7 @@ def _reclassification(
     weight: NDArray[np.float64],
     cancer: NDArray[np.bool_] | None,
 ) -> pd.DataFrame:
-    """Counts of rows (weighted where there are weights) in each pair of categories."""
+    """Count rows, with weights if there are any, in each pair of categories."""
     rows = []
     named = {name: _categories(one) for name, one in found.items() if name not in YARDSTICKS}
     for one, other in combinations(named, 2):

@@ -1,4 +1,4 @@
-"""Grid: every combination of values a policy tells apart, and the one group each leads to."""
+"""Grid: all combinations of values that a policy distinguishes, each with its group."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from mammorisk.errors import PolicyError
 
-#: Group or rule that follows from none, or cannot be told from what is known.
+#: Group or rule that is unmatched, or cannot be determined from the known values.
 UNDETERMINED = -1
-#: A policy with more combinations than this was not meant for one page.
+#: Maximum number of combinations of a policy.
 MAX_CELLS = 500_000
 
 
@@ -26,10 +26,9 @@ class Grid:
     ----------
     axes : tuple of Axis
     group, rule : ndarray of int
-        One axis longer by one than the number of cells of each Axis: the last place is "not
-        known", and holds the group (rule) that all values share, else ``UNDETERMINED``. Groups
-        from ``n_groups`` on do not exist; ``n_groups`` itself is "excluded". Rules from
-        ``n_rules`` on are the exclusions in order.
+        One dimension per axis, with one entry more than the axis has cells. The last entry is
+        "not known": it is the group (rule) that all cells share, else ``UNDETERMINED``. Group
+        ``n_groups`` is "excluded". Rules from ``n_rules`` on are the exclusions in order.
     n_groups, n_rules : int
     """
 
@@ -42,14 +41,14 @@ class Grid:
     def find(
         self, cells: Mapping[str, NDArray[np.intp]]
     ) -> tuple[NDArray[np.int16], NDArray[np.int16]]:
-        """Group and rule of women whose cell on each axis is given (-1 = not known)."""
+        """Return group and rule for the given cells on each axis (-1 = not known)."""
         place = tuple(cells[axis.name] for axis in self.axes)
         return self.group[place], self.rule[place]
 
 
 @dataclass(frozen=True)
 class Axis:
-    """One thing a policy looks at: a number cut into ``[low, high)``, or a field with levels."""
+    """One input of a policy: a number divided into ``[low, high)``, or a field with levels."""
 
     name: str
     cuts: NDArray[np.float64] | None = None
@@ -63,17 +62,17 @@ class Axis:
         return len(self.cuts) + 1
 
     def locate(self, values: NDArray[np.floating]) -> NDArray[np.intp]:
-        """Cell of each number, -1 for NaN. Cuts belong to the cell above them.
+        """Return the cell of each number, -1 for NaN. A cut point belongs to the cell above it.
 
-        Single-precision values are compared with cuts in single precision: 0.0167 written as
-        float32 lies below 0.0167 otherwise.
+        Single-precision values are compared with cut points in single precision. Otherwise 0.0167
+        as float32 would lie below 0.0167.
         """
         assert self.cuts is not None
         cuts = self.cuts.astype(values.dtype)
         return np.where(np.isnan(values), -1, np.searchsorted(cuts, values, side="right"))
 
     def meets(self, wanted: Any) -> NDArray[np.bool_]:
-        """Which cells lie within a condition."""
+        """Return which cells satisfy a condition."""
         if self.levels is not None:
             asked = wanted if isinstance(wanted, (list, tuple)) else [wanted]
             return np.array([level in asked for level in self.levels])
@@ -84,7 +83,7 @@ class Axis:
         return (starts >= low) & (starts < high)
 
     def describe(self, cell: int) -> str:
-        """A cell in words, for an error."""
+        """Return the text of a cell for an error message."""
         if self.levels is not None:
             return f"{self.name} {self.levels[cell]}"
         assert self.cuts is not None
@@ -103,13 +102,13 @@ def build_grid(
     rules: Sequence[tuple[Mapping[str, Any], int]],
     where: str,
 ) -> Grid:
-    """Lay out a policy's rules and check that they partition.
+    """Build the grid of a policy, and check that its rules cover every combination once.
 
     Parameters
     ----------
     axes : tuple of Axis
     exclusions : sequence of conditions
-        The first that applies is the reason told.
+        The first that applies is the reason.
     rules : sequence of (condition, group number)
     where : str
         Name of the policy, for errors.
@@ -121,12 +120,12 @@ def build_grid(
     Raises
     ------
     PolicyError
-        A combination that is not excluded meets no rule, or several.
+        A combination that is not excluded meets no rule, or more than one.
     """
     shape = tuple(axis.size for axis in axes)
     if prod(shape) > MAX_CELLS:
         raise PolicyError(
-            f"the policy tells apart {prod(shape)} combinations",
+            f"the policy distinguishes {prod(shape)} combinations",
             where=where,
             remedy=f"Use fewer cut points or fields: {MAX_CELLS} combinations at most.",
         )
@@ -161,7 +160,7 @@ def build_grid(
 
 
 def _inside(axes: tuple[Axis, ...], condition: Mapping[str, Any]) -> NDArray[np.bool_]:
-    """Cells that meet every part of a condition."""
+    """Return the cells that satisfy every part of a condition."""
     inside = np.ones(tuple(axis.size for axis in axes), dtype=bool)
     for position, axis in enumerate(axes):
         if axis.name in condition:
@@ -172,7 +171,7 @@ def _inside(axes: tuple[Axis, ...], condition: Mapping[str, Any]) -> NDArray[np.
 
 
 def _with_unknown(values: NDArray[np.int16]) -> NDArray[np.int16]:
-    """Append "not known" to every axis: the value all cells along it share, or undetermined."""
+    """Append "not known" to every axis: the common value of all its cells, or undetermined."""
     for position in range(values.ndim):
         first = values.take([0], axis=position)
         same = (values == first).all(axis=position, keepdims=True)

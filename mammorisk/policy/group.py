@@ -1,4 +1,4 @@
-"""Group: what a policy does for women of one kind."""
+"""Group: the actions of a policy for one group of women."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 IMAGING = ("mammography", "tomosynthesis", "mri", "ultrasound", "contrast mammography")
 MAMMOGRAPHY = ("mammography", "tomosynthesis")
-#: Roles under which an examination is part of the policy rather than a possibility.
+#: Roles of examinations that are part of the policy and not only a possibility.
 PLANNED = ("recommend", "offer")
 _WORDS = {"mri": "MRI", "tomosynthesis": "mammography with tomosynthesis"}
 
 
 class Strict(BaseModel):
-    """Part of a policy file: unknown keys are mistakes."""
+    """Base class of the parts of a policy file. Unknown keys are errors."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Action(Strict):
-    """One thing a policy does for a group.
+    """One action of a policy for a group.
 
     Attributes
     ----------
     modality : str
-        What is done, one of ``IMAGING`` where it is an examination.
+        The action; one of ``IMAGING`` for an imaging examination.
     role : {"recommend", "offer", "consider", "discuss"}
     interval_months : float or (float, float), optional
-        Between examinations; a range runs from the shortest to the longest.
+        Months between examinations, or the shortest and longest number of months.
     condition : str, optional
-        In words, whom of the group it concerns.
+        Description of the women in the group to whom the action applies.
     """
 
     modality: Literal[
@@ -61,7 +61,7 @@ class Action(Strict):
 
     @property
     def interval_range(self) -> tuple[float, float] | None:
-        """Shortest and longest interval, months."""
+        """Shortest and longest interval in months."""
         if self.interval_months is None or isinstance(self.interval_months, tuple):
             return self.interval_months
         return (self.interval_months, self.interval_months)
@@ -79,23 +79,24 @@ class Action(Strict):
 
 
 class Group(Strict):
-    """Women for whom a policy does the same.
+    """Women for whom a policy has the same actions.
 
     Attributes
     ----------
     category : str, optional
-        Name shown; several groups may share one. Default: the name of the group.
+        Name in results; several groups can have the same. Default: the name of the group.
     label : str
+        Description.
     actions : list of Action
-        Empty where the policy states none.
+        Empty if the policy states none.
     no_screening : bool
-        The policy says that these women are not screened (for now).
+        Whether the policy states that these women are not screened (for now).
     interval_months : float, optional
-        Between visits, where it is not the shortest interval of the imaging actions.
+        Months between visits, if this is not the shortest interval of the imaging actions.
     start_age : float, optional
-        Years; imaging does not start earlier.
+        Earliest age in years for imaging.
     unverified : list of str
-        Which of these figures were not checked against the primary source.
+        Figures of the group that were not checked against the primary source.
     """
 
     category: str | None = None
@@ -108,7 +109,7 @@ class Group(Strict):
 
     @property
     def interval_range(self) -> tuple[float, float] | None:
-        """Months between imaging visits, shortest and longest; None where not stated."""
+        """Shortest and longest number of months between imaging visits. None if not stated."""
         if self.interval_months is not None:
             return (self.interval_months, self.interval_months)
         ends = [
@@ -120,19 +121,19 @@ class Group(Strict):
 
     @property
     def modality(self) -> str:
-        """Every action in words, joined by ``"; "``."""
+        """Text of all actions, joined by ``"; "``."""
         if self.no_screening:
             return "no routine screening"
         return "; ".join(action.words for action in self.actions) or "none stated"
 
     def per_year(self, modalities: tuple[str, ...], *, longest: bool = False) -> float:
-        """Examinations a year of a woman in this group; NaN where the policy does not say."""
+        """Return the examinations per year of a woman in this group. NaN if not stated."""
         if self.no_screening:
             return 0.0
         if not self.actions:
             return float("nan")
         planned = [a for a in self.actions if a.modality in modalities and a.role in PLANNED]
-        # A policy that adds to mammography without stating its interval is silent, not at zero.
+        # A policy that adds to mammography without stating its interval is unknown, not zero.
         if not planned:
             return float("nan") if modalities == MAMMOGRAPHY else 0.0
         return sum(

@@ -1,4 +1,4 @@
-"""The policies that are shipped, those a user brings, and a user's own cut points."""
+"""Loading of built-in policies, of policy files, and of policies made from cut points."""
 
 from __future__ import annotations
 
@@ -19,36 +19,49 @@ from mammorisk.policy.group import Action, Group
 from mammorisk.policy.policy import Policy, Quantity, Rule
 
 _SHIPPED = files("mammorisk.policy") / "policies"
-#: A policy fits on a few pages; more is not one.
+#: Maximum size of a policy file. A policy takes a few pages.
 _MAX_BYTES = 1_000_000
 
 
 def policies() -> pd.DataFrame:
-    """Every shipped policy: what it cuts, for whom, how far it was checked.
+    """List the built-in surveillance policies.
 
     Returns
     -------
     DataFrame
         Indexed by policy id: ``title``, ``version``, ``status``, ``jurisdiction``, ``strength``,
-        ``needs`` (risks), ``fields``, ``ages``, ``written_for``, ``forbidden``, ``categories``,
-        ``unverified``, ``source``.
+        ``needs`` (risks), ``fields``, ``ages``, ``written_for`` and ``forbidden`` (models),
+        ``categories``, ``unverified`` (figures that were not checked against the primary source),
+        ``source``.
+
+    See Also
+    --------
+    mammorisk.stratify : Applies a policy.
+    mammorisk.policy.load_policy : Loads a policy with all its rules.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> mr.policies().loc["nccn-2026", ["jurisdiction", "needs", "categories"]].tolist()
+    ['US', '5-year risk (invasive, risk_5y)', 'average, increased']
     """
     return pd.DataFrame([_summary(load_policy(name)) for name in names()]).set_index("policy")
 
 
 @cache
 def names() -> tuple[str, ...]:
-    """Ids of the shipped policies."""
+    """Return the ids of the built-in policies."""
     return tuple(sorted(f.name[:-5] for f in _SHIPPED.iterdir() if f.name.endswith(".yaml")))
 
 
 def load_policy(policy: str | Path | Policy) -> Policy:
-    """A policy by id, from a file, or as it is.
+    """Load a policy by its id or from a file.
 
     Parameters
     ----------
     policy : str, path or Policy
-        An id listed by :func:`policies`, or a .yaml, .yml or .json file after the same schema.
+        An id listed by :func:`policies`; a .yaml, .yml or .json file with the schema of
+        :class:`Policy`; or a policy, which is returned unchanged.
 
     Returns
     -------
@@ -57,7 +70,18 @@ def load_policy(policy: str | Path | Policy) -> Policy:
     Raises
     ------
     PolicyError
-        No such policy or file, or the file breaks the schema.
+        The policy or file does not exist, or the file does not follow the schema.
+
+    See Also
+    --------
+    mammorisk.policies : Lists the built-in policies.
+    mammorisk.policy.thresholds : Creates a policy from cut points.
+
+    Examples
+    --------
+    >>> from mammorisk.policy import load_policy
+    >>> list(load_policy("nccn-2026").groups)
+    ['average', 'increased']
     """
     if isinstance(policy, Policy):
         return policy
@@ -72,7 +96,7 @@ def load_policy(policy: str | Path | Policy) -> Policy:
     if path.suffix.lower() not in (".yaml", ".yml", ".json"):
         raise PolicyError(
             f"there is no policy {path.name!r}",
-            remedy=f"Known: {', '.join(names())}; or pass a .yaml or .json file.",
+            remedy=f"Known: {', '.join(names())}. Or pass a .yaml or .json file.",
         )
     try:
         if path.stat().st_size > _MAX_BYTES:
@@ -86,7 +110,7 @@ def load_policy(policy: str | Path | Policy) -> Policy:
 
 
 def thresholds(
-    cuts: Sequence[float],
+    cuts: float | Sequence[float],
     *,
     horizon: float | Literal["lifetime"] = 5,
     labels: Sequence[str] | None = None,
@@ -94,18 +118,21 @@ def thresholds(
     outcome: Literal["invasive", "any"] = "invasive",
     scale: Literal["absolute", "percentile", "age_percentile"] = "absolute",
 ) -> Policy:
-    """A policy of one's own cut points.
+    """Create a policy from cut points of a risk.
 
     Parameters
     ----------
-    cuts : sequence of float
-        Ascending, each in (0, 1); a risk equal to a cut belongs to the group above it.
+    cuts : float or sequence of float
+        Cut points in ascending order, each in (0, 1). A risk equal to a cut point belongs to the
+        group above it.
     horizon : float or "lifetime"
-        Years.
+        Horizon of the risk in years.
     labels : sequence of str, optional
-        One more than cuts, from the lowest group up. Default: the bounds in percent.
+        Labels of the groups from lowest to highest risk, one more than cut points. Default: the
+        bounds in percent.
     interval_months : sequence of float or None, optional
-        Months between mammograms by group; None where none are planned. Default: not stated.
+        Months between mammograms of each group; None if no mammograms are planned. Default: not
+        stated.
     outcome, scale
         As in :class:`Quantity`.
 
@@ -116,9 +143,23 @@ def thresholds(
     Raises
     ------
     PolicyError
-        Cuts are not ascending in (0, 1), or the other sequences do not fit them.
+        Cut points are not ascending in (0, 1), or the other sequences have the wrong length.
+
+    See Also
+    --------
+    mammorisk.stratify : Applies the policy.
+
+    Examples
+    --------
+    >>> from mammorisk.policy import thresholds
+    >>> list(thresholds([0.017, 0.03]).groups)
+    ['<1.7%', '1.7-<3%', '>=3%']
     """
-    points = [float(cut) for cut in cuts]
+    several = [cuts] if isinstance(cuts, (int, float, str)) else list(cuts)
+    try:
+        points = [float(cut) for cut in several]
+    except (TypeError, ValueError):
+        points = []
     if not points or any(not 0 < p < 1 for p in points) or sorted(set(points)) != points:
         raise PolicyError(
             "cuts must be ascending fractions between 0 and 1",
@@ -131,9 +172,10 @@ def thresholds(
     months = list(interval_months) if interval_months is not None else None
     if len(titles) != len(bounds) or (months is not None and len(months) != len(bounds)):
         raise PolicyError(
-            f"{len(points)} cuts make {len(bounds)} groups, but another number was labelled",
+            f"{len(points)} cuts make {len(bounds)} groups, but labels or intervals have another "
+            "number",
             where="thresholds",
-            remedy="Give one label (and one interval) a group, from the lowest risk up.",
+            remedy="Give one label (and one interval) per group, from lowest to highest risk.",
         )
     if len(set(titles)) != len(titles):
         raise PolicyError("labels must differ", where="thresholds")
@@ -147,7 +189,7 @@ def thresholds(
     return Policy(
         id="thresholds",
         version="own",
-        title="Cut points of one's own",
+        title="Cut points of the user",
         status="own",
         jurisdiction="none",
         strength="own",
@@ -179,7 +221,7 @@ def _parse(text: str, where: str) -> Policy:
             f"the file is not valid YAML or JSON ({type(error).__name__})", where=where
         ) from None
     if not isinstance(content, dict):
-        raise PolicyError("the file holds no policy", where=where)
+        raise PolicyError("the file contains no policy", where=where)
     try:
         return Policy.model_validate(content)
     except ValidationError as error:
@@ -188,7 +230,7 @@ def _parse(text: str, where: str) -> Policy:
             for item in error.errors(include_url=False, include_input=False)
         }
         raise PolicyError(
-            f"the policy breaks the schema ({'; '.join(sorted(faults))})",
+            f"the policy does not follow the schema ({'; '.join(sorted(faults))})",
             where=where,
             remedy="docs/how-to/stratification.md lists the keys.",
         ) from None

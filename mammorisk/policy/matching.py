@@ -1,4 +1,4 @@
-"""Whether a model is one the policy was written for."""
+"""Comparison of models with those for which a policy was written."""
 
 from __future__ import annotations
 
@@ -18,15 +18,16 @@ from mammorisk.policy.policy import Policy
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """What is to be said of each model of a table.
+    """Match and cautions of each model of a table.
 
     Attributes
     ----------
     code : ndarray of int, shape (n_rows,)
-        Which of the models below a row has.
+        Position of the row's model in the lists below.
     match : list of str or None
-        ``"exact"``, ``"same-family"`` or ``"off-label"``; None where the policy uses no model.
+        ``"exact"``, ``"same-family"`` or ``"off-label"``. None if the policy uses no model.
     cautions : list of list of str
+        Cautions about the model.
     """
 
     code: NDArray[np.intp]
@@ -40,10 +41,11 @@ def match_models(
     model_family: str | Mapping[str, str] | None,
     recalibrated: bool | None,
 ) -> Match:
-    """Compare the models of a table with those a policy was written for.
+    """Compare the models of a table with those for which a policy was written.
 
-    The family of a model comes from ``model_family``, else from the column ``model_family``, else
-    from ``risks.attrs["model_family"]``, else from the names this package knows.
+    The family of a model comes from the argument ``model_family``, else from the column
+    ``model_family``, else from ``risks.attrs["model_family"]``, else from the models of this
+    package.
 
     Raises
     ------

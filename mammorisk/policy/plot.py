@@ -1,4 +1,4 @@
-"""A comparison of policies as a picture, in colours safe for colour-blind readers."""
+"""Plot of a comparison of policies."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 # Okabe & Ito's palette, distinguishable under the common colour-vision deficiencies.
 _MAMMOGRAPHY, _MRI = COLOURS[0], COLOURS[4]
 _SILENT, _OUTSIDE = "#BFBFBF", "#FFFFFF"
-#: A label needs this share of a bar to be readable in it.
+#: Smallest share of a bar in which a label is readable.
 _LABEL_SHARE = 0.07
 
 
 def plot_comparison(comparison: PolicyComparison) -> Figure:
-    """Examinations a year by policy, and how women and cancers divide by interval.
+    """Plot examinations per year by policy, and the distribution of women and cancers.
 
     Parameters
     ----------
@@ -32,10 +32,10 @@ def plot_comparison(comparison: PolicyComparison) -> Figure:
 
     Returns
     -------
-    Figure
-        Left, mammograms and MRI per 1,000 women and year with their intervals; right, two bars a
-        policy, the women above and (where there are outcomes) the cancers below, divided by the
-        months between imaging visits.
+    matplotlib Figure
+        Left: mammograms and MRI per 1,000 women and year, with intervals. Right: two bars per
+        policy, divided by the months between imaging visits. The upper bar shows the women, and
+        the lower bar the cancers if there are outcomes.
     """
     import matplotlib.pyplot as plt
 
@@ -170,7 +170,7 @@ def _draw_intervals(ax: Axes, table: pd.DataFrame, intervals: pd.DataFrame) -> N
 
 
 def _interval_colours(names: list[str]) -> dict[str, str]:
-    """Darker is more often (cividis, which rises evenly in lightness for every reader)."""
+    """Return colours of cividis; darker is more often. Its lightness is perceptually uniform."""
     from matplotlib import colormaps
     from matplotlib.colors import to_hex
 
@@ -186,7 +186,7 @@ def _interval_colours(names: list[str]) -> dict[str, str]:
 
 
 def _span(name: str) -> tuple[float, ...]:
-    """Shortest and longest months of an interval in words."""
+    """Return the shortest and longest months of an interval given as text."""
     ends = [float(end) for end in name.split(" ")[0].split("-")]
     return (ends[0], ends[-1])
 

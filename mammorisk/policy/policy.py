@@ -1,4 +1,4 @@
-"""Policy: a surveillance policy as data, checked when it is read."""
+"""Policy: a surveillance policy as data, validated when it is loaded."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from mammorisk.policy.grid import Axis, Grid, build_grid
 from mammorisk.policy.group import Group, Strict
 
 Level = bool | str
-#: Bounds of a number, ``[low, high)``; None is open.
+#: Bounds of a number, ``[low, high)``. None is an open end.
 Bounds = tuple[float | None, float | None]
 Condition = dict[str, Bounds | list[Level] | Level]
 
 
 class Quantity(Strict):
-    """The risk a policy cuts.
+    """The risk to which a policy applies its cut points.
 
     Attributes
     ----------
     horizon_years : float or "lifetime"
     outcome : {"invasive", "any"}
-        Invasive breast cancer, or ductal carcinoma in situ too.
+        ``"any"`` includes ductal carcinoma in situ.
     scale : {"absolute", "percentile", "age_percentile"}
-        Absolute risk in [0, 1]; or the share in [0, 1) of the women (of those of her age) whose
-        risk is lower.
+        Absolute risk in [0, 1]; or the share in [0, 1) of the women (of the women of her age)
+        whose risk is lower.
     from_age_years : float, optional
-        The horizon starts at this age rather than at her present one: 10 years from 40 is the
-        risk between 40 and 50.
+        Age at which the horizon starts, instead of her present age. 10 years from 40 is the risk
+        between 40 and 50.
     """
 
     horizon_years: float | Literal["lifetime"]
@@ -50,14 +50,14 @@ class Quantity(Strict):
 
     @property
     def column(self) -> str:
-        """Column that holds exactly this quantity, e.g. ``risk_10y_at_40``."""
+        """Column for exactly this quantity, e.g. ``risk_10y_at_40``."""
         at = "" if self.from_age_years is None else f"_at_{self.from_age_years:g}"
         scale = "" if self.scale == "absolute" else f"_{self.scale}"
         return f"{self.risk_column}{at}{scale}"
 
     @property
     def words(self) -> str:
-        """In a sentence: "5-year risk", "rank of the 5-year risk among women of her age"."""
+        """Text: "5-year risk", "rank of the 5-year risk among women of her age"."""
         if self.horizon_years == "lifetime":
             risk = "lifetime risk"
         else:
@@ -72,14 +72,14 @@ class Quantity(Strict):
 
 
 class FieldUse(Strict):
-    """A field the rules or exclusions look at.
+    """A field that is used in rules or exclusions.
 
     Attributes
     ----------
     levels : list
-        Every value the field can take.
+        All values of the field.
     assume : optional
-        The level taken where the field is not known; each woman it concerns is told so.
+        Level that is assumed where the field is unknown. Rows with an assumed level have a caution.
     """
 
     levels: list[Level] = Field(min_length=2)
@@ -95,16 +95,16 @@ class FieldUse(Strict):
 
 
 class Models(Strict):
-    """The models a policy was written for.
+    """The models for which a policy was written.
 
     Attributes
     ----------
     exact : list of str
-        Names of models, or whole families, the policy names.
+        Models or families that the policy names.
     related : list of str
-        Families of the same kind.
+        Related families.
     forbidden : dict
-        Names or families the policy does not allow for its thresholds, and why.
+        Models or families that the policy does not allow for its thresholds, with the reason.
     """
 
     exact: list[str] = Field(default_factory=list)
@@ -113,28 +113,28 @@ class Models(Strict):
 
 
 class Exclusion(Strict):
-    """Women the policy does not speak of, and why."""
+    """Women to whom the policy does not apply, and the reason."""
 
     when: Condition
     reason: str
 
 
 class Eligible(Strict):
-    """Ages in years, ``[low, high)``, and exclusions in the order they are told."""
+    """Ages in years, ``[low, high)``, and exclusions in order of precedence."""
 
     age: Bounds = (None, None)
     exclude: list[Exclusion] = Field(default_factory=list)
 
 
 class Rule(Strict):
-    """Women who meet every condition belong to the group."""
+    """Conditions of a group. Women who meet all of them belong to it."""
 
     when: Condition = Field(default_factory=dict)
     group: str
 
 
 class Source(Strict):
-    """Where a figure stands: web address or DOI, what it says in our words, when it was read."""
+    """Source of a figure: web address or DOI, paraphrase, and the date on which it was read."""
 
     cite: str
     fact: str
@@ -144,8 +144,8 @@ class Source(Strict):
 class Policy(Strict):
     """A surveillance policy.
 
-    Rules must give every combination of risk, age and field values exactly one group, or an
-    exclusion; a policy that does not is refused with an example of the gap or overlap.
+    Every combination of risk, age and field values must lead to exactly one group or to an
+    exclusion. Otherwise loading fails with an example of the gap or overlap.
 
     Attributes
     ----------
@@ -163,7 +163,7 @@ class Policy(Strict):
     rules : list of Rule
     sources : list of Source
     unverified : list of str
-        Figures that hold for the whole policy and were not checked.
+        Figures of the whole policy that were not checked against the primary source.
     notes : str
     """
 
@@ -186,7 +186,7 @@ class Policy(Strict):
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if "age" in self.quantities or "age" in self.fields:
-            raise ValueError("age is always known by that name: do not redefine it")
+            raise ValueError("age is a built-in name: do not redefine it")
         if clash := set(self.quantities) & set(self.fields):
             raise ValueError(f"{', '.join(sorted(clash))}: both a quantity and a field")
         named = {rule.group for rule in self.rules}
@@ -198,17 +198,17 @@ class Policy(Strict):
         if low is not None and high is not None and not low < high:
             raise ValueError("eligible age must run from low to high")
         if any(group.category == "not_applicable" for group in self.groups.values()):
-            raise ValueError("the category not_applicable is kept for women a policy leaves out")
+            raise ValueError("the category not_applicable is reserved for excluded women")
         _ = self.grid
         return self
 
     @cached_property
     def grid(self) -> Grid:
-        """Which group each combination of values leads to."""
+        """Lookup table from combinations of values to groups."""
         conditions = [rule.when for rule in self.rules]
         out = [exclusion.when for exclusion in self.eligible.exclude]
         low, high = self.eligible.age
-        # Ages outside come first among the reasons: they need no further question.
+        # Age comes first among the reasons, because it needs no other field.
         ages: list[Condition] = []
         if low is not None:
             ages.append({"age": (None, low)})
@@ -232,7 +232,7 @@ class Policy(Strict):
                     _levels(name, wanted, self.fields[name].levels, self.id)
                 else:
                     raise PolicyError(
-                        f"a condition looks at {name!r}, which is neither age, a quantity nor a "
+                        f"a condition uses {name!r}, which is neither age, a quantity nor a "
                         "field of the policy",
                         where=self.id,
                         remedy="Declare it under quantities or fields.",
@@ -250,7 +250,7 @@ class Policy(Strict):
 
     @property
     def exclusion_reasons(self) -> list[str]:
-        """Why a woman is left out, in the order of the grid's exclusions."""
+        """Reasons for exclusion, in the order of the grid's exclusions."""
         low, high = self.eligible.age
         ages = []
         if low is not None:
@@ -261,7 +261,7 @@ class Policy(Strict):
 
 
 def _bounds(name: str, wanted: object, where: str) -> list[float]:
-    """The finite bounds of a numeric condition."""
+    """Return the finite bounds of a numeric condition."""
     if not isinstance(wanted, (tuple, list)) or len(wanted) != 2 or isinstance(wanted[0], str):
         raise PolicyError(
             f"the condition on {name} is not a pair of bounds",
@@ -282,7 +282,7 @@ def _levels(name: str, wanted: object, levels: list[Level], where: str) -> None:
     asked = wanted if isinstance(wanted, (list, tuple)) else [wanted]
     if not asked or any(one not in levels for one in asked):
         raise PolicyError(
-            f"a condition on {name} asks for a value that the field cannot take",
+            f"a condition on {name} uses a value that is not a level of the field",
             where=where,
             remedy=f"Its levels: {', '.join(map(str, levels))}.",
         )

@@ -1,4 +1,4 @@
-"""Shares and means over women, with intervals that know of weights and of repeated exams."""
+"""Shares and means over women, with intervals for weighted data and repeated exams."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ NOTHING = Estimate(value=np.nan, lower=np.nan, upper=np.nan)
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """The women behind an estimate.
+    """The sample of an estimate.
 
     Attributes
     ----------
     weight : ndarray, shape (n,)
-        Sampling weights, 1 where the cohort has none.
+        Sampling weights; 1 if the cohort has none.
     woman : ndarray of int, shape (n,)
-        0 ... n_women - 1; rows of one woman are not independent.
+        Number of the woman, 0 ... n_women - 1. Rows of one woman are not independent.
     level : float
         Confidence level.
     """
@@ -39,7 +39,7 @@ class Sample:
     level: float
 
     def mean(self, values: NDArray[np.float64], among: NDArray[np.bool_]) -> Estimate:
-        """Weighted mean of the rows among, with a normal interval.
+        """Weighted mean over the rows in ``among``, with a normal interval.
 
         The standard error is the linearised one of a ratio of sums over women (Woodruff 1971,
         doi 10.2307/2284073), with the usual n/(n-1).
@@ -52,9 +52,9 @@ class Sample:
         return Estimate(value=mean, lower=mean - half, upper=mean + half)
 
     def share(self, inside: NDArray[np.bool_], among: NDArray[np.bool_]) -> Estimate:
-        """Weighted share of the rows among that lie inside, with a Wilson interval.
+        """Weighted share of the rows in ``among`` that are in ``inside``, with a Wilson interval.
 
-        With weights or repeated exams the interval is Wilson's at the effective sample size
+        With weights or repeated exams it is the Wilson interval at the effective sample size
         p(1-p)/se^2 (Korn & Graubard 1998, Survey Methodology 24:193-201; for the Wilson form
         Franco et al. 2019, doi 10.1093/jssam/smy019); otherwise it is Wilson's.
         """
@@ -66,7 +66,7 @@ class Sample:
         share = float(self.weight[among & inside].sum() / total)
         size = self._effective_size(inside, among, share, total)
         lower, upper = proportion_confint(share * size, size, alpha=1 - self.level, method="wilson")
-        # Wilson's ends pass 0 and 1 by rounding where the share is 0 or 1.
+        # Rounding can move the limits beyond 0 and 1 if the share is 0 or 1.
         return Estimate(
             value=share,
             lower=float(min(max(lower, 0), share)),
@@ -85,7 +85,7 @@ class Sample:
         women = women[women > 0]
         simple = (weight == weight[0]).all() and len(women) == len(weight)
         if simple or not 0 < share < 1:
-            # Without spread only the unequal sums over women tell of the design (Kish).
+            # Without variation, the design effect depends only on the weights of women (Kish).
             return float(women.sum() ** 2 / (women**2).sum())
         error = self._error(inside.astype(float), among, share, total)
         return share * (1 - share) / error**2 if error > 0 else float(len(women))
@@ -106,7 +106,7 @@ class Sample:
 
 
 def count_women(woman: NDArray[np.intp]) -> int:
-    """How many different women there are."""
+    """Return the number of different women."""
     return int((np.bincount(woman) > 0).sum())
 
 

@@ -6,22 +6,22 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-#: Fewer women do not make a rank: the highest 2.5% of them would be two or three. An assumption.
+#: Minimum number of women for a rank: the highest 2.5% are two or three of them. An assumption.
 MIN_WOMEN = 100
-#: Women "of her age" are those of the same five years. An assumption.
+#: Women "of her age" are in the same age band of five years. An assumption.
 BAND_YEARS = 5
 
 
 def ranks(
     risk: NDArray[np.floating], eligible: NDArray[np.bool_], age: NDArray[np.floating] | None
 ) -> NDArray[np.float64]:
-    """Share of the eligible women (of her age) whose risk is lower than hers.
+    """Return for each woman the share of eligible women (of her age) with a lower risk.
 
     Parameters
     ----------
     risk : ndarray, shape (n,)
     eligible : ndarray of bool, shape (n,)
-        Who is ranked.
+        Women who are ranked.
     age : ndarray, shape (n,), or None
         Years; ranks are taken within bands of ``BAND_YEARS``. None ranks all together.
 

@@ -1,7 +1,8 @@
-"""Reading what a policy needs from the risks table and the tables beside it."""
+"""Reading of the inputs of a policy from the tables of risks and fields."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -10,24 +11,29 @@ from numpy.typing import NDArray
 
 from mammorisk.errors import PolicyError
 from mammorisk.policy.policy import FieldUse, Quantity
+from mammorisk.records.follow_up import as_numbers
+from mammorisk.records.follow_up_doubts import read_years
+from mammorisk.records.frames import as_frame
+from mammorisk.records.match_ids import id_columns, match_ids
+from mammorisk.records.questionnaire_fields import blank_to_none, yes_or_no
+from mammorisk.records.risk_doubts import doubt_risks
 
 KEYS = ["patient_id", "exam_id"]
-_YES = {"1", "1.0", "true", "yes", "y"}
-_NO = {"0", "0.0", "false", "no", "n"}
-_UNKNOWN = {"", "na", "n/a", "nan", "none", "null", "unknown", "<na>"}
-#: Ages outside are mistakes, and treated as not known, years.
+#: Plausible ages in years. Ages outside of this range are treated as unknown.
 AGES = (0.0, 120.0)
-#: A woman of this age in completed years has her present risk as the risk from that age.
+#: A risk from an age applies to women of this age in completed years.
 _ONE_YEAR = 1.0
 
 
 def as_table(data: object) -> pd.DataFrame:
-    """The table of a cohort (its ``exams``), or a table as it is."""
-    table = data if isinstance(data, pd.DataFrame) else getattr(data, "exams", None)
+    """Return the table of a cohort (its ``exams``), or a table unchanged."""
+    table = as_frame(data)
+    if table is None:
+        table = getattr(data, "exams", None)
     if not isinstance(table, pd.DataFrame):
         raise PolicyError(
             f"a {type(data).__name__} is neither a table nor a cohort",
-            remedy="Pass a Cohort, or a table with one row an exam.",
+            remedy="Pass a Cohort, or a table with one row per exam.",
         )
     return table
 
@@ -40,20 +46,23 @@ def beside(risks: pd.DataFrame, data: object) -> pd.DataFrame:
     Raises
     ------
     PolicyError
-        A key occurs twice in ``data``, or there is nothing to match on.
+        A key occurs twice in ``data``, the ids do not meet, or there is nothing to match on.
     """
     table = as_table(data)
     keys = [key for key in KEYS if key in risks.columns and key in table.columns]
     if keys:
-        if table.duplicated(keys).any():
+        wanted, ids = id_columns(risks, keys), id_columns(table, keys)
+        known = ids.notna().all(axis=1)
+        if (twice := ids[known].duplicated()).any():
             raise PolicyError(
-                f"{int(table.duplicated(keys).sum())} rows have a {' and '.join(keys)} that "
-                "occurs before",
+                f"{int(twice.sum())} rows have a {' and '.join(keys)} that occurs before",
                 remedy="Give one row an exam, with exam_id in both tables.",
             )
-        # An id may be text in one file and a number in the other.
-        text = table.assign(**{key: table[key].astype(str) for key in keys})
-        found = risks[keys].astype(str).merge(text, on=keys, how="left")
+        match = match_ids(wanted, ids, names=("risks", "table beside them"))
+        if match.problem is not None:
+            raise PolicyError(match.problem, where="cohort", remedy=match.remedy)
+        text = table.drop(columns=keys).join(ids)[known.to_numpy()]
+        found = wanted.merge(text, on=keys, how="left")
         return found.set_axis(risks.index, axis=0)
     if table.index.is_unique and risks.index.isin(table.index).all():
         return table.loc[risks.index]
@@ -64,7 +73,7 @@ def beside(risks: pd.DataFrame, data: object) -> pd.DataFrame:
 
 
 def column(name: str, risks: pd.DataFrame, other: pd.DataFrame | None) -> pd.Series | None:
-    """A field: from the table beside, what it lacks from the risks table; None where in neither."""
+    """Return a field from the other table, completed from the risks. None if both lack it."""
     found = [table[name] for table in (other, risks) if table is not None and name in table.columns]
     if not found:
         return None
@@ -74,27 +83,27 @@ def column(name: str, risks: pd.DataFrame, other: pd.DataFrame | None) -> pd.Ser
 
 
 def numbers(values: pd.Series, name: str) -> NDArray[np.floating]:
-    """A column as floats, NaN where missing; single precision stays single.
+    """Return a column as floats, with NaN for missing values. Single precision is kept.
 
     Raises
     ------
     PolicyError
-        Text that is not a number.
+        The column contains text that is not a number.
     """
     if values.dtype == np.float32:
         return values.to_numpy()
-    try:
-        return pd.to_numeric(values).to_numpy(dtype=float, na_value=np.nan)
-    except (TypeError, ValueError):
+    found, wrong = as_numbers(read_years(values))
+    if wrong.any():
         raise PolicyError(
-            "the column holds values that are not numbers",
+            "the column contains values that are not numbers",
             where=name,
-            remedy="Leave a cell empty where nothing is known.",
-        ) from None
+            remedy="Leave unknown cells empty.",
+        )
+    return found
 
 
 def ages(risks: pd.DataFrame, other: pd.DataFrame | None) -> NDArray[np.floating]:
-    """Age of each woman in years, NaN where not known or not plausible."""
+    """Return the age of each woman in years. NaN if unknown or implausible."""
     values = column("age", risks, other)
     if values is None:
         return np.full(len(risks), np.nan)
@@ -105,12 +114,13 @@ def ages(risks: pd.DataFrame, other: pd.DataFrame | None) -> NDArray[np.floating
 def risks_of(
     quantity: Quantity, risks: pd.DataFrame, age: NDArray[np.floating], where: str
 ) -> NDArray[np.floating]:
-    """The absolute risk a quantity starts from, NaN where the row has none.
+    """Return the absolute risk of a quantity. NaN if the row has none.
 
     Raises
     ------
     PolicyError
-        No column of that horizon (another horizon is never converted), or values outside [0, 1].
+        There is no column of that horizon (risks of other horizons are never converted), or values
+        are outside [0, 1].
     """
     exact = quantity.column if quantity.scale == "absolute" else quantity.risk_column
     start = quantity.from_age_years
@@ -125,7 +135,7 @@ def risks_of(
     remedy = (
         f"Predict with horizons=({horizon},)"
         f"{'' if start is None else f' at age {start:g} and name the column {exact}'}; "
-        "a risk over one horizon is never turned into another."
+        "a risk is never converted to another horizon."
     )
     raise PolicyError(
         f"the policy needs the {quantity.words} (column {exact}); "
@@ -136,12 +146,12 @@ def risks_of(
 
 
 def fractions(values: pd.Series, name: str) -> NDArray[np.floating]:
-    """A column of risks or ranks, each in [0, 1] or NaN.
+    """Return a column of risks or ranks, each in [0, 1] or NaN.
 
     Raises
     ------
     PolicyError
-        Any value outside: percent taken for fractions would put every woman in the top group.
+        A value is outside [0, 1]. Percent read as fractions would put every woman in the top group.
     """
     found = numbers(values, name)
     wrong = (found < 0) | (found > 1)
@@ -154,13 +164,28 @@ def fractions(values: pd.Series, name: str) -> NDArray[np.floating]:
     return found
 
 
+def doubts(
+    risks: pd.DataFrame, other: pd.DataFrame | None, quantities: Iterable[Quantity]
+) -> list[str]:
+    """What looks wrong with the absolute risks that a policy uses: percent below 1."""
+    age = ages(risks, other).astype(np.float64)
+    found = []
+    for quantity in quantities:
+        years, name = quantity.horizon_years, quantity.risk_column
+        if quantity.scale == "absolute" and years != "lifetime" and name in risks.columns:
+            values = fractions(risks[name], name).astype(np.float64)
+            if (text := doubt_risks(values, float(years), age)) is not None:
+                found.append(text)
+    return list(dict.fromkeys(found))
+
+
 def level_cells(values: pd.Series | None, use: FieldUse, name: str, n: int) -> NDArray[np.intp]:
-    """Position of each value among the levels of a field, -1 where not known.
+    """Return the position of each value among the levels of a field. -1 if unknown.
 
     Raises
     ------
     PolicyError
-        Values that are none of the levels.
+        A value is not a level of the field.
     """
     if values is None:
         return np.full(n, -1)
@@ -169,9 +194,9 @@ def level_cells(values: pd.Series | None, use: FieldUse, name: str, n: int) -> N
     wrong = places[codes] == _NO_LEVEL
     if wrong.any():
         raise PolicyError(
-            f"{int(wrong.sum())} values are none of {', '.join(map(str, use.levels))}",
+            f"{int(wrong.sum())} values are not among {', '.join(map(str, use.levels))}",
             where=name,
-            remedy="Leave a cell empty where it is not known.",
+            remedy="Leave unknown cells empty.",
         )
     return places[codes]
 
@@ -180,13 +205,14 @@ _NO_LEVEL = -2
 
 
 def _place(value: Any, levels: list[bool | str]) -> int:
-    """Place of a value among the levels: -1 unknown, ``_NO_LEVEL`` foreign."""
+    """Return the position of a value among the levels: -1 unknown, ``_NO_LEVEL`` not a level."""
+    if blank_to_none(value) is None and "unknown" not in levels:
+        return -1
     text = str(value).strip().lower().replace(" ", "_")
     if isinstance(levels[0], bool):
-        if text in _YES | _NO:
-            return levels.index(text in _YES)
-        return -1 if text in _UNKNOWN else _NO_LEVEL
+        answer = yes_or_no(text)
+        return _NO_LEVEL if answer is None else levels.index(answer)
     for position, level in enumerate(levels):
         if text == str(level).lower():
             return position
-    return -1 if text in _UNKNOWN else _NO_LEVEL
+    return -1 if blank_to_none(value) is None else _NO_LEVEL

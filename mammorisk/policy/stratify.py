@@ -1,8 +1,9 @@
-"""stratify(): what a surveillance policy would do for each woman of a risks table."""
+"""stratify(): application of a surveillance policy to a table of risks."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,13 +17,12 @@ from mammorisk.policy.assign import Assignment, assign, rule_words, unknown_word
 from mammorisk.policy.library import load_policy, thresholds
 from mammorisk.policy.matching import Match, match_models
 from mammorisk.policy.policy import Policy
-from mammorisk.policy.reading import as_table, beside
+from mammorisk.policy.reading import as_table, beside, doubts
 
-#: Told with every result (reference: even cleared devices give no care recommendations).
-NOTICE = "Research software: what a published policy says, not care advice."
+#: Part of every result. Even cleared devices give no care recommendations.
+NOTICE = "Research software: what a published policy states, not care advice."
 NOT_APPLICABLE = "not_applicable"
-#: A risk without an interval is near a cut point that lies within this relative distance of it.
-#: An assumption.
+#: Relative distance within which a risk without an interval is near a cut point. An assumption.
 NEAR_MARGIN = 0.1
 
 COLUMNS = (
@@ -55,7 +55,7 @@ def stratify(
     model_family: str | Mapping[str, str] | None = None,
     recalibrated: bool | None = None,
     near_margin: float = NEAR_MARGIN,
-    cuts: Sequence[float] | None = None,
+    cuts: float | Sequence[float] | None = None,
     horizon: float | Literal["lifetime"] = 5,
 ) -> pd.DataFrame:
     """Apply a surveillance policy to predicted risks. Not care advice.
@@ -63,22 +63,23 @@ def stratify(
     Parameters
     ----------
     risks : DataFrame
-        One row an exam: ``model``, ``risk_5y`` ... as fractions of 1, optionally with
+        One row per exam: ``model``, ``risk_5y`` ... as fractions in [0, 1], optionally with
         ``risk_5y_lower`` and ``risk_5y_upper``, ``risk_5y_percentile`` or
         ``risk_5y_age_percentile``, and fields such as ``age``.
     policy : str, path or Policy
-        An id of :func:`policies`, a file of the same schema, or ``"thresholds"`` with ``cuts``.
+        An id listed by :func:`mammorisk.policies`, a file with the same schema, or
+        ``"thresholds"`` with ``cuts``.
     cohort : Cohort or DataFrame, optional
-        Age, density and the other fields a policy looks at, matched on ``patient_id`` and
-        ``exam_id``, else on the index. Where a field is in both, this one is taken.
+        Age, breast density and other fields of the policy. Rows are matched on ``patient_id`` and
+        ``exam_id``, else on the index. These fields take precedence over those of ``risks``.
     model_family : str or dict of model name to str, optional
         ``ModelCard.family`` of the model(s).
     recalibrated : bool, optional
-        Whether the risks were recalibrated locally; said of each row unless True.
+        Whether the risks were recalibrated locally. Unless True, each row has a caution.
     near_margin : float
-        Relative distance from a cut point within which a risk without interval is near it.
+        Relative distance, in [0, 1), within which a risk without an interval is near a cut point.
     cuts, horizon
-        For ``policy="thresholds"``; see :func:`thresholds`.
+        For ``policy="thresholds"``; see :func:`mammorisk.policy.thresholds`.
 
     Returns
     -------
@@ -86,25 +87,45 @@ def stratify(
         The columns of ``risks`` and
 
         - ``category``, ``label``, ``modality`` (actions joined by ``"; "``), ``interval_months``
-          and ``interval_months_max`` (months between imaging visits, NaN where none is stated or
-          planned), ``start_age`` (years, NaN where not stated), ``strength``;
-        - ``reason``: the rule met, or why the policy does not apply;
-        - ``near_threshold``: another group lies within the interval of the risk; NA where the
+          and ``interval_months_max`` (months between imaging visits, NaN if none is stated or
+          planned), ``start_age`` (years, NaN if not stated), ``strength``;
+        - ``reason``: the rule that is met, or the reason why the policy does not apply;
+        - ``near_threshold``: whether another group lies within the interval of the risk; NA if the
           policy does not apply;
-        - ``policy_model_match``: ``"exact"``, ``"same-family"``, ``"off-label"``, or missing where
+        - ``policy_model_match``: ``"exact"``, ``"same-family"``, ``"off-label"``, or missing if
           the policy uses no model; ``cautions`` about model, assumed fields and calibration;
-        - ``status`` (``"verify"`` where a figure behind the row was not checked against its
-          primary source, named in ``unverified``), ``policy``, ``policy_version``, ``source``,
+        - ``status`` (``"verify"`` if a figure behind the row was not checked against its
+          primary source; ``unverified`` names it), ``policy``, ``policy_version``, ``source``,
           ``read_on`` and ``notice``.
 
-        A woman the policy leaves out, or whose group cannot be told from what is known, has the
-        category ``"not_applicable"`` and nothing else said; an unknown risk or field is never
-        taken as low. A group that does not depend on what is unknown is given.
+        The category is ``"not_applicable"``, without actions, if the policy excludes the woman or
+        if her group depends on unknown values. An unknown risk or field is never counted as low.
 
     Raises
     ------
     PolicyError
-        No such policy; it forbids the model; the table lacks its horizon; risks outside [0, 1].
+        The policy does not exist or forbids the model, the table has no risk of its horizon, risks
+        are outside [0, 1], or no ids match those of ``cohort``.
+
+    See Also
+    --------
+    mammorisk.policies : Lists the policies.
+    mammorisk.compare_policies : Compares several policies.
+    mammorisk.predict : Predicts the risks of a cohort.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import mammorisk as mr
+    >>> risks = pd.DataFrame({"model": "bcrat", "age": [45, 52, 67], "risk_5y": [0.01, 0.02, 0.03]})
+    >>> groups = mr.stratify(risks, "nccn-classic")
+    >>> groups[["risk_5y", "category", "interval_months"]]
+       risk_5y   category  interval_months
+    0     0.01    average             12.0
+    1     0.02  increased             12.0
+    2     0.03  increased             12.0
+    >>> mr.stratify(risks, "thresholds", cuts=[0.017, 0.03])["category"].tolist()
+    ['<1.7%', '1.7-<3%', '>=3%']
     """
     chosen = resolve(policy, cuts, horizon)
     risks = as_table(risks)
@@ -113,6 +134,8 @@ def stratify(
         raise PolicyError("near_margin must lie in [0, 1)", where="near_margin")
     match = match_models(chosen, risks, model_family, recalibrated)
     found = assign(chosen, risks, other, near_margin)
+    told = doubts(risks, other, chosen.quantities.values())
+    match = replace(match, cautions=[[*told, *cautions] for cautions in match.cautions])
     kept = risks.drop(columns=[name for name in COLUMNS if name in risks.columns])
     added = _columns(found, match, risks.index)
     result = pd.concat([kept, added], axis=1)
@@ -121,14 +144,16 @@ def stratify(
 
 
 def resolve(
-    policy: str | Path | Policy, cuts: Sequence[float] | None, horizon: float | Literal["lifetime"]
+    policy: str | Path | Policy,
+    cuts: float | Sequence[float] | None,
+    horizon: float | Literal["lifetime"],
 ) -> Policy:
-    """The policy asked for; ``thresholds`` is made of its cut points."""
+    """Load the requested policy. ``"thresholds"`` is created from its cut points."""
     if cuts is None:
         return load_policy(policy)
     if policy != "thresholds":
         raise PolicyError(
-            "cuts belong to the policy thresholds alone",
+            "cuts are only for the policy thresholds",
             remedy='Pass policy="thresholds", or leave cuts out.',
         )
     return thresholds(cuts, horizon=horizon)
@@ -138,7 +163,7 @@ def _columns(found: Assignment, match: Match, index: pd.Index) -> pd.DataFrame:
     policy = found.policy
     groups = list(policy.groups.items())
     has = found.has_group
-    # The last entry of every list serves the rows without a group.
+    # The last entry of every list is for rows without a group.
     place = np.where(has, found.group, len(groups))
     ranges = [group.interval_range or (np.nan, np.nan) for _, group in groups]
     starts = [np.nan if group.start_age is None else group.start_age for _, group in groups]
@@ -178,7 +203,7 @@ def _columns(found: Assignment, match: Match, index: pd.Index) -> pd.DataFrame:
 
 
 def _reasons(found: Assignment, has: NDArray[np.bool_]) -> pd.api.extensions.ExtensionArray:
-    """The rule met; the exclusion; or what would have to be known."""
+    """Return the rule that is met, the exclusion, or the unknown values."""
     policy = found.policy
     rules = [rule_words(policy, i) for i in range(len(policy.rules))]
     single = text_array([*rules, *policy.exclusion_reasons, None])[found.rule]
@@ -192,9 +217,9 @@ def _reasons(found: Assignment, has: NDArray[np.bool_]) -> pd.api.extensions.Ext
         pattern, which = divmod(key, 3)
         names = " and ".join(unknown_words(policy, pattern)) or "the values"
         return (
-            f"the same group whatever the {names}, not known",
-            f"left out whatever the {names}, not known",
-            f"not known: {names}",
+            f"the same group for any {names} (unknown)",
+            f"excluded for any {names} (unknown)",
+            f"unknown: {names}",
         )[which]
 
     told = _by_code(found.unknown * 3 + kind, word)
@@ -205,7 +230,7 @@ def _reasons(found: Assignment, has: NDArray[np.bool_]) -> pd.api.extensions.Ext
 def _cautions(
     found: Assignment, match: Match, has: NDArray[np.bool_]
 ) -> pd.api.extensions.ExtensionArray:
-    """What to know of the model and of assumed fields, for the rows that have a group."""
+    """Return cautions about the model and assumed fields, for rows with a group."""
     fields = list(found.policy.fields.items())
     n_models = len(match.cautions)
 
@@ -218,7 +243,7 @@ def _cautions(
             for bit, (name, use) in enumerate(fields)
             if pattern >> bit & 1
         ]
-        notes = [f"not known, assumed: {', '.join(names)}"] if names else []
+        notes = [f"unknown, assumed: {', '.join(names)}"] if names else []
         return "; ".join([*match.cautions[model], *notes])
 
     return _by_code(np.where(has, found.assumed * n_models + match.code, -1), word)
@@ -231,6 +256,6 @@ def _level(value: bool | str | None) -> str:
 def _by_code(
     codes: NDArray[np.int64], word: Callable[[int], str]
 ) -> pd.api.extensions.ExtensionArray:
-    """A text a row, made once for each distinct code."""
+    """Return a text per row, created once for each distinct code."""
     place, distinct = pd.factorize(codes)
     return text_array([word(int(code)) for code in distinct])[place]

@@ -18,6 +18,7 @@ from mammorisk.prediction.table import risk_table
 from mammorisk.records.cohort import Cohort
 from mammorisk.records.exam import Exam
 from mammorisk.records.questionnaire import Questionnaire
+from mammorisk.records.read_answers import MissingCodes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +32,7 @@ def predict(
     model: str | Path | RiskModel | None = None,
     horizons: Sequence[Horizon] | Horizon = DEFAULT_HORIZONS,
     prior: Exam | str | Path | None = None,
+    missing: None = None,
     progress: bool = False,
 ) -> Prediction: ...
 @overload
@@ -41,6 +43,7 @@ def predict(
     model: str | Path | RiskModel | None = None,
     horizons: Sequence[Horizon] | Horizon = DEFAULT_HORIZONS,
     prior: None = None,
+    missing: MissingCodes | None = None,
     progress: bool = False,
 ) -> pd.DataFrame: ...
 def predict(
@@ -50,33 +53,38 @@ def predict(
     model: str | Path | RiskModel | None = None,
     horizons: Sequence[Horizon] | Horizon = DEFAULT_HORIZONS,
     prior: Exam | str | Path | None = None,
+    missing: MissingCodes | None = None,
     progress: bool = False,
 ) -> Prediction | pd.DataFrame:
-    """Absolute risk of breast cancer for one woman or a cohort.
+    """Predict the absolute risk of breast cancer for one woman or a cohort.
 
-    Whatever is given is read once and scored once: the row of a cohort has the same risk, interval
-    and warnings as the same woman predicted alone.
+    Every exam is read once and scored once. A row of a cohort has the same risk, interval and
+    warnings as the same woman predicted alone.
 
     Parameters
     ----------
     data : Exam, path, Questionnaire, Cohort, DataFrame or sequence of Questionnaire
         An exam (or the folder that holds it), with ``woman``; a questionnaire alone; a cohort; or
-        a table of questionnaires.
+        a table of questionnaires (of pandas, polars, pyarrow or any library with Arrow's
+        interface).
     woman : Questionnaire, optional
-        With an exam: what is known about the woman. Without it her age is taken from the image
-        header.
+        With an exam: her answers. Without a questionnaire, her age is taken from the image header.
     model : str, path or RiskModel, optional
-        Default with images: ``hybrid``. Without: ``bcsc-2008`` where breast density is known, else
-        ``icare-lit``; ``icare-lit`` too where ``bcsc-2008`` does not apply. For horizons that
-        ``hybrid`` does not answer the default is the published one. The result names the model
-        that answered.
+        Name, folder or model. The default with images is ``hybrid``. The default without images,
+        and for horizons that ``hybrid`` does not answer, is ``bcsc-2008`` where breast density is
+        known, else ``icare-lit``. ``icare-lit`` is also used where ``bcsc-2008`` does not apply.
+        The result names the model that was used.
     horizons : float, "lifetime" or sequence of them
-        Years from the exam.
+        Years from the exam. ``"lifetime"`` is up to age 90, or to the last age of the model.
     prior : Exam or path, optional
         With an exam: the previous one. A model that does not use prior exams ignores it, with a
         warning.
+    missing : dict of str to list, optional
+        With a table: values that mean "not known" by column, such as
+        ``{"first_degree_relatives": [9]}``. For a cohort, pass them to
+        :func:`mammorisk.read_cohort`.
     progress : bool
-        Show progress for a cohort with images.
+        Show the progress for a cohort with images, on standard error.
 
     Returns
     -------
@@ -84,9 +92,9 @@ def predict(
         For one woman.
     DataFrame
         For a cohort or table: ``patient_id``, ``exam_id``, ``model``, ``risk_1y`` ...
-        ``risk_5y`` (with ``_lower`` and ``_upper`` where there is an interval), ``images_used``,
-        ``warnings`` and ``warning_codes``; one row for each exam, in order. A row that cannot be
-        scored has NaN and the reason in ``warnings``.
+        ``risk_5y`` (fractions in [0, 1]; with ``_lower`` and ``_upper`` where there is an
+        interval), ``images_used``, ``warnings`` and ``warning_codes``. One row per exam, in input
+        order. A row without a risk has NaN, and the reason in ``warnings``.
 
     Raises
     ------
@@ -97,27 +105,38 @@ def predict(
     ExamError
         ``data`` is one exam and it cannot be read.
     CohortError
-        ``data`` is none of the above.
+        ``data`` has another type.
 
     See Also
     --------
-    mammorisk.predict_to_file : For archives: bounded memory, resumes after an interruption.
-    mammorisk.evaluate : Compare the risks with outcomes.
+    mammorisk.predict_to_file : Predicts an archive with bounded memory; can be resumed.
+    mammorisk.Prediction : The result for one woman.
+    mammorisk.load_model : Loads a model with options.
+    mammorisk.evaluate : Compares risks with outcomes.
 
     Examples
     --------
+    One woman, by the default model:
+
     >>> import mammorisk as mr
     >>> woman = mr.Questionnaire(age=54, race_ethnicity="white", breast_density="c")
-    >>> p = mr.predict(woman)
-    >>> p.model, round(p.five_year, 4)
-    ('bcsc-2008', 0.0156)
+    >>> prediction = mr.predict(woman)
+    >>> prediction.model, round(prediction.five_year, 4)
+    ('bcsc-2008', 0.0179)
+
+    A table of women, by a named model:
+
     >>> import pandas as pd
     >>> table = pd.DataFrame({"age": [54, 61], "race_ethnicity": ["white", "black"]})
     >>> mr.predict(table, model="bcrat", horizons=5)["risk_5y"].round(4).tolist()
-    [0.0097, 0.0135]
+    [0.0075, 0.0114]
+
+    An exam with its questionnaire (needs ``mammorisk[networks]``):
+
+    >>> mr.predict("exam_folder", woman)  # doctest: +SKIP
     """
     wanted = check_horizons(horizons)
-    request = as_request(data, woman, prior)
+    request = as_request(data, woman, prior, missing)
     cohort = request.cohort
     chosen = choose_model(model, cohort, wanted)
     step = rows_at_once(cohort, chosen)

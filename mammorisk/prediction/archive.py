@@ -1,8 +1,8 @@
-"""Predicting a whole archive into files, in parts that survive an interruption.
+"""Prediction of an archive into files, in parts, so that an interrupted run can be resumed.
 
-Each part is a Parquet file that appears whole or not at all, beside the file asked for. Started
-again with the same command, finished parts are kept and the rest is done; at the end the parts
-become one file, or the folder asked for.
+Each part is a Parquet file, written atomically next to the output. The same call after an
+interruption keeps the finished parts and computes the others. At the end the parts are joined into
+one file, or become the output folder.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ from mammorisk.records.cohort import Cohort
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Exams a part holds: small enough to lose little to an interruption.
+#: Exams per part: small enough that an interruption loses little.
 EXAMS_PER_PART_WITH_IMAGES = 32
 EXAMS_PER_PART_WITHOUT_IMAGES = 100_000
 _ROWS_DIGESTED = 50_000
 
 Parts = list[tuple[Path, range]]
-#: Called with the number of exams done and in all after each part.
+#: Called after each part with the number of finished exams and the total.
 OnPart = Callable[[int, int], None]
 
 
@@ -63,72 +63,97 @@ def predict_to_file(
     exams_per_part: int | None = None,
     on_part: OnPart | None = None,
 ) -> PredictionFile:
-    """Predict a cohort into files; the same call resumes after an interruption.
+    """Predict a cohort into a file or folder. The same call resumes an interrupted run.
 
-    Memory is bounded: beside the manifest, a few exams and one part are held. Decoding overlaps
-    with inference. An exam that cannot be read has no risk, and the error as its warning.
+    Memory is bounded: the process holds the manifest, a few exams and one part. Decoding overlaps
+    with inference. An exam that cannot be read has no risk, and a warning with the error.
 
     Parameters
     ----------
     cohort : Cohort
     out : path
-        One file that ends in ``.parquet`` or ``.csv``, or, without an ending, a folder of Parquet
-        files (a partitioned data set). Appears whole when all is done. Where the same call has
-        finished before, nothing is done again; a CSV keeps no mark of its run, and is refused.
+        A file that ends in ``.parquet`` or ``.csv``, or a name without an ending for a folder of
+        Parquet files (a partitioned data set). The output appears when it is complete. If the same
+        call has completed before, nothing is computed again. This does not hold for a CSV file,
+        which has no place for the fingerprint of the run: an existing one is an error.
     model, horizons
         As in :func:`mammorisk.predict`.
     engine : {"local", "ray"}
-        ``"ray"`` spreads the parts over the workers of a Ray cluster (``mammorisk[ray]``), which
-        must all see the images and ``out`` under the same paths.
+        ``"ray"`` distributes the parts over the workers of a Ray cluster (``mammorisk[ray]``).
+        All workers must see the images and ``out`` under the same paths.
     workers : int, optional
-        Of Ray; default one a core.
+        Number of Ray workers. Default: one per core.
     address : str, optional
-        Of a running Ray cluster; default one on this machine, for the time of the call.
+        Address of a running Ray cluster. Default: a cluster on this machine for this call.
     exams_per_part : int, optional
-        Default 32 with images and 100,000 without.
+        Default: 32 with images and 100,000 without.
     on_part : callable, optional
-        Called with the number of exams done and in all after each part.
+        Called after each part with the number of finished exams and the total.
 
     Returns
     -------
     PredictionFile
+        Path, counts, failures and provenance.
 
     Raises
     ------
     CohortError
         The cohort has no exams.
     OutputError
-        The file exists, cannot be written, or a started run was of another cohort, model or
+        The file exists or cannot be written, or it belongs to a run of another cohort, model or
         version.
     BackendError
-        Ray is not installed, or a worker failed for good.
+        Ray is not installed, or a worker failed repeatedly.
+
+    See Also
+    --------
+    mammorisk.predict : Returns the risks of a cohort as a table in memory.
+    mammorisk.read_cohort : Reads the manifest of an archive.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> import mammorisk as mr
+    >>> women = pd.DataFrame({"patient_id": ["p1", "p2"], "exam_id": ["e1", "e2"], "age": [54, 61]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     women.to_csv(Path(folder) / "manifest.csv", index=False)
+    ...     cohort = mr.read_cohort(Path(folder) / "manifest.csv")
+    ...     out = Path(folder) / "risks.parquet"
+    ...     written = mr.predict_to_file(cohort, out, model="bcrat", horizons=[5])
+    ...     risks = pd.read_parquet(out)
+    >>> written.exams, written.without_risk
+    (2, 0)
+    >>> risks["risk_5y"].round(4).tolist()
+    [0.0075, 0.0097]
     """
-    # A path has lost one of the slashes already.
+    # pathlib turns the "//" of a URL into one slash.
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(out)):
         raise OutputError(
             "results are written to a local or mounted folder, not to a URL",
             where=str(out).rpartition("/")[2],
-            remedy="Write them here, and copy them when they are whole.",
+            remedy="Write them to a local folder, and copy them when the run is complete.",
         )
     out = Path(out)
     if not len(cohort):
-        raise CohortError("the cohort has no exams", remedy="Select some, or look at its manifest.")
+        raise CohortError("the cohort has no exams", remedy="Check the manifest or the selection.")
     if out.suffix not in (".parquet", ".csv", ""):
         raise OutputError(
-            "results are written as .parquet, as .csv or, without an ending, as a folder",
+            "the output is neither a .parquet or .csv file nor a folder (no ending)",
             where=out.name,
             remedy="Rename the output.",
         )
     parts = out.with_name(out.name + ".parts")
     done = out.with_name(out.name + ".done")
     if out.exists() and (done.exists() or parts.exists()):
-        # Killed after the result appeared, before the parts were gone.
+        # An earlier run was killed after the result appeared and before its parts were deleted.
         shutil.rmtree(parts, ignore_errors=True)
         shutil.rmtree(done, ignore_errors=True)
         return summary(out)
     if out.exists() and run_of(out) is None:
         raise OutputError(
-            "the output exists", where=out.name, remedy="Remove it or choose another name."
+            "the output exists already", where=out.name, remedy="Remove it or choose another name."
         )
     wanted = check_horizons(horizons)
     chosen = choose_model(model, cohort, wanted)
@@ -138,12 +163,12 @@ def predict_to_file(
         )
     fingerprint = _fingerprint(cohort, chosen, wanted, exams_per_part)
     if out.exists():
-        # Parquet keeps the mark of its run: the same call finds the work done.
+        # Parquet stores the fingerprint of the run, so that the same call returns at once.
         _check_run(out, fingerprint)
         return summary(out)
     try:
         parts.mkdir(parents=True, exist_ok=True)
-        # What a kill in the middle of writing left behind.
+        # Temporary files of a run that was killed while it was writing.
         for stale in out.parent.glob(f"{glob.escape(out.name)}.*.new"):
             stale.unlink()
         for stale in parts.glob("*.new"):
@@ -167,7 +192,7 @@ def predict_to_file(
         raise OutputError(
             f"the results cannot be written ({error.strerror or type(error).__name__})",
             where=out.name,
-            remedy="Check the folder, its rights and the free space; the same call resumes.",
+            remedy="Check the folder, its permissions and the free space. The same call resumes.",
         ) from None
     return summary(out)
 
@@ -179,7 +204,18 @@ def write_parts(
     parts: Parts,
     on_part: Callable[[int], None] = lambda exams: None,
 ) -> None:
-    """Predict some parts of a cohort here, reading the exams of the next while one is scored."""
+    """Predict parts of a cohort in this process. The next exams are read during scoring.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    model : RiskModel
+    horizons : tuple of float or "lifetime"
+    parts : list of (Path, range)
+        File of each part, and its rows of the cohort.
+    on_part : callable, optional
+        Called after each part with its number of exams.
+    """
     for (file, rows), table in zip(parts, _tables(cohort, model, horizons, parts), strict=True):
         _write_table(file, table)
         on_part(len(rows))
@@ -188,7 +224,7 @@ def write_parts(
 def _tables(
     cohort: Cohort, model: RiskModel, horizons: tuple[Horizon, ...], parts: Parts
 ) -> Iterator[pd.DataFrame]:
-    """The table of each part; chunks of exams are read ahead across parts."""
+    """Yield the table of each part. Chunks of exams are read ahead across parts."""
     import pandas as pd
 
     step = rows_at_once(cohort, model)
@@ -209,20 +245,20 @@ def _tables(
 
 @dataclass(frozen=True, kw_only=True)
 class _PartWriter:
-    """Writes parts wherever it is carried to."""
+    """Writes parts; it can be pickled and sent to a worker."""
 
     cohort: Cohort
     model: RiskModel
     horizons: tuple[Horizon, ...]
 
     def __call__(self, file: Path, rows: range) -> None:
-        # A part that another worker finished before it was killed is kept.
+        # The part may have been finished by another worker that was killed later.
         if not file.exists():
             write_parts(self.cohort, self.model, self.horizons, [(file, rows)])
 
 
 def _fresh(model: RiskModel) -> RiskModel:
-    """Without what the backend prepared on this machine."""
+    """Return the model without the objects that its backend prepared on this machine."""
     return model.on_backend(model.backend) if isinstance(model, ImageModel) else model
 
 
@@ -246,9 +282,9 @@ def _counter(total: int, to_do: int, on_part: OnPart | None) -> Callable[[int], 
 
 
 def _finish(files: list[Path], out: Path, parts: Path, done: Path) -> None:
-    """The parts become the result, which appears whole."""
+    """Turn the parts into the result atomically."""
     if out.suffix == "":
-        # What a killed worker was writing: readers of the data set would stumble over it.
+        # Incomplete files of killed workers, which readers of the data set cannot read.
         for stale in parts.glob("*.new"):
             stale.unlink()
         os.replace(parts, out)
@@ -259,7 +295,7 @@ def _finish(files: list[Path], out: Path, parts: Path, done: Path) -> None:
 
 
 def _join(files: list[Path], path: Path, suffix: str, said: dict[str, Any]) -> None:
-    """One part in memory at a time."""
+    """Join the parts into one file, with one part in memory at a time."""
     import pandas as pd
     import pyarrow.parquet as pq
 
@@ -280,13 +316,13 @@ def _fingerprint(cohort: Cohort, model: RiskModel, horizons: tuple[Horizon, ...]
 
     digest = hashlib.sha256()
     for table in (cohort.exams, *([] if cohort.views is None else [cohort.views])):
-        # A piece at a time: as text a table takes several times its memory.
+        # In pieces, because a table converted to text takes several times its memory.
         for start in range(0, len(table), _ROWS_DIGESTED):
-            # As text: the hash of a category depends on the categories that other rows have.
+            # As text, because the hash of a category depends on the categories of other rows.
             some = table.iloc[start : start + _ROWS_DIGESTED].astype(str)
             digest.update(pd.util.hash_pandas_object(some, index=False).to_numpy().tobytes())
     digest.update(repr((repr(model), horizons, step, __version__)).encode())
-    # Another fit, option or precision is another model of the same name.
+    # Models of the same name can differ in fit, options and precision.
     backend = model.backend_used if isinstance(model, ImageModel) else None
     digest.update(repr((backend, _saved_digest(model))).encode())
     return digest.hexdigest()
@@ -299,7 +335,7 @@ def _saved_digest(model: RiskModel) -> list[str]:
 
 
 def _provenance(model: RiskModel, horizons: tuple[Horizon, ...]) -> dict[str, Any]:
-    """What a reader of the results must know about how they were made."""
+    """Return how the results were made."""
     return {
         "software": f"mammorisk {__version__}",
         "model": model.name,
@@ -311,10 +347,10 @@ def _provenance(model: RiskModel, horizons: tuple[Horizon, ...]) -> dict[str, An
 
 
 def _check_run(result: Path, fingerprint: str) -> None:
-    """Parts of another run must never be mixed in."""
+    """Raise an error if the result belongs to another run, so that runs are never mixed."""
     if run_of(result) not in (None, fingerprint):
         raise OutputError(
-            "a run of another cohort, model, backend or version lies here",
+            "the output belongs to a run of another cohort, model, backend or version",
             where=result.name,
             remedy="Remove it, or choose another output.",
         )

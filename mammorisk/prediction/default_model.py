@@ -1,4 +1,4 @@
-"""The model that answers when none is named."""
+"""The default model, used when no model is named."""
 
 from __future__ import annotations
 
@@ -20,19 +20,22 @@ from mammorisk.base import (
 from mammorisk.clinical import load_clinical
 from mammorisk.records.cohort import Cohort
 from mammorisk.risk_models.registry import load_model
-from mammorisk.warnings import Warnings, join_text, make_warning
+from mammorisk.warnings import Warnings, is_refused, join_text, make_warning
 
 if TYPE_CHECKING:
     import pandas as pd
 
-#: With a known or measured density, and without.
+#: Default models with a known or measured density, and without.
 WITH_DENSITY, WITHOUT_DENSITY = "bcsc-2008", "icare-lit"
 #: The default model for exams.
 WITH_IMAGES = "hybrid"
 
 
 def default_name(has_images: bool, horizons: tuple[Horizon, ...]) -> str | None:
-    """The network for exams where it answers all horizons; None for the published default."""
+    """Return the name of the network for exams, if it answers all horizons.
+
+    None stands for the published default.
+    """
     return WITH_IMAGES if has_images and all(h in DEFAULT_HORIZONS for h in horizons) else None
 
 
@@ -40,8 +43,9 @@ def default_name(has_images: bool, horizons: tuple[Horizon, ...]) -> str | None:
 class PublishedDefault(RiskModel):
     """Two published models as one: bcsc-2008 where density is known, else icare-lit.
 
-    icare-lit also answers for horizons and women that bcsc-2008 does not cover. ``Scores.models``
-    names the model behind each row.
+    icare-lit also answers for horizons and ages that bcsc-2008 does not cover, with a warning
+    ``"model-replaced"``. A woman whom bcsc-2008 refuses for any other reason gets no risk.
+    ``Scores.models`` names the model behind each row.
 
     Attributes
     ----------
@@ -96,7 +100,9 @@ class PublishedDefault(RiskModel):
             return _by(fallback.score(frame, wanted), [WITHOUT_DENSITY] * len(frame))
         first = load_clinical(WITH_DENSITY).score(frame, wanted)
         known = frame["breast_density"].notna().to_numpy()
-        answered = first.risk.notna().all(axis=1).to_numpy() & known
+        # A refusal is final; only what is unknown, and an age, may be left to the other model.
+        final = np.array([_is_final(told) for told in first.warnings], dtype=bool)
+        answered = (first.risk.notna().all(axis=1).to_numpy() & known) | final
         if answered.all():
             return _by(first, [WITH_DENSITY] * len(frame))
         rest = ~answered
@@ -105,7 +111,7 @@ class PublishedDefault(RiskModel):
         risk[rest] = second.risk.to_numpy()
         warnings = list(first.warnings)
         for place, own in zip(np.flatnonzero(rest), second.warnings, strict=True):
-            # Only a woman whose density is known must be told why it was not used.
+            # The reason is of interest only for a woman whose density is known.
             skipped = warnings[place] if known[place] else ()
             warnings[place] = _with_reason(own, skipped)
         parts = [s.contributions for s in (first, second) if s.contributions is not None]
@@ -125,6 +131,11 @@ class PublishedDefault(RiskModel):
         return ModelState(config={"kind": "published", "name": WITHOUT_DENSITY, "options": {}})
 
 
+def _is_final(warnings: Warnings) -> bool:
+    """Whether a woman is refused for another reason than her age."""
+    return is_refused(one for one in warnings if one.code != "age-out-of-range")
+
+
 def _with_reason(own: Warnings, skipped: Warnings) -> Warnings:
     if not skipped or own == skipped:
         return own
@@ -141,9 +152,10 @@ def _by(scores: Scores, names: list[str]) -> Scores:
 def choose_model(
     model: str | Path | RiskModel | None, cohort: Cohort, horizons: tuple[Horizon, ...]
 ) -> RiskModel:
-    """The model asked for; by default the network for exams, else the published default.
+    """Return the requested model, or the default model.
 
-    Without torch the published default answers for exams too, and says so in a warning.
+    The default is the network for exams, else the published default. Without torch the published
+    default is also used for exams, with a warning.
     """
     if isinstance(model, RiskModel):
         return model

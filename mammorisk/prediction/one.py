@@ -1,4 +1,4 @@
-"""One scored row as a Prediction."""
+"""Conversion of one scored row to a Prediction."""
 
 from __future__ import annotations
 
@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 
 
 def as_prediction(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, ...]) -> Prediction:
-    """Wrap the only row.
+    """Convert a single scored row to a Prediction.
 
     Parameters
     ----------
     found : ScoredRows, 1 row
     model : RiskModel
-    horizons : tuple
+    horizons : tuple of float or "lifetime"
+
+    Returns
+    -------
+    Prediction
     """
     import pandas as pd
 
@@ -73,7 +77,7 @@ def _interval(scores: Scores) -> pd.DataFrame | None:
 def _baselines(
     frame: pd.DataFrame, name: str, horizons: tuple[Horizon, ...]
 ) -> tuple[pd.DataFrame, dict[str, Warnings]]:
-    """Risks of every other published model, and the warnings of each."""
+    """Return the risks and warnings of all other published models."""
     import pandas as pd
 
     from mammorisk.warnings import make_warning
@@ -94,7 +98,7 @@ def _baselines(
 
 
 def _density(found: ScoredRows) -> dict[str, Any]:
-    """Which density is used and where it comes from."""
+    """Return the density that is used, and its source."""
     reader = found.answers.get("breast_density")
     stated = None if reader is None else reader.iloc[0]
     estimate = found.readings[0].density
@@ -112,7 +116,7 @@ def _density(found: ScoredRows) -> dict[str, Any]:
 
 
 def _by_category(frame: pd.DataFrame) -> dict[str, float | None]:
-    """Five-year risk under each density category: how much the estimate matters."""
+    """Five-year risk for each density category, which shows how much the estimate matters."""
     import pandas as pd
 
     four = pd.concat([frame.assign(breast_density=c) for c in "abcd"], ignore_index=True)

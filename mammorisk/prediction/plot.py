@@ -1,4 +1,4 @@
-"""Risk curves as pictures: units on the axes, colours safe for colour-blind readers."""
+"""Plots of risk curves."""
 
 from __future__ import annotations
 
@@ -24,23 +24,24 @@ def plot_risk(
     interval: pd.DataFrame | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Cumulative risk by year: one model, the baselines and the average woman.
+    """Plot cumulative risk by year for one model, the baselines and the average woman.
 
     Parameters
     ----------
     risk : Series
         Absolute risk in [0, 1] by horizon in years.
     baselines : DataFrame, shape (n_models, n_horizons)
+        Absolute risk of other models.
     model : str
         Name of the model that gave ``risk``.
     interval : DataFrame, optional
         ``lower`` and ``upper`` by horizon.
     ax : matplotlib Axes, optional
-        Drawn into; a new figure otherwise.
+        Axes to draw into. Default: a new figure.
 
     Returns
     -------
-    Axes
+    matplotlib Axes
     """
     import matplotlib.pyplot as plt
 
@@ -90,7 +91,13 @@ def plot_risk(
 
 
 def save_risk(prediction: Prediction, path: Path) -> None:
-    """Draw :func:`plot_risk` into a picture file; its suffix tells the format.
+    """Save the plot of :func:`plot_risk` to a file.
+
+    Parameters
+    ----------
+    prediction : Prediction
+    path : Path
+        The suffix determines the format: ``.png``, ``.svg`` or ``.pdf``.
 
     Raises
     ------

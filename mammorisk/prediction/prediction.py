@@ -1,4 +1,4 @@
-"""Prediction: one woman's risk curve, what it rests on, and what to know about it."""
+"""Prediction: the risk curve of one woman, with its inputs and warnings."""
 
 from __future__ import annotations
 
@@ -32,22 +32,43 @@ class Prediction:
     risk : Series
         Absolute risk in [0, 1] by horizon in years; NaN where the model gives none.
     baselines : DataFrame, shape (n_models, n_horizons)
-        The same for every other published model.
+        Absolute risk by every other published model; NaN where a model gives none.
     contributions : Series
-        Log relative risk by factor or modality against the model's reference woman.
+        Log relative risk of each factor or modality, relative to the reference woman of the model.
     density : dict
         ``category`` (a-d or None), ``source`` (``"reader"``, ``"estimated from the image"`` or
-        ``"unknown"``) and, where measured, ``percent_density`` and ``probabilities``.
+        ``"unknown"``) and, where measured, ``percent_density`` (0-100) and ``probabilities``.
     warnings : tuple of ResultWarning
-        What a reader must know: why a risk is missing, what was assumed or estimated.
+        Reasons for a missing risk, assumptions, estimates and doubts.
     images_used : bool
         Whether the network used the images.
     provenance : dict
-        Software version, models and their sources, views used and set aside.
+        Software version, model and its source, known fields, and views with their acquisition.
     interval : DataFrame or None
         ``lower`` and ``upper`` limits of the 95% interval by horizon, where the model has one.
     explainer : callable or None
-        What :meth:`explain` calls.
+        Function that :meth:`explain` calls.
+
+    See Also
+    --------
+    mammorisk.predict : Returns a prediction.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> woman = mr.Questionnaire(age=54, race_ethnicity="white", breast_density="c")
+    >>> prediction = mr.predict(woman)
+    >>> prediction.risk.round(4)
+    1    0.0033
+    2    0.0067
+    3    0.0103
+    4    0.0140
+    5    0.0179
+    Name: risk, dtype: float64
+    >>> prediction.density
+    {'category': 'c', 'source': 'reader'}
+    >>> round(float(prediction.baselines.loc["average", 5]), 4)
+    0.0144
     """
 
     model: str
@@ -63,11 +84,24 @@ class Prediction:
 
     @property
     def five_year(self) -> float:
-        """Absolute risk over five years; NaN when the model gives none."""
+        """Absolute risk over five years. NaN if the model gives none."""
         return float(self.risk.get(5, math.nan))
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as plain JSON types; a missing risk is None."""
+        """Return all fields as plain JSON types.
+
+        Returns
+        -------
+        dict
+            A missing risk is None.
+
+        Examples
+        --------
+        >>> import mammorisk as mr
+        >>> prediction = mr.predict(mr.Questionnaire(age=54), model="bcrat", horizons=5)
+        >>> {year: round(risk, 4) for year, risk in prediction.to_dict()["risk"].items()}
+        {'5': 0.0075}
+        """
         return {
             "model": self.model,
             "risk": _plain(self.risk),
@@ -86,12 +120,27 @@ class Prediction:
     def explain(
         self, method: Literal["grad-cam", "integrated-gradients"] = "grad-cam"
     ) -> Explanation:
-        """Saliency of each view, and the contributions; ``.plot()`` draws them.
+        """Compute saliency maps of the views.
+
+        Parameters
+        ----------
+        method : {"grad-cam", "integrated-gradients"}
+
+        Returns
+        -------
+        Explanation
+            Saliency of each view, and the contributions. Its method ``plot`` draws both.
 
         Raises
         ------
         ModelError
-            The prediction did not use the images, or its model has no saliency maps.
+            The prediction did not use the images, or the model has no saliency maps.
+
+        Examples
+        --------
+        >>> import mammorisk as mr
+        >>> prediction = mr.predict("exam_folder", model="hybrid")  # doctest: +SKIP
+        >>> prediction.explain().plot()  # doctest: +SKIP
         """
         if self.explainer is None:
             raise ModelError(
@@ -101,16 +150,23 @@ class Prediction:
         return self.explainer(method)
 
     def plot(self, ax: Axes | None = None) -> Axes:
-        """Cumulative risk by year, with the baselines and the average woman of her age.
+        """Plot cumulative risk by year, with the baselines and the average woman of her age.
 
         Parameters
         ----------
         ax : matplotlib Axes, optional
-            Drawn into; a new figure otherwise.
+            Axes to draw into. Default: a new figure.
 
         Returns
         -------
-        Axes
+        matplotlib Axes
+
+        Examples
+        --------
+        >>> import mammorisk as mr
+        >>> ax = mr.predict(mr.Questionnaire(age=54), model="bcrat").plot()
+        >>> ax.get_xlabel()
+        'years from the exam'
         """
         from mammorisk.prediction.plot import plot_risk
 
@@ -140,7 +196,7 @@ class Prediction:
 
 
 def without_risk(prediction: Prediction) -> list[str]:
-    """Why baselines that give no risk at all give none, a line each."""
+    """Return one line per baseline without any risk, with the reason."""
     silent = prediction.baselines.index[prediction.baselines.isna().all(axis=1)]
     reasons = prediction.provenance.get("baseline_warnings", {})
     return [
@@ -216,5 +272,5 @@ def _as_html(prediction: Prediction) -> str:
 
 
 def to_json(prediction: Prediction) -> str:
-    """The prediction as one JSON object, keys as in :meth:`Prediction.to_dict`."""
+    """Return the prediction as a JSON object with the keys of :meth:`Prediction.to_dict`."""
     return json.dumps(prediction.to_dict(), allow_nan=False, indent=2)

@@ -1,4 +1,4 @@
-"""Reading one exam once: every view decoded and segmented one time, for all that uses it."""
+"""Reading of one exam. Every view is decoded and segmented once, for all measurements."""
 
 from __future__ import annotations
 
@@ -16,26 +16,26 @@ from mammorisk.warnings import ResultWarning, Warnings, make_warning, merge_view
 if TYPE_CHECKING:
     from mammorisk.imaging.density import DensityEstimate, ViewDensity
 
-#: Opens the exam of a row; None where there is none.
+#: Opens the exam of a row. Returns None if there is no exam.
 Opener = Callable[[int], Exam | None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExamReading:
-    """What the files of one exam gave.
+    """Content of the files of one exam.
 
     Attributes
     ----------
     exam : Exam or None
-        None where it cannot be read.
+        None if it cannot be read.
     error : MammoriskError or None
-        Why it cannot be used.
+        Error that occurred, if the exam cannot be used.
     warnings : tuple of ResultWarning
-        From headers and pixels, each fact once.
+        Warnings about headers and pixels, without duplicates.
     density : DensityEstimate or None
-        None where pixels were not read.
+        None if the pixels were not read.
     prepared : PreparedExam or None
-        What an image model takes.
+        Input of an image model.
     """
 
     exam: Exam | None = None
@@ -58,19 +58,23 @@ def read_row(
     pixels: bool,
     parallel_views: bool = False,
 ) -> ExamReading:
-    """Read the exam of one row; whatever goes wrong becomes the error of the reading.
+    """Read the exam of one row. An error is stored in the result and not raised.
 
     Parameters
     ----------
     row : int
-        Given to the openers.
+        Argument of the openers.
     open_exam, open_prior : callable
     model : ImageModel or None
         Prepares the views.
     pixels : bool
-        Whether pixels are read; otherwise headers alone.
+        Whether to read the pixels, and not only the headers.
     parallel_views : bool
-        Spread the views over the usable cores.
+        Whether to read the views in parallel.
+
+    Returns
+    -------
+    ExamReading
     """
     try:
         exam = open_exam(row)
@@ -90,7 +94,7 @@ def read_row(
         return ExamReading(error=error)
     except MemoryError:
         return ExamReading(error=ExamError("not enough memory to read the exam"))
-    # One exam must never stop a cohort, whatever its pixels provoke in a measurement.
+    # An unexpected error in the measurement of one exam must not stop a cohort.
     except Exception as error:  # noqa: BLE001
         return ExamReading(
             error=ExamError(
@@ -147,6 +151,7 @@ def _read_pixels(
             exam=exam,
             views=_contents({name: one.prepared for name, one in found.items()}),
             prior_views=_contents(of_prior),
+            density_probabilities=density.probabilities,
         )
     return ExamReading(
         exam=exam,
@@ -165,7 +170,7 @@ class _MeasuredView:
 
 
 def _measure(view: View, model: ImageModel | None) -> _MeasuredView:
-    """All of a view at once: no more views are in memory than there are threads."""
+    """Measure one view completely, so that memory holds one view per thread."""
     from mammorisk.imaging.density import measure_view_density
     from mammorisk.imaging.quality import breast_area, check_view
     from mammorisk.imaging.segmented_view import segment_view
@@ -189,7 +194,7 @@ def _contents(views: dict[str, PreparedView | None]) -> dict[str, object]:
 
 
 def _each_fact_once(warnings: list[ResultWarning], n_views: int) -> Warnings:
-    """Header, pixels and model may tell the same of a view: the last is the most specific."""
+    """Drop repeated warnings of header, pixels and model. The last is the most specific one."""
     kept: list[ResultWarning] = []
     places: dict[tuple[str, str | None], int] = {}
     for one in warnings:
@@ -202,7 +207,7 @@ def _each_fact_once(warnings: list[ResultWarning], n_views: int) -> Warnings:
     return merge_views(kept, n_views)
 
 
-#: Codes of which a view has one warning.
+#: Codes of which a view has at most one warning.
 _TOLD_ONCE = frozenset(
     {
         "burned-in-text",

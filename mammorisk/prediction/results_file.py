@@ -1,4 +1,4 @@
-"""PredictionFile: what a file or folder of risks holds, and its provenance."""
+"""PredictionFile: summary of a file or folder of risks, with its provenance."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Provenance of a folder of parts. Readers of data sets skip names that begin with an underscore.
+#: File with the provenance of a folder. Readers of data sets skip names with a leading underscore.
 RUN = "_run.json"
-#: Key of the provenance in the metadata of a Parquet file, and of the run's fingerprint in it.
+#: Key of the provenance in the metadata of a Parquet file, and key of the fingerprint within it.
 KEY, FINGERPRINT = "mammorisk", "run"
-#: Exams without a risk that a summary names.
+#: Maximum number of exams without a risk that are listed.
 _FAILURES_NAMED = 20
 #: Rows of a CSV read at a time.
 _ROWS_READ = 100_000
@@ -23,19 +23,44 @@ _ROWS_READ = 100_000
 
 @dataclass(frozen=True, kw_only=True)
 class PredictionFile:
-    """What :func:`predict_to_file` wrote.
+    """Summary of the risks written by :func:`mammorisk.predict_to_file`.
 
     Attributes
     ----------
     path : Path
         A file, or a folder of Parquet files.
-    exams, without_risk : int
+    exams : int
+        Number of exams.
+    without_risk : int
+        Number of exams without a risk at any horizon.
     failures : list of (str, str)
-        ``exam_id`` and reason of the first exams without a risk.
+        ``exam_id`` and warnings of the first 20 exams without a risk.
     provenance : dict
-        Software, model, what it was trained on, backend and horizons of the run, as the metadata of
-        a Parquet file (key ``mammorisk``) or ``_run.json`` of a folder say. Empty for a CSV, which
-        has no place for it.
+        Software, model, training data, backend and horizons of the run, read from the metadata of
+        a Parquet file (key ``mammorisk``) or from ``_run.json`` in a folder. Empty for a CSV file,
+        which cannot store it.
+
+    See Also
+    --------
+    mammorisk.predict_to_file : Returns this summary.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> import pandas as pd
+    >>> import mammorisk as mr
+    >>> women = pd.DataFrame({"patient_id": ["p1", "p2"], "exam_id": ["e1", "e2"], "age": [54, 97]})
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     women.to_csv(Path(folder) / "manifest.csv", index=False)
+    ...     cohort = mr.read_cohort(Path(folder) / "manifest.csv")
+    ...     written = mr.predict_to_file(cohort, Path(folder) / "risks.parquet", model="bcrat")
+    >>> written.exams, written.without_risk
+    (2, 1)
+    >>> written.failures
+    [('e2', 'age outside 35-85')]
+    >>> written.provenance["model"], written.provenance["horizons"]
+    ('bcrat', [1, 2, 3, 4, 5])
     """
 
     path: Path
@@ -46,12 +71,16 @@ class PredictionFile:
 
 
 def summary(path: str | Path) -> PredictionFile:
-    """Numbers of exams in a file or folder of risks, read part by part.
+    """Summarise a file or folder of risks. It is read in parts.
 
     Parameters
     ----------
     path : path
-        PredictionFile by :func:`predict_to_file`.
+        Output of :func:`mammorisk.predict_to_file`.
+
+    Returns
+    -------
+    PredictionFile
     """
     path = Path(path)
     said = {name: value for name, value in read_provenance(path).items() if name != FINGERPRINT}
@@ -59,14 +88,19 @@ def summary(path: str | Path) -> PredictionFile:
 
 
 def count_risks(tables: Iterable[pd.DataFrame], path: Path) -> PredictionFile:
-    """Numbers of exams in tables of risks.
+    """Count exams and exams without a risk in tables of risks.
 
     Parameters
     ----------
     tables : iterable of DataFrame
-        As :func:`mammorisk.predict` returns for a cohort.
+        Tables as returned by :func:`mammorisk.predict` for a cohort.
     path : Path
-        Where they lie.
+        File or folder of the tables.
+
+    Returns
+    -------
+    PredictionFile
+        Without provenance.
     """
     exams = without = 0
     failures: list[tuple[str, str]] = []
@@ -94,7 +128,7 @@ def _tables(path: Path) -> Iterator[pd.DataFrame]:
 
 
 def read_provenance(result: Path) -> dict[str, Any]:
-    """What a folder or a Parquet file says of its run; empty where it says nothing."""
+    """Return the provenance of a folder or Parquet file. Empty if it has none."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -112,5 +146,5 @@ def read_provenance(result: Path) -> dict[str, Any]:
 
 
 def run_of(result: Path) -> str | None:
-    """Mark of the run that a folder or a Parquet file is of; None where it has none."""
+    """Return the fingerprint of the run of a folder or Parquet file. None if it has none."""
     return read_provenance(result).get(FINGERPRINT)

@@ -1,4 +1,4 @@
-"""Scoring rows of a cohort: read once, scored once, with everything that must be said of them."""
+"""Scoring of cohort rows: every row is read once and scored once, and gets its warnings."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from mammorisk.warnings import ResultWarning, Warnings, make_warning
 if TYPE_CHECKING:
     import pandas as pd
 
-#: A median of fewer exams says little about the unit of a device.
+#: Minimum number of exams for a check of a device's units by their median.
 EXAMS_TO_DOUBT_UNITS = 5
-#: Ages by the header and by the questionnaire that differ by more are doubted, years.
+#: Largest difference in years between the ages in header and questionnaire without a warning.
 AGE_TOLERANCE_YEARS = 1.0
-#: Rows scored at a time where no images are read.
+#: Rows scored together if no images are read.
 ROWS_WITHOUT_IMAGES = 100_000
-#: Exams in memory at a time for models that read no pixels themselves.
+#: Exams scored together by models that do not read pixels themselves.
 EXAMS_AT_ONCE = 32
 
-#: Called with the number of exams read and in all.
+#: Called with the number of exams that were read and the total.
 OnExam = Callable[[int, int], None]
 
 
@@ -39,11 +39,11 @@ class ScoredRows:
     Attributes
     ----------
     answers : DataFrame
-        Questionnaires, with ages from headers filled in.
+        Questionnaires. Unknown ages are filled in from image headers.
     with_density : DataFrame
-        The same with breast density estimated from the images where it was unknown.
+        The same. Unknown breast densities are filled in with estimates from the images.
     scores : Scores
-        With the warnings of readings included.
+        Risks. The warnings include those of the readings.
     readings : list of ExamReading
     """
 
@@ -54,7 +54,7 @@ class ScoredRows:
 
 
 def rows_at_once(cohort: Cohort, model: RiskModel) -> int:
-    """Rows that are read and scored together."""
+    """Return the number of rows that are read and scored together."""
     if not cohort.has_images:
         return ROWS_WITHOUT_IMAGES
     return model.exams_at_once if isinstance(model, ImageModel) else EXAMS_AT_ONCE
@@ -67,17 +67,22 @@ def score_in_chunks(
     horizons: tuple[Horizon, ...],
     on_exam: OnExam | None = None,
 ) -> Iterator[ScoredRows]:
-    """Score chunks of rows; the next chunk is read while one is scored.
+    """Score chunks of rows. The next chunk is read while one is scored.
 
     Parameters
     ----------
     cohort : Cohort
     chunks : sequence of sequence of int
-        Positions in ``cohort.exams``. No more than two chunks are in memory.
+        Positions in ``cohort.exams``. At most two chunks are in memory.
     model : RiskModel
-    horizons : tuple
+    horizons : tuple of float or "lifetime"
     on_exam : callable, optional
-        Called with the number of exams read and in all.
+        Called with the number of exams that were read and the total.
+
+    Yields
+    ------
+    ScoredRows
+        For each chunk, in order.
     """
     total = sum(len(chunk) for chunk in chunks)
     done = 0
@@ -102,7 +107,7 @@ def score_in_chunks(
 
 
 def _read_rows(cohort: Cohort, rows: Sequence[int], model: RiskModel) -> Iterator[ExamReading]:
-    """Readings in order; an empty one for a row in error or without images."""
+    """Yield the readings in order. A faulty row or a row without images has an empty one."""
     open_exam = cohort.open_exam
     if open_exam is None:
         yield from (ExamReading() for _ in rows)
@@ -142,16 +147,16 @@ def _score(
         own.extend(reading.warnings)
     _tell_of_ignored_priors(cohort, rows, readings, model, told)
     _doubt_units(readings, told)
-    with_density = _fill_density(answers, readings, told if model.card.needs_pixels else None)
+    # A network says itself what it makes of measured density.
+    reads_pixels = isinstance(model, ImageModel) and model.uses_images
+    told_of_density = model.card.needs_pixels and not reads_pixels
+    with_density = _fill_density(answers, readings, told if told_of_density else None)
     if isinstance(model, ImageModel) and model.uses_images:
         scores = model.score_exams(answers, [one.prepared for one in readings], horizons)
     else:
         scores = model.score(with_density, horizons)
     sound = pd.Series([not why for why in refused], index=answers.index)
-    warnings = [
-        why if why else _distinct([*own, *more])
-        for why, own, more in zip(refused, scores.warnings, told, strict=True)
-    ]
+    warnings = _join_warnings(refused, scores.warnings, told, _of_table(cohort, rows))
     used = scores.images_used
     if used is None:
         used = pd.Series(False, index=answers.index)
@@ -175,7 +180,7 @@ def _refuse(
     model: RiskModel,
     told: list[list[ResultWarning]],
 ) -> list[Warnings]:
-    """Why a row has no risk whatever its answers; empty where there is no such reason."""
+    """Return for each row the reasons against any risk. Empty if there is none."""
     import pandas as pd
 
     found: list[Warnings] = []
@@ -200,7 +205,7 @@ def _refuse(
 def _compare_ages(
     answers: pd.DataFrame, readings: list[ExamReading], told: list[list[ResultWarning]]
 ) -> None:
-    """Unknown ages are taken from the header, and contradictions are told."""
+    """Fill in unknown ages from the header, and warn about contradictions."""
     import pandas as pd
 
     ages = pd.to_numeric(answers["age"], errors="coerce").to_numpy(dtype=float)
@@ -228,7 +233,7 @@ def _fill_density(
     readings: list[ExamReading],
     told: list[list[ResultWarning]] | None,
 ) -> pd.DataFrame:
-    """Questionnaires with unknown densities estimated from the images."""
+    """Return the questionnaires with unknown densities estimated from the images."""
     from mammorisk.records.questionnaire_table import check_frame
 
     if all(one.density is None or one.density.category is None for one in readings):
@@ -236,7 +241,7 @@ def _fill_density(
     filled = answers.copy()
     if "breast_density" not in filled.columns:
         filled["breast_density"] = None
-    # As the models read it: an answer may be "unknown" in words.
+    # Read as the models read it, because an answer can be the word "unknown".
     unknown = check_frame(filled)[0]["breast_density"].isna().to_numpy()
     density = filled["breast_density"].astype(object)
     for i, reading in enumerate(readings):
@@ -268,7 +273,7 @@ def _tell_of_ignored_priors(
 
 
 def _doubt_units(readings: list[ExamReading], told: list[list[ResultWarning]]) -> None:
-    """Units can be doubted only where several exams of a device are looked at together."""
+    """Warn about doubtful force units, which show only in several exams of a device."""
     if sum(1 for one in readings if one.acquisitions) < EXAMS_TO_DOUBT_UNITS:
         return
     images = [(i, one) for i, reading in enumerate(readings) for one in reading.acquisitions]
@@ -277,10 +282,49 @@ def _doubt_units(readings: list[ExamReading], told: list[list[ResultWarning]]) -
             told[i].append(doubt)
 
 
+def _of_table(cohort: Cohort, rows: list[int]) -> list[Warnings]:
+    """The warnings of the table by row; rows of one pattern share a tuple."""
+    import numpy as np
+
+    concerned = [one for one in cohort.table_warnings if one.rows is not None]
+    if not concerned:
+        return [()] * len(rows)
+    masks = np.column_stack([one.rows[rows] for one in concerned if one.rows is not None])
+    patterns, code = np.unique(masks, axis=0, return_inverse=True)
+    shared = [
+        tuple(one.warning for one, there in zip(concerned, pattern, strict=True) if there)
+        for pattern in patterns
+    ]
+    return [shared[i] for i in code.ravel()]
+
+
+def _join_warnings(
+    refused: list[Warnings],
+    scored: pd.Series,
+    told: list[list[ResultWarning]],
+    of_table: list[Warnings],
+) -> list[Warnings]:
+    """All that is said of each row, each fact once."""
+    # Rows share few tuples: what was joined once is joined.
+    joined: dict[tuple[int, int], Warnings] = {}
+    found = []
+    for why, own, more, table in zip(refused, scored, told, of_table, strict=True):
+        if why:
+            found.append(why)
+        elif more:
+            found.append(_distinct([*own, *table, *more]))
+        else:
+            key = (id(own), id(table))
+            if key not in joined:
+                joined[key] = _distinct([*own, *table])
+            found.append(joined[key])
+    return found
+
+
 def _distinct(warnings: list[ResultWarning]) -> Warnings:
     return tuple(dict.fromkeys(warnings))
 
 
 def first_error(readings: Sequence[ExamReading]) -> MammoriskError | None:
-    """The error of the first reading that has one."""
+    """Return the first error of the readings, or None."""
     return next((one.error for one in readings if one.error is not None), None)

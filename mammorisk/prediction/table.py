@@ -1,4 +1,4 @@
-"""Scores as the table that users get."""
+"""Conversion of scores to the table that is returned to users."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 def risk_table(
     keys: pd.DataFrame, scores: Scores, model: str, horizons: Sequence[Horizon]
 ) -> pd.DataFrame:
-    """One row a woman.
+    """Build the table of risks, with one row per woman.
 
     Parameters
     ----------
     keys : DataFrame, n rows
-        Its columns ``patient_id`` and ``exam_id`` are carried over where present.
+        Columns ``patient_id`` and ``exam_id`` are copied where present.
     scores : Scores
     model : str
-        Name of the model, unless ``scores.models`` names one for each row.
+        Name of the model. Not used if ``scores.models`` names the model of each row.
     horizons : sequence of float or "lifetime"
 
     Returns
@@ -46,11 +46,11 @@ def risk_table(
     table["images_used"] = False if scores.images_used is None else scores.images_used.astype(bool)
     texts, codes = {}, {}
     for told in scores.warnings:
-        # Rows share few distinct tuples.
+        # Many rows share the same few tuples.
         if told not in texts:
             texts[told], codes[told] = join_text(told), join_codes(told)
     for name, spelled in (("warnings", texts), ("warning_codes", codes)):
-        # Series.map takes a dictionary of tuples for a MultiIndex under pandas 2.
+        # Under pandas 2, Series.map interprets a dictionary of tuples as a MultiIndex.
         table[name] = text_array(spelled[told] for told in scores.warnings)
     table["model"] = table["model"].astype(TEXT)
     return table

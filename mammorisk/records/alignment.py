@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.records.cohort import KEYS, OUTCOME_COLUMNS
-from mammorisk.records.follow_up import check_follow_up
+from mammorisk.records.column_names import match_columns
+from mammorisk.records.follow_up import CANCER, CheckedFollowUp, as_numbers, check_follow_up
+from mammorisk.records.follow_up_doubts import doubt_follow_up, read_events, read_years
+from mammorisk.records.frames import as_frame
+from mammorisk.records.match_ids import id_columns, match_ids
 from mammorisk.records.outcome import Outcome, refuse_faults
+from mammorisk.records.read_answers import read_answers
+from mammorisk.records.risk_doubts import SUSPECT_RATIO, doubt_risks
+
+#: Most rows that frequency weights are written out to.
+MOST_ROWS = 50_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -27,12 +39,15 @@ class Aligned:
         By model; columns are horizons in years, NaN where a model has no risk.
     flow : list of (str, int)
         How many rows were left at each step.
+    notes : list of str
+        What looks doubtful in the cohort and in the risks, and ids that do not meet.
     """
 
     outcome: Outcome
     table: pd.DataFrame
     risks: dict[str, pd.DataFrame]
     flow: list[tuple[str, int]]
+    notes: list[str] = field(default_factory=list)
 
 
 def align(risks: object, cohort: object, horizons: tuple[float, ...] | None) -> Aligned:
@@ -49,9 +64,19 @@ def align(risks: object, cohort: object, horizons: tuple[float, ...] | None) -> 
     Raises
     ------
     EvaluationError
-        Nothing to match on, a key twice, no column of risks, or no outcome.
+        Nothing to match on, ids that do not meet, a key twice, no column of risks, risks that are
+        no numbers, or no outcome.
+
+    Notes
+    -----
+    A column ``frequency_weight`` of the cohort is the number of equal women that a row stands for:
+    the row is written out as often, each time as another woman.
     """
-    table = cohort if isinstance(cohort, pd.DataFrame) else getattr(cohort, "exams", None)
+    table = as_frame(cohort)
+    if table is None:
+        table = getattr(cohort, "exams", None)
+    else:
+        cohort = table
     if not isinstance(table, pd.DataFrame):
         raise EvaluationError(
             f"a {type(cohort).__name__} is neither a table nor a cohort",
@@ -63,15 +88,21 @@ def align(risks: object, cohort: object, horizons: tuple[float, ...] | None) -> 
         raise EvaluationError(
             f"the cohort has no column {' or '.join(missing)}",
             where="cohort",
-            remedy="Give years to the event or last follow-up as time, and event 0, 1 or 2.",
+            remedy="Give years to the event or last follow-up as time, and event 0, 1 or 2."
+            + _look_alikes(table, missing),
         )
     table = table.reset_index(drop=True)
+    notes = _cohort_notes(cohort, table)
+    read = {"event": read_events, "time": read_years, "entry": read_years}
+    table = table.assign(**{n: f(table[n]) for n, f in read.items() if n in table.columns})
     found = {
-        name: _one_model(one, table, cohort, horizons) for name, one in by_model(risks).items()
+        name: _one_model(one, table, cohort, horizons, notes)
+        for name, one in by_model(risks).items()
     }
     flow = [("exams in the cohort", len(table))]
     checked = check_follow_up({name: table[name] for name in OUTCOME_COLUMNS if name in table})
     refuse_faults(checked)
+    notes += _doubtful_risks(found, table, checked)
     known = checked.is_known
     flow.append(("with an outcome", int(known.sum())))
     first = next(iter(found.values()))
@@ -80,13 +111,93 @@ def align(risks: object, cohort: object, horizons: tuple[float, ...] | None) -> 
     kept = np.flatnonzero(known & scored)
     if len(kept) == 0:
         raise EvaluationError("no row has both a risk and an outcome", where="risks")
+    if "frequency_weight" in table.columns:
+        kept = _written_out(checked.values["frequency_weight"], kept)
+        flow.append(("written out by frequency_weight", len(kept)))
     part = table.iloc[kept].reset_index(drop=True)
+    if "frequency_weight" in table.columns:
+        part = _as_other_women(part, kept)
     return Aligned(
         outcome=Outcome.from_table(part),
         table=part,
         risks={name: one.iloc[kept].reset_index(drop=True) for name, one in found.items()},
         flow=flow,
+        notes=list(dict.fromkeys(notes)),
     )
+
+
+def _look_alikes(table: pd.DataFrame, missing: list[str]) -> str:
+    match = match_columns(table.columns)
+    like = [
+        name for name, found in {**match.renamed, **match.look_alikes}.items() if found in missing
+    ]
+    return f" These look like it: {', '.join(map(repr, like))}." if like else ""
+
+
+def _cohort_notes(cohort: object, table: pd.DataFrame) -> list[str]:
+    """What the reader of the cohort has to say, or would have to say of a table."""
+    told = getattr(cohort, "warnings", None)
+    if told is None:
+        # Names and answers matter where published models are scored from them.
+        has_answers = "age" in (*table.columns, *match_columns(table.columns).renamed.values())
+        doubts = read_answers(table)[1] if has_answers else doubt_follow_up(table)
+        return [one.warning.text for one in doubts]
+    return [one.text for one in told]
+
+
+def _doubtful_risks(
+    found: Mapping[str, pd.DataFrame], table: pd.DataFrame, checked: CheckedFollowUp
+) -> list[str]:
+    """Risks that are probably in percent: far above average women and above what happened.
+
+    A sample with many cancers may have high risks, and then has many cancers.
+    """
+    age = as_numbers(table["age"])[0] if "age" in table.columns else None
+    time, event, known = checked.values["time"], checked.values["event"], checked.is_known
+    notes = []
+    for name, risks in found.items():
+        for year in risks.columns:
+            risk = np.where(known, risks[year].to_numpy(dtype=float), np.nan)
+            text = doubt_risks(risk, float(year), age)
+            scored = np.isfinite(risk)
+            cancer = (event == CANCER) & (time <= float(year))
+            observed = float(cancer[scored].mean()) if scored.any() else 0.0
+            if text is not None and np.nanmean(risk) > SUSPECT_RATIO * observed:
+                notes.append(f"{name}: {text}")
+                break
+    return notes
+
+
+def _written_out(frequency: Floats, kept: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positions, each as often as its row stands for."""
+    counts = frequency[kept]
+    wrong = ~(np.isfinite(counts) & (counts >= 0) & (np.floor(counts) == counts))
+    if wrong.any():
+        raise EvaluationError(
+            f"{int(wrong.sum())} values are no whole numbers of women, the first at position "
+            f"{int(kept[np.argmax(wrong)])}",
+            where="frequency_weight",
+            remedy="Give sampling weights as weight.",
+        )
+    total = int(counts.sum())
+    if not 0 < total <= MOST_ROWS:
+        raise EvaluationError(
+            f"the rows stand for {total:,} women; from 1 to {MOST_ROWS:,} can be written out",
+            where="frequency_weight",
+        )
+    return np.repeat(kept, counts.astype(np.int64))
+
+
+def _as_other_women(part: pd.DataFrame, kept: NDArray[np.int64]) -> pd.DataFrame:
+    """Ids of copies made distinct: a frequency counts women, not exams of one woman."""
+    copy = pd.Series(kept).groupby(kept).cumcount().to_numpy()
+    again = copy > 0
+    for key in KEYS:
+        if key in part.columns:
+            ids = part[key].astype(str).to_numpy(dtype=object)
+            ids[again] = [f"{one} #{i}" for one, i in zip(ids[again], copy[again], strict=True)]
+            part = part.assign(**{key: ids})
+    return part
 
 
 def by_model(risks: object) -> dict[str, object]:
@@ -97,8 +208,14 @@ def by_model(risks: object) -> dict[str, object]:
     if isinstance(risks, Mapping):
         if not risks:
             raise EvaluationError("there are no risks to evaluate", where="risks")
-        return {str(name): one for name, one in risks.items()}
+        frames = {str(name): as_frame(one) for name, one in risks.items()}
+        return {
+            str(name): one if frames[str(name)] is None else frames[str(name)]
+            for name, one in risks.items()
+        }
     name = "model"
+    if (frame := as_frame(risks)) is not None:
+        risks = frame
     if isinstance(risks, pd.DataFrame) and "model" in risks.columns:
         names = risks["model"].dropna().unique()
         name = str(names[0]) if len(names) == 1 else "models by row"
@@ -112,9 +229,12 @@ def _one_model(
     table: pd.DataFrame,
     cohort: object,
     horizons: tuple[float, ...] | None,
+    notes: list[str],
 ) -> pd.DataFrame:
     """Risks of a model in the rows of the cohort, columns by horizon."""
-    if isinstance(risks, pd.DataFrame):
+    frame = as_frame(risks)
+    if frame is not None:
+        risks = frame
         columns = risk_columns(risks)
         if horizons is not None:
             columns = {column: year for column, year in columns.items() if year in horizons}
@@ -124,9 +244,10 @@ def _one_model(
                 where="risks",
                 remedy="Columns are called risk_1y to risk_5y; mammorisk.predict makes them.",
             )
-        rows = _matched(risks, table, cohort)
-        values = rows[list(columns)].set_axis(list(columns.values()), axis=1)
-        return values.astype(float).reset_index(drop=True)
+        rows = _matched(risks, table, cohort, notes)
+        return pd.DataFrame(
+            {year: _risk_numbers(rows[column], column) for column, year in columns.items()}
+        )
     if horizons is None or len(horizons) != 1:
         raise EvaluationError(
             "one risk a row needs one horizon",
@@ -139,15 +260,36 @@ def _one_model(
             len(risks) == len(table) and risks.index.equals(pd.RangeIndex(len(table)))
         ):
             raise EvaluationError("the risks and the cohort have different rows", where="risks")
-        array = risks.to_numpy(dtype=float, na_value=np.nan)
+        array = _risk_numbers(risks, "risks")
     else:
         try:
-            array = np.asarray(risks, dtype=float)
+            array = np.asarray(risks)
         except (TypeError, ValueError):
             raise EvaluationError("the risks are not numbers", where="risks") from None
+        if array.ndim == 1:
+            array = _risk_numbers(pd.Series(array), "risks")
     if array.shape != (len(table),):
         raise EvaluationError(f"risks of shape {array.shape} for {len(table)} rows", where="risks")
     return pd.DataFrame({float(horizons[0]): array})
+
+
+def _risk_numbers(column: pd.Series, name: str) -> Floats:
+    """Risks as numbers, NaN where there is none.
+
+    Raises
+    ------
+    EvaluationError
+        Text such as ``"1.7%"``, dates, or infinite values.
+    """
+    values, wrong = as_numbers(read_years(column))
+    for rows, what in ((wrong, "not numbers"), (np.isinf(values), "infinite")):
+        if rows.any():
+            raise EvaluationError(
+                f"{int(rows.sum())} risks are {what}, the first at position {int(np.argmax(rows))}",
+                where=name,
+                remedy="Risks are fractions: 1.7% is 0.017. Leave unknown cells empty.",
+            )
+    return values
 
 
 def risk_columns(risks: pd.DataFrame) -> dict[str, float]:
@@ -163,26 +305,86 @@ def risk_columns(risks: pd.DataFrame) -> dict[str, float]:
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
-def _matched(risks: pd.DataFrame, table: pd.DataFrame, cohort: object) -> pd.DataFrame:
+def _matched(
+    risks: pd.DataFrame, table: pd.DataFrame, cohort: object, notes: list[str]
+) -> pd.DataFrame:
+    """Rows of the risks in the order of the cohort."""
     keys = [key for key in KEYS if key in risks.columns and key in table.columns]
     if keys:
-        text = risks.assign(**{key: risks[key].astype(str) for key in keys})
-        if (twice := text.duplicated(keys)).any():
+        ids, wanted = id_columns(risks, keys), id_columns(table, keys)
+        known = ids.notna().all(axis=1)
+        if (twice := ids[known].duplicated()).any():
             raise EvaluationError(
                 f"{int(twice.sum())} rows of the risks repeat a {' and '.join(keys)}",
                 where="risks",
                 remedy="Keep one row an exam, with exam_id in both tables.",
             )
-        wanted = table[keys].astype(str)
+        match = match_ids(ids, wanted)
+        if match.problem is not None:
+            raise EvaluationError(match.problem, where="risks", remedy=match.remedy)
+        if match.note is not None:
+            notes.append(match.note)
+        text = risks.drop(columns=keys).join(ids)[known.to_numpy()]
         return wanted.merge(text, on=keys, how="left")
     index = cohort.index if isinstance(cohort, pd.DataFrame) else table.index
     if len(risks) == len(table) and risks.index.equals(index):
-        return risks
+        return risks.reset_index(drop=True)
     raise EvaluationError(
         "the risks and the cohort have no key in common",
         where="risks",
         remedy="Keep patient_id and exam_id in both, or the same index.",
     )
+
+
+def check_evaluation_horizons(horizons: object) -> tuple[float, ...] | None:
+    """Horizons of an evaluation as a tuple of years; None stays None.
+
+    Raises
+    ------
+    EvaluationError
+        No number of years above 0, or a duplicate.
+    """
+    if horizons is None:
+        return None
+    years = _as_floats(horizons, "horizons", "Give years, such as horizons=5 or horizons=(1, 5).")
+    if not years or not all(0 < year < 130 for year in years):
+        raise EvaluationError(
+            "horizons must be years above 0", where="horizons", remedy="Give horizons=(1, 5)."
+        )
+    if len(set(years)) < len(years):
+        raise EvaluationError(
+            "a horizon appears twice", where="horizons", remedy="Give each horizon once."
+        )
+    return years
+
+
+def check_thresholds(thresholds: object) -> tuple[float, ...]:
+    """Thresholds of risk as a tuple of fractions.
+
+    Raises
+    ------
+    EvaluationError
+        A value outside (0, 1), such as 1.7 for 1.7%.
+    """
+    points = _as_floats(thresholds, "thresholds", "Thresholds are fractions: 1.7% is 0.017.")
+    wrong = [point for point in points if not 0 < point < 1]
+    if wrong:
+        raise EvaluationError(
+            f"{wrong[0]:g} is not between 0 and 1",
+            where="thresholds",
+            remedy="Thresholds are fractions: 1.7% is 0.017.",
+        )
+    return points
+
+
+def _as_floats(values: object, name: str, remedy: str) -> tuple[float, ...]:
+    several: Any = (
+        values if isinstance(values, Iterable) and not isinstance(values, str) else [values]
+    )
+    try:
+        return tuple(float(one) for one in several)
+    except (TypeError, ValueError):
+        raise EvaluationError("not a number", where=name, remedy=remedy) from None
 
 
 def risk_column(horizon: float | str) -> str:

@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from mammorisk.errors import CohortError
 from mammorisk.records.exam import Exam
 from mammorisk.records.questionnaire_fields import FIELDS
+from mammorisk.records.table_warning import TableWarning, take_rows
+from mammorisk.warnings import Warnings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,7 +22,9 @@ _Opened = TypeVar("_Opened")
 
 #: Columns of a table that identify a row; carried into results when present.
 KEYS = ("patient_id", "exam_id")
-OUTCOME_COLUMNS = ("time", "event", "entry", "weight")
+OUTCOME_COLUMNS = ("time", "event", "entry", "weight", "frequency_weight")
+#: Warnings that the repr of a cohort prints in full.
+WARNINGS_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,9 @@ class Cohort:
         The same for the prior exam (column ``prior_path``); gives None for a row without one.
     has_prior : callable or None
         Whether row i has a prior exam, without opening it.
+    table_warnings : tuple of TableWarning
+        What was read under a nearly right name, was not read, or looks doubtful, with the rows
+        concerned. A prediction for such a row carries the same warning.
     """
 
     exams: pd.DataFrame
@@ -51,6 +58,12 @@ class Cohort:
     open_exam: Callable[[int], Exam] | None = field(default=None, repr=False, compare=False)
     open_prior: Callable[[int], Exam | None] | None = field(default=None, repr=False, compare=False)
     has_prior: Callable[[int], bool] | None = field(default=None, repr=False, compare=False)
+    table_warnings: tuple[TableWarning, ...] = field(default=(), repr=False, compare=False)
+
+    @property
+    def warnings(self) -> Warnings:
+        """What to know about the table as a whole, as records."""
+        return tuple(one.warning for one in self.table_warnings)
 
     def __len__(self) -> int:
         return len(self.exams)
@@ -104,6 +117,7 @@ class Cohort:
             open_exam=_selected(self.open_exam, places),
             open_prior=_selected(self.open_prior, places),
             has_prior=_selected(self.has_prior, places),
+            table_warnings=take_rows(self.table_warnings, places),
         )
 
     def __repr__(self) -> str:
@@ -114,7 +128,11 @@ class Cohort:
             "with images" if self.has_images else "without images",
             f"{(self.errors != '').sum()} rows in error" if (self.errors != "").any() else None,
         ]
-        return f"<Cohort: {', '.join(part for part in parts if part)}>"
+        lines = [f"<Cohort: {', '.join(part for part in parts if part)}>"]
+        lines += [f"  {one.severity}: {one.text}" for one in self.warnings[:WARNINGS_SHOWN]]
+        if (more := len(self.warnings) - WARNINGS_SHOWN) > 0:
+            lines.append(f"  and {more} more warnings in .warnings")
+        return "\n".join(lines)
 
 
 def _positions(rows: NDArray[Any], n: int) -> NDArray[np.int64]:

@@ -206,10 +206,6 @@ class View:
         """Image edge at which the chest wall lies according to the header; None if not stated."""
         return None if self.orientation is None else self.orientation.chest_wall
 
-    def with_warnings(self, *warnings: ResultWarning) -> View:
-        """The same view with further warnings."""
-        return replace(self, warnings=(*self.warnings, *warnings))
-
 
 @dataclass(frozen=True, kw_only=True)
 class SetAside:

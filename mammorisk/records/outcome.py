@@ -141,7 +141,7 @@ class Outcome:
                 f"{int(repeated.sum())} rows repeat an exam, the first at position "
                 f"{int(np.argmax(repeated))}",
                 where="exam_id",
-                remedy="Keep one row an exam; give multiplicities as weights.",
+                remedy="Keep one row an exam; give the number of equal women as frequency_weight.",
             )
         return cls(
             time=table["time"],

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, ValidationInfo
 
 from mammorisk.errors import QuestionnaireError
 from mammorisk.records.questionnaire_fields import (
@@ -23,10 +23,10 @@ from mammorisk.records.questionnaire_fields import (
     MenopauseType,
     RaceEthnicity,
     Use,
-    blank_to_none,
     range_text,
     read_ages,
-    read_text,
+    read_category,
+    read_number,
     read_yes_no,
 )
 from mammorisk.records.questionnaire_table import check_frame
@@ -34,11 +34,20 @@ from mammorisk.records.questionnaire_table import check_frame
 if TYPE_CHECKING:
     import pandas as pd
 
+
+def _read_number(value: Any, info: ValidationInfo) -> Any:
+    return read_number(info.field_name or "", value)
+
+
+def _read_category(value: Any, info: ValidationInfo) -> Any:
+    return read_category(info.field_name or "", value)
+
+
 # Types only: ranges and contradictions are checked where tables are, by check_frame.
-Age = Annotated[float, BeforeValidator(blank_to_none)]
-Number = Annotated[float | None, BeforeValidator(blank_to_none)]
-WholeNumber = Annotated[int | None, BeforeValidator(blank_to_none)]
-Text = BeforeValidator(read_text)
+Age = Annotated[float, BeforeValidator(_read_number)]
+Number = Annotated[float | None, BeforeValidator(_read_number)]
+WholeNumber = Annotated[int | None, BeforeValidator(_read_number)]
+Text = BeforeValidator(_read_category)
 YesNo = Annotated[bool | None, BeforeValidator(read_yes_no)]
 OnsetAges = Annotated[tuple[float, ...] | None, BeforeValidator(read_ages)]
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
+from numbers import Real
 from typing import Any, Literal, get_args
 
 RaceEthnicity = Literal[
@@ -41,13 +43,14 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
 }
 
 #: Plausible range and whether only whole numbers make sense. Outside it a value is refused, which
-#: also catches codes for "unknown" such as 99 or -1.
+#: also catches codes for "not known" such as 99 or -1; codes inside it are doubted by
+#: mammorisk.records.table_doubts.
 NUMBERS: dict[str, tuple[float, float, bool]] = {
     "age": (0, 120, False),
     "age_menarche": (5, 30, False),
     "age_menopause": (15, 70, False),
     "parity": (0, 25, True),
-    "age_first_birth": (9, 65, False),
+    "age_first_birth": (10, 65, False),
     "height_cm": (100, 230, False),
     "weight_kg": (25, 350, False),
     "bmi": (10, 100, False),
@@ -80,35 +83,123 @@ RELATIVES: tuple[str, ...] = (
 
 FIELDS: tuple[str, ...] = (*NUMBERS, *CATEGORIES, *BOOLEANS, *RELATIVES)
 
+#: Counts, in which "none" is an answer: 0.
+COUNTS: tuple[str, ...] = ("parity", "biopsies", "first_degree_relatives")
+
+#: Words that tables use for "not known", in lower case. "none" is not one of them: of a count it
+#: means 0, elsewhere nobody can tell.
+UNKNOWN_WORDS = frozenset(
+    {
+        *("", "?", "-", "--", "na", "n/a", "#n/a", "n.a.", "nan", "null", "<na>", "nk", "dk"),
+        *("unknown", "unk", "unkn", "not known", "missing", "not available", "not recorded"),
+        *("not stated", "don't know", "dont know", "do not know", "refused", "declined"),
+        *("prefer not to say", "prefer not to answer", "undetermined"),
+    }
+)
+#: Missing values of SAS, printed: a point, or a point with a letter.
+_SAS_MISSING = re.compile(r"\.[a-z_]?")
 _TRUE = frozenset({"1", "1.0", "true", "yes", "y"})
 _FALSE = frozenset({"0", "0.0", "false", "no", "n"})
-_BLANK = frozenset({"", "na", "n/a", "nan", "none", "null"})
+
+#: Codes for "not known" in files of registries and surveys: 9, 99 and 999 (BCSC, SEER), 7 and 8
+#: with them for "refused" and "not applicable" (NHANES), and negative ones.
+MISSING_CODES = (9, 99, 999, 9999, 88, 888, 98, 998, 77, 777, 97, 997, -1, -2, -8, -9, -99, -999)
+
+#: Values outside the plausible range that are so in another unit: low, high, unit.
+_OTHER_UNITS: dict[str, tuple[tuple[float, float, str], ...]] = {
+    "height_cm": (
+        (1.2, 2.3, "metres"),
+        (4.0, 7.5, "feet"),
+        (10.0, 23.0, "decimetres"),
+        (47.0, 91.0, "inches"),
+    ),
+    "age": ((240.0, 1440.0, "months"), (7300.0, 43800.0, "days")),
+}
+
+
+def is_missing(value: Any) -> bool:
+    """Whether a cell is empty: None, NaN, NaT or ``pandas.NA``."""
+    if value is None or type(value).__name__ in ("NAType", "NaTType"):
+        return True
+    return isinstance(value, Real) and value != value
+
+
+def is_unknown_word(text: str) -> bool:
+    """Whether a text says that nothing is known."""
+    word = text.strip().lower().replace("_", " ")
+    return word in UNKNOWN_WORDS or _SAS_MISSING.fullmatch(word) is not None
 
 
 def blank_to_none(value: Any) -> Any:
-    """None for NaN and for the words that tables use for "nothing"."""
-    if isinstance(value, float) and value != value:
-        return None
-    if isinstance(value, str) and value.strip().lower() in _BLANK:
+    """None for an empty cell and for the words that tables use for "not known"."""
+    if is_missing(value) or (isinstance(value, str) and is_unknown_word(value)):
         return None
     return value
 
 
-def read_text(value: Any) -> Any:
+def read_number(name: str, value: Any) -> Any:
+    """A number, None where unknown; what is no number comes back as it is.
+
+    Raises
+    ------
+    ValueError
+        Yes or no, a date or a duration: pandas and pydantic would turn them into numbers.
+    """
+    value = blank_to_none(value)
+    if isinstance(value, str):
+        word = value.strip().lower()
+        if word == "none" and name in COUNTS:
+            return 0
+        if "_" in word:
+            # Python would read 5_4 as 54.
+            raise ValueError("not a number")
+        return word
+    if (
+        type(value).__name__ in ("bool", "bool_")
+        or hasattr(value, "year")
+        or hasattr(value, "days")
+    ):
+        raise ValueError("not a number")
+    return value
+
+
+def read_category(name: str, value: Any) -> Any:
     """A category in any case and spacing: ``" White "`` is ``"white"``."""
+    if isinstance(value, str):
+        word = value.strip().lower().replace(" ", "_")
+        if word in CATEGORIES[name]:
+            return word
     value = blank_to_none(value)
     return value.strip().lower().replace(" ", "_") if isinstance(value, str) else value
 
 
+def yes_or_no(text: str) -> bool | None:
+    """Read yes or no from text, in upper or lower case.
+
+    Parameters
+    ----------
+    text : str
+
+    Returns
+    -------
+    bool or None
+        None if the text is neither yes nor no.
+
+    Examples
+    --------
+    >>> from mammorisk.records.questionnaire_fields import yes_or_no
+    >>> yes_or_no("Yes"), yes_or_no("0.0"), yes_or_no("perhaps")
+    (True, False, None)
+    """
+    word = text.strip().lower()
+    return word in _TRUE if word in _TRUE | _FALSE else None
+
+
 def read_yes_no(value: Any) -> Any:
-    """True, False, None for unknown; what is none of these comes back as it is."""
-    value = read_text(value)
-    if isinstance(value, str):
-        if value == "unknown":
-            return None
-        if value in _TRUE | _FALSE:
-            return value in _TRUE
-    return value
+    """Return True, False, or None for unknown. Any other value is returned unchanged."""
+    value = blank_to_none(value)
+    answer = yes_or_no(value) if isinstance(value, str) else None
+    return value if answer is None else answer
 
 
 def read_ages(value: Any) -> Any:
@@ -125,3 +216,13 @@ def range_text(name: str) -> str:
     """What a number must be, in words."""
     low, high, whole = NUMBERS[name]
     return f"must be a {'whole ' if whole else ''}number from {low:g} to {high:g}"
+
+
+def other_units(name: str) -> tuple[tuple[float, float, str], ...]:
+    """Ranges of values that a field has in other units: low, high, unit."""
+    return _OTHER_UNITS.get(name, ())
+
+
+def code_text(name: str, code: float) -> str:
+    """What to do where a value may be a code for "not known"."""
+    return f'{code:g} is often a code for not known (missing={{"{name}": [{code:g}]}})'

@@ -9,11 +9,15 @@ from mammorisk.records.questionnaire_fields import (
     BOOLEANS,
     CATEGORIES,
     FIELDS,
+    MISSING_CODES,
     NUMBERS,
-    blank_to_none,
+    code_text,
+    is_missing,
+    other_units,
     range_text,
     read_ages,
-    read_text,
+    read_category,
+    read_number,
     read_yes_no,
 )
 
@@ -80,91 +84,168 @@ def check_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     return clean, _join(faults, frame.index)
 
 
-def _check_numbers(name: str, column: pd.Series, faults: list[Any]) -> Any:
+def read_numbers(name: str, column: pd.Series) -> tuple[Any, Any]:
+    """A column of numbers as floats.
+
+    Parameters
+    ----------
+    name : str
+        A key of ``NUMBERS``.
+    column : Series
+        Of any type: numbers, nullable or Arrow types, text, categories.
+
+    Returns
+    -------
+    values : ndarray of float, shape (n,)
+        NaN where unknown or unreadable.
+    is_wrong : ndarray of bool, shape (n,)
+        Where there is an answer that is no number. Dates, durations and yes or no are none: pandas
+        would turn them into nanoseconds and ones.
+    """
+    import numpy as np
+
+    if column.dtype == object and _kind(column) in ("floating", "integer", "mixed-integer-float"):
+        return column.to_numpy(dtype=np.float64, na_value=np.nan), np.zeros(len(column), dtype=bool)
+    if column.dtype.kind in "iuf":
+        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
+        return values, np.zeros(len(values), dtype=bool)
+    if column.dtype.kind in "bmM":
+        return np.full(len(column), np.nan), column.notna().to_numpy(dtype=bool)
+    codes, uniques = _factorize(column)
+    values = np.full(len(uniques) + 1, np.nan)
+    wrong = np.zeros(len(uniques) + 1, dtype=bool)
+    for i, unique in enumerate(uniques):
+        try:
+            number = read_number(name, unique)
+            if number is not None:
+                values[i] = float(number)
+        except (TypeError, ValueError):
+            wrong[i] = True
+    return values[codes], wrong[codes]
+
+
+def _kind(column: pd.Series) -> str:
+    """What the objects of a column are, empty cells aside."""
+    import pandas as pd
+
+    return pd.api.types.infer_dtype(column, skipna=True)
+
+
+def _factorize(column: pd.Series) -> tuple[Any, list[Any]]:
+    """Codes and distinct values: women share few. Code -1 is an empty cell."""
     import numpy as np
     import pandas as pd
 
-    if column.dtype.kind in "iuf":
-        values = column.to_numpy(dtype=np.float64, na_value=np.nan)
-        unreadable = np.zeros(len(values), dtype=bool)
-    else:
-        text = column.map(blank_to_none)
-        values = pd.to_numeric(text, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
-        unreadable = np.isnan(values) & text.notna().to_numpy()
+    if column.dtype == object and _kind(column) not in ("string", "boolean", "empty"):
+        # True and 1 are equal, and so are all values of a type that cannot be compared.
+        keys = column.map(lambda value: (type(value).__name__, str(value)))
+        codes, _ = pd.factorize(keys)
+        first = np.unique(codes, return_index=True)[1]
+        uniques = [column.iloc[i] for i in first]
+        empty = [i for i, value in enumerate(uniques) if is_missing(value)]
+        return np.where(np.isin(codes, empty), -1, codes), uniques
+    codes, found = pd.factorize(column)
+    return codes, list(found)
+
+
+def _check_numbers(name: str, column: pd.Series, faults: list[Any]) -> Any:
+    import numpy as np
+
+    values, unreadable = read_numbers(name, column)
     low, high, whole = NUMBERS[name]
     # A comparison with NaN is False, so unknown values pass.
     wrong = unreadable | (values < low) | (values > high)
     if whole:
         wrong |= np.isfinite(values) & (np.floor(values) != values)
     if wrong.any():
-        faults.append((wrong, f"{name}: {range_text(name)}"))
+        _tell_numbers(name, values, wrong, faults)
         values = np.where(wrong, np.nan, values)
     return values
 
 
+def _tell_numbers(name: str, values: Any, wrong: Any, faults: list[Any]) -> None:
+    """Faults of a number, with what it may be: a code, or a value in another unit."""
+    import numpy as np
+
+    text = f"{name}: {range_text(name)}"
+    rest = wrong.copy()
+    for code in MISSING_CODES:
+        if (rows := rest & (values == code)).any():
+            faults.append((rows, f"{text}; {code_text(name, code)}"))
+            rest &= ~rows
+    for low, high, unit in other_units(name):
+        if (rows := rest & (values >= low) & (values <= high)).any():
+            faults.append((rows, f"{text}; in {unit}?"))
+            rest &= ~rows
+    if np.any(rest):
+        faults.append((rest, text))
+
+
 def _check_categories(name: str, column: pd.Series, faults: list[Any]) -> Any:
+    import numpy as np
     import pandas as pd
 
     allowed = pd.CategoricalDtype(list(CATEGORIES[name]))
     if column.dtype == allowed:
         return column.array
-    # Women share few distinct values: clean those, then map.
-    codes, uniques = pd.factorize(column)
-    cleaned = [read_text(value) for value in uniques]
-    if "unknown" not in CATEGORIES[name]:
-        cleaned = [None if value == "unknown" else value for value in cleaned]
-    known = pd.Series([*cleaned, None], dtype=object)
-    wrong = known.notna().to_numpy() & ~known.isin(CATEGORIES[name]).to_numpy()
-    if wrong.any():
-        faults.append((wrong[codes], f"{name}: must be one of {', '.join(CATEGORIES[name])}"))
+    codes, uniques = _factorize(column)
     positions = {value: i for i, value in enumerate(CATEGORIES[name])}
-    lookup = pd.Series(known).map(lambda value: positions.get(value, -1)).to_numpy(dtype="int8")
+    lookup = np.full(len(uniques) + 1, -1, dtype="int8")
+    for i, unique in enumerate(uniques):
+        word = read_category(name, unique)
+        if isinstance(word, str) and word in positions:
+            lookup[i] = positions[word]
+        elif word is not None:
+            _tell_value(name, f"must be one of {', '.join(positions)}", unique, codes == i, faults)
     return pd.Categorical.from_codes(lookup[codes], dtype=allowed)
+
+
+def _tell_value(name: str, text: str, value: Any, rows: Any, faults: list[Any]) -> None:
+    """A fault of a word, with what it may be: a code for "not known"."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    hint = f"; {code_text(name, number)}" if number in MISSING_CODES else ""
+    faults.append((rows, f"{name}: {text}{hint}"))
 
 
 def _check_booleans(name: str, column: pd.Series, faults: list[Any]) -> Any:
     import numpy as np
-    import pandas as pd
 
     if column.dtype == bool:
         return column.to_numpy(dtype=np.float64)
-    codes, uniques = pd.factorize(column)
+    codes, uniques = _factorize(column)
     values = np.full(len(uniques) + 1, np.nan)
-    wrong = np.zeros(len(uniques) + 1, dtype=bool)
     for i, unique in enumerate(uniques):
         answer = read_yes_no(unique)
         if answer is None:
             continue
         # numpy booleans and 0/1 in any numeric type compare equal to False/True.
-        if not isinstance(answer, str) and answer in (0, 1):
+        if isinstance(answer, (bool, int, float, np.generic)) and answer in (0, 1):
             values[i] = float(answer)
         else:
-            wrong[i] = True
-    if wrong.any():
-        faults.append((wrong[codes], f"{name}: must be yes or no"))
+            _tell_value(name, "must be yes or no", unique, codes == i, faults)
     return values[codes]
 
 
 def _check_onset_ages(name: str, column: pd.Series, faults: list[Any]) -> Any:
     import numpy as np
-    import pandas as pd
 
-    cleaned: list[tuple[float, ...] | None] = []
+    cleaned = np.full(len(column), None, dtype=object)
     wrong = np.zeros(len(column), dtype=bool)
-    for i, value in enumerate(column):
+    for i in np.flatnonzero(column.notna().to_numpy(dtype=bool)):
         try:
-            ages = read_ages(value)
+            ages = read_ages(column.iloc[i])
             ages = None if ages is None else tuple(float(age) for age in ages)
         except (TypeError, ValueError):
             ages, wrong[i] = None, True
         if ages is not None and not all(0 <= age <= 120 for age in ages):
             ages, wrong[i] = None, True
-        cleaned.append(ages)
+        cleaned[i] = ages
     if wrong.any():
         faults.append((wrong, f"{name}: must be ages from 0 to 120, separated by spaces"))
-    series = pd.Series([None] * len(cleaned), dtype=object)
-    series[:] = cleaned
-    return series.to_numpy()
+    return cleaned
 
 
 def _derive_bmi(clean: pd.DataFrame, faults: list[Any]) -> None:

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mammorisk._utils.model_folder import ModelState
+from mammorisk._utils.typing import Floats
 from mammorisk.base import (
     DEFAULT_HORIZONS,
     Horizon,
@@ -19,12 +19,13 @@ from mammorisk.base import (
     Scores,
     check_horizons,
 )
+from mammorisk.clinical.adverse_facts import add_unused_facts
+from mammorisk.clinical.answers import Answers
+from mammorisk.clinical.exclusions import exclusions
+from mammorisk.clinical.notes import Notes, as_object_array
 from mammorisk.errors import HorizonError
 from mammorisk.records.questionnaire_table import check_frame
 from mammorisk.risk_models.storage import card_from
-from mammorisk.warnings import make_warning
-
-Floats = NDArray[np.float64]
 
 KIND = "density-fit"
 _AGE_CENTRE, _AGE_SCALE = 55.0, 10.0
@@ -34,6 +35,9 @@ YEARS_FITTED = 5
 @dataclass(repr=False, kw_only=True)
 class DensityFit(RiskModel):
     """Cox regression on age and density category; a woman without a category has no risk.
+
+    It refuses women with prior breast cancer, a BRCA1/2 mutation or LCIS, who take no part in the
+    fit either, and women outside ``card.ages``, the ages of the women it was fitted on.
 
     Attributes
     ----------
@@ -61,29 +65,30 @@ class DensityFit(RiskModel):
                 remedy="Ask for one of them.",
             )
         clean, problems = check_frame(frame)
+        refused = exclusions(clean, problems, self.card.ages)
+        applies = np.array([not found for found in refused], dtype=bool)
         design = design_matrix(clean)
         linear = design[list(self.coefficients)].to_numpy() @ np.array(
             list(self.coefficients.values())
         )
-        known = design["known"].to_numpy(dtype=bool)
+        known = design["known"].to_numpy(dtype=bool) & applies
         risk: dict[Horizon, Floats] = {}
         for h in wanted:
             risk[h] = np.full(len(frame), np.nan)
             if h in range(1, YEARS_FITTED + 1):
                 hazard = self.cumulative_hazard[int(h) - 1] * np.exp(linear)
                 risk[h] = np.where(known, -np.expm1(-hazard), np.nan)
-        missing = make_warning("answer-missing", "breast density unknown")
-        warnings = [
-            tuple(make_warning("questionnaire-invalid", text) for text in problem)
-            if problem
-            else (() if is_known else (missing,))
-            for problem, is_known in zip(problems, known, strict=True)
-        ]
+        notes = Notes(len(clean))
+        notes.add(~known, "answer-missing", "breast density unknown")
+        add_unused_facts(Answers(clean), notes, self.card.inputs)
+        warnings = [own or more for own, more in zip(refused, notes.records(), strict=True)]
         parts = design[list(self.coefficients)] * np.array(list(self.coefficients.values()))
         return Scores(
             risk=pd.DataFrame(risk, index=frame.index),
-            warnings=pd.Series(warnings, index=frame.index, dtype=object),
-            contributions=parts.set_index(frame.index),
+            warnings=pd.Series(as_object_array(warnings), index=frame.index, dtype=object),
+            contributions=parts.where(pd.Series(known, index=parts.index)).set_axis(
+                frame.index, axis=0
+            ),
         )
 
     def state(self) -> ModelState:

@@ -1,7 +1,6 @@
-"""A virtual screening study: women, their true risk, their exams."""
+"""Simulation of a screening study: women, their true risks and their exams."""
 
-from mammorisk.simulation.lesions import LesionShares
-from mammorisk.simulation.options import Effects
-from mammorisk.simulation.study import Study
+import lazy_loader
 
-__all__ = ["Effects", "LesionShares", "Study"]
+# Lazy, so that the command line can read the options of a study without importing pandas.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

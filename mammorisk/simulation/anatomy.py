@@ -24,13 +24,13 @@ Floats = NDArray[np.float64]
 GRID = (48, 72, 72)
 #: Beam directions, degrees from vertical towards lateral.
 ANGLE_DEG = {"CC": 0, "MLO": 45}
-#: A path counts as dense where this share of it, at least, runs through the fibroglandular region.
+#: Minimum share of a path inside the fibroglandular region for it to count as dense.
 DENSE_PATH = 0.25
 #: Correlation of the parenchymal pattern of the two sides (assumed).
 LEFT_RIGHT_CORRELATION = 0.6
 #: Steepness of the border of the fibroglandular region, in SD of the field.
 _BORDER = np.float32(0.35)
-#: Share of the pattern that is drawn out along the ducts.
+#: Share of the pattern that is stretched along the ducts.
 _DUCTAL = np.float32(0.5)
 
 
@@ -44,7 +44,7 @@ class Septum:
 
 @dataclass(frozen=True, kw_only=True)
 class Breast:
-    """One breast of a woman, whatever the view and the compression.
+    """One breast of a woman, independent of view and compression.
 
     Attributes
     ----------
@@ -70,20 +70,20 @@ class Breast:
 
 @lru_cache(maxsize=1)
 def _ball() -> tuple[NDArray[np.bool_], Single, NDArray[np.intp]]:
-    """Cells inside the breast, where the gland lies by nature, and cells stretched along ducts."""
+    """Return cells inside the breast, the prior position of the gland, and duct coordinates."""
     xi = (np.arange(GRID[0], dtype=np.float32) + 0.5)[:, None, None] / GRID[0]
     eta = (np.arange(GRID[1], dtype=np.float32) + 0.5)[None, :, None] / GRID[1] * 2 - 1
     zeta = (np.arange(GRID[2], dtype=np.float32) + 0.5)[None, None, :] / GRID[2] * 2 - 1
     radius = np.sqrt(xi**2 + eta**2 + zeta**2)
     inside = radius < 1
-    # A cone behind the areola, towards the upper outer quadrant; fat under the skin and behind.
+    # A cone behind the areola, towards the upper outer quadrant; fat under the skin and behind it.
     centre = np.sqrt(
         ((xi - 0.52) / 0.9) ** 2 + ((eta - 0.12) / 1.0) ** 2 + ((zeta - 0.10) / 1.0) ** 2
     )
     favour = -3.2 * centre**1.5
     favour -= 3.0 * np.clip(radius - 0.80, 0, None) / 0.20 * (1 - np.clip((xi - 0.85) / 0.1, 0, 1))
     favour -= 1.5 * np.clip(0.15 - xi, 0, None) / 0.15
-    # Spherical coordinates about the nipple: along a duct the pattern changes at a third the rate.
+    # Spherical coordinates around the nipple. Along a duct the pattern changes at a third the rate.
     along = np.sqrt((1 - xi) ** 2 + eta**2 + zeta**2) / np.sqrt(2.0)
     unit = np.maximum(along * np.sqrt(2.0), 1e-3)
     source = (
@@ -97,7 +97,7 @@ def _ball() -> tuple[NDArray[np.bool_], Single, NDArray[np.intp]]:
 
 @lru_cache(maxsize=4)
 def _projector(angle_deg: int) -> tuple[sparse.csr_matrix, Single]:
-    """Sum over columns along the beam, and the number of cells inside in each."""
+    """Sum over columns along the beam, and count the inside cells of each."""
     inside, _, _ = _ball()
     centre = (np.arange(GRID[1]) + 0.5) / GRID[1] * 2 - 1
     eta, zeta = np.meshgrid(centre, centre, indexing="ij")
@@ -125,7 +125,7 @@ def _projector(angle_deg: int) -> tuple[sparse.csr_matrix, Single]:
 
 
 def project(volume: Single, view: str) -> Single:
-    """Mean of a volume along each path of a view.
+    """Average a volume along each path of a view.
 
     Parameters
     ----------
@@ -150,22 +150,22 @@ def draw_breasts(
     volumetric_percent: dict[str, float],
     exponent: float,
 ) -> dict[str, Breast]:
-    """Both breasts of a woman.
+    """Create both breasts of a woman.
 
     Parameters
     ----------
     seed : list of int
-        Her own; with other densities the same breasts, denser or less.
+        Seed of the woman. With other densities it gives the same breasts, more or less dense.
     area_percent, volumetric_percent : dict of str to float
         By side, 0-100: share of the projection that is dense, and of the volume that is
         fibroglandular tissue.
     exponent : float
-        Of the spectrum of the parenchymal pattern, 2-4.
+        Exponent of the power spectrum of the parenchymal pattern, 2-4.
 
     Returns
     -------
     dict of str to Breast
-        Keyed "L" and "R".
+        By side, ``"L"`` and ``"R"``.
     """
     rng = np.random.default_rng(seed)
     inside, favour, ducts = _ball()
@@ -200,14 +200,14 @@ def _dense_area(paths: dict[str, Single]) -> float:
     shares = []
     for view, share in paths.items():
         seen = _projector(ANGLE_DEG[view])[1] > 0.5
-        # A soft step: a hard one would jump as cells of the grid turn dense.
+        # A soft step, because with a hard one density would jump from cell to cell of the grid.
         dense = np.clip((share[seen] - DENSE_PATH) / 0.06 + 0.5, 0, 1)
         shares.append(float(dense.mean()))
     return float(np.mean(shares))
 
 
 def _grow(field: Single, inside: NDArray[np.bool_], area: float) -> Single:
-    """The region above a level of the field, the level set so that the area is met."""
+    """Return the region above the level of the field that gives the requested area."""
     values = field[inside]
     low, high = float(values.min()) - 1, float(values.max()) + 1
     region = np.zeros(GRID, dtype=np.float32)

@@ -1,7 +1,7 @@
-"""Rendering the exams of a study into folders, on any number of workers, resumable.
+"""Rendering of the exams of a study into folders, by any number of workers; can be resumed.
 
-An exam depends on the seed of the study and on its woman alone, so that any number of workers, in
-any order, write the same files; a folder appears whole or not at all.
+An exam depends only on the seed of the study and on its woman. Any number of workers, in any order,
+therefore write the same files. Folders are written atomically.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from mammorisk.simulation.options import StudyOptions
 from mammorisk.simulation.rendering import render
 from mammorisk.simulation.tables import exam_id
 
-#: Exams handed to the workers ahead of time, per worker.
+#: Number of queued exams per worker.
 _AHEAD = 4
 
 
 def write_exam_of(options: StudyOptions, woman: int, exams: Path, *, prior: bool = False) -> Path:
-    """Write one exam of a woman of a study, alone.
+    """Write one exam of a woman of a study.
 
     Parameters
     ----------
@@ -38,19 +38,19 @@ def write_exam_of(options: StudyOptions, woman: int, exams: Path, *, prior: bool
     woman : int
         Number in the population (column ``woman`` of the truth).
     exams : Path
-        Folder that holds the exams' folders; the exam's own is named by its id.
+        Folder of all exams. The subfolder of an exam is named by its id.
     prior : bool
-        Her exam of two years before.
+        Whether to write her exam of two years before.
 
     Returns
     -------
     Path
-        Her exam's folder; one that is there already is left as it is.
+        Folder of the exam. An existing one is not changed.
 
     Raises
     ------
     OSError
-        It cannot be written; nothing of it is left.
+        The exam cannot be written. No part of it remains.
     """
     folder = exams / exam_id(woman, prior=prior)
     if folder.is_dir():
@@ -111,7 +111,7 @@ def write_exams(
     workers: int = 1,
     on_progress: OnProgress | None = None,
 ) -> None:
-    """Write the exams of many women; those already there are kept.
+    """Write the exams of many women. Existing exams are kept.
 
     Parameters
     ----------
@@ -119,11 +119,11 @@ def write_exams(
     women : sequence of (int, bool)
         Number of the woman, and whether it is her prior exam.
     exams : Path
-        Made if it does not exist.
+        Created if it does not exist.
     workers : int
-        Processes; 1 renders in this one.
+        Number of processes. 1 renders in this process.
     on_progress : callable, optional
-        Called with "exams", how many are done, and how many there are.
+        Called with ``"exams"``, the number of finished exams and the total.
 
     Raises
     ------
@@ -131,7 +131,7 @@ def write_exams(
         An exam cannot be written.
     """
     exams.mkdir(parents=True, exist_ok=True)
-    # What a kill in the middle of an exam left behind.
+    # Temporary folders of a run that was killed while it was writing.
     for stale in exams.glob("*.new"):
         shutil.rmtree(stale, ignore_errors=True)
     todo = [
@@ -154,7 +154,7 @@ def write_exams(
             tell(1)
         return
     queue = iter(todo)
-    # Forked children would inherit the threads of a caller that has loaded torch.
+    # Forked processes would inherit the threads of a caller that has loaded torch.
     with ProcessPoolExecutor(
         workers, mp_context=get_context("spawn"), initializer=_end_with_parent
     ) as pool:
@@ -177,8 +177,8 @@ def write_exams(
 
 
 def _end_with_parent() -> None:
-    """A worker whose parent was killed would wait for work for ever, or write on beside the next
-    run.
+    """End a worker whose parent was killed. It would otherwise wait for ever, or write on during
+    the next run.
     """
     parent = parent_process()
     if parent is None:
@@ -192,7 +192,7 @@ def _end_with_parent() -> None:
 
 
 def with_paths(women: pd.DataFrame, exams: Path) -> pd.DataFrame:
-    """The rows with the folder of each exam and prior exam, relative to the study's."""
+    """Add the folders of exam and prior exam to the rows, relative to the folder of the study."""
     out = women.copy()
     out.insert(2, "path", exams.name + "/" + women["exam_id"])
     out["prior_path"] = (exams.name + "/" + women["prior_exam_id"]).astype("string")

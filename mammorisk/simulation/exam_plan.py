@@ -1,4 +1,4 @@
-"""All that is decided about a woman's exam before it is rendered: bodies, places, exposures."""
+"""Plan of an exam before it is rendered: anatomy, positions and exposures."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from mammorisk.simulation.traits import densities_before
 from mammorisk.simulation.vendors import VENDORS, Vendor
 
 VIEWS = (("R", "CC"), ("L", "CC"), ("R", "MLO"), ("L", "MLO"))
-#: Densities, percent, that a side can show.
+#: Range of the density of a side, percent.
 _AREA_RANGE, _VOLUME_RANGE = (1.0, 92.0), (0.5, 75.0)
 #: SD of the logarithm of the strength of processing between exams (assumed).
 _STRENGTH_SD = 0.12
@@ -28,7 +28,7 @@ _STRENGTH_SD = 0.12
 
 @dataclass(frozen=True, kw_only=True)
 class ViewPlan:
-    """One view: the breast's outline and the exposure."""
+    """Plan of one view: the outline of the breast and the exposure."""
 
     side: str
     view: str
@@ -38,7 +38,7 @@ class ViewPlan:
 
 @dataclass(frozen=True, kw_only=True)
 class ExamPlan:
-    """One exam.
+    """Plan of one exam.
 
     Attributes
     ----------
@@ -46,14 +46,14 @@ class ExamPlan:
     vendor : Vendor
     pixel_mm : float
     anatomy_seed : list of int
-        The same for all exams of a woman.
+        Seed of the anatomy, the same for all exams of a woman.
     noise_seed : list of int
-        Of this exam.
+        Seed of the noise of this exam.
     area_percent, volumetric_percent : dict of str to float
         By side.
     texture : Texture
     processing_strength : float
-        Relative gain of the contrast, which varies between exams whatever the acquisition.
+        Relative gain of the contrast, which varies between exams independently of the acquisition.
     views : tuple of ViewPlan
     lesions : tuple of Lesion
     """
@@ -72,7 +72,7 @@ class ExamPlan:
 
 
 def plan_exam(options: StudyOptions, woman: int, *, prior: bool = False) -> ExamPlan:
-    """Decide everything about an exam.
+    """Create the plan of an exam.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def plan_exam(options: StudyOptions, woman: int, *, prior: bool = False) -> Exam
     woman : int
         Number in the population.
     prior : bool
-        The exam two years before entry: the same breasts, younger, imaged another time.
+        Whether this is the exam two years before entry, with the same breasts at a younger age.
 
     Returns
     -------
@@ -127,24 +127,24 @@ def plan_exam(options: StudyOptions, woman: int, *, prior: bool = False) -> Exam
         texture=texture,
         processing_strength=strength,
         views=tuple(views),
-        # What is found at entry was not there two years before.
+        # Lesions at entry were not present two years before.
         lesions=() if prior else lesions,
     )
 
 
 def lesion_table(options: StudyOptions, women: list[int]) -> pd.DataFrame:
-    """Where the lesions are in the pictures of a study.
+    """Return the positions of lesions in the images of a study.
 
     Parameters
     ----------
     options : StudyOptions
     women : list of int
-        With rendered exams.
+        Numbers of the women with rendered exams.
 
     Returns
     -------
     DataFrame
-        A row for each lesion and view: ``exam_id``, ``laterality``, ``view``, ``kind``, ``row``,
+        One row per lesion and view: ``exam_id``, ``laterality``, ``view``, ``kind``, ``row``,
         ``column`` and ``radius_px`` in pixels of the file, ``radius_mm``.
     """
     names = ("exam_id", "laterality", "view", "kind", "row", "column", "radius_px", "radius_mm")

@@ -1,10 +1,10 @@
-r"""How a simulated view is taken: size, compression, automatic exposure, dose, attenuation.
+r"""Acquisition of a simulated view: size, compression, automatic exposure, dose, attenuation.
 
 Attenuation coefficients of fat and fibroglandular tissue follow Johns 1987
 (doi:10.1088/0031-9155/32/6/002; values quoted from memory, not checked against the paper). The
-beam counts as one effective energy, which rises with the voltage, the filter and the thickness that
-hardens it. That rule, the exposure rule and the dose are assumed, within the ranges seen in
-screening.
+beam is represented by one effective energy, which increases with the voltage, the filter and the
+thickness that hardens it. This rule, the exposure rule and the dose are assumptions, within the
+ranges seen in screening.
 """
 
 from __future__ import annotations
@@ -25,24 +25,24 @@ _GLAND = (0.1690, 0.1028, 0.0802, 0.0506, 0.0378)
 
 @dataclass(frozen=True, kw_only=True)
 class Habit:
-    """What of a woman bears on how her exams are taken.
+    """Properties of a woman that affect the acquisition of her exams.
 
     Attributes
     ----------
     volume_mm3 : float
-        Of a breast, mean of the sides.
+        Volume of a breast, mean of both sides.
     shape : float
         Half-width of the compressed breast over its depth, in CC.
     ptosis : float
-        Normal score; higher hangs lower.
+        Normal score; a higher score is a lower breast.
     thickness_mm : float
-        Compressed, mean of the views.
+        Compressed thickness, mean of the views.
     force_n : float
         Usual compression force.
     side_log_ratio : float
-        Log of the volume, left over right.
+        Logarithm of the ratio of the volumes, left to right.
     roll_mm : float
-        Width over which the free edge thins; it tells little of the thickness.
+        Width over which the free edge becomes thinner; almost independent of the thickness.
     """
 
     volume_mm3: float
@@ -70,10 +70,10 @@ class Exposure:
 
 
 def habit_of(woman: pd.Series, rng: np.random.Generator) -> Habit:
-    """Draw how a woman is imaged.
+    """Draw the properties of a woman.
 
-    Size follows BMI. Force follows size and falls with discomfort; where it is low the breast stays
-    thicker. None of it bears on cancer beyond BMI and density.
+    Size depends on BMI. Force increases with size and decreases with discomfort. With a low force
+    the breast is thicker. Beyond BMI and density, these properties do not affect cancer.
     """
     score = float(
         bmi_score(
@@ -84,7 +84,7 @@ def habit_of(woman: pd.Series, rng: np.random.Generator) -> Habit:
     )
     size, shape, ptosis, discomfort, ratio, roll = rng.standard_normal(6)
     volume = 620e3 * np.exp(0.42 * score + 0.28 * size)
-    # Less force, thicker: the thickness that answers and size do not explain is in part force's.
+    # Part of the thickness that answers and size do not explain is due to the force.
     force = 112 + 5 * (0.6 * score + size) - 13 * discomfort - 7 * float(woman["thickness_score"])
     return Habit(
         volume_mm3=float(np.clip(volume, 150e3, 2000e3)),
@@ -105,7 +105,7 @@ def expose(
     gland_fraction: float,
     rng: np.random.Generator,
 ) -> Exposure:
-    """Automatic exposure of one view.
+    """Compute the automatic exposure of one view.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def expose(
     vendor : Vendor
     view : {"CC", "MLO"}
     gland_fraction : float
-        Volumetric share of fibroglandular tissue, which the exposure meter sees.
+        Volumetric share of fibroglandular tissue, to which the exposure meter responds.
     rng : Generator
 
     Returns
@@ -135,7 +135,7 @@ def expose(
     energy = float(np.clip(effective_energy(kvp, harder, thickness), 16.0, 29.0))
     fat, gland = attenuation(energy)
     path = thickness * (fat + gland_fraction * (gland - fat))
-    # Tube output per mAs rises with the voltage; the detector receives the same signal.
+    # Tube output per mAs increases with the voltage. The signal at the detector is constant.
     output = 0.045 * (kvp / 28) ** 2.6
     entrance = 3.6 * np.exp(0.62 * (path - 2.4)) * (vendor.detector_quanta_per_mm2 / 4e5)
     entrance = float(entrance * np.exp(0.05 * jitter))
@@ -156,13 +156,13 @@ def expose(
 
 
 def effective_energy(kvp: float, harder_kev: float, thickness_mm: float) -> float:
-    """One energy that stands for the beam behind the breast, keV."""
+    """Return the effective energy of the beam behind the breast, keV."""
     return 20.2 + 0.42 * (kvp - 28) + harder_kev + 0.02 * (thickness_mm - 50)
 
 
 def attenuation(energy_kev: float) -> tuple[float, float]:
-    """Linear attenuation of fat and of fibroglandular tissue, per mm."""
-    # Straight in logarithms, as attenuation nearly is.
+    """Return the linear attenuation of fat and of fibroglandular tissue, per mm."""
+    # Linear interpolation of logarithms, in which attenuation is nearly linear.
     fat, gland = (
         np.exp(np.interp(np.log(energy_kev), np.log(_ENERGY_KEV), np.log(values)))
         for values in (_FAT, _GLAND)

@@ -17,23 +17,24 @@ Floats = NDArray[np.float64]
 
 #: Years between an exam and the prior exam.
 PRIOR_YEARS = 2.0
-#: The simulated calendar begins here.
+#: First day of the simulated calendar.
 FIRST_DAY = date(2012, 1, 2)
 _DAYS_PER_YEAR = 365.25
 
-#: What each of a woman's random numbers is for; new ones go to the end.
+#: Purpose of each random number of a woman. New ones are added at the end.
 _DRAWS = ("cancer", "death", "loss", "entry", "prior", "site", "subcohort", "image")
 
 
 def follow(women: pd.DataFrame, everything: Hazards, options: StudyOptions) -> pd.DataFrame:
-    """What happens to a stretch of the population.
+    """Simulate the follow-up of consecutive women of the population.
 
     Parameters
     ----------
     women : DataFrame
-        Consecutive women, as :func:`~mammorisk.simulation.population.draw_population` gives.
+        Consecutive women, as returned by
+        :func:`~mammorisk.simulation.population.draw_population`.
     everything : Hazards
-        Theirs, given everything.
+        Hazards of these women, given all their variables.
     options : StudyOptions
 
     Returns
@@ -41,13 +42,14 @@ def follow(women: pd.DataFrame, everything: Hazards, options: StudyOptions) -> p
     DataFrame
         Same index. ``time`` (years from the exam to the event or last follow-up), ``event``
         (0 censored, 1 breast cancer, 2 death from another cause), ``years_to_cancer`` and
-        ``years_to_death`` (what would be seen without the others; NaN beyond ten years),
+        ``years_to_death`` (latent times without the other events; NaN beyond ten years),
         ``prior`` (whether there is a prior exam), ``site``, ``vendor``, ``exam_date``, and the
-        uniform numbers ``subcohort`` and ``image`` by which women are sampled.
+        uniform numbers ``subcohort`` and ``image``, which are used for sampling.
 
     Notes
     -----
-    Cancers are dated by their hazard: no detection, and hence no surge at the exam itself.
+    The times of cancers follow from the hazard alone. There is no model of detection, and therefore
+    no peak of cancers at the exam itself.
     """
     u = _uniforms(options, int(women.index[0]), len(women))
     cancer = _event_time(u["cancer"], everything.relative[:, None] * everything.baseline)
@@ -82,7 +84,7 @@ def _uniforms(options: StudyOptions, first: int, n: int) -> dict[str, Floats]:
 
 
 def visit(options: StudyOptions, first: int, n: int) -> pd.DataFrame:
-    """Where and when a stretch of the population is examined.
+    """Return site, vendor and date of the exams of consecutive women.
 
     Returns
     -------
@@ -109,7 +111,7 @@ def visit(options: StudyOptions, first: int, n: int) -> pd.DataFrame:
 
 
 def _event_time(u: Floats, cumulative: Floats) -> Floats:
-    """Time at which a cumulative hazard, linear within years, passes a unit exponential."""
+    """Return the time at which a cumulative hazard, linear within years, reaches an exponential."""
     threshold = -np.log(u)
     year = (cumulative <= threshold[:, None]).sum(axis=1) - 1
     inside = year < LAST_YEAR

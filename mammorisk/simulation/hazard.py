@@ -1,12 +1,12 @@
-r"""The hazard of the simulated women, and their risk given everything.
+r"""The hazard of the simulated women, and their risk given all variables.
 
 Woman :math:`i` has relative hazard :math:`\theta_i = \exp(q_i + \beta_D D_i + \beta_T T_i +
-\beta_A A_i)` for as long as she is followed, with :math:`q` the published effects of her answers
-and :math:`D, T, A` her density, texture and asymmetry scores, scaled to mean 1 among women of her
-age and race. Women at high risk leave first, so that the mean falls as time goes. The baseline
-:math:`H_0` makes up for it: it solves :math:`E[e^{-\theta H_0(t)}] = e^{-\Lambda(t)}` with
-:math:`\Lambda` the cumulative incidence rate of the population table, so that the rates of the
-simulated women are those of the table at every age and time since entry.
+\beta_A A_i)` during follow-up, where :math:`q` are the published effects of her answers and
+:math:`D, T, A` her density, texture and asymmetry scores, scaled to mean 1 among women of her age
+and race. Women at high risk leave first, so that the mean decreases with time. The baseline
+:math:`H_0` compensates for this: it solves :math:`E[e^{-\theta H_0(t)}] = e^{-\Lambda(t)}`, where
+:math:`\Lambda` is the cumulative incidence rate of the population table. The rates of the simulated
+women therefore equal those of the table at every age and time since entry.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ Floats = NDArray[np.float64]
 
 #: Years of follow-up over which hazards are known.
 LAST_YEAR = 10
-#: Women of the samples on which effects are centred and conditional means fitted.
+#: Number of women in the samples for centring the effects and fitting conditional means.
 REFERENCE_WOMEN = 120_000
 _REFERENCE_SEED = 20_140_901
 _SPLIT_AGE = 50
 
 
 def rate_group(women: pd.DataFrame) -> NDArray[np.int64]:
-    """Row of the population rates for each woman's race."""
+    """Return the row of the population rates for the race of each woman."""
     rows = np.array(
         [RACE_GROUP.get(name, RACE_GROUP["white"]) for name in CATEGORIES["race_ethnicity"]]
     )
@@ -45,7 +45,7 @@ def rate_group(women: pd.DataFrame) -> NDArray[np.int64]:
 
 @cache
 def population_rates() -> YearlyRates:
-    """Incidence of invasive breast cancer and death from other causes, by race and year of age.
+    """Rates of invasive breast cancer and of death from other causes, by race and year of age.
 
     SEER rates and US life tables as in BCRAT (doi:10.1093/jnci/81.24.1879 and later).
     """
@@ -53,12 +53,12 @@ def population_rates() -> YearlyRates:
 
 
 def cumulative_rates(age: Floats, group: NDArray[np.int64]) -> tuple[Floats, Floats]:
-    """Population hazards accumulated from entry.
+    """Return the cumulative population hazards from entry.
 
     Parameters
     ----------
     age : ndarray, shape (n,)
-        At entry in years, up to 80.
+        Age at entry in years, up to 80.
     group : ndarray of int, shape (n,)
 
     Returns
@@ -81,7 +81,7 @@ def cumulative_rates(age: Floats, group: NDArray[np.int64]) -> tuple[Floats, Flo
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """What centres the effects; of a choice of effects, the same for every study.
+    """Centring of the effects. It depends only on the effects and not on the study.
 
     Attributes
     ----------
@@ -90,9 +90,9 @@ class Baseline:
         Log mean of the exponentiated questionnaire effect: quadratic in (age - 50) / 10, under
         50 and from 50.
     by_race : ndarray, shape (2, n_races)
-        What is added for a race, in the order of the questionnaire's categories.
+        Additional term of each race, in the order of the categories of the questionnaire.
     population, baseline : ndarray, shape (2, m)
-        Cumulative population rate and the :math:`H_0` that gives it, under 50 and from 50.
+        Cumulative population rate and the corresponding :math:`H_0`, under 50 and from 50.
     """
 
     effects: Effects
@@ -127,13 +127,13 @@ def _quadratic(age: Floats) -> Floats:
 
 
 def image_log_sd(effects: Effects) -> float:
-    """SD of the log relative hazard that the three image scores carry."""
+    """Return the SD of the log relative hazard due to the three image scores."""
     ratios = [effects.density_hr, effects.texture_hr, effects.asymmetry_hr]
     return float(np.sqrt(np.sum(np.log(ratios) ** 2)))
 
 
 def reference_sample(*, equal_races: bool) -> pd.DataFrame:
-    """A fixed large sample of the population, or one with every race in equal number."""
+    """Return a fixed large sample of the population, or one with equal numbers of each race."""
     return draw_population(
         _REFERENCE_SEED,
         REFERENCE_WOMEN,
@@ -145,7 +145,7 @@ def reference_sample(*, equal_races: bool) -> pd.DataFrame:
 
 @lru_cache(maxsize=8)
 def baseline(effects: Effects) -> Baseline:
-    """Centring and baseline for a choice of effects, from the reference sample."""
+    """Compute centring and baseline for the given effects from the reference sample."""
     women = reference_sample(equal_races=True)
     age = women["age"].to_numpy()
     race = women["race_ethnicity"].cat.codes.to_numpy()
@@ -163,7 +163,7 @@ def baseline(effects: Effects) -> Baseline:
         centred = relative[rows] / np.exp(
             _quadratic(age[rows]) @ by_age[part] + by_race[part, race[rows]]
         )
-        # The order of women is arbitrary, so quantiles stand for the distribution.
+        # Quantiles represent the distribution.
         levels = np.quantile(centred, (np.arange(400) + 0.5) / 400)
         levels = levels / levels.mean()
         theta = np.multiply.outer(levels, image).ravel()
@@ -184,7 +184,7 @@ def baseline(effects: Effects) -> Baseline:
 def _fit_mean(
     age: Floats, race: NDArray[np.int8], relative: Floats, n_races: int
 ) -> tuple[Floats, Floats]:
-    """Log mean of ``relative``: quadratic in age, plus race."""
+    """Fit the log mean of ``relative``: quadratic in age, plus a term for race."""
     present = np.unique(race)
     design = np.concatenate([_quadratic(age), (race[:, None] == present[1:])], axis=1)
     coefficients = fit_log_mean(design, relative)
@@ -194,7 +194,7 @@ def _fit_mean(
 
 
 def fit_log_mean(design: Floats, values: Floats, weights: Floats | None = None) -> Floats:
-    """Coefficients of a log-linear mean, by iterated weighted least squares.
+    """Fit the coefficients of a log-linear mean by iterated weighted least squares.
 
     The score equations are those of a Poisson regression: fitted and observed means agree along
     every column of the design, whatever the distribution of the values.
@@ -208,21 +208,21 @@ def fit_log_mean(design: Floats, values: Floats, weights: Floats | None = None) 
         information = (design * mean[:, None]).T @ design
         step = np.linalg.solve(information, design.T @ (weights * values - mean))
         coefficients = coefficients + step
-    # Sums depend in their last digits on the number of threads; the truth must not.
+    # The last digits of sums depend on the number of threads; the truth must not.
     return np.round(coefficients, 9)
 
 
 def risk_of(
     multiplier: Floats, baseline_hazard: Floats, cumulative_death: Floats, years: int
 ) -> Floats:
-    """Risk of breast cancer before death from other causes, by year.
+    """Compute the risk of breast cancer before death from other causes, by year.
 
     Parameters
     ----------
     multiplier : ndarray, shape (n,)
         Relative hazard.
     baseline_hazard, cumulative_death : ndarray, shape (n, >= years + 1)
-        Cumulative at whole years from 0; hazards are taken as constant within a year.
+        Cumulative hazards at whole years from 0. Hazards are assumed constant within a year.
     years : int
 
     Returns

@@ -1,7 +1,7 @@
-"""Lesions of known place: masses, calcification clusters, asymmetries, distortions.
+"""Lesions with known positions: masses, calcification clusters, asymmetries, distortions.
 
-Off by default. They are drawn without regard to who has cancer, so that they teach detection and
-tell nothing of risk. Their look is assumed.
+They are off by default. They are drawn independently of cancer, so that they are of use for
+detection and not informative about risk. Their appearance is an assumption.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field
+
+from mammorisk.simulation.options import LesionShares
 
 KINDS = ("mass", "calcifications", "asymmetry", "distortion")
 _RADIUS_MM = {
@@ -18,23 +19,6 @@ _RADIUS_MM = {
     "asymmetry": (10.0, 20.0),
     "distortion": (8.0, 15.0),
 }
-
-
-class LesionShares(BaseModel):
-    """Share of exams with a lesion of each kind, 0-1; none by default."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    mass: float = Field(default=0.0, ge=0, le=1, description="Share of exams with a mass.")
-    calcifications: float = Field(
-        default=0.0, ge=0, le=1, description="Share of exams with a cluster of calcifications."
-    )
-    asymmetry: float = Field(
-        default=0.0, ge=0, le=1, description="Share of exams with a focal asymmetry."
-    )
-    distortion: float = Field(
-        default=0.0, ge=0, le=1, description="Share of exams with an architectural distortion."
-    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +34,7 @@ class Lesion:
         Relative coordinates (:mod:`mammorisk.simulation.anatomy`).
     radius_mm : float
     seed : int
-        Of its outline or its specks.
+        Seed of its outline or its specks.
     """
 
     kind: str
@@ -61,7 +45,7 @@ class Lesion:
 
 
 def draw_lesions(rng: np.random.Generator, shares: LesionShares) -> tuple[Lesion, ...]:
-    """Lesions of one exam; the same draws are made whatever the shares."""
+    """Draw the lesions of one exam. The random draws do not depend on the shares."""
     lesions = []
     for kind in KINDS:
         chance, side, size, xi, eta, zeta = rng.random(6)

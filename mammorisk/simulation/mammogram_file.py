@@ -1,7 +1,7 @@
-"""A simulated view as a digital mammogram in DICOM.
+"""Conversion of a simulated view to a digital mammogram in DICOM.
 
 Attributes follow the Digital Mammography X-Ray Image object (DICOM PS3.3 A.27). Names and
-identifiers say that the image is simulated; dates are those of the simulated calendar.
+identifiers state that the image is simulated. Dates are those of the simulated calendar.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ _FILTER_MM = {"RHODIUM": 0.05, "SILVER": 0.05, "MOLYBDENUM": 0.03, "ALUMINUM": 0
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What the file says of the exam.
+    """Attributes of the exam in the file.
 
     Attributes
     ----------
     patient_id, exam_id : str
     study_seed : int
-        With the exam's id, what its UIDs are made from.
+        Used with ``exam_id`` to generate UIDs.
     exam_date : date
     age : float
         Years.
@@ -77,12 +77,12 @@ def mammogram(
     processing: bool = False,
     compression: Compression = "none",
 ) -> FileDataset:
-    """The file of one view.
+    """Create the file of one view.
 
     Parameters
     ----------
     pixels : ndarray of uint16, shape (rows, columns)
-        As :class:`~mammorisk.simulation.rendering.Picture` has them: chest wall left, bright is
+        Pixels of a :class:`~mammorisk.simulation.rendering.Picture`: chest wall left, bright is
         dense for presentation, bright is air for processing.
     header : Header
     exposure : Exposure
@@ -91,9 +91,9 @@ def mammogram(
     view : {"CC", "MLO"}
     pixel_mm : float
     processing : bool
-        The pixels are values for processing.
+        Whether the pixels are values for processing.
     compression : {"none", "jpeg2000"}
-        Lossless.
+        JPEG 2000 is lossless.
 
     Returns
     -------
@@ -130,7 +130,8 @@ def mammogram(
 def _compress(image: FileDataset) -> None:
     """Replace the pixel data by lossless JPEG 2000.
 
-    imagecodecs is what images are read with; ``Dataset.compress`` would need a further library.
+    The encoder is imagecodecs, which also decodes images. ``Dataset.compress`` would need another
+    library.
     """
     stored = np.frombuffer(image.PixelData, dtype="<u2").reshape(image.Rows, image.Columns)
     frame = imagecodecs.jpeg2k_encode(
@@ -222,7 +223,7 @@ def _add_pixels(
     processing: bool,
 ) -> None:
     bits = 14 if processing else vendor.bits
-    # Values for processing are signal: air is bright, as MONOCHROME1 says.
+    # Values for processing are the detector signal: air is bright, which is MONOCHROME1.
     inverted = processing or vendor.inverted
     if vendor.inverted and not processing:
         pixels = np.uint16(2**bits - 1) - pixels

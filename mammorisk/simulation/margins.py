@@ -1,4 +1,4 @@
-"""The margins of the simulated population, each with its source or called an assumption."""
+"""Marginal distributions of the simulated population, each with its source or as an assumption."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 @cache
 def margins() -> dict[str, Any]:
-    """The margins with their sources, as in ``data/margins.json``; treat as read-only."""
+    """Return the content of ``data/margins.json``. Do not modify it."""
     text = (files("mammorisk.simulation") / "data" / "margins.json").read_text(encoding="utf-8")
     table: dict[str, Any] = json.loads(text)
     return table

@@ -1,4 +1,4 @@
-"""What may be chosen about a simulated study, with units, ranges and defaults."""
+"""Options of a simulated study, with units, ranges and defaults."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mammorisk.errors import SimulationError
-from mammorisk.simulation.lesions import LesionShares
 from mammorisk.simulation.vendors import DEFAULT_VENDORS, VENDORS
 
 Design = Literal["cohort", "case-cohort", "nested-case-control"]
@@ -20,19 +19,19 @@ class Effects(BaseModel):
     Attributes
     ----------
     questionnaire : float, 0-2
-        Power to which the published questionnaire hazard ratios are raised: 1 as published,
-        0 none. The default of 0.9 is assumed: ratios from separate studies, multiplied, spread
-        more than ratios from one.
-    density_hr : float
-        Per SD of volumetric density given age, BMI and the other answers; 0.2-5. Published
+        Power to which the published hazard ratios of the questionnaire are raised. 1 uses the
+        published ratios, and 0 removes the effect. The default of 0.9 is an assumption: the product
+        of ratios from separate studies varies more than ratios from one study.
+    density_hr : float, 0.2-5
+        Hazard ratio per SD of volumetric density given age, BMI and the other answers. Published
         ratios per SD adjusted for age and BMI are about 1.4-1.6; for volumetric density see
         Hudson 2018, doi:10.1186/s13058-018-1078-8.
-    texture_hr : float
-        Per SD of texture, independent of density; 0.2-5. Published ratios of texture and
+    texture_hr : float, 0.2-5
+        Hazard ratio per SD of texture, independent of density. Published ratios of texture and
         deep-learning scores beyond density are about 1.4-1.8; for such a score see Dembrower
         2020, doi:10.1148/radiol.2019190872.
-    asymmetry_hr : float
-        Per SD of left-right asymmetry, independent of the rest; 0.2-5. Assumed.
+    asymmetry_hr : float, 0.2-5
+        Hazard ratio per SD of left-right asymmetry, independent of the other effects. Assumed.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -57,44 +56,64 @@ class Effects(BaseModel):
     )
 
 
+class LesionShares(BaseModel):
+    """Share of exams with a lesion of each kind, 0-1. The default is none."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mass: float = Field(default=0.0, ge=0, le=1, description="Share of exams with a mass.")
+    calcifications: float = Field(
+        default=0.0, ge=0, le=1, description="Share of exams with a cluster of calcifications."
+    )
+    asymmetry: float = Field(
+        default=0.0, ge=0, le=1, description="Share of exams with a focal asymmetry."
+    )
+    distortion: float = Field(
+        default=0.0, ge=0, le=1, description="Share of exams with an architectural distortion."
+    )
+
+
 class StudyOptions(BaseModel):
-    """Options of :func:`mammorisk.simulate`; frozen, and enough to make any woman again.
+    """Options of :func:`mammorisk.simulate`. Immutable; they determine every woman of the study.
 
     Attributes
     ----------
     n : int
-        Women of the population, 1 to 50 million.
+        Number of women in the population, 1 to 50 million.
     seed : int
+        Seed of the random numbers.
     age_range : (float, float)
         Ages at entry in years, within 40-80; the last is excluded.
     effects : Effects
+        Hazard ratios.
     follow_up_years : float
-        From the first entry to the end of the study, 1-10.
+        Years from the first entry to the end of the study, 1-10.
     recruitment_years : float
-        Women enter evenly over this time, so that the end of the study censors at different
-        times; less than ``follow_up_years``.
+        Years over which women enter evenly, so that the end of the study censors at different
+        times. Must be less than ``follow_up_years``.
     loss_per_year : float
         Rate of loss to follow-up, 0-0.5.
     design : {"cohort", "case-cohort", "nested-case-control"}
-        Who of the population is in the manifest.
+        Design by which women are sampled from the population.
     subcohort_fraction : float
-        Share of the women drawn into the subcohort of a case-cohort design.
+        Share of women in the subcohort of a case-cohort design.
     controls_per_case : int
-        Of a nested case-control design, 1-20.
+        Number of controls per case of a nested case-control design, 1-20.
     prior_share : float
-        Share of women with an exam two years before, where they were 40 then.
+        Share of women with an exam two years before, among those who were at least 40 then.
     sites : int
-        Number of sites, 1-20; each has its vendor of mammography systems.
+        Number of sites, 1-20. Each site has one vendor of mammography systems.
     vendors : tuple of str
-        Names from :data:`~mammorisk.simulation.vendors.VENDORS`, which the sites take in turn.
+        Names from :data:`~mammorisk.simulation.vendors.VENDORS`, assigned to the sites in turn.
     pixel_mm : float or None
-        Pixel spacing of the images, 0.05-2; None is each vendor's own (0.05-0.1).
+        Pixel spacing of the images in mm, 0.05-2. None uses the spacing of each vendor (0.05-0.1).
     exponent : float
-        Of the spectrum of the parenchymal pattern, 2-4: power falls as 1/f^exponent.
+        Exponent of the power spectrum of the parenchymal pattern, 2-4: power falls as
+        1/f^exponent.
     for_processing : bool
-        Write the values for processing beside those for presentation.
+        Whether to also write images for processing.
     compression : {"none", "jpeg2000"}
-        Of the pixels, lossless.
+        Compression of the pixels; JPEG 2000 is lossless.
     lesions : LesionShares
         Share of exams with a lesion of each kind; none by default.
     """
@@ -141,19 +160,19 @@ class StudyOptions(BaseModel):
     sites: int = Field(default=4, ge=1, le=20, description="Number of sites, 1-20.")
     vendors: tuple[str, ...] = Field(
         default=DEFAULT_VENDORS,
-        description=f"Simulated systems that the sites take in turn: {', '.join(VENDORS)}.",
+        description=f"Simulated systems, assigned to the sites in turn: {', '.join(VENDORS)}.",
     )
     pixel_mm: float | None = Field(
         default=1.0,
         ge=0.05,
         le=2,
-        description="Pixel spacing in mm, 0.05-2; None ('native') is that of each vendor.",
+        description="Pixel spacing in mm, 0.05-2, or 'native' for the spacing of each vendor.",
     )
     exponent: float = Field(
         default=3.0,
         ge=2,
         le=4,
-        description="Exponent of the parenchymal spectrum, 2-4: power falls as 1/f^exponent.",
+        description="Exponent of the power spectrum of the parenchymal pattern, 2-4.",
     )
     for_processing: bool = Field(default=False, description="Also write images for processing.")
     compression: Compression = Field(default="none", description="none, or jpeg2000 (lossless).")
@@ -161,11 +180,21 @@ class StudyOptions(BaseModel):
 
 
 def check_options(**values: Any) -> StudyOptions:
-    """The options, or one error that names every one out of range.
+    """Validate options.
+
+    Parameters
+    ----------
+    **values
+        Fields of :class:`StudyOptions`.
+
+    Returns
+    -------
+    StudyOptions
 
     Raises
     ------
     SimulationError
+        Options are out of range. The message names all of them.
     """
     try:
         options = StudyOptions(**values)
@@ -183,7 +212,7 @@ def check_options(**values: Any) -> StudyOptions:
     if options.recruitment_years >= options.follow_up_years:
         raise SimulationError(
             "recruitment_years must be less than follow_up_years",
-            remedy="Women who enter last must still be followed.",
+            remedy="Increase follow_up_years, so that the last women are also followed.",
         )
     if not options.vendors or not set(options.vendors) <= set(VENDORS):
         raise SimulationError(f"vendors must be among {', '.join(VENDORS)}")

@@ -1,8 +1,7 @@
-"""The simulated population: answers with realistic margins and dependence, and latent traits.
+"""The simulated population: answers with realistic distributions, and latent traits.
 
-Every number of ``data/margins.json`` carries its source or is called an assumption there. The
-women are drawn in blocks, each from her own random numbers
-(:mod:`mammorisk.simulation.random_streams`).
+Every number of ``data/margins.json`` has its source there, or is marked as an assumption. Women are
+drawn in blocks, each from her own random numbers (:mod:`mammorisk.simulation.random_streams`).
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from mammorisk.simulation.traits import bmi_score, draw_traits, mean_log_bmi, re
 
 Floats = NDArray[np.float64]
 
-#: What each of a woman's random numbers is for; new ones go to the end.
+#: Purpose of each random number of a woman. New ones are added at the end.
 _DRAWS = (
     "age",
     "race",
@@ -63,21 +62,21 @@ def draw_population(
     stream: str = "population",
     equal_races: bool = False,
 ) -> pd.DataFrame:
-    """Women ``first`` ... ``first + n - 1`` of the population of a seed.
+    """Draw women ``first`` ... ``first + n - 1`` of the population of a seed.
 
     Parameters
     ----------
     seed : int
     n : int
-        Number of women; a million take about 1 GB while they are drawn.
+        Number of women. A million women need about 1 GB of memory.
     first : int
-        Number of the first of them: any stretch of the population can be drawn alone.
+        Number of the first woman. Any part of the population can be drawn alone.
     age_range : (float, float)
         Ages in years, within 40-80; the last is excluded.
     stream : str
-        Streams are independent populations of the same seed.
+        Name of the stream. Streams are independent populations of the same seed.
     equal_races : bool
-        Every race group in equal number instead of its share.
+        Whether all race groups have the same size, instead of their shares in the population.
 
     Returns
     -------
@@ -85,8 +84,8 @@ def draw_population(
         Index: number of the woman. Columns: Questionnaire fields (complete; the age at first
         birth, menopause and hormone type are missing where they do not exist), then
         :data:`TRAITS`: ``density_score`` (volumetric density given the answers),
-        ``thickness_score`` (compressed thickness given the answers), ``area_density`` (normal
-        scale on which readers judge), ``volumetric_percent``, ``percent_density`` (0-100),
+        ``thickness_score`` (compressed thickness given the answers), ``area_density`` (density on
+        the normal scale of the readers), ``volumetric_percent``, ``percent_density`` (0-100),
         ``thickness_mm`` (compressed, mean of the views), ``texture_score``, ``asymmetry_score``,
         ``log_ratio_left_right`` (of dense tissue; positive: more on the left).
     """
@@ -120,7 +119,7 @@ def _choose(u: Floats, share: Floats) -> NDArray[np.int64]:
 
 
 def _category(field: str, names: Any, codes: NDArray[np.int64]) -> Any:
-    """Codes count in ``names``; -1 is unknown."""
+    """Convert codes, positions in ``names``, to text; -1 is unknown."""
     allowed = list(CATEGORIES[field])
     positions = np.array([*(allowed.index(name) for name in names), -1], dtype=np.int8)
     return pd.Categorical.from_codes(positions[codes], dtype=pd.CategoricalDtype(allowed))
@@ -237,7 +236,7 @@ def _disease(u: dict[str, Floats], age: Floats, table: dict[str, Any]) -> dict[s
 
 
 def _alcohol(u: Floats, age: Floats, bmi: Floats, parity: Floats, table: dict[str, Any]) -> Floats:
-    """Grams a day: a normal score that falls with the BMI score and births, cut into shares."""
+    """Draw grams per day from a normal score that decreases with the BMI score and births."""
     alcohol, births = table["alcohol_g_per_day"], table["density"]
     by_bmi, by_births = alcohol["loading_bmi"], alcohol["loading_parity"]
     score = (

@@ -1,4 +1,4 @@
-"""The published effects of the answers of simulated women."""
+"""Published effects of the answers of simulated women."""
 
 from __future__ import annotations
 
@@ -11,32 +11,33 @@ from mammorisk.clinical.tables import load_table
 Floats = NDArray[np.float64]
 
 _SPLIT_AGE = 50
-#: Two or more first-degree relatives against one: 2.93 / 1.80 (Collaborative Group 2001,
+#: Two or more first-degree relatives relative to one: 2.93 / 1.80 (Collaborative Group 2001,
 #: doi:10.1016/S0140-6736(01)06524-2).
 _SECOND_RELATIVE = np.log(2.93 / 1.80)
-#: Atypia against the other benign findings: 2.57 / 1.11, the latter 0.70 x 1 + 0.30 x 1.37, from
-#: the ratios at density b of Tice 2013 (PMC3714021); the 30% proliferative is assumed.
+#: Atypia relative to the other benign findings: 2.57 / 1.11, where 1.11 is 0.70 x 1 + 0.30 x 1.37,
+#: from the ratios at density b of Tice 2013 (PMC3714021). The 30% proliferative is assumed.
 _ATYPIA = np.log(2.57 / 1.11)
 
 
 def questionnaire_effect(women: pd.DataFrame) -> Floats:
-    """Log relative hazard of the answers, not centred.
+    """Return the log relative hazard of the answers, not centred.
 
     Parameters
     ----------
     women : DataFrame
-        Complete answers, as :func:`~mammorisk.simulation.population.draw_population` gives.
+        Complete answers, as returned by
+        :func:`~mammorisk.simulation.population.draw_population`.
 
     Returns
     -------
     ndarray, shape (n,)
-        Linear predictor of iCARE-Lit (doi:10.1093/jnci/djz113), of its model under 50 or from
-        50 by age at entry, with further terms for a second relative and for atypia.
+        Linear predictor of iCARE-Lit (doi:10.1093/jnci/djz113), by the model under 50 or from 50
+        according to age at entry, with further terms for a second relative and for atypia.
 
     Notes
     -----
-    Assumed: the ratios hold for every race group and for the whole follow-up. A woman not yet
-    past menopause at 50 counts as one whose menopause is after her age.
+    The ratios are assumed to hold for every race group and for the whole follow-up. A premenopausal
+    woman of 50 or older is assigned an age at menopause after her age.
     """
     submodels = load_table("icare_lit")["submodels"]
     age = women["age"].to_numpy()
@@ -62,7 +63,7 @@ def questionnaire_effect(women: pd.DataFrame) -> Floats:
         )
         total += _banded(number["parity"][rows], [1, 2, 3], list(levels["parity"].values()))
         total += _banded(birth[rows], [20, 25, 30], list(levels["age_first_birth"].values()))
-        # Any alcohol is above the first edge.
+        # Any alcohol is above the first cut point.
         edges = [1e-9, 5, 15, 25, 35, 45]
         total += _banded(alcohol[rows], edges, list(levels["alcohol_intake"].values()))
         total += linear["height"] * number["height_cm"][rows] / 10
@@ -98,5 +99,5 @@ def questionnaire_effect(women: pd.DataFrame) -> Floats:
 
 
 def _banded(values: Floats, edges: list[float], effects: list[float]) -> Floats:
-    """Effect of the band of each value; bands include their lower edge."""
+    """Return the effect of the band of each value. Bands include their lower limit."""
     return np.asarray(effects)[np.searchsorted(edges, values, side="right")]

@@ -1,4 +1,4 @@
-"""Random fields: three-dimensional power laws for parenchyma, octaves of noise for fine detail."""
+"""Random fields: 3D power-law fields for parenchyma, and octaves of noise for fine detail."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def _amplitude(shape: tuple[int, int, int], exponent: float) -> Single:
 def power_law_pair(
     rng: np.random.Generator, shape: tuple[int, int, int], exponent: float
 ) -> tuple[Single, Single]:
-    """Two independent periodic fields whose power falls as 1/f^exponent.
+    """Create two independent periodic fields whose power falls as 1/f^exponent.
 
     Parameters
     ----------
     rng : Generator
     shape : tuple of int
     exponent : float
-        In three dimensions; a projection through the whole field has the same in two (projection
-        takes a slice of the spectrum).
+        Exponent in three dimensions. A projection of the whole field has the same exponent in two
+        dimensions, because its spectrum is a slice.
 
     Returns
     -------
@@ -57,9 +57,9 @@ def octaves(
     coarsest_mm: float,
     exponent: float,
 ) -> Single:
-    """Fine detail in two dimensions: noise of cells from ``coarsest_mm`` down to the pixels.
+    """Create fine detail in two dimensions: noise of cells from ``coarsest_mm`` to the pixel size.
 
-    Each octave has its own random numbers on a grid in millimetres, so that a picture of finer
+    Each octave has its own random numbers on a grid in millimetres, so that an image with smaller
     pixels shows the same detail and more.
 
     Parameters
@@ -83,10 +83,10 @@ def octaves(
         grid = [max(2, int(np.ceil(n * pixel_mm / cell))) for n in shape]
         rng = np.random.default_rng([*seed, octave])
         noise = rng.standard_normal(grid, dtype=np.float32)
-        # A grid step is one cell everywhere, whatever the field's size: cut what reaches beyond.
+        # A grid step is one cell for fields of any size. The excess is cut off.
         size = [round(n * cell / pixel_mm) for n in grid]
         drawn = cv2.resize(noise, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
-        # Power per octave in two dimensions goes as f^2 / f^exponent.
+        # Power per octave in two dimensions is proportional to f^2 / f^exponent.
         total += drawn[: shape[0], : shape[1]] * np.float32(2.0 ** (octave * (2 - exponent) / 2))
         cell, octave = cell / 2, octave + 1
     return total

@@ -1,8 +1,8 @@
-"""Random numbers that belong to one woman: the same alone, in a block, or on another machine.
+"""Random numbers of one woman, which are the same alone, in a block, or on another machine.
 
-A counter-based generator (Philox; Salmon 2011, doi:10.1145/2063384.2063405) can start anywhere in
-its sequence. Every woman owns a fixed stretch of it, so that no draw depends on how many women
-are drawn, in which order, or by how many workers.
+A counter-based generator (Philox; Salmon 2011, doi:10.1145/2063384.2063405) can start at any
+position of its sequence. Every woman has a fixed part of the sequence, so that no draw depends on
+the number of women, their order or the number of workers.
 """
 
 from __future__ import annotations
@@ -14,22 +14,23 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-#: Numbers of 64 bits that a step of the Philox counter yields.
+#: Number of 64-bit values per step of the Philox counter.
 _PER_STEP = 4
 
 
 def uniforms(seed: int, stream: str, first: int, n: int, columns: int) -> Floats:
-    """Uniform numbers of women ``first`` ... ``first + n - 1``.
+    """Return the uniform numbers of women ``first`` ... ``first + n - 1``.
 
     Parameters
     ----------
     seed : int
-        Of the study, not negative.
+        Seed of the study, not negative.
     stream : str
-        Name of the purpose; streams are independent of each other.
+        Name of the stream. Streams are independent of each other.
     first, n : int
+        Number of the first woman, and number of women.
     columns : int
-        Numbers a woman owns, a multiple of 4. Changing it changes every number of the stream.
+        Numbers per woman, a multiple of 4. A change of ``columns`` changes the whole stream.
 
     Returns
     -------
@@ -43,9 +44,9 @@ def uniforms(seed: int, stream: str, first: int, n: int, columns: int) -> Floats
     """
     if columns % _PER_STEP:
         raise ValueError("columns must be a multiple of 4")
-    # crc32 and not hash(): the latter differs between runs of Python.
+    # crc32, because hash() differs between runs of Python.
     sequence = np.random.SeedSequence([seed, zlib.crc32(stream.encode())])
     key = sequence.generate_state(2, np.uint64)
     bits = np.random.Philox(key=key, counter=first * (columns // _PER_STEP))
-    # The generator can yield 0, whose normal score is infinite.
+    # The generator can return 0, whose normal score is infinite.
     return np.maximum(np.random.Generator(bits).random((n, columns)), 2.0**-54)

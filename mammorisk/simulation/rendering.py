@@ -1,9 +1,9 @@
-"""From a breast and an exposure to the pixels of one view.
+"""Rendering of the pixels of one view from a breast and an exposure.
 
-The chain: thickness of the compressed breast and of fibroglandular tissue along each path;
+The steps are: thickness of the compressed breast and of fibroglandular tissue along each path;
 attenuation by Beer's law without scatter; quantum noise; then, for presentation, the logarithm,
-skin-line equalisation, a contrast curve and rounding. Pixels are drawn with the chest wall at the
-left; the file mirrors right breasts.
+skin-line equalisation, a contrast curve and rounding. The chest wall is at the left; right breasts
+are mirrored when the file is written.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ from mammorisk.simulation.vendors import Vendor
 
 Single = NDArray[np.float32]
 
-#: Share of the physical contrast of dense tissue that is left after processing, in logarithms: the
-#: rest is evened out, as image-adaptive processing does (assumed).
+#: Share of the physical contrast of dense tissue that remains after processing, in logarithms. The
+#: rest is removed, as in image-adaptive processing (assumed).
 CONTRAST_LEFT = 0.15
 _REFERENCE_CONTRAST = 0.75
-#: Width of the line that skin, seen edge on, draws.
+#: Width of the skin line.
 _SKIN_MM = 1.5
 
 
@@ -38,7 +38,7 @@ class Texture:
     ----------
     seed : int
     coarsest_mm : float
-        Size of its largest nodules.
+        Size of the largest nodules.
     strength : float
         Relative modulation.
     exponent : float
@@ -52,7 +52,7 @@ class Texture:
 
 
 def texture_of(score: float, seed: int, exponent: float) -> Texture:
-    """Detail for a texture score: higher is coarser and stronger (the scale is assumed)."""
+    """Return the detail for a texture score. A higher score is coarser and stronger (assumed)."""
     return Texture(
         seed=seed,
         coarsest_mm=6.0 * float(np.exp(0.35 * np.clip(score, -3, 3))),
@@ -63,7 +63,7 @@ def texture_of(score: float, seed: int, exponent: float) -> Texture:
 
 @dataclass(frozen=True, kw_only=True)
 class Outline:
-    """Place of the compressed breast in the image, mm, chest wall at x = 0.
+    """Position of the compressed breast in the image in mm, with the chest wall at x = 0.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ class Outline:
     nipple_mm : float
         Height of the nipple below the image's upper edge.
     muscle_mm : (float, float) or None
-        Where the muscle's edge meets the upper edge and the chest wall, MLO only.
+        Intersections of the muscle's edge with the upper edge and the chest wall, MLO only.
     tilt_deg : float
     """
 
@@ -109,17 +109,17 @@ def outline_of(
     vendor: Vendor,
     rng: np.random.Generator,
 ) -> Outline:
-    """Size from volume and thickness, and how the woman stands this time."""
+    """Draw the outline: its size from volume and thickness, and its position in this exam."""
     shift, depth_shift, tilt, muscle_top, muscle_wall = rng.standard_normal(5)
     height, width = vendor.field_mm
     sign = 0.5 if side == "L" else -0.5
     volume = habit.volume_mm3 * np.exp(sign * habit.side_log_ratio)
-    # A half ellipse of rounded edge: 0.85 of the volume of one with straight sides.
+    # A half ellipse with a rounded edge has 0.85 of the volume of one with straight sides.
     area = volume / (0.85 * thickness_mm)
     ratio = habit.shape * (1.12 if view == "MLO" else 1.0)
     depth = np.sqrt(2 * area / (np.pi * ratio))
     half = depth * ratio
-    # What the detector cannot hold would be a second image; here the breast is made to fit.
+    # A breast larger than the detector would need a second image; here it is scaled to fit.
     depth = min(depth * (1 + 0.03 * depth_shift), 0.88 * width)
     if view == "CC":
         half = min(half, 0.46 * height)
@@ -179,13 +179,13 @@ def render(
     texture : Texture
     pixel_mm : float
     rng : Generator
-        For noise, and small differences of processing between views.
+        Generator of noise and of small differences of processing between views.
     strength : float
-        Of the processing in this exam, relative.
+        Relative strength of the processing in this exam.
     lesions : tuple of Lesion
-        Those of this breast are drawn.
+        Lesions of the exam. Only those of this breast are drawn.
     raw : bool
-        Make the values for processing too.
+        Whether to also return the values for processing.
 
     Returns
     -------
@@ -197,7 +197,7 @@ def render(
     )
     fat, dense = attenuation(exposure.energy_kev)
     contrast = dense - fat
-    # Logarithm of the signal behind fat of full thickness over the signal here.
+    # Logarithm of the ratio of the signal behind fat of full thickness to the signal here.
     signal = fat * (path - exposure.thickness_mm) + contrast * gland
     quanta = vendor.detector_quanta_per_mm2 * pixel_mm**2
     noise = rng.standard_normal((rows, columns), dtype=np.float32)
@@ -205,7 +205,7 @@ def render(
     full = contrast * exposure.thickness_mm * breast.gland_share
     gain = vendor.contrast * (full / _REFERENCE_CONTRAST) ** CONTRAST_LEFT / full
     gain *= strength * float(np.exp(0.03 * rng.standard_normal()))
-    # Skin-line equalisation adds back what thin tissue lacks, but for a share in step with the
+    # Skin-line equalisation compensates for thin tissue, except for a share proportional to the
     # contrast.
     lacking = exposure.thickness_mm - path
     left = (1 - vendor.skin_equalisation) * breast.gland_share / 0.5
@@ -226,7 +226,7 @@ def _paths(
     pixel_mm: float,
     lesions: tuple[Lesion, ...],
 ) -> tuple[Single, Single]:
-    """Thickness of the breast and of dense tissue along each path, mm."""
+    """Return the thickness of the breast and of dense tissue along each path, mm."""
     xi, up, radius = _coordinates(outline, shape, pixel_mm)
     seed = [texture.seed, 0 if breast.side == "L" else 1, ANGLE_DEG[view]]
     detail = octaves(
@@ -240,22 +240,22 @@ def _paths(
         borderMode=cv2.BORDER_REPLICATE,
     )
     modulated = np.clip(region, 0, 1) * (1 + (0.12 * texture.strength) * detail)
-    # In fat the same detail shows as a net of strands along its zero lines.
+    # In fat, the same detail appears as a network of strands along its zero lines.
     strands = np.exp(-np.square(detail / np.float32(0.30)))
     share = np.clip(modulated, 0, 1.4) + (0.026 * texture.strength) * strands
 
     half = outline.up_mm * (up > 0) + outline.down_mm * (up <= 0)
     to_skin = np.clip(1 - radius, 0, 1) * np.sqrt((xi * outline.depth_mm) ** 2 + (up * half) ** 2)
     to_skin /= np.maximum(radius, 0.05)
-    # Between the paddles the free edge bulges as half a circle, flattened.
+    # Between the paddles, the free edge is a flattened half circle.
     edge = np.clip(to_skin / outline.roll_mm, 0, 1)
     nipple = _nipple(outline, shape, pixel_mm)
     path = thickness_mm * np.sqrt(1 - (1 - edge) ** 2)
     path = np.where(radius < 1, np.maximum(path, 1.0), 0).astype(np.float32)
     full = breast.gland_share * thickness_mm
     gland = np.float32(breast.gland_share) * path * share
-    # Skin, nipple, vessels and muscle are drawn as shares of a path full of parenchyma: processing
-    # shows them alike whatever the composition, and they must not tell it.
+    # Skin, nipple, vessels and muscle are drawn as shares of a path through parenchyma. Processing
+    # shows them the same for any composition, and they must not be informative about it.
     skin = np.exp(-to_skin / _SKIN_MM) + 0.6
     gland += np.where(radius < 1, 0.03 * full * skin, 0).astype(np.float32)
     path = np.maximum(path, 6 * nipple)
@@ -276,7 +276,7 @@ def _paths(
 def _coordinates(
     outline: Outline, shape: tuple[int, int], pixel_mm: float
 ) -> tuple[Single, Single, Single]:
-    """Relative coordinates of each pixel and its radius, 1 on the skin."""
+    """Return the relative coordinates of each pixel and its radius, which is 1 on the skin."""
     x = (np.arange(shape[1], dtype=np.float32) + 0.5)[None, :] * pixel_mm
     y = outline.nipple_mm - (np.arange(shape[0], dtype=np.float32) + 0.5)[:, None] * pixel_mm
     turn = np.deg2rad(outline.tilt_deg)
@@ -285,7 +285,7 @@ def _coordinates(
     across = y * cos - x * sin
     xi = along / np.float32(outline.depth_mm)
     up = across / np.where(across > 0, outline.up_mm, outline.down_mm).astype(np.float32)
-    # Slightly squarer than an ellipse.
+    # Slightly more square than an ellipse.
     radius = (xi**2.15 + np.abs(up) ** 2.15) ** np.float32(1 / 2.15)
     bend = radius / np.maximum(np.sqrt(xi**2 + up**2), np.float32(1e-3))
     bent_xi, bent_up = xi * bend, up * bend
@@ -295,7 +295,7 @@ def _coordinates(
 def _to_pixel(
     points: NDArray[np.float64], view: str, outline: Outline, pixel_mm: float
 ) -> NDArray[np.float64]:
-    """Columns and rows of points in relative coordinates, shape (n, 2)."""
+    """Return columns and rows of points in relative coordinates, shape (n, 2)."""
     turn = np.deg2rad(ANGLE_DEG[view])
     up = points[:, 1] * np.cos(turn) + points[:, 2] * np.sin(turn)
     x = points[:, 0] * outline.depth_mm
@@ -307,7 +307,7 @@ def _to_pixel(
 
 
 def _nipple(outline: Outline, shape: tuple[int, int], pixel_mm: float) -> Single:
-    """A knob on the skin line, 0-1."""
+    """Draw the nipple on the skin line, 0-1."""
     centre = _to_pixel(np.array([[1.0, 0.0, 0.0]]), "CC", outline, pixel_mm)[0]
     radius = 5.5 / pixel_mm
     out = np.zeros(shape, dtype=np.float32)
@@ -322,7 +322,7 @@ def _nipple(outline: Outline, shape: tuple[int, int], pixel_mm: float) -> Single
 def _strands(
     breast: Breast, view: str, outline: Outline, shape: tuple[int, int], pixel_mm: float
 ) -> Single:
-    """Vessels and ligaments: how much of a strand each path holds."""
+    """Return the share of vessels and ligaments in each path."""
     total = np.zeros(shape, dtype=np.float32)
     for septa, strength in ((breast.vessels, 0.8), (breast.ligaments, 0.9)):
         canvas = np.zeros(shape, dtype=np.uint8)
@@ -337,7 +337,7 @@ def _draw(
 ) -> None:
     points = np.round(_to_pixel(septum.points, view, outline, pixel_mm) * 16).astype(np.int32)
     width = septum.width_mm / pixel_mm
-    # A strand thinner than a pixel fills a share of it.
+    # A strand that is thinner than a pixel covers a share of it.
     level = int(255 * min(1.0, width) * min(1.0, septum.width_mm))
     cv2.polylines(
         canvas, [points], False, level, max(1, round(width)), lineType=cv2.LINE_AA, shift=4
@@ -345,7 +345,7 @@ def _draw(
 
 
 def _muscle(outline: Outline, shape: tuple[int, int], pixel_mm: float) -> Single | None:
-    """Share of the path in the pectoral muscle: a corner with a slightly bent edge."""
+    """Return the share of the path in the pectoral muscle, a corner with a slightly curved edge."""
     if outline.muscle_mm is None:
         return None
     top, wall = outline.muscle_mm
@@ -360,7 +360,7 @@ def _muscle(outline: Outline, shape: tuple[int, int], pixel_mm: float) -> Single
 def place_of(
     lesion: Lesion, view: str, outline: Outline, pixel_mm: float
 ) -> tuple[float, float, float]:
-    """Row, column and radius of a lesion in pixels, chest wall at the left."""
+    """Return row, column and radius of a lesion in pixels, with the chest wall at the left."""
     column, row = _to_pixel(np.array([lesion.place]), view, outline, pixel_mm)[0]
     return float(row), float(column), lesion.radius_mm / pixel_mm
 
@@ -395,7 +395,7 @@ def _add_lesion(
         )
         soft = 0.5 if lesion.kind == "asymmetry" else 0.12
         body = 1 / (1 + np.exp(np.clip((distance - lobes) / (0.5 * soft), -30, 30)))
-        # A ball as thick as it is wide; an asymmetry is flatter.
+        # A mass is as thick as it is wide; an asymmetry is flatter.
         most = min(
             lesion.radius_mm * (0.5 if lesion.kind == "asymmetry" else 1.6), 0.8 * thickness_mm
         )
@@ -414,7 +414,7 @@ def _add_specks(
     for _ in range(int(rng.integers(8, 26))):
         at = rng.normal(0, 0.4 * radius, 2)
         size_mm = rng.uniform(0.15, 0.5)
-        # Calcium stops the beam like some fifteen times its thickness of fibroglandular tissue.
+        # Calcium attenuates like about fifteen times its thickness of fibroglandular tissue.
         sigma = max(size_mm / pixel_mm, 0.6) / 2
         volume = 15 * size_mm**3 / pixel_mm**2
         speck = np.exp(-((x - at[0]) ** 2 + (y - at[1]) ** 2) / (2 * sigma**2))
@@ -422,7 +422,7 @@ def _add_specks(
 
 
 def _to_grey(shown: Single, inside: NDArray[np.bool_], vendor: Vendor) -> NDArray[np.uint16]:
-    """The contrast curve and rounding; nothing outside the breast."""
+    """Apply the contrast curve and rounding. Pixels outside the breast are 0."""
     rise = 1 - np.exp(-np.maximum(shown, 0) / np.float32(0.55))
     low = np.float32(vendor.fat_level)
     white = np.float32(vendor.white_level)
@@ -433,5 +433,5 @@ def _to_grey(shown: Single, inside: NDArray[np.bool_], vendor: Vendor) -> NDArra
 
 
 def _to_raw(signal: Single) -> NDArray[np.uint16]:
-    """Detector signal behind fat at a tenth of the range of 14 bits; air saturates."""
+    """Convert the detector signal: fat is at a tenth of the 14-bit range, and air saturates."""
     return np.clip(np.round(np.exp(-signal) * np.float32(1638)), 0, 2**14 - 1).astype(np.uint16)

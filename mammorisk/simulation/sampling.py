@@ -1,4 +1,4 @@
-"""Who of the population is in the study, with weights that give back the population."""
+"""Sampling of the study from the population, with weights that represent the population."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ Floats = NDArray[np.float64]
 
 
 def case_cohort_weights(event: NDArray[np.int8], subcohort: Floats, fraction: float) -> Floats:
-    """Every cancer, and a random subcohort of all women.
+    """Sample every cancer and a random subcohort of all women.
 
     Parameters
     ----------
     event : ndarray of int, shape (n,)
         1 is breast cancer.
     subcohort : ndarray, shape (n,)
-        A uniform number a woman; she is in the subcohort where it is below ``fraction``.
+        Uniform numbers. Women with a number below ``fraction`` are in the subcohort.
     fraction : float
 
     Returns
@@ -40,7 +40,7 @@ def nested_case_control_weights(
     controls_per_case: int,
     rng: np.random.Generator,
 ) -> Floats:
-    r"""Every cancer, and controls drawn from those at risk when it occurs.
+    r"""Sample every cancer, and controls among the women at risk when it occurs.
 
     Parameters
     ----------
@@ -49,9 +49,9 @@ def nested_case_control_weights(
     event : ndarray of int, shape (n,)
         1 is breast cancer.
     stratum : ndarray of int, shape (n,)
-        Controls are matched on it.
+        Controls are matched on the stratum.
     controls_per_case : int
-        All at risk, where fewer are left.
+        If fewer women are at risk, all of them are controls.
     rng : Generator
 
     Returns
@@ -70,7 +70,7 @@ def nested_case_control_weights(
         members = np.flatnonzero(stratum == value)
         members = members[np.argsort(time[members], kind="stable")]
         cases = np.flatnonzero(event[members] == 1)
-        # Members are in order of time: those after position k are at risk with case k.
+        # Members are in order of time. Those after position k are at risk at the time of case k.
         others = len(members) - 1 - cases
         drawn = np.minimum(controls_per_case, others)
         chosen = np.zeros(len(members), dtype=bool)
@@ -79,7 +79,7 @@ def nested_case_control_weights(
                 chosen[position + 1 + rng.choice(n_others, m, replace=False, shuffle=False)] = True
         never = np.ones(len(members))
         never[cases] = 1 - drawn / np.maximum(others, 1)
-        # A woman can be drawn by the cases before her only.
+        # A woman can only be drawn for cases before her own time.
         inclusion = 1 - np.cumprod(never)
         controls = chosen & (event[members] != 1)
         weight[members[controls]] = 1 / inclusion[controls]

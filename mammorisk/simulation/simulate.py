@@ -1,4 +1,4 @@
-"""simulate(): a virtual screening study in which every woman's true risk is known."""
+"""simulate(): simulation of a screening study in which the true risk of every woman is known."""
 
 from __future__ import annotations
 
@@ -39,29 +39,30 @@ def simulate(
     on_progress: OnProgress | None = None,
     **options: Any,
 ) -> Study:
-    """Simulate a screening study with known true risk. The data are simulated, and say so.
+    """Simulate a screening study with known true risk. All files are marked as simulated.
 
     Parameters
     ----------
     n : int
-        Women of the population.
+        Number of women in the population.
     seed : int
-        Same seed and options, same women, whatever the number of workers; woman i is the same in
-        a larger population.
+        The same seed and options give the same women for any number of workers. Woman i is the
+        same in a larger population.
     out : path, optional
         Folder for ``manifest.parquet`` (read by :func:`mammorisk.read_cohort`),
-        ``truth.parquet``, ``study.json`` and the exams. It must be empty, or hold the same study,
-        interrupted or finished: the same call then goes on and ends with identical files.
-        Without it the tables stay in memory and there are no images.
+        ``truth.parquet``, ``study.json`` and the exams. It must be empty or contain the same study.
+        The same call resumes an interrupted study and produces identical files. Without ``out``,
+        the tables stay in memory and there are no images.
     images : int or "all"
-        Women of the study whose exams are rendered, drawn at random from its rows, with their
-        prior exams; their weights in the manifest rise to stand for all. The table of every row
-        is then ``women.parquet``.
+        Number of women of the study whose exams, with prior exams, are rendered. They are a random
+        sample, and their weights in the manifest are increased to represent all women. The table
+        of all rows is then ``women.parquet``.
     workers : int
-        Processes that render.
+        Number of processes that render exams.
     on_progress : callable, optional
-        Called with the stage (``"women"``, ``"exams"``), the number done and in all, as
-        :func:`~mammorisk._utils.progress.show_progress` gives one.
+        Called with the name of the stage (``"women"``, ``"exams"``), the number of finished items
+        and the total, for example the callback of
+        :func:`~mammorisk._utils.progress.show_progress`.
     **options
         Fields of :class:`~mammorisk.simulation.options.StudyOptions`: ages, effects, follow-up,
         design, sites, vendors, pixel spacing, lesions.
@@ -69,14 +70,32 @@ def simulate(
     Returns
     -------
     Study
-        ``.cohort``, ``.truth``, ``.women``, ``.population``.
+        With the tables ``cohort``, ``truth``, ``women`` and ``population``.
 
     Raises
     ------
     SimulationError
-        Options out of range.
+        Options are out of range.
     OutputError
-        The folder holds something else, cannot be written, or the disk is full.
+        The folder contains other files or cannot be written, or the disk is full.
+
+    See Also
+    --------
+    mammorisk.Study : The result.
+    mammorisk.read_cohort : Reads the study from its folder.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> study = mr.simulate(1000, seed=1)
+    >>> study.cohort
+    <Cohort: 1000 exams of 1000 women, 21 cancers, without images>
+    >>> round(float(study.truth["risk_5y"].mean()), 4)
+    0.0136
+
+    With images, in a folder:
+
+    >>> mr.simulate(1000, out="study", images="all", workers=8)  # doctest: +SKIP
     """
     study = check_options(n=n, seed=seed, **options)
     _check_images(images, out, workers)
@@ -90,7 +109,7 @@ def simulate(
         raise OutputError(
             "the disk is full" if full else f"the study cannot be written ({error.strerror})",
             where=folder.name,
-            remedy="Check the folder, its rights and the free space; the same call goes on.",
+            remedy="Check the folder, its permissions and the free space. The same call resumes.",
         ) from None
     return Study(options=study, folder=folder)
 
@@ -139,7 +158,7 @@ def _write_study(
 
 
 def _choose_images(draw: NDArray[np.float64], images: int | Literal["all"]) -> NDArray[np.int64]:
-    """Rows with the smallest draws, in the order of the table."""
+    """Return the rows with the smallest draws, in the order of the table."""
     count = len(draw) if images == "all" else min(images, len(draw))
     return np.sort(np.argsort(draw, kind="stable")[:count])
 
@@ -154,7 +173,7 @@ def _note(options: StudyOptions, images: int | Literal["all"]) -> dict[str, Any]
 
 
 def _claim(folder: Path, note: dict[str, Any]) -> None:
-    """Make the folder this study's, or find that it is."""
+    """Reserve the folder for this study, or check that it belongs to this study."""
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / _NOTE
     if not file.exists():
@@ -171,11 +190,11 @@ def _claim(folder: Path, note: dict[str, Any]) -> None:
         found = None
     if found != note:
         raise OutputError(
-            "the folder holds a study of other options or another version",
+            "the folder contains a study with other options or of another version",
             where=folder.name,
-            remedy="Give the same options to go on with it, or another folder.",
+            remedy="Give the same options to resume it, or another folder.",
         )
-    # What a kill in the middle of writing left behind.
+    # Temporary files of a run that was killed while it was writing.
     for stale in folder.glob("*.new"):
         if stale.name.split(".parquet")[0] + ".parquet" in _MADE_HERE:
             stale.unlink()

@@ -20,27 +20,28 @@ LESIONS = "lesions.parquet"
 
 @dataclass(frozen=True, kw_only=True)
 class Study:
-    """A simulated study, made by :func:`~mammorisk.simulation.simulate.simulate`.
+    """A simulated screening study, created by :func:`mammorisk.simulate`.
 
     Attributes
     ----------
     options : StudyOptions
+        Options of the simulation.
     folder : Path or None
-        Where it was written.
-    cohort : Cohort
-        As :func:`mammorisk.read_cohort` gives: the exams with images, where there are images,
-        else every exam of the study.
-    women : DataFrame
-        Every exam of the study: keys, answers, ``time``, ``event``, ``weight``, ``site``,
-        ``vendor``, ``prior_exam_id``.
-    truth : DataFrame
-        The same rows: true risks (:func:`~mammorisk.simulation.truth.true_risks`), ``woman``
-        (number in the population), latent times and traits.
-    lesions : DataFrame or None
-        Where lesions were asked for, their places in the pictures
-        (:func:`~mammorisk.simulation.exam_plan.lesion_table`).
-    population : DataFrame
-        Every woman of the population, sampled or not, drawn again at each call.
+        Folder of the study. None for a study in memory.
+
+    See Also
+    --------
+    mammorisk.simulate : Creates a study.
+    mammorisk.Cohort : Type of the attribute ``cohort``.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> study = mr.simulate(500, seed=1)
+    >>> study
+    <Study: SIMULATED, cohort from 500 women, seed 1>
+    >>> study.women.shape[0] == study.truth.shape[0] == len(study.cohort) == 500
+    True
     """
 
     options: StudyOptions
@@ -49,6 +50,7 @@ class Study:
 
     @property
     def cohort(self) -> Cohort:
+        """The exams with images if there are images, else all exams of the study."""
         if self.folder is not None:
             return read_cohort(self.folder)
         women = self.women
@@ -56,6 +58,11 @@ class Study:
 
     @property
     def women(self) -> pd.DataFrame:
+        """All exams of the study.
+
+        The columns are keys, answers, ``time``, ``event``, ``weight``, ``site``, ``vendor`` and
+        ``prior_exam_id``.
+        """
         if self._tables is not None:
             return self._tables[0]
         assert self.folder is not None
@@ -64,6 +71,11 @@ class Study:
 
     @property
     def truth(self) -> pd.DataFrame:
+        """True risks, latent times and traits, with the same rows as ``women``.
+
+        See :func:`~mammorisk.simulation.truth.true_risks`. The column ``woman`` is the number of
+        the woman in the population.
+        """
         if self._tables is not None:
             return self._tables[1]
         assert self.folder is not None
@@ -71,12 +83,17 @@ class Study:
 
     @property
     def lesions(self) -> pd.DataFrame | None:
+        """Positions of lesions in the images. None if no lesions were requested.
+
+        See :func:`~mammorisk.simulation.exam_plan.lesion_table`.
+        """
         if self.folder is None or not (self.folder / LESIONS).exists():
             return None
         return pd.read_parquet(self.folder / LESIONS)
 
     @property
     def population(self) -> pd.DataFrame:
+        """All women of the population, sampled or not. They are drawn again at each access."""
         return draw_population(self.options.seed, self.options.n, age_range=self.options.age_range)
 
     def __repr__(self) -> str:
@@ -88,7 +105,7 @@ class Study:
 
 
 def study_in_memory(options: StudyOptions, on_progress: OnProgress | None = None) -> Study:
-    """The tables of a study without a folder."""
+    """Create a study in memory, without a folder."""
     parts = list(blocks(options, on_progress))
     women = pd.concat([part.women for part in parts], ignore_index=True)
     truth = pd.concat([part.truth for part in parts], ignore_index=True)

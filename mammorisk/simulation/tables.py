@@ -1,4 +1,4 @@
-"""The tables of a simulated study, made and written in blocks of women: memory is bounded."""
+"""Tables of a simulated study, created and written in blocks of women with bounded memory."""
 
 from __future__ import annotations
 
@@ -21,42 +21,42 @@ from mammorisk.simulation.sampling import case_cohort_weights, nested_case_contr
 from mammorisk.simulation.traits import TRAITS
 from mammorisk.simulation.truth import hazards, true_risks
 
-#: Women drawn at a time. Part of what makes files identical: a block is a Parquet row group.
+#: Women per block. A change would change the files, because a block is a Parquet row group.
 BLOCK = 25_000
 #: Controls of a nested case-control design are matched on age in bands of this width.
 _MATCHING_YEARS = 5
 
 
 class Block(NamedTuple):
-    """Rows of the study among consecutive women: the table a cohort is read from, and the truth."""
+    """Rows of the study among consecutive women: the table of the cohort, and the truth."""
 
     women: pd.DataFrame
     truth: pd.DataFrame
 
 
 def patient_id(woman: int) -> str:
-    """Names say that they are simulated."""
+    """Return the identifier of a woman, which states that she is simulated."""
     return f"SIM-{woman:08d}"
 
 
 def exam_id(woman: int, *, prior: bool = False) -> str:
-    """The exam at entry, or the prior exam."""
+    """Return the identifier of the exam at entry, or of the prior exam."""
     return f"{patient_id(woman)}-{0 if prior else 1}"
 
 
 def blocks(options: StudyOptions, on_progress: OnProgress | None = None) -> Iterator[Block]:
-    """The study in order, a block of the population at a time.
+    """Yield the study in order, in blocks of the population.
 
     Parameters
     ----------
     options : StudyOptions
     on_progress : callable, optional
-        Called with "women", how many of the population are done, and how many there are.
+        Called with ``"women"``, the number of finished women of the population and the total.
 
     Yields
     ------
     Block
-        Only women whom the design samples; possibly none.
+        Only women who are sampled by the design; possibly none.
     """
     weights = _nested_weights(options) if options.design == "nested-case-control" else None
     for first in range(0, options.n, BLOCK):
@@ -88,7 +88,7 @@ def _draw(options: StudyOptions, first: int) -> pd.DataFrame:
 
 
 def _nested_weights(options: StudyOptions) -> NDArray[np.float64]:
-    """Risk sets span the whole population, so its follow-up is made first, without the rest."""
+    """Compute weights. Risk sets need the follow-up of the whole population, computed first."""
     parts = []
     for first in range(0, options.n, BLOCK):
         drawn = _draw(options, first)
@@ -96,7 +96,7 @@ def _nested_weights(options: StudyOptions) -> NDArray[np.float64]:
         band = (drawn["age"].to_numpy() // _MATCHING_YEARS).astype(np.int64)
         parts.append((followed["time"].to_numpy(), followed["event"].to_numpy(), band))
     time, event, band = (np.concatenate(columns) for columns in zip(*parts, strict=True))
-    # One number of its own stream seeds the draw of controls.
+    # A number from a separate stream is the seed for the draw of controls.
     seed = int(uniforms(options.seed, "controls", 0, 1, 4)[0, 0] * 2**53)
     return nested_case_control_weights(
         time, event, band, options.controls_per_case, np.random.default_rng(seed)
@@ -143,12 +143,12 @@ def _block(
 
 
 def write_tables(stream: Iterator[Block], women_file: Path, truth_file: Path) -> None:
-    """Write both tables of a study; each appears whole, and the women's last.
+    """Write both tables of a study atomically, the table of women last.
 
     Raises
     ------
     OSError
-        They cannot be written.
+        A table cannot be written.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq

@@ -26,26 +26,26 @@ TRAITS = (
 
 
 def bmi_score(age: Floats, height_cm: Floats, weight_kg: Floats) -> Floats:
-    """BMI as a normal score among women of the same age."""
+    """Return BMI as a normal score among women of the same age."""
     table = margins()["bmi"]
     log_bmi = np.log(weight_kg / (height_cm / 100) ** 2 - table["offset"])
     return np.asarray((log_bmi - mean_log_bmi(age)) / table["sd_log"])
 
 
 def mean_log_bmi(age: Floats) -> Floats:
-    """Mean of the logarithm of BMI above its offset, rising from 45 to 55."""
+    """Return the mean of the logarithm of BMI above its offset, which increases from 45 to 55."""
     table = margins()["bmi"]
     medians = np.array([table["median_at_45"], table["median_from_55"]])
     return np.asarray(np.interp(age, [45, 55], np.log(medians - table["offset"])))
 
 
 def density_location(women: pd.DataFrame) -> Floats:
-    """Expected ``area_density`` of each woman given her answers (no images, no category)."""
+    """Return the expected ``area_density`` given the answers (without images and category)."""
     table = margins()["density"]
     age = women["age"].to_numpy()
     score = bmi_score(age, women["height_cm"].to_numpy(), women["weight_kg"].to_numpy())
     combined = ((women["hrt_use"] == "current") & (women["hrt_type"] == "combined")).to_numpy()
-    # Chosen so that, with a reader's noise, the published share at an age is above 0.
+    # With the noise of a reader, the published share at an age is above 0.
     dense = ndtri(np.array(table["dense_percent"]) / 100) * np.hypot(1.0, table["reader_sd"])
     location: Floats = (
         np.interp(age, table["age_middle"], dense)
@@ -57,33 +57,33 @@ def density_location(women: pd.DataFrame) -> Floats:
 
 
 def density_residual_sd() -> float:
-    """SD of ``area_density`` given the answers; with them its variance at an age is 1."""
+    """Return the SD of ``area_density`` given the answers. Its total variance at an age is 1."""
     table = margins()["density"]
     explained = table["bmi_slope"] ** 2 + (table["sd_births"] * table["per_birth"]) ** 2
     return float(np.sqrt(1.0 - explained))
 
 
 def draw_traits(u: dict[str, Floats], women: pd.DataFrame) -> dict[str, Floats]:
-    """Traits of women with these answers.
+    """Draw the traits of women given their answers.
 
     Parameters
     ----------
     u : dict of ndarray, each of shape (n,)
         Uniform numbers ``density``, ``thickness``, ``texture``, ``asymmetry``, ``denser_side``.
     women : DataFrame
-        Their answers.
+        Answers.
 
     Returns
     -------
     dict of ndarray, each of shape (n,)
-        Keyed by :data:`TRAITS`.
+        By name in :data:`TRAITS`.
     """
     density, asymmetry = margins()["density"], margins()["asymmetry"]
     thick = density["thickness_mm"]
     location = density_location(women)
     volume_score, thickness_score = ndtri(u["density"]), ndtri(u["thickness"])
     # A thicker breast of the same composition is imaged with a harder beam and less contrast, so
-    # that less of it shows as dense: the area alone cannot tell the volume, with thickness it can.
+    # that less of it appears dense. Area and thickness determine the volume; area alone does not.
     correlation = density["area_volume_correlation"]
     area_score = correlation * volume_score - np.sqrt(1 - correlation**2) * thickness_score
     spread = density_residual_sd()
@@ -127,7 +127,7 @@ def _volumetric_percent(volume: Floats) -> Floats:
 
 
 def densities_before(women: pd.DataFrame, years: float) -> tuple[Floats, Floats]:
-    """Percent density and volumetric density of the same women some years younger."""
+    """Return percent density and volumetric density of the same women some years before."""
     spread = density_residual_sd()
     area_score = (women["area_density"] - density_location(women)) / spread
     location = density_location(women.assign(age=women["age"] - years))
@@ -138,7 +138,7 @@ def densities_before(women: pd.DataFrame, years: float) -> tuple[Floats, Floats]
 
 
 def read_density(u: Floats, area_density: Floats) -> NDArray[np.int64]:
-    """Category a reader gives, 0 (a) to 3 (d): limits on ``area_density`` seen with noise."""
+    """Return the category of a reader, 0 (a) to 3 (d), from ``area_density`` with noise."""
     table = margins()["density"]
     seen = area_density + table["reader_sd"] * ndtri(u)
     limits = np.array(table["category_limits"]) * np.hypot(1.0, table["reader_sd"])

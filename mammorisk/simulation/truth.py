@@ -1,19 +1,20 @@
-"""The true risk of each simulated woman, given everything and given each part of it.
+"""The true risk of each simulated woman, given all variables and given parts of them.
 
-The risk given a part is the expected risk among all women who share that part: conditional
-expectation over what is not known. Age is always known.
+The risk given a part is the expected risk among all women with the same values of that part, a
+conditional expectation over the unknown variables. Age is always known.
 
 ``questionnaire``            the answers; no image, no density category
 ``density``                  the reader's category (a-d)
 ``questionnaire_density``    both
 ``image``                    projected (area) density, texture, asymmetry
-``image_acquisition``        the same and the compressed thickness, which turns area into volume
+``image_acquisition``        the same and compressed thickness, which converts area to volume
 
 Given the answers, the image scores are independent normal variables and the moments of the
 relative hazard have closed forms (truncated normal, given a category). Without the answers they
-are log-linear regressions on age and what is seen, over the fixed reference sample; their error is
-in the docs. The relative hazard given a part is then taken as log-normal with these moments, which
-is exact for ``questionnaire``; risks are so small that only its mean matters to first order.
+are log-linear regressions on age and the observed variables, over the fixed reference sample; the
+docs state their error. The relative hazard given a part is then approximated as log-normal with
+these moments, which is exact for ``questionnaire``. Because risks are small, only the mean matters
+to first order.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ from mammorisk.simulation.traits import density_location, density_residual_sd
 Floats = NDArray[np.float64]
 
 HORIZONS = (1, 2, 3, 4, 5)
-#: What may be known of a woman beside her age.
+#: Parts of the variables that can be known in addition to age.
 PARTS = ("questionnaire", "density", "questionnaire_density", "image", "image_acquisition")
 
 _NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(7)
@@ -54,14 +55,14 @@ _WEIGHTS = _WEIGHTS / _WEIGHTS.sum()
 
 @dataclass(frozen=True, kw_only=True)
 class Hazards:
-    """Hazards of women from entry.
+    """Hazards of women after entry.
 
     Attributes
     ----------
     relative : ndarray, shape (n,)
-        Relative hazard given everything; mean 1 by age and race.
+        Relative hazard given all variables; mean 1 by age and race.
     baseline, death : ndarray, shape (n, LAST_YEAR + 1)
-        Cumulative, at whole years from 0.
+        Cumulative hazards at whole years from 0.
     """
 
     relative: Floats
@@ -70,7 +71,7 @@ class Hazards:
 
 
 def hazards(women: pd.DataFrame, effects: Effects) -> Hazards:
-    """Hazards of drawn women given everything."""
+    """Return the hazards of drawn women given all variables."""
     centre = baseline(effects)
     age = women["age"].to_numpy()
     cancer, death = cumulative_rates(age, rate_group(women))
@@ -86,20 +87,20 @@ def hazards(women: pd.DataFrame, effects: Effects) -> Hazards:
 
 
 def true_risks(women: pd.DataFrame, effects: Effects) -> pd.DataFrame:
-    """True risks of drawn women.
+    """Return the true risks of drawn women.
 
     Parameters
     ----------
     women : DataFrame
-        As :func:`~mammorisk.simulation.population.draw_population` gives.
+        As returned by :func:`~mammorisk.simulation.population.draw_population`.
     effects : Effects
 
     Returns
     -------
     DataFrame
-        Same index. ``risk_1y`` ... ``risk_5y`` given everything, then ``risk_1y_PART`` ... for
-        every one of :data:`PARTS`; probabilities in [0, 1] of breast cancer before death from
-        other causes.
+        Same index. ``risk_1y`` ... ``risk_5y`` given all variables, then ``risk_1y_PART`` ... for
+        each of :data:`PARTS`. Probabilities in [0, 1] of breast cancer before death from other
+        causes.
     """
     everything = hazards(women, effects)
     years = HORIZONS[-1]
@@ -122,7 +123,7 @@ def true_risks(women: pd.DataFrame, effects: Effects) -> pd.DataFrame:
 
 
 def _mixed_hazards(age: Floats, effects: Effects) -> tuple[Floats, Floats]:
-    """Baseline and death of a woman whose race is not known: rates mixed over the population."""
+    """Return hazards for unknown race: rates averaged over the population."""
     cancer, death = _mixed_rates(age)
     return baseline(effects).cumulative_baseline(age, cancer), death
 
@@ -141,7 +142,7 @@ def _mixed_rates(age: Floats) -> tuple[Floats, Floats]:
 
 
 def _moments(women: pd.DataFrame, part: str, effects: Effects) -> tuple[Floats, Floats]:
-    """First and second moment of the relative hazard given a part."""
+    """Return the first and second moment of the relative hazard given a part."""
     spread = image_log_sd(effects) ** 2
     if part in ("questionnaire", "questionnaire_density"):
         answers = np.exp(baseline(effects).centred_questionnaire_effect(women))
@@ -169,8 +170,8 @@ def _density_moments(
 ) -> tuple[Floats, Floats]:
     r"""Moments of :math:`e^{\beta D - \beta^2/2}` given the answers and a reader's category.
 
-    The reader's impression is jointly normal with :math:`D`, so that the category cuts an
-    interval of a standard normal variable whose correlation with :math:`D` is known.
+    The impression of the reader is jointly normal with :math:`D`. The category is therefore an
+    interval of a standard normal variable with a known correlation with :math:`D`.
     """
     lower, upper, correlation = _impression(women, category)
     beta = np.log(effects.density_hr)
@@ -184,7 +185,7 @@ def _density_moments(
 
 
 def _impression(women: pd.DataFrame, category: NDArray[np.integer]) -> tuple[Floats, Floats, float]:
-    """Limits of a category on the standard normal scale given the answers, and correlation."""
+    """Return the limits of a category on the standard normal scale given the answers."""
     table = margins()["density"]
     spread = np.hypot(density_residual_sd(), table["reader_sd"])
     limits = np.concatenate([[-np.inf], table["category_limits"], [np.inf]])
@@ -196,7 +197,7 @@ def _impression(women: pd.DataFrame, category: NDArray[np.integer]) -> tuple[Flo
 
 
 def _design(women: pd.DataFrame, part: str, category: NDArray[np.integer]) -> Floats:
-    """Columns of the regression: age, what is seen, and products; apart under 50 and from 50."""
+    """Return the columns of the regression, separately for under 50 and from 50."""
     age = women["age"].to_numpy()
     x = (age - 50) / 10
     trend = [np.ones_like(x), x, x * x]
@@ -221,10 +222,11 @@ def _reference() -> pd.DataFrame:
 
 @lru_cache(maxsize=24)
 def _regression(part: str, effects: Effects) -> tuple[Floats, Floats]:
-    """Log-linear coefficients of the first and second moment given age and what is seen.
+    """Fit log-linear models of the first and second moment given age and the observed variables.
 
-    Texture and asymmetry, independent of all else, are left out here. What can be integrated
-    over in closed form is: the regression then averages over the answers only.
+    Texture and asymmetry are left out, because they are independent of all other variables. The
+    integrals with a closed form are solved first, so that the regression averages only over the
+    answers.
     """
     women = _reference()
     cancer, _ = cumulative_rates(women["age"].to_numpy(), rate_group(women))
@@ -256,7 +258,7 @@ def _regression(part: str, effects: Effects) -> tuple[Floats, Floats]:
 def _density_regression(
     women: pd.DataFrame, answers: Floats, effects: Effects
 ) -> tuple[Floats, Floats]:
-    """Every woman stands in every category, weighted by its probability given her answers."""
+    """Repeat every woman in every category, weighted by its probability given her answers."""
     designs, weights, values = [], [], []
     for k in range(4):
         category = np.full(len(women), k, dtype=np.int8)

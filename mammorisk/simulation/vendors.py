@@ -1,6 +1,6 @@
-"""Profiles of invented mammography systems: detector, beams, processing. Every number is assumed.
+"""Profiles of fictitious mammography systems: detector, beams, processing. All numbers are assumed.
 
-They differ as real makers' systems do, and stand for none of them.
+They differ as much as the systems of real vendors, and represent none of them.
 """
 
 from __future__ import annotations
@@ -10,35 +10,35 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Vendor:
-    """A system of one maker.
+    """Mammography system of one vendor.
 
     Attributes
     ----------
     name : str
-        As in the ``vendor`` column and, after "SIMULATED", in Manufacturer (0008,0070).
+        Name in the column ``vendor`` and, after "SIMULATED", in Manufacturer (0008,0070).
     pixel_mm : float
-        Pixel spacing of its detector.
+        Pixel spacing of the detector.
     field_mm : (float, float)
         Height and width of the image.
     bits : int
         BitsStored (0028,0101).
     inverted : bool
-        MONOCHROME1.
+        Whether images are MONOCHROME1.
     beams : tuple of (float, str, str, float)
-        Thickness in mm up to which an anode and a filter are used, and the energy in keV by which
-        that beam is harder than tungsten/rhodium at the same voltage.
+        Maximum thickness in mm, anode, filter, and the energy in keV by which the beam is harder
+        than tungsten/rhodium at the same voltage.
     kv_shift : float
-        Added to the voltage of the common rule.
+        Difference to the voltage of the common rule, kV.
     detector_quanta_per_mm2 : float
-        Quanta absorbed behind fat, which the automatic exposure holds constant.
+        Quanta absorbed behind fat, kept constant by the automatic exposure.
     contrast : float
         Gain of the processing.
     gamma : float
-        Exponent of the curve from contrast to grey: above 1, dark tissue is shown darker.
+        Exponent of the curve from contrast to grey. Above 1, dark tissue is shown darker.
     fat_level, white_level : float
-        Share of the grey range at which fat and the whitest tissue are shown.
+        Share of the grey range at which fat and the brightest tissue are shown.
     skin_equalisation : float
-        Share of the thinning towards the skin that processing makes up for.
+        Share of the thinning towards the skin that is compensated by processing.
     source_detector_mm : float
     """
 
@@ -134,7 +134,7 @@ VENDORS = {
             skin_equalisation=0.92,
             source_detector_mm=650,
         ),
-        # Not among the default systems: for studies of a model that meets new equipment.
+        # Not among the default systems, for studies of models on new equipment.
         Vendor(
             name="elm",
             pixel_mm=0.08,
@@ -170,5 +170,5 @@ VENDORS = {
     )
 }
 
-#: Systems of a study's sites, taken in turn, unless others are chosen.
+#: Default systems, assigned to the sites in turn.
 DEFAULT_VENDORS = ("alder", "birch", "cedar", "dogwood")

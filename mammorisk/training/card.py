@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+from math import floor
+
 from mammorisk.base import ModelCard
 from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.risk_models.recipe import Recipe
 
 
-def card_of(recipe: Recipe) -> ModelCard:
-    """A card for a model fitted by a recipe; what only its maker knows is said to be unknown."""
+def card_of(recipe: Recipe, ages: tuple[float, float]) -> ModelCard:
+    """The card of a model fitted by a recipe.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    ages : tuple of (float, float)
+        Youngest and oldest age of the women it was fitted on, years. In completed years they are
+        the ages of the card: the model refuses women outside.
+    """
     images = "image" in recipe.modalities
-    answers = tuple(name for name in FIELDS if not name.startswith("onset_"))
+    density_only = recipe.kind == "density-fit"
+    answers: tuple[str, ...] = ("age", "breast_density")
+    if not density_only:
+        answers = tuple(name for name in FIELDS if not name.startswith("onset_"))
     published = recipe.baseline is not None
     return ModelCard(
         name=recipe.name,
         title=recipe.title or recipe.name,
         family="hybrid" if images and published else "image" if images else "questionnaire",
         inputs=(*(("images",) if images else ()), *answers),
-        required=("age",),
+        required=answers if density_only else ("age",),
         outcome="as in the cohort it was fitted on",
-        ages=(35.0, 89.0) if published else (18.0, 100.0),
+        ages=(float(floor(ages[0])), float(floor(ages[1]))),
         horizons="1, 2, 3, 4, 5 years",
         competing_mortality=published or recipe.head.competing_death,
         training_data="a local cohort; see the record of its training",

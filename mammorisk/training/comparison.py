@@ -68,6 +68,9 @@ def compare_classifiers(
     exams = exams if exams is not None else read_exams(cohort, model.recipe)
     outcomes = read_outcomes(cohort.exams)
     known = (censoring_weights(outcomes) > 0).numpy() & exams.present.any(axis=1)
+    own = model.score_exam_set(cohort.questionnaires, exams, (5,)).risk[5].to_numpy(dtype=float)
+    # Women whom the model refuses are compared by none.
+    known &= np.isfinite(own)
     case = ((outcomes.event == 1) & (outcomes.time <= 5)).numpy()
     train, validation = split_rows(
         cohort.exams,
@@ -80,7 +83,6 @@ def compare_classifiers(
         if len(set(case[rows])) < 2:
             raise TrainingError("each side of the split needs women with and without cancer")
     features = _mean_features(model, exams)
-    own = model.score_exam_set(cohort.questionnaires, exams, (5,)).risk[5].to_numpy(dtype=float)
     scores = {model.name: own[validation]}
     seed = model.recipe.seed
     neighbours = min(15, len(train) - 1)

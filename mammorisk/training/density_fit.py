@@ -6,11 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from mammorisk.clinical.exclusions import exclusions
 from mammorisk.errors import TrainingError
+from mammorisk.inputs.batches import ALL_AGES
 from mammorisk.records.questionnaire_table import check_frame
 from mammorisk.risk_models.density_fit import YEARS_FITTED, DensityFit, design_matrix
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.card import card_of
+from mammorisk.training.exclusions import Exclusions
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import read_outcomes
 
@@ -21,6 +24,20 @@ if TYPE_CHECKING:
 def fit_density(cohort: Cohort, recipe: Recipe) -> DensityFit:
     """Fit the Cox and the logistic regression.
 
+    Women whom the fitted model will refuse take no part. The record of the training gives the
+    number of rows left out by reason.
+
+    Parameters
+    ----------
+    cohort : Cohort
+        With outcomes and the column ``breast_density``.
+    recipe : Recipe
+        Of the kind ``"density-fit"``.
+
+    Returns
+    -------
+    DensityFit
+
     Raises
     ------
     TrainingError
@@ -30,10 +47,15 @@ def fit_density(cohort: Cohort, recipe: Recipe) -> DensityFit:
     from lifelines import CoxPHFitter
     from lifelines.exceptions import ConvergenceError
 
-    outcomes = read_outcomes(cohort.exams)
-    clean, _ = check_frame(cohort.questionnaires)
+    read_outcomes(cohort.exams)
+    clean, problems = check_frame(cohort.questionnaires)
     design = design_matrix(clean)
-    use = design["known"].to_numpy(dtype=bool) & (outcomes.weight.numpy() > 0)
+    left_out = Exclusions(len(clean))
+    left_out.add_refusals(exclusions(clean, problems, ALL_AGES))
+    left_out.add(~design["known"].to_numpy(dtype=bool), "breast density unknown")
+    outcomes = read_outcomes(cohort.exams, left_out.rows)
+    left_out.add(outcomes.weight.numpy() <= 0, "weight 0")
+    use = ~left_out.rows
     names = [name for name in design.columns if name != "known" and design.loc[use, name].any()]
     table = design.loc[use, names].assign(
         time=outcomes.time.double().numpy()[use].clip(1e-6),
@@ -42,8 +64,11 @@ def fit_density(cohort: Cohort, recipe: Recipe) -> DensityFit:
         weight=outcomes.weight.double().numpy()[use],
     )
     cancers = int(table["event"].sum())
-    if cancers < 2 * len(names):
-        raise TrainingError(f"{cancers} cancers among women with a known density: too few")
+    if not names or cancers < 2 * len(names):
+        raise TrainingError(
+            f"{cancers} cancers among women with a known density: too few",
+            remedy="Densities are the BI-RADS categories a to d; 1 to 4 are not read.",
+        )
     try:
         cox = CoxPHFitter().fit(
             table, "time", "event", weights_col="weight", entry_col="entry", robust=True
@@ -59,10 +84,17 @@ def fit_density(cohort: Cohort, recipe: Recipe) -> DensityFit:
     logit = sm.GLM(
         case, sm.add_constant(table[names]), family=sm.families.Binomial(), freq_weights=weight
     ).fit()
+    seen = clean["age"].to_numpy(dtype=float)[use]
+    ages = float(seen.min()), float(seen.max())
     return DensityFit(
-        card=card_of(recipe),
+        card=card_of(recipe, ages),
         coefficients={name: float(cox.params_[name]) for name in names},
         cumulative_hazard=tuple(float(hazard.iloc[i]) * shift if i >= 0 else 0.0 for i in at),
         logistic={str(name): float(value) for name, value in logit.params.items()},
-        training={"exams": len(table), "cancers": cancers},
+        training={
+            "exams": len(table),
+            "cancers": cancers,
+            "ages": list(ages),
+            "excluded": left_out.counts,
+        },
     )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.errors import TrainingError
+from mammorisk.records.follow_up import as_numbers
+from mammorisk.records.follow_up_doubts import doubt_censoring
 from mammorisk.risk_models.recipe import Recipe, load_recipe
 
 if TYPE_CHECKING:
@@ -71,8 +73,8 @@ def fit(
     ------
     RecipeError
     TrainingError
-        No outcomes, too few cancers, a split without cancers, too many unreadable exams, or a
-        loss that is no number.
+        No outcomes, nobody censored, too few cancers, a split without cancers, too many unreadable
+        exams, or a loss that is not a number.
     OutputError
         ``out`` cannot be written.
     MissingDependency
@@ -99,6 +101,7 @@ def fit(
             raise TrainingError(f"{begin.name} is not the beginning of a {chosen.name}")
     else:
         chosen = load_recipe(begin.recipe if begin is not None else recipe, **changes)
+    _refuse_uncensored(cohort)
     if chosen.kind == "density-fit":
         fitted = fit_density(cohort, chosen)
         if out is not None:
@@ -137,6 +140,15 @@ def fit(
     if out is not None:
         model.save(out)
     return model
+
+
+def _refuse_uncensored(cohort: Cohort) -> None:
+    """A model of a cohort in which nobody is censored would be wrong by a factor."""
+    if "event" not in cohort.exams.columns:
+        return
+    text = doubt_censoring(as_numbers(cohort.exams["event"])[0])
+    if text is not None:
+        raise TrainingError(text, where="event", remedy="Recode event.")
 
 
 def _initial(

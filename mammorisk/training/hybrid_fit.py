@@ -20,6 +20,7 @@ from mammorisk.inputs.batches import fit_scalings, make_batch
 from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
 from mammorisk.risk_models.hybrid.model import HybridModel, encode, guard_features
+from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.runtime.torch_encoder import torch_encoder
 from mammorisk.training.card import card_of
@@ -28,12 +29,9 @@ from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.problem import Problem, Rows
 from mammorisk.training.recalibrate import fit_all_horizons
 from mammorisk.training.trainer import EpochSampler, run_stage
-from mammorisk.training.uncertainty import weight_covariance
 
 #: Epochs without improvement after which the training of a head stops.
 _HEAD_PATIENCE = 5
-#: Prior precision of a weight of the last layer.
-_RIDGE = 4.0
 
 
 def fit_hybrid(
@@ -124,23 +122,16 @@ def fit_hybrid(
     if options.head_epochs and (encoder is None or options.head_epochs > 0):
         losses = _fit_head(head, batch, problem, recipe, probability, common, work, progress)
     head.eval()
-    train_rows = torch.from_numpy(train)
-    covariance = weight_covariance(
-        head,
-        batch.take(train_rows),
-        problem.outcomes.take(train_rows),
-        loss=options.loss,
-        ridge=_RIDGE,
-    )
     model = HybridModel(
         recipe=recipe,
-        card=card_of(recipe),
+        card=card_of(recipe, _ages(problem, begin if keep_head else None)),
         encoder=encoder,
         head=head,
         scalings=scalings,
         guard=_guard(problem, features),
-        covariance=covariance,
-        training=_record(problem, recipe, losses, begin),
+        origin=_origin(problem, features),
+        training=_record(problem, recipe, losses, begin)
+        | {"ages": list(_ages(problem, begin if keep_head else None))},
     )
     risk = _raw_risk(model, batch, problem)
     maps = fit_all_horizons(risk, problem.outcomes.as_record(), problem.validation)
@@ -261,6 +252,14 @@ def _guard(problem: Problem, features: Tensor | None) -> Any:
     return DomainGuard.fit(*parts)
 
 
+def _origin(problem: Problem, features: Tensor | None) -> TrainingOrigin | None:
+    exams = problem.inputs.exams
+    # Without records of acquisition, as for arrays made elsewhere, headers say nothing.
+    if features is None or exams is None or not exams.acquisitions:
+        return None
+    return TrainingOrigin.of(exams, problem.train.tolist())
+
+
 def _raw_risk(model: HybridModel, batch: Batch, problem: Problem) -> NDArray[np.float64]:
     from mammorisk.networks.hazards import cumulative_risk
 
@@ -270,6 +269,14 @@ def _raw_risk(model: HybridModel, batch: Batch, problem: Problem) -> NDArray[np.
             model.head(batch).double(), None if death is None else death.double()
         )
     return risk.numpy()
+
+
+def _ages(problem: Problem, begin: HybridModel | None) -> tuple[float, float]:
+    """Range of the ages seen, years: of this cohort, and of the model whose head was kept."""
+    low, high = problem.ages
+    if begin is None or begin.ages_seen is None:
+        return low, high
+    return min(low, begin.ages_seen[0]), max(high, begin.ages_seen[1])
 
 
 def _record(
@@ -293,6 +300,7 @@ def _record(
     return {
         "train": told(problem.train),
         "validation": told(problem.validation),
+        "excluded": problem.excluded,
         "seed": recipe.seed,
         "begun_from": None if begin is None else begin.card.name,
         **losses,

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 import numpy as np
 import pandas as pd
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from mammorisk.errors import EvaluationError, TrainingError
@@ -52,8 +53,19 @@ class Outcomes:
         return Outcome(time=time, event=self.event.numpy(), entry=late, weight=weight)
 
 
-def read_outcomes(table: pd.DataFrame) -> Outcomes:
+def read_outcomes(table: pd.DataFrame, left_out: NDArray[np.bool_] | None = None) -> Outcomes:
     """Outcomes of a cohort's table.
+
+    Parameters
+    ----------
+    table : DataFrame, n rows
+    left_out : ndarray of bool, shape (n,), optional
+        Rows that take no part in the fit: their weight becomes 0, so that they do not count in
+        what is said of the sampling.
+
+    Returns
+    -------
+    Outcomes
 
     Raises
     ------
@@ -73,6 +85,8 @@ def read_outcomes(table: pd.DataFrame) -> Outcomes:
         name: torch.from_numpy(getattr(checked, name).astype(np.float32))
         for name in ("time", "event", "entry", "weight")
     }
+    if left_out is not None:
+        values["weight"][torch.from_numpy(left_out.copy())] = 0.0
     case, weight = values["event"] == 1, values["weight"]
     with_event, without = (
         weight[part & (weight > 0)].mean() if part.any() else torch.ones(())

@@ -14,6 +14,7 @@ from mammorisk.errors import TrainingError
 from mammorisk.inputs.batches import Inputs, gather_inputs
 from mammorisk.inputs.exam_set import ExamSet
 from mammorisk.risk_models.recipe import Recipe
+from mammorisk.training.exclusions import Exclusions
 from mammorisk.training.outcomes import Outcomes, read_outcomes
 from mammorisk.training.splits import split_rows
 
@@ -37,6 +38,8 @@ class Problem:
     train, validation : ndarray of int
         Rows of the cohort.
     cohort : DataFrame
+    excluded : dict of str to int
+        Rows of the cohort that take no part, by reason.
     """
 
     inputs: Inputs
@@ -44,34 +47,48 @@ class Problem:
     train: Rows
     validation: Rows
     cohort: pd.DataFrame
+    excluded: dict[str, int]
+
+    @property
+    def ages(self) -> tuple[float, float]:
+        """Youngest and oldest age of training and validation, years."""
+        used = np.concatenate([self.train, self.validation])
+        ages = self.inputs.frame["age"].to_numpy(dtype=float)[used]
+        return float(ages.min()), float(ages.max())
 
 
 def pose(cohort: Cohort, recipe: Recipe, exams: ExamSet | None) -> Problem:
     """The problem that a cohort and a recipe pose.
+
+    Women whom the fitted model will refuse take no part in the fit.
 
     Raises
     ------
     TrainingError
         No outcomes, or too few cancers in a part.
     """
-    outcomes = read_outcomes(cohort.exams)
-    baseline = (
-        None if recipe.baseline is None else PublishedBaseline(**recipe.baseline.model_dump())
-    )
+    # Before questionnaires are scored: a cohort without outcomes is told at once.
+    read_outcomes(cohort.exams)
+    settings = recipe.baseline
+    baseline = None if settings is None else PublishedBaseline(**settings.model_dump())
     inputs = gather_inputs(cohort.questionnaires, exams, baseline)
+    left_out = Exclusions(len(inputs))
+    left_out.add_refusals(inputs.refusals)
+    if inputs.baseline is not None:
+        unknown = np.isnan(inputs.baseline.cumulative_hazard).any(axis=1)
+        left_out.add(np.asarray(unknown), "published incidence does not reach all five years")
+    if exams is not None and recipe.modalities == ("image",):
+        left_out.add(np.asarray(~exams.present.any(axis=1)), "no images that can be used")
+    outcomes = read_outcomes(cohort.exams, left_out.rows)
+    left_out.add(outcomes.weight.numpy() <= 0, "weight 0")
+    left_out.add((outcomes.time <= outcomes.entry).numpy(), "no follow-up after entry")
     train, validation = split_rows(
         cohort.exams,
         by=recipe.training.split_by,
         share=recipe.training.validation_share,
         seed=recipe.seed,
     )
-    usable = np.isfinite(inputs.frame["age"].to_numpy()) & (outcomes.weight.numpy() > 0)
-    usable &= outcomes.time.numpy() > outcomes.entry.numpy()
-    if inputs.baseline is not None:
-        usable &= np.isfinite(inputs.baseline.cumulative_hazard).all(axis=1)
-    if exams is not None and recipe.modalities == ("image",):
-        usable &= exams.present.any(axis=1)
-    train, validation = train[usable[train]], validation[usable[validation]]
+    train, validation = train[~left_out.rows[train]], validation[~left_out.rows[validation]]
     event = ((outcomes.event == 1) & (outcomes.time <= 5)).numpy()
     for name, rows in (("training", train), ("validation", validation)):
         check_cancers(name, int(event[rows].sum()), len(rows))
@@ -81,6 +98,7 @@ def pose(cohort: Cohort, recipe: Recipe, exams: ExamSet | None) -> Problem:
         train=train,
         validation=validation,
         cohort=cohort.exams,
+        excluded=left_out.counts,
     )
 
 

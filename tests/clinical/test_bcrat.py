@@ -171,3 +171,11 @@ def test_later_rates_change_white_and_native_women_only() -> None:
     later = Bcrat(rates="white_1995_2003").score(frame, (5,)).risk[5]
     assert (later[:2] > default[:2] * 1.1).all()
     assert later[2] == default[2]
+
+
+def test_codes_must_be_a_table_with_each_column_once() -> None:
+    with pytest.raises(QuestionnaireError, match="a dict is not a table"):
+        from_codes(BASE)  # type: ignore[arg-type]
+    twice = pd.DataFrame([BASE]).join(pd.DataFrame({"other": [1]})).rename(columns={"other": "T1"})
+    with pytest.raises(QuestionnaireError, match="columns appear twice: T1"):
+        from_codes(twice)

@@ -11,16 +11,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from mammorisk.base import Horizon
 from mammorisk.clinical import CLINICAL_MODELS, load_clinical, scoring
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.errors import HorizonError, ModelError, OutputError, UnknownModel
 from mammorisk.records.questionnaire import Questionnaire
-from mammorisk.records.questionnaire_fields import BOOLEANS, CATEGORIES, NUMBERS
-from mammorisk.records.questionnaire_table import check_frame
 from mammorisk.risk_models.registry import load_model
+from tests.generated_women import women
 
 HORIZONS: dict[str, tuple[Horizon, ...]] = {
     **dict.fromkeys(CLINICAL_MODELS, (1, 2.5, 5, 10, "lifetime")),
@@ -61,33 +59,9 @@ def test_horizons_asked_together_or_alone_agree(name: str, women: pd.DataFrame) 
         np.testing.assert_allclose(alone, together[horizon], rtol=1e-12)
 
 
-@st.composite
-def _women(draw: st.DrawFn) -> dict[str, object]:
-    """A woman without contradictions: what would contradict an earlier answer is left out."""
-    ranges: dict[str, st.SearchStrategy[object]] = {
-        field: st.integers(int(low), int(high)) if whole else st.floats(low, high)
-        for field, (low, high, whole) in NUMBERS.items()
-    }
-    fields = ranges | {f: st.sampled_from(values) for f, values in CATEGORIES.items()}
-    fields |= {f: st.booleans() for f in BOOLEANS if f != "prior_breast_cancer"}
-    fields["onset_mother"] = st.lists(st.floats(15, 90), max_size=2)
-    fields["onset_maternal_aunts"] = st.lists(st.floats(15, 90), max_size=3)
-    fields["brca"] = st.just("negative")
-    age = st.one_of(st.integers(20, 90), st.floats(20, 90))
-    del fields["age"]
-    woman = draw(st.fixed_dictionaries({"age": age}, optional=fields))
-    while True:
-        _, problems = check_frame(pd.DataFrame([woman]))
-        if not problems.iloc[0]:
-            return woman
-        first = problems.iloc[0][0]
-        dropped = [field for field in woman if field in first and field != "age"]
-        del woman[dropped[-1]]
-
-
 @every_model
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(woman=_women())
+@given(woman=women())
 def test_risk_is_a_growing_probability_and_never_silently_missing(
     name: str, woman: dict[str, object]
 ) -> None:

@@ -41,10 +41,12 @@ GE50 = {k: v for k, v in LT50.items() if k != "oc_current"} | {
     "hrt": "current",
     "hrt_type": 1,
 }
+UNION = LT50 | GE50
 
 
 def covariate_risk(row: dict[str, object], age: float, horizon: float, submodel: str) -> float:
-    frame = pd.DataFrame([row | {"age": age}])
+    unknown = dict.fromkeys(UNION) if submodel in ("lt50", "ge50") else {}
+    frame = pd.DataFrame([unknown | row | {"age": age}])
     return float(from_covariates(frame, horizon, submodel).iloc[0])  # type: ignore[arg-type]
 
 
@@ -123,6 +125,13 @@ def test_predictors_outside_the_reference_sample_take_the_nearest_bin(height: fl
 def test_values_that_are_no_covariates_are_refused(column: str, value: object) -> None:
     with pytest.raises(QuestionnaireError, match=column):
         covariate_risk({column: value}, 60, 5, "ge50")
+
+
+def test_a_covariate_without_a_column_is_no_unknown_one() -> None:
+    """Another name for it would otherwise be averaged over in silence."""
+    row = {"age": 60, "family_history": 1} | {n: v for n, v in GE50.items() if n != "famhist"}
+    with pytest.raises(QuestionnaireError, match="no column famhist; not read: family_history"):
+        from_covariates(pd.DataFrame([row]), 5, "ge50")
 
 
 def test_age_horizon_and_submodel_are_needed() -> None:

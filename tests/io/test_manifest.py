@@ -184,6 +184,91 @@ def test_a_c_view_stands_back_behind_the_full_field_view(tmp_path: Path) -> None
     assert "synthetic" in {told.code for told in opened(0).all_warnings()}
 
 
+def test_a_trailing_comma_shifts_no_column(tmp_path: Path) -> None:
+    path = write(tmp_path, "patient_id,exam_id,age,weight_kg\nw1,e1,54,68,\nw2,e2,61,72,\n")
+    exams = read_cohort(path).exams
+    assert exams["age"].tolist() == [54, 61]
+    assert exams["patient_id"].tolist() == ["w1", "w2"]
+    worse = write(tmp_path, "patient_id,exam_id,age\nw1,e1,54,68\n")
+    with pytest.raises(ManifestError, match=r"more fields than the header has names \(3\): line 2"):
+        read_cohort(worse)
+
+
+def test_what_is_doubtful_is_told_once_of_the_table_and_of_its_rows(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "Patient_ID,exam_id,age,first_degree_relatives,menarche\n"
+        "1,1,54,9,12\n2,1,61,1,13\n3,1,47,0,\n",
+    )
+    cohort = read_cohort(path)
+    assert [one.code for one in cohort.warnings] == [
+        "column-renamed",
+        "column-not-read",
+        "code-suspected",
+    ]
+    assert "caution: the column 'menarche' was not read" in repr(cohort)
+    risks = mr.predict(cohort, model="bcrat")
+    told = risks["warning_codes"].str.split(",").tolist()
+    assert ["code-suspected" in one for one in told] == [True, False, False]
+    assert ["column-not-read" in one for one in told] == [True, True, False]
+    assert all(one.count("column-renamed") == 1 for one in told)
+    # A part of the cohort keeps what concerns it.
+    assert "code-suspected" not in [one.code for one in cohort.select([1, 2]).warnings]
+    assert cohort.select([2, 0]).table_warnings[-1].rows.tolist() == [False, True]
+    mended = read_cohort(path, missing={"first_degree_relatives": [9]})
+    assert "code-suspected" not in [one.code for one in mended.warnings]
+    assert mr.predict(mended, model="bcrat")["risk_5y"].iloc[0] < risks["risk_5y"].iloc[0]
+
+
+def test_warnings_of_a_manifest_of_views_follow_its_exams(tmp_path: Path) -> None:
+    lines = ["patient_id,exam_id,laterality,view,file_path,age,biopsies"]
+    lines += [f"{p},1,L,{v},{p}{v}.dcm,54,{b}" for p, b in ((1, 0), (2, 9)) for v in ("CC", "MLO")]
+    cohort = read_cohort(write(tmp_path, "\n".join(lines)))
+    (told,) = cohort.table_warnings
+    assert told.rows is not None
+    assert told.rows.tolist() == [False, True]
+
+
+def test_short_lines_are_told(tmp_path: Path) -> None:
+    path = write(tmp_path, "patient_id,exam_id,age,parity\n1,1,54,2\n2,1,61\n")
+    risks = mr.predict(read_cohort(path), model="bcrat")
+    assert risks["warning_codes"].str.contains("row-short").tolist() == [False, True]
+    assert "the first is line 3" in risks["warnings"].iloc[1]
+
+
+def test_lines_are_counted_in_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, 'sep=,\npatient_id,exam_id,age,note\n1,1,54,"a\nb"\n\n2,1,154,c\n')
+    with pytest.raises(ManifestError, match="line 6: age"):
+        read_cohort(path)
+
+
+def test_words_for_unknown_and_events_in_words(tmp_path: Path) -> None:
+    path = write(
+        tmp_path,
+        "patient_id,exam_id,age,race_ethnicity,biopsies,time,event\n"
+        "w1,1,54,Unknown,Unknown,3,cancer\nw2,1,61,white,.,UNK,.\nw3,1,47,white,none,2,Censored\n",
+    )
+    cohort = read_cohort(path)
+    assert cohort.exams["event"].tolist()[::2] == [1, 0]
+    assert cohort.exams["time"].isna().tolist() == [False, True, False]
+    assert mr.predict(cohort, model="bcrat")["risk_5y"].notna().all()
+
+
+def test_two_columns_for_one_field(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="'age' and 'AGE' both look like age"):
+        read_cohort(write(tmp_path, "patient_id,exam_id,age,AGE\n1,1,54,45\n"))
+    with pytest.raises(ManifestError, match="no column 'biopsy'"):
+        read_cohort(write(tmp_path, "patient_id,exam_id,age\n1,1,54\n"), missing={"biopsy": [9]})
+
+
+def test_frequencies_are_checked_with_the_manifest(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, "patient_id,exam_id,time,event,frequency_weight\n1,1,2,0,3\n2,1,2,0,1.5\n"
+    )
+    with pytest.raises(ManifestError, match="line 3: frequency_weight is no whole number"):
+        read_cohort(path)
+
+
 @pytest.mark.networks
 @pytest.mark.parametrize(
     "images",

@@ -61,21 +61,6 @@ def test_contributions_add_up(interactions: bool) -> None:
     assert all(part.abs().min() > 0 for part in parts.values())
 
 
-def test_design_times_weights_is_the_sum() -> None:
-    network, data = head(), batch()
-    weights = torch.cat(
-        [
-            getattr(network, name).weight[0]
-            for name in (
-                *("image", "image_age", "acquisition", "acquisition_age"),
-                *("questionnaire", "questionnaire_age"),
-            )
-        ]
-    )
-    total = sum(network.contributions(data).values())
-    torch.testing.assert_close(network.design(data) @ weights, total)
-
-
 def test_what_is_missing_contributes_nothing_and_changes_nothing() -> None:
     network, data = head(interactions=True), batch()
     garbage = torch.where(data.mask[..., None], data.features, torch.full((), 1e3))

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from mammorisk.errors import PolicyError
-from mammorisk.policy import load_policy, stratify
+from mammorisk.policy import compare_policies, load_policy, stratify
 from mammorisk.policy.library import names
 from tests.policy.women import RISKS, cohort, one
 
@@ -46,7 +46,7 @@ def test_a_row_without_its_risk_says_so_and_stops_no_other() -> None:
     risks = pd.concat([one(risk_5y=np.nan), one(risk_5y=0.02)])
     result = stratify(risks)
     assert result["category"].tolist() == ["not_applicable", "increased"]
-    assert result["reason"].iloc[0] == "not known: 5-year risk"
+    assert result["reason"].iloc[0] == "unknown: 5-year risk"
 
 
 def test_percent_for_fractions_is_refused() -> None:
@@ -212,8 +212,8 @@ def test_near_a_threshold_by_interval_or_margin() -> None:
         ({"brca": "BRCA1"}, "carriers"),
         ({"chest_radiotherapy_before_30": "yes"}, "chest radiotherapy"),
         ({"age": 34.9}, "starts at age 35"),
-        ({"age": np.nan}, "not known: age"),
-        ({"age": 999.0}, "not known: age"),
+        ({"age": np.nan}, "unknown: age"),
+        ({"age": 999.0}, "unknown: age"),
     ],
 )
 def test_exclusions_come_first(fields: dict[str, object], reason: str) -> None:
@@ -259,8 +259,8 @@ def test_an_unknown_factor_that_matters_is_named_and_one_that_does_not_is_not_ne
     result = stratify(risks, "bcsc-interval-2015")
     assert result["category"].tolist() == ["not_applicable", "not_high"]
     assert result["reason"].tolist() == [
-        "not known: breast density",
-        "the same group whatever the breast density, not known",
+        "unknown: breast density",
+        "the same group for any breast density (unknown)",
     ]
 
 
@@ -271,7 +271,7 @@ def test_what_was_assumed_is_said() -> None:
 
 def test_a_value_no_field_can_take_is_refused_without_showing_it() -> None:
     with pytest.raises(
-        PolicyError, match="breast_density: 1 values are none of a, b, c, d"
+        PolicyError, match="breast_density: 1 values are not among a, b, c, d"
     ) as told:
         stratify(one(risk_5y=0.02, breast_density="secret"), "eusobi-2022")
     assert "secret" not in str(told.value)
@@ -347,5 +347,30 @@ def test_cut_points_by_name() -> None:
     risks = pd.DataFrame({"risk_10y": [0.02, 0.03, 0.08]})
     result = stratify(risks, "thresholds", cuts=[0.03, 0.08], horizon=10)
     assert result["category"].tolist() == ["<3%", "3-<8%", ">=8%"]
-    with pytest.raises(PolicyError, match="cuts belong"):
+    with pytest.raises(PolicyError, match="cuts are only"):
         stratify(risks, "procas", cuts=[0.03])
+
+
+def test_risks_in_percent_below_one_are_doubted_in_every_row() -> None:
+    ages = [41, 44, 47, 52]
+    risks = pd.DataFrame({"model": "bcrat", "risk_5y": [0.32, 0.41, 0.55, 0.93], "age": ages})
+    told = stratify(risks, "thresholds", cuts=0.017)["cautions"]
+    assert told.str.contains("divide by 100 if the risks are in percent").all()
+    sound = stratify(risks.assign(risk_5y=risks["risk_5y"] / 100), "thresholds", cuts=(0.017,))
+    assert not sound["cautions"].str.contains("percent").any()
+
+
+def test_ids_that_do_not_meet_are_refused() -> None:
+    risks = pd.DataFrame({"patient_id": range(120), "model": "bcrat", "risk_5y": 0.02})
+    beside = pd.DataFrame({"patient_id": [f"{i:03d}" for i in range(120)], "age": 54})
+    for call in (stratify, compare_policies):
+        with pytest.raises(PolicyError, match=r"20 of 120 ids .* '0' of the risks and '000'"):
+            call(risks, cohort=beside)
+        with pytest.raises(PolicyError, match="0 of 120 ids"):
+            call(risks, cohort=beside.assign(patient_id=beside["patient_id"] + "x"))
+
+
+@pytest.mark.parametrize("cuts", ["1.7%", 1.7, (0.03, 0.017), [None], ()])
+def test_cuts_are_fractions(cuts: object) -> None:
+    with pytest.raises(PolicyError, match="ascending fractions"):
+        stratify(one(risk_5y=0.02), "thresholds", cuts=cuts)  # type: ignore[arg-type]

@@ -105,6 +105,76 @@ def test_onset_ages() -> None:
         Questionnaire(age=40, onset_mother="young")
 
 
+@pytest.mark.parametrize("word", ["Unknown", "UNK", "NA", ".", ".A", "", " ", "not known", "-"])
+def test_words_for_unknown_read_the_same_in_every_column(word: str) -> None:
+    fields = dict.fromkeys(("biopsies", "menopausal_status", "lcis", "age_menarche"), word)
+    clean, problems = check_frame(pd.DataFrame([{"age": 54, **fields}]))
+    assert problems.iloc[0] == ()
+    assert clean[list(fields)].isna().all(axis=None)
+    woman = Questionnaire(age=54, **fields)
+    assert [getattr(woman, name) for name in fields] == [None] * 4
+
+
+def test_none_is_a_count_of_zero_and_no_other_answer() -> None:
+    woman = Questionnaire(age=54, biopsies="none", first_degree_relatives="None")
+    assert (woman.biopsies, woman.first_degree_relatives) == (0, 0)
+    for field in ("age_menarche", "breast_density", "lcis"):
+        with pytest.raises(QuestionnaireError, match=field):
+            Questionnaire(age=54, **{field: "none"})
+
+
+@pytest.mark.parametrize(
+    "empty",
+    [pd.NA, None, np.nan, pd.NaT, np.float32("nan")],
+    ids=["NA", "None", "nan", "NaT", "f4"],
+)
+def test_every_kind_of_empty_cell_is_unknown(empty: object) -> None:
+    fields = ("biopsies", "breast_density", "lcis", "onset_mother")
+    frame = pd.DataFrame({name: pd.Series([empty], dtype=object) for name in fields})
+    clean, problems = check_frame(frame.assign(age=54))
+    assert problems.iloc[0] == ()
+    assert clean[list(fields)].isna().all(axis=None)
+
+
+@pytest.mark.parametrize("dtype", ["Int64", "int64[pyarrow]", "float32", "category", "object"])
+def test_numbers_of_any_type(dtype: str) -> None:
+    frame = pd.DataFrame({"age": pd.Series([54, 61, 47]), "biopsies": pd.Series([0, 2, 1])})
+    clean, problems = check_frame(frame.astype(dtype))
+    assert not problems.map(bool).any()
+    assert clean["biopsies"].tolist() == [0, 2, 1]
+
+
+@pytest.mark.parametrize("dtype", ["string", "str", "category", "string[pyarrow]", "object"])
+def test_text_of_any_type(dtype: str) -> None:
+    frame = pd.DataFrame({"breast_density": pd.Series(["C", " a ", None], dtype=dtype)})
+    clean, problems = check_frame(frame.assign(age=[54, 61, 47]))
+    assert not problems.map(bool).any()
+    assert clean["breast_density"].tolist()[:2] == ["c", "a"]
+
+
+def test_dates_durations_and_yes_or_no_are_no_numbers() -> None:
+    days = pd.to_timedelta([20_000, 21_000], unit="D")
+    for values in (days, days.astype(object), pd.to_datetime(["1970-01-01"] * 2), [True, False]):
+        _, problems = check_frame(pd.DataFrame({"age": 54, "biopsies": values}))
+        assert problems.map(lambda told: told[0].startswith("biopsies: must be")).all()
+    with pytest.raises(QuestionnaireError, match="biopsies"):
+        Questionnaire(age=54, biopsies=True)
+
+
+def test_a_faulty_number_names_the_unit_or_the_code() -> None:
+    frame = pd.DataFrame(
+        {"age": 54, "height_cm": [1.63, 64, 16.3, 5.4], "biopsies": [99, 0, 0, 60]}
+    )
+    told = check_frame(frame)[1].map("; ".join)
+    for unit, text in zip(("metres", "inches", "decimetres", "feet"), told, strict=True):
+        assert f"in {unit}?" in text
+    assert 'missing={"biopsies": [99]}' in told[0]
+    assert "missing" not in told[3]
+    coded = check_frame(pd.DataFrame({"age": [54], "lcis": [9], "breast_density": ["9"]}))[1]
+    assert 'missing={"lcis": [9]}' in coded[0][0]
+    assert 'missing={"breast_density": [9]}' in coded[0][1]
+
+
 @given(
     age=st.floats(30, 80),
     fields=st.fixed_dictionaries(

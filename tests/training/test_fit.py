@@ -158,7 +158,7 @@ def test_unreadable_prior_exams_are_counted_too(cohort: Cohort) -> None:
     damaged = replace(cohort, open_prior=broken)  # type: ignore[arg-type]
     with pytest.raises(TrainingError, match=r"1 of \d+ prior exams cannot be read.*rows \[5\]"):
         read_exams(damaged, tiny(priors=True, training__unreadable_share=0.0))
-    exams = read_exams(damaged, tiny(priors=True))
+    exams = read_exams(damaged, tiny(priors=True, training__unreadable_share=0.1))
     assert "damaged" in exams.prior_errors[5]
     assert exams.present[5, :4].all()
     assert not exams.present[5, 4:].any()
@@ -223,7 +223,7 @@ def test_every_recipe_runs(name: str, cohort: Cohort, exams: ExamSet) -> None:
     if isinstance(model, DensityFit):
         risk = model.predict(cohort)["risk_5y"]
     else:
-        risk = model.score_exams(cohort.questionnaires, own).risk[5]
+        risk = model.score_exam_set(cohort.questionnaires, own).risk[5]
     assert risk.notna().all()
     assert risk.between(0, 1).all()
     assert risk.nunique() > 10

@@ -39,11 +39,13 @@ from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
 from mammorisk.risk_models.hybrid.result_tables import (
     Evaluation,
     contribution_table,
-    risk_tables,
+    risk_table,
     warnings_of,
 )
+from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.runtime.backend import Runner, choose_backend
+from mammorisk.warnings import ResultWarning, make_warning
 
 if TYPE_CHECKING:
     from mammorisk.imaging.segmented_view import SegmentedView
@@ -69,8 +71,9 @@ class HybridModel(ImageModel):
     head : HybridHead
     scalings : dict of Scaling
     guard : DomainGuard or None
-    covariance : ndarray, shape (p, p), or None
-        Of the last layer's weights.
+        Judges the pixels of an exam.
+    origin : TrainingOrigin or None
+        Judges the headers of an exam.
     recalibration : dict of int to Recalibration
         By horizon in years, found by the fit. It applies where the images were used (by a model
         without images: where anything is known), and leaves the published baseline as it is.
@@ -88,7 +91,7 @@ class HybridModel(ImageModel):
     head: HybridHead
     scalings: dict[str, Scaling]
     guard: DomainGuard | None = None
-    covariance: Floats | None = None
+    origin: TrainingOrigin | None = None
     recalibration: dict[int, Recalibration] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     backend: str = "auto"
@@ -143,8 +146,14 @@ class HybridModel(ImageModel):
                 f"the images were not used by {self.name}: there is nothing to explain",
                 remedy="The warnings of the prediction give the reason.",
             )
-        inputs = gather_inputs(frame, exams, self.baseline)
-        batch = make_batch(inputs, None, self.scalings, modalities=tuple(self.recipe.modalities))
+        inputs = gather_inputs(frame, exams, self.baseline, self.card.ages)
+        batch = make_batch(
+            inputs,
+            None,
+            self.scalings,
+            modalities=tuple(self.recipe.modalities),
+            ages_seen=self.ages_seen,
+        )
         contributions = scores.contributions.iloc[0] if scores.contributions is not None else None
         return explain_views(self.encoder, self.head, batch, exams, contributions, method)
 
@@ -157,7 +166,10 @@ class HybridModel(ImageModel):
                 views.append(exam.prior_views)
             found.append([stack_views(one, settings) if one else None for one in views])
         times = 2 if self.uses_priors else 1
-        return stack_exams([[*one, *[None] * (times - len(one))] for one in found], settings)
+        stacked = stack_exams([[*one, *[None] * (times - len(one))] for one in found], settings)
+        told = [{} if exam is None else exam.density_probabilities for exam in exams]
+        density = np.array([[one.get(c, np.nan) for c in "abcd"] for one in told])
+        return replace(stacked, density_probabilities=density)
 
     @property
     def baseline(self) -> PublishedBaseline | None:
@@ -200,6 +212,14 @@ class HybridModel(ImageModel):
         ------
         HorizonError
             None of the horizons is a whole year from 1 to 5.
+
+        Notes
+        -----
+        A woman gets no risk where the exclusions of
+        :func:`mammorisk.clinical.exclusions.exclusions` hold, where a part of the published
+        baseline refuses her, or where her age is outside ``card.ages``. Within ``card.ages`` but
+        outside the ages of the training, what was learned is taken at the nearest age that was
+        seen, with a warning ``"age-carried"``: the published incidence follows her own age.
         """
         wanted = check_horizons(horizons)
         if not any(h in range(1, YEARS + 1) for h in wanted):
@@ -207,28 +227,59 @@ class HybridModel(ImageModel):
                 f"{self.name} answers whole years from 1 to {YEARS}", remedy="Ask for one of them."
             )
         used = modalities if modalities is not None else tuple(self.recipe.modalities)
-        inputs = gather_inputs(frame, exams, self.baseline)
+        inputs = gather_inputs(frame, exams, self.baseline, self.card.ages)
         found = self._evaluate(inputs, used)
-        out = risk_tables(found, self.recalibration, wanted, frame.index)
-        warnings = warnings_of(inputs, found, self.name)
-        return Scores(
-            risk=out["risk"],
-            warnings=pd.Series(warnings, index=frame.index, dtype=object),
-            contributions=contribution_table(found, self.recalibration, frame.index),
-            lower=out.get("lower"),
-            upper=out.get("upper"),
-            images_used=pd.Series(found.seen, index=frame.index),
+        applies = pd.Series(~inputs.refused, index=frame.index)
+        risk = risk_table(found, self.recalibration, wanted, frame.index)
+        contributions = contribution_table(found, self.recalibration, frame.index)
+        warnings = warnings_of(
+            inputs, found, self.name, used=self._fields_used(used), ages_seen=self.ages_seen
         )
+        return Scores(
+            risk=risk.where(applies),
+            warnings=pd.Series(warnings, index=frame.index, dtype=object),
+            contributions=contributions.where(applies),
+            images_used=pd.Series(found.seen, index=frame.index) & applies,
+        )
+
+    @property
+    def ages_seen(self) -> tuple[float, float] | None:
+        """Range of ages in training, years; None where it is not on record."""
+        ages = self.training.get("ages")
+        return None if ages is None else (float(ages[0]), float(ages[1]))
+
+    def _fields_used(self, modalities: tuple[str, ...]) -> frozenset[str]:
+        """Questionnaire fields that change a risk: of the published parts, and those learned."""
+        published = frozenset() if self.baseline is None else self.baseline.fields
+        if "questionnaire" not in modalities or not self.head.settings.n_questionnaire:
+            return published
+        return published | self.scalings["questionnaire"].varied
 
     def features(self, exams: ExamSet) -> Tensor:
         """Features of every view, shape (n, tokens, n_features); 0 where there is none."""
         return encode(self._runner, exams, self.head.settings.n_features)
 
+    def objections(self, exams: ExamSet, features: Tensor) -> list[ResultWarning | None]:
+        """Why the images of each exam are not used; None for those that are, or are not there."""
+        found: list[ResultWarning | None] = [None] * len(exams)
+        if self.guard is not None:
+            unlike = make_warning(
+                "outside-domain",
+                f"the images were not used by {self.name}: they look unlike those of the training",
+            )
+            inside = self.guard.inside(guard_features(exams, features))
+            found = [None if one else unlike for one in inside]
+        if self.origin is not None:
+            found = [
+                self.origin.objection(exams, i, self.name) or one for i, one in enumerate(found)
+            ]
+        there = np.asarray(exams.present.any(axis=1))
+        return [one if is_there else None for one, is_there in zip(found, there, strict=True)]
+
     def trusted(self, exams: ExamSet, features: Tensor) -> NDArray[np.bool_]:
         """Exams inside the domain of the training data."""
-        if self.guard is None:
-            return np.asarray(exams.present.any(axis=1))
-        return self.guard.inside(guard_features(exams, features))
+        inside = np.array([one is None for one in self.objections(exams, features)])
+        return np.asarray(inside & exams.present.any(axis=1))
 
     def state(self) -> ModelState:
         tensors = {f"head.{name}": value for name, value in self.head.state_dict().items()}
@@ -237,8 +288,6 @@ class HybridModel(ImageModel):
         arrays = {name: value.detach().cpu().numpy() for name, value in tensors.items()}
         if self.guard is not None:
             arrays |= {f"guard.{name}": value for name, value in self.guard.arrays().items()}
-        if self.covariance is not None:
-            arrays["covariance"] = self.covariance
         config = {
             "kind": KIND,
             "name": self.card.name,
@@ -246,6 +295,7 @@ class HybridModel(ImageModel):
             "head": self.head.settings.model_dump(),
             "scalings": {name: one.to_dict() for name, one in self.scalings.items()},
             "recalibration": {str(h): one.to_dict() for h, one in self.recalibration.items()},
+            "origin": None if self.origin is None else self.origin.to_dict(),
             "card": asdict(self.card),
             "training": self.training,
         }
@@ -255,11 +305,13 @@ class HybridModel(ImageModel):
     def _evaluate(self, inputs: Inputs, used: tuple[str, ...]) -> Evaluation:
         exams = inputs.exams if self.encoder is not None and "image" in used else None
         features, trusted = None, None
+        objections: list[ResultWarning | None] = [None] * len(inputs)
         density: Floats | None = None
         published: Floats | None = None
         if exams is not None:
             features = self.features(exams)
-            trusted = self.trusted(exams, features)
+            objections = self.objections(exams, features)
+            trusted = np.array([one is None for one in objections])
         with torch.no_grad():
             batch = make_batch(
                 replace(inputs, exams=exams),
@@ -267,15 +319,12 @@ class HybridModel(ImageModel):
                 self.scalings,
                 modalities=used,
                 trusted=trusted,
+                ages_seen=self.ages_seen,
             )
             parts = self.head.contributions(batch)
             log_hazard = self.head.log_hazard(batch, parts).double()
             death = self.head.log_death_hazard(batch)
             risk = cumulative_risk(log_hazard, None if death is None else death.double())
-            error = None
-            if self.covariance is not None:
-                design = self.head.design(batch).double().numpy()
-                error = np.sqrt(np.einsum("ij,jk,ik->i", design, self.covariance, design))
             if inputs.baseline is not None:
                 # Summed in double precision: without contributions this is the baseline, exactly.
                 total = np.sum([value.double().numpy() for value in parts.values()], axis=0)
@@ -296,15 +345,12 @@ class HybridModel(ImageModel):
         learned = learned | (inputs.baseline is None)
         return Evaluation(
             risk=risk_array,
-            error=error,
             parts=values,
             density=density,
             published=published,
             learned=learned,
             seen=seen,
-            outside=np.zeros(len(inputs), dtype=bool)
-            if trusted is None or exams is None
-            else exams.present.any(axis=1) & ~trusted,
+            objections=objections,
         )
 
     def _no_features(self, n: int) -> Tensor:

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.base import Horizon
+from mammorisk.clinical.adverse_facts import add_unused_facts
+from mammorisk.clinical.answers import Answers
+from mammorisk.clinical.notes import Notes
 from mammorisk.inputs.batches import Inputs
 from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.networks.hazards import YEARS
 from mammorisk.records.exam import STANDARD_VIEWS
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
-
-Floats = NDArray[np.float64]
-
-#: Normal quantile of the 95% intervals.
-_Z = 1.959964
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +28,6 @@ class Evaluation:
     Attributes
     ----------
     risk : ndarray, shape (n, years)
-    error : ndarray, shape (n,), or None
-        Standard error of the log hazard.
     parts : dict of str to ndarray, shape (n,)
         Log hazard ratio of each modality.
     density, published : ndarray, shape (n,), or None
@@ -39,18 +36,17 @@ class Evaluation:
         Women to whom the recalibration found by the fit applies.
     seen : ndarray of bool, shape (n,)
         Women whose images were used.
-    outside : ndarray of bool, shape (n,)
-        Women whose images were not used because they are unlike the training data.
+    objections : list of ResultWarning or None, length n
+        Why the images were not used.
     """
 
     risk: Floats
-    error: Floats | None
     parts: dict[str, Floats]
     density: Floats | None
     published: Floats | None
     learned: NDArray[np.bool_]
     seen: NDArray[np.bool_]
-    outside: NDArray[np.bool_]
+    objections: list[ResultWarning | None]
 
 
 def contribution_table(
@@ -70,46 +66,40 @@ def contribution_table(
     return pd.DataFrame(columns, index=index)
 
 
-def risk_tables(
+def risk_table(
     found: Evaluation,
     recalibration: Mapping[int, Recalibration],
     wanted: tuple[Horizon, ...],
     index: pd.Index,
-) -> dict[str, pd.DataFrame]:
-    """``risk``, and ``lower`` and ``upper`` where there is an interval, at the horizons asked."""
-    curves = {"risk": found.risk}
-    if found.error is not None:
-        hazard = -np.log1p(-found.risk)
-        for name, sign in (("lower", -1), ("upper", 1)):
-            factor = np.exp(sign * _Z * found.error)[:, None]
-            curves[name] = -np.expm1(-hazard * factor)
-    out = {}
-    for name, curve in curves.items():
-        mapped = np.stack(
-            [
-                recalibration[year].apply(curve[:, year - 1])
-                if year in recalibration
-                else curve[:, year - 1]
-                for year in range(1, YEARS + 1)
-            ],
-            axis=1,
-        )
-        # Separate maps of years could cross: risk never falls.
-        mapped = np.where(found.learned[:, None], np.maximum.accumulate(mapped, axis=1), curve)
-        out[name] = pd.DataFrame(
-            {
-                h: mapped[:, int(h) - 1]
-                if h in range(1, YEARS + 1)
-                else np.full(len(index), np.nan)
-                for h in wanted
-            },
-            index=index,
-        )
-    return out
+) -> pd.DataFrame:
+    """Recalibrated risks at the horizons asked for; NaN where a horizon is not a whole year."""
+    mapped = np.stack(
+        [
+            recalibration[year].apply(found.risk[:, year - 1])
+            if year in recalibration
+            else found.risk[:, year - 1]
+            for year in range(1, YEARS + 1)
+        ],
+        axis=1,
+    )
+    # Separate maps of years could cross: cumulative risk never falls.
+    mapped = np.where(found.learned[:, None], np.maximum.accumulate(mapped, axis=1), found.risk)
+    columns = {
+        h: mapped[:, int(h) - 1] if h in range(1, YEARS + 1) else np.full(len(index), np.nan)
+        for h in wanted
+    }
+    return pd.DataFrame(columns, index=index)
 
 
-def warnings_of(inputs: Inputs, found: Evaluation, name: str) -> list[Warnings]:
-    """Warnings of each woman.
+def warnings_of(
+    inputs: Inputs,
+    found: Evaluation,
+    name: str,
+    *,
+    used: Collection[str],
+    ages_seen: tuple[float, float] | None,
+) -> list[Warnings]:
+    """Warnings of each woman: why the model does not apply, or what to know of her risk.
 
     Parameters
     ----------
@@ -117,9 +107,22 @@ def warnings_of(inputs: Inputs, found: Evaluation, name: str) -> list[Warnings]:
     found : Evaluation
     name : str
         Of the model.
+    used : collection of str
+        Questionnaire fields that change a risk.
+    ages_seen : tuple of (float, float) or None
+        Range of ages in training, years.
     """
+    notes = Notes(len(inputs))
+    add_unused_facts(Answers(inputs.frame), notes, used, images=found.seen)
+    if ages_seen is not None:
+        age = inputs.frame["age"].to_numpy(dtype=float)
+        learned = np.any([part != 0 for part in found.parts.values()], axis=0)
+        low, high = ages_seen
+        text = f"what {name} learned is taken at the nearest age from {low:g} to {high:g}"
+        notes.add(((age < low) | (age > high)) & learned, "age-carried", text)
     return [
-        (*_of_published(inputs, i), *_of_images(inputs, found, i, name)) for i in range(len(inputs))
+        refusals or (*_of_published(inputs, i), *own, *_of_images(inputs, found, i, name))
+        for i, (refusals, own) in enumerate(zip(inputs.refusals, notes.records(), strict=True))
     ]
 
 
@@ -131,9 +134,9 @@ def _of_published(inputs: Inputs, i: int) -> Warnings:
 
 
 def _of_images(inputs: Inputs, found: Evaluation, i: int, name: str) -> list[ResultWarning]:
-    if found.outside[i]:
-        text = f"the images are unlike the training data of {name} and were not used"
-        return [make_warning("outside-domain", text)]
+    objection = found.objections[i]
+    if objection is not None:
+        return [objection, *_of_density(inputs, i)]
     if not found.seen[i]:
         return [make_warning("no-images")]
     exams = inputs.exams
@@ -144,3 +147,15 @@ def _of_images(inputs: Inputs, found: Evaluation, i: int, name: str) -> list[Res
     ]
     text = f"missing views: {', '.join(missing)}"
     return [make_warning("views-missing", text)] if missing else []
+
+
+def _of_density(inputs: Inputs, i: int) -> list[ResultWarning]:
+    """Whether density measured in the images is part of a published risk."""
+    exams = inputs.exams
+    if exams is None or exams.density_probabilities is None or inputs.baseline is None:
+        return []
+    stated = "breast_density" in inputs.frame and pd.notna(inputs.frame["breast_density"].iloc[i])
+    if stated or not np.isfinite(exams.density_probabilities[i]).all():
+        return []
+    text = "published effect of breast density, averaged over the categories measured in the images"
+    return [make_warning("density-estimated", text)]

@@ -12,6 +12,7 @@ from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.hybrid import HeadSettings, HybridHead
 from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
 from mammorisk.risk_models.hybrid.model import HybridModel
+from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
 from mammorisk.risk_models.recipe import Recipe, load_recipe
 from mammorisk.risk_models.storage import card_from, damaged, under
 
@@ -49,7 +50,7 @@ def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:
             head=head.eval(),
             scalings={k: Scaling.from_dict(v) for k, v in config["scalings"].items()},
             guard=guard,
-            covariance=tensors["covariance"].numpy() if "covariance" in tensors else None,
+            origin=TrainingOrigin.from_dict(config["origin"]) if config.get("origin") else None,
             recalibration={
                 int(h): Recalibration.from_dict(one) for h, one in config["recalibration"].items()
             },

@@ -1,0 +1,142 @@
+"""Answers that are possible and hardly true: codes for "not known", and other units.
+
+Nothing is changed. Each doubt states its evidence and what the user can do.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammorisk._utils.typing import Floats
+from mammorisk.records.questionnaire_fields import MISSING_CODES, NUMBERS, code_text
+from mammorisk.records.questionnaire_table import read_numbers
+from mammorisk.records.table_warning import TableWarning
+from mammorisk.warnings import make_warning
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: By field: how far neighbours of a code are counted, and from which value on a code is doubted
+#: even in a single row, since the answer hardly exists (None: only where it is a spike).
+#: Assumptions; the codes are those of MISSING_CODES inside the plausible range.
+_CODES: dict[str, tuple[float, float | None]] = {
+    "age": (4, 98),
+    "age_menarche": (1, None),
+    "parity": (3, 20),
+    "weight_kg": (3, None),
+    "bmi": (8, 70),
+    "alcohol_g_per_day": (20, 77),
+    "biopsies": (4, 8),
+    "first_degree_relatives": (4, 7),
+}
+#: A code that may be an answer is doubted from so many rows on.
+FEWEST_ROWS = 3
+#: A body mass index outside hardly exists, kg/m2 (0.1% of US women have 60 or more).
+BMI_RANGE = (13.0, 60.0)
+#: Median of a table above which weights are probably in pounds: kg/m2 and kg. The medians of women
+#: in national surveys are from 21 to 34 kg/m2.
+BMI_MEDIAN, WEIGHT_MEDIAN = 38.0, 105.0
+#: A median of fewer women says little.
+WOMEN_FOR_A_MEDIAN = 5
+POUND_KG = 0.45359237
+
+
+def doubt_answers(table: pd.DataFrame) -> list[TableWarning]:
+    """Doubt the answers of a table of questionnaires.
+
+    Parameters
+    ----------
+    table : DataFrame
+        With any Questionnaire fields as columns, not yet typed.
+
+    Returns
+    -------
+    list of TableWarning
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from mammorisk.records.answer_doubts import doubt_answers
+    >>> (one,) = doubt_answers(pd.DataFrame({"age": [54, 61], "biopsies": [9, 1]}))
+    >>> one.warning.code, one.rows.tolist()
+    ('code-suspected', [True, False])
+    """
+    numbers = {name: read_numbers(name, table[name])[0] for name in NUMBERS if name in table}
+    found = [
+        one
+        for name, values in numbers.items()
+        if name in _CODES
+        for one in _doubt_codes(name, values)
+    ]
+    return [*found, *_doubt_size(numbers)]
+
+
+def _doubt_codes(name: str, values: Floats) -> list[TableWarning]:
+    width, rare_from = _CODES[name]
+    low, high, _ = NUMBERS[name]
+    found = []
+    for code in MISSING_CODES:
+        if not low <= code <= high:
+            continue
+        rows = values == code
+        n = int(np.count_nonzero(rows))
+        if n == 0:
+            continue
+        near = int(np.count_nonzero(np.abs(values - code) <= width)) - n
+        is_rare = rare_from is not None and code >= rare_from
+        if n > near and (n >= FEWEST_ROWS or is_rare):
+            text = f"{name} is {code:g}{_share(n, values)}: {code_text(name, code)}"
+            found.append(TableWarning(warning=make_warning("code-suspected", text), rows=rows))
+    return found
+
+
+def _share(n: int, values: Floats) -> str:
+    return "" if len(values) == 1 else f" in {n:,} of {len(values):,} rows"
+
+
+def _doubt_size(numbers: dict[str, Floats]) -> list[TableWarning]:
+    """Weights in pounds, and a body mass index that hardly exists."""
+    height, weight = numbers.get("height_cm"), numbers.get("weight_kg")
+    bmi = numbers.get("bmi")
+    if height is not None and weight is not None:
+        low, high, _ = NUMBERS["height_cm"]
+        metres = np.where((height >= low) & (height <= high), height, np.nan) / 100
+        derived = weight / metres**2
+        bmi = derived if bmi is None else np.where(np.isnan(derived), bmi, derived)
+    if bmi is not None and (one := _doubt_median("bmi", bmi, BMI_MEDIAN, weight)) is not None:
+        return [one]
+    if weight is not None and bmi is None:
+        one = _doubt_median("weight_kg", weight, WEIGHT_MEDIAN, weight)
+        return [] if one is None else [one]
+    if bmi is None:
+        return []
+    low, high, _ = NUMBERS["bmi"]
+    odd = ((bmi < BMI_RANGE[0]) | (bmi > BMI_RANGE[1])) & (bmi >= low) & (bmi <= high)
+    if not odd.any():
+        return []
+    text = (
+        f"a body mass index outside {BMI_RANGE[0]:g} to {BMI_RANGE[1]:g} kg/m2 hardly exists"
+        f"{_share(int(odd.sum()), bmi)}: check the units of height_cm, weight_kg and bmi"
+    )
+    return [TableWarning(warning=make_warning("value-implausible", text), rows=odd)]
+
+
+def _doubt_median(
+    name: str, values: Floats, limit: float, weight: Floats | None
+) -> TableWarning | None:
+    known: NDArray[np.bool_] = np.isfinite(values)
+    if int(known.sum()) < WOMEN_FOR_A_MEDIAN or (median := float(np.median(values[known]))) < limit:
+        return None
+    unit = "kg/m2" if name == "bmi" else "kg"
+    text = f"the median of {name} is {median:.1f} {unit} over {int(known.sum()):,} women"
+    if weight is not None:
+        text += (
+            f"; if weight_kg is in pounds, multiply it by {POUND_KG:.4f}: "
+            f"the median would be {median * POUND_KG:.1f}"
+        )
+    else:
+        text += ": check its unit"
+    return TableWarning(warning=make_warning("units-suspected", text), rows=known)

@@ -1,0 +1,117 @@
+"""read_answers(): the one door for tables: names, codes for "not known", doubts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from mammorisk.errors import QuestionnaireError
+from mammorisk.records.answer_doubts import doubt_answers
+from mammorisk.records.column_names import ColumnMatch, match_columns
+from mammorisk.records.follow_up_doubts import doubt_follow_up, read_events, read_years
+from mammorisk.records.questionnaire_fields import is_unknown_word
+from mammorisk.records.table_warning import TableWarning
+from mammorisk.warnings import make_warning
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Values that mean "not known", by column.
+MissingCodes = Mapping[str, Iterable[Any]]
+
+
+def read_answers(
+    table: pd.DataFrame, missing: MissingCodes | None = None
+) -> tuple[pd.DataFrame, tuple[TableWarning, ...]]:
+    """Bring a table to the names and missing values of the package, and doubt what it holds.
+
+    Parameters
+    ----------
+    table : DataFrame
+        One row a woman or exam, any columns. Not changed.
+    missing : dict of str to list, optional
+        Values that mean "not known" by column, such as ``{"biopsies": [9]}``.
+
+    Returns
+    -------
+    table : DataFrame
+        Same rows and index. Columns are renamed where they differ from a field in case, blanks and
+        punctuation alone; words for "not known" in outcomes and the values of ``missing`` are
+        empty; words for events are numbers. Nothing else is changed.
+    warnings : tuple of TableWarning
+
+    Raises
+    ------
+    QuestionnaireError
+        Two columns would be the same field, or ``missing`` names a column that is not there.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> from mammorisk.records.read_answers import read_answers
+    >>> women = pd.DataFrame({"Age": [54, 61], "biopsies": [9, 0]})
+    >>> table, warnings = read_answers(women, missing={"biopsies": [9]})
+    >>> table["biopsies"].tolist(), [one.warning.code for one in warnings]
+    ([nan, 0.0], ['column-renamed'])
+    """
+    match = match_columns(table.columns)
+    table = table.rename(columns={name: match.renamed.get(str(name), name) for name in table})
+    warnings = _tell_names(table, match)
+    table = _without_codes(table, missing or {})
+    for name, read in (("event", read_events), ("time", read_years), ("entry", read_years)):
+        if name in table.columns:
+            table = table.assign(**{name: read(table[name])})
+    return table, (*warnings, *doubt_answers(table), *doubt_follow_up(table))
+
+
+def _tell_names(table: pd.DataFrame, match: ColumnMatch) -> list[TableWarning]:
+    everyone = np.ones(len(table), dtype=bool)
+    found = []
+    for name, field in match.renamed.items():
+        text = f"the column {name!r} was read as {field}"
+        found.append(TableWarning(warning=make_warning("column-renamed", text), rows=everyone))
+    for name, field in match.look_alikes.items():
+        text = f"the column {name!r} was not read; rename it if it is {field}"
+        rows = table[name].notna().to_numpy(dtype=bool)
+        if rows.any():
+            found.append(TableWarning(warning=make_warning("column-not-read", text), rows=rows))
+    return found
+
+
+def _without_codes(table: pd.DataFrame, missing: MissingCodes) -> pd.DataFrame:
+    if not isinstance(missing, Mapping):
+        raise QuestionnaireError(
+            "missing is not a dictionary",
+            where="missing",
+            remedy='Pass, for example, missing={"biopsies": [9]}.',
+        )
+    for name, codes in missing.items():
+        if name not in table.columns:
+            raise QuestionnaireError(
+                f"the table has no column {name!r}",
+                where="missing",
+                remedy="Name columns as the package does, for example biopsies.",
+            )
+        values = [codes] if isinstance(codes, (str, Real)) else list(codes)
+        rows = table[name].isin(_spellings(values)).to_numpy(dtype=bool)
+        if rows.any():
+            table = table.assign(**{name: table[name].mask(rows)})
+    return table
+
+
+def _spellings(values: list[Any]) -> list[Any]:
+    """A code as number and as text: a column with one word in it is text."""
+    found = []
+    for value in values:
+        found.append(value)
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            if isinstance(value, str) and not is_unknown_word(value):
+                found += [value.strip().lower(), value.strip().upper()]
+            continue
+        found += [number, f"{number:g}", f"{number:g}.0", str(value)]
+    return found

@@ -1,0 +1,57 @@
+"""Risks that are possible and hardly true: percent below 1."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from mammorisk._utils.typing import Floats
+
+#: Probability of an invasive breast cancer within ten years of the average US woman, by age.
+#: Source: American Cancer Society, Breast Cancer Facts & Figures 2019-2020 (SEER, DevCan).
+_AGES = (20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0)
+_TEN_YEARS = (0.001, 0.005, 0.015, 0.024, 0.035, 0.041, 0.030)
+#: Where the mean of a table is so many times the average woman's, it is probably in percent, which
+#: would be 100 times. Carriers of BRCA1 have some 10 times her risk. An assumption.
+SUSPECT_RATIO = 20.0
+
+
+def doubt_risks(risk: Floats, horizon: float, age: Floats | None = None) -> str | None:
+    """Say so where risks are probably in percent.
+
+    Parameters
+    ----------
+    risk : ndarray, shape (n,)
+        Over ``horizon``; NaN is left out.
+    horizon : float
+        Years.
+    age : ndarray, shape (n,), optional
+        Years. Where not known, the age with the highest risk is taken.
+
+    Returns
+    -------
+    str or None
+        The evidence and the remedy.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mammorisk.records.risk_doubts import doubt_risks
+    >>> doubt_risks(np.array([0.32, 0.41, 0.55]), 5, np.array([41.0, 44, 47]))[:62]
+    'the mean 5-year risk is 43%, 46 times that of average women of'
+    """
+    known = np.isfinite(risk)
+    if not known.any():
+        return None
+    average = np.full(len(risk), max(_TEN_YEARS))
+    if age is not None:
+        average = np.where(np.isfinite(age), np.interp(age, _AGES, _TEN_YEARS), average)
+    # Incidence within ten years is taken as constant, and beyond them as that of the first ten.
+    expected = float(-np.expm1(np.log1p(-average[known]) * horizon / 10).mean())
+    mean = float(risk[known].mean())
+    if mean <= SUSPECT_RATIO * expected:
+        return None
+    return (
+        f"the mean {horizon:g}-year risk is {100 * mean:.0f}%, {mean / expected:.0f} times that of "
+        f"average women{' of these ages' if age is not None else ''}: divide by 100 if the risks "
+        "are in percent"
+    )

@@ -1,0 +1,105 @@
+"""TrainingOrigin: where the exams of the training came from, by their headers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet
+from mammorisk.warnings import ResultWarning, make_warning
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOrigin:
+    """What headers said of the exams that a model was trained on.
+
+    An exam from a manufacturer that was not in the training is outside the domain, whatever its
+    pixels look like. So is one without a manufacturer (a picture, a digitised film) where every
+    exam of the training named one.
+
+    Attributes
+    ----------
+    manufacturers : tuple of str
+        As in :class:`~mammorisk.Acquisition`.
+    has_unnamed : bool
+        Whether some exams of the training did not name a manufacturer.
+    has_implants : bool
+        Whether some exams of the training showed an implant.
+    fewest_views : int
+        Fewest standard views of an exam of the training. What a network makes of fewer has not
+        been seen.
+    """
+
+    manufacturers: tuple[str, ...]
+    has_unnamed: bool = False
+    has_implants: bool = False
+    fewest_views: int = 1
+
+    @classmethod
+    def of(cls, exams: ExamSet, rows: Sequence[int]) -> TrainingOrigin:
+        """The origin of some exams of a set."""
+        views = [int(exams.present[row, :TOKENS_PER_EXAM].sum()) for row in rows]
+        named = [_manufacturers(exams, row) for row in rows if exams.present[row].any()]
+        return cls(
+            manufacturers=tuple(sorted({name for names in named for name in names})),
+            has_unnamed=any(not names for names in named),
+            has_implants=bool(exams.implant[list(rows)].any()),
+            fewest_views=min((n for n in views if n), default=1),
+        )
+
+    def objection(self, exams: ExamSet, row: int, model: str) -> ResultWarning | None:
+        """Why the images of an exam are not used, by its header and its views.
+
+        Parameters
+        ----------
+        exams : ExamSet
+        row : int
+        model : str
+            Name of the model, for the text.
+        """
+        views = int(exams.present[row, :TOKENS_PER_EXAM].sum())
+        if views < self.fewest_views:
+            text = (
+                f"the images were not used by {model}: the exam has {views} of the "
+                f"{self.fewest_views} views that every exam of the training had"
+            )
+            return make_warning("incomplete-exam", text)
+        names = _manufacturers(exams, row)
+        strange = sorted(names - set(self.manufacturers))
+        reason = None
+        if strange:
+            reason = f"the manufacturer {', '.join(strange)} is not in the training data"
+        elif not names and not self.has_unnamed:
+            reason = "they do not name a manufacturer, as those of the training did"
+        elif exams.implant[row] and not self.has_implants:
+            reason = "there is an implant, and none is in the training data"
+        if reason is None:
+            return None
+        return make_warning("outside-domain", f"the images were not used by {model}: {reason}")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The attributes as plain JSON types."""
+        return {
+            "manufacturers": list(self.manufacturers),
+            "has_unnamed": self.has_unnamed,
+            "has_implants": self.has_implants,
+            "fewest_views": self.fewest_views,
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> TrainingOrigin:
+        """The inverse of :meth:`to_dict`."""
+        return cls(
+            manufacturers=tuple(str(name) for name in data["manufacturers"]),
+            has_unnamed=bool(data["has_unnamed"]),
+            has_implants=bool(data["has_implants"]),
+            fewest_views=int(data["fewest_views"]),
+        )
+
+
+def _manufacturers(exams: ExamSet, row: int) -> set[str]:
+    """Manufacturers of the views of an exam; the prior exam is left out."""
+    start = row * exams.tokens
+    own = exams.acquisitions[start : start + min(exams.tokens, TOKENS_PER_EXAM)]
+    return {one.manufacturer for one in own if one is not None and one.manufacturer}

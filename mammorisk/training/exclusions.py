@@ -1,0 +1,67 @@
+"""Rows of a cohort that take no part in a fit, counted by reason."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from mammorisk.warnings import Warnings
+
+
+class Exclusions:
+    """Which of n rows take no part in a fit, and why.
+
+    Parameters
+    ----------
+    n : int
+
+    Attributes
+    ----------
+    rows : ndarray of bool, shape (n,)
+        Rows that take no part.
+    counts : dict of str to int
+        Rows by reason. A row with several reasons counts under the first that was added.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mammorisk.training.exclusions import Exclusions
+    >>> left_out = Exclusions(3)
+    >>> left_out.add(np.array([True, False, False]), "not for women with LCIS")
+    >>> left_out.add(np.array([True, True, False]), "weight 0")
+    >>> left_out.rows
+    array([ True,  True, False])
+    >>> left_out.counts
+    {'not for women with LCIS': 1, 'weight 0': 1}
+    """
+
+    def __init__(self, n: int) -> None:
+        self.rows: NDArray[np.bool_] = np.zeros(n, dtype=bool)
+        self.counts: dict[str, int] = {}
+
+    def add(self, rows: NDArray[np.bool_], reason: str) -> None:
+        """Leave out some rows.
+
+        Parameters
+        ----------
+        rows : ndarray of bool, shape (n,)
+        reason : str
+        """
+        new = rows & ~self.rows
+        if new.any():
+            self.counts[reason] = self.counts.get(reason, 0) + int(new.sum())
+            self.rows = self.rows | new
+
+    def add_refusals(self, refusals: Iterable[Warnings]) -> None:
+        """Leave out women whom the model refuses; each counts under her first reason.
+
+        Parameters
+        ----------
+        refusals : iterable of tuple of ResultWarning, length n
+            Empty where the model applies.
+        """
+        first = np.array([found[0].text if found else "" for found in refusals], dtype=object)
+        for reason in dict.fromkeys(text for text in first if text):
+            self.add(np.asarray(first == reason), reason)
