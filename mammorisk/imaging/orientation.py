@@ -48,7 +48,7 @@ def chest_wall_side(image: np.ndarray) -> WallSide:
     --------
     >>> import numpy as np
     >>> y, x = np.mgrid[:300, :200]
-    >>> image = 0.5 * (np.hypot(x, y - 150) < 140).astype(np.float32)
+    >>> image = np.clip(1.2 - np.hypot(x, y - 150) / 140, 0, 0.6).astype(np.float32)
     >>> chest_wall_side(image).side, chest_wall_side(image.T).side
     ('left', 'top')
     """
