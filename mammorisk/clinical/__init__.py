@@ -56,4 +56,5 @@ def load_clinical(name: str, **options: Any) -> ClinicalModel:
             f"{name} has no option {', '.join(unknown)}",
             remedy=f"Its options: {', '.join(model.option_names()) or 'none'}.",
         )
-    return model(**options)
+    loaded: ClinicalModel = model(**options)
+    return loaded

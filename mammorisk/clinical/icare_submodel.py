@@ -103,7 +103,8 @@ def _level_values(labels: Labels, ratios: dict[str, float]) -> Floats:
 
 
 def _at_level(values: NDArray[Any], level: str) -> NDArray[np.bool_]:
-    return values == (level if values.dtype == object else float(level))
+    found: NDArray[np.bool_] = values == (level if values.dtype == object else float(level))
+    return found
 
 
 @cache

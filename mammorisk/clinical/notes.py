@@ -42,7 +42,8 @@ class Notes:
     @property
     def any(self) -> Mask:
         """Who has a warning."""
-        return self._bits != 0
+        found: Mask = self._bits != 0
+        return found
 
     def records(self) -> NDArray[np.object_]:
         """Warnings of each woman, shape (n,) of tuples, in the order they were added."""

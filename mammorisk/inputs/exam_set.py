@@ -72,7 +72,7 @@ class ExamSet:
 
     @property
     def tokens(self) -> int:
-        return self.present.shape[1]
+        return int(self.present.shape[1])
 
 
 #: Opens the exam of a row, or tells that there is none (None).

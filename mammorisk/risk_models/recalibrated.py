@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -105,7 +105,8 @@ class RecalibratedModel(ImageModel):
         return self._mapped(self._image_model.score_exams(frame, exams, wanted))
 
     def _mapped(self, scores: Scores) -> Scores:
-        lost = [h for h in scores.risk.columns if h not in self.maps]
+        horizons = cast("list[Horizon]", scores.risk.columns.tolist())
+        lost = [h for h in horizons if isinstance(h, str) or h not in self.maps]
         warnings = scores.warnings
         if lost:
             text = "not recalibrated at: " + ", ".join(
@@ -133,7 +134,8 @@ class RecalibratedModel(ImageModel):
 
     def _map_table(self, table: pd.DataFrame) -> pd.DataFrame:
         out = table.astype(float).copy()
-        years = sorted(h for h in table.columns if h in self.maps)
+        horizons = cast("list[Horizon]", table.columns.tolist())
+        years = sorted(h for h in horizons if not isinstance(h, str) and h in self.maps)
         for horizon in table.columns:
             found = None if isinstance(horizon, str) else self.maps.get(horizon)
             values = table[horizon].to_numpy(dtype=float)

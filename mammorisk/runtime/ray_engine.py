@@ -86,7 +86,8 @@ def run_on_ray(
         context.print_on_execution_start = False
         # Says on every run where its own logs are; on_part says how far the run is.
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        most = workers or max(int(ray.cluster_resources().get("CPU", 1)), 1)
+        resources: Callable[[], dict[str, float]] = ray.cluster_resources
+        most = workers or max(int(resources().get("CPU", 1)), 1)
         items = [
             {"file": str(file.absolute()), "start": rows.start, "stop": rows.stop}
             for file, rows in parts

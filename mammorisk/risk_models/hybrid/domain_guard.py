@@ -72,7 +72,8 @@ class DomainGuard:
     def distance(self, features: Floats) -> Floats:
         """Distance of each exam, shape (n,); NaN without views."""
         apart = _average(features - self.mean)
-        return np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", apart, self.precision, apart), 0.0))
+        squared: Floats = np.einsum("ij,jk,ik->i", apart, self.precision, apart)
+        return np.sqrt(np.maximum(squared, 0.0))
 
     def inside(self, features: Floats) -> NDArray[np.bool_]:
         """Whether each exam is inside the domain; one that cannot be judged is not."""

@@ -240,7 +240,8 @@ class MiraiModel(ImageModel):
             values, told = risk_factors(frame)
             known, is_known = torch.from_numpy(values), torch.from_numpy(told)
         with torch.inference_mode():
-            return self.transformer(exams, known, is_known).double().numpy()
+            found: torch.Tensor = self.transformer(exams, known, is_known)
+        return found.double().numpy()
 
     def calibrated(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated risk, shape (n, 5), never falling from one year to the next; raw where there

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 
 from mammorisk._utils.model_folder import WEIGHTS
-from mammorisk.networks.mirai import MiraiEncoder, MiraiSettings, MiraiTransformer
-from mammorisk.risk_models.mirai.model import YEARS, MiraiModel
+from mammorisk.networks.mirai import YEARS, MiraiEncoder, MiraiSettings, MiraiTransformer
+from mammorisk.risk_models.mirai.model import MiraiModel
 from mammorisk.risk_models.storage import card_from, damaged, under
 
 #: What of a configuration says where the weights come from.
