@@ -19,6 +19,7 @@ import mammorisk.metrics
 #: Packages whose modules are searched for examples.
 ROOMS = (
     "mammorisk._utils",
+    "mammorisk.clinical",
     "mammorisk.evaluation",
     "mammorisk.imaging",
     "mammorisk.io",
@@ -26,6 +27,7 @@ ROOMS = (
     "mammorisk.policy",
     "mammorisk.prediction",
     "mammorisk.records",
+    "mammorisk.risk_models",
     "mammorisk.simulation",
 )
 #: Modules outside of packages.

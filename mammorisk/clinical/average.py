@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk.base import ModelCard
-from mammorisk.clinical.absolute_risk import absolute_risk
 from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.bcrat import RATE_SETS, RateSet, average_rates, race_group
+from mammorisk.clinical.competing_risks import absolute_risk
 from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk._utils.typing import Floats
-from mammorisk.clinical import load_clinical
 from mammorisk.clinical.notes import Notes, as_object_array
+from mammorisk.clinical.registry import load_clinical
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.warnings import is_refused
 

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk.base import ModelCard
-from mammorisk.clinical.absolute_risk import YearlyRates, absolute_risk
 from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.bcrat_codes import (
     COLUMNS,
@@ -27,6 +26,7 @@ from mammorisk.clinical.bcrat_codes import (
     categorise,
     log_relative_risk,
 )
+from mammorisk.clinical.competing_risks import YearlyRates, absolute_risk
 from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.clinical.tables import load_table

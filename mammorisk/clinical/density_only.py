@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk.base import ModelCard
-from mammorisk.clinical.absolute_risk import YearlyRates, absolute_risk
 from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.bcrat import average_rates, race_group
 from mammorisk.clinical.bcsc2008 import age_race_adjustment, density_ratio
+from mammorisk.clinical.competing_risks import YearlyRates, absolute_risk
 from mammorisk.clinical.density_race import GROUPS, density_race_group
 from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.clinical.absolute_risk import AbsoluteRisk, YearlyRates, absolute_risk
+from mammorisk.clinical.competing_risks import AbsoluteRisk, YearlyRates, absolute_risk
 from mammorisk.clinical.icare_missing import ReferenceBins, reference_bins
 from mammorisk.clinical.tables import data_file, load_table
 

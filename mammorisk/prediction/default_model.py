@@ -17,7 +17,7 @@ from mammorisk.base import (
     Scores,
     check_horizons,
 )
-from mammorisk.clinical import load_clinical
+from mammorisk.clinical.registry import load_clinical
 from mammorisk.records.cohort import Cohort
 from mammorisk.risk_models.registry import load_model
 from mammorisk.warnings import Warnings, is_refused, join_text, make_warning

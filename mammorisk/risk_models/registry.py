@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.base import ImageModel, ModelCard, RiskModel
-from mammorisk.clinical import CLINICAL_MODELS, load_clinical
+from mammorisk.clinical.registry import CLINICAL_MODELS, load_clinical
 from mammorisk.errors import BackendError, ModelError, UnknownModel
 from mammorisk.risk_models.hub import PREFIX, fetch_model
 from mammorisk.risk_models.mirai.card import CARD as MIRAI
@@ -38,7 +38,7 @@ def models() -> pd.DataFrame:
     --------
     >>> import mammorisk as mr
     >>> mr.models().loc["bcrat", "ages"]
-    '35-84'
+    '35-85'
     """
     import pandas as pd
 
