@@ -200,6 +200,17 @@ class Recipe(BaseModel):
     mirai : MiraiOptions or None
         For that kind.
     seed : int
+
+    See Also
+    --------
+    mammorisk.fit : Fits the model of a recipe.
+
+    Examples
+    --------
+    >>> from mammorisk.risk_models.recipe import load_recipe
+    >>> recipe = load_recipe("hybrid", training__epochs=3)
+    >>> recipe.kind, recipe.training.epochs
+    ('network', 3)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
