@@ -1,4 +1,4 @@
-"""The average woman of an age and race: what any other risk is to be compared with."""
+"""Risk of the average woman of an age and race, as a reference for other risks."""
 
 from __future__ import annotations
 
