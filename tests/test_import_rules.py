@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import inspect
 import re
 import subprocess
 import sys
@@ -61,7 +62,8 @@ def loaded_after(code: str) -> set[str]:
 
 
 def test_import_is_light() -> None:
-    assert not loaded_after("import mammorisk") & (TORCH | {"pandas", "scipy", "matplotlib"})
+    for name in ("mammorisk", "mammorisk.clinical"):
+        assert not loaded_after(f"import {name}") & (TORCH | {"pandas", "scipy", "matplotlib"})
 
 
 @pytest.mark.timed
@@ -94,6 +96,8 @@ def test_prediction_never_imports_lightning() -> None:
 def test_every_public_name_resolves() -> None:
     for name in mammorisk.__all__:
         assert getattr(mammorisk, name) is not None
+    for name in mammorisk.clinical.__all__:
+        assert not inspect.ismodule(getattr(mammorisk.clinical, name))
 
 
 def test_dependencies_that_had_holes_are_new_enough() -> None:

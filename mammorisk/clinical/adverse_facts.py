@@ -1,4 +1,4 @@
-"""Facts that raise a woman's risk and that a model does not know: said, never left out silently."""
+"""Warnings about facts that raise a woman's risk but that a model does not use."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CODE = "adverse-fact-not-used"
 
 
 def adverse_facts(women: Answers) -> dict[str, NDArray[np.bool_]]:
-    """Which of the facts that raise the risk hold for each woman.
+    """Find the facts that raise the risk of each woman.
 
     Parameters
     ----------
@@ -48,7 +48,7 @@ def adverse_facts(women: Answers) -> dict[str, NDArray[np.bool_]]:
     }
 
 
-#: How a fact is named to the reader, and the fields by which a model knows it.
+#: Name of a fact in warnings, and the fields with which a model uses it.
 _TOLD: dict[str, tuple[str, tuple[str, ...]]] = {
     "first_degree_relatives": (
         "first-degree relatives with breast cancer",
@@ -74,7 +74,7 @@ def add_unused_facts(
     biopsy_only: bool = False,
     images: NDArray[np.bool_] | None = None,
 ) -> None:
-    """Say which facts that raise the risk are not part of it.
+    """Add warnings about facts that raise the risk but are not part of it.
 
     Parameters
     ----------
@@ -84,7 +84,7 @@ def add_unused_facts(
     used : collection of str
         Questionnaire fields that the model uses.
     biopsy_only : bool
-        The model counts atypical hyperplasia and LCIS as a biopsy and knows no result of it.
+        The model counts atypical hyperplasia and LCIS as a biopsy and does not use its result.
     images : ndarray of bool, shape (n,), optional
         Women whose images are used: they show the density.
     """

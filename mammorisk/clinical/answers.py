@@ -1,4 +1,4 @@
-"""Answers: the checked questionnaires of some women, as arrays."""
+"""Answers: checked questionnaires as arrays."""
 
 from __future__ import annotations
 
@@ -18,14 +18,12 @@ Mask = NDArray[np.bool_]
 class Answers:
     """The fields of a typed questionnaire table.
 
-    See :func:`mammorisk.records.questionnaire_table.check_frame`.
-
-    A field the table does not have is unknown for every woman.
+    A field that is not in the table is unknown for every woman.
 
     Parameters
     ----------
     frame : DataFrame
-        As ``check_frame`` returns it.
+        Result of :func:`mammorisk.records.questionnaire_table.check_frame`.
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
@@ -38,7 +36,7 @@ class Answers:
         return Answers(self._frame[rows])
 
     def has(self, field: str) -> bool:
-        """Whether the table has the field at all."""
+        """Whether the table has a column for the field."""
         return field in self._frame
 
     def number(self, field: str) -> NDArray[np.float64]:
@@ -80,12 +78,12 @@ class Answers:
         return np.floor(self.age)
 
     def objects(self, field: str) -> list[Any]:
-        """Answers as they are (ages of onset); None where unknown."""
+        """Answers as Python objects (ages at onset); None where unknown."""
         return list(self._frame[field]) if field in self._frame else [None] * len(self)
 
 
 def any_biopsy(women: Answers) -> NDArray[np.float64]:
-    """1 where she had a breast biopsy, 0 where not, NaN where unknown.
+    """Whether each woman had a breast biopsy: 1 yes, 0 no, NaN unknown.
 
     Atypical hyperplasia and LCIS are diagnosed by biopsy.
     """

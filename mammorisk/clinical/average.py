@@ -1,4 +1,4 @@
-"""The average woman of an age and race: what any other risk is to be compared with."""
+"""Risk of the average woman of an age and race, as a reference for other risks."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk.base import ModelCard
-from mammorisk.clinical.absolute_risk import absolute_risk
 from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.bcrat import RATE_SETS, RateSet, average_rates, race_group
+from mammorisk.clinical.competing_risks import absolute_risk
 from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
 

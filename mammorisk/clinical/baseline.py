@@ -1,9 +1,9 @@
 """PublishedBaseline: published incidence, and published factors as log hazard ratios against it.
 
-The incidence is that of the average woman of the same age and race. A published model becomes a
-factor by comparison with itself: its cumulative hazard for a woman's answers over that for a woman
-of whom only the age is known. What a model does not know it averages over, so that a woman of whom
-only the age is known has factors of exactly 1.
+The incidence is that of the average woman of the same age and race. The factor of a published model
+is the ratio of two of its own cumulative hazards: for the woman's answers, and for a woman of whom
+only the age is known. A model averages over unknown answers, so a woman of whom only the age is
+known has factors of exactly 1.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk._utils.typing import Floats
-from mammorisk.clinical import load_clinical
 from mammorisk.clinical.notes import Notes, as_object_array
+from mammorisk.clinical.registry import load_clinical
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.warnings import is_refused
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _RATIO_HORIZON = 5
 #: Facts that raise the risk, by the fields in which they are given.
 _ADVERSE = (("first_degree_relatives",), ("benign_breast_disease", "atypical_hyperplasia"))
-#: Said of the whole by whoever knows all parts.
+#: The composite model, which knows all parts, adds this warning itself.
 _NOT_OF_A_PART = "adverse-fact-not-used"
 
 
@@ -39,12 +39,12 @@ class BaselineScores:
     Attributes
     ----------
     risk, cumulative_hazard : ndarray, shape (n, n_horizons)
-        Of the average woman of the same age and race, the latter ``-log(1 - risk)``; NaN where
-        there is none, and for a woman whom any part refuses.
+        Risk of the average woman of the same age and race, and ``-log(1 - risk)``. NaN where there
+        is no risk, and for a woman whom any part refuses.
     density, questionnaire : ndarray, shape (n,)
         Log hazard ratios of the published factors; 0 where nothing is known.
     warnings : Series of tuple of ResultWarning
-        Reasons of every part that refuses a woman, else what was assumed.
+        Reasons of all parts that refuse a woman, else the assumptions.
     """
 
     risk: Floats
@@ -56,29 +56,29 @@ class BaselineScores:
 
 @dataclass(frozen=True, kw_only=True)
 class PublishedBaseline:
-    """The published models under a composite model.
+    """The published models on which a composite model is based.
 
     Attributes
     ----------
     incidence : str
-        A model that needs an age only, such as ``"average"``.
+        A model that needs only the age, such as ``"average"``.
     density : str or None
         A model whose ratio to the incidence is the effect of the density category.
     questionnaire : str or None
-        A questionnaire model; breast density is kept from it.
+        A questionnaire model. It does not receive breast density.
 
     Notes
     -----
-    Three rules make a baseline of parts:
+    The baseline follows three rules:
 
-    - A part that *refuses* a woman (prior breast cancer, a BRCA1/2 mutation, LCIS, impossible
-      answers) makes the whole refuse, with the reason of that part.
-    - A factor is compared over five years, within the ages of its model: 35 to 85 for
+    - If one part *refuses* a woman (prior breast cancer, a BRCA1/2 mutation, LCIS, impossible
+      answers), the baseline refuses her, with the reason of that part.
+    - A factor is a ratio over five years, within the ages of its model: 35 to 85 for
       ``density-only`` and 20 to 75 for ``icare-lit``, whose data end at 80. At other ages the ratio
-      of the nearest of these ages is used, with a warning ``"age-carried"``. The incidence is never
-      carried: outside its ages there is no risk.
-    - An adverse fact never lowers the factor of the questionnaire. Where the averaging of
-      ``icare-lit`` over unknown answers would, the factor without the fact is kept.
+      of the nearest of these ages is used, with a warning ``"age-carried"``. The incidence is not
+      extended in this way: outside its ages there is no risk.
+    - An adverse fact never lowers the questionnaire factor. If the averaging of ``icare-lit`` over
+      unknown answers would lower it, the factor without the fact is used.
 
     See Also
     --------
@@ -105,7 +105,7 @@ class PublishedBaseline:
 
     @property
     def parts(self) -> tuple[ClinicalModel, ...]:
-        """The models, the incidence first."""
+        """The models; the incidence is first."""
         names = (self.incidence, self.density, self.questionnaire)
         return tuple(load_clinical(name) for name in names if name is not None)
 
@@ -115,7 +115,7 @@ class PublishedBaseline:
         return frozenset(field for part in self.parts for field in part.card.inputs)
 
     def score(self, frame: pd.DataFrame, horizons: tuple[float, ...]) -> BaselineScores:
-        """Baseline of a questionnaire table.
+        """Score a questionnaire table.
 
         Parameters
         ----------
@@ -172,7 +172,7 @@ class PublishedBaseline:
 
 
 def _edges(model: ClinicalModel) -> tuple[float, float]:
-    """Ages at which a ratio over five years can be formed."""
+    """Ages at which a ratio over five years can be computed."""
     low, high = model.ages
     return low, min(high, model.last_age - _RATIO_HORIZON)
 
@@ -180,7 +180,7 @@ def _edges(model: ClinicalModel) -> tuple[float, float]:
 def _within_ages(
     frame: pd.DataFrame, model: ClinicalModel
 ) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
-    """The table with ages moved to the nearest age of the model, and whose age was moved."""
+    """Return the table with ages clipped to those of the model, and the rows that were changed."""
     import pandas as pd
 
     age = pd.to_numeric(frame["age"], errors="coerce").to_numpy(dtype=float)
@@ -196,7 +196,7 @@ def _carried_text(model: ClinicalModel) -> str:
 def _density(
     model: ClinicalModel, frame: pd.DataFrame, incidence: str
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Log ratio of the density category to the incidence at the same age, and where it is known."""
+    """Log ratio of the density category to the incidence at this age; rows where it is known."""
     if "breast_density" not in frame.columns:
         return np.zeros(len(frame)), np.zeros(len(frame), dtype=bool)
     risk = model.score(frame, (_RATIO_HORIZON,)).risk.to_numpy()[:, 0]
@@ -207,9 +207,9 @@ def _density(
 def _questionnaire(
     model: ClinicalModel, frame: pd.DataFrame, incidence: str
 ) -> tuple[Floats, NDArray[np.bool_]]:
-    """Log ratio of the answers to a woman of whom only the age is known, and where there are any.
+    """Log ratio of the answers to a woman of whom only the age is known; rows with any answer.
 
-    A woman of whom nothing but the age is known stands exactly at the baseline.
+    The ratio of a woman of whom only the age is known is exactly 1.
     """
     import pandas as pd
 
@@ -225,10 +225,11 @@ def _questionnaire(
 
 
 def _never_lowered(model: ClinicalModel, frame: pd.DataFrame) -> Floats:
-    """Five-year risk; the highest with and without each adverse fact, shape (n,).
+    """Five-year risk: the highest of those with and without each adverse fact, shape (n,).
 
-    iCARE averages unknown answers over women of the same percentile of what is known. Near the ends
-    of the distribution one more adverse fact can move a woman to a bin of lower mean risk.
+    iCARE averages unknown answers over women in the same percentile of the known part. Near the
+    ends of the distribution an additional adverse fact can move a woman to a bin with a lower mean
+    risk.
     """
     risk = model.score(frame, (_RATIO_HORIZON,)).risk.to_numpy(dtype=float)[:, 0].copy()
     options: list[list[dict[str, float]]] = [[{}]]
@@ -249,7 +250,7 @@ def _never_lowered(model: ClinicalModel, frame: pd.DataFrame) -> Floats:
 
 
 def _log_ratio(risk: Floats, reference: Floats) -> Floats:
-    """Log ratio of cumulative hazards; 0 where either model gives none."""
+    """Log ratio of cumulative hazards; 0 where either model gives no risk."""
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.log(np.log1p(-risk.astype(float)) / np.log1p(-reference.astype(float)))
     return np.where(np.isfinite(ratio), ratio, 0.0)

@@ -16,7 +16,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk.base import ModelCard
-from mammorisk.clinical.absolute_risk import YearlyRates, absolute_risk
 from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.bcrat_codes import (
     COLUMNS,
@@ -27,6 +26,7 @@ from mammorisk.clinical.bcrat_codes import (
     categorise,
     log_relative_risk,
 )
+from mammorisk.clinical.competing_risks import YearlyRates, absolute_risk
 from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.clinical.tables import load_table
@@ -48,12 +48,12 @@ _WHITE_RATED = ("white", "native_american_other")
 
 @cache
 def model_rates(rates: RateSet = "default") -> YearlyRates:
-    """Hazards of a woman without risk factors: incidence that the factors do not explain.
+    """Return the hazards of a woman without risk factors.
 
     Parameters
     ----------
     rates : {"default", "white_1992_1996", "white_1995_2003"}
-        Rates of white and of native American and other women; other groups keep their own.
+        Rates of white, native American and other women. Other groups keep their own rates.
 
     Returns
     -------
@@ -72,10 +72,11 @@ def model_rates(rates: RateSet = "default") -> YearlyRates:
 
 @cache
 def average_rates(rates: RateSet = "default") -> YearlyRates:
-    """Incidence and competing mortality of the average woman of each group.
+    """Return incidence and competing mortality of the average woman of each group.
 
-    By default white and native American and other women take the rates of 1992-1996, as the
-    published software does for its comparison; otherwise as :func:`model_rates`.
+    The default for white, native American and other women is the rates of 1992-1996, which the
+    published software uses for its comparison. Other values of ``rates`` are those of
+    :func:`model_rates`.
     """
     return _rates(rates, white="white_1992_1996" if rates == "default" else rates)
 
@@ -101,7 +102,7 @@ def from_codes(frame: pd.DataFrame, *, rates: RateSet = "default") -> pd.DataFra
     Parameters
     ----------
     frame : DataFrame
-        ``T1`` age now and ``T2`` age to project to (years, may be fractional); ``N_Biop`` biopsies
+        ``T1`` present age and ``T2`` end age (years, may be fractional); ``N_Biop`` biopsies
         (99 unknown); ``HypPlas`` atypical hyperplasia (0, 1, 99 unknown or not applicable);
         ``AgeMen`` (99 unknown); ``Age1st`` (98 no birth, 99 unknown); ``N_Rels`` first-degree
         relatives (99 unknown); ``Race`` 1 white, 2 black, 3 US-born Hispanic, 4 native American
@@ -120,7 +121,7 @@ def from_codes(frame: pd.DataFrame, *, rates: RateSet = "default") -> pd.DataFra
     Raises
     ------
     QuestionnaireError
-        ``frame`` is no table, or a column is missing or appears twice.
+        ``frame`` is not a table, or a column is missing or appears twice.
     ModelError
         There is no such set of rates.
     """
@@ -143,7 +144,7 @@ def from_codes(frame: pd.DataFrame, *, rates: RateSet = "default") -> pd.DataFra
             remedy=f"BCRAT codes have the columns {', '.join(COLUMNS)}.",
         )
     _check_rates(rates)
-    # Text that is no number ends as a missing code, which its row's reason names.
+    # Text that is not a number becomes a missing code, which the reason of its row names.
     raw = {
         name: pd.to_numeric(frame[name], errors="coerce").to_numpy(np.float64, na_value=np.nan)
         for name in COLUMNS
@@ -187,7 +188,7 @@ def from_codes(frame: pd.DataFrame, *, rates: RateSet = "default") -> pd.DataFra
     )
 
 
-#: Race answers to the groups of the model; the tool scores an unknown race as white.
+#: Group of the model by race answer. The tool scores an unknown race as white.
 RACE_GROUP: dict[str, int] = {
     "native_american": GROUPS.index("native_american_other"),
     "other": GROUPS.index("native_american_other"),
@@ -196,7 +197,7 @@ RACE_GROUP: dict[str, int] = {
 
 
 def race_group(women: Answers, notes: Notes) -> NDArray[np.int64]:
-    """Position in ``GROUPS`` of each woman; says where her group has no rates of its own."""
+    """Position in ``GROUPS`` of each woman; adds a note if her group has no rates of its own."""
     group = women.lookup("race_ethnicity", RACE_GROUP, GROUPS.index("white")).astype(np.int64)
     told = women.is_in("race_ethnicity", *RACE_GROUP)
     notes.add(~told, "race-assumed", "race unknown: rates of white women")
@@ -210,15 +211,15 @@ def race_group(women: Answers, notes: Notes) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, repr=False)
 class Bcrat(ClinicalModel):
-    """The Gail model as the US National Cancer Institute's tool applies it.
+    """The Gail model, as in the tool of the US National Cancer Institute.
 
     Parameters
     ----------
     rates : {"default", "white_1992_1996", "white_1995_2003"}
-        Incidence and mortality of white and of native American and other women; the default is
-        that of the tool (SEER 1983-87). Other groups keep their own rates.
+        Incidence and mortality of white, native American and other women. The default is that of
+        the tool (SEER 1983-87). Other groups keep their own rates.
     age_range : {"tool", "formula"}
-        Women of 35 to 85, whom the tool is for, or all whom the formula reaches, 20 to 89.
+        Ages for which the tool is intended, 35 to 85, or all ages of the formula, 20 to 89.
     """
 
     rates: RateSet = "default"
@@ -281,7 +282,7 @@ class Bcrat(ClinicalModel):
         return risk, {name: np.where(older, over[name], under[name]) for name in under}
 
     def _codes(self, women: Answers, notes: Notes) -> dict[str, Floats]:
-        """Questionnaire answers as raw codes; unknown ones as the tool counts them."""
+        """Convert questionnaire answers to raw codes, with unknown answers as in the tool."""
         lowest = "unknown, counted as the lowest risk"
         biopsies = women.number("biopsies")
         atypia = women.number("atypical_hyperplasia")
@@ -308,7 +309,7 @@ class Bcrat(ClinicalModel):
 
         return {
             "T1": women.age,
-            # The checks on the interval are made by the horizons.
+            # The interval was already checked with the horizons.
             "T2": np.full(len(women), 90.0),
             "N_Biop": coded(biopsies),
             "HypPlas": np.where(had_one, coded(atypia), UNKNOWN),

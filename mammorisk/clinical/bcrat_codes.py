@@ -1,7 +1,7 @@
 """Raw codes of the BCRAT (Gail) calculation: checks, categories and relative risk.
 
-The columns and codes are those of the published software (R package BCRA); its checks are kept
-exactly, oddities included, so that the same rows are in error.
+The columns and codes are those of the published software (R package BCRA). The checks are exactly
+its own, including the unusual ones, so that the same rows are in error.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from mammorisk.clinical.tables import load_table
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-#: Codes that stand for no answer, and for no birth, in the raw columns.
+#: Codes for an unknown answer and for no birth in the raw columns.
 UNKNOWN, NO_BIRTH = 99, 98
 _ERROR = "questionnaire-invalid"
 
@@ -37,18 +37,18 @@ HYPERPLASIA_FACTORS = {0: 0.93, 1: 1.82, UNKNOWN: 1.0}
 
 @dataclass(frozen=True, kw_only=True)
 class Categories:
-    """Factors as the model counts them; NaN where a code has no category.
+    """Categories of the factors; NaN where a code has no category.
 
     Attributes
     ----------
     group : ndarray of int
-        Position in :data:`GROUPS`; 0 where the race code is none of them (then an error).
+        Position in :data:`GROUPS`; 0 where the race code is not valid, which is an error.
     biopsies, age_menarche, age_first_birth, relatives : ndarray of float
-        0, 1, 2 (3).
+        Category 0, 1 or 2; 3 also for the age at first birth.
     hyperplasia : ndarray of float
         Factor on the relative risk.
     errors : Notes
-        Why the published software gives no risk.
+        Reasons for which the published software gives no risk.
     """
 
     group: NDArray[np.int64]
@@ -66,12 +66,12 @@ def _choose(cases: list[tuple[Mask, float]]) -> Floats:
 
 
 def categorise(raw: dict[str, Floats]) -> Categories:
-    """Check raw codes and bring them to categories.
+    """Check raw codes and convert them to categories.
 
     Parameters
     ----------
     raw : dict of str to ndarray, shape (n,)
-        By the names of :data:`COLUMNS`.
+        Columns by name, as in :data:`COLUMNS`.
 
     Returns
     -------
@@ -90,7 +90,7 @@ def categorise(raw: dict[str, Floats]) -> Categories:
     odd = none & np.isfinite(hyperplasia) & (hyperplasia != UNKNOWN)
     errors.add(odd, _ERROR, "HypPlas must be 99 without a biopsy")
     known_code = np.isin(hyperplasia, list(HYPERPLASIA_FACTORS))
-    # The software looks at HypPlas only below 99 biopsies, and lets a missing one pass.
+    # The software checks HypPlas only below 99 biopsies, and accepts a missing value.
     bad_code = (biopsies > 0) & (biopsies < 99) & np.isfinite(hyperplasia) & ~known_code
     errors.add(bad_code, _ERROR, "HypPlas must be 0, 1 or 99")
     # Any other number, 98 included, counts as two or more.
@@ -130,7 +130,7 @@ def categorise(raw: dict[str, Floats]) -> Categories:
     known_race = np.isin(raw["Race"], np.arange(1, len(GROUPS) + 1))
     group = np.where(known_race, raw["Race"], 1).astype(np.int64) - 1
     black = known_race & (group == _BLACK)
-    # Her first birth plays no part, so the software forgives an impossible one.
+    # The model of black women does not use the first birth: the software accepts any value.
     birth_category[black] = 0
     errors.add(np.isnan(biopsy), _ERROR, "N_Biop missing")
     errors.add(
@@ -184,13 +184,13 @@ def _coefficients() -> Floats:
 
 
 def log_relative_risk(categories: Categories, *, from_50: bool) -> dict[str, Floats]:
-    """Log relative risk by factor (:data:`FACTORS`); their sum is the whole.
+    """Compute the log relative risk by factor (:data:`FACTORS`). The total is their sum.
 
     Parameters
     ----------
     categories : Categories
     from_50 : bool
-        At ages from 50 the effect of biopsies is smaller; else under 50.
+        For ages from 50, at which the effect of biopsies is smaller; else for ages under 50.
 
     Returns
     -------

@@ -1,7 +1,7 @@
 """BCSC 2006: one-year risk of invasive or in situ breast cancer after a screening mammogram.
 
 Source: Barlow WE et al. J Natl Cancer Inst 2006;98:1204-14, doi:10.1093/jnci/djj331. The
-coefficients came by way of a public calculator and were not checked against the paper.
+coefficients are those of a public calculator and were not checked against the paper.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from mammorisk.clinical.tables import load_table
 Floats = NDArray[np.float64]
 Labels = NDArray[np.str_]
 
-#: Ages for which the two parts have coefficients, completed years.
+#: Ages in completed years for which the two parts have coefficients.
 _PRE_AGES, _POST_AGES = (35, 54), (45, 84)
 
 _RACE = {
@@ -38,7 +38,7 @@ _HISPANIC = {
     "hispanic_us_born": "yes",
     "hispanic_foreign_born": "yes",
 }
-#: The model's names of its factors, and the Questionnaire fields behind them.
+#: Factors by the model's own names, and their Questionnaire fields.
 _FIELDS = {
     "breast_procedure": "biopsies",
     "density": "breast_density",
@@ -50,8 +50,8 @@ _FIELDS = {
 class Bcsc2006(ClinicalModel):
     """The Breast Cancer Surveillance Consortium model of 2006 (Barlow): one year only.
 
-    Its risk must not be scaled to other horizons: in the year after a screen cancers are found that
-    screening brings forward, in situ ones among them.
+    Its risk must not be scaled to other horizons: the cancers found in the year after a screen
+    include cancers that screening detects earlier, also in situ.
     """
 
     last_age: ClassVar[float] = np.inf
@@ -114,7 +114,7 @@ class Bcsc2006(ClinicalModel):
         refusals.add(after & (age < _POST_AGES[0]), "not-applicable", "postmenopausal under 45")
 
     def _menopause(self, women: Answers) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """Who is scored as postmenopausal, and as premenopausal; unknown to both: neither."""
+        """Women scored as postmenopausal and as premenopausal; neither where not known."""
         age = women.completed_age
         told_after = women.is_in("menopausal_status", "post")
         told_before = women.is_in("menopausal_status", "pre", "peri")
@@ -172,13 +172,13 @@ def _lookup(labels: Labels, coefficients: dict[str, float]) -> Floats:
 
 
 def _bands(values: Floats, edges: list[float], labels: list[str]) -> Labels:
-    """Label of the band a value lies in, lower edge inclusive; ``"unknown"`` for NaN."""
+    """Label of the band of each value, lower edge inclusive; ``"unknown"`` for NaN."""
     band = np.array(labels)[np.searchsorted(edges, values, side="right") % len(labels)]
     return np.where(np.isnan(values), "unknown", band)
 
 
 def _categories(women: Answers) -> dict[str, Labels]:
-    """The model's categories by its own factor names."""
+    """Categories of the model, by its own factor names."""
     ages = list(range(35, 85, 5))
     age_bands = [f"{low}-{low + 4}" for low in ages]
     birth = _bands(women.number("age_first_birth"), [30], ["<30", ">=30"])

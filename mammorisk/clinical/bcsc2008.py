@@ -27,7 +27,7 @@ _LATER_RATIO_AGE = 65
 
 
 def density_ratio(age: Floats, density: NDArray[np.int64]) -> Floats:
-    """Relative risk of BI-RADS a-d (0-3) against b, which changes at 65 (Tice 2008)."""
+    """Relative risk of BI-RADS a-d (0-3) compared with b; it changes at age 65 (Tice 2008)."""
     table = load_table("bcsc2008")["density_ratio"]
     by_age = np.array([table["under_65"], table["from_65"]])
     return np.asarray(by_age[(age >= _LATER_RATIO_AGE).astype(int), density])
@@ -39,7 +39,7 @@ def age_race_adjustment(age: Floats, race: NDArray[np.int64]) -> Floats:
     Parameters
     ----------
     age : ndarray
-        Years; ages under 35 take the first band.
+        Years. Ages under 35 use the first band.
     race : ndarray of int
         Position in ``density_race.GROUPS``.
     """

@@ -37,7 +37,7 @@ _PATERNAL = ("onset_paternal_aunts", "onset_paternal_grandmother", "onset_patern
 _ONSET_FROM, _ONSET_TO, _BIN_YEARS = 20, 80, 10
 _NONE = 99
 
-#: Columns of :func:`from_relatives` and the Questionnaire fields they stand for.
+#: Columns of :func:`from_relatives` and their Questionnaire fields.
 RELATIVE_COLUMNS: dict[str, str] = {
     "mother": "onset_mother",
     "daughters": "onset_daughters",
@@ -53,7 +53,10 @@ RELATIVE_COLUMNS: dict[str, str] = {
 
 @dataclass(frozen=True, repr=False)
 class Claus(ClinicalModel):
-    """Family-history tables of Claus, Risch and Thompson; the highest applicable table counts."""
+    """Family-history tables of Claus, Risch and Thompson.
+
+    The risk is that of the applicable table with the highest remaining risk.
+    """
 
     last_age: ClassVar[float] = 79.0
     card: ClassVar[ModelCard] = ModelCard(
@@ -103,7 +106,7 @@ class Claus(ClinicalModel):
 
 
 def from_relatives(frame: pd.DataFrame) -> pd.Series:
-    """Remaining risk to 79 from relatives' ages at onset.
+    """Compute the remaining risk to age 79 from the ages at onset of relatives.
 
     Parameters
     ----------
@@ -111,12 +114,12 @@ def from_relatives(frame: pd.DataFrame) -> pd.Series:
         ``age`` (29 to 78) and any of ``mother``, ``daughters``, ``full_sisters``,
         ``maternal_aunts``, ``paternal_aunts``, ``maternal_gm``, ``paternal_gm``,
         ``maternal_half_sisters``, ``paternal_half_sisters``: ages at onset, a number or several
-        separated by spaces; empty where none is affected.
+        separated by spaces; empty if none is affected.
 
     Returns
     -------
     Series
-        Risk in [0, 1], rounded to three decimals like the tables themselves; NaN outside 29-78 or
+        Risk in [0, 1], rounded to three decimals like the tables; NaN outside ages 29-78 or
         without an affected relative.
 
     Raises
@@ -135,12 +138,12 @@ def from_relatives(frame: pd.DataFrame) -> pd.Series:
 
 
 def _dated(ages: Sequence[float] | None) -> list[float]:
-    """Onset ages the tables have a column for."""
+    """Ages at onset for which the tables have a column."""
     return [age for age in ages or () if _ONSET_FROM <= age < _ONSET_TO]
 
 
 def _two_youngest(women: Answers, fields: tuple[str, ...]) -> tuple[Ints, Ints]:
-    """Onset bins of the two youngest relatives of some relations; ``_NONE`` where fewer."""
+    """Onset bins of the two youngest relatives of these relations; ``_NONE`` where fewer."""
     lists = zip(*(women.objects(field) for field in fields), strict=True)
     pairs = np.full((len(women), 2), float(_NONE))
     for i, relations in enumerate(lists):
@@ -152,7 +155,7 @@ def _two_youngest(women: Answers, fields: tuple[str, ...]) -> tuple[Ints, Ints]:
 
 @cache
 def _curves(table: str) -> Floats:
-    """Cumulative risk by onset bin(s), the ages of the rows last."""
+    """Cumulative risk by onset bin(s); the last axis is the age of the rows."""
     return np.moveaxis(np.array(load_table("claus1994")["tables"][table]), 0, -1)
 
 
@@ -167,7 +170,7 @@ def _highest_curve(women: Answers) -> Floats:
     applicable: list[tuple[str, tuple[Ints, ...]]] = [
         ("one_first_degree", (first,)),
         ("one_second_degree", (np.minimum(maternal, paternal),)),
-        # The younger onset is the row: some cells of this table are not symmetric.
+        # The younger onset is the row, because some cells of this table are not symmetric.
         ("two_first_degree", (first, second)),
         ("mother_and_maternal_aunt", (mother, maternal_aunt)),
         ("mother_and_paternal_aunt", (mother, paternal_aunt)),

@@ -1,7 +1,8 @@
-"""Density-only: what breast density adds to age and race. Derived by us, not published.
+"""Density-only: risk from age, race and breast density. Derived here, not published.
 
-The average incidence of BCRAT by race, times the age-race adjustment and density ratio of Tice 2008
-(doi:10.7326/0003-4819-148-5-200803040-00004) or a density ratio of another study.
+The hazard is the average incidence of BCRAT by race, times the age-race adjustment and density
+ratio of Tice 2008 (doi:10.7326/0003-4819-148-5-200803040-00004) or the density ratio of another
+study.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk.base import ModelCard
-from mammorisk.clinical.absolute_risk import YearlyRates, absolute_risk
 from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.bcrat import average_rates, race_group
 from mammorisk.clinical.bcsc2008 import age_race_adjustment, density_ratio
+from mammorisk.clinical.competing_risks import YearlyRates, absolute_risk
 from mammorisk.clinical.density_race import GROUPS, density_race_group
 from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
@@ -36,8 +37,8 @@ _N_DENSITY = 4
 def other_ratio(table: RatioTable) -> Floats:
     """Ratio of BI-RADS a-d to the average woman, from a table without ages.
 
-    The average is over the prevalence of the categories in Brentnall 2023 (PMC10668455), an
-    assumption made by us.
+    The average uses the prevalence of the categories in Brentnall 2023 (PMC10668455). This is an
+    assumption of this package.
     """
     source = load_table("density_ratios")
     ratio = np.array(source["tables"][table]["ratio"])
@@ -79,8 +80,8 @@ class DensityOnly(ClinicalModel):
     ratios : {"tice_2008", "cummings_2009", "brentnall_2023"}
         Relative risks of the density categories.
     at_entry : bool
-        Keep the adjustment and ratio of her present age; by default they follow her age (only
-        those of Tice depend on it).
+        Keep the adjustment and ratio of the present age. By default they change with age (only
+        those of Tice depend on age).
     """
 
     ratios: RatioTable = "tice_2008"
@@ -101,7 +102,7 @@ class DensityOnly(ClinicalModel):
         training_data="none of its own: BCRAT average rates, density ratios of Tice 2008",
         source="derived; doi:10.7326/0003-4819-148-5-200803040-00004, doi:10.1093/jnci/91.18.1541",
         licence="published constants",
-        intended_use="what density alone says, beside other models",
+        intended_use="comparison: the effect of density alone",
         limits="not published, not validated; no other risk factor; the effect of density drops "
         "at the 65th birthday",
     )

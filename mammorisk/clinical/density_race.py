@@ -1,4 +1,4 @@
-"""The four race groups of the BCSC 2008 model, and who is counted into which."""
+"""The four race groups of the BCSC 2008 model, and the group of each answer."""
 
 from __future__ import annotations
 
@@ -28,13 +28,13 @@ _GROUP_OF = {
 
 
 def density_race_group(women: Answers, notes: Notes | None = None) -> NDArray[np.int64]:
-    """Position in ``GROUPS``; women outside the four are counted as white.
+    """Return the position in ``GROUPS``. Women outside the four groups count as white.
 
     Parameters
     ----------
     women : Answers
     notes : Notes, optional
-        Told of every woman whose own group the model does not know.
+        Receives a note for every woman whose own group is not in the model.
     """
     if notes is not None:
         known = women.is_in("race_ethnicity", *_GROUP_OF)

@@ -1,4 +1,4 @@
-"""Women to whom a risk model does not apply: the rules that all models share."""
+"""Rules shared by all models for women to whom a model does not apply."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def add_exclusions(
 def exclusions(
     clean: pd.DataFrame, problems: pd.Series, ages: tuple[float, float]
 ) -> NDArray[np.object_]:
-    """Why composite and fitted models refuse each woman.
+    """Return the reasons for which composite and fitted models refuse each woman.
 
     Prior breast cancer, a BRCA1/2 mutation and LCIS multiply the risk by factors that these models
     do not contain. Such women are refused at prediction and left out of a fit.
@@ -62,9 +62,9 @@ def exclusions(
     Parameters
     ----------
     clean : DataFrame, n rows
-        As :func:`mammorisk.records.questionnaire_table.check_frame` returns it.
+        Result of :func:`mammorisk.records.questionnaire_table.check_frame`.
     problems : Series of tuple of str, n rows
-        From the same function.
+        The second result of the same function.
     ages : tuple of (float, float)
         Ages in completed years to which the model applies, both inclusive.
 
@@ -91,7 +91,7 @@ def exclusions(
 
 
 def as_records(problems: NDArray[np.object_]) -> NDArray[np.object_]:
-    """What is wrong with each row as records; rows share few distinct texts."""
+    """Convert the problems of each row to records. Many rows share the same texts."""
     known: dict[tuple[str, ...], Warnings] = {}
     for texts in problems:
         if texts not in known:

@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
 _SPLIT_AGE = 50
 
-#: Heights the models can be given, decimetres; centimetres or metres are refused.
+#: Accepted heights in decimetres; heights in centimetres or metres are refused.
 _HEIGHT_DM = (10.0, 23.0)
 
-#: Covariates, and the Questionnaire field a reader knows them by.
+#: Questionnaire field of each covariate, used in reports.
 _FIELDS = {
     "age_at_menarche": "age_menarche",
     "parity": "parity",
@@ -64,9 +64,9 @@ _FIELDS = {
 class IcareLit(ClinicalModel):
     """iCARE-Lit for women of European ancestry.
 
-    Covariates that are not known are averaged over a reference sample. Risk beyond the 50th
-    birthday of a younger woman is that of the model from 50, given that she is then alive and
-    free of breast cancer.
+    Unknown covariates are averaged over a reference sample. For a woman under 50, the risk after
+    the 50th birthday is that of the model from 50, given that she is then alive and free of breast
+    cancer.
     """
 
     last_age: ClassVar[float] = float(LAST_AGE)
@@ -144,7 +144,7 @@ class IcareLit(ClinicalModel):
 
 
 def from_covariates(frame: pd.DataFrame, horizon: float, submodel: SubmodelName) -> pd.Series:
-    """Risk from covariates as iCARE names and codes them, under one of the two models.
+    """Compute the risk of one of the two models from covariates in the coding of iCARE.
 
     Parameters
     ----------
@@ -157,7 +157,7 @@ def from_covariates(frame: pd.DataFrame, horizon: float, submodel: SubmodelName)
     horizon : float
         Years.
     submodel : {"lt50", "ge50"}
-        Applied over the whole interval, whatever the age.
+        Model used for the whole interval, at any age.
 
     Returns
     -------
@@ -206,7 +206,7 @@ def from_covariates(frame: pd.DataFrame, horizon: float, submodel: SubmodelName)
 
 
 def _levels(column: pd.Series, levels: Mapping[str, float]) -> Labels:
-    """Levels as text, None where missing; whole numbers in any type are their own text."""
+    """Levels as text, None where missing. Numbers of any type are converted to text."""
     known = column.notna()
     text = column[known].map(lambda v: f"{v:g}" if isinstance(v, Real) else str(v).strip())
     wrong = ~text.isin(list(levels))
@@ -222,7 +222,7 @@ def _levels(column: pd.Series, levels: Mapping[str, float]) -> Labels:
 
 
 def _numbers(name: str, column: pd.Series) -> Floats:
-    """Numbers of a covariate that is no factor; heights must be decimetres, others 0 or 1."""
+    """Numbers of a covariate without levels. Heights must be in decimetres, others 0 or 1."""
     import pandas as pd
 
     values = pd.to_numeric(column, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)
@@ -242,14 +242,14 @@ def _numbers(name: str, column: pd.Series) -> Floats:
 
 
 def _band(values: Floats, edges: list[float], labels: list[str]) -> Labels:
-    """Label of the band a value lies in, lower edge inclusive; None for NaN."""
+    """Label of the band of each value, lower edge inclusive; None for NaN."""
     table = np.array([*labels, None], dtype=object)
     band = np.searchsorted(edges, values, side="right")
     return np.asarray(table[np.where(np.isnan(values), len(labels), band)], dtype=object)
 
 
 def _covariates(women: Answers, name: SubmodelName) -> Covariates:
-    """Covariates of one model from questionnaire answers; bands include their lower edge."""
+    """Convert questionnaire answers to covariates of one model."""
     parity = women.number("parity")
     birth = np.where(parity == 0, 0.0, women.number("age_first_birth"))
     alcohol = women.number("alcohol_g_per_day")
@@ -271,7 +271,7 @@ def _covariates(women: Answers, name: SubmodelName) -> Covariates:
             ["<=10", "11", "12", "13", "14", "15", ">=16"],
         ),
         "parity": _band(parity, [1, 2, 3], ["0", "1", "2", ">=3"]),
-        # Women without a birth are in the model's lowest band.
+        # The model counts women without a birth in its lowest band.
         "age_first_birth": _band(birth, [20, 25, 30], ["<20", "20-25", "25-30", ">=30"]),
         "alcohol_intake": alcohol_band,
         "oc_ever": np.minimum(pill, 1.0),
@@ -315,16 +315,16 @@ def _report(
     factors: dict[str, Floats],
     notes: Notes,
 ) -> None:
-    """Contributions and unknown answers of women by the model of their present age.
+    """Add contributions and unknown answers, by the model of each woman's present age.
 
-    ``terms`` has a row for each woman of ``rows``; only those of ``told``, among them, are told.
+    ``terms`` has a row for each woman of ``rows``. Only the women in ``told`` are reported.
     """
     among = told[rows]
     for j, term in enumerate(terms.names):
         field = _FIELDS[term]
         values = terms.values[among, j]
         if term == "height":
-            # Nobody is 0 dm tall: the reference woman has the sample's mean height.
+            # The reference woman has the mean height of the sample, since 0 dm is not a height.
             values = values - _mean_height_term(name)
         factors.setdefault(field, np.full(len(rows), np.nan))[told] = values
         if ":" not in term and term != "oc_current":

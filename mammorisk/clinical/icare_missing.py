@@ -1,7 +1,7 @@
-"""Which members of the reference sample stand in for a woman with missing covariates.
+"""Members of the reference sample that replace the missing covariates of a woman.
 
 iCARE (doi:10.1371/journal.pone.0228198) compares the observed part of her linear predictor with the
-same part of every reference member: members in her percentile bin are taken as alike.
+same part for every reference member, and uses the members in the same percentile bin.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class ReferenceBins:
     cuts : ndarray, shape (n_bins,)
         Lowest observed predictor of each bin, ascending.
     starts, stops : ndarray of int, shape (n_bins,)
-        Members of each bin, a range of ``predictor``.
+        Members of each bin, as a range of ``predictor``.
     predictor : ndarray, shape (n_reference,)
-        Whole linear predictors, members in order of their observed part.
+        Complete linear predictors, with members sorted by their observed part.
     """
 
     cuts: Floats
@@ -37,10 +37,9 @@ class ReferenceBins:
     predictor: Floats
 
     def members(self, observed: Floats) -> tuple[Ints, Ints]:
-        """Range of members alike to women with these observed predictors.
+        """Range of members in the same bin as women with these observed predictors.
 
-        The published program fails below the lowest cut point; here the first bin is taken, the
-        nearest.
+        The published program fails below the lowest cut point. Here the first bin is used.
         """
         bins = np.searchsorted(self.cuts, observed, side="right") - 1
         bins = np.clip(bins, 0, len(self.cuts) - 1)
@@ -53,9 +52,9 @@ def reference_bins(terms: Floats, seen: NDArray[np.bool_]) -> ReferenceBins:
     Parameters
     ----------
     terms : ndarray, shape (n_reference, n_terms)
-        Terms of the linear predictor, complete.
+        Terms of the linear predictor, without missing values.
     seen : ndarray of bool, shape (n_terms,)
-        Which are observed; if none, everybody is in one bin.
+        Which terms are observed. If none is, all members are in one bin.
 
     Returns
     -------
@@ -67,7 +66,7 @@ def reference_bins(terms: Floats, seen: NDArray[np.bool_]) -> ReferenceBins:
     cuts = np.unique(_cut_points(ranked)) if seen.any() else np.zeros(1)
     stops = np.searchsorted(ranked, np.append(cuts[1:], np.inf), side="left")
     starts = np.concatenate([[0], stops[:-1]])
-    # An empty bin, on which the published program may loop for ever, takes its nearest neighbour.
+    # An empty bin uses its nearest neighbour. The published program may not stop on one.
     filled = np.flatnonzero(stops > starts)
     nearest = filled[np.abs(cuts[:, None] - cuts[filled]).argmin(axis=1)]
     nearest[filled] = filled

@@ -13,23 +13,23 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.clinical.absolute_risk import AbsoluteRisk, YearlyRates, absolute_risk
+from mammorisk.clinical.competing_risks import AbsoluteRisk, YearlyRates, absolute_risk
 from mammorisk.clinical.icare_missing import ReferenceBins, reference_bins
 from mammorisk.clinical.tables import data_file, load_table
 
 Floats = NDArray[np.float64]
 Labels = NDArray[np.object_]
 SubmodelName = Literal["lt50", "ge50"]
-#: Column by covariate: levels as text (None = missing) or numbers (NaN = missing).
+#: Columns by covariate: levels as text (None = missing) or numbers (NaN = missing).
 Covariates = dict[str, NDArray[Any]]
 
-#: Years of age up to which mortality is known, exclusive.
+#: Age in years up to which mortality is known, exclusive.
 LAST_AGE = 80
 
-#: Pairs of a woman and a reference member evaluated at a time, to bound memory.
+#: Pairs of a woman and a reference member evaluated at once; limits memory.
 _PAIRS = 500_000
 
-#: Where the published program stops its iteration; kept, so that risks agree.
+#: Tolerance of the iteration in the published program, used so that risks agree.
 _TOLERANCE = 1e-3
 
 
@@ -40,7 +40,7 @@ class Terms:
     Attributes
     ----------
     values : ndarray, shape (n, n_terms)
-        NaN where a covariate that enters the term is missing.
+        NaN where a covariate of the term is missing.
     names : tuple of str
         A covariate, or two joined by ``":"`` for an interaction.
     """
@@ -103,7 +103,8 @@ def _level_values(labels: Labels, ratios: dict[str, float]) -> Floats:
 
 
 def _at_level(values: NDArray[Any], level: str) -> NDArray[np.bool_]:
-    return values == (level if values.dtype == object else float(level))
+    found: NDArray[np.bool_] = values == (level if values.dtype == object else float(level))
+    return found
 
 
 @cache
@@ -114,11 +115,11 @@ def load_submodel(name: SubmodelName) -> Submodel:
 
 @cache
 def reference_terms(name: SubmodelName) -> Terms:
-    """Terms of the reference sample that stands for the population."""
+    """Terms of the reference sample, which represents the population."""
     import pandas as pd
 
     model = load_submodel(name)
-    # keep_default_na would read no level as missing; the sample is complete.
+    # The sample is complete: no level is to be read as missing.
     sample = pd.read_csv(
         data_file(f"icare_lit_reference_{name}.csv.gz"),
         dtype=dict.fromkeys(model.factors, object) | dict.fromkeys(model.linear, float),
@@ -136,13 +137,14 @@ def _bins(name: SubmodelName, seen: tuple[bool, ...]) -> ReferenceBins:
 def yearly_rates(name: SubmodelName) -> YearlyRates:
     """Baseline hazard and competing mortality by year of age, from 0 to 79.
 
-    The baseline is the age's incidence over the mean relative risk of reference members still
-    free of breast cancer, found by fixed-point iteration as in the published program.
+    The baseline is the incidence at an age divided by the mean relative risk of the reference
+    members who are free of breast cancer. It is found by fixed-point iteration, as in the
+    published program.
     """
     table = load_table("icare_lit")
     incidence = np.array(table["incidence"])
     relative = np.exp(reference_terms(name).values.sum(axis=1))
-    # Women with equal predictors count together: the same sums from fewer terms.
+    # Women with equal predictors are counted together, for shorter sums.
     relative, counts = np.unique(relative, return_counts=True)
     mean = np.full(len(incidence), relative @ counts / counts.sum())
     change = np.inf
@@ -151,7 +153,7 @@ def yearly_rates(name: SubmodelName) -> YearlyRates:
         weights = counts[:, None] * np.exp(-relative[:, None] * before)
         updated = relative @ weights / weights.sum(axis=0)
         change, mean = float(np.abs(updated - mean).sum()), updated
-    # Mortality begins at age 1; no woman is scored before.
+    # Mortality is known from age 1; no woman is scored before that age.
     mortality = np.concatenate([np.zeros(table["mortality_from_age"]), table["mortality"]])
     return YearlyRates(
         first_age=table["incidence_from_age"],
@@ -161,7 +163,7 @@ def yearly_rates(name: SubmodelName) -> YearlyRates:
 
 
 def submodel_risk(name: SubmodelName, terms: Floats, start: Floats, end: Floats) -> AbsoluteRisk:
-    """Risk of women under one model, missing covariates averaged over the reference sample.
+    """Compute risks with one model; missing covariates are averaged over the reference sample.
 
     Parameters
     ----------
@@ -169,9 +171,9 @@ def submodel_risk(name: SubmodelName, terms: Floats, start: Floats, end: Floats)
     terms : ndarray, shape (n, n_terms)
         Values of :meth:`Submodel.terms`; NaN where missing.
     start : ndarray, shape (n,)
-        Age now, years.
+        Present age, years.
     end : ndarray, shape (n, k)
-        Ages to project to, at most 80; NaN gives NaN.
+        Ages at the end of the intervals, at most 80; NaN gives NaN.
 
     Returns
     -------
@@ -201,7 +203,7 @@ def _risk(name: SubmodelName, predictor: Floats, start: Floats, end: Floats) -> 
 
 
 def _averaged(name: SubmodelName, terms: Floats, start: Floats, end: Floats) -> AbsoluteRisk:
-    """Mean risk, at each woman's ages, of the reference members alike in what is known of her."""
+    """Mean risk of the reference members in each woman's bin, at her ages."""
     out = AbsoluteRisk(np.empty(end.shape), np.empty(end.shape))
     patterns, which = np.unique(~np.isnan(terms), axis=0, return_inverse=True)
     for i, seen in enumerate(patterns):

@@ -1,4 +1,4 @@
-"""Notes: warnings about many women at once, gathered as bits and made into records at the end."""
+"""Notes: warnings about many women, collected as bits and converted to records at the end."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ class Notes:
             A key of :data:`mammorisk.warnings.CODES`.
         text : str
         under : str, optional
-            Heading: texts with the same code and heading become one warning, ``"heading: a, b"``.
+            Heading. Texts with the same code and heading are joined to one warning, as in
+            ``"heading: a, b"``.
         """
         if not rows.any():
             return
@@ -41,8 +42,9 @@ class Notes:
 
     @property
     def any(self) -> Mask:
-        """Who has a warning."""
-        return self._bits != 0
+        """Women with a warning."""
+        found: Mask = self._bits != 0
+        return found
 
     def records(self) -> NDArray[np.object_]:
         """Warnings of each woman, shape (n,) of tuples, in the order they were added."""
@@ -61,7 +63,7 @@ class Notes:
 
 
 def as_object_array(items: list[Warnings]) -> NDArray[np.object_]:
-    """Tuples as the elements of an array; numpy alone would make them its rows."""
+    """Array with tuples as elements; ``np.array`` would make them rows."""
     array = np.empty(len(items), dtype=object)
     for i, item in enumerate(items):
         array[i] = item

@@ -1,4 +1,4 @@
-"""ClinicalModel: what every published model shares between a questionnaire table and its scores."""
+"""ClinicalModel: scoring of a questionnaire table, shared by all published models."""
 
 from __future__ import annotations
 
@@ -36,23 +36,24 @@ CHUNK = 32_768
 
 @dataclass(frozen=True, repr=False)
 class ClinicalModel(RiskModel):
-    """A published model: a subclass states its card, its reach and its arithmetic.
+    """Base class of the published models.
 
-    Scoring is the same for all: rows with faulty answers, prior breast cancer, an excluded
-    condition or an age outside the card's range get NaN and the reason; horizons the model never
-    answers get a NaN column; the rest is left to :meth:`_assess`.
+    A subclass defines its card, its range of ages and horizons, and its formula in
+    :meth:`_assess`. Scoring is the same for all models. Rows with faulty answers, prior breast
+    cancer, an excluded condition or an age outside the card's range get NaN and the reason.
+    Horizons that the model never answers get a NaN column.
     """
 
-    #: Last age the model's data reach; "lifetime" ends there.
+    #: Last age of the model's data; "lifetime" ends there.
     last_age: ClassVar[float] = 90.0
-    #: Longest horizon the model answers, years; infinite when only ``last_age`` limits it.
+    #: Longest horizon in years; infinite if only ``last_age`` limits it.
     longest: ClassVar[float] = np.inf
-    #: Conditions under which the model is not to be used.
+    #: Conditions for which the model refuses a woman.
     excludes_carriers: ClassVar[bool] = True
     excludes_lcis: ClassVar[bool] = False
     #: Atypical hyperplasia and LCIS count as a biopsy, whatever its result.
     results_as_biopsy: ClassVar[bool] = False
-    #: Columns of the contributions, in order; none where relative risks make no sense.
+    #: Columns of the contributions, in order; empty if the model has no relative risks.
     factors: ClassVar[tuple[str, ...]] = ()
 
     @classmethod
@@ -61,7 +62,7 @@ class ClinicalModel(RiskModel):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options this model was made with; JSON types."""
+        """Options with which this model was made, as JSON types."""
         return asdict(self)
 
     def _check_option(self, option: str, allowed: Sequence[str]) -> None:
@@ -76,7 +77,7 @@ class ClinicalModel(RiskModel):
 
     @property
     def ages(self) -> tuple[float, float]:
-        """Ages in completed years scored, both inclusive."""
+        """Ages that are scored, in completed years, both inclusive."""
         return self.card.ages
 
     def answers(self, horizon: Horizon) -> bool:
@@ -86,10 +87,10 @@ class ClinicalModel(RiskModel):
         return horizon <= min(self.longest, self.last_age - self.ages[0])
 
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
-        """Score a questionnaire table whole; see :meth:`mammorisk.RiskModel.score`.
+        """Score a questionnaire table; see :meth:`mammorisk.RiskModel.score`.
 
-        Contributions are NaN for women without a risk, and for a factor that does not enter
-        hers or is unknown and averaged over.
+        Contributions are NaN for women without a risk, and for a factor that is not used for the
+        woman or is unknown and averaged over.
         """
         import pandas as pd
 
@@ -97,7 +98,7 @@ class ClinicalModel(RiskModel):
         within = np.array([self.answers(horizon) for horizon in wanted])
         if not within.any():
             raise HorizonError(
-                f"{self.name} answers none of the horizons asked for",
+                f"{self.name} answers none of the requested horizons",
                 remedy=f"It answers: {self.card.horizons}.",
             )
         clean, problems = check_frame(frame)
@@ -122,7 +123,7 @@ class ClinicalModel(RiskModel):
         return Scores(risk=risk, warnings=warnings, contributions=contributions)
 
     def refusals(self, frame: pd.DataFrame) -> pd.Series:
-        """Why the model does not apply to a woman, without scoring her.
+        """Return the reasons for which the model does not apply, without scoring.
 
         Parameters
         ----------
@@ -132,7 +133,7 @@ class ClinicalModel(RiskModel):
         Returns
         -------
         Series of tuple of ResultWarning
-            Empty where the model applies. An answer that is unknown is no refusal.
+            Empty where the model applies. An unknown answer is not a refusal.
 
         Examples
         --------
@@ -180,7 +181,7 @@ class ClinicalModel(RiskModel):
         assessed, logs = self._assess(women, end, notes)
         add_unused_facts(women, notes, self.card.inputs, biopsy_only=self.results_as_biopsy)
         risk = np.full((len(warnings), len(wanted)), np.nan)
-        # Sums of many small terms may end a rounding error above 1.
+        # Sums of many small terms may exceed 1 by a rounding error.
         risk[scored] = np.minimum(assessed, 1.0)
         warnings[scored] = notes.records()
         contributions = np.full((len(warnings), len(self.factors)), np.nan)
@@ -198,7 +199,7 @@ class ClinicalModel(RiskModel):
         )
 
     def _refuse(self, women: Answers, refusals: Notes) -> None:
-        """Add the reasons of this model for giving no risk at all."""
+        """Add this model's own reasons for refusing a woman."""
 
     def _end_ages(
         self,
@@ -207,7 +208,7 @@ class ClinicalModel(RiskModel):
         within: NDArray[np.bool_],
         notes: Notes,
     ) -> Floats:
-        """Age at the end of each horizon, shape (n, k); NaN where the model does not reach."""
+        """Age at the end of each horizon, shape (n, k); NaN outside the range of the model."""
         age = women.age
         end = np.full((len(women), len(wanted)), np.nan)
         everyone = np.ones(len(women), dtype=bool)
@@ -236,16 +237,16 @@ class ClinicalModel(RiskModel):
     def _assess(
         self, women: Answers, end: Floats, notes: Notes
     ) -> tuple[Floats, Mapping[str, Floats]]:
-        """Risks of women the model applies to.
+        """Compute the risks of women to whom the model applies.
 
         Parameters
         ----------
         women : Answers
-            Sound and within the model's range.
+            Valid answers, within the model's range.
         end : ndarray, shape (n, k)
-            Ages at the end of the horizons; NaN where no risk is to be given.
+            Ages at the end of the horizons; NaN where no risk is needed.
         notes : Notes
-            To be told what was assumed.
+            Receives the assumptions that were made.
 
         Returns
         -------

@@ -10,12 +10,12 @@ from typing import Any
 
 
 def data_file(name: str) -> Path:
-    """Where a data file of the clinical models lies."""
+    """Path of a data file of the clinical models."""
     return Path(str(files("mammorisk.clinical") / "data" / name))
 
 
 @cache
 def load_table(name: str) -> dict[str, Any]:
-    """The constants of a model, e.g. ``load_table("bcrat")``; treat as read-only."""
+    """Return the constants of a model, such as ``load_table("bcrat")``. Do not modify them."""
     table: dict[str, Any] = json.loads(data_file(f"{name}.json").read_text(encoding="utf-8"))
     return table

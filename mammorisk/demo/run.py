@@ -11,7 +11,7 @@ import pandas as pd
 
 from mammorisk._utils.parallel import usable_cores
 from mammorisk._utils.progress import show_progress
-from mammorisk.clinical import load_clinical
+from mammorisk.clinical.registry import load_clinical
 from mammorisk.demo.page import write_page
 from mammorisk.errors import OutputError
 from mammorisk.evaluation.api import evaluate

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from mammorisk.clinical import load_clinical
+from mammorisk.clinical.registry import load_clinical
 from mammorisk.errors import EvaluationError
 from mammorisk.evaluation.build import THRESHOLDS, evaluate_risks
 from mammorisk.metrics.censoring import Ties

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import cv2
@@ -60,7 +61,8 @@ class BreastMask:
     @property
     def tissue(self) -> np.ndarray:
         """Breast without the pectoral muscle."""
-        return self.breast & ~self.pectoral
+        found: np.ndarray = self.breast & ~self.pectoral
+        return found
 
 
 def find_breast(
@@ -171,7 +173,9 @@ def _breast(small: np.ndarray, warnings: list[ResultWarning]) -> np.ndarray:
 
 def air_and_tissue(grey: np.ndarray) -> tuple[float, float]:
     """Typical grey of the air and of the tissue: medians at either side of Otsu's threshold."""
-    from skimage.filters import threshold_otsu
+    from skimage import filters
+
+    otsu: Callable[..., float] = filters.threshold_otsu
 
     values = grey.reshape(-1)
     top = float(np.percentile(values, 99.5))
@@ -181,7 +185,7 @@ def air_and_tissue(grey: np.ndarray) -> tuple[float, float]:
     # Skin and fat are dark beside muscle and film marks: half of Otsu's level parts them from air.
     # A name that was blacked out is darker than the air, but small.
     low = float(np.percentile(values, 3))
-    level = low + 0.5 * (float(threshold_otsu(values, nbins=256)) - low)
+    level = low + 0.5 * (float(otsu(values, nbins=256)) - low)
     below, above = values[values <= level], values[values > level]
     tissue = float(np.median(above)) if above.size else top
     air = float(np.median(below)) if below.size else low
@@ -189,7 +193,7 @@ def air_and_tissue(grey: np.ndarray) -> tuple[float, float]:
     for _ in range(2):
         if air - low <= 0.15 * (tissue - low):
             break
-        level = float(threshold_otsu(below, nbins=256))
+        level = float(otsu(below, nbins=256))
         below, above = values[values <= level], values[values > level]
         air, tissue = float(np.median(below)), float(np.median(above))
     return air, tissue
@@ -225,7 +229,8 @@ def _fill(breast: np.ndarray, side: str) -> np.ndarray:
     # The frame is open on all sides but the chest wall's.
     outside[1:-1, wall] = 0
     _, labels = cv2.connectedComponents(outside, connectivity=4)
-    return labels[1:-1, 1:-1] != labels[0, 0 if side == "right" else -1]
+    filled: np.ndarray = labels[1:-1, 1:-1] != labels[0, 0 if side == "right" else -1]
+    return filled
 
 
 def _side(breast: np.ndarray, expected: str | None) -> str:

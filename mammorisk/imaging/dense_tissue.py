@@ -204,7 +204,8 @@ def _shortfall(log_grey: np.ndarray, depth: np.ndarray, measured: np.ndarray) ->
     lacking = np.clip(core - levels, 0.0, np.log(_MOST_RAISED))
     lacking[round(_BINS_PER_UNIT * _PERIPHERY_DEPTH) :] = 0.0
     # Thickness falls towards the skin, never rises: what is lacking may only shrink inwards.
-    return np.minimum.accumulate(lacking)[bins]
+    falling: np.ndarray = np.minimum.accumulate(lacking)[bins]
+    return falling
 
 
 def percent_density(reading: TissueReading, muscle: float | None = None) -> float | None:

@@ -1,1 +1,1 @@
-"""From records to the arrays that networks take."""
+"""Convert records to the input arrays of networks."""

@@ -8,13 +8,13 @@ import pandas as pd
 
 from mammorisk.records.acquisition import Acquisition
 
-#: Columns that networks may be given.
+#: Columns that networks may use.
 NUMBERS = ["thickness_mm", "force_n", "kvp", "mas", "glandular_dose_mgy"]
 CATEGORIES = ["manufacturer", "anode", "filter"]
 
 
 def acquisition_table(acquisitions: Iterable[Acquisition | None]) -> pd.DataFrame:
-    """One row a view; None gives a row of unknowns.
+    """Create a table with one row per view; None gives a row of unknown values.
 
     Parameters
     ----------

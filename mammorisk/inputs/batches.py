@@ -1,4 +1,4 @@
-"""Women as tensors: images, acquisition, questionnaire, baseline."""
+"""Inputs of women as tensors: images, acquisition, questionnaire, baseline."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from mammorisk.records.questionnaire_fields import BOOLEANS, CATEGORIES, NUMBERS
 from mammorisk.records.questionnaire_table import check_frame
 from mammorisk.warnings import is_refused
 
-#: Log of the published questionnaire ratio, offered to the learned correction as one more number.
+#: Log of the published questionnaire ratio, an additional input of the learned correction.
 PUBLISHED_RATIO = "published_log_ratio"
 QUESTIONNAIRE_NUMBERS = [name for name in NUMBERS if name != "age"] + list(BOOLEANS)
-#: Where nothing limits the ages of a model.
+#: Ages of a model without limits.
 ALL_AGES = (0.0, np.inf)
-#: Density is left to the image, race to the baseline's rates.
+#: Density is an effect of the image, and race of the rates of the baseline.
 QUESTIONNAIRE_CATEGORIES = [c for c in CATEGORIES if c not in ("breast_density", "race_ethnicity")]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Inputs:
-    """Everything of n women but their outcome, unscaled.
+    """All data of n women except the outcome, unscaled.
 
     Attributes
     ----------
     frame : DataFrame, n rows
-        Checked questionnaires, numbers as float.
+        Checked questionnaires, with numbers as float.
     exams : ExamSet or None
     baseline : BaselineScores or None
     refusals : Series of tuple of ResultWarning, n rows
-        Why the model does not apply to a woman; empty where it does.
+        Reasons for which the model does not apply; empty where it applies.
     """
 
     frame: pd.DataFrame
@@ -55,7 +55,7 @@ class Inputs:
 
     @property
     def refused(self) -> NDArray[np.bool_]:
-        """Women who get no risk, and take no part in a fit."""
+        """Women who get no risk and are excluded from a fit."""
         return np.array([bool(found) for found in self.refusals], dtype=bool)
 
 
@@ -79,8 +79,8 @@ def gather_inputs(
     Returns
     -------
     Inputs
-        A woman is refused for the reasons of
-        :func:`mammorisk.clinical.exclusions.exclusions` and of every part of the baseline.
+        The refusals contain the reasons of
+        :func:`mammorisk.clinical.exclusions.exclusions` and of all parts of the baseline.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def with_measured_density(
     frame: pd.DataFrame,
     probabilities: NDArray[np.float64],
 ) -> BaselineScores:
-    """The published density effect, averaged over measured categories where none is stated.
+    """Average the published density effect over measured categories where none is stated.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def with_measured_density(
     frame : DataFrame, n rows
         Checked questionnaires.
     probabilities : ndarray of float, shape (n, 4)
-        Of categories a-d; NaN where density could not be measured.
+        Probabilities of categories a-d; NaN where density could not be measured.
 
     Returns
     -------
@@ -146,7 +146,7 @@ def with_measured_density(
 
 
 def fit_scalings(inputs: Inputs, rows: NDArray[np.int64]) -> dict[str, Scaling]:
-    """Scalings of questionnaire and acquisition, from training rows."""
+    """Fit the scalings of questionnaire and acquisition to training rows."""
     part = inputs.frame.iloc[rows]
     numbers = [*QUESTIONNAIRE_NUMBERS, PUBLISHED_RATIO]
     scalings = {
@@ -163,7 +163,7 @@ def fit_scalings(inputs: Inputs, rows: NDArray[np.int64]) -> dict[str, Scaling]:
 
 
 def questionnaire_answered(frame: pd.DataFrame) -> NDArray[np.bool_]:
-    """Rows with any answer beside age, race and density."""
+    """Rows with any answer other than age, race and density."""
     names = [
         name
         for name in (*QUESTIONNAIRE_NUMBERS, *QUESTIONNAIRE_CATEGORIES)
@@ -181,25 +181,25 @@ def make_batch(
     trusted: NDArray[np.bool_] | None = None,
     ages_seen: tuple[float, float] | None = None,
 ) -> Batch:
-    """Tensors of all women; features of views come from an encoder.
+    """Create the tensors of all women. Features of views come from an encoder.
 
     Parameters
     ----------
     inputs : Inputs
     features : Tensor, shape (n, tokens, n_features), or None
-        None without images, or where an encoder will fill them in.
+        None without images, or if an encoder adds them later.
     scalings : dict of Scaling
     modalities : tuple of str
-        What is used; the rest counts as not given.
+        Modalities to use; the others count as not given.
     trusted : ndarray of bool, shape (n,), optional
-        Exams outside the domain lose their images.
+        Exams inside the domain. The images of the others are not used.
     ages_seen : tuple of (float, float), optional
-        Range of ages in training, years. Learned parts take the nearest age in it.
+        Range of ages in training, years. Learned parts use the nearest age in this range.
 
     Returns
     -------
     Batch
-        Where the image is used the published density factor is not: the image shows it.
+        The published density factor is not used where the image is used, which shows density.
     """
     n = len(inputs)
     age = inputs.frame["age"].to_numpy(dtype=np.float64)

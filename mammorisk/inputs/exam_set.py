@@ -1,4 +1,4 @@
-"""Many exams as arrays: what a network is trained on and scores."""
+"""Exams as arrays, for training and scoring."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ from mammorisk.inputs.standard_exam import VIEWS, ImageSettings, StandardExam
 from mammorisk.records.acquisition import Acquisition
 from mammorisk.records.exam import Exam
 
-#: Views of the exam, then those of the prior exam.
+#: Tokens are the views of the exam, followed by those of the prior exam.
 TOKENS_PER_EXAM = len(VIEWS)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExamSet:
-    """Standardised exams in order, one a row; a row without images has no view present.
+    """Standardised exams, one per row. A row without images has no view present.
 
     Attributes
     ----------
     pixels : ndarray of uint8, shape (n, tokens, rows, columns)
-        Tokens are the four standard views, then, where there are priors, those of the prior.
+        Tokens are the four standard views, followed by those of the prior exam if priors are used.
     present : ndarray of bool, shape (n, tokens)
     years_before : ndarray of float, shape (n, tokens)
     percent_density : ndarray of float, shape (n, tokens)
@@ -38,17 +38,17 @@ class ExamSet:
         :func:`~mammorisk.inputs.acquisition_table.acquisition_table` in the order of rows, then
         tokens.
     age_years : ndarray of float, shape (n,)
-        From the image header; NaN where it does not say.
+        Age in the image header; NaN if it is not stated.
     errors : list of str
-        By row: why the exam could not be read, or empty.
+        Reason why the exam could not be read, by row; empty if it was read.
     prior_errors : list of str
-        The same for the prior exam; without one the row has the views of the exam alone.
+        The same for the prior exam. A row without prior exam has only the views of the exam.
     acquisitions : list of Acquisition or None
-        The records behind ``acquisition``, in its order.
+        The records of ``acquisition``, in the same order.
     implant : ndarray of bool, shape (n,)
-        The header of a view says that there is one.
+        Whether the header of a view states an implant.
     density_probabilities : ndarray of float, shape (n, 4), or None
-        Of categories a-d, measured in the images; NaN where they could not be measured.
+        Probabilities of categories a-d, measured in the images; NaN if not measured.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
@@ -72,10 +72,10 @@ class ExamSet:
 
     @property
     def tokens(self) -> int:
-        return self.present.shape[1]
+        return int(self.present.shape[1])
 
 
-#: Opens the exam of a row, or tells that there is none (None).
+#: Opens the exam of a row; returns None if there is none.
 Opener = Callable[[int], Exam | None]
 
 
@@ -88,18 +88,18 @@ def load_exams(
     prior_years: float = 2.0,
     on_exam: Callable[[int, int], None] | None = None,
 ) -> ExamSet:
-    """Read exams on all cores; one that cannot be read becomes a row without views.
+    """Read exams on all cores. An unreadable exam becomes a row without views.
 
     Parameters
     ----------
     rows : sequence of int
-        Given to the openers.
+        Rows to pass to the openers.
     open_exam, open_prior : callable
     cache : ImageCache
     prior_years : float
-        Between an exam and its prior.
+        Years between an exam and its prior.
     on_exam : callable, optional
-        Called with the number of exams done and in all.
+        Called with the number of finished exams and the total number.
 
     Returns
     -------
@@ -126,15 +126,15 @@ def stack_exams(
     *,
     prior_years: float = 2.0,
 ) -> ExamSet:
-    """Exams that were read before as one set.
+    """Combine exams that are already read into one set.
 
     Parameters
     ----------
     exams : sequence of sequence of StandardExam or None
-        By row: the exam, and its prior exam where the model uses priors.
+        For each row the exam, and its prior exam if the model uses priors.
     settings : ImageSettings
     prior_years : float
-        Between an exam and its prior.
+        Years between an exam and its prior.
     """
     times = max((len(found) for found in exams), default=1)
     stack = _Stack(len(exams), times, settings, prior_years)
@@ -146,7 +146,7 @@ def stack_exams(
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedExam:
-    """One exam, its age by the header, and why it cannot be read."""
+    """One exam, the age in its header, and the reason if it cannot be read."""
 
     made: StandardExam | None = None
     age_years: float = np.nan
@@ -216,7 +216,7 @@ def _read_one(opener: Opener, row: int, cache: ImageCache) -> LoadedExam:
 def _in_order(
     pool: ThreadPoolExecutor, work: Callable[[int], list[LoadedExam]], rows: Sequence[int]
 ) -> Iterator[list[LoadedExam]]:
-    """Results in order, with few exams read ahead: finished ones must not pile up in memory."""
+    """Yield results in order. Few exams are read ahead, to limit memory."""
     queue = iter(rows)
     running = [pool.submit(work, row) for row in islice(queue, 8)]
     while running:

@@ -1,4 +1,4 @@
-"""Plain grey statistics of standardised exams, beside an encoder's features, for a domain guard."""
+"""Grey statistics of standardised exams, used by a domain guard with the encoder's features."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ _QUANTILES = (0.1, 0.25, 0.5, 0.75, 0.9)
 
 
 def grey_statistics(exams: ExamSet) -> NDArray[np.float64]:
-    """Breast area, grey quantiles, fine and coarse contrast of each view of the exam itself.
+    """Compute breast area, grey quantiles, fine and coarse contrast of each view of the exam.
 
     Returns
     -------
     ndarray, shape (n, 4, 9)
-        NaN where there is no view.
+        NaN where a view is missing.
     """
     out = np.full((len(exams), TOKENS_PER_EXAM, len(_QUANTILES) + 4), np.nan)
     for i, j in np.argwhere(exams.present[:, :TOKENS_PER_EXAM]):
@@ -32,7 +32,7 @@ def _of_view(pixels: NDArray[np.float32]) -> NDArray[np.float64]:
     values = pixels[inside]
     contrasts = []
     for step in (1, 4, 16):
-        # Differences over one, four and sixteen pixels, both ends inside.
+        # Differences over one, four and sixteen pixels, with both pixels inside the breast.
         both = inside[step:] & inside[:-step]
         apart = (pixels[step:] - pixels[:-step])[both]
         contrasts.append(np.log(apart.std() + 1e-3) if apart.size > 1 else 0.0)

@@ -1,7 +1,7 @@
-"""Standardised exams kept on disk, keyed by content and settings.
+"""Cache of standardised exams on disk, keyed by content and settings.
 
-Several processes may use one folder: an entry appears whole, and two that make the same entry write
-the same bytes.
+Several processes may share a folder. Entries are written atomically, and two processes that create
+the same entry write the same bytes.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class ImageCache:
     Attributes
     ----------
     folder : Path or None
-        None keeps nothing.
+        With None nothing is stored.
     settings : ImageSettings
     """
 
@@ -35,7 +35,7 @@ class ImageCache:
     settings: ImageSettings
 
     def get(self, exam: Exam) -> StandardExam:
-        """The standardised exam, from the folder or made now.
+        """Return the standardised exam, from the folder or created now.
 
         Raises
         ------
@@ -90,7 +90,7 @@ def _write(made: StandardExam, path: Path) -> None:
 
 
 def _read(file: Path, settings: ImageSettings) -> StandardExam | None:
-    """An entry; None where it is damaged, to be made again."""
+    """Read an entry. None if it is damaged; it is then created again."""
     from safetensors import SafetensorError, safe_open
 
     try:

@@ -1,4 +1,4 @@
-"""Numbers standardised with missing indicators, categories as indicator columns."""
+"""Standardised numbers with missing indicators, and categories as indicator columns."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float32]
 
-#: Standardised numbers are held within this, so that one odd value cannot rule a prediction.
+#: Standardised numbers are clipped to this, so that one unusual value cannot dominate a risk.
 _LIMIT = 4.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Scaling:
-    """How columns become numbers; made on training data and saved with the model.
+    """Conversion of columns to numbers, fitted to training data and saved with the model.
 
     Attributes
     ----------
     mean, sd : dict of str to float
-        By numeric column.
+        Values by numeric column.
     categories : dict of str to list of str
-        By categorical column.
+        Categories by categorical column.
     """
 
     mean: dict[str, float]
@@ -33,7 +33,7 @@ class Scaling:
 
     @classmethod
     def fit(cls, frame: pd.DataFrame, numbers: list[str], categories: list[str]) -> Scaling:
-        """Means, SDs and the categories seen; a column without values is left out."""
+        """Fit means, SDs and categories. A column without values is omitted."""
         mean, sd, seen = {}, {}, {}
         for name in numbers:
             values = pd.to_numeric(frame[name], errors="coerce") if name in frame else pd.Series([])
@@ -59,15 +59,15 @@ class Scaling:
 
     @property
     def varied(self) -> frozenset[str]:
-        """Columns whose values differed between the women of the training."""
-        # A column of one value has the spread 1 exactly, see fit().
+        """Columns with more than one value in the training data."""
+        # A column with a single value has an SD of exactly 1, see fit().
         numbers = {name for name, spread in self.sd.items() if spread != 1.0}
         return frozenset(
             numbers | {name for name, seen in self.categories.items() if len(seen) > 1}
         )
 
     def transform(self, frame: pd.DataFrame) -> Floats:
-        """The columns as numbers.
+        """Convert the columns to numbers.
 
         Parameters
         ----------
@@ -76,8 +76,8 @@ class Scaling:
         Returns
         -------
         ndarray of float32, shape (n, len(columns))
-            A missing number is 0 with its indicator 1; a category not seen in training counts as
-            unknown.
+            A missing number is 0, and its indicator is 1. A category that was not in the training
+            counts as unknown.
         """
         parts = []
         for name, mean in self.mean.items():

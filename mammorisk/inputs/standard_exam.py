@@ -1,4 +1,4 @@
-"""An exam as one array: the four standard views made alike, with what their headers say."""
+"""An exam as one array: the four standardised views, with information from their headers."""
 
 from __future__ import annotations
 
@@ -17,21 +17,21 @@ from mammorisk.records.acquisition import Acquisition
 from mammorisk.records.exam import STANDARD_VIEWS, Exam, Intent
 from mammorisk.warnings import make_warning
 
-#: Order of views in every array.
+#: Order of views in all arrays.
 VIEWS = STANDARD_VIEWS
-#: Grey below and above this, on the scale of standardised views, is cut before rounding to bytes.
+#: Limits of grey on the standardised scale; values are clipped before they are stored as bytes.
 _GREY_RANGE = (-0.5, 1.5)
 
 
 class ImageSettings(BaseModel):
-    """How views are standardised for a network.
+    """Settings of the standardised views of a network.
 
     Attributes
     ----------
     spacing_mm : float
         Pixel spacing.
     rows, columns : int
-        Size of a view.
+        Size of a view in pixels.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,17 +43,17 @@ class ImageSettings(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkView:
-    """The pixels of one view, ready for a network.
+    """The pixels of one view as input of a network.
 
     Attributes
     ----------
     pixels : ndarray of uint8, shape (rows, columns)
-        Chest wall left; zero outside the breast.
+        Chest wall at the left; zero outside the breast.
     percent_density : float
         Measured share of dense area, percent; NaN where it cannot be measured.
     acquisition : Acquisition
     implant : bool
-        The header says that there is one.
+        Whether the header states an implant.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
@@ -63,7 +63,7 @@ class NetworkView:
 
 
 def network_view(seen: SegmentedView, settings: ImageSettings) -> PreparedView:
-    """Standardise and measure a segmented view; one for processing is not used."""
+    """Standardise and measure a segmented view. A view for processing is not used."""
     if seen.view.intent is Intent.PROCESSING:
         text = "only an image for processing, not used by the network"
         return PreparedView(content=None, warnings=(make_warning("for-processing", text),))
@@ -83,19 +83,19 @@ def network_view(seen: SegmentedView, settings: ImageSettings) -> PreparedView:
 
 @dataclass(frozen=True, kw_only=True)
 class StandardExam:
-    """The pixels of an exam, ready for a network.
+    """The pixels of an exam as input of a network.
 
     Attributes
     ----------
     pixels : ndarray of uint8, shape (4, rows, columns)
-        Views in the order of :data:`VIEWS`, chest wall left; zero outside the breast.
+        Views in the order of :data:`VIEWS`, chest wall at the left; zero outside the breast.
     present : ndarray of bool, shape (4,)
     percent_density : ndarray of float, shape (4,)
         Measured share of dense area, percent; NaN where it cannot be measured.
     acquisitions : tuple of Acquisition or None
         By view.
     implant : bool
-        The header of a view says that there is one.
+        Whether the header of a view states an implant.
     """
 
     pixels: NDArray[np.uint8] = field(repr=False)
@@ -127,7 +127,7 @@ def standard_exam(exam: Exam, settings: ImageSettings) -> StandardExam:
 
 
 def stack_views(views: Mapping[str, NetworkView | None], settings: ImageSettings) -> StandardExam:
-    """The standard views of one exam as arrays; a view that is not there is blank."""
+    """Stack the standard views of one exam. A missing view is blank."""
     pixels = np.zeros((len(VIEWS), settings.rows, settings.columns), dtype=np.uint8)
     present = np.zeros(len(VIEWS), dtype=bool)
     density = np.full(len(VIEWS), np.nan)
@@ -148,14 +148,14 @@ def stack_views(views: Mapping[str, NetworkView | None], settings: ImageSettings
 
 
 def _to_bytes(pixels: np.ndarray, breast: np.ndarray) -> NDArray[np.uint8]:
-    """1-255 inside the breast, 0 outside."""
+    """Convert grey to bytes: 1-255 inside the breast, 0 outside."""
     low, high = _GREY_RANGE
     scaled = np.round((np.clip(pixels, low, high) - low) / (high - low) * 254) + 1
     return np.where(breast, scaled, 0).astype(np.uint8)
 
 
 def to_float(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What a network sees: standardised grey inside the breast, 0 outside."""
+    """Convert bytes to the input of a network: standardised grey inside the breast, 0 outside."""
     low, high = _GREY_RANGE
     grey = (pixels.astype(np.float32) - 1) / 254 * (high - low) + low
     return np.where(pixels > 0, grey, 0).astype(np.float32)

@@ -81,8 +81,9 @@ def decode(data: bytes, family: str, rows: int, columns: int, bytes_per_pixel: i
 
         import tifffile
 
-        return tifffile.imread(io.BytesIO(data), key=0)
-    return getattr(imagecodecs, _CODECS[family])(data)
+        return np.asarray(tifffile.imread(io.BytesIO(data), key=0))
+    decoded: np.ndarray = getattr(imagecodecs, _CODECS[family])(data)
+    return decoded
 
 
 def send(stream: BinaryIO, head: dict[str, Any], payload: bytes | memoryview = b"") -> None:

@@ -29,6 +29,17 @@ class Limits:
     decode_in_process : bool
         Decode in the calling process instead of a child, where no child can be started. The
         limits on time and memory then do not hold, and a codec that crashes takes Python along.
+
+    See Also
+    --------
+    mammorisk.read_exam : Takes the limits as an argument.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> limits = mr.Limits(max_files=500)
+    >>> limits.max_files, limits.decode_seconds
+    (500, 60.0)
     """
 
     max_file_bytes: int = 512 * 2**20

@@ -88,6 +88,12 @@ def read_cohort(
     A separator other than a comma, decimal commas, a first line ``sep=;`` and a byte order mark are
     understood. A row with more fields than the header has names is refused with its line.
 
+    See Also
+    --------
+    mammorisk.Cohort : The result.
+    mammorisk.read_exam : Reads a single exam.
+    mammorisk.predict : Predicts the risks of a cohort.
+
     Examples
     --------
     >>> import tempfile

@@ -83,6 +83,11 @@ def read_risks(
     tool, and every row carries a warning that says so. Scores of BREST-AI are not absolute risks:
     they rank women, and are not calibrated.
 
+    See Also
+    --------
+    mammorisk.evaluate : Compares risks with outcomes.
+    mammorisk.predict_to_file : Writes risks in the format ``"mammorisk"``.
+
     Examples
     --------
     >>> import tempfile

@@ -160,7 +160,7 @@ def _read_statistics(path: Path, kind: str) -> pd.DataFrame:
         ".zsav": pyreadstat.read_sav,
     }
     options = {} if kind == ".xpt" else {"apply_value_formats": True, "formats_as_category": False}
-    table, _ = readers[kind](str(path), **options)
+    table: pd.DataFrame = readers[kind](str(path), **options)[0]
     return table.reset_index(drop=True)
 
 

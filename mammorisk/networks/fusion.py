@@ -38,7 +38,8 @@ class Conditioning(nn.Module):
         if self.n_acquisition == 0:
             return features
         scale, shift = self.film(acquisition).chunk(2, dim=-1)
-        return features + given[..., None] * (features * scale + shift)
+        shifted: Tensor = features + given[..., None] * (features * scale + shift)
+        return shifted
 
 
 class Fusion(nn.Module):

@@ -180,7 +180,8 @@ class HybridHead(nn.Module):
         """Log hazard of death from other causes per year, where the head has one."""
         if not self.settings.competing_death:
             return None
-        return self.death + self.death_age(_age_terms(batch.age)).expand(-1, YEARS)
+        by_age: Tensor = self.death_age(_age_terms(batch.age))
+        return self.death + by_age.expand(-1, YEARS)
 
     def forward(self, batch: Batch) -> Tensor:
         return self.log_hazard(batch, self.contributions(batch))

@@ -290,7 +290,8 @@ class _Pool(RiskFactorHeads):
             return x.mean(dim=1)
         fc = self.internal_pool.attention_fc
         assert isinstance(fc, nn.Linear)
-        return (fc(x).softmax(dim=1) * x).sum(dim=1)
+        pooled: Tensor = (fc(x).softmax(dim=1) * x).sum(dim=1)
+        return pooled
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -72,8 +72,10 @@ def predict(
     model : str, path or RiskModel, optional
         Name, folder or model. The default with images is ``hybrid``. The default without images,
         and for horizons that ``hybrid`` does not answer, is ``bcsc-2008`` where breast density is
-        known, else ``icare-lit``. ``icare-lit`` is also used where ``bcsc-2008`` does not apply.
-        The result names the model that was used.
+        known, else ``icare-lit``. ``icare-lit`` is also used for women outside the ages of
+        ``bcsc-2008`` and for horizons over five years. A woman whom ``bcsc-2008`` refuses for
+        another reason, such as a BRCA1/2 mutation, has no risk. The result names the model that
+        was used.
     horizons : float, "lifetime" or sequence of them
         Years from the exam. ``"lifetime"`` is up to age 90, or to the last age of the model.
     prior : Exam or path, optional

@@ -17,7 +17,7 @@ from mammorisk.base import (
     Scores,
     check_horizons,
 )
-from mammorisk.clinical import load_clinical
+from mammorisk.clinical.registry import load_clinical
 from mammorisk.records.cohort import Cohort
 from mammorisk.risk_models.registry import load_model
 from mammorisk.warnings import Warnings, is_refused, join_text, make_warning
@@ -43,14 +43,14 @@ def default_name(has_images: bool, horizons: tuple[Horizon, ...]) -> str | None:
 class PublishedDefault(RiskModel):
     """Two published models as one: bcsc-2008 where density is known, else icare-lit.
 
-    icare-lit also answers for horizons and ages that bcsc-2008 does not cover, with a warning
-    ``"model-replaced"``. A woman whom bcsc-2008 refuses for any other reason gets no risk.
-    ``Scores.models`` names the model behind each row.
+    icare-lit also scores women outside the ages of bcsc-2008, with a warning
+    ``"model-replaced"``, and all women if a horizon is over five years. A woman whom bcsc-2008
+    refuses for any other reason gets no risk. ``Scores.models`` names the model of each row.
 
     Attributes
     ----------
     images_unused : bool
-        There are images, and the network for them is not installed: every row says so.
+        There are images, but the network for them is not installed. Every row has a warning.
     """
 
     images_unused: bool = False
@@ -100,7 +100,7 @@ class PublishedDefault(RiskModel):
             return _by(fallback.score(frame, wanted), [WITHOUT_DENSITY] * len(frame))
         first = load_clinical(WITH_DENSITY).score(frame, wanted)
         known = frame["breast_density"].notna().to_numpy()
-        # A refusal is final; only what is unknown, and an age, may be left to the other model.
+        # icare-lit scores women with an unknown answer or another age. Other refusals are final.
         final = np.array([_is_final(told) for told in first.warnings], dtype=bool)
         answered = (first.risk.notna().all(axis=1).to_numpy() & known) | final
         if answered.all():
@@ -132,7 +132,7 @@ class PublishedDefault(RiskModel):
 
 
 def _is_final(warnings: Warnings) -> bool:
-    """Whether a woman is refused for another reason than her age."""
+    """Whether a woman is refused for a reason other than her age."""
     return is_refused(one for one in warnings if one.code != "age-out-of-range")
 
 

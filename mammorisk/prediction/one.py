@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from mammorisk._version import __version__
 from mammorisk.base import Horizon, ImageModel, RiskModel, Scores
-from mammorisk.clinical import CLINICAL_MODELS, load_clinical
+from mammorisk.clinical.registry import CLINICAL_MODELS, load_clinical
 from mammorisk.errors import HorizonError
 from mammorisk.prediction.default_model import WITH_DENSITY
 from mammorisk.prediction.prediction import Prediction

@@ -60,6 +60,17 @@ class Acquisition(BaseModel):
         Values as written that were not plausible, by attribute keyword.
     warnings : tuple of ResultWarning
         Attributes that were not used as recorded.
+
+    See Also
+    --------
+    mammorisk.View : The image, with its acquisition.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> known = mr.Acquisition(manufacturer="hologic", thickness_mm=52.0, kvp=29.0)
+    >>> known.thickness_mm, known.force_n
+    (52.0, None)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

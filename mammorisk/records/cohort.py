@@ -50,6 +50,21 @@ class Cohort:
     table_warnings : tuple of TableWarning
         What was read under a nearly right name, was not read, or looks doubtful, with the rows
         concerned. A prediction for such a row carries the same warning.
+
+    See Also
+    --------
+    mammorisk.read_cohort : Reads a cohort from its manifest.
+    mammorisk.predict : Predicts the risks of a cohort.
+    mammorisk.simulate : Simulates a cohort.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> cohort = mr.simulate(1000, seed=1).cohort
+    >>> len(cohort), cohort.has_images
+    (1000, False)
+    >>> int((cohort.exams["event"] == 1).sum())
+    21
     """
 
     exams: pd.DataFrame

@@ -173,6 +173,23 @@ class View:
         Returns the stored pixels and how to turn them into display grey levels.
     digest : callable or None
         Returns a digest of the file's content, by which results of work on it can be kept.
+
+    See Also
+    --------
+    mammorisk.Exam : The views of one examination.
+    mammorisk.Acquisition : The acquisition parameters of an image.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import mammorisk as mr
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = mr.simulate(1, seed=1, out=f"{folder}/study", images="all", pixel_mm=1.0)
+    ...     view = mr.read_cohort(f"{folder}/study").open_exam(0)["L-CC"]
+    >>> view.rows, view.columns, view.pixel_mm
+    (229, 191, 1.0)
+    >>> view.laterality.value, view.position, view.chest_wall
+    ('L', 'CC', 'left')
     """
 
     laterality: Laterality
@@ -244,6 +261,24 @@ class Exam:
         About the exam as a whole; those of a view stand in the view.
     prior : Exam or None
         An earlier exam of the woman that was found beside this one.
+
+    See Also
+    --------
+    mammorisk.read_exam : Reads an exam.
+    mammorisk.View : One image of an exam.
+    mammorisk.predict : Predicts the risk from an exam.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> import mammorisk as mr
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     _ = mr.simulate(1, seed=1, out=f"{folder}/study", images="all", pixel_mm=1.0)
+    ...     exam = mr.read_cohort(f"{folder}/study").open_exam(0)
+    >>> [view.name for view in exam]
+    ['R-CC', 'L-CC', 'R-MLO', 'L-MLO']
+    >>> exam.age_years, exam.missing
+    (44.0, ())
     """
 
     views: dict[str, View]

@@ -50,6 +50,17 @@ class Outcome:
     EvaluationError
         Empty or unequal arrays, missing, negative or otherwise impossible values; the message
         counts the faulty rows and gives the position of the first.
+
+    See Also
+    --------
+    mammorisk.evaluate : Compares risks with outcomes.
+    mammorisk.metrics : Metrics of an outcome and the scores of a model.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> mr.Outcome(time=[0.5, 3.2, 6.0], event=[1, 2, 0])
+    <Outcome: 3 rows, 1 cancers, 1 competing events>
     """
 
     time: Floats

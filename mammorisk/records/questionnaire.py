@@ -93,6 +93,18 @@ class Questionnaire(BaseModel):
     ------
     QuestionnaireError
         A value out of range, or two fields that contradict each other; both are named.
+
+    See Also
+    --------
+    mammorisk.predict : Predicts the risk from a questionnaire, with or without an exam.
+    mammorisk.read_cohort : Reads the answers of many women from a table.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> woman = mr.Questionnaire(age=54, race_ethnicity="white", height_cm=163, weight_kg=64)
+    >>> round(woman.bmi, 1), woman.biopsies is None
+    (24.1, True)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)

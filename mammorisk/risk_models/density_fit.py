@@ -36,8 +36,8 @@ YEARS_FITTED = 5
 class DensityFit(RiskModel):
     """Cox regression on age and density category; a woman without a category has no risk.
 
-    It refuses women with prior breast cancer, a BRCA1/2 mutation or LCIS, who take no part in the
-    fit either, and women outside ``card.ages``, the ages of the women it was fitted on.
+    The model refuses women with prior breast cancer, a BRCA1/2 mutation or LCIS, and women outside
+    ``card.ages``. They are also excluded from the fit.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class DensityFit(RiskModel):
     coefficients : dict of str to float
         Log hazard ratios: ``age`` (per ten years from 55), ``age2``, categories against b.
     cumulative_hazard : tuple of float
-        Of a woman of 55 with density b, at 1 ... 5 years.
+        Cumulative hazard of a woman aged 55 with density b, at 1 ... 5 years.
     logistic : dict of str to float
         The same effects on the log odds of cancer within five years, with ``const``.
     training : dict
@@ -106,7 +106,13 @@ class DensityFit(RiskModel):
 
 
 def load_density_fit(config: dict[str, Any]) -> DensityFit:
-    """A saved model from its configuration; KeyError or TypeError where it is damaged."""
+    """Load a saved model from its configuration.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError, AttributeError
+        The configuration is damaged.
+    """
     return DensityFit(
         card=card_from(config["card"]),
         coefficients={str(k): float(v) for k, v in config["coefficients"].items()},
@@ -117,7 +123,7 @@ def load_density_fit(config: dict[str, Any]) -> DensityFit:
 
 
 def design_matrix(clean: pd.DataFrame) -> pd.DataFrame:
-    """Covariates of the regression and whether they are known, one row a woman."""
+    """Covariates of the regression and whether they are known, one row per woman."""
     age = (clean["age"].to_numpy(dtype=float) - _AGE_CENTRE) / _AGE_SCALE
     density = (
         clean["breast_density"].astype(object)

@@ -9,9 +9,9 @@ from typing import Protocol
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.errors import ModelError
 
-#: How a model on the hub is named in :func:`mammorisk.load_model`: ``hf://owner/name``.
+#: Prefix of models on the hub in :func:`mammorisk.load_model`: ``hf://owner/name``.
 PREFIX = "hf://"
-#: Nothing else of a repository is fetched.
+#: Files of a repository that are downloaded; all others are ignored.
 _FILES = ["config.json", "model.safetensors", "README.md", "*/config.json", "*/model.safetensors"]
 
 
@@ -28,19 +28,19 @@ def push_model(model: Saved, name: str, *, private: bool = True) -> str:
     ----------
     model : HybridModel or other model with ``save``
     name : str
-        ``"owner/name"`` on the hub; made if it does not exist.
+        ``"owner/name"`` on the hub. The repository is created if it does not exist.
     private : bool
-        Of a new repository.
+        Whether a new repository is private.
 
     Returns
     -------
     str
-        What :func:`mammorisk.load_model` takes.
+        Name for :func:`mammorisk.load_model`.
 
     Raises
     ------
     ModelError
-        The hub refuses or cannot be reached.
+        The hub refuses the upload or cannot be reached.
     MissingDependency
         huggingface_hub is not installed.
     """
@@ -56,7 +56,7 @@ def push_model(model: Saved, name: str, *, private: bool = True) -> str:
             api.upload_folder(repo_id=name, folder_path=saved, allow_patterns=_FILES)
         except (HfHubHTTPError, HFValidationError, OSError) as error:
             raise ModelError(
-                f"the hub did not take the model ({type(error).__name__})",
+                f"the model cannot be uploaded to the hub ({type(error).__name__})",
                 where=name,
                 remedy="Log in with `hf auth login`, and check the name and the network.",
             ) from None
@@ -64,12 +64,12 @@ def push_model(model: Saved, name: str, *, private: bool = True) -> str:
 
 
 def fetch_model(name: str) -> Path:
-    """Download a model's files, or find them in the hub's local cache.
+    """Download the files of a model, or find them in the hub's local cache.
 
     Parameters
     ----------
     name : str
-        ``"hf://owner/name"``, with ``@revision`` where one is wanted.
+        ``"hf://owner/name"``, optionally with ``@revision``.
 
     Returns
     -------
@@ -92,7 +92,7 @@ def fetch_model(name: str) -> Path:
         return Path(snapshot_download(repository, revision=revision or None, allow_patterns=_FILES))
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ModelError(
-            f"the model cannot be fetched ({type(error).__name__})",
+            f"the model cannot be downloaded ({type(error).__name__})",
             where=name,
             remedy="Check the name and the network.",
         ) from None

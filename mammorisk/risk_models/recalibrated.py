@@ -1,10 +1,10 @@
-"""RecalibratedModel: any model with a map of its risks fitted on a local cohort."""
+"""RecalibratedModel: a model whose risks are recalibrated on a local cohort."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -36,7 +36,7 @@ MODEL_FOLDER = "model"
 
 @dataclass(frozen=True, repr=False, kw_only=True)
 class RecalibratedModel(ImageModel):
-    """A model whose risks are mapped, horizon by horizon, to those observed in a cohort.
+    """A model whose risks are recalibrated to those observed in a cohort, by horizon.
 
     Made by :func:`mammorisk.recalibrate`.
 
@@ -44,10 +44,10 @@ class RecalibratedModel(ImageModel):
     ----------
     model : RiskModel
     maps : dict of float to Recalibration
-        By horizon in years. Other horizons have no risk.
+        Recalibration by horizon in years. Other horizons have no risk.
     card : ModelCard
     record : dict
-        What the maps were fitted on.
+        Numbers of women and cancers of the fit, and the method.
     """
 
     exams_at_once = 32
@@ -79,7 +79,7 @@ class RecalibratedModel(ImageModel):
     @property
     def _image_model(self) -> ImageModel:
         if not isinstance(self.model, ImageModel):
-            raise TypeError(f"{self.model.name} reads no images")
+            raise TypeError(f"{self.model.name} does not read images")
         return self.model
 
     def check_exam(self, exam: Exam) -> None:
@@ -105,7 +105,8 @@ class RecalibratedModel(ImageModel):
         return self._mapped(self._image_model.score_exams(frame, exams, wanted))
 
     def _mapped(self, scores: Scores) -> Scores:
-        lost = [h for h in scores.risk.columns if h not in self.maps]
+        horizons = cast("list[Horizon]", scores.risk.columns.tolist())
+        lost = [h for h in horizons if isinstance(h, str) or h not in self.maps]
         warnings = scores.warnings
         if lost:
             text = "not recalibrated at: " + ", ".join(
@@ -133,12 +134,13 @@ class RecalibratedModel(ImageModel):
 
     def _map_table(self, table: pd.DataFrame) -> pd.DataFrame:
         out = table.astype(float).copy()
-        years = sorted(h for h in table.columns if h in self.maps)
+        horizons = cast("list[Horizon]", table.columns.tolist())
+        years = sorted(h for h in horizons if not isinstance(h, str) and h in self.maps)
         for horizon in table.columns:
             found = None if isinstance(horizon, str) else self.maps.get(horizon)
             values = table[horizon].to_numpy(dtype=float)
             out[horizon] = np.nan if found is None else found.apply(values)
-        # Separate maps of years could cross: cumulative risk never falls.
+        # Separate maps by year could cross, but cumulative risk never decreases.
         if years:
             out[years] = np.maximum.accumulate(out[years].to_numpy(), axis=1)
         return out
@@ -155,7 +157,7 @@ class RecalibratedModel(ImageModel):
 
 
 def load_recalibrated(config: Mapping[str, Any], model: RiskModel) -> RecalibratedModel:
-    """A saved model from its configuration and the model inside.
+    """Load a saved model from its configuration and the inner model.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""Recipe: everything that defines a model and how it is fitted, as data."""
+"""Recipe: the definition of a model and of its fit, as data."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class EncoderSettings(BaseModel):
     name : str
         ``"compact"`` or a model of timm.
     pretrained : bool
-        Begin from timm's published weights, which are downloaded.
+        Start from timm's published weights, which are downloaded.
     frozen : bool
-        Keep its weights; features are computed once and only the head is trained.
+        Do not train the encoder. Features are computed once and only the head is trained.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -52,12 +52,12 @@ class HeadOptions(BaseModel):
     Attributes
     ----------
     width : int
-        Features of an exam.
+        Number of features of an exam.
     dropout : float
     interactions : bool
-        Add a joint term of image and questionnaire, reported as its own contribution.
+        Add an interaction of image and questionnaire, reported as its own contribution.
     competing_death : bool
-        Model death from other causes too (only without a published baseline).
+        Also model death from other causes (only without a published baseline).
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -69,33 +69,34 @@ class HeadOptions(BaseModel):
 
 
 class MiraiOptions(BaseModel):
-    """Size and fitting of Mirai's two networks; defaults are the published ones.
+    """Size and fit of Mirai's two networks. The defaults are the published values.
 
     Attributes
     ----------
     rows, columns : int
-        Of the encoder's input.
+        Size of the encoder's input in pixels.
     pretrained : bool
-        Begin the encoder from ImageNet's weights, which are downloaded.
+        Start the encoder from ImageNet weights, which are downloaded.
     width, heads, layers : int
-        Of the transformer.
+        Size of the transformer.
     pool : str
+        Pooling of the views.
     dropout : float
-        Of attention scores.
+        Dropout of attention scores.
     encoder_epochs : int
-        Of phase 1; 0 leaves the encoder as it is.
+        Epochs of phase 1. With 0 the encoder is not trained.
     encoder_batch_size, encoder_learning_rate
     transformer_epochs, transformer_batch_size, transformer_learning_rate
-        Of phase 2.
+        Options of phase 2.
     weight_decay : float
     risk_factor_weight : float
-        Of the loss of predicted risk factors.
+        Weight of the loss of predicted risk factors.
     augment : bool
-        Flip views up and down and turn them in phase 1.
+        Flip views vertically and rotate them in phase 1.
     adversary : bool
-        Train against a network that tells the device from the features (phase 2).
+        Train against a network that predicts the device from the features (phase 2).
     adversary_steps : int
-        Mini-batches for it before each one for the network.
+        Mini-batches for the adversary before each mini-batch for the network.
     adversary_weight : float
     """
 
@@ -124,36 +125,36 @@ class MiraiOptions(BaseModel):
 
 
 class TrainingOptions(BaseModel):
-    """How the weights are found.
+    """Options of the training.
 
     Attributes
     ----------
     loss : {"case_control", "likelihood", "binary_5y"}
-        Cross-entropy of the event over the whole follow-up given how women were sampled; the
-        weighted likelihood of the follow-up (needed for death as a competing cause); or
-        cross-entropy of cancer within five years with inverse probability of censoring weights.
+        Cross-entropy of the event over the whole follow-up, which accounts for the sampling of
+        women; the weighted likelihood of the follow-up (needed for death as a competing cause); or
+        the cross-entropy of cancer within five years with inverse probability of censoring weights.
     epochs, batch_size : int
     learning_rate, weight_decay : float
     head_epochs : int
-        Of the head alone, on features of the finished encoder; 0 skips this stage.
+        Epochs of the head alone, on features of the trained encoder. 0 skips this stage.
     head_weight_decay : float
     modality_dropout : float
-        Share of women whose acquisition or questionnaire is hidden in a step.
+        Share of women whose acquisition or questionnaire is masked in a step.
     augment : bool
         Flips, small rotations, zoom and grey changes.
     density_task : float
-        Weight of a side task: the measured percent density of each view. 0 leaves it out.
+        Weight of an auxiliary task, the measured percent density of each view. 0 disables it.
     balanced : bool
-        Draw women with and without cancer alike often; weights keep the population's rates.
+        Draw women with and without cancer equally often. Weights keep the population's rates.
     patience : int
         Epochs without improvement of the validation loss before stopping; 0 never stops early.
     validation_share : float
-        Of the women, where the cohort has no column ``split``.
+        Share of the women in validation if the cohort has no column ``split``.
     accumulate_batches : int
     precision : str
-        Of Lightning: ``"32-true"``, ``"16-mixed"``, ``"bf16-mixed"``.
+        Precision of Lightning: ``"32-true"``, ``"16-mixed"``, ``"bf16-mixed"``.
     unreadable_share : float
-        Stop when more than this share of exams cannot be read.
+        Largest share of exams that may be unreadable; above it the fit stops with an error.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -179,27 +180,38 @@ class TrainingOptions(BaseModel):
 
 
 class Recipe(BaseModel):
-    """A model and how to fit it; frozen.
+    """The definition of a model and of its fit. Immutable.
 
     Attributes
     ----------
     name, title, source : str
-        ``source`` names the paper a recipe follows.
+        ``source`` is the paper that the recipe follows.
     kind : {"network", "density-fit", "mirai"}
         A network, a regression on age and density, or Mirai's two networks.
     modalities : tuple of str
-        Among ``"image"``, ``"acquisition"``, ``"questionnaire"``.
+        Any of ``"image"``, ``"acquisition"`` and ``"questionnaire"``.
     priors : bool
-        Use the prior exam where there is one.
+        Use the prior exam if there is one.
     baseline : BaselineSettings or None
-        None learns the baseline from the cohort.
+        Published baseline. With None the baseline is learned from the cohort.
     image : ImageSettings
     encoder : EncoderSettings
     head : HeadOptions
     training : TrainingOptions
     mirai : MiraiOptions or None
-        For that kind.
+        Options of the kind ``"mirai"``.
     seed : int
+
+    See Also
+    --------
+    mammorisk.fit : Fits the model of a recipe.
+
+    Examples
+    --------
+    >>> from mammorisk.risk_models.recipe import load_recipe
+    >>> recipe = load_recipe("hybrid", training__epochs=3)
+    >>> recipe.kind, recipe.training.epochs
+    ('network', 3)
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -243,21 +255,21 @@ _FOLDER = files("mammorisk.risk_models") / "recipes"
 
 
 def recipes() -> list[str]:
-    """Names of the recipes that come with the package."""
+    """Names of the recipes in the package."""
     return sorted(
         p.name.removesuffix(".yaml") for p in _FOLDER.iterdir() if p.name.endswith(".yaml")
     )
 
 
 def load_recipe(recipe: str | Path | Recipe, **changes: Any) -> Recipe:
-    """A recipe by name, from a YAML file, or as it is, with changes.
+    """Load a recipe by name or from a YAML file, and apply changes.
 
     Parameters
     ----------
     recipe : str, path or Recipe
-        A name of :func:`recipes`, or a file.
+        A name from :func:`recipes`, a file, or a recipe.
     **changes
-        Fields to replace. Nested ones by double underscores: ``training__epochs=3``.
+        Fields to replace. Nested fields use double underscores: ``training__epochs=3``.
 
     Returns
     -------
@@ -266,7 +278,8 @@ def load_recipe(recipe: str | Path | Recipe, **changes: Any) -> Recipe:
     Raises
     ------
     RecipeError
-        Neither a name nor a file; not a recipe; a field unknown or out of range.
+        There is no such name or file, the file is not a recipe, or a field is unknown or out of
+        range.
     """
     data = recipe.model_dump() if isinstance(recipe, Recipe) else _read(recipe)
     for name, value in changes.items():

@@ -1,4 +1,4 @@
-"""Models by name: the list of them, and how to get one."""
+"""Models by name: list and load them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.base import ImageModel, ModelCard, RiskModel
-from mammorisk.clinical import CLINICAL_MODELS, load_clinical
+from mammorisk.clinical.registry import CLINICAL_MODELS, load_clinical
 from mammorisk.errors import BackendError, ModelError, UnknownModel
 from mammorisk.risk_models.hub import PREFIX, fetch_model
 from mammorisk.risk_models.mirai.card import CARD as MIRAI
@@ -18,12 +18,12 @@ from mammorisk.risk_models.storage import card_from, damaged, read_config
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Networks that come with the package.
+#: Networks included in the package.
 BUNDLED = {"hybrid": Path(__file__).parent / "weights" / "hybrid"}
 
 
 def models() -> pd.DataFrame:
-    """Every named model: inputs, horizons, provenance, training data, intended use.
+    """List all named models with inputs, horizons, source, training data and intended use.
 
     Returns
     -------
@@ -32,13 +32,13 @@ def models() -> pd.DataFrame:
 
     See Also
     --------
-    mammorisk.load_model : Load one of them.
+    mammorisk.load_model : Loads a model by name.
 
     Examples
     --------
     >>> import mammorisk as mr
     >>> mr.models().loc["bcrat", "ages"]
-    '35-84'
+    '35-85'
     """
     import pandas as pd
 
@@ -71,10 +71,10 @@ def load_model(
         A name listed by :func:`models`, a folder written by ``model.save``, or ``hf://owner/name``
         for a model on the Hugging Face hub.
     weights : path, optional
-        For ``"mirai"`` alone: the folder that ``mammorisk convert mirai`` wrote. Without it the
+        Only for ``"mirai"``: the folder written by ``mammorisk convert mirai``. By default the
         weights in the user's cache are used. They are downloaded and converted at the first call.
     backend : str
-        What runs the encoder of a model that reads images: ``"auto"``, ``"torch"``,
+        Backend of the encoder of a model that reads images: ``"auto"``, ``"torch"``,
         ``"torch-bfloat16"``, ``"torch-compile"``, ``"openvino"``, ``"openvino-bfloat16"`` or
         ``"cuda"``.
     **options
@@ -88,17 +88,18 @@ def load_model(
     Raises
     ------
     UnknownModel
-        Neither a known name nor a folder.
+        The name is neither a known model nor a folder.
     ModelError
-        The folder is damaged, foreign, or of a later format; or the model has no such option.
+        The folder is damaged, is not a model or has a later format; or the model does not have an
+        option.
     BackendError
-        There is no such backend here, or the model has no network to run on it.
+        The backend is not available, or the model has no network.
     MissingDependency
         The model is a network, and torch is not installed.
 
     See Also
     --------
-    mammorisk.models : The list of names.
+    mammorisk.models : Lists the names.
 
     Examples
     --------
@@ -132,7 +133,8 @@ def _find(name: str | Path, weights: str | Path | None, options: dict[str, Any])
 
 def _takes_no_weights(name: str | Path) -> ModelError:
     return ModelError(
-        f"{str(name)!r} takes no weights", remedy="Pass the folder of a saved model as its name."
+        f"{str(name)!r} does not accept weights",
+        remedy="Pass the folder of a saved model as its name.",
     )
 
 
@@ -163,15 +165,15 @@ def _on_backend(model: RiskModel, backend: str) -> RiskModel:
             f"{model.name} has no network to run on {backend!r}", remedy='Use backend="auto".'
         )
     found = model.on_backend(backend)
-    # Resolved now, so that an unknown name fails here and not at the first exam.
+    # Resolved here, so that an unknown name fails now and not at the first exam.
     if found.backend_used is None:
         raise BackendError(f"{model.name} has no network to run on {backend!r}")
     return found
 
 
 def _load_converted(weights: str | Path | None) -> RiskModel:
-    """Mirai from the folder it was converted to; its weights are not ours to ship."""
-    # Before 100 MB are downloaded.
+    """Load Mirai from its converted folder. Its weights are not part of the package."""
+    # Checked before 100 MB are downloaded.
     require("torch", NETWORKS, what="the model mirai")
     if weights is None:
         from mammorisk.risk_models.mirai.download import fetch_mirai
@@ -179,15 +181,15 @@ def _load_converted(weights: str | Path | None) -> RiskModel:
         return load_folder(fetch_mirai())
     if not Path(weights).is_dir():
         raise UnknownModel(
-            "the weights are not a converted folder",
+            "the weights are not a folder of a converted model",
             where=Path(weights).name,
-            remedy="mammorisk convert mirai snapshots.zip --out mirai/ makes one.",
+            remedy="Create one with: mammorisk convert mirai snapshots.zip --out mirai/",
         )
     return load_folder(Path(weights))
 
 
 def load_folder(folder: Path) -> RiskModel:
-    """The model of a folder written by ``model.save``.
+    """Load the model of a folder written by ``model.save``.
 
     Raises
     ------
@@ -197,7 +199,7 @@ def load_folder(folder: Path) -> RiskModel:
     kind = config.get("kind", "published")
     if kind not in _LOADERS:
         raise UnknownModel(
-            f"the folder holds a model of the kind {kind!r}, which is not known here",
+            f"the folder holds a model of the unknown kind {kind!r}",
             where=folder.name,
             remedy="Upgrade mammorisk.",
         )
@@ -210,7 +212,7 @@ def _load_published(folder: Path, config: dict[str, Any]) -> RiskModel:
     except KeyError as error:
         raise damaged(folder, error) from None
     if name not in CLINICAL_MODELS:
-        raise UnknownModel(f"the folder holds a model {name!r} that is not known here")
+        raise UnknownModel(f"the folder holds the unknown model {name!r}")
     return load_clinical(name, **options)
 
 
@@ -251,7 +253,7 @@ def _load_recalibrated(folder: Path, config: dict[str, Any]) -> RiskModel:
         raise damaged(folder, error) from None
 
 
-#: Functions are looked up at call time: each imports its model, and torch, when it is needed.
+#: Each function imports its model, and torch, only when it is called.
 _LOADERS: dict[str, Callable[[Path, dict[str, Any]], RiskModel]] = {
     "published": _load_published,
     "density-fit": _load_density_fit,

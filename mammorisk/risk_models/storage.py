@@ -13,17 +13,17 @@ from mammorisk.errors import ModelError
 
 Value = TypeVar("Value")
 
-#: Fields of a card that JSON gives back as lists.
+#: Fields of a card that are lists in JSON.
 _TUPLES = ("inputs", "required", "ages")
 
 
 def read_config(folder: Path) -> dict[str, Any]:
-    """The configuration of a model folder.
+    """Read the configuration of a model folder.
 
     Raises
     ------
     ModelError
-        It is not one, or of a later format than this version reads.
+        The folder is not a model folder, or has a later format than this version reads.
     """
     try:
         config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
@@ -44,7 +44,7 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def card_from(config: Mapping[str, Any]) -> ModelCard:
-    """The card of a configuration.
+    """Read the card of a configuration.
 
     Raises
     ------
@@ -55,12 +55,12 @@ def card_from(config: Mapping[str, Any]) -> ModelCard:
 
 
 def under(tensors: Mapping[str, Value], prefix: str) -> dict[str, Value]:
-    """The tensors whose names begin with a prefix, without it."""
+    """Select the tensors whose names start with a prefix, and remove the prefix."""
     return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
 
 
 def damaged(folder: Path, error: Exception) -> ModelError:
-    """The error for a folder whose content does not fit together."""
+    """Create the error for a folder with inconsistent content."""
     return ModelError(
         f"the model is damaged ({type(error).__name__})",
         where=folder.name,

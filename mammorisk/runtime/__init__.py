@@ -1,4 +1,4 @@
-"""How networks are run: backends of encoders, and work spread over machines."""
+"""Running networks: backends of encoders, and work distributed over machines."""
 
 from mammorisk._utils.optional import NETWORKS, require
 

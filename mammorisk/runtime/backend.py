@@ -1,4 +1,4 @@
-"""Backends of encoders: which one runs, and running it."""
+"""Backends of encoders: choose one and run it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Pixels = NDArray[np.float32]
 #: Pixels, shape (n, 1, rows, columns), to features, shape (n, width).
 Encode = Callable[[Pixels], NDArray[np.float32]]
 
-#: How to make each backend's encoder from a module and the shape of its input.
+#: Functions that create the encoder of a backend from a module and the shape of its input.
 _MAKE: dict[str, Callable[[nn.Module, tuple[int, ...]], Encode]] = {
     "torch": lambda module, _: torch_encoder(module),
     "torch-bfloat16": lambda module, _: torch_encoder(module, dtype=torch.bfloat16),
@@ -32,23 +32,23 @@ _MAKE: dict[str, Callable[[nn.Module, tuple[int, ...]], Encode]] = {
     "cuda": lambda module, _: torch_encoder(module, device="cuda"),
 }
 BACKENDS = ("auto", *_MAKE)
-#: Encoders of fewer parameters gain nothing from a compiler, and would wait for it.
+#: Encoders with fewer parameters are not compiled, because compilation takes longer than it saves.
 _SMALL = 2_000_000
-#: Flags of Linux for processors that multiply bfloat16.
+#: Flags in Linux of processors that multiply bfloat16.
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
 
 def choose_backend(name: str, module: nn.Module, *, may_reduce: bool) -> str:
-    """The backend that runs: the one named, or for ``"auto"`` by what there is, unmeasured.
+    """Choose the backend: the one named, or with ``"auto"`` the best one that is available.
 
     Parameters
     ----------
     name : str
         One of :data:`BACKENDS`.
     module : Module
-        The encoder; a small one runs as it is.
+        The encoder. A small one runs in torch without compilation.
     may_reduce : bool
-        Whether ``"auto"`` may take bfloat16, where the processor has it.
+        Whether ``"auto"`` may use bfloat16 if the processor supports it.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def choose_backend(name: str, module: nn.Module, *, may_reduce: bool) -> str:
     Raises
     ------
     BackendError
-        There is no such backend, or it is not here.
+        The name is unknown, or the backend is not available.
     """
     if name not in BACKENDS:
         raise BackendError(f"there is no backend {name!r}", remedy=f"Known: {', '.join(BACKENDS)}.")
@@ -88,7 +88,7 @@ def _automatic(module: nn.Module, may_reduce: bool) -> str:
 
 
 def has_bfloat16() -> bool:
-    """Whether the processor multiplies bfloat16 by itself; known on Linux only."""
+    """Whether the processor supports bfloat16; known on Linux only."""
     if not sys.platform.startswith("linux"):
         return False
     try:
@@ -101,12 +101,12 @@ def has_bfloat16() -> bool:
 
 @dataclass
 class Runner:
-    """An encoder on its backend, prepared at the first exam.
+    """An encoder on its backend. It is prepared at the first exam.
 
     Attributes
     ----------
     module : Module
-        In evaluation mode.
+        Encoder in evaluation mode.
     backend : str
         A name of :func:`choose_backend`.
     """
@@ -117,7 +117,7 @@ class Runner:
     _lock: threading.Lock = field(default_factory=threading.Lock, repr=False)
 
     def __call__(self, pixels: Pixels) -> NDArray[np.float32]:
-        """Pixels, shape (n, 1, rows, columns), to features, shape (n, width).
+        """Compute features, shape (n, width), from pixels, shape (n, 1, rows, columns).
 
         Raises
         ------
@@ -125,7 +125,7 @@ class Runner:
             The backend cannot run this network.
         """
         shape = pixels.shape[1:]
-        # Memory of a request is the request's own: one at a time.
+        # A request owns its memory, so only one runs at a time.
         with self._lock:
             if shape not in self._made:
                 self._made[shape] = _MAKE[self.backend](self.module, shape)

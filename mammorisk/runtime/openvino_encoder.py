@@ -13,7 +13,7 @@ from torch import nn
 from mammorisk.errors import BackendError
 
 Floats = NDArray[np.float32]
-#: Views that may go through an encoder at a time.
+#: Largest number of views that an encoder processes at once.
 _MOST_VIEWS = 4096
 
 
@@ -32,12 +32,12 @@ def openvino_encoder(
     Raises
     ------
     BackendError
-        It cannot be compiled.
+        The module cannot be compiled.
     """
     import openvino
 
     try:
-        # Exported, not run: nothing of the size of an image is held in memory.
+        # The module is exported without running it, which needs no memory for images.
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             program = torch.export.export(
@@ -53,7 +53,7 @@ def openvino_encoder(
             {
                 "INFERENCE_PRECISION_HINT": precision,
                 "PERFORMANCE_HINT": "LATENCY",
-                # One number of threads for both libraries.
+                # Both libraries use the same number of threads.
                 "INFERENCE_NUM_THREADS": str(torch.get_num_threads()),
             },
         )
@@ -66,7 +66,7 @@ def openvino_encoder(
 
     def encode(pixels: Floats) -> Floats:
         request.infer({0: np.ascontiguousarray(pixels)})
-        # A copy: the next request writes over the tensor.
+        # A copy, because the next request overwrites the tensor.
         return np.array(request.get_output_tensor(0).data, dtype=np.float32)
 
     return encode

@@ -1,4 +1,4 @@
-"""Parts of an archive spread over the workers of a Ray cluster, by Ray Data."""
+"""Distribute the parts of an archive over the workers of a Ray cluster, with Ray Data."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import numpy as np
 from mammorisk._utils.parallel import usable_cores
 from mammorisk.errors import BackendError
 
-#: Writes the rows of one part to its file, unless it is there; carried to the workers.
+#: Writes the rows of one part to its file unless the file exists; sent to the workers.
 WritePart = Callable[[Path, range], None]
 
 
 class _Worker:
-    """One process of the cluster, with its own copy of the model, loaded once."""
+    """A process of the cluster. It loads its own copy of the model once."""
 
     def __init__(self, write: WritePart) -> None:
         import torch
 
-        # Ray gives a worker one core: for the network, and for those who ask usable_cores.
+        # Ray gives a worker one core: for the network, and for callers of usable_cores.
         torch.set_num_threads(1)
         os.environ["OMP_NUM_THREADS"] = "1"
         self.write = write
@@ -43,7 +43,7 @@ def run_on_ray(
     workers: int | None = None,
     address: str | None = None,
 ) -> None:
-    """Write parts on a Ray cluster; a worker that dies is replaced, and its part done again.
+    """Write parts on a Ray cluster. If a worker dies, it is replaced and its part is repeated.
 
     Parameters
     ----------
@@ -52,14 +52,15 @@ def run_on_ray(
     on_part : callable
         Called with the number of exams of each finished part.
     workers : int, optional
-        Default: one a core of the cluster.
+        Number of workers. The default is one per core of the cluster.
     address : str, optional
-        Of a running cluster. Default: one on this machine, stopped at the end.
+        Address of a running cluster. By default a cluster is started on this machine and stopped
+        at the end.
 
     Raises
     ------
     BackendError
-        Ray is not installed, or a part failed for good.
+        Ray is not installed, or a part failed repeatedly.
     """
     if not parts:
         return
@@ -84,9 +85,10 @@ def run_on_ray(
         context = ray.data.DataContext.get_current()
         context.enable_progress_bars = False
         context.print_on_execution_start = False
-        # Says on every run where its own logs are; on_part says how far the run is.
+        # Ray logs its own paths on every run; on_part reports the progress.
         logging.getLogger("ray.data").setLevel(logging.ERROR)
-        most = workers or max(int(ray.cluster_resources().get("CPU", 1)), 1)
+        resources: Callable[[], dict[str, float]] = ray.cluster_resources
+        most = workers or max(int(resources().get("CPU", 1)), 1)
         items = [
             {"file": str(file.absolute()), "start": rows.start, "stop": rows.stop}
             for file, rows in parts
@@ -94,7 +96,7 @@ def run_on_ray(
         done = ray.data.from_items(items, override_num_blocks=len(items)).map_batches(
             _Worker,
             batch_size=1,
-            # At least one: a cluster may grow, or have fewer cores free than it has.
+            # At least one, since a cluster may grow, or have fewer free cores than cores.
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=min(most, len(items))),
             num_cpus=1,
             fn_constructor_args=(write,),

@@ -1,4 +1,4 @@
-"""Encoders run by torch: as they are, in bfloat16, compiled, or on a GPU."""
+"""Encoders in torch: unchanged, in bfloat16, compiled, or on a GPU."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Floats = NDArray[np.float32]
 def torch_encoder(
     module: nn.Module, *, dtype: torch.dtype = torch.float32, device: str = "cpu"
 ) -> Callable[[Floats], Floats]:
-    """Run a module as it is; another precision or device gets a copy of it."""
+    """Run a module unchanged. Another precision or device uses a copy of it."""
     if dtype != torch.float32 or device != "cpu":
         module = copy.deepcopy(module).to(device=device, dtype=dtype)
         module = module.to(memory_format=torch.channels_last)
@@ -34,14 +34,14 @@ def torch_encoder(
 
 
 def compiled_encoder(module: nn.Module) -> Callable[[Floats], Floats]:
-    """Run a module through torch.compile, which needs a C++ compiler on the machine."""
+    """Run a module with torch.compile, which needs a C++ compiler."""
     from torch._dynamo.exc import TorchDynamoException
 
     compiled = torch.compile(copy.deepcopy(module).eval(), dynamic=False)
 
     def encode(pixels: Floats) -> Floats:
         try:
-            # Views one by one: another number of them would be compiled anew.
+            # Views are run one by one, because each other number would need a new compilation.
             with torch.no_grad():
                 parts = [compiled(torch.from_numpy(one)) for one in np.split(pixels, len(pixels))]
         except (TorchDynamoException, RuntimeError) as error:

@@ -18,8 +18,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mammorisk.clinical.absolute_risk import YearlyRates
 from mammorisk.clinical.bcrat import RACE_GROUP, average_rates
+from mammorisk.clinical.competing_risks import YearlyRates
 from mammorisk.records.questionnaire_fields import CATEGORIES
 from mammorisk.simulation.options import Effects
 from mammorisk.simulation.population import draw_population

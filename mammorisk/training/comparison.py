@@ -119,4 +119,5 @@ def _mean_features(model: HybridModel, exams: ExamSet) -> Floats:
     features = model.features(exams).double().numpy()
     now = exams.present & (exams.years_before == 0)
     count = np.maximum(now.sum(axis=1, keepdims=True), 1)
-    return np.einsum("ntd,nt->nd", features, now.astype(float)) / count
+    means: Floats = np.einsum("ntd,nt->nd", features, now.astype(float)) / count
+    return means

@@ -79,6 +79,21 @@ def fit(
         ``out`` cannot be written.
     MissingDependency
         torch or lightning is not installed.
+
+    See Also
+    --------
+    mammorisk.Recipe : What to fit and how.
+    mammorisk.recalibrate : Recalibrates a model, which needs fewer women than a fit.
+    mammorisk.predict : Predicts with the fitted model.
+
+    Examples
+    --------
+    A fit and a fine-tuning (both need ``mammorisk[networks]``):
+
+    >>> import mammorisk as mr
+    >>> cohort = mr.read_cohort("manifest.csv")  # doctest: +SKIP
+    >>> model = mr.fit(cohort, "hybrid", out="model", training__epochs=3)  # doctest: +SKIP
+    >>> tuned = mr.fit(cohort, init="model", out="tuned")  # doctest: +SKIP
     """
     # Imported here, so that ``mammorisk.fit`` can be looked up where torch is absent.
     for module in ("torch", "lightning"):

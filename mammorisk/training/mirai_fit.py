@@ -219,14 +219,15 @@ def _published_resnet18() -> dict[str, torch.Tensor]:
     from torchvision.models import ResNet18_Weights, resnet18
 
     try:
-        return resnet18(weights=ResNet18_Weights.IMAGENET1K_V1).state_dict()
+        trunk: torch.nn.Module = resnet18(weights=ResNet18_Weights.IMAGENET1K_V1)
     # Also what the network raises; a file whose hash is wrong is a RuntimeError.
     except (OSError, RuntimeError) as error:
         raise TrainingError(
-            f"ImageNet weights of ResNet-18 cannot be had ({type(error).__name__})",
-            remedy="Look at the network, begin from a model with init=, or pass "
+            f"ImageNet weights of ResNet-18 cannot be loaded ({type(error).__name__})",
+            remedy="Check the network connection, start from a model with init=, or pass "
             "mirai__pretrained=False.",
         ) from error
+    return trunk.state_dict()
 
 
 def _labels_by_side(

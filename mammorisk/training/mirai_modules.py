@@ -163,7 +163,7 @@ class TransformerPhase(Phase):
         assert self.devices is not None
         device = self.devices[rows.cpu()].to(self.device)
         known = device >= 0
-        told = adversary(views, logits)
+        told: Tensor = adversary(views, logits)
         if not known.any():
             return told.sum() * 0.0
         each = told[known].flatten(0, 1)

@@ -84,7 +84,7 @@ class FitModule(lightning.LightningModule):
         pixels = pixels[:, None].to(self.device)
         if training and self.options.augment:
             pixels = augment(pixels)
-        seen = self.encoder(pixels)
+        seen: Tensor = self.encoder(pixels)
         out = seen.new_zeros(*mask.shape, seen.shape[1])
         out[mask.to(self.device)] = seen
         return out

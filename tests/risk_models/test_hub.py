@@ -40,5 +40,5 @@ def test_push_and_pull(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert name == "hf://clinic/model"
     assert mr.load_model(name).card == model.card
     assert mr.load_model("hf://clinic/model@v2").card == model.card
-    with pytest.raises(ModelError, match="cannot be fetched"):
+    with pytest.raises(ModelError, match="cannot be downloaded"):
         mr.load_model("hf://clinic/other")

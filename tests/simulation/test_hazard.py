@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mammorisk.clinical.absolute_risk import absolute_risk
 from mammorisk.clinical.answers import Answers
+from mammorisk.clinical.competing_risks import absolute_risk
 from mammorisk.clinical.icare_lit import _covariates
 from mammorisk.clinical.icare_submodel import load_submodel
 from mammorisk.records.questionnaire_table import check_frame

@@ -1,4 +1,4 @@
-"""DomainGuard: whether an exam looks like those a model was trained on."""
+"""DomainGuard: check whether an exam resembles the training exams of a model."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ FALSE_FLAG_SHARE = 0.01
 class DomainGuard:
     """Distance to the training distribution, and the limit beyond which an exam is outside.
 
-    The distance is Mahalanobis's over features of the encoder and grey statistics, with a shrunk
+    The distance is the Mahalanobis distance of encoder features and grey statistics, with a shrunk
     covariance (Ledoit 2004, doi:10.1016/S0047-259X(03)00096-4; for this use Lee 2018,
     arXiv:1807.03888).
 
-    An exam may lack views: features are taken relative to the mean of their own view and averaged
-    over the views there are, and the limit depends on how many there are.
+    An exam may lack views. Features are centred at the mean of their view and averaged over the
+    available views. The limit depends on the number of available views.
 
     Attributes
     ----------
     mean : ndarray, shape (4, d)
-        By standard view.
+        Mean features by standard view.
     precision : ndarray, shape (d, d)
     limits : ndarray, shape (4,)
         Largest distance inside the domain for exams of one to four views.
@@ -39,7 +39,7 @@ class DomainGuard:
 
     @classmethod
     def fit(cls, training: Floats, held_out: Floats) -> DomainGuard:
-        """A guard from exams trained on, its limits from exams that were not.
+        """Fit a guard to training exams, with limits from held-out exams.
 
         Parameters
         ----------
@@ -59,23 +59,24 @@ class DomainGuard:
         limits = []
         rng = np.random.default_rng(0)
         for count in range(1, 5):
-            # Held-out exams from which views are taken away, as many as an exam may lack.
+            # Views are removed from held-out exams, as many as an exam may lack.
             kept = np.argsort(rng.random(held_out.shape[:2]), axis=1) < count
             distance = guard.distance(np.where(kept[..., None], held_out, np.nan))
             limits.append(np.nanquantile(distance, 1 - FALSE_FLAG_SHARE))
         return cls(mean=mean, precision=precision, limits=np.array(limits))
 
     def arrays(self) -> dict[str, Floats]:
-        """What is saved, by attribute."""
+        """Arrays to save, by attribute."""
         return {"mean": self.mean, "precision": self.precision, "limits": self.limits}
 
     def distance(self, features: Floats) -> Floats:
         """Distance of each exam, shape (n,); NaN without views."""
         apart = _average(features - self.mean)
-        return np.sqrt(np.maximum(np.einsum("ij,jk,ik->i", apart, self.precision, apart), 0.0))
+        squared: Floats = np.einsum("ij,jk,ik->i", apart, self.precision, apart)
+        return np.sqrt(np.maximum(squared, 0.0))
 
     def inside(self, features: Floats) -> NDArray[np.bool_]:
-        """Whether each exam is inside the domain; one that cannot be judged is not."""
+        """Whether each exam is inside the domain; False for an exam without views."""
         views = np.isfinite(features).all(axis=2).sum(axis=1)
         limit = np.where(views > 0, self.limits[np.maximum(views, 1) - 1], -np.inf)
         with np.errstate(invalid="ignore"):
@@ -83,7 +84,7 @@ class DomainGuard:
 
 
 def _average(features: Floats) -> Floats:
-    """Mean over the views there are, shape (n, d); NaN without any."""
+    """Mean over the available views, shape (n, d); NaN without views."""
     there = np.isfinite(features)
     count = there.sum(axis=1)
     total = np.where(there, features, 0.0).sum(axis=1)

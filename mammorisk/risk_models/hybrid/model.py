@@ -53,7 +53,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: Views that go through the encoder at a time.
+#: Number of views that the encoder processes at once.
 _VIEWS_AT_ONCE = 64
 #: Kind of model in the configuration of a saved folder.
 KIND = "network"
@@ -71,16 +71,17 @@ class HybridModel(ImageModel):
     head : HybridHead
     scalings : dict of Scaling
     guard : DomainGuard or None
-        Judges the pixels of an exam.
+        Checks the pixels of an exam.
     origin : TrainingOrigin or None
-        Judges the headers of an exam.
+        Checks the headers of an exam.
     recalibration : dict of int to Recalibration
-        By horizon in years, found by the fit. It applies where the images were used (by a model
-        without images: where anything is known), and leaves the published baseline as it is.
+        Recalibration of the fit, by horizon in years. It applies where the images were used (in a
+        model without images: where any answer is known). The published baseline is not changed.
     training : dict
-        What it was fitted on: numbers of women, cancers, exams; sites and vendors; losses; seeds.
+        Record of the training: numbers of women, cancers and exams; sites and vendors; losses;
+        seeds.
     backend : str
-        What runs the encoder; see :data:`mammorisk.runtime.backend.BACKENDS`.
+        Backend of the encoder; see :data:`mammorisk.runtime.backend.BACKENDS`.
     """
 
     exams_at_once = 32
@@ -130,12 +131,12 @@ class HybridModel(ImageModel):
         return self.score_exam_set(frame, self._exam_set(exams), horizons)
 
     def explain_exam(self, frame: pd.DataFrame, exam: PreparedExam, method: str) -> Explanation:
-        """Saliency of the log hazard over the pixels of one exam, and the contributions.
+        """Compute the saliency of the log hazard over one exam's pixels, and the contributions.
 
         Raises
         ------
         ModelError
-            The images were not used, or the encoder has no maps for the method.
+            The images were not used, or the encoder has no feature maps for the method.
         """
         from mammorisk.risk_models.hybrid.saliency import explain_views
 
@@ -194,19 +195,19 @@ class HybridModel(ImageModel):
         frame : DataFrame, n rows
             Columns are Questionnaire fields.
         exams : ExamSet, n rows, or None
-            Made with this model's image settings.
+            Created with the image settings of this model.
         horizons : sequence of float
-            Whole years from 1 to 5; others get NaN.
+            Whole years from 1 to 5. Other horizons get NaN.
         modalities : tuple of str, optional
-            Use these only.
+            Modalities to use; default all.
 
         Returns
         -------
         Scores
-            ``contributions`` holds log hazard ratios against the published baseline: ``density``
+            ``contributions`` contains log hazard ratios against the published baseline: ``density``
             and ``questionnaire (published)`` of the baseline, those of the modalities, and
-            ``calibration`` (what recalibration adds at five years). They add up to the five-year
-            prediction.
+            ``calibration`` (the effect of recalibration at five years). Their sum gives the
+            five-year prediction.
 
         Raises
         ------
@@ -215,11 +216,11 @@ class HybridModel(ImageModel):
 
         Notes
         -----
-        A woman gets no risk where the exclusions of
-        :func:`mammorisk.clinical.exclusions.exclusions` hold, where a part of the published
-        baseline refuses her, or where her age is outside ``card.ages``. Within ``card.ages`` but
-        outside the ages of the training, what was learned is taken at the nearest age that was
-        seen, with a warning ``"age-carried"``: the published incidence follows her own age.
+        A woman gets no risk if an exclusion of
+        :func:`mammorisk.clinical.exclusions.exclusions` applies, if a part of the published
+        baseline refuses her, or if her age is outside ``card.ages``. Within ``card.ages`` but
+        outside the ages of the training, the learned parts use the nearest age of the training,
+        with a warning ``"age-carried"``. The published incidence always uses her own age.
         """
         wanted = check_horizons(horizons)
         if not any(h in range(1, YEARS + 1) for h in wanted):
@@ -244,12 +245,12 @@ class HybridModel(ImageModel):
 
     @property
     def ages_seen(self) -> tuple[float, float] | None:
-        """Range of ages in training, years; None where it is not on record."""
+        """Range of ages in training, years; None if it was not recorded."""
         ages = self.training.get("ages")
         return None if ages is None else (float(ages[0]), float(ages[1]))
 
     def _fields_used(self, modalities: tuple[str, ...]) -> frozenset[str]:
-        """Questionnaire fields that change a risk: of the published parts, and those learned."""
+        """Questionnaire fields that change a risk, in the published and the learned parts."""
         published = frozenset() if self.baseline is None else self.baseline.fields
         if "questionnaire" not in modalities or not self.head.settings.n_questionnaire:
             return published
@@ -260,7 +261,7 @@ class HybridModel(ImageModel):
         return encode(self._runner, exams, self.head.settings.n_features)
 
     def objections(self, exams: ExamSet, features: Tensor) -> list[ResultWarning | None]:
-        """Why the images of each exam are not used; None for those that are, or are not there."""
+        """Reasons for not using the images of each exam; None where they are used or absent."""
         found: list[ResultWarning | None] = [None] * len(exams)
         if self.guard is not None:
             unlike = make_warning(
@@ -326,13 +327,13 @@ class HybridModel(ImageModel):
             death = self.head.log_death_hazard(batch)
             risk = cumulative_risk(log_hazard, None if death is None else death.double())
             if inputs.baseline is not None:
-                # Summed in double precision: without contributions this is the baseline, exactly.
+                # Double precision: without contributions this is exactly the baseline.
                 total = np.sum([value.double().numpy() for value in parts.values()], axis=0)
                 density = np.where(batch.mask.any(dim=1).numpy(), 0.0, inputs.baseline.density)
                 published = np.where(batch.answered.numpy(), inputs.baseline.questionnaire, 0.0)
                 factor = np.exp(density + published + total)
                 risk_array = -np.expm1(-inputs.baseline.cumulative_hazard * factor[:, None])
-                # Where nothing contributes, the published risk to the last digit.
+                # Without contributions the risk equals the published risk to the last digit.
                 risk_array = np.where(factor[:, None] == 1.0, inputs.baseline.risk, risk_array)
             else:
                 risk_array = risk.numpy()
@@ -340,7 +341,7 @@ class HybridModel(ImageModel):
         seen = batch.mask.any(dim=1).numpy()
         learned = np.any([value != 0 for value in values.values()], axis=0)
         if self.encoder is not None:
-            # What a fit finds on exams holds for exams, not for questionnaires alone.
+            # A recalibration fitted on exams does not apply to questionnaires alone.
             learned = learned & seen
         learned = learned | (inputs.baseline is None)
         return Evaluation(

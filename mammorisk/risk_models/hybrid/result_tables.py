@@ -1,4 +1,4 @@
-"""From the evaluation of a hybrid network to tables of risks, contributions and warnings."""
+"""Tables of risks, contributions and warnings from the evaluation of a hybrid network."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What a network gives for n women, before recalibration.
+    """Output of a network for n women, before recalibration.
 
     Attributes
     ----------
@@ -33,11 +33,11 @@ class Evaluation:
     density, published : ndarray, shape (n,), or None
         Published log hazard ratios of the density category and of the questionnaire.
     learned : ndarray of bool, shape (n,)
-        Women to whom the recalibration found by the fit applies.
+        Women to whom the recalibration of the fit applies.
     seen : ndarray of bool, shape (n,)
         Women whose images were used.
     objections : list of ResultWarning or None, length n
-        Why the images were not used.
+        Reasons for not using the images.
     """
 
     risk: Floats
@@ -52,7 +52,7 @@ class Evaluation:
 def contribution_table(
     found: Evaluation, recalibration: Mapping[int, Recalibration], index: pd.Index
 ) -> pd.DataFrame:
-    """Log hazard ratios by modality; they add up to the five-year prediction."""
+    """Log hazard ratios by modality; their sum gives the five-year prediction."""
     columns: dict[str, Floats] = {}
     if found.density is not None and found.published is not None:
         columns |= {"density": found.density, "questionnaire (published)": found.published}
@@ -72,7 +72,7 @@ def risk_table(
     wanted: tuple[Horizon, ...],
     index: pd.Index,
 ) -> pd.DataFrame:
-    """Recalibrated risks at the horizons asked for; NaN where a horizon is not a whole year."""
+    """Recalibrated risks at the requested horizons; NaN if a horizon is not a whole year."""
     mapped = np.stack(
         [
             recalibration[year].apply(found.risk[:, year - 1])
@@ -82,7 +82,7 @@ def risk_table(
         ],
         axis=1,
     )
-    # Separate maps of years could cross: cumulative risk never falls.
+    # Separate maps by year could cross, but cumulative risk never decreases.
     mapped = np.where(found.learned[:, None], np.maximum.accumulate(mapped, axis=1), found.risk)
     columns = {
         h: mapped[:, int(h) - 1] if h in range(1, YEARS + 1) else np.full(len(index), np.nan)
@@ -99,14 +99,14 @@ def warnings_of(
     used: Collection[str],
     ages_seen: tuple[float, float] | None,
 ) -> list[Warnings]:
-    """Warnings of each woman: why the model does not apply, or what to know of her risk.
+    """Collect the warnings of each woman: reasons for a refusal, or cautions about her risk.
 
     Parameters
     ----------
     inputs : Inputs
     found : Evaluation
     name : str
-        Of the model.
+        Name of the model.
     used : collection of str
         Questionnaire fields that change a risk.
     ages_seen : tuple of (float, float) or None

@@ -1,4 +1,4 @@
-"""Why a network predicts what it does: saliency of each view, and the contributions."""
+"""Explanation of a prediction: saliency of each view, and the contributions."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ METHODS = ("grad-cam", "integrated-gradients")
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """Where the image contribution of one exam comes from.
+    """Explanation of the image contribution of one exam.
 
     Attributes
     ----------
     method : str
     views : dict of str to ndarray, shape (rows, columns)
-        Standardised views, chest wall left.
+        Standardised views with the chest wall at the left.
     saliency : dict of str to ndarray, shape (rows, columns)
-        Positive where the view raises the log hazard, negative where it lowers it; scaled so that
+        Positive where the view raises the log hazard, negative where it lowers it. Scaled so that
         the largest absolute value over the views is 1.
     contributions : Series
         Log hazard ratio by modality.
@@ -45,7 +45,7 @@ class Explanation:
     contributions: pd.Series | None
 
     def plot(self) -> Figure:
-        """The maps in the clinical hanging, and the contributions as bars."""
+        """Plot the maps in the clinical hanging, and the contributions as bars."""
         from mammorisk.imaging.plot_saliency import plot_explanation
 
         return plot_explanation(self.views, self.saliency, self.contributions, self.method)
@@ -59,21 +59,21 @@ def explain_views(
     contributions: pd.Series | None,
     method: str = "grad-cam",
 ) -> Explanation:
-    """Saliency of the log hazard over the pixels of one exam.
+    """Compute the saliency of the log hazard over the pixels of one exam.
 
     Parameters
     ----------
     encoder : Module
     head : HybridHead
     batch : Batch, 1 row
-        All inputs but the features of the views.
+        All inputs except the features of the views.
     exams : ExamSet, 1 row
     contributions : Series or None
     method : {"grad-cam", "integrated-gradients"}
-        Grad-CAM (Selvaraju 2017, doi:10.1109/ICCV.2017.74) of the encoder's last feature maps, its
-        gradients integrated (Sattarzadeh 2021, doi:10.1109/ICASSP39728.2021.9415064), or integrated
-        gradients of the pixels (Sundararajan 2017, arXiv:1703.01365); both from a breast of uniform
-        grey.
+        Grad-CAM (Selvaraju 2017, doi:10.1109/ICCV.2017.74) of the encoder's last feature maps, with
+        integrated gradients (Sattarzadeh 2021, doi:10.1109/ICASSP39728.2021.9415064), or integrated
+        gradients of the pixels (Sundararajan 2017, arXiv:1703.01365). The reference image of both
+        is a breast of uniform grey.
 
     Returns
     -------
@@ -82,12 +82,10 @@ def explain_views(
     Raises
     ------
     ModelError
-        Another method, or the encoder has no feature maps for Grad-CAM.
+        The method is unknown, or the encoder has no feature maps for Grad-CAM.
     """
     if method not in METHODS:
-        raise ModelError(
-            f"{method!r} is not a method of explanation", remedy=f"Known: {', '.join(METHODS)}."
-        )
+        raise ModelError(f"there is no method {method!r}", remedy=f"Known: {', '.join(METHODS)}.")
     views = np.flatnonzero(exams.present[0, :TOKENS_PER_EXAM])
     pixels = torch.from_numpy(to_float(exams.pixels[0, views]))[:, None]
     score = _LogHazard(encoder, head, batch, views)
@@ -104,7 +102,7 @@ def explain_views(
 
 
 class _LogHazard(nn.Module):
-    """From the pixels of one exam's views to its image and acquisition contribution."""
+    """Map the pixels of one exam's views to its image and acquisition contribution."""
 
     def __init__(
         self, encoder: nn.Module, head: HybridHead, batch: Batch, views: NDArray[np.int64]
@@ -114,7 +112,7 @@ class _LogHazard(nn.Module):
         self.views = torch.from_numpy(views)
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Pixels (views, 1, rows, columns) to one number a view: the same, for their sum."""
+        """Map pixels (views, 1, rows, columns) to one equal share of the sum per view."""
         features = self.encoder(pixels)
         whole = features.new_zeros(1, self.batch.mask.shape[1], features.shape[-1])
         whole = whole.index_copy(1, self.views, features[None])
@@ -126,8 +124,8 @@ class _LogHazard(nn.Module):
 def _grad_cam(score: _LogHazard, pixels: Tensor) -> NDArray[np.float32]:
     attr = _captum()
 
-    # The head does not change when all features are scaled alike, so that its gradient times the
-    # features is 0 in sum at any one point: gradients are taken along the way from a blank view.
+    # The head is invariant to a common scale of the features, so the sum of gradient times features
+    # is 0 at any single point. Gradients are therefore integrated from a blank view.
     found = attr.LayerIntegratedGradients(score, _last_maps(score.encoder, pixels)).attribute(
         pixels, baselines=_blank(pixels), n_steps=24, internal_batch_size=len(pixels)
     )
@@ -140,7 +138,7 @@ def _grad_cam(score: _LogHazard, pixels: Tensor) -> NDArray[np.float32]:
 
 
 def _captum() -> Any:
-    """Captum's attribution, without its progress bars' advice to notebooks, where none is shown."""
+    """Import Captum's attribution without its warning about progress bars in notebooks."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="IProgress not found")
         import captum.attr
@@ -149,12 +147,12 @@ def _captum() -> Any:
 
 
 def _blank(pixels: Tensor) -> Tensor:
-    """The views with the mean grey of their breast everywhere inside it."""
+    """Replace the inside of each breast by its mean grey."""
     return torch.stack([torch.where(one != 0, one[one != 0].mean(), 0.0) for one in pixels])
 
 
 def _last_maps(encoder: nn.Module, pixels: Tensor) -> nn.Module:
-    """The module that gives the maps which are pooled into features: those of parts of the view."""
+    """Find the module whose feature maps are pooled into features."""
     last: list[nn.Module] = []
 
     def keep(module: nn.Module, _: object, output: object) -> None:
@@ -182,5 +180,5 @@ def _gradients(score: _LogHazard, pixels: Tensor) -> NDArray[np.float32]:
         .attribute(pixels, baselines=_blank(pixels), n_steps=24, internal_batch_size=len(pixels))
     )
     maps: NDArray[np.float32] = found[:, 0].detach().numpy().astype(np.float32)
-    # Single pixels are noise to a reader: smooth over some 4 mm.
+    # Single pixels are noise to a reader, so the map is smoothed over about 4 mm.
     return np.stack([cv2.GaussianBlur(one, (0, 0), 3.0) for one in maps])

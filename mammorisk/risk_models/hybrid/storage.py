@@ -18,7 +18,7 @@ from mammorisk.risk_models.storage import card_from, damaged, under
 
 
 def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:
-    """A saved model from its folder and its parsed configuration.
+    """Load a saved model from its folder and its parsed configuration.
 
     Raises
     ------

@@ -1,4 +1,4 @@
-"""TrainingOrigin: where the exams of the training came from, by their headers."""
+"""TrainingOrigin: manufacturers, implants and views of the training exams, by their headers."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from mammorisk.warnings import ResultWarning, make_warning
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingOrigin:
-    """What headers said of the exams that a model was trained on.
+    """Header information of the exams on which a model was trained.
 
     An exam from a manufacturer that was not in the training is outside the domain, whatever its
-    pixels look like. So is one without a manufacturer (a picture, a digitised film) where every
-    exam of the training named one.
+    pixels look like. An exam without a manufacturer (a picture, a digitised film) is also outside
+    if every training exam named one.
 
     Attributes
     ----------
@@ -27,8 +27,8 @@ class TrainingOrigin:
     has_implants : bool
         Whether some exams of the training showed an implant.
     fewest_views : int
-        Fewest standard views of an exam of the training. What a network makes of fewer has not
-        been seen.
+        Fewest standard views of a training exam. The behaviour of the network with fewer views is
+        not known.
     """
 
     manufacturers: tuple[str, ...]
@@ -38,7 +38,7 @@ class TrainingOrigin:
 
     @classmethod
     def of(cls, exams: ExamSet, rows: Sequence[int]) -> TrainingOrigin:
-        """The origin of some exams of a set."""
+        """Collect the origin of the exams in some rows of a set."""
         views = [int(exams.present[row, :TOKENS_PER_EXAM].sum()) for row in rows]
         named = [_manufacturers(exams, row) for row in rows if exams.present[row].any()]
         return cls(
@@ -49,7 +49,7 @@ class TrainingOrigin:
         )
 
     def objection(self, exams: ExamSet, row: int, model: str) -> ResultWarning | None:
-        """Why the images of an exam are not used, by its header and its views.
+        """Return the reason in the header or the views for not using the images of an exam.
 
         Parameters
         ----------
@@ -79,7 +79,7 @@ class TrainingOrigin:
         return make_warning("outside-domain", f"the images were not used by {model}: {reason}")
 
     def to_dict(self) -> dict[str, Any]:
-        """The attributes as plain JSON types."""
+        """Return the attributes as JSON types."""
         return {
             "manufacturers": list(self.manufacturers),
             "has_unnamed": self.has_unnamed,
@@ -99,7 +99,7 @@ class TrainingOrigin:
 
 
 def _manufacturers(exams: ExamSet, row: int) -> set[str]:
-    """Manufacturers of the views of an exam; the prior exam is left out."""
+    """Manufacturers of the views of an exam, without the prior exam."""
     start = row * exams.tokens
     own = exams.acquisitions[start : start + min(exams.tokens, TOKENS_PER_EXAM)]
     return {one.manufacturer for one in own if one is not None and one.manufacturer}

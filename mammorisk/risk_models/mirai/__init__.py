@@ -1,5 +1,5 @@
 """Mirai: conversion of its published snapshots, and the model.
 
-The module ``restricted_unpickler`` is the only one of the package that reads a pickle. It runs in a
-child process that ``convert`` starts.
+Only the module ``restricted_unpickler`` reads pickles. It runs in a child process that ``convert``
+starts.
 """

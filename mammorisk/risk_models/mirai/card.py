@@ -1,4 +1,4 @@
-"""What Mirai is; apart from the networks, so that a list of models need not load them."""
+"""The card of Mirai, in its own file so that a list of models does not load networks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CARD = ModelCard(
     training_data="Mammograms of Massachusetts General Hospital, 2009-2016 (Yala 2021)",
     source="doi:10.1126/scitranslmed.aba4373; weights of reginabarzilaygroup/Mirai",
     licence="MIT (MIT and MGH)",
-    intended_use="Research: its score beside others. Not for care.",
+    intended_use="Research: comparison with other models. Not for care.",
     limits=(
         "Hologic systems, for-presentation views; reported to overestimate (Kaul 2026, doi "
         "10.1093/jnci/djag083); calibrated risks have a floor and a cap"

@@ -1,4 +1,4 @@
-"""Converting Mirai's snapshots to a model folder, once and by explicit command."""
+"""Conversion of Mirai's snapshots to a model folder, by an explicit command."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ from mammorisk.networks.mirai import (
 )
 from mammorisk.risk_models.mirai.model import MiraiModel
 
-#: What the child process may take.
+#: Limits of the child process.
 MEMORY_BYTES, SECONDS = 6 * 2**30, 300
-#: Largest archive, and what its members may unpack to.
+#: Largest archive, and largest total size of its unpacked members.
 _MOST_BYTES = 4 * 2**30
-#: Parts of the encoder that prediction does not use, and what training left in the transformer.
+#: Parts of the encoder and of the transformer that only training used.
 _HEADS = ("pool.", "fc.", "prob_of_failure_layer.", "birads_fc.", "region_fc.")
 _LEFT_OVER = ("kept_images_vec", "pred_masked_img_fc.", "fc.", "birads_fc.")
 _ENCODER, _TRANSFORMER = ".custom_resnet.CustomResnet", ".hiddens_transfomer.AllImageTransformer"
 
 
 def convert_snapshots(source: str | Path, out: str | Path) -> Path:
-    """Read the published snapshots and write a model folder that holds no pickle.
+    """Read the published snapshots and write a model folder without pickles.
 
     Parameters
     ----------
     source : path
-        ``snapshots.zip`` of the release, or a folder that holds the ``.p`` files.
+        ``snapshots.zip`` of the release, or a folder with the ``.p`` files.
     out : path
-        Folder of the model; an earlier model there is replaced.
+        Folder of the model. An existing model there is replaced.
 
     Returns
     -------
@@ -55,16 +55,17 @@ def convert_snapshots(source: str | Path, out: str | Path) -> Path:
     Raises
     ------
     ModelError
-        No encoder or transformer is there, or two; a file is damaged, or names a class or function
-        that is not on the list (which is then said); shapes that are not Mirai's.
+        The encoder or the transformer is missing or present twice; a file is damaged or names a
+        class or function that is not allowed (the message gives its name); or shapes differ from
+        those of Mirai.
     OutputError
-        The folder cannot be written, or holds something else.
+        The folder cannot be written, or contains other files.
 
     Notes
     -----
     Files are read in a child process with limits on memory and time. A snapshot without calibrator
-    gives an uncalibrated model, which says so; the published constants are there by name
-    (``model.with_options(calibration="published-2022")``).
+    gives an uncalibrated model, whose predictions have a warning. The published constants can be
+    used with ``model.with_options(calibration="published-2022")``.
     """
     source, out = Path(source), Path(out)
     if out.exists() and any(out.iterdir()) and not (out / "config.json").exists():
@@ -96,7 +97,7 @@ def convert_snapshots(source: str | Path, out: str | Path) -> Path:
 
 
 def _files(source: Path, folder: Path) -> list[Path]:
-    """The snapshot files; an archive is unpacked into ``folder``, its members checked first."""
+    """Find the snapshot files. An archive is checked and unpacked into ``folder``."""
     if source.is_dir():
         found = sorted(p for p in source.rglob("*.p") if p.is_file())
     elif source.is_file() and zipfile.is_zipfile(source):
@@ -113,7 +114,7 @@ def _files(source: Path, folder: Path) -> list[Path]:
 def _unpack(source: Path, folder: Path) -> list[Path]:
     found = []
     with zipfile.ZipFile(source) as archive:
-        # Names that begin with "._" are what macOS adds to an archive.
+        # macOS adds names that start with "._" to an archive.
         members = [
             info
             for info in archive.infolist()
@@ -129,7 +130,7 @@ def _unpack(source: Path, folder: Path) -> list[Path]:
                     where=source.name,
                     remedy="Fetch the archive again from Mirai's release.",
                 )
-            # Names of our own: members may share a name in several folders.
+            # New names, because members in different folders may have the same name.
             target = folder / f"{i}" / path.name
             target.parent.mkdir()
             with archive.open(info) as packed, target.open("wb") as file:
@@ -139,7 +140,7 @@ def _unpack(source: Path, folder: Path) -> list[Path]:
 
 
 def _read(file: Path, folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and facts of one snapshot, from a child process."""
+    """Read the arrays and metadata of one snapshot in a child process."""
     out = folder / f"read-{hashlib.sha256(str(file).encode()).hexdigest()[:16]}"
     try:
         child = subprocess.run(
@@ -200,7 +201,7 @@ def _write(
     settings = _settings(*parts["transformer"][:2])
     encoder, transformer = MiraiEncoder(), MiraiTransformer(settings)
     first = {k.removeprefix("_model."): v for k, v in parts["encoder"][0].items()}
-    # Prediction needs the trunk alone.
+    # Prediction needs only the trunk.
     _fill(encoder, first, "encoder", optional=_HEADS, unused=_HEADS)
     _fill(
         transformer,
@@ -224,7 +225,7 @@ def _write(
 
 
 def _settings(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> MiraiSettings:
-    """Sizes from the weights, checked against what the training run says."""
+    """Sizes from the weights, compared with the arguments of the training run."""
     told = facts["arguments"]
     if told.get("make_probs_indep"):
         raise ModelError(
@@ -275,11 +276,11 @@ def _fill(
     Parameters
     ----------
     optional, unused : tuple of str
-        How the names begin of what may be missing (then 0), and of what may be there besides:
-        parts that training alone used, or that came after the snapshot.
+        Prefixes of weights that may be missing (they are then 0), and of weights that are ignored:
+        parts that only training used, or that were added after the snapshot.
     """
     wanted = module.state_dict()
-    # Counts of batches are of training, and younger than some snapshots.
+    # Batch counts belong to training, and some snapshots are older than they are.
     missing = sorted(
         name
         for name in set(wanted) - set(arrays)

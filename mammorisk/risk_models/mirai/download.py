@@ -1,4 +1,4 @@
-"""Mirai's published weights: fetched once, checked, converted, and kept in the user's cache."""
+"""Mirai's published weights: download, check, convert and store in the user's cache."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from mammorisk.risk_models.mirai.convert import convert_snapshots
 
 #: Release asset of reginabarzilaygroup/Mirai, version 0.8.0 (MIT licence, (c) MIT and MGH).
 RELEASE_URL = "https://github.com/reginabarzilaygroup/Mirai/releases/download/v0.8.0/snapshots.zip"
-#: Largest asset taken, bytes, and seconds without an answer.
+#: Largest accepted download in bytes, and timeout in seconds.
 _MOST_BYTES, _SECONDS = 2 * 2**30, 60.0
 _PIECE = 2**20
 _REMEDY = (
@@ -29,13 +29,13 @@ _REMEDY = (
 
 
 def fetch_mirai(*, url: str = RELEASE_URL, cache: str | Path | None = None) -> Path:
-    """The converted model in the user's cache, made from the release where it is not there yet.
+    """Return the converted model in the user's cache; download and convert it if necessary.
 
     Parameters
     ----------
     url : str
     cache : path, optional
-        Default: ``mammorisk`` in the user's cache folder (XDG_CACHE_HOME on Linux).
+        Cache folder. Default: ``mammorisk`` in the user's cache folder (XDG_CACHE_HOME on Linux).
 
     Returns
     -------
@@ -45,10 +45,10 @@ def fetch_mirai(*, url: str = RELEASE_URL, cache: str | Path | None = None) -> P
     Raises
     ------
     UnknownModel
-        It is not there and cannot be fetched; says what to do.
+        The model is not in the cache and cannot be downloaded. The message says what to do.
     ModelError
-        What came is not what came the first time (size and SHA-256 are recorded then, beside the
-        model), or no snapshots of Mirai.
+        The download differs from the first one (whose size and SHA-256 are recorded beside the
+        model), or does not contain snapshots of Mirai.
     """
     home = Path(cache) if cache is not None else platformdirs.user_cache_path("mammorisk")
     folder, record = home / "mirai", home / "mirai-source.json"
@@ -72,7 +72,7 @@ def fetch_mirai(*, url: str = RELEASE_URL, cache: str | Path | None = None) -> P
 
 
 def _download(url: str, target: Path) -> dict[str, int | str]:
-    """Copy the asset; its size and digest."""
+    """Copy the asset; return its size and digest."""
     digest, size = hashlib.sha256(), 0
     with urllib.request.urlopen(url, timeout=_SECONDS) as answer, open(target, "wb") as file:
         promised = answer.headers.get("Content-Length")

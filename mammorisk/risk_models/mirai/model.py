@@ -1,4 +1,4 @@
-"""MiraiModel: Mirai as one more risk model."""
+"""MiraiModel: Mirai as a risk model."""
 
 from __future__ import annotations
 
@@ -79,17 +79,17 @@ class MiraiModel(ImageModel):
     calibration : dict or None
         Slope and intercept by year; None gives raw probabilities, with a warning.
     known_factors : {"given", "reference"}
-        ``"given"``: what the questionnaire knows, a known "no" included, takes the place of what
-        the network predicts from the images. ``"reference"``: the questionnaire is not looked at,
-        as in the released program.
+        ``"given"``: known answers of the questionnaire, including a known "no", replace those that
+        the network predicts from the images. ``"reference"``: the questionnaire is ignored, as in
+        the released program.
     record : dict
-        Hashes of the converted files, or what it was fitted on.
+        Hashes of the converted files, or the record of the fit.
     card : ModelCard
     rows, columns : int
-        Of the encoder's input.
+        Size of the encoder's input in pixels.
     backend : str
-        What runs the encoder; see :data:`mammorisk.runtime.backend.BACKENDS`. ``"auto"`` takes
-        bfloat16 where the processor has it.
+        Backend of the encoder; see :data:`mammorisk.runtime.backend.BACKENDS`. ``"auto"`` uses
+        bfloat16 if the processor supports it.
     """
 
     exams_at_once = 4
@@ -157,7 +157,7 @@ class MiraiModel(ImageModel):
         views : list of four ndarrays of uint16, shape (rows, columns)
             From :func:`read_views`.
         """
-        # View by view: four at once are no faster, and take four times the memory.
+        # View by view: four at once are not faster and need four times the memory.
         return np.concatenate([self._runner(normalise(one)[None, None]) for one in views])
 
     def check_exam(self, exam: Exam) -> None:
@@ -200,16 +200,16 @@ class MiraiModel(ImageModel):
         frame: pd.DataFrame,
         horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
     ) -> Scores:
-        """Risks from features of the standard views.
+        """Compute risks from features of the standard views.
 
         Parameters
         ----------
         features : ndarray, shape (n, 4, 512)
-            In the order of ``STANDARD_VIEWS``.
+            Features in the order of ``STANDARD_VIEWS``.
         frame : DataFrame, n rows
             Questionnaires.
         horizons : sequence of int
-            Among 1 to 5 years.
+            Whole years from 1 to 5.
         """
         years = [h for h in horizons if h in range(1, YEARS + 1)]
         if not years:
@@ -227,7 +227,7 @@ class MiraiModel(ImageModel):
         )
 
     def logits(self, features: Features, frame: pd.DataFrame | None = None) -> NDArray[np.float64]:
-        """Logits by year, shape (n, 5); with the questionnaire's factors where given."""
+        """Compute logits by year, shape (n, 5), with the questionnaire's factors if given."""
         view, side, time = places(len(features))
         exams = Exams(
             features=torch.from_numpy(np.ascontiguousarray(features)),
@@ -240,7 +240,8 @@ class MiraiModel(ImageModel):
             values, told = risk_factors(frame)
             known, is_known = torch.from_numpy(values), torch.from_numpy(told)
         with torch.inference_mode():
-            return self.transformer(exams, known, is_known).double().numpy()
+            found: torch.Tensor = self.transformer(exams, known, is_known)
+        return found.double().numpy()
 
     def calibrated(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
         """Calibrated risk, shape (n, 5), never falling from one year to the next; raw where there
@@ -253,11 +254,11 @@ class MiraiModel(ImageModel):
             for name in ("slope", "intercept")
         )
         risk = 1 / (1 + np.exp(-(slope * probability + intercept)))
-        # The published constants never fall; those of another calibrator may cross.
+        # With the published constants risks never decrease; another calibrator may cross years.
         return np.asarray(np.maximum.accumulate(risk, axis=1))
 
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
-        """Without images there is no score: every row is NaN and says so."""
+        """Give NaN with a warning in every row: Mirai needs images."""
         needed = (make_warning("images-needed", "mirai needs images"),)
         return Scores(
             risk=pd.DataFrame(np.nan, index=frame.index, columns=list(horizons)),

@@ -8,16 +8,16 @@ from typing import Any
 import torch
 
 from mammorisk._utils.model_folder import WEIGHTS
-from mammorisk.networks.mirai import MiraiEncoder, MiraiSettings, MiraiTransformer
-from mammorisk.risk_models.mirai.model import YEARS, MiraiModel
+from mammorisk.networks.mirai import YEARS, MiraiEncoder, MiraiSettings, MiraiTransformer
+from mammorisk.risk_models.mirai.model import MiraiModel
 from mammorisk.risk_models.storage import card_from, damaged, under
 
-#: What of a configuration says where the weights come from.
+#: Parts of a configuration that record the origin of the weights.
 _RECORD = ("files_sha256", "arguments", "training")
 
 
 def load_mirai(folder: Path, config: dict[str, Any]) -> MiraiModel:
-    """A converted model from its folder and its parsed configuration.
+    """Load a converted or fitted model from its folder and its parsed configuration.
 
     Raises
     ------

@@ -307,5 +307,5 @@ def test_weights_are_never_passed_over(
     found = mr.load_model("mirai", weights="other")
     assert isinstance(found, MiraiModel)
     assert found.calibration is not None
-    with pytest.raises(ModelError, match="takes no weights"):
+    with pytest.raises(ModelError, match="does not accept weights"):
         mr.load_model("hybrid", weights="other")

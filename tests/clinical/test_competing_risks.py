@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.integrate import quad
 
-from mammorisk.clinical.absolute_risk import YearlyRates, absolute_risk
+from mammorisk.clinical.competing_risks import YearlyRates, absolute_risk
 
 RATES = YearlyRates(
     first_age=40,

@@ -1,7 +1,7 @@
 """Absolute risk from piecewise-constant hazards with competing mortality.
 
-Rates hold for a year of age; the first and last year of an interval may be partial. One sweep over
-the years answers any number of end ages.
+Rates are constant within a year of age. The first and last year of an interval may be partial. One
+pass over the years computes the risks to any number of end ages.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class YearlyRates:
     Attributes
     ----------
     first_age : int
-        Age of the first column; column j holds from ``first_age + j`` to the next birthday.
+        Age of the first column. Column j applies from ``first_age + j`` to the next birthday.
     cause, other : ndarray, shape (n_groups, n_ages)
         Breast cancer, and death from other causes.
     """
@@ -60,19 +60,19 @@ def absolute_risk(
     Parameters
     ----------
     start : ndarray, shape (n,)
-        Age now in years, may be fractional.
+        Present age in years; may be fractional.
     end : ndarray, shape (n, k)
-        Ages to which risk is wanted; NaN gives NaN, an age not above ``start`` gives 0.
+        Ages at the end of the intervals. NaN gives NaN; an age not above ``start`` gives 0.
     rates : YearlyRates
     group : ndarray of int, shape (n,)
         Row of ``rates``.
     multiplier : ndarray, shape (n, 1) or (n, 2)
-        Relative hazard of breast cancer, before and from ``changes_at``.
+        Relative hazard of breast cancer; with two columns, before and from ``changes_at``.
     changes_at : float
-        Whole age at which the second column of ``multiplier`` takes over.
+        Age in whole years from which the second column of ``multiplier`` applies.
     within_year : {"exact", "left"}
-        ``"exact"`` as above; ``"left"`` takes the hazard at the beginning of the (part) year,
-        :math:`S\,h_1 d`, as iCARE does.
+        ``"exact"`` uses the formula above. ``"left"`` uses the survival at the beginning of the
+        (partial) year, :math:`S\,h_1 d`, as iCARE does.
 
     Returns
     -------
@@ -97,7 +97,7 @@ def absolute_risk(
     for step in range(int(np.max(np.ceil(last) - birthday))):
         age = birthday + step
         begin = start if step == 0 else age
-        # Women past their last interval stay in the arrays; their column must stay in range.
+        # Women past their last interval stay in the arrays, so their column must stay in range.
         cell = offset + np.minimum(column + step, n_ages - 1)
         later = (age >= changes_at).astype(np.int64) if multiplier.shape[1] > 1 else 0
         relative = np.where(later, multiplier[:, -1], multiplier[:, 0])
@@ -123,9 +123,9 @@ def absolute_risk(
 def _year(
     h1: Floats, total: Floats, length: Floats, within_year: Literal["exact", "left"]
 ) -> tuple[Floats, Floats]:
-    """Risk gained per survivor over a (part) year, and the share who stay event-free."""
+    """Risk gained per survivor over a (partial) year, and the share who stay event-free."""
     lost = -np.expm1(-total * length)
     if within_year == "left":
         return h1 * length, 1 - lost
-    # Where both hazards are zero nothing happens.
+    # If both hazards are zero, there is no event.
     return h1 * np.divide(lost, total, out=np.zeros_like(lost), where=total > 0), 1 - lost
