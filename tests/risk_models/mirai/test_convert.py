@@ -145,7 +145,7 @@ def test_without_a_calibrator_it_says_so(tmp_path: Path) -> None:
     assert model.calibration is None
     features = np.zeros((1, 4, 512), dtype=np.float32)
     scores = model.score_features(features, mr.Questionnaire(age=50).to_frame(), (1, 5))
-    assert "uncalibrated" in scores.warning_texts.iloc[0]
+    assert [one.code for one in scores.warnings.iloc[0]] == ["uncalibrated"]
     assert (scores.risk > 0).all(axis=None)
     published = model.with_options(calibration="published-2022")
     assert published.calibration == PUBLISHED_CALIBRATION

@@ -82,9 +82,9 @@ def test_the_questionnaire_is_used_unless_the_reference_is_asked_for(model: Mira
 
 
 def test_without_images_there_is_no_score(model: MiraiModel) -> None:
-    table = model.predict(mr.Questionnaire(age=50))
-    assert table["risk_5y"].isna().all()
-    assert table["warnings"].item() == "mirai needs images"
+    found = model.predict(mr.Questionnaire(age=50))
+    assert found.risk.isna().all()
+    assert "images-needed" in [one.code for one in found.warnings]
     with pytest.raises(HorizonError, match="1 to 5"):
         model.score_features(
             np.zeros((1, 4, 512), np.float32), mr.Questionnaire(age=50).to_frame(), (10,)
