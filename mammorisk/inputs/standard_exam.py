@@ -76,7 +76,7 @@ def network_view(seen: SegmentedView, settings: ImageSettings) -> PreparedView:
         acquisition=seen.view.acquisition,
         implant=bool(seen.view.implant),
     )
-    # Those of the mask are told by the quality findings.
+    # Warnings of the mask are part of the quality findings.
     own = tuple(one for one in made.warnings if one not in seen.mask.warnings)
     return PreparedView(content=content, warnings=own)
 

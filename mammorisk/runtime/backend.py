@@ -66,7 +66,7 @@ def choose_backend(name: str, module: nn.Module, *, may_reduce: bool) -> str:
     if name == "auto":
         return _automatic(module, may_reduce)
     if name == "cuda" and not torch.cuda.is_available():
-        raise BackendError("torch finds no GPU here", remedy='Use backend="auto".')
+        raise BackendError("torch does not find a GPU", remedy='Use backend="auto".')
     if name.startswith("openvino") and find_spec("openvino") is None:
         raise BackendError(
             "OpenVINO is not installed", remedy='pip install "mammorisk[fast]", or backend="auto".'

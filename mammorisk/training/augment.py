@@ -1,4 +1,4 @@
-"""Random changes of standardised views that leave the risk as it is."""
+"""Random changes of standardised views that do not change the risk."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-#: Degrees, relative size, and share of the height or width a view is moved by.
+#: Largest rotation in degrees, relative zoom, and shift as a share of the height or width.
 _TURN_DEG, _ZOOM, _SHIFT = 6.0, 0.06, 0.03
 #: Relative change of contrast, and of brightness on the standardised scale.
 _CONTRAST, _BRIGHTNESS = 0.05, 0.02
 
 
 def augment(pixels: Tensor) -> Tensor:
-    """Flip up and down, turn, zoom, shift, and change the grey of each view.
+    """Flip vertically, rotate, zoom and shift each view, and change its grey.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def augment(pixels: Tensor) -> Tensor:
     aspect = pixels.shape[2] / pixels.shape[3]
     cos, sin = zoom * turn.cos(), zoom * turn.sin()
     move = (2 * torch.rand(n, 2, device=device) - 1) * 2 * _SHIFT
-    # The chest wall stays at the edge: views are not moved away from it.
+    # The chest wall stays at the edge, so views are not moved away from it.
     theta = torch.stack(
         [
             torch.stack([cos, -sin * aspect, move[:, 0].clamp(max=0)], dim=1),

@@ -10,14 +10,14 @@ from mammorisk.risk_models.recipe import Recipe
 
 
 def card_of(recipe: Recipe, ages: tuple[float, float]) -> ModelCard:
-    """The card of a model fitted by a recipe.
+    """Create the card of a model fitted with a recipe.
 
     Parameters
     ----------
     recipe : Recipe
     ages : tuple of (float, float)
-        Youngest and oldest age of the women it was fitted on, years. In completed years they are
-        the ages of the card: the model refuses women outside.
+        Youngest and oldest age of the women in the fit, years. In completed years they are the
+        ages of the card. The model refuses women outside these ages.
     """
     images = "image" in recipe.modalities
     density_only = recipe.kind == "density-fit"

@@ -1,4 +1,4 @@
-"""Comparison of classifiers on the features of an encoder, in one table."""
+"""Comparison of classifiers on the features of an encoder."""
 
 from __future__ import annotations
 
@@ -25,30 +25,31 @@ Floats = NDArray[np.float64]
 def compare_classifiers(
     model: HybridModel, cohort: Cohort, *, exams: ExamSet | None = None
 ) -> pd.DataFrame:
-    """The model beside a support vector machine, a decision tree and k nearest neighbours.
+    """Compare the model with a support vector machine, a decision tree and k nearest neighbours.
 
-    All see the mean features of each exam from the model's encoder, are fitted on its training
-    rows, and answer cancer within five years on its validation rows. Women whose answer is not
-    known are left out; those sampled stand for themselves only.
+    All classifiers use the mean features of each exam from the model's encoder. They are fitted to
+    its training rows and predict cancer within five years for its validation rows. Women whose
+    outcome is not known are excluded. Sampling weights are not used.
 
     Parameters
     ----------
     model : HybridModel
     cohort : Cohort
-        The one it was fitted on: the split is that of its recipe.
+        The cohort of the fit. The split is that of the recipe.
     exams : ExamSet, optional
 
     Returns
     -------
     DataFrame
-        A row each; ``auc``, and at the threshold at which as many are called positive as have
-        cancer: ``accuracy``, ``precision``, ``recall``, ``f1``. Accuracy and F1 depend on how
-        common cancer is in the sample: they are here since studies of classifiers report them.
+        One row per classifier with ``auc``, ``accuracy``, ``precision``, ``recall`` and ``f1``.
+        The threshold gives as many positives as there are cancers. Accuracy and F1 depend on the
+        frequency of cancer in the sample. They are given because studies of classifiers report
+        them.
 
     Raises
     ------
     TrainingError
-        A side has no cancers, or only cancers.
+        One side of the split has no cancers, or only cancers.
     """
     from sklearn.metrics import (
         accuracy_score,
@@ -69,7 +70,7 @@ def compare_classifiers(
     outcomes = read_outcomes(cohort.exams)
     known = (censoring_weights(outcomes) > 0).numpy() & exams.present.any(axis=1)
     own = model.score_exam_set(cohort.questionnaires, exams, (5,)).risk[5].to_numpy(dtype=float)
-    # Women whom the model refuses are compared by none.
+    # Women whom the model refuses are excluded for all classifiers.
     known &= np.isfinite(own)
     case = ((outcomes.event == 1) & (outcomes.time <= 5)).numpy()
     train, validation = split_rows(
@@ -102,7 +103,7 @@ def compare_classifiers(
     truth = case[validation]
     table: dict[str, dict[str, float]] = {}
     for name, score in scores.items():
-        # As many are called positive as there are cancers, whatever the scale of the score.
+        # As many positives as cancers, whatever the scale of the score.
         called = np.zeros(len(truth), dtype=bool)
         called[np.argsort(-score, kind="stable")[: truth.sum()]] = True
         table[name] = {

@@ -1,4 +1,4 @@
-"""Fitting the density-fit recipe: Cox regression by lifelines, logistic by statsmodels."""
+"""Fit of the density-fit recipe: Cox regression (lifelines) and logistic (statsmodels)."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 def fit_density(cohort: Cohort, recipe: Recipe) -> DensityFit:
     """Fit the Cox and the logistic regression.
 
-    Women whom the fitted model will refuse take no part. The record of the training gives the
-    number of rows left out by reason.
+    Women whom the fitted model would refuse are excluded. The record of the training gives the
+    number of excluded rows by reason.
 
     Parameters
     ----------
     cohort : Cohort
         With outcomes and the column ``breast_density``.
     recipe : Recipe
-        Of the kind ``"density-fit"``.
+        Recipe of the kind ``"density-fit"``.
 
     Returns
     -------
@@ -41,7 +41,7 @@ def fit_density(cohort: Cohort, recipe: Recipe) -> DensityFit:
     Raises
     ------
     TrainingError
-        No outcomes or densities, or too few cancers.
+        The cohort has no outcomes or densities, or too few cancers.
     """
     import statsmodels.api as sm
     from lifelines import CoxPHFitter
@@ -76,7 +76,7 @@ def fit_density(cohort: Cohort, recipe: Recipe) -> DensityFit:
     except ConvergenceError as error:
         raise TrainingError(f"the Cox regression did not converge ({error})") from None
     hazard = cox.baseline_cumulative_hazard_.iloc[:, 0]
-    # lifelines centres the covariates: move the baseline to a woman of 55 with density b.
+    # lifelines centres the covariates. The baseline is moved to a woman of 55 with density b.
     shift = float(np.exp(-(cox.params_ * cox._norm_mean).sum()))
     at = np.searchsorted(hazard.index.to_numpy(), np.arange(1, YEARS_FITTED + 1), side="right") - 1
     weight = (censoring_weights(outcomes).double().numpy() * outcomes.weight.double().numpy())[use]

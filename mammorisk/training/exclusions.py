@@ -1,4 +1,4 @@
-"""Rows of a cohort that take no part in a fit, counted by reason."""
+"""Rows of a cohort that are excluded from a fit, counted by reason."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mammorisk.warnings import Warnings
 
 
 class Exclusions:
-    """Which of n rows take no part in a fit, and why.
+    """Rows that are excluded from a fit, with counts by reason.
 
     Parameters
     ----------
@@ -20,9 +20,9 @@ class Exclusions:
     Attributes
     ----------
     rows : ndarray of bool, shape (n,)
-        Rows that take no part.
+        Excluded rows.
     counts : dict of str to int
-        Rows by reason. A row with several reasons counts under the first that was added.
+        Number of rows by reason. A row with several reasons counts only for the first one added.
 
     Examples
     --------
@@ -42,7 +42,7 @@ class Exclusions:
         self.counts: dict[str, int] = {}
 
     def add(self, rows: NDArray[np.bool_], reason: str) -> None:
-        """Leave out some rows.
+        """Exclude some rows.
 
         Parameters
         ----------
@@ -55,7 +55,7 @@ class Exclusions:
             self.rows = self.rows | new
 
     def add_refusals(self, refusals: Iterable[Warnings]) -> None:
-        """Leave out women whom the model refuses; each counts under her first reason.
+        """Exclude women whom the model refuses. Each counts for her first reason.
 
         Parameters
         ----------

@@ -1,4 +1,4 @@
-"""fit(): from a cohort and a recipe to a model."""
+"""fit(): fit a model to a cohort with a recipe."""
 
 from __future__ import annotations
 
@@ -39,42 +39,43 @@ def fit(
     Parameters
     ----------
     cohort : Cohort
-        With outcomes (``time``, ``event``; ``weight`` and ``entry`` where there are) and images
-        where the recipe uses them.
+        Cohort with outcomes (``time``, ``event``; optionally ``weight`` and ``entry``), and with
+        images if the recipe uses them.
     recipe : str, path or Recipe
-        A name of :func:`~mammorisk.risk_models.recipe.recipes`, or a YAML file. With ``init`` the
-        model's own recipe, with the changes.
+        A name from :func:`~mammorisk.risk_models.recipe.recipes`, or a YAML file. With ``init``
+        the recipe of that model is used, with the changes.
     init : str, path, HybridModel or MiraiModel, optional
-        A saved network to begin from: its encoder, head and scalings. From ``"mirai"`` the
-        transformer is fitted further, and the encoder where ``mirai__encoder_epochs`` says so.
+        A saved network to start from, with its encoder, head and scalings. With ``"mirai"`` the
+        transformer is trained further, and also the encoder if ``mirai__encoder_epochs`` is given.
     fresh_head : bool
-        With ``init``: take its encoder only.
+        With ``init``: use only its encoder.
     out : path, optional
-        Folder of the model. Checkpoints and logs lie beside it (``<out>.work``) until the fit is
-        done: after a kill the same call goes on from the last epoch.
+        Folder of the model. Checkpoints and logs are stored beside it (``<out>.work``) until the
+        fit is done. After an interruption the same call continues from the last epoch.
     cache : path, optional
         Folder for standardised images, shared by any number of runs.
     exams : ExamSet, optional
-        The cohort's exams, read before.
+        The exams of the cohort, if they are already read.
     progress : bool
         Show progress bars.
     devices, strategy, accelerator
-        As Lightning's Trainer takes them, for several GPUs or nodes.
+        Arguments of Lightning's Trainer, for several GPUs or nodes.
     **changes
-        Fields of the recipe, nested ones by double underscores: ``training__epochs=3``.
+        Fields of the recipe. Nested fields use double underscores: ``training__epochs=3``.
 
     Returns
     -------
-    HybridModel
-        Or :class:`~mammorisk.training.density_fit.DensityFit` or
-        :class:`~mammorisk.risk_models.mirai.model.MiraiModel` for the recipes of those names.
+    HybridModel, DensityFit or MiraiModel
+        :class:`~mammorisk.risk_models.density_fit.DensityFit` for the recipe ``"density-fit"``,
+        :class:`~mammorisk.risk_models.mirai.model.MiraiModel` for the recipe ``"mirai"``.
 
     Raises
     ------
     RecipeError
+        The recipe is unknown, or a field is unknown or out of range.
     TrainingError
-        No outcomes, nobody censored, too few cancers, a split without cancers, too many unreadable
-        exams, or a loss that is not a number.
+        There are no outcomes, nobody is censored, there are too few cancers or too many unreadable
+        exams, a part of the split has no cancers, or the loss is not a number.
     OutputError
         ``out`` cannot be written.
     MissingDependency
@@ -95,7 +96,7 @@ def fit(
     >>> model = mr.fit(cohort, "hybrid", out="model", training__epochs=3)  # doctest: +SKIP
     >>> tuned = mr.fit(cohort, init="model", out="tuned")  # doctest: +SKIP
     """
-    # Imported here, so that ``mammorisk.fit`` can be looked up where torch is absent.
+    # Imported here, so that ``mammorisk.fit`` is available without torch.
     for module in ("torch", "lightning"):
         require(module, NETWORKS, what="fit()")
     from mammorisk.risk_models.mirai.model import MiraiModel
@@ -108,12 +109,12 @@ def fit(
 
     begin = _initial(init)
     if isinstance(begin, MiraiModel):
-        # From given weights the encoder stays as it is, unless epochs are asked for.
+        # With given weights the encoder is trained only if epochs are requested.
         changes = {"mirai__encoder_epochs": 0, **changes}
         changes |= {"mirai__rows": begin.rows, "mirai__columns": begin.columns}
         chosen = load_recipe("mirai" if recipe == "hybrid" else recipe, **changes)
         if chosen.kind != "mirai":
-            raise TrainingError(f"{begin.name} is not the beginning of a {chosen.name}")
+            raise TrainingError(f"{begin.name} cannot be the start of a {chosen.name}")
     else:
         chosen = load_recipe(begin.recipe if begin is not None else recipe, **changes)
     _refuse_uncensored(cohort)
@@ -158,7 +159,7 @@ def fit(
 
 
 def _refuse_uncensored(cohort: Cohort) -> None:
-    """A model of a cohort in which nobody is censored would be wrong by a factor."""
+    """Refuse a cohort in which nobody is censored: the risks would be wrong by a factor."""
     if "event" not in cohort.exams.columns:
         return
     text = doubt_censoring(as_numbers(cohort.exams["event"])[0])
@@ -178,5 +179,5 @@ def _initial(
 
     model = load_model(init)
     if not isinstance(model, (HybridModel, MiraiModel)):
-        raise TrainingError(f"{model.name} is not a network to begin from")
+        raise TrainingError(f"{model.name} is not a network and cannot be used as init")
     return model

@@ -1,4 +1,4 @@
-"""Fitting the hybrid: encoder and head together, then the head on the finished features."""
+"""Fit of the hybrid: encoder and head together, then the head on the final features."""
 
 from __future__ import annotations
 
@@ -44,21 +44,21 @@ def fit_hybrid(
     place: dict[str, Any],
     fresh_head: bool,
 ) -> HybridModel:
-    """Fit encoder and head, guard the domain, calibrate.
+    """Fit encoder and head, the domain guard and the recalibration.
 
     Parameters
     ----------
     problem : Problem
     recipe : Recipe
     begin : HybridModel or None
-        Weights to begin from.
+        Initial weights.
     work : Path
-        For checkpoints, features and logs: the same call goes on after a kill.
+        Folder of checkpoints, features and logs, from which an interrupted call continues.
     progress : bool
     place : dict
         Devices, strategy and accelerator for Lightning's Trainer.
     fresh_head : bool
-        Take the encoder of ``begin`` only.
+        Use only the encoder of ``begin``.
     """
     lightning.seed_everything(recipe.seed, verbose=False)
     options, inputs, train = recipe.training, problem.inputs, problem.train
@@ -158,7 +158,7 @@ def _steps(batches: int, accumulate: int, epochs: int) -> int:
 
 
 def _sampling(problem: Problem, recipe: Recipe) -> tuple[NDArray[np.float64] | None, Tensor]:
-    """Probabilities of drawing training rows, and what makes up for them in the loss."""
+    """Probabilities of drawing training rows, and the weights that correct for them in the loss."""
     n = len(problem.inputs)
     if not recipe.training.balanced:
         return None, torch.ones(n)
@@ -179,10 +179,10 @@ def _fit_head(
     work: Path,
     progress: bool,
 ) -> dict[str, float]:
-    """Train the head on features made before: seconds, so always on this machine's processor.
+    """Train the head on computed features. This takes seconds and always runs on the CPU.
 
-    It has many weights for the few women of most cohorts: the epoch of lowest validation loss is
-    kept, and the head as it came if none is lower.
+    The head has many weights for the few women of most cohorts. The epoch with the lowest
+    validation loss is kept, or the initial head if no loss is lower.
     """
     options = recipe.training
     held = torch.from_numpy(problem.validation)
@@ -227,7 +227,7 @@ def _fit_head(
 
 
 def _kept_features(file: Path, make: Callable[[], Tensor]) -> Tensor:
-    """Features of the views, computed once even if the fit is killed afterwards."""
+    """Features of the views, stored so that they are computed only once."""
     from safetensors.torch import load_file, save_file
 
     if file.exists():
@@ -247,14 +247,14 @@ def _guard(problem: Problem, features: Tensor | None) -> Any:
     there = np.asarray(exams.present.any(axis=1))
     parts = [seen[rows[there[rows]]] for rows in (problem.train, problem.validation)]
     if min(len(part) for part in parts) < 20:
-        # Too few exams to know a domain: the guard would be a guess.
+        # Too few exams to estimate a domain.
         return None
     return DomainGuard.fit(*parts)
 
 
 def _origin(problem: Problem, features: Tensor | None) -> TrainingOrigin | None:
     exams = problem.inputs.exams
-    # Without records of acquisition, as for arrays made elsewhere, headers say nothing.
+    # Without acquisition records, as for arrays from elsewhere, nothing is known of headers.
     if features is None or exams is None or not exams.acquisitions:
         return None
     return TrainingOrigin.of(exams, problem.train.tolist())
@@ -272,7 +272,7 @@ def _raw_risk(model: HybridModel, batch: Batch, problem: Problem) -> NDArray[np.
 
 
 def _ages(problem: Problem, begin: HybridModel | None) -> tuple[float, float]:
-    """Range of the ages seen, years: of this cohort, and of the model whose head was kept."""
+    """Range of ages in years, of this cohort and of the model whose head was kept."""
     low, high = problem.ages
     if begin is None or begin.ages_seen is None:
         return low, high

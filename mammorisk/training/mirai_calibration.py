@@ -1,4 +1,4 @@
-"""Calibration of a fitted Mirai: one slope on the raw probability, an intercept for each year."""
+"""Calibration of a fitted Mirai: one slope on the raw probability, and an intercept by year."""
 
 from __future__ import annotations
 
@@ -13,38 +13,38 @@ from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import Outcomes
 
 Floats = NDArray[np.float64]
-#: Cancers within five years under which nothing is calibrated.
+#: Smallest number of cancers within five years for a calibration.
 FEWEST_CANCERS = 5
-#: Standard deviation of the log slope around the network's own spread. An assumption: some fifty
-#: cancers move the slope freely, and a handful cannot turn the score around.
+#: Prior standard deviation of the log slope around the network's own spread. An assumption: about
+#: fifty cancers determine the slope, and a few cannot reverse the score.
 _LOG_SLOPE_SD = 0.5
-#: Further from 0 no intercept is looked for.
+#: Bound of the intercepts.
 _FURTHEST = 50.0
 
 
 def fit_calibration(probability: Floats, outcomes: Outcomes) -> dict[str, dict[str, float]] | None:
-    """Slope and intercept on the raw probability, by year.
+    """Fit slope and intercept on the raw probability, by year.
 
     Parameters
     ----------
     probability : ndarray, shape (n, 5)
-        Raw, within one to five years.
+        Raw probabilities within one to five years.
     outcomes : Outcomes
-        Of the same n exams; how they were sampled and their censoring are weighed.
+        Outcomes of the same n exams. Sampling and censoring are weighted.
 
     Returns
     -------
     dict or None
-        As :class:`~mammorisk.risk_models.mirai.model.MiraiModel` takes it. None where there are too
-        few cancers, or none within one year.
+        Calibration of a :class:`~mammorisk.risk_models.mirai.model.MiraiModel`. None if there are
+        too few cancers, or none within one year.
 
     Notes
     -----
-    Platt scaling of the years together. The slope is that of a logistic regression with free
-    intercepts, which holds whatever share of the women with cancer was sampled (Prentice 1979,
-    doi:10.1093/biomet/66.3.403); it is positive, and the less is known the nearer it stays to the
-    network's own spread, 1 / (p (1 - p)) at the mean probability. With it the intercepts make the
-    mean risk of every year, in the population that was sampled, the observed one.
+    This is Platt scaling of all years together. The slope is that of a logistic regression with
+    free intercepts. It does not depend on the share of women with cancer in the sample (Prentice
+    1979, doi:10.1093/biomet/66.3.403). It is positive, and with few cancers it is shrunk to the
+    network's own spread, 1 / (p (1 - p)) at the mean probability. The intercepts then make the mean
+    risk of every year equal to the observed one in the population that was sampled.
     """
     case = np.stack(
         [((outcomes.event == 1) & (outcomes.time <= y)).numpy() for y in range(1, YEARS + 1)],
@@ -71,7 +71,7 @@ def fit_calibration(probability: Floats, outcomes: Outcomes) -> dict[str, dict[s
 
 
 def _within(weights: Floats, case: NDArray[np.bool_]) -> Floats:
-    """Weights over their mean in women with, and in women without cancer by each year."""
+    """Weights relative to their mean in women with and in women without cancer, by year."""
     found = np.zeros_like(weights)
     for group in (case, ~case):
         used = group & (weights > 0)
@@ -80,17 +80,17 @@ def _within(weights: Floats, case: NDArray[np.bool_]) -> Floats:
 
 
 def _slope(probability: Floats, case: NDArray[np.bool_], weights: Floats) -> float:
-    """Of the years together, each with its own intercept."""
+    """Slope of all years together, each with its own intercept."""
     usual = float(np.clip(probability.mean(), 1e-4, 1 - 1e-4))
     own = np.log(1 / (usual * (1 - usual)))
     centre = (weights * probability).sum(axis=0) / weights.sum(axis=0)
     moved = probability - centre
 
     def loss(x: Floats) -> tuple[float, Floats]:
-        """Minus the penalised log likelihood, and its gradient."""
+        """Negative penalised log likelihood, and its gradient."""
         slope = np.exp(x[-1])
         logit = x[:-1] + slope * moved
-        # Five years of a woman are not five women.
+        # The five years of one woman are not independent.
         each = weights * (np.logaddexp(0, logit) - case * logit) / YEARS
         rest = weights * (expit(logit) - case) / YEARS
         off = (x[-1] - own) / _LOG_SLOPE_SD

@@ -1,4 +1,4 @@
-"""Fitting Mirai: both phases, or from given weights."""
+"""Fit of Mirai: both phases, or starting from given weights."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ from mammorisk.training.trainer import EpochSampler, run_stage
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
 
-#: Exams whose features are kept in one file.
+#: Number of exams whose features are stored in one file.
 _EXAMS_A_FILE = 64
 
 
@@ -64,14 +64,14 @@ def fit_mirai(
     Parameters
     ----------
     cohort : Cohort
-        With outcomes and images. A column ``cancer_laterality`` (L, R) labels each breast by
-        itself in phase 1; without it both breasts of a woman have her label.
+        Cohort with outcomes and images. With a column ``cancer_laterality`` (L, R) each breast has
+        its own label in phase 1. Without it both breasts have the label of the woman.
     recipe : Recipe
-        Of kind ``"mirai"``.
+        Recipe of the kind ``"mirai"``.
     begin : MiraiModel, optional
-        Weights to begin from.
+        Initial weights.
     work : Path
-        For checkpoints and logs: the same call goes on after a kill.
+        Folder of checkpoints and logs, from which an interrupted call continues.
     cache : Path, optional
         Folder for views, shared by any number of runs.
     progress : bool
@@ -81,7 +81,7 @@ def fit_mirai(
     Raises
     ------
     TrainingError
-        Too few cancers, unreadable exams, fewer than two devices for the adversary.
+        There are too few cancers, unreadable exams, or fewer than two devices for the adversary.
     """
     options = recipe.mirai
     assert options is not None
@@ -158,7 +158,7 @@ def fit_mirai(
 
 @dataclass(frozen=True, kw_only=True)
 class _Run:
-    """What both phases share.
+    """Data and options of both phases.
 
     Attributes
     ----------
@@ -167,10 +167,10 @@ class _Run:
     train, validation : ndarray of int
         Rows of exams.
     factors : tuple of Tensor
-        Risk factors of every exam, and which of them are known.
+        Risk factors of every exam, and a mask of the known ones.
     work : Path
     stage : dict
-        For :func:`run_stage`.
+        Arguments of :func:`run_stage`.
     """
 
     recipe: Recipe
@@ -183,13 +183,13 @@ class _Run:
 
     @property
     def common(self) -> dict[str, Any]:
-        """What every phase is made with."""
+        """Arguments of every phase."""
         return {"factors": self.factors, "options": self.options, "seed": self.recipe.seed}
 
     def fit(
         self, name: str, phase: Phase, rows: Rows, held: Rows, *, epochs: int, batch_size: int
     ) -> None:
-        """Run a phase on mini-batches that hold as many with as without cancer."""
+        """Run a phase on mini-batches with equal numbers of exams with and without cancer."""
         balance = phase.labels.balance.double().numpy()[rows]
         run_stage(
             phase,
@@ -220,7 +220,7 @@ def _published_resnet18() -> dict[str, torch.Tensor]:
 
     try:
         trunk: torch.nn.Module = resnet18(weights=ResNet18_Weights.IMAGENET1K_V1)
-    # Also what the network raises; a file whose hash is wrong is a RuntimeError.
+    # Network errors are OSErrors; a file with a wrong hash is a RuntimeError.
     except (OSError, RuntimeError) as error:
         raise TrainingError(
             f"ImageNet weights of ResNet-18 cannot be loaded ({type(error).__name__})",
@@ -237,12 +237,12 @@ def _labels_by_side(
     event: NDArray[np.float64],
     weight: NDArray[np.float64],
 ) -> dict[str, MiraiLabels]:
-    """Labels of each side's breast."""
+    """Labels of the breast of each side."""
     if "cancer_laterality" not in cohort.exams.columns:
         return {"L": labels, "R": labels}
     side = cohort.exams["cancer_laterality"].astype(str).str.strip().str.upper().str[:1].to_numpy()
     return {
-        # The other breast is followed to the cancer of this one.
+        # The follow-up of the other breast ends at the cancer of this one.
         name: mirai_labels(time, np.where((event == 1) & (side == other), 0, event), weight)
         for name, other in (("L", "R"), ("R", "L"))
     }
@@ -255,7 +255,7 @@ def _fit_encoder(
     sides = [name[0] for name in STANDARD_VIEWS]
 
     def spread(name: str) -> Tensor:
-        """One row a view, in place of one an exam."""
+        """Repeat the rows of exams for their views."""
         parts = [getattr(by_side[side], name) for side in sides]
         return torch.stack(parts, dim=1).flatten(0, 1)
 
@@ -286,12 +286,13 @@ def _kept_features(
     views: MiraiViews,
     on_exam: Callable[[int, int], None] | None,
 ) -> Tensor:
-    """Features of every view, shape (n, 4, 512), made once; 0 for an exam that was not read.
+    """Features of every view, shape (n, 4, 512); 0 for an exam that was not read.
 
-    Kept in files of some exams each: a killed run goes on behind the last.
+    They are computed once and stored in files of some exams each, after which an interrupted run
+    continues.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # Whatever runs predictions fastest, in full precision.
+    # The fastest backend for predictions, in full precision.
     run = Runner(MergedEncoder(encoder), choose_backend("auto", encoder, may_reduce=False))
     total, parts = len(views.files), []
     for first in range(0, total, _EXAMS_A_FILE):
@@ -348,11 +349,11 @@ def _fit_transformer(
 
 
 def _devices(views: MiraiViews, train: Rows) -> Tensor:
-    """Number of each exam's device among those in training; -1 where it is not known."""
+    """Index of each exam's device among those in training; -1 if not known."""
     names = sorted({name for row in train if (name := views.devices[row]) is not None})
     if len(names) < 2:
         raise TrainingError(
-            f"{len(names)} devices in training: the adversary has nothing to tell apart",
+            f"{len(names)} devices in training: the adversary needs at least two",
             remedy="Fit without mirai.adversary.",
         )
     number: dict[str | None, int] = {name: i for i, name in enumerate(names)}

@@ -1,4 +1,4 @@
-"""Labels of Mirai's losses: cancer by year, and which years are known."""
+"""Labels of Mirai's losses: cancer by year, and the years that are known."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ class MiraiLabels:
     Attributes
     ----------
     cancer : Tensor, shape (n, 5)
-        1 from the year of the cancer on; the first column is within one year.
+        1 from the year of the cancer. The first column is within one year.
     known : Tensor, shape (n, 5)
-        1 for the years that are known: to the cancer, or to the last whole year of follow-up.
+        1 for known years: up to the cancer, or up to the last whole year of follow-up.
     balance : Tensor, shape (n,)
-        Weights that sum to 1 in women with and without cancer each.
+        Weights whose sum is 1 in women with cancer and 1 in women without.
     """
 
     cancer: Tensor
@@ -36,7 +36,7 @@ class MiraiLabels:
         return np.asarray(self.known.any(dim=1).numpy())
 
     def loss(self, logits: Tensor, rows: Tensor, weight: Tensor | None = None) -> Tensor:
-        """Cross-entropy over the known years of some exams."""
+        """Compute the cross-entropy over the known years of some exams."""
         known = self.known[rows].to(logits.device)
         if weight is not None:
             known = known * weight[:, None].to(logits.device)
@@ -49,16 +49,16 @@ class MiraiLabels:
 def mirai_labels(
     time: NDArray[np.float64], event: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> MiraiLabels:
-    """Labels as Mirai's (Yala 2021, doi:10.1126/scitranslmed.aba4373).
+    """Create the labels of Mirai (Yala 2021, doi:10.1126/scitranslmed.aba4373).
 
     Parameters
     ----------
     time : ndarray, shape (n,)
-        Years to the event or the end of follow-up; their whole part counts.
+        Years to the event or the end of follow-up. Only completed years count.
     event : ndarray, shape (n,)
-        1 breast cancer; others end the follow-up.
+        1 for breast cancer. Other values end the follow-up.
     weight : ndarray, shape (n,)
-        Of how women were sampled.
+        Sampling weights.
     """
     whole = np.floor(time).astype(int)
     case = (event == 1) & (whole < YEARS)
@@ -78,10 +78,10 @@ def mirai_labels(
 def risk_factor_loss(
     heads: RiskFactorHeads, features: Tensor, values: Tensor, is_known: Tensor
 ) -> Tensor:
-    """Mean over factors of the cross-entropy of what is known; 0 where nothing is.
+    """Mean cross-entropy over the known factors; 0 if none is known.
 
-    Unlike the reference, an unknown yes-or-no factor counts as unknown and not as a no. A factor
-    of several numbers that she has none of (all 0) is none of the classes, and teaches nothing.
+    Unlike in the reference, an unknown yes-or-no factor is unknown and does not count as a no. A
+    factor of several numbers that are all 0 belongs to no class and is ignored.
     """
     parts, start = [], 0
     for i, (key, logit) in enumerate(heads.logits(features).items()):

@@ -21,13 +21,13 @@ from mammorisk.training.mirai_labels import MiraiLabels, risk_factor_loss
 from mammorisk.training.mirai_views import MiraiViews
 from mammorisk.training.module import mix_seed
 
-#: Largest turn of a view, whole degrees.
+#: Largest rotation of a view in whole degrees.
 _TURN_DEG = 20
 VIEWS = 4
 
 
 class Phase(lightning.LightningModule):
-    """What both phases share: labels, risk factors, Adam, a check of the loss."""
+    """Base of both phases: labels, risk factors, Adam, and a check of the loss."""
 
     def __init__(
         self,
@@ -61,9 +61,9 @@ class Phase(lightning.LightningModule):
 
 
 class EncoderPhase(Phase):
-    """Phase 1: single views, with heads of risk factors and of hazard.
+    """Phase 1: single views, with heads for risk factors and hazard.
 
-    Rows, and those of the labels, are of views: exam times four, plus the place of the view.
+    Rows, also of the labels, are views: four times the exam, plus the position of the view.
     """
 
     def __init__(self, encoder: MiraiEncoder, views: MiraiViews, **common: Any) -> None:
@@ -86,7 +86,7 @@ class EncoderPhase(Phase):
         return logits, side
 
     def training_step(self, rows: Tensor, index: int) -> Tensor:
-        # Every step has its own random numbers: a resumed run repeats an uninterrupted one's.
+        # Every step has its own random numbers, so a resumed run equals an uninterrupted one.
         torch.manual_seed(mix_seed(self.seed, self.current_epoch, index))
         logits, side = self._logits(rows, training=True)
         loss = self.labels.loss(logits, rows.cpu())
@@ -101,10 +101,10 @@ class EncoderPhase(Phase):
 
 
 class TransformerPhase(Phase):
-    """Phase 2: exams, on features of the finished encoder, with or without the adversary.
+    """Phase 2: exams, on features of the trained encoder, with or without the adversary.
 
-    With it, mini-batches alternate: some train the adversary to tell the device, then one trains
-    the network on its own loss minus the adversary's.
+    With the adversary, mini-batches alternate: some train the adversary to predict the device, then
+    one trains the network on its own loss minus that of the adversary.
     """
 
     def __init__(
@@ -122,7 +122,7 @@ class TransformerPhase(Phase):
             self.adversary = MiraiAdversary(transformer.settings.width, count)
 
     def _forward(self, rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Outputs of views, logits of risk, loss of the risk factors."""
+        """Compute the outputs of views, the logits of risk and the loss of the risk factors."""
         rows = rows.cpu()
         some = Exams(
             **{name: value[rows].to(self.device) for name, value in vars(self.exams).items()}
@@ -148,7 +148,7 @@ class TransformerPhase(Phase):
         views, logits, side = self._forward(rows)
         loss = self.labels.loss(logits, rows.cpu()) + self.options.risk_factor_weight * side
         if adversary is not None:
-            # Its gradient goes to the network alone.
+            # Only the network receives this gradient.
             _learns(adversary, False)
             loss = loss - self.options.adversary_weight * self._told_apart(
                 adversary, views, logits, rows
@@ -159,7 +159,7 @@ class TransformerPhase(Phase):
     def _told_apart(
         self, adversary: MiraiAdversary, views: Tensor, logits: Tensor, rows: Tensor
     ) -> Tensor:
-        """Cross-entropy of the device, over exams whose device is known."""
+        """Cross-entropy of the device over exams with a known device."""
         assert self.devices is not None
         device = self.devices[rows.cpu()].to(self.device)
         known = device >= 0
@@ -181,7 +181,7 @@ def _learns(module: nn.Module, does: bool) -> None:
 
 
 def _turned(pixels: Tensor) -> Tensor:
-    """Each view flipped up and down or not, and turned by whole degrees."""
+    """Flip views vertically at random, and rotate them by whole degrees."""
     out = []
     for one in pixels:
         if torch.rand(()) < 0.5:

@@ -1,4 +1,4 @@
-"""Views as Mirai takes them, kept on disk: at full size a cohort does not fit into memory."""
+"""Input views of Mirai on disk, because a cohort at full size does not fit into memory."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class MiraiViews:
     Attributes
     ----------
     files : list of Path or None
-        None where an exam cannot be read.
+        None if an exam cannot be read.
     errors : list of str
     devices : list of str or None
         Manufacturer and model of each exam's first view.
@@ -47,7 +47,7 @@ class MiraiViews:
         return np.array([file is not None for file in self.files])
 
     def pixels(self, row: int, view: int) -> NDArray[np.float32]:
-        """One view, normalised, shape (rows, columns); views are in the order of the standard."""
+        """Read one normalised view, shape (rows, columns), in the order of the standard views."""
         from safetensors import safe_open
 
         file = self.files[row]
@@ -65,7 +65,7 @@ def read_mirai_views(
     unreadable_share: float,
     on_exam: Callable[[int, int], None] | None = None,
 ) -> MiraiViews:
-    """Read a cohort's exams on all cores; what lies in the folder is not read again.
+    """Read the exams of a cohort on all cores. Views that are in the folder are not read again.
 
     Raises
     ------

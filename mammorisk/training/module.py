@@ -1,4 +1,4 @@
-"""The Lightning module: one network of encoder and head, its loss and side task."""
+"""The Lightning module: encoder and head, their loss and the auxiliary task."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from mammorisk.training.outcomes import Outcomes
 
 
 class FitModule(lightning.LightningModule):
-    """Encoder and head, or the head alone on features made before.
+    """Encoder and head, or only the head on computed features.
 
     Parameters
     ----------
     head : HybridHead
     encoder : Module or None
-        None: the batch holds the features.
+        With None the batch contains the features.
     batch : Batch
-        Of all women; steps take rows of it.
+        Batch of all women. A step uses some of its rows.
     outcomes : Outcomes
     pixels : ndarray of uint8, shape (n, tokens, rows, columns), or None
     percent_density : ndarray, shape (n, tokens), or None
-        Target of the side task.
+        Target of the auxiliary task.
     censoring_weight : Tensor, shape (n,)
     sampling : Tensor, shape (n,)
-        What a drawn woman counts, so that balanced drawing keeps the population's rates.
+        Weights of the drawn women, so that balanced drawing keeps the population's rates.
     options : TrainingOptions
     seed : int
     learning_rate, weight_decay : float
@@ -69,14 +69,14 @@ class FitModule(lightning.LightningModule):
         self.options, self.seed = options, seed
         self.learning_rate, self.weight_decay = learning_rate, weight_decay
         self.total_steps = total_steps
-        # Loss per cancer, whatever the weights: learning rates then mean the same in any design.
+        # The loss is per cancer, so that learning rates have the same meaning in any design.
         cancers = float((outcomes.weight * (outcomes.event == 1)).sum())
         self.per_cancer = len(batch) / max(cancers, 1.0)
         if encoder is not None and options.density_task > 0 and percent_density is not None:
             self.density = nn.Linear(int(encoder.num_features), 1)  # type: ignore[arg-type]
 
     def features(self, rows: Tensor, *, training: bool) -> Tensor:
-        """Features of the views of some women; 0 where there is no view."""
+        """Features of the views of some women; 0 if a view is missing."""
         assert self.encoder is not None
         assert self.pixels is not None
         mask = self.data.mask[rows.cpu()]
@@ -96,7 +96,7 @@ class FitModule(lightning.LightningModule):
         return _to(batch, self.device)
 
     def training_step(self, rows: Tensor, index: int) -> Tensor:
-        # Every step has its own random numbers: a resumed run repeats an uninterrupted one's.
+        # Every step has its own random numbers, so a resumed run equals an uninterrupted one.
         torch.manual_seed(mix_seed(self.seed, self.current_epoch, index))
         batch = hide_modalities(self.batch_of(rows, training=True), self.options.modality_dropout)
         loss = self._loss(batch, rows)
@@ -115,7 +115,7 @@ class FitModule(lightning.LightningModule):
         self.log("validation_loss", loss, on_epoch=True, prog_bar=True, batch_size=len(rows))
 
     def loss_without_training(self, rows: Tensor) -> float:
-        """Mean loss of some women, dropout off."""
+        """Mean loss of some women, without dropout."""
         self.eval()
         with torch.no_grad():
             return float(self._loss(self.batch_of(rows, training=False), rows, sampled=False))
@@ -167,7 +167,7 @@ class FitModule(lightning.LightningModule):
 
 
 def hide_modalities(batch: Batch, share: float) -> Batch:
-    """Hide acquisition and questionnaire of some women each, so that each part stands alone."""
+    """Mask the acquisition or questionnaire of some women, so that each part can be used alone."""
     if share == 0:
         return batch
     n, device = len(batch), batch.age.device
@@ -182,7 +182,7 @@ def hide_modalities(batch: Batch, share: float) -> Batch:
 
 
 def mix_seed(*numbers: int) -> int:
-    """One seed from several numbers."""
+    """Combine several numbers to one seed."""
     return int(np.random.SeedSequence(list(numbers)).generate_state(1, np.uint64)[0] >> 1)
 
 

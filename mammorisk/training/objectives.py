@@ -24,7 +24,7 @@ def loss_of(
     outcomes: Outcomes,
     censoring_weight: Tensor,
 ) -> Tensor:
-    """Weighted loss of each woman, shape (n,)."""
+    """Compute the weighted loss of each woman, shape (n,)."""
     if kind == "case_control":
         return _case_control(log_hazard, outcomes)
     if kind == "binary_5y":
@@ -34,9 +34,9 @@ def loss_of(
         return censoring_weight * outcomes.weight * entropy
     time = outcomes.time
     if log_death_hazard is None:
-        # One curve for the risk in the presence of death: women who died stay at risk, as in a
-        # subdistribution hazard (Fine 1999, doi:10.1080/01621459.1999.10474144), up to the last
-        # year. Censoring they would have met later is ignored: deaths are few.
+        # One curve for the risk in the presence of death: women who died stay at risk up to the
+        # last year, as in a subdistribution hazard (Fine 1999,
+        # doi:10.1080/01621459.1999.10474144). Their later censoring is ignored: deaths are few.
         time = torch.where(outcomes.event == 2, torch.full_like(time, YEARS), time)
     capped = time.clamp(max=YEARS)
     cancer = ((outcomes.event == 1) & (outcomes.time <= YEARS)).float()
@@ -50,11 +50,12 @@ def loss_of(
 
 
 def _case_control(log_hazard: Tensor, outcomes: Outcomes) -> Tensor:
-    """Cross-entropy of having the event, given that a woman was sampled.
+    """Cross-entropy of the event, given that a woman was sampled.
 
-    With cumulative hazard H over her follow-up and sampling weights of women with and without
-    the event, her odds are H times their ratio, while cancer is rare (Prentice 1979,
-    doi:10.1093/biomet/66.3.403). Unlike in the weighted likelihood no single woman rules a step.
+    Let H be the cumulative hazard over her follow-up. As long as cancer is rare, her odds are H
+    times the ratio of the sampling weights of women without and with the event (Prentice 1979,
+    doi:10.1093/biomet/66.3.403). In contrast to the weighted likelihood, no single woman dominates
+    a step.
     """
     logit = log_cumulative(log_hazard, outcomes) + outcomes.log_sampling_ratio
     case = (outcomes.event == 1).float()
@@ -63,7 +64,7 @@ def _case_control(log_hazard: Tensor, outcomes: Outcomes) -> Tensor:
 
 
 def log_cumulative(log_hazard: Tensor, outcomes: Outcomes) -> Tensor:
-    """Log of the hazard accumulated over planned follow-up; its last rate holds on beyond."""
+    """Log of the cumulative hazard over planned follow-up; the last rate applies after its end."""
     time = outcomes.planned_time
     inside = exposure(time.clamp(max=YEARS), outcomes.entry.clamp(max=YEARS))
     beyond = (time - torch.clamp(outcomes.entry, min=YEARS)).clamp(min=0)
@@ -72,21 +73,21 @@ def log_cumulative(log_hazard: Tensor, outcomes: Outcomes) -> Tensor:
 
 
 def censoring_weights(outcomes: Outcomes, horizon: float = YEARS) -> Tensor:
-    """Inverse probability of still being followed, for whether cancer occurs by the horizon.
+    """Inverse probability of censoring weights for cancer by the horizon.
 
     Parameters
     ----------
     outcomes : Outcomes
-        Late entry and sampling weights enter the estimate.
+        Late entry and sampling weights are used in the estimate.
     horizon : float
         Years.
 
     Returns
     -------
     Tensor, shape (n,)
-        0 where the outcome by the horizon is not known, and for all rows where nobody is followed
-        to the horizon. A death from another cause is known to be no cancer. Sampling weights are
-        not multiplied in.
+        0 if the outcome by the horizon is not known, and in all rows if nobody is followed to the
+        horizon. A death from another cause counts as known, without cancer. The result does not
+        include the sampling weights.
 
     Notes
     -----

@@ -23,13 +23,13 @@ class Outcomes:
     time, event, entry, weight : Tensor, shape (n,)
         Years; 1 for breast cancer, 2 for death from another cause, 0 censored; years; weight.
     log_sampling_ratio : Tensor, shape (n,)
-        Log of the mean weight of women without the event over that of women with it, in all rows
-        read: the same for all.
+        Log of the ratio of the mean weights of women without and with the event. It is the same
+        for all rows.
     relative_weight : Tensor, shape (n,)
-        Weight over the mean of women with the same event status.
+        Weight relative to the mean of women with the same event status.
     planned_time : Tensor, shape (n,)
-        Follow-up that a woman would have had without an event: her own where she was censored,
-        else the mean of those (or her own, if longer).
+        Follow-up without an event: that of a censored woman is her own, that of another woman is
+        the mean of the censored women (or her own, if longer).
     """
 
     time: Tensor
@@ -44,24 +44,24 @@ class Outcomes:
         return Outcomes(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
     def as_record(self) -> Outcome:
-        """The follow-up as metrics take it."""
+        """Convert the follow-up to the record used by metrics."""
         time = self.time.double().numpy()
         entry = self.entry.double().numpy()
-        # In single precision an entry just before the end may coincide with it.
+        # In single precision an entry just before the end may be equal to it.
         late = np.where(entry > 0, np.minimum(entry, np.nextafter(time, 0.0)), 0.0)
         weight = self.weight.double().numpy()
         return Outcome(time=time, event=self.event.numpy(), entry=late, weight=weight)
 
 
 def read_outcomes(table: pd.DataFrame, left_out: NDArray[np.bool_] | None = None) -> Outcomes:
-    """Outcomes of a cohort's table.
+    """Read the outcomes of a cohort's table.
 
     Parameters
     ----------
     table : DataFrame, n rows
     left_out : ndarray of bool, shape (n,), optional
-        Rows that take no part in the fit: their weight becomes 0, so that they do not count in
-        what is said of the sampling.
+        Rows that are excluded from the fit. Their weight becomes 0, so that they do not affect the
+        sampling ratio.
 
     Returns
     -------
@@ -70,7 +70,7 @@ def read_outcomes(table: pd.DataFrame, left_out: NDArray[np.bool_] | None = None
     Raises
     ------
     TrainingError
-        There is no follow-up, or a row has none or an impossible one; the rules are those of
+        There is no follow-up, or a row has a missing or impossible one. The rules are those of
         :func:`mammorisk.records.follow_up.check_follow_up`.
     """
     if not {"time", "event"} <= set(table.columns):

@@ -1,4 +1,4 @@
-"""What a fit of the hybrid needs, checked before anything is trained."""
+"""Data of a hybrid fit, checked before the training."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 
 Rows = NDArray[np.int64]
 
-#: Cancers in training under which a fit is refused.
+#: Smallest number of cancers in training for a fit.
 FEWEST_CANCERS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Problem:
-    """Everything a fit needs, in rows that can be used.
+    """Data of a fit, with the rows that can be used.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class Problem:
         Rows of the cohort.
     cohort : DataFrame
     excluded : dict of str to int
-        Rows of the cohort that take no part, by reason.
+        Number of excluded rows by reason.
     """
 
     inputs: Inputs
@@ -58,16 +58,16 @@ class Problem:
 
 
 def pose(cohort: Cohort, recipe: Recipe, exams: ExamSet | None) -> Problem:
-    """The problem that a cohort and a recipe pose.
+    """Prepare the data of a fit from a cohort and a recipe.
 
-    Women whom the fitted model will refuse take no part in the fit.
+    Women whom the fitted model would refuse are excluded from the fit.
 
     Raises
     ------
     TrainingError
-        No outcomes, or too few cancers in a part.
+        There are no outcomes, or too few cancers in a part.
     """
-    # Before questionnaires are scored: a cohort without outcomes is told at once.
+    # Checked before questionnaires are scored, so that missing outcomes are reported at once.
     read_outcomes(cohort.exams)
     settings = recipe.baseline
     baseline = None if settings is None else PublishedBaseline(**settings.model_dump())
@@ -103,7 +103,7 @@ def pose(cohort: Cohort, recipe: Recipe, exams: ExamSet | None) -> Problem:
 
 
 def check_cancers(part: str, cancers: int, n: int) -> None:
-    """Refuse a part, ``"training"`` or ``"validation"``, that nothing can be learnt from.
+    """Refuse a part, ``"training"`` or ``"validation"``, with too few or only cancers.
 
     Raises
     ------
@@ -117,5 +117,5 @@ def check_cancers(part: str, cancers: int, n: int) -> None:
     if cancers == n:
         raise TrainingError(
             f"every woman in {part} has cancer",
-            remedy="Add women without, with weights for how they were sampled.",
+            remedy="Add women without cancer, with sampling weights.",
         )

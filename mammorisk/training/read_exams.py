@@ -1,4 +1,4 @@
-"""Exams of a cohort as a recipe wants them."""
+"""Reading the exams of a cohort for a recipe."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_exams(
     cache: str | Path | None = None,
     progress: bool = False,
 ) -> ExamSet:
-    """Read a cohort's exams as a recipe wants them.
+    """Read the exams of a cohort with the settings of a recipe.
 
     Raises
     ------
@@ -50,7 +50,7 @@ def read_exams(
 def check_readable(
     cohort: Cohort, errors: Sequence[str], most: float, *, what: str = "exams"
 ) -> None:
-    """Refuse a cohort of which more than a share cannot be read; errors by row, empty where read.
+    """Refuse a cohort if more than a share of its exams cannot be read.
 
     Raises
     ------

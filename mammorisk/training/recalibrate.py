@@ -1,4 +1,4 @@
-"""recalibrate(): any model, recalibrated to a local cohort at each horizon."""
+"""recalibrate(): recalibrate any model to a local cohort at each horizon."""
 
 from __future__ import annotations
 
@@ -42,20 +42,20 @@ def recalibrate(
     ----------
     model : str, path or RiskModel
     cohort : Cohort
-        With outcomes, and whatever the model needs.
+        Cohort with outcomes and the inputs of the model.
     method : str
         ``"intercept"``, ``"cloglog"``, ``"platt"``, ``"beta"`` or ``"isotonic"``. ``"auto"``
         chooses by cross-validated log score, with a slope only from 50 cancers on and isotonic
         steps from 200 on.
     horizons : sequence of float
-        Years. A horizon that the model does not answer, or without cancers, is left out.
+        Years. A horizon that the model does not answer, or without cancers, is omitted.
     progress : bool
         Show progress while exams are read.
 
     Returns
     -------
     RecalibratedModel
-        Predicts and is saved like every model. Its ``record`` holds the numbers of women and
+        A model that can predict and be saved. Its ``record`` contains the numbers of women and
         cancers, and the method.
 
     Raises
@@ -66,11 +66,11 @@ def recalibrate(
     Notes
     -----
     Women are weighted by their sampling weight and the inverse probability of censoring (Uno
-    2007, doi:10.1198/016214507000000149). Women without a risk are left out.
+    2007, doi:10.1198/016214507000000149). Women without a risk are excluded.
 
     See Also
     --------
-    mammorisk.fit : Fit a new model, or fine-tune one.
+    mammorisk.fit : Fits a new model, or fine-tunes one.
 
     Examples
     --------
@@ -138,17 +138,17 @@ def fit_all_horizons(
     method: Any = "auto",
     horizons: Sequence[float] = (1, 2, 3, 4, 5),
 ) -> dict[float, Recalibration]:
-    """A recalibration for each horizon at which there were cancers.
+    """Fit a recalibration for each horizon with cancers.
 
     Parameters
     ----------
     risk : ndarray, shape (n, n_horizons)
     outcome : Outcome
-        Of the n women.
+        Outcome of the n women.
     rows : ndarray of int
-        Women to fit on.
+        Rows of the women to use.
     method : str
-        One method serves all horizons, so that curves keep their shape.
+        Method for all horizons, so that curves keep their shape.
     horizons : sequence of float
         Years.
     """

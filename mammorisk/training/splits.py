@@ -1,4 +1,4 @@
-"""Training and validation rows that share no woman (or site, vendor, period), and a check of it."""
+"""Split into training and validation rows without common women (or sites, vendors, periods)."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from mammorisk.risk_models.recipe import Split
 
 TRAIN_WORDS = {"train", "training"}
 VALIDATION_WORDS = {"dev", "val", "valid", "validation", "tune"}
-#: The group of rows whose site or vendor is missing; sorted before names.
+#: Group of rows without site or vendor; it sorts before names.
 _UNKNOWN = ""
 
 
 def split_rows(
     exams: pd.DataFrame, *, by: Split, share: float, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Positions of training and validation rows.
+    """Return the positions of training and validation rows.
 
     Parameters
     ----------
     exams : DataFrame
-        With ``patient_id``; a column ``split`` (train, validation; other words are left out)
-        decides where it is present, whatever ``by``.
+        Table with ``patient_id``. A column ``split`` (train or validation; rows with other words
+        are excluded) takes precedence over ``by``.
     by : {"patient", "site", "vendor", "time"}
-        What is kept together: a woman; all women of a site or vendor (column of that name); or
-        the latest exams by ``exam_date``, women not divided.
+        Unit of the split: a woman; all women of a site or vendor (column of that name); or the
+        latest exams by ``exam_date``, with all exams of a woman on one side.
     share : float
-        Of the women, sites or vendors, in validation.
+        Share of the women, sites or vendors in validation.
     seed : int
 
     Returns
@@ -40,7 +40,7 @@ def split_rows(
     Raises
     ------
     TrainingError
-        A column is missing; one side is empty; a woman is on both sides.
+        A column is missing, one side is empty, or a woman is on both sides.
     """
     if "split" in exams.columns:
         words = as_labels(exams["split"], "").str.strip().str.lower()
@@ -74,7 +74,7 @@ def _validation(exams: pd.DataFrame, by: Split, share: float, seed: int) -> NDAr
             .to_numpy(dtype=bool)
         )
     if by == "patient" and "event" in exams.columns:
-        # The same share of women with and without cancer: few events are not left to chance.
+        # Stratified by cancer, because events are few.
         cancer = (exams["event"] == 1).groupby(exams["patient_id"]).transform("max").to_numpy()
         inside = np.zeros(len(exams), dtype=bool)
         for part in (cancer, ~cancer):

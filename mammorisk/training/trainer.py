@@ -1,4 +1,4 @@
-"""One stage of fitting under Lightning, resumable after a kill."""
+"""One stage of a fit with Lightning, which can be resumed."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ from mammorisk.risk_models.recipe import TrainingOptions
 
 
 class EpochSampler(Sampler[Tensor]):
-    """Batches of rows in an order that depends on the seed and the epoch alone.
+    """Batches of rows in an order that depends only on the seed and the epoch.
 
     Parameters
     ----------
     rows : ndarray of int
     batch_size, seed : int
     probability : ndarray, optional
-        Rows are drawn with replacement with these probabilities.
+        Probabilities of drawing rows, with replacement.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class EpochSampler(Sampler[Tensor]):
         else:
             order = rng.choice(self.rows, len(self.rows), p=self.probability)
         rank, world = _place()
-        # Every process takes as many batches, or the others would wait for it for ever.
+        # All processes need the same number of batches, or they would wait for each other.
         count = len(self) * world
         batches = [order[i : i + self.batch_size] for i in range(0, len(order), self.batch_size)]
         batches = (batches * 2)[:count] if count > len(batches) else batches
@@ -69,14 +69,14 @@ class EpochSampler(Sampler[Tensor]):
 
 
 def _place() -> tuple[int, int]:
-    """Number of this process among those that train together, and how many there are."""
+    """Index of this process in the training, and the number of processes."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
 
 
 class _Batches(torch.utils.data.Dataset[Tensor]):
-    """Rows as they are: samplers hand out whole batches of them."""
+    """Dataset of row numbers. Samplers return whole batches."""
 
     def __getitem__(self, rows: Tensor) -> Tensor:
         return rows
@@ -87,7 +87,7 @@ def loader(sampler: EpochSampler) -> DataLoader[Tensor]:
 
 
 class BestWeights(Callback):
-    """Keep the weights of the epoch of lowest validation loss, also over a kill.
+    """Keep the weights of the epoch with the lowest validation loss, also after a restart.
 
     Parameters
     ----------
@@ -127,28 +127,28 @@ def run_stage(
     strategy: str = "auto",
     accelerator: str = "auto",
 ) -> Module:
-    """Fit a module, going on from the last checkpoint of the folder if there is one.
+    """Fit a module. Continue from the last checkpoint of the folder if there is one.
 
     Parameters
     ----------
     module : LightningModule
-        Steps take rows; logs ``validation_loss``.
+        Module whose steps receive rows, and which logs ``validation_loss``.
     train : EpochSampler
     validation : ndarray of int
         Rows.
     epochs : int
     options : TrainingOptions
     folder : Path
-        For checkpoints and logs of this stage.
+        Folder of checkpoints and logs of this stage.
     progress : bool
     devices, strategy, accelerator
-        As Lightning's Trainer takes them.
+        Arguments of Lightning's Trainer.
 
     Returns
     -------
     LightningModule
-        With the weights of the epoch of lowest validation loss where ``patience`` is set, else of
-        the last.
+        Module with the weights of the epoch with the lowest validation loss if ``patience`` is
+        set, else of the last epoch.
     """
     last = ModelCheckpoint(folder, filename="last", save_last=False, enable_version_counter=False)
     callbacks: list[Callback] = [last]
@@ -189,7 +189,7 @@ def run_stage(
 
 
 def _loggers(folder: Path) -> list[Logger]:
-    """A CSV log always; TensorBoard's where it is installed."""
+    """A CSV log, and a TensorBoard log if it is installed."""
     loggers: list[Logger] = [CSVLogger(folder, name="", version="")]
     if find_spec("tensorboard") is not None:
         loggers.append(TensorBoardLogger(folder, name="", version="tensorboard"))
@@ -198,7 +198,7 @@ def _loggers(folder: Path) -> list[Logger]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Lightning's advice on workers and hardware is for its developers, not for our users."""
+    """Suppress Lightning's advice on workers and hardware, which is not useful to users."""
     names = ("lightning.pytorch", "lightning.fabric", "lightning.pytorch.utilities.rank_zero")
     levels = {name: logging.getLogger(name).level for name in names}
     for name in names:

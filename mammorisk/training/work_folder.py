@@ -1,4 +1,4 @@
-"""Where checkpoints of a fit lie, and whether they are of the same fit."""
+"""Folder of the checkpoints of a fit, with a check that they belong to the same fit."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class WorkFolder:
-    """Where checkpoints lie: beside the model if it is saved, else nowhere for long."""
+    """Folder of checkpoints: beside the model if it is saved, else temporary."""
 
     def __init__(self, out: str | Path | None, recipe: Recipe, cohort: Cohort) -> None:
         self.kept = None if out is None else Path(out).with_name(Path(out).name + ".work")
@@ -35,14 +35,14 @@ class WorkFolder:
             self.kept.mkdir(parents=True, exist_ok=True)
             if note.exists() and json.loads(note.read_text()).get("key") != self.key:
                 raise OutputError(
-                    "an unfinished fit of another recipe or cohort lies here",
+                    "the folder contains an unfinished fit of another recipe or cohort",
                     where=self.kept.name,
-                    remedy="Remove that folder, or give another out.",
+                    remedy="Remove that folder, or use another out.",
                 )
             atomic_write(note, lambda path: path.write_text(json.dumps({"key": self.key})))
         except (OSError, ValueError) as error:
             raise OutputError(
-                f"the fit cannot be kept ({type(error).__name__})", where=self.kept.name
+                f"the fit cannot be saved ({type(error).__name__})", where=self.kept.name
             ) from None
         return self.kept
 

@@ -112,13 +112,15 @@ class MiraiModel(ImageModel):
     def with_options(
         self, *, calibration: str | None = None, known_factors: str | None = None
     ) -> MiraiModel:
-        """The model with the published calibration (``"published-2022"``), none (``"none"``), or
-        another use of the questionnaire.
+        """Return the model with another calibration or use of the questionnaire.
+
+        ``calibration`` is ``"published-2022"`` or ``"none"``; ``known_factors`` is ``"given"`` or
+        ``"reference"``.
 
         Raises
         ------
         ModelError
-            Another value.
+            The value is unknown.
         """
         found = self
         if calibration is not None:
@@ -131,7 +133,7 @@ class MiraiModel(ImageModel):
         if known_factors is not None:
             if known_factors not in ("given", "reference"):
                 raise ModelError(
-                    f"{known_factors!r} is no use of the questionnaire",
+                    f"known_factors={known_factors!r} is not valid",
                     remedy='Use "given" or "reference".',
                 )
             found = replace(found, known_factors=known_factors)
@@ -244,8 +246,9 @@ class MiraiModel(ImageModel):
         return found.double().numpy()
 
     def calibrated(self, probability: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Calibrated risk, shape (n, 5), never falling from one year to the next; raw where there
-        is no calibration.
+        """Calibrated risk, shape (n, 5), which never decreases from year to year.
+
+        Without calibration it is the raw probability.
         """
         if self.calibration is None:
             return probability
