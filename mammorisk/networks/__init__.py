@@ -1,4 +1,4 @@
-"""Torch modules: no files, no training."""
+"""Torch modules, without files and training."""
 
 from mammorisk._utils.optional import NETWORKS, require
 

@@ -1,4 +1,4 @@
-"""Encoders of one view: any timm backbone with features, or a compact network of our own."""
+"""Encoders of one view: a timm backbone, or a compact network of this package."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor, nn
 
 from mammorisk.errors import ModelError
 
-#: Name of our own network, small enough to train and run on a laptop.
+#: Name of the compact network, which can be trained and run on a laptop.
 COMPACT = "compact"
 
 
 class Compact(nn.Module):
-    """A plain convolutional network of some 0.4 million parameters.
+    """A convolutional network with about 0.4 million parameters.
 
     Parameters
     ----------
     width : int
-        Features of a view.
+        Number of features of a view.
     """
 
     def __init__(self, width: int = 128) -> None:
@@ -37,7 +37,7 @@ class Compact(nn.Module):
         self.num_features = width
 
     def forward_features(self, pixels: Tensor) -> Tensor:
-        """Feature maps, shape (n, width, rows / 16, columns / 16)."""
+        """Compute feature maps, shape (n, width, rows / 16, columns / 16)."""
         maps: Tensor = self.layers(pixels)
         return maps
 
@@ -46,26 +46,26 @@ class Compact(nn.Module):
 
 
 def make_encoder(name: str, *, pretrained: bool, size: tuple[int, int]) -> nn.Module:
-    """An encoder by name.
+    """Create an encoder by name.
 
     Parameters
     ----------
     name : str
         ``"compact"``, or a model of timm.
     pretrained : bool
-        Load timm's published weights (downloads; first layer adapted to one channel).
+        Download timm's published weights. The first layer is adapted to one channel.
     size : (int, int)
-        Rows and columns of a view, which transformers must know.
+        Rows and columns of a view; needed by transformers.
 
     Returns
     -------
     Module
-        Takes (n, 1, rows, columns), gives (n, num_features).
+        Module from shape (n, 1, rows, columns) to shape (n, num_features).
 
     Raises
     ------
     ModelError
-        timm knows no such model, or cannot make or download it.
+        timm does not have the model, or cannot create or download it.
     """
     if name == COMPACT:
         if pretrained:
@@ -80,18 +80,18 @@ def make_encoder(name: str, *, pretrained: bool, size: tuple[int, int]) -> nn.Mo
         try:
             encoder = timm.create_model(name, img_size=size, **options)
         except TypeError:
-            # Convolutional networks take any size and do not know the argument.
+            # Convolutional networks accept any size and do not have the argument.
             encoder = timm.create_model(name, **options)
     except (RuntimeError, OSError, AssertionError, ValueError) as error:
         raise ModelError(
-            f"the encoder {name} cannot be made ({type(error).__name__})",
+            f"the encoder {name} cannot be created ({type(error).__name__})",
             remedy="Check its image size, and the network if weights are downloaded.",
         ) from error
     return _checked(encoder, name, size)
 
 
 def _checked(encoder: nn.Module, name: str, size: tuple[int, int]) -> nn.Module:
-    """The width timm states is not always that of the pooled features: measure it."""
+    """Measure the width of the pooled features, which can differ from the one that timm states."""
     training = encoder.training
     encoder.eval()
     try:
@@ -99,7 +99,7 @@ def _checked(encoder: nn.Module, name: str, size: tuple[int, int]) -> nn.Module:
             width = int(encoder(torch.zeros(1, 1, *size)).shape[-1])
     except (RuntimeError, AssertionError, ValueError) as error:
         raise ModelError(
-            f"the encoder {name} does not take views of {size[0]} x {size[1]} pixels",
+            f"the encoder {name} does not accept views of {size[0]} x {size[1]} pixels",
             remedy="Choose another size in the recipe's image settings.",
         ) from error
     encoder.train(training)

@@ -1,21 +1,21 @@
-"""From features of views to features of an exam, whatever views and priors there are."""
+"""Fusion of the features of views to features of an exam, with any views and priors."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-#: A token's place: view (CC, MLO), side (R, L), and whether it is of the prior exam.
+#: Position of a token: view (CC, MLO), side (R, L), and exam (current, prior).
 N_VIEWS, N_SIDES = 2, 2
-#: Years that count as one unit of time between an exam and a prior one.
+#: Unit of the time between an exam and its prior exam, in years.
 _TIME_UNIT_YEARS = 5.0
 
 
 class Conditioning(nn.Module):
-    """Read a view's features in the light of how it was taken.
+    """Adapt the features of a view to its acquisition parameters.
 
-    Features are scaled and shifted (FiLM; Perez 2018, doi:10.1609/aaai.v32i1.11671) by a function
-    of the acquisition. Where it is not given they pass unchanged.
+    A function of the acquisition scales and shifts the features (FiLM; Perez 2018,
+    doi:10.1609/aaai.v32i1.11671). Without acquisition the features are unchanged.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Conditioning(nn.Module):
         nn.init.zeros_(last.bias)
 
     def forward(self, features: Tensor, acquisition: Tensor, given: Tensor) -> Tensor:
-        """Features (n, tokens, width), acquisition (n, tokens, a), given (n, tokens) of bool."""
+        """Adapt features (n, tokens, width) to acquisition (n, tokens, a); given is (n, tokens)."""
         if self.n_acquisition == 0:
             return features
         scale, shift = self.film(acquisition).chunk(2, dim=-1)
@@ -48,9 +48,9 @@ class Fusion(nn.Module):
     Parameters
     ----------
     n_features : int
-        Of a view.
+        Number of features of a view.
     width : int
-        Of the exam's features.
+        Number of features of an exam.
     n_acquisition : int
     dropout : float
     """
@@ -93,7 +93,7 @@ class Fusion(nn.Module):
         ----------
         features : Tensor, shape (n, tokens, n_features)
         mask : Tensor of bool, shape (n, tokens)
-            True where there is a view; the rest is ignored, whatever it holds.
+            True where there is a view. Other tokens are ignored.
         view, side : Tensor of int, shape (n, tokens)
         years_before : Tensor, shape (n, tokens)
             0 for the exam itself.
@@ -104,10 +104,10 @@ class Fusion(nn.Module):
         Returns
         -------
         Tensor, shape (n, width)
-            0 where there is no view at all.
+            0 for an exam without views.
         """
         any_view = mask.any(dim=1)
-        # Attention over nothing is not defined: such rows attend to one empty token.
+        # Attention without tokens is not defined, so such rows attend to one empty token.
         usable = mask.clone()
         usable[:, 0] |= ~any_view
         tokens = self.project(torch.where(mask[..., None], features, 0.0))

@@ -1,8 +1,8 @@
 r"""Piecewise-constant yearly hazards: likelihood and cumulative risk.
 
-Within year :math:`k` the hazard is :math:`\lambda_k`; the log-likelihood of a woman followed from
-``entry`` to ``time`` is :math:`\delta \log\lambda_{k(t)} - \sum_k \lambda_k e_k` with :math:`e_k`
-her time in year :math:`k` (Holford 1980, doi:10.2307/2529982).
+The hazard in year :math:`k` is :math:`\lambda_k`. The log-likelihood of a woman followed from
+``entry`` to ``time`` is :math:`\delta \log\lambda_{k(t)} - \sum_k \lambda_k e_k`, where :math:`e_k`
+is her time in year :math:`k` (Holford 1980, doi:10.2307/2529982).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ YEARS = 5
 
 
 def exposure(time: Tensor, entry: Tensor, years: int = YEARS) -> Tensor:
-    """Time spent in each year of follow-up.
+    """Compute the time spent in each year of follow-up.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ def exposure(time: Tensor, entry: Tensor, years: int = YEARS) -> Tensor:
 def negative_log_likelihood(
     log_hazard: Tensor, time: Tensor, event: Tensor, entry: Tensor, weight: Tensor
 ) -> Tensor:
-    """Weighted negative log-likelihood of one cause, a woman each.
+    """Compute the weighted negative log-likelihood of one cause for each woman.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def negative_log_likelihood(
     years = log_hazard.shape[1]
     spent = exposure(time, entry, years)
     total = (log_hazard.exp() * spent).sum(dim=1)
-    # An event at exactly k years belongs to year k, one after the last year to none.
+    # An event at exactly k years belongs to year k. An event after the last year belongs to none.
     year = (time.ceil().long() - 1).clamp(0, years - 1)
     counted = event * (time <= years)
     at_event = log_hazard.gather(1, year[:, None])[:, 0]
@@ -62,7 +62,7 @@ def negative_log_likelihood(
 
 
 def cumulative_risk(log_hazard: Tensor, log_death_hazard: Tensor | None = None) -> Tensor:
-    """Risk by the end of each year, with or without a competing cause.
+    """Compute the risk by the end of each year, with or without a competing cause.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ def cumulative_risk(log_hazard: Tensor, log_death_hazard: Tensor | None = None) 
     Returns
     -------
     Tensor, shape (n, years)
-        Rising from year to year, within [0, 1].
+        Risks in [0, 1], not decreasing from year to year.
     """
     hazard = log_hazard.exp()
     if log_death_hazard is None:

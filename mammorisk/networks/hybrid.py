@@ -1,8 +1,8 @@
 """The hybrid head: contributions of image, acquisition and questionnaire to one log hazard.
 
 The log hazard is an offset (the published baseline, or a learned one) plus a contribution of each
-modality. A modality that is not given contributes exactly 0. What the acquisition contributes is
-how the reading of the image changes once it is known, so the parts add up however it works.
+modality. A modality that is not given contributes exactly 0. The contribution of the acquisition is
+the change of the image contribution when the acquisition is known, so the parts always add up.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from mammorisk.networks.fusion import Fusion
 from mammorisk.networks.hazards import YEARS
 
-#: In the order of their sum.
+#: Contributions in the order of their sum.
 MODALITIES = ("image", "acquisition", "questionnaire", "interaction")
-#: Ages are centred and scaled before polynomials are taken of them.
+#: Centre and scale of age in polynomials.
 _AGE_CENTRE, _AGE_SCALE = 55.0, 10.0
 
 
@@ -44,21 +44,21 @@ class Batch:
     Attributes
     ----------
     features : Tensor, shape (n, tokens, n_features)
-        Of each view.
+        Features of each view.
     mask : Tensor of bool, shape (n, tokens)
-        Where there is a view.
+        True where there is a view.
     view, side : Tensor of int, shape (n, tokens)
     years_before : Tensor, shape (n, tokens)
     acquisition : Tensor, shape (n, tokens, n_acquisition)
     given : Tensor of bool, shape (n, tokens)
-        Where the acquisition is known.
+        True where the acquisition is known.
     questionnaire : Tensor, shape (n, n_questionnaire)
     answered : Tensor of bool, shape (n,)
-        Whether there is a questionnaire at all.
+        Whether any question is answered.
     age : Tensor, shape (n,)
         Years.
     offset : Tensor, shape (n, years)
-        Log hazard of the published baseline per year; zeros where there is none.
+        Log hazard of the published baseline per year; zeros without a baseline.
     """
 
     features: Tensor
@@ -77,12 +77,12 @@ class Batch:
         return len(self.age)
 
     def take(self, rows: Tensor | slice) -> Batch:
-        """The same of some women."""
+        """Select some women."""
         return Batch(**{f.name: getattr(self, f.name)[rows] for f in fields(self)})
 
 
 class HybridHead(nn.Module):
-    """Features of views, acquisition and questionnaire to a log hazard per year.
+    """Log hazard per year from features of views, acquisition and questionnaire.
 
     Parameters
     ----------
@@ -116,7 +116,7 @@ class HybridHead(nn.Module):
                 nn.Linear(width, 1, bias=False),
             )
         if not settings.published_baseline:
-            # Rates of the order of screening populations to begin with.
+            # Initial rates have the order of magnitude of screening populations.
             self.baseline = nn.Parameter(torch.full((YEARS,), -5.8))
             self.baseline_age = _age_polynomial()
         if settings.competing_death:
@@ -124,7 +124,7 @@ class HybridHead(nn.Module):
             self.death_age = _age_polynomial()
 
     def exam_features(self, batch: Batch, *, use_acquisition: bool) -> Tensor:
-        """Fused features of exams, shape (n, width); 0 without a view."""
+        """Compute fused features of exams, shape (n, width); 0 without a view."""
         given = batch.given if use_acquisition else torch.zeros_like(batch.given)
         fused: Tensor = self.fusion(
             batch.features,
@@ -138,7 +138,7 @@ class HybridHead(nn.Module):
         return fused
 
     def contributions(self, batch: Batch) -> dict[str, Tensor]:
-        """Log hazard ratio by modality, shape (n,) each; exactly 0 where a modality is missing."""
+        """Compute log hazard ratios by modality, shape (n,); exactly 0 if a modality is missing."""
         settings, age = self.settings, _age_terms(batch.age)
         parts: dict[str, Tensor] = {}
         seen = batch.mask.any(dim=1)
@@ -170,14 +170,14 @@ class HybridHead(nn.Module):
         return parts
 
     def log_hazard(self, batch: Batch, parts: dict[str, Tensor]) -> Tensor:
-        """Log hazard per year, shape (n, years)."""
+        """Compute the log hazard per year, shape (n, years)."""
         total = batch.offset + sum(parts.values(), torch.zeros_like(batch.age))[:, None]
         if not self.settings.published_baseline:
             total = total + self.baseline + self.baseline_age(_age_terms(batch.age))
         return total
 
     def log_death_hazard(self, batch: Batch) -> Tensor | None:
-        """Log hazard of death from other causes per year, where the head has one."""
+        """Compute the log hazard of death from other causes per year, or None if not modelled."""
         if not self.settings.competing_death:
             return None
         by_age: Tensor = self.death_age(_age_terms(batch.age))

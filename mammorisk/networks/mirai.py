@@ -1,7 +1,7 @@
-"""Mirai (Yala 2021, doi 10.1126/scitranslmed.aba4373), written anew over torch layers.
+"""Mirai (Yala 2021, doi:10.1126/scitranslmed.aba4373), a new implementation with torch layers.
 
-Parameters carry the names of the published snapshots (MIT licence, (c) MIT and MGH), so that their
-weights load as they are; the code is ours.
+Parameters have the names of the published snapshots (MIT licence, (c) MIT and MGH), so that their
+weights can be loaded directly. The code is new.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from mammorisk.errors import ModelError
 
-#: Risk factors in the order of the 100-number vector, with how many numbers each takes.
+#: Risk factors in the order of the vector of 100 numbers, with the size of each.
 RISK_FACTORS: dict[str, int] = {
     "density": 4,
     "binary_family_history": 1,
@@ -42,7 +42,7 @@ RISK_FACTORS: dict[str, int] = {
     "m_aunt_bc_cancer_history": 1,
     "p_aunt_bc_cancer_history": 1,
     "m_grandmother_bc_cancer_history": 1,
-    # Spelled so in the snapshots.
+    # The spelling of the snapshots.
     "p_grantmother_bc_cancer_history": 1,
     "sister_bc_cancer_history": 1,
     "mom_oc_cancer_history": 1,
@@ -56,9 +56,9 @@ RISK_FACTORS: dict[str, int] = {
     "hrt_years_ago_stopped": 5,
 }
 N_RISK_FACTORS = sum(RISK_FACTORS.values())
-#: Width of the encoder, of a place's embedding, and years of risk.
+#: Width of the encoder, width of the embedding of a position, and years of risk.
 ENCODER_WIDTH, _EMBEDDING, YEARS = 512, 32, 5
-#: Rows of the tables of views, sides and times; the last of each stands for padding.
+#: Rows of the tables of views, sides and times; the last row of each is padding.
 _VIEWS, _SIDES, _TIMES = 3, 3, 11
 
 Pool = Literal["GlobalMaxPool", "GlobalAvgPool", "Simple_AttentionPool"]
@@ -66,18 +66,18 @@ Pool = Literal["GlobalMaxPool", "GlobalAvgPool", "Simple_AttentionPool"]
 
 @dataclass(frozen=True, kw_only=True)
 class MiraiSettings:
-    """What a snapshot decides.
+    """Settings of a snapshot.
 
     Attributes
     ----------
     width : int
-        Of the transformer.
+        Width of the transformer.
     heads, layers : int
     pool : {"GlobalMaxPool", "GlobalAvgPool", "Simple_AttentionPool"}
     relu_on_pooled : bool
-        Whether the pooled vector with the risk factors passes a ReLU before the hazards.
+        Whether a ReLU is applied to the pooled vector with the risk factors before the hazards.
     dropout : float
-        Of attention scores, in training.
+        Dropout of attention scores in training.
     """
 
     width: int = 512
@@ -120,7 +120,7 @@ class _Block(nn.Module):
 
 
 class RiskFactorHeads(nn.Module):
-    """One linear head a risk factor, on the features of a view or of an exam."""
+    """One linear head per risk factor, on the features of a view or an exam."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -128,11 +128,11 @@ class RiskFactorHeads(nn.Module):
             self.add_module(f"{key}_fc", nn.Linear(width, size))
 
     def logits(self, features: Tensor) -> dict[str, Tensor]:
-        """Of each key, shape (n, size)."""
+        """Compute the logits of each key, shape (n, size)."""
         return {key: getattr(self, f"{key}_fc")(features) for key in RISK_FACTORS}
 
     def forward(self, features: Tensor) -> Tensor:
-        """Probabilities, shape (n, 100)."""
+        """Compute probabilities, shape (n, 100)."""
         parts = [
             logit.sigmoid() if logit.shape[-1] == 1 else logit.softmax(dim=-1)
             for logit in self.logits(features).values()
@@ -141,7 +141,7 @@ class RiskFactorHeads(nn.Module):
 
 
 class AdditiveHazard(nn.Module):
-    """Logits of cumulative risk: a base and what each year adds, never less than nothing."""
+    """Logits of cumulative risk: a base, and a non-negative increase in each year."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -161,7 +161,7 @@ def _chosen(predicted: Tensor, known: Tensor, is_known: Tensor) -> Tensor:
 
 
 class MiraiEncoder(nn.Module):
-    """ResNet-18 with a global maximum: a view to 512 numbers."""
+    """ResNet-18 with a global maximum, from a view to 512 numbers."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -180,7 +180,7 @@ class MiraiEncoder(nn.Module):
         self.num_features = ENCODER_WIDTH
 
     def load_trunk(self, state: Mapping[str, Tensor]) -> None:
-        """Weights of a ResNet-18 of torchvision, its last layer left out."""
+        """Load the weights of a ResNet-18 of torchvision without its last layer."""
         renamed = {}
         for name, value in state.items():
             if name.startswith("layer"):
@@ -197,7 +197,7 @@ class MiraiEncoder(nn.Module):
         return _chosen(self.pool(features), known, is_known)
 
     def feature_maps(self, pixels: Tensor) -> Tensor:
-        """Maps of the last stage, shape (n, 512, rows / 32, columns / 32)."""
+        """Compute the maps of the last stage, shape (n, 512, rows / 32, columns / 32)."""
         if pixels.shape[1] == 1:
             pixels = pixels.expand(-1, 3, -1, -1)
         x = functional.relu(self.downsampler(pixels), inplace=True)
@@ -208,7 +208,7 @@ class MiraiEncoder(nn.Module):
         return x
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Normalised pixels, shape (n, 1 or 3, rows, columns), to features (n, 512)."""
+        """Compute features (n, 512) from normalised pixels, shape (n, 1 or 3, rows, columns)."""
         return self.feature_maps(pixels).amax(dim=(2, 3))
 
 
@@ -247,7 +247,7 @@ class _Layer(nn.Module):
 
 
 class _Places(nn.Module):
-    """Where and when a view was taken, and the layers over the views."""
+    """Embedding of the view, side and time, and the layers over the views."""
 
     def __init__(self, settings: MiraiSettings) -> None:
         super().__init__()
@@ -273,7 +273,7 @@ class _Places(nn.Module):
 
 
 class _Pool(RiskFactorHeads):
-    """Over the views, with the heads of the exam's risk factors."""
+    """Pooling over the views, with the heads of the exam's risk factors."""
 
     def __init__(self, settings: MiraiSettings) -> None:
         super().__init__(settings.width)
@@ -283,7 +283,7 @@ class _Pool(RiskFactorHeads):
             self.internal_pool.add_module("attention_fc", nn.Linear(settings.width, 1))
 
     def over_views(self, x: Tensor) -> Tensor:
-        """Shape (n, views, width) to (n, width)."""
+        """Pool shape (n, views, width) to (n, width)."""
         if self.kind == "GlobalMaxPool":
             return x.amax(dim=1)
         if self.kind == "GlobalAvgPool":
@@ -296,7 +296,7 @@ class _Pool(RiskFactorHeads):
 
 @dataclass(frozen=True, kw_only=True)
 class Exams:
-    """Features of views with their places.
+    """Features of views with their positions.
 
     Attributes
     ----------
@@ -316,7 +316,7 @@ class Exams:
 
 
 class MiraiTransformer(nn.Module):
-    """From the features of views to logits of risk within one to five years."""
+    """Logits of risk within one to five years from the features of views."""
 
     def __init__(self, settings: MiraiSettings) -> None:
         super().__init__()
@@ -328,7 +328,7 @@ class MiraiTransformer(nn.Module):
         self.prob_of_failure_layer = AdditiveHazard(settings.width + N_RISK_FACTORS)
 
     def over_views(self, exams: Exams) -> Tensor:
-        """Output for each view, shape (n, views, width)."""
+        """Compute the output for each view, shape (n, views, width)."""
         # Row 1 means "not masked": a step of training, and nothing at prediction where it is 0.
         features = exams.features + self.mask_embedding.weight[1]
         projected = self.projection_layer(features)
@@ -345,7 +345,7 @@ class MiraiTransformer(nn.Module):
         known : Tensor, shape (n, 100), optional
             Risk factors in the order of :data:`RISK_FACTORS`.
         is_known : Tensor of bool, shape (n, 34), optional
-            Which factors to take from ``known``; the others are predicted from the images.
+            Factors to use from ``known``. The others are predicted from the images.
         """
         pooled = self.pool.over_views(self.over_views(exams))
         factors = self.pool(pooled)

@@ -1,4 +1,4 @@
-"""Conditional adversary of Mirai: tells the device from a view and the risk predicted for it."""
+"""Conditional adversary of Mirai: predicts the device from a view and the predicted risk."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from mammorisk.networks.mirai import YEARS
 
 
 class MiraiAdversary(nn.Module):
-    """Three linear layers; the network learns to leave it nothing that the risk does not hold.
+    """Three linear layers. The network learns features without information on the device.
 
     Parameters
     ----------
     width : int
-        Of the transformer's output for a view.
+        Width of the transformer's output for a view.
     devices : int
-        How many there are to tell apart.
+        Number of devices.
     """
 
     def __init__(self, width: int, devices: int) -> None:
@@ -32,13 +32,13 @@ class MiraiAdversary(nn.Module):
         )
 
     def forward(self, views: Tensor, logits: Tensor) -> Tensor:
-        """Logits of the devices, shape (n, views, devices).
+        """Compute the logits of the devices, shape (n, views, devices).
 
         Parameters
         ----------
         views : Tensor, shape (n, views, width)
         logits : Tensor, shape (n, 5)
-            Of the risk by year; no gradient goes back through them.
+            Logits of the risk by year. No gradient is propagated through them.
         """
         n, tokens, _ = views.shape
         risks = logits.detach()[:, None].expand(n, tokens, logits.shape[1])

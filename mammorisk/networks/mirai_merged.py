@@ -1,4 +1,4 @@
-"""Mirai's encoder as it runs on grey views: the same function in fewer operations."""
+"""Mirai's encoder for grey views: the same function with fewer operations."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from mammorisk.networks.mirai import MiraiEncoder
 class MergedEncoder(nn.Module):
     """A copy of an encoder with each batch normalisation merged into its convolution.
 
-    The three channels of the first convolution, which see the same pixels, become one, and its
-    stride of two an even and an odd pixel side by side: four channels, which processors multiply
-    faster than one.
+    The three channels of the first convolution have the same pixels and are merged to one. Its
+    stride of two is replaced by channels of even and odd pixels: four channels, which processors
+    multiply faster than one.
 
     Parameters
     ----------
     encoder : MiraiEncoder
-        Left as it is.
+        The encoder, which is not changed.
     """
 
     def __init__(self, encoder: MiraiEncoder) -> None:
@@ -36,10 +36,10 @@ class MergedEncoder(nn.Module):
         )
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """Normalised pixels, shape (n, 1, rows, columns), to features (n, 512)."""
+        """Compute features (n, 512) from normalised pixels, shape (n, 1, rows, columns)."""
         rows, columns = pixels.shape[-2:]
         x = functional.pad(pixels, (0, columns % 2, 0, rows % 2))
-        # The kernel's margin of 4 pixels before and of 2 after, in pairs.
+        # Padding of the kernel, 4 pixels before and 2 after, in pairs.
         x = functional.pad(functional.pixel_unshuffle(x, 2), (2, 1, 2, 1))
         x = functional.relu(self.first(x.contiguous(memory_format=torch.channels_last)))
         x = functional.max_pool2d(x, 3, 2, 1)
@@ -49,7 +49,7 @@ class MergedEncoder(nn.Module):
 
 
 class _MergedBlock(nn.Module):
-    """Basic block of ResNet-18 without normalisations."""
+    """Basic block of ResNet-18 without normalisation."""
 
     def __init__(self, block: nn.Module) -> None:
         super().__init__()
@@ -95,10 +95,10 @@ def _convolution(weight: Tensor, bias: Tensor, stride: Any = 1, padding: Any = 0
 
 
 def _every_second_pixel(convolution: nn.Conv2d) -> nn.Conv2d:
-    """A 7 x 7 convolution of stride 2 on equal channels, as 4 x 4 on pixels parted by parity."""
+    """Convert a 7 x 7 convolution with stride 2 on equal channels to 4 x 4 by pixel parity."""
     assert convolution.bias is not None
     weight = functional.pad(convolution.weight.sum(dim=1), (1, 0, 1, 0))
     n = len(weight)
-    # Kernel rows and columns 0 to 7 are 2 x place + parity; parities become channels.
+    # Kernel rows and columns 0 to 7 are 2 x position + parity; parities become channels.
     weight = weight.reshape(n, 4, 2, 4, 2).permute(0, 2, 4, 1, 3).reshape(n, 4, 4, 4)
     return _convolution(weight, convolution.bias)
