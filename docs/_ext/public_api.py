@@ -20,8 +20,6 @@ from sphinx.config import Config
 from sphinx.environment import BuildEnvironment
 from sphinx.util.typing import ExtensionMetadata
 
-from mammorisk.clinical import CLINICAL_MODELS
-
 SECTIONS: dict[str, list[str]] = {
     "Read": ["read_exam", "read_cohort", "read_risks", "check_cohort", "Limits"],
     "Predict": [
@@ -102,7 +100,6 @@ def rooms() -> dict[str, list[str]]:
     """Name of a public room -> import paths of what the package itself does not export."""
     package = importlib.import_module("mammorisk")
     found = {name: _public(f"mammorisk.{name}") for name in ROOMS}
-    found["clinical"] += [f"{module}.{name}" for module, name in CLINICAL_MODELS.values()]
     return {
         name: [path for path in paths if path.rsplit(".", 1)[1] not in package.__all__]
         for name, paths in found.items()
