@@ -135,7 +135,9 @@ def fit_hybrid(
     )
     risk = _raw_risk(model, batch, problem)
     maps = fit_all_horizons(risk, problem.outcomes.as_record(), problem.validation)
-    model.recalibration = {int(year): found for year, found in maps.items()}
+    model.recalibration = {
+        int(year): found for year, found in maps.items() if found.method != "none"
+    }
     return model
 
 

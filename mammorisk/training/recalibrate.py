@@ -89,7 +89,7 @@ def recalibrate(
         raise TrainingError(error.what, remedy=error.remedy) from None
     risk = table[[risk_column(h) for h in years]].to_numpy(dtype=float)
     maps = fit_all_horizons(risk, outcome, np.arange(len(risk)), method, years)
-    if not maps and method != "none":
+    if not maps:
         raise TrainingError(
             "there are no women with and without cancer to recalibrate on",
             remedy="Use a cohort with more cancers, or longer follow-up.",
@@ -166,5 +166,5 @@ def fit_all_horizons(
         return {}
     chosen = choose_method(list(parts.values())) if method == "auto" else method
     if chosen == "none":
-        return {}
+        return {year: Recalibration() for year in parts}
     return {year: fit_recalibration(*part, method=chosen) for year, part in parts.items()}

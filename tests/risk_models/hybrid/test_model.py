@@ -229,6 +229,16 @@ def test_recalibration_meets_the_cohort(model: HybridModel) -> None:
     assert alone.contributions["recalibration"].iloc[0] != 0
 
 
+def test_a_cohort_that_asks_for_no_recalibration_is_no_error() -> None:
+    few = mr.simulate(1500, seed=10).cohort
+    local = mr.recalibrate("icare-lit", few, method="none", horizons=[5])
+    assert local.maps[5.0].method == "none"
+    assert local.record["method"] == "none"
+    risks = local.predict(few, horizons=5)["risk_5y"]
+    before = mr.predict(few, model="icare-lit", horizons=5)["risk_5y"]
+    pd.testing.assert_series_equal(risks, before)
+
+
 def test_saliency_lies_on_the_views(exam: Exam) -> None:
     found = mr.predict(exam, WOMAN)
     for method in ("grad-cam", "integrated-gradients"):

@@ -89,7 +89,7 @@ def test_without_images_there_is_no_score(model: MiraiModel) -> None:
         model.score_features(
             np.zeros((1, 4, 512), np.float32), mr.Questionnaire(age=50).to_frame(), (10,)
         )
-    with pytest.raises(ModelError, match="use of the questionnaire"):
+    with pytest.raises(ModelError, match="known_factors"):
         model.with_options(known_factors="some")
 
 
