@@ -5,9 +5,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import nox
+
+# uv reads the certificates of the system, as `make` asks it to.
+os.environ.setdefault("UV_SYSTEM_CERTS", "true")
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
 #: Rooms that work without torch.
