@@ -84,7 +84,7 @@ def _best_line(grey: np.ndarray, breast: np.ndarray) -> tuple[float, float] | No
     """Crossings (x at the top row, y at the left column) of the best line."""
     extent = np.flatnonzero(breast.any(axis=1))
     width = np.flatnonzero(breast.any(axis=0))[-1] + 1
-    first, last = extent[0], extent[-1]
+    first, last = int(extent[0]), int(extent[-1])
     height = last - first + 1
     tops = np.linspace(0.06 * width, 1.15 * width, _CROSSINGS)
     walls = np.linspace(0.12 * height, 1.3 * height, _CROSSINGS)
@@ -92,7 +92,9 @@ def _best_line(grey: np.ndarray, breast: np.ndarray) -> tuple[float, float] | No
     angle = np.degrees(np.arctan2(wall, top))[:, 0]
     keep = (angle > _ANGLES[0]) & (angle < _ANGLES[1])
     top, wall = top[keep], wall[keep]
-    t = np.linspace(0.03, 0.97, _SAMPLES)[None, :]
+    # Single precision: the arrays are large, and pixels are whole numbers.
+    top, wall = top.astype(np.float32), wall.astype(np.float32)
+    t = np.linspace(0.03, 0.97, _SAMPLES, dtype=np.float32)[None, :]
     x, y = top * (1 - t), first + wall * t
     length = np.hypot(top, wall)
     nx, ny = wall / length, top / length
@@ -121,13 +123,11 @@ def _best_line(grey: np.ndarray, breast: np.ndarray) -> tuple[float, float] | No
 
 
 def _at(array: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Values at the nearest pixels; beyond the array, those of its edge (False of a mask)."""
-    rows, columns = array.shape
-    column, row = np.rint(x).astype(np.intp), np.rint(y).astype(np.intp)
-    found: np.ndarray = array[np.clip(row, 0, rows - 1), np.clip(column, 0, columns - 1)]
+    """Values at the nearest pixels; outside the array those of its edge (False for a mask)."""
     if array.dtype == bool:
-        found = found & (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
-    return found
+        found = cv2.remap(array.view(np.uint8), x, y, cv2.INTER_NEAREST, borderValue=0)
+        return found.astype(bool)
+    return cv2.remap(array, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
 
 
 def _brighter_side(grey: np.ndarray, breast: np.ndarray, top: float, wall: float) -> float:
