@@ -5,6 +5,14 @@ from __future__ import annotations
 import re
 
 from pydicom.dataset import Dataset
+from pydicom.uid import (
+    BreastProjectionXRayImageStorageForPresentation,
+    BreastProjectionXRayImageStorageForProcessing,
+    BreastTomosynthesisImageStorage,
+    DigitalMammographyXRayImageStorageForPresentation,
+    DigitalMammographyXRayImageStorageForProcessing,
+    SecondaryCaptureImageStorage,
+)
 
 from mammorisk.io.dataset import items, number, text, texts, whole, yes_no
 from mammorisk.io.spacing import MAGNIFICATION_LIMIT
@@ -19,16 +27,14 @@ from mammorisk.io.words import (
 from mammorisk.records.exam import ImageKind, Intent
 from mammorisk.warnings import ResultWarning, make_warning
 
-_PRESENTATION_CLASS = "1.2.840.10008.5.1.4.1.1.1.2"
-_PROCESSING_CLASS = "1.2.840.10008.5.1.4.1.1.1.2.1"
 _TOMOSYNTHESIS_CLASSES = (
-    "1.2.840.10008.5.1.4.1.1.13.1.3",
-    "1.2.840.10008.5.1.4.1.1.13.1.4",
-    "1.2.840.10008.5.1.4.1.1.13.1.5",
+    BreastTomosynthesisImageStorage,
+    BreastProjectionXRayImageStorageForPresentation,
+    BreastProjectionXRayImageStorageForProcessing,
 )
-#: Modalities under which some archives keep mammograms; their SOP class must say so.
+#: Other modalities of mammograms in some archives. They are accepted only with a mammography SOP
+#: class.
 _OTHER_MODALITIES = ("CR", "DX", "RG", "OT", "SC")
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 #: AnatomicRegionSequence (0008,2218): breast in SNOMED CT, SNOMED-RT and the older SNM3.
 _BREAST_CODES = frozenset({"76752008", "T-04000", "T-D3000"})
 #: Tube voltage of the high-energy image of a contrast-enhanced exam starts here, kV.
@@ -48,7 +54,10 @@ def not_a_view(dataset: Dataset) -> str | None:
     """Why an image is none of a breast, or none of a whole exposure; None if it may be."""
     image_class = class_of(dataset)
     modality = text(dataset, "Modality")
-    mammography = image_class in (_PRESENTATION_CLASS, _PROCESSING_CLASS)
+    mammography = image_class in (
+        DigitalMammographyXRayImageStorageForPresentation,
+        DigitalMammographyXRayImageStorageForProcessing,
+    )
     if modality not in (None, "MG", *(_OTHER_MODALITIES if mammography else ())):
         return f"Modality (0008,0060) is {_shown(modality)}, not MG"
     frames = whole(dataset, "NumberOfFrames") or 1
@@ -87,17 +96,19 @@ def kind_of(dataset: Dataset) -> ImageKind:
         return ImageKind.SYNTHETIC
     if (text(dataset, "DetectorType") or "").upper() == "FILM":
         return ImageKind.FILM
-    if class_of(dataset).startswith(_SECONDARY_CAPTURE):
+    # The multi-frame classes of secondary capture have the same prefix.
+    if class_of(dataset).startswith(SecondaryCaptureImageStorage):
         return ImageKind.FILM
     return ImageKind.FFDM
 
 
 def intent_of(dataset: Dataset) -> Intent:
     """PresentationIntentType (0008,0068), else the SOP class."""
-    said = (text(dataset, "PresentationIntentType") or "").upper()
-    if said == "FOR PROCESSING" or class_of(dataset) == _PROCESSING_CLASS:
+    stated = (text(dataset, "PresentationIntentType") or "").upper()
+    sop_class = class_of(dataset)
+    if stated == "FOR PROCESSING" or sop_class == DigitalMammographyXRayImageStorageForProcessing:
         return Intent.PROCESSING
-    return Intent.PRESENTATION if said == "FOR PRESENTATION" else Intent.UNKNOWN
+    return Intent.PRESENTATION if stated == "FOR PRESENTATION" else Intent.UNKNOWN
 
 
 def has_contrast(dataset: Dataset) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
+from pydicom.uid import ImplicitVRLittleEndian
 
 from mammorisk.errors import PixelError, TooLarge, UnsupportedSyntax
 from mammorisk.io.dataset import PARSE_ERRORS, quiet_pydicom, whole
@@ -60,7 +61,7 @@ def check_size(rows: int | None, columns: int | None, limits: Limits) -> tuple[i
 def syntax_of(dataset: Dataset) -> str:
     """Transfer syntax UID; implicit little endian where no file meta information says otherwise."""
     meta = getattr(dataset, "file_meta", None)
-    return str(meta.get("TransferSyntaxUID", "")) if meta else "1.2.840.10008.1.2"
+    return str(meta.get("TransferSyntaxUID", "")) if meta else ImplicitVRLittleEndian
 
 
 def check_syntax(syntax: str) -> None:

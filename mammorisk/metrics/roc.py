@@ -254,22 +254,20 @@ def operating_point(
     """
     if (specificity is None) == (sensitivity is None):
         raise EvaluationError("give either a specificity or a sensitivity", where="fixed_point")
-    wanted = specificity if specificity is not None else sensitivity
-    assert wanted is not None
+    wanted = float(sensitivity or 0) if specificity is None else specificity
     if not 0 < wanted < 1:
         raise EvaluationError(f"{wanted!r} is not between 0 and 1", where="fixed_point")
     score, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     told = "sensitivity at specificity" if specificity is not None else "specificity at sensitivity"
     name = f"{told} {wanted:g} at {year:g} y"
     n, events = int((outcome.weight > 0).sum()), int(outcome.is_case(year).sum())
-    curve = roc_curve(outcome, score, year)
-    if curve is None:
+    censoring = fit_censoring(outcome)
+    curve, weights = roc_curve(outcome, score, year, censoring=censoring), censoring.weights(year)
+    if curve is None or weights is None:
         return unavailable(name, "no cases, no controls, or no follow-up", n=n, events=events)
     value = (
         curve.sensitivity_at(wanted) if specificity is not None else curve.specificity_at(wanted)
     )
-    weights = fit_censoring(outcome).weights(year)
-    assert weights is not None
     case = outcome.is_case(year)
     order = np.argsort(-score, kind="stable")
     last = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
