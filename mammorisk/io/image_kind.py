@@ -1,4 +1,4 @@
-"""What a DICOM image is: one of the four views, or something that only looks like one."""
+"""Kind of a DICOM image: a mammographic view, or another image that must not be used as one."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _TOMOSYNTHESIS_CLASSES = (
 _OTHER_MODALITIES = ("CR", "DX", "RG", "OT", "SC")
 #: AnatomicRegionSequence (0008,2218): breast in SNOMED CT, SNOMED-RT and the older SNM3.
 _BREAST_CODES = frozenset({"76752008", "T-04000", "T-D3000"})
-#: Tube voltage of the high-energy image of a contrast-enhanced exam starts here, kV.
+#: Lowest tube voltage of the high-energy image of a contrast-enhanced exam, kV.
 _HIGH_ENERGY_KV = 40.0
-#: CBIS-DDSM keeps lesions beside the films, under these descriptions.
+#: Series descriptions of lesion masks and crops in CBIS-DDSM.
 _PARTS = re.compile(r"ROI MASK|CROPPED")
 
 
@@ -51,7 +51,7 @@ def class_of(dataset: Dataset) -> str:
 
 
 def not_a_view(dataset: Dataset) -> str | None:
-    """Why an image is none of a breast, or none of a whole exposure; None if it may be."""
+    """Return the reason why an image is not a mammographic view; None if it may be one."""
     image_class = class_of(dataset)
     modality = text(dataset, "Modality")
     mammography = image_class in (
@@ -75,12 +75,12 @@ def not_a_view(dataset: Dataset) -> str | None:
     if _has_contrast(dataset) and tube is not None and tube >= _HIGH_ENERGY_KV:
         return f"high-energy image of a contrast-enhanced exam ({tube:g} kV)"
     if _PARTS.search((text(dataset, "SeriesDescription") or "").upper()):
-        return "a mask or a part cut out of an image (SeriesDescription)"
+        return "a mask or a crop of an image (SeriesDescription)"
     return None
 
 
 def modified(dataset: Dataset, name: ViewName) -> str | None:
-    """Why an image does not show a whole breast in its standard projection; None if it does."""
+    """Return why an image does not show a whole breast in a standard projection, else None."""
     odd = [modifier for modifier in name.modifiers if modifier not in HARMLESS_MODIFIERS]
     if odd:
         return f"view modifier: {', '.join(odd)}"
@@ -91,7 +91,7 @@ def modified(dataset: Dataset, name: ViewName) -> str | None:
 
 
 def kind_of(dataset: Dataset) -> ImageKind:
-    """How the image came about: synthetic, film or full-field."""
+    """Return the kind of the image: synthetic, film or full-field."""
     if _is_synthetic(dataset):
         return ImageKind.SYNTHETIC
     if (text(dataset, "DetectorType") or "").upper() == "FILM":
@@ -103,7 +103,7 @@ def kind_of(dataset: Dataset) -> ImageKind:
 
 
 def intent_of(dataset: Dataset) -> Intent:
-    """PresentationIntentType (0008,0068), else the SOP class."""
+    """Return the intent by PresentationIntentType (0008,0068), else by the SOP class."""
     stated = (text(dataset, "PresentationIntentType") or "").upper()
     sop_class = class_of(dataset)
     if stated == "FOR PROCESSING" or sop_class == DigitalMammographyXRayImageStorageForProcessing:
@@ -112,12 +112,12 @@ def intent_of(dataset: Dataset) -> Intent:
 
 
 def has_contrast(dataset: Dataset) -> bool:
-    """Whether contrast agent was given, by its attributes or by words."""
+    """Whether contrast agent was given, according to attributes or descriptions."""
     return _has_contrast(dataset) or is_contrast_name(_described(dataset))
 
 
 def doubts_of_origin(dataset: Dataset) -> list[ResultWarning]:
-    """Warnings where the header names another origin than a mammography system and a breast."""
+    """Return warnings if the header states another modality or another part of the body."""
     found = []
     modality = text(dataset, "Modality")
     if modality is not None and modality != "MG":
@@ -135,7 +135,7 @@ def doubts_of_origin(dataset: Dataset) -> list[ResultWarning]:
 
 
 def _shown(modality: str | None) -> str:
-    """Modalities are codes of two or three letters, longer ones in radiotherapy; else a name."""
+    """Return the modality if it looks like a code. Other text may be a name and is not shown."""
     is_code = modality is not None and re.fullmatch(r"[A-Z]{2,3}|RT[A-Z]{4,6}", modality)
     return modality if modality is not None and is_code else "another"
 
@@ -153,14 +153,14 @@ def _described(dataset: Dataset) -> str:
             )
         ),
     ]
-    # One after another, so that no word is made of two.
+    # With a separator, so that two descriptions never form a new word.
     return " / ".join(words)
 
 
 def _is_quality_control(dataset: Dataset) -> bool:
     if yes_no(dataset, "QualityControlImage") or yes_no(dataset, "CalibrationImage"):
         return True
-    # A phantom is often its own patient.
+    # Phantoms are often stored as a patient of this name.
     named = spaced(f"{text(dataset, 'PatientName')} / {text(dataset, 'PatientID')}")
     if re.search(r"\bPHANTOM\b|\bQC\b|\bFLAT ?FIELD\b", named):
         return True
@@ -180,7 +180,7 @@ def _is_synthetic(dataset: Dataset) -> bool:
     if is_synthetic_name(f"{_described(dataset)} / {model}"):
         return True
     types = [word.upper() for word in texts(dataset, "ImageType")]
-    # Fuji's workstation derives them, and its mammograms are original.
+    # On this Fuji workstation synthetic images are DERIVED and mammograms are ORIGINAL.
     if "FDR-3000AWS" in model.upper() and types[:2] == ["DERIVED", "PRIMARY"]:
         return True
     return any(
