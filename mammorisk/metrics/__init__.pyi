@@ -103,6 +103,7 @@ from .follow_up import (
 from .follow_up import (
     median_follow_up as median_follow_up,
 )
+from .gray_test import gray_test as gray_test
 from .incidence import (
     IncidenceCurve as IncidenceCurve,
 )
@@ -194,6 +195,9 @@ from .smooth_calibration import (
 from .smooth_calibration import (
     calibration_curve as calibration_curve,
 )
+from .subdistribution import (
+    subdistribution_hazard_ratio as subdistribution_hazard_ratio,
+)
 from .thresholds import (
     classification_measure as classification_measure,
 )
@@ -253,6 +257,7 @@ __all__ = [
     "fit_censoring",
     "fit_recalibration",
     "follow_up_quantiles",
+    "gray_test",
     "greenwood_nam_dagostino_test",
     "hazard_ratio_per_sd",
     "hosmer_lemeshow_test",
@@ -293,6 +298,7 @@ __all__ = [
     "spiegelhalter_z",
     "standardised_incidence_ratio",
     "standardised_partial_auc",
+    "subdistribution_hazard_ratio",
     "triage_curve",
     "triage_point",
     "val_prob",
