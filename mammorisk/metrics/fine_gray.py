@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.censoring import Ties, fit_censoring
 from mammorisk.metrics.estimate import cluster_sums
+from mammorisk.metrics.marginal_censoring import Ties, marginal_censoring
 from mammorisk.metrics.regression import Fit
 from mammorisk.metrics.risk_sets import Deaths, sums_from
 from mammorisk.records.follow_up import CANCER, CENSORED, COMPETING
@@ -165,7 +165,7 @@ class _RiskSets:
                 step=deaths.step,
                 share=np.zeros(len(deaths.share)),
             )
-        fitted = fit_censoring(outcome, censoring)
+        fitted = marginal_censoring(outcome, censoring)
         free = np.concatenate([[1.0], fitted.free])
 
         def still(times: Floats) -> Floats:
@@ -258,8 +258,8 @@ class _RiskSets:
             (deaths.share * state.rate)[:, None]
             * np.column_stack([np.ones(len(state.rate)), state.mean])
         ).T])[place]  # fmt: skip
-        own_mean = np.column_stack([np.bincount(step, c) for c in state.mean.T])
-        own_mean = own_mean / deaths.counts[:, None]
+        sums = np.column_stack([np.bincount(step, c) for c in state.mean.T])
+        own_mean = sums / deaths.counts[:, None]
         found[died] += x[died] - own_mean[place]
         found[died] += state.hazard[died, None] * (x[died] * back[:, :1] - back[:, 1:])
         return np.asarray(found)
@@ -272,7 +272,7 @@ class _RiskSets:
         """
         outcome, stayed = self.outcome, self.stayed
         nothing = np.zeros_like(self.design)
-        fitted = fit_censoring(outcome, self.censoring)
+        fitted = marginal_censoring(outcome, self.censoring)
         life = fitted.life
         if len(stayed) == 0 or not life.censored.any():
             return nothing
@@ -297,9 +297,9 @@ class _RiskSets:
             share = np.where(staying > 0, life.censored / (exposed * staying), 0.0)
         total = np.vstack([np.zeros(pull.shape[1]), np.cumsum(pull * share[:, None], axis=0)])
         # Events of the same time are no longer at risk of being censored.
-        until: NDArray[np.int64] = life.position
+        until = np.asarray(life.position, dtype=np.int64)
         if self.censoring == "kaplan-meier":
-            until = until + (outcome.event != CENSORED)
+            until = np.where(outcome.event != CENSORED, until + 1, until)
         entry = np.where(outcome.entry > 0, outcome.entry, -1.0)
         start = np.minimum(np.searchsorted(life.times, entry, side="right"), until)
         found = total[until] - total[start]
