@@ -189,6 +189,7 @@ from .roc import (
     standardised_partial_auc as standardised_partial_auc,
 )
 from .royston import royston_d as royston_d
+from .sample_size import validation_sample_size as validation_sample_size
 from .smooth_calibration import (
     CalibrationCurve as CalibrationCurve,
 )
@@ -302,4 +303,5 @@ __all__ = [
     "triage_curve",
     "triage_point",
     "val_prob",
+    "validation_sample_size",
 ]
