@@ -189,6 +189,12 @@ from .roc import (
     standardised_partial_auc as standardised_partial_auc,
 )
 from .royston import royston_d as royston_d
+from .rubin import (
+    PooledEstimate as PooledEstimate,
+)
+from .rubin import (
+    pool_rubin as pool_rubin,
+)
 from .sample_size import validation_sample_size as validation_sample_size
 from .smooth_calibration import (
     CalibrationCurve as CalibrationCurve,
@@ -226,6 +232,7 @@ __all__ = [
     "Censoring",
     "Estimate",
     "IncidenceCurve",
+    "PooledEstimate",
     "Recalibration",
     "Reclassification",
     "RocCurve",
@@ -286,6 +293,7 @@ __all__ = [
     "pencina_z",
     "poisson_calibration",
     "poisson_ratio",
+    "pool_rubin",
     "prevalence_adjusted_kappa",
     "proportion",
     "pseudo_values",
