@@ -1,4 +1,5 @@
 from . import clinical as clinical
+from . import datasets as datasets
 from . import errors as errors
 from . import evaluation as evaluation
 from . import imaging as imaging
@@ -10,6 +11,7 @@ from .base import ImageModel as ImageModel
 from .base import ModelCard as ModelCard
 from .base import RiskModel as RiskModel
 from .errors import MammoriskError as MammoriskError
+from .datasets.questionnaire_mapping import map_questionnaire as map_questionnaire
 from .evaluation.api import evaluate as evaluate
 from .evaluation.report import Report as Report
 from .imaging.plot import plot_exam as plot_exam

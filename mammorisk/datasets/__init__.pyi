@@ -1,0 +1,13 @@
+from .adapter import Dataset as Dataset
+from .adapters.cbis_ddsm import cbis_ddsm as cbis_ddsm
+from .adapters.csaw_cc import csaw_cc as csaw_cc
+from .adapters.embed import embed as embed
+from .adapters.rsna_2022 import rsna_2022 as rsna_2022
+from .adapters.vindr_mammo import vindr_mammo as vindr_mammo
+from .card import DatasetCard as DatasetCard
+from .catalogue import list as list
+from .check import DatasetCheck as DatasetCheck
+from .dataset_cohort import DatasetCohort as DatasetCohort
+from .questionnaire_mapping import map_questionnaire as map_questionnaire
+from .splits import check_split as check_split
+from .splits import split_by_woman as split_by_woman
