@@ -15,7 +15,7 @@ from mammorisk.datasets.check import DatasetCheck
 from mammorisk.datasets.dataset_cohort import DatasetCohort
 from mammorisk.datasets.exclusions import Exclusions
 from mammorisk.datasets.layout import Layout, load_layout
-from mammorisk.datasets.release_files import find_table, read_table
+from mammorisk.datasets.release_files import find_table, read_table, read_tables, shifted_rows
 from mammorisk.errors import DatasetError
 from mammorisk.io.remote import Place
 from mammorisk.records.cohort import KEYS
@@ -163,6 +163,14 @@ class Reading:
         if patient_id is not None and patient_id != "patient_id":
             found = found.rename(columns={patient_id: "patient_id"})
         self.exclusions.start(name, found)
+        shifted = shifted_rows(self.root, self.layout, name, found)
+        return self.drop(name, found, shifted, "the line has another number of fields")
+
+    def tables(self, name: str) -> dict[str, pd.DataFrame]:
+        """Read a table that comes in several files, by the name of the file."""
+        found = read_tables(self.root, self.layout, name)
+        for file, rows in found.items():
+            self.exclusions.start(file, rows)
         return found
 
     def drop(

@@ -7,6 +7,7 @@ is read as text; whoever knows a column turns it into numbers or dates.
 from __future__ import annotations
 
 import csv
+import glob
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,7 +57,7 @@ def find_table(root: Path, table: TableLayout) -> TableState:
     if path is None:
         return TableState(path=None)
     if not table.header:
-        return TableState(path=path, names={})
+        return TableState(path=path, names={}, problem=_other_width(path, table))
     try:
         header = _header(path, table.separators)
     except DatasetError as error:
@@ -98,6 +99,26 @@ def read_table(root: Path, layout: Layout, name: str) -> pd.DataFrame:
     for column in table.columns:
         if column.name not in found:
             found[column.name] = pd.Series(None, index=found.index, dtype="object")
+    return found
+
+
+def read_tables(root: Path, layout: Layout, name: str) -> dict[str, pd.DataFrame]:
+    """Read a table that comes in several files, by the name of the file.
+
+    Raises
+    ------
+    DatasetError
+        As :func:`read_table`, of any of the files.
+    """
+    table = layout.tables[name]
+    paths = _find_files(root, table)
+    usable_path(find_table(root, table), layout, name)
+    found = {}
+    for path in paths:
+        relative = path.relative_to(root).as_posix()
+        one = table.model_copy(update={"files": (glob.escape(relative),)})
+        part = layout.model_copy(update={"tables": {name: one}})
+        found[relative] = read_table(root, part, name)
     return found
 
 
@@ -153,11 +174,29 @@ def whole_ids(column: pd.Series) -> tuple[pd.Series, np.ndarray]:
 
 
 def _find_file(root: Path, table: TableLayout) -> Path | None:
+    return next(iter(_find_files(root, table)), None)
+
+
+def _find_files(root: Path, table: TableLayout) -> list[Path]:
+    """Files of the first pattern that has any."""
     for pattern in table.files:
         found = sorted(path for path in root.glob(pattern) if path.is_file())
         if found:
-            return found[0]
-    return None
+            return found
+    return []
+
+
+def _other_width(path: Path, table: TableLayout) -> str | None:
+    """What is wrong with the first line of a table without a header."""
+    try:
+        with open(path, encoding="utf-8-sig") as handle:
+            first = handle.readline()
+    except (OSError, UnicodeDecodeError):
+        return "the table is not UTF-8 text"
+    n = len(first.split() if table.separators == " " else first.split(table.separators))
+    if n == len(table.columns):
+        return None
+    return f"the table has {n} columns, where this version has {len(table.columns)}"
 
 
 def _unreadable(path: Path, what: str) -> DatasetError:
@@ -227,6 +266,34 @@ def _read_text(path: Path, table: TableLayout, header: tuple[str, ...]) -> pd.Da
     found = found[found.notna().any(axis=1)]
     stripped = {name: found[name].astype(object).str.strip() for name in found}
     return pd.DataFrame(stripped, index=found.index)
+
+
+def shifted_rows(root: Path, layout: Layout, name: str, rows: pd.DataFrame) -> np.ndarray:
+    """Rows whose line has another number of fields than the header: its cells are shifted.
+
+    The parser does not tell where it reads some of the columns only.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        The table as :func:`read_table` gave it.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+    """
+    table = layout.tables[name]
+    path = find_table(root, table).path
+    if path is None or not table.header or path.suffix.lower() in (".xlsx", ".xlsm"):
+        return np.zeros(len(rows), dtype=bool)
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as handle:
+            separator, header = _cells(handle.readline(), table.separators)
+            counts = [len(record) for record in csv.reader(handle, delimiter=separator)]
+    except csv.Error:
+        raise _unreadable(path, "the table cannot be parsed") from None
+    faulty = pd.Series(counts, index=range(2, len(counts) + 2)) != len(header)
+    return faulty.reindex(rows.index).fillna(True).to_numpy(dtype=bool)
 
 
 def whole_codes(column: pd.Series) -> pd.Series:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import csv
+import json
+import plistlib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tests.factories import breast_pixels, save, write_view
 from tests.factories import mammogram as dicom
@@ -417,6 +420,8 @@ def cbis_ddsm(root: Path, images: bool = True) -> Path:
             cbis_row("P_00001", "Mass", "Training", "LEFT", "CC", uid="11", pathology="MALIGNANT"),
             cbis_row("P_00002", "Mass", "Training", "RIGHT", "MLO", uid="12", density=0),
             cbis_row("P_00002", "Mass", "Training", "RIGHT", "MLO", uid="12", number=2),
+            # Masses of one breast and calcifications of the other one of a woman.
+            cbis_row("P_00004", "Mass", "Training", "RIGHT", "CC", uid="17"),
         ],
         "mass_test": [cbis_row("P_00003", "Mass", "Test", "LEFT", "MLO", uid="13", swapped=True)],
         "calc_train": [
@@ -428,7 +433,8 @@ def cbis_ddsm(root: Path, images: bool = True) -> Path:
                 "CC",
                 uid="14",
                 pathology="BENIGN_WITHOUT_CALLBACK",
-            )
+            ),
+            cbis_row("P_00004", "Calc", "Training", "LEFT", "MLO", uid="16"),
         ],
         "calc_test": [
             cbis_row(
@@ -455,4 +461,288 @@ def cbis_ddsm(root: Path, images: bool = True) -> Path:
             # The files are the same in all; the tables name them the other way round in one.
             _film(roi / "1-1.dcm", crop, f"{full}_{row[4]}", side, view)
             _film(roi / "1-2.dcm", mask, f"{full}_{row[4]}", side, view)
+    return root
+
+
+# --- INbreast -----------------------------------------------------------------------------------
+
+
+def inbreast(root: Path, images: bool = True) -> Path:
+    """The table has no woman; the names of the files have. Empty files where images are left out."""
+    header = ("Patient ID", "Patient age", "Laterality", "View", "Acquisition date", "File Name")
+    header = (*header, "ACR", "Bi-Rads")
+    first, second = "0123456789abcdef", "fedcba9876543210"
+    views = [("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO")]
+    rows, files = [], []
+    for i, (side, view) in enumerate(views):
+        number = 20_000_001 + i
+        acr = "3" if side == "L" else "2"
+        birads = "4a" if (side, view) == ("R", "CC") else "2"
+        rows.append(["removed", "removed", side, view, 201001, number, acr, birads])
+        files.append((number, first, side, view))
+    rows.append(["removed", "removed", "L", "CC", 201103, 20_000_011, " ", "6"])
+    files.append((20_000_011, first, "L", "CC"))
+    rows.append(["removed", "removed", "R", "MLO", 201001, 20_000_021, "1", "1"])
+    files.append((20_000_021, second, "R", "MLO"))
+    # An image that was not downloaded, and what stands below the table.
+    rows.append(["removed", "removed", "R", "CC", 201001, 20_000_031, "1", "1"])
+    rows.append(["", "", "", "", "", "", "", "410 images"])
+    write_csv(root / "INbreast.csv", header, rows, ";")
+    for number, woman, side, view in files:
+        name = f"{number}_{woman}_MG_{side}_{'ML' if view == 'MLO' else view}_ANON.dcm"
+        path = root / "AllDICOMs" / name
+        if images:
+            image(path, side, view, PatientID="removed")
+        else:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.touch()
+    xml = root / "AllXML"
+    xml.mkdir(parents=True, exist_ok=True)
+    outline = {
+        "Images": [
+            {"ImageIndex": 0, "ROIs": [{"Name": "Mass", "Point_px": ["(10.5, 20.25)", "(11, 21)"]}]}
+        ]
+    }
+    (xml / "20000001.xml").write_bytes(plistlib.dumps(outline))
+    (xml / "20000002.xml").write_text("<plist><dict>")
+    return root
+
+
+# --- mini-MIAS ----------------------------------------------------------------------------------
+
+
+def mini_mias(root: Path, images: bool = True) -> Path:
+    lines = [
+        "MAMMOGRAPHIC IMAGE ANALYSIS SOCIETY - a list of films",
+        "REFNUM BG CLASS SEVERITY X Y RADIUS",
+        "mdb001 G CIRC B 535 425 197",
+        "mdb002 G NORM",
+        # Two rows of one film, and a note in place of coordinates.
+        "mdb005 F CIRC M 477 133 30",
+        "mdb005 F CALC B 500 168 26",
+        "mdb006 F CIRC B *NOTE 3*",
+        "mdb007 Q NORM",
+        "mdb008 D SPIC",
+    ]
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "Info.txt").write_bytes("\n".join([*lines, "© the society"]).encode("latin-1"))
+    for number in (1, 2, 5, 6) if images else ():
+        pixels = breast_pixels("R" if number % 2 else "L", "MLO", rows=64, columns=64, bits=8)
+        (root / f"mdb{number:03d}.pgm").write_bytes(b"P5\n64 64\n255\n" + pixels.tobytes())
+    return root
+
+
+# --- NL-Breast-Screening ------------------------------------------------------------------------
+
+
+def nlbs(root: Path, images: bool = True) -> Path:
+    header = ("File Path", "View Position", "Image Laterality", "Cancer", "False Positive", "Age")
+    rows = []
+    for group, exam, cancer, false_positive in (
+        ("abnormal", "000000000001", 1, 0),
+        ("normal", "000000000002", 0, 1),
+    ):
+        for side, folder in (("L", "left"), ("R", "right")):
+            for view in ("CC", "MLO"):
+                # Folders of one breast are named the wrong way round, as in version 1.
+                shown = {"left": "right", "right": "left"}[folder] if exam.endswith("2") else folder
+                path = f"images\\{group}\\{exam}\\{shown}\\{view}\\IM-0001.dcm"
+                rows.append([path, view, side, cancer, false_positive, 55])
+    rows.append(["images\\normal\\other\\left\\CC\\IM-0001.dcm", "CC", "L", 0, 0, 50])
+    write_csv(root / "NLBSP-metadata.csv", header, rows)
+    for row in rows[:8] if images else []:
+        exam = str(row[0]).split("\\")[2]
+        image(root / str(row[0]).replace("\\", "/"), row[2], row[1], PatientID=exam)
+    return root
+
+
+# --- CMMD ---------------------------------------------------------------------------------------
+
+
+def cmmd(root: Path, images: bool = True) -> Path:
+    header = ("ID1", "LeftRight", "Age", "number", "abnormality", "classification", "subtype")
+    rows = [
+        ["D1-0001", "R", 44, 2, "calcification", "Benign", ""],
+        ["D2-0002", "L", 61, 2, "both", "Malignant", "Luminal A"],
+        ["D2-0002", "R", 61, 2, "mass", "Benign", ""],
+        ["D2-0003", "L", 50, 2, "mass", "Malignant", "triple negative"],
+        ["D2-0004", "L", 50, 2, "mass", "unclear", ""],
+    ]
+    root.mkdir(parents=True, exist_ok=True)
+    table = pd.DataFrame(rows, columns=header)
+    table.to_excel(root / "CMMD_clinicaldata_revision.xlsx", index=False)
+    if images:
+        for woman, sides in (("D1-0001", "LR"), ("D2-0002", "LR"), ("D9-0009", "L")):
+            for i, (side, view) in enumerate((s, v) for s in sides for v in ("CC", "MLO")):
+                path = (
+                    root / "manifest" / "CMMD" / woman / "07-18-2010-NA" / "1.0" / f"1-{i + 1}.dcm"
+                )
+                image(path, side, view, PatientID=woman, ViewPosition=None, PatientAge="044Y")
+        (root / "manifest" / "CMMD" / "D1-0001" / "broken.dcm").write_bytes(b"no header")
+    return root
+
+
+# --- BCSC ---------------------------------------------------------------------------------------
+
+BCSC_HEADER = (
+    *("year", "age_group_5_years", "race_eth", "first_degree_hx", "age_menarche"),
+    *("age_first_birth", "BIRADS_breast_density", "current_hrt", "menopaus", "bmi_group"),
+    *("biophx", "breast_cancer_history", "count"),
+)
+
+
+def bcsc_risk_factors(root: Path) -> Path:
+    first = [
+        [2009, 6, 1, 1, 1, 2, 3, 1, 2, 2, 1, 0, 120],
+        # Everything is 9: not known.
+        [2009, 6, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 30],
+        # Nulliparous; surgical menopause; not a current user may be a former one.
+        [2009, 8, 2, 0, 2, 4, 1, 0, 3, 4, 0, 1, 5],
+        # First birth at 25 to 29 in the age group 18 to 29.
+        [2009, 1, 5, 0, 0, 2, 4, 0, 1, 1, 0, 0, 2],
+        [2009, 6, 1, 1, 1, 2, 7, 1, 2, 2, 1, 0, 11],
+        [2009, 6, 1, 1, 1, 2, 3, 1, 2, 2, 1, 0, 0],
+    ]
+    second = [[2015, 7, 6, 0, 1, 1, 2, 0, 2, 3, 0, 0, 40]]
+    write_csv(root / "bcsc_risk_factors_summarized1.csv", BCSC_HEADER, first)
+    write_csv(root / "bcsc_risk_factors_summarized2.csv", BCSC_HEADER, second)
+    return root
+
+
+def bcsc_risk_estimation(root: Path) -> Path:
+    rows = [
+        "0  2 3 1 0 2 0 1 0 0 9 9 0 0 1  900",
+        "0  2 3 1 0 2 0 1 0 0 9 9 1 1 1    4",
+        "1  7 2 1 1 9 2 9 9 9 1 1 0 1 0    2",
+        "1 10 9 2 9 9 9 9 9 9 9 9 0 0 0  500",
+        "1 10 9 2 9 9 9 9 9 9 9 9 1 0 0    1",
+        "1 12 9 2 9 9 9 9 9 9 9 9 0 0 0    1",
+    ]
+    root.mkdir(parents=True, exist_ok=True)
+    (root / "risk.txt").write_text("\n".join(rows) + "\n")
+    return root
+
+
+# --- OMI-DB -------------------------------------------------------------------------------------
+
+
+def omi_study(
+    root: Path,
+    client: str,
+    study: str,
+    date: str,
+    episode: str,
+    *,
+    suffix: str = ".json",
+    images: bool = True,
+    raw: bool = False,
+) -> dict[str, Any]:
+    series: dict[str, Any] = {}
+    number = 0
+    for side in "LR":
+        for view in ("CC", "MLO"):
+            for intent in ("FOR PRESENTATION", "FOR PROCESSING") if raw else ("FOR PRESENTATION",):
+                number += 1
+                name = f"{study}.9.{number}"
+                mark = {
+                    "MarkID": "1",
+                    "X1": "5",
+                    "Y1": "6",
+                    "X2": "20",
+                    "Y2": "30",
+                    "Conspicuity": "Obvious",
+                }
+                series[name] = {"1": mark} if number == 1 else {}
+                header = {
+                    "00200062": {"vr": "CS", "Value": [side]},
+                    "00185101": {"vr": "CS", "Value": [view]},
+                    "00080068": {"vr": "CS", "Value": [intent]},
+                    "00080032": {"vr": "TM", "Value": [f"12{side}{view}"]},
+                }
+                path = root / "data" / client / study / f"{name}{suffix}"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(json.dumps(header))
+                if images:
+                    image(
+                        root / "images" / client / study / f"{name}.dcm",
+                        side,
+                        view,
+                        PresentationIntentType=intent,
+                        PatientID=client,
+                    )
+    return {"StudyDate": date, "EpisodeID": episode, f"{study}.9": series}
+
+
+def _screen(date: str) -> dict[str, Any]:
+    return {"L": {"DateTaken": date, "Opinion": "ON"}, "R": {"DateTaken": date}}
+
+
+def omi_db(root: Path, images: bool = True) -> Path:
+    # An interval cancer after a normal screen, in words and with compact dates.
+    (root / "data").mkdir(parents=True, exist_ok=True)
+    study = {
+        name: omi_study(root / "made", client, name, date, episode, **options)
+        for name, client, date, episode, options in (
+            ("1.1", "optm1", "20120110", "10", {"images": images, "raw": True}),
+            ("2.1", "demd2", "2010-02-01", "20", {"images": images, "suffix": ".dcm.json"}),
+            ("2.2", "demd2", "2013-02-01", "21", {"images": images}),
+            ("2.3", "demd2", "2013-02-20", "21", {"images": False}),
+            ("2.4", "demd2", "2016-02-01", "22", {"images": False}),
+            ("3.1", "optm3", "2011-01-01", "30", {"images": False}),
+        )
+    }
+    for name in ("data", "images"):
+        if (root / "made" / name).exists():
+            for path in sorted((root / "made" / name).rglob("*")):
+                if path.is_file():
+                    target = root / name / path.relative_to(root / "made" / name)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    path.rename(target)
+    nbss = {
+        "optm1": {
+            "10": {
+                "EpisodeType": "Routine Recall",
+                "SCREENING": _screen("20120110"),
+                "EpisodeOpenedDate": "20120101",
+            },
+            "11": {"EpisodeType": "Interval case", "IntervalCancerDateOfDiagnosis": "20130110"},
+        },
+        # Normal; malignant with a benign opinion beside it; another exam after it.
+        "demd2": {
+            "20": {"EpisodeType": "F", "SCREENING": _screen("2010-02-01")},
+            "21": {
+                "EpisodeType": "R",
+                "SCREENING": _screen("2013-02-01"),
+                "BIOPSYWIDE": {
+                    "left_opinion": "OM",
+                    "right_opinion": "OB",
+                    "L": {"1": {"DatePerformed": "2013-03-01"}},
+                },
+                "SURGERY": {
+                    "left_opinion": "Malignant",
+                    "L": {"1": {"DatePerformed": "2013-04-01"}},
+                },
+            },
+            "22": {"EpisodeType": "R", "SCREENING": _screen("2016-02-01")},
+        },
+        # An interval case that surgery contradicts is no interval cancer.
+        "optm3": {
+            "30": {"EpisodeType": "R", "SCREENING": _screen("2011-01-01")},
+            "31": {
+                "EpisodeType": "CI",
+                "SURGERY": {"left_opinion": "ON", "L": {"1": {"DatePerformed": "2012-06-01"}}},
+            },
+        },
+    }
+    for client, upper in (("optm1", True), ("demd2", False), ("optm3", False)):
+        of_client = {"optm1": ["1.1"], "demd2": ["2.1", "2.2", "2.3", "2.4"], "optm3": ["3.1"]}
+        folder = root / "data" / client
+        folder.mkdir(parents=True, exist_ok=True)
+        studies = {name: study[name] for name in of_client[client]}
+        for name, content in (("nbss", nbss[client]), ("imagedb", {"STUDIES": studies})):
+            prefix = name.upper() if upper else name
+            (folder / f"{prefix}_{client}.json").write_text(json.dumps(content))
+    for client in ("optm8", "optm9"):
+        (root / "data" / client).mkdir()
+    (root / "data" / "optm9" / "nbss_optm9.json").write_text("{ not json")
     return root
