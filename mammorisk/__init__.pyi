@@ -10,8 +10,8 @@ from . import warnings as warnings
 from .base import ImageModel as ImageModel
 from .base import ModelCard as ModelCard
 from .base import RiskModel as RiskModel
-from .errors import MammoriskError as MammoriskError
 from .datasets.questionnaire_mapping import map_questionnaire as map_questionnaire
+from .errors import MammoriskError as MammoriskError
 from .evaluation.api import evaluate as evaluate
 from .evaluation.report import Report as Report
 from .imaging.plot import plot_exam as plot_exam

@@ -468,7 +468,7 @@ def cbis_ddsm(root: Path, images: bool = True) -> Path:
 
 
 def inbreast(root: Path, images: bool = True) -> Path:
-    """The table has no woman; the names of the files have. Empty files where images are left out."""
+    """The table has no woman; names of files have. Empty files where images are left out."""
     header = ("Patient ID", "Patient age", "Laterality", "View", "Acquisition date", "File Name")
     header = (*header, "ACR", "Bi-Rads")
     first, second = "0123456789abcdef", "fedcba9876543210"
