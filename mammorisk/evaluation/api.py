@@ -145,7 +145,9 @@ def evaluate(
         raise EvaluationError(
             f"a {type(cohort).__name__} is neither a table nor a cohort", where="cohort"
         )
-    if not isinstance(cohort, Cohort):
+    if isinstance(cohort, Cohort):
+        _refuse_without_follow_up(cohort)
+    else:
         cohort = table
     named = by_model(risks)
     first = next(iter(named.values()))
@@ -165,6 +167,28 @@ def evaluate(
         level=level,
         title=title,
     )
+
+
+def _refuse_without_follow_up(cohort: Cohort) -> None:
+    """A risk is about the time after an exam: the cohort must have been observed then."""
+    if cohort.outcome_kind == "cross-sectional":
+        raise EvaluationError(
+            "the cancers of this cohort were found at the exam itself: comparing a score with them "
+            "tests detection, not risk",
+            where="cohort",
+            remedy="For detection use metrics with mr.Outcome.binary(cohort.exams['cancer']). For "
+            "risk use a cohort with follow-up.",
+        )
+    if cohort.outcome_kind == "none":
+        raise EvaluationError(
+            "this cohort has no outcome", where="cohort", remedy="Use a cohort with follow-up."
+        )
+    if cohort.outcome_kind == "interval-censored" and "time" not in cohort.exams:
+        raise EvaluationError(
+            "the times of this cohort are known as intervals only (time_lower, time_upper)",
+            where="cohort",
+            remedy='Read the cohort with times="midpoint".',
+        )
 
 
 def _published(

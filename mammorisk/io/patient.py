@@ -15,6 +15,8 @@ PLAUSIBLE_AGES = (18.0, 110.0)
 
 #: In CBIS-DDSM every image is a separate patient: "Mass-Training_P_00001_LEFT_CC_1".
 _VIEW_IN_ID = re.compile(r"[_ -]+(LEFT|RIGHT|L|R)[_ -]+(CC|MLO)([_ -]*\d{1,2})?$", re.IGNORECASE)
+#: CBIS-DDSM also puts the set before the woman: "Mass-Training_P_00001_LEFT_CC".
+_SET_IN_ID = re.compile(r"^(?:Mass|Calc)-(?:Training|Test)_(?=P_\d)")
 
 #: A date from 1950 to 2099 in a name: 20210310, 2021-03-10, or a year alone.
 _DAY_IN_NAME = re.compile(
@@ -67,7 +69,7 @@ def read_patient(dataset: Dataset, *, is_film: bool) -> PatientFacts:
         Whether the image is a digitised film.
     """
     identifier = text(dataset, "PatientID") or text(dataset, "PatientName") or ""
-    patient = _VIEW_IN_ID.sub("", identifier)
+    patient = _SET_IN_ID.sub("", _VIEW_IN_ID.sub("", identifier))
     day = text(dataset, "AcquisitionDate") or text(dataset, "StudyDate")
     birth = text(dataset, "PatientBirthDate")
     born, seen = _year(birth), _year(day)
