@@ -197,7 +197,10 @@ class Outcome:
     @cached_property
     def n_independent(self) -> int:
         """Number of women (of rows, where rows are not clustered) of positive weight."""
-        return len(np.unique(self.cluster[self.weight > 0]))
+        used = self.weight > 0
+        if not self.is_clustered:
+            return int(used.sum())
+        return int((np.bincount(self.cluster, used) > 0).sum())
 
     def is_case(self, horizon: float) -> NDArray[np.bool_]:
         """Rows with a breast cancer within the horizon (years)."""
