@@ -112,14 +112,17 @@ class RiskSets:
         own = weight * hazard
         pairs = [(i, j) for i in range(p) for j in range(i, p)]
         squares = np.column_stack([x[:, i] * x[:, j] for i, j in pairs])
-        moments = np.column_stack([own, own[:, None] * x, own[:, None] * squares])
-        in_risk = self._sums(moments)
+        with np.errstate(invalid="ignore", over="ignore"):
+            moments = np.column_stack([own, own[:, None] * x, own[:, None] * squares])
+            in_risk = self._sums(moments)
         tied = np.column_stack([np.bincount(deaths.place, c[self.died]) for c in moments.T])
         step = deaths.step
-        left = in_risk[step] - deaths.share[:, None] * tied[step]
-        mean = left[:, 1 : p + 1] / left[:, :1]
         mass = (np.bincount(deaths.place, weight[self.died]) / deaths.counts)[step]
-        second = (mass[:, None] * left[:, p + 1 :] / left[:, :1]).sum(axis=0)
+        # A step that goes too far overflows; its likelihood is not finite and it is halved.
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            left = in_risk[step] - deaths.share[:, None] * tied[step]
+            mean = left[:, 1 : p + 1] / left[:, :1]
+            second = (mass[:, None] * left[:, p + 1 :] / left[:, :1]).sum(axis=0)
         information = np.zeros((p, p))
         for (i, j), value in zip(pairs, second, strict=True):
             information[i, j] = information[j, i] = value
