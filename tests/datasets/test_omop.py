@@ -105,11 +105,11 @@ TABLES: dict[str, tuple[str, list[tuple[Any, ...]]]] = {
 
 def database(connection: Any) -> Any:
     for name, (columns, rows) in TABLES.items():
+        names = [one.strip() for one in columns.split(",")]
+        words = ("date", "concept_code", "vocabulary_id")
+        # DuckDB wants types.
         kinds = ", ".join(
-            f"{one.strip()} {'VARCHAR' if 'date' in one or 'code' in one or 'voc' in one else 'DOUBLE'}"
-            if connection.__class__.__module__ != "sqlite3"
-            else one.strip()
-            for one in columns.split(",")
+            f"{one} {'VARCHAR' if one.endswith(words) else 'DOUBLE'}" for one in names
         )
         cursor = connection.cursor()
         cursor.execute(f"CREATE TABLE {name} ({kinds})")
@@ -180,8 +180,8 @@ def test_mapping_is_data(sqlite: Any, tmp_path: Path) -> None:
     assert exams.loc["1", "age_menarche"] == 13
     with pytest.raises(DatasetError, match="no Questionnaire field"):
         mr.datasets.omop(sqlite, mapping={"fields": {"wieght": {"table": "measurement"}}})
+    wrong = {"weight_kg": {"table": "measurement", "units": {1: "pounds"}}}
     with pytest.raises(DatasetError, match="unit 'pounds'"):
-        wrong = {"weight_kg": {"table": "measurement", "units": {1: "pounds"}}}
         mr.datasets.omop(sqlite, mapping={"fields": wrong})
 
 

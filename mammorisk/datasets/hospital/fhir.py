@@ -448,8 +448,9 @@ def _outcome(
     rows: pd.DataFrame, patients: pd.Series, cancer: Sequence[str], exams: pd.DataFrame
 ) -> pd.DataFrame:
     conditions = rows[rows["kind"] == "Condition"]
-    is_cancer = [_has(one.get("code"), cancer) for one in conditions["resource"]]
-    found = conditions[is_cancer]
+    told = [_has(one.get("code"), cancer) for one in conditions["resource"]]
+    # With its type: an empty list would be taken for names of columns.
+    found = conditions[pd.Series(told, index=conditions.index, dtype=bool)]
     at = found["patient_id"].map(exams["exam_date"])
     first = found[found["date"] > at].groupby("patient_id")["date"].min().reindex(exams.index)
     before = set(found.loc[(found["date"] <= at) | found["date"].isna(), "patient_id"])
