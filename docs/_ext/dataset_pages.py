@@ -15,7 +15,8 @@ from mammorisk.datasets.layout import layout_names
 
 OPENING = """# Public cohorts
 
-`mr.datasets.list()` gives this table. Each cohort has a page. [Read a public cohort](../../how-to/public-cohorts.md)
+`mr.datasets.list()` gives this table. Each cohort has a page.
+[Read a public cohort](../../how-to/public-cohorts.md)
 shows how to use them. Nothing is downloaded by the library, and the terms are those of the owner.
 
 | name | women | images | outcome | density | acquisition | licence |
