@@ -58,7 +58,7 @@ class Claus(ClinicalModel):
     The risk is that of the applicable table with the highest remaining risk.
     """
 
-    last_age: ClassVar[float] = 79.0
+    end_of_data: ClassVar[float] = 79.0
     card: ClassVar[ModelCard] = ModelCard(
         name="claus-1994",
         title="Claus family-history tables (1994)",

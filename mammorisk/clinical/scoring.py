@@ -44,9 +44,9 @@ class ClinicalModel(RiskModel):
     Horizons that the model never answers get a NaN column.
     """
 
-    #: Last age of the model's data; "lifetime" ends there.
-    last_age: ClassVar[float] = 90.0
-    #: Longest horizon in years; infinite if only ``last_age`` limits it.
+    #: Last age of the data with which the model was published.
+    end_of_data: ClassVar[float] = 90.0
+    #: Longest horizon in years; infinite if only the data limit it.
     longest: ClassVar[float] = np.inf
     #: Conditions for which the model refuses a woman.
     excludes_carriers: ClassVar[bool] = True
@@ -74,6 +74,11 @@ class ClinicalModel(RiskModel):
 
     def state(self) -> ModelState:
         return ModelState(config={"kind": "published", "name": self.name, "options": self.options})
+
+    @property
+    def last_age(self) -> float:
+        """Last age of the data, years; ``"lifetime"`` ends there."""
+        return self.end_of_data
 
     @property
     def ages(self) -> tuple[float, float]:
