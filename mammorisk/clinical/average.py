@@ -31,6 +31,7 @@ class Average(RatedModel):
     """
 
     carried: ClassVar[str] = "nothing else is in the model"
+    dated: ClassVar[str] = "US rates that are two decades old"
     excludes_carriers: ClassVar[bool] = False
     card: ClassVar[ModelCard] = ModelCard(
         name="average",

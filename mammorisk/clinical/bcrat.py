@@ -315,7 +315,7 @@ class Bcrat(RatedModel):
     age_range: Literal["tool", "formula"] = "tool"
     attributable_risk: AttributableRisk | None = None
 
-    carried: ClassVar[str] = "relative risks as published"
+    dated: ClassVar[str] = "rates of 1983-2004"
 
     excludes_lcis: ClassVar[bool] = True
     factors: ClassVar[tuple[str, ...]] = FACTORS

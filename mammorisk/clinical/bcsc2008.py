@@ -120,9 +120,7 @@ class Bcsc2008(RatedModel):
         at = np.nan_to_num(lower).astype(int)
         rows = np.arange(len(women))[:, None]
         share = years - lower
-        # The rates may end with the last whole year.
-        above = np.where(share > 0, at + 1, at)
-        base = curve[rows, at] + share * (curve[rows, above] - curve[rows, at])
+        base = curve[rows, at] + share * (curve[rows, at + 1] - curve[rows, at])
         base = base * age_race_adjustment(women.age, race)[:, None]
         factors = self._ratios(women, notes)
         self._note_rates(women, notes)
@@ -171,19 +169,22 @@ class Bcsc2008(RatedModel):
 
 
 def _yearly_average(rates: Rates, row: NDArray[np.int64], age: Floats) -> tuple[Floats, Floats]:
-    """Mean hazards over the year from a (fractional) age; NaN beyond the last age of the rates."""
+    """Mean hazards over the year from a (fractional) age.
+
+    The last year of the rates stands for what is beyond it: no horizon ends there, but the year of
+    the recursion may.
+    """
     yearly = rates.yearly
     birthday = np.floor(age)
     share = age - birthday
+    last = yearly.cause.shape[1] - 1
     column = birthday.astype(np.int64) - yearly.first_age
-    n_ages = yearly.cause.shape[1]
-    found = []
-    for table in (yearly.cause, yearly.other):
-        beyond = np.column_stack([table, np.full((len(table), 2), np.nan)])
-        this = beyond[row, np.minimum(column, n_ages)]
-        following = beyond[row, np.minimum(column + 1, n_ages + 1)]
-        found.append(np.where(share > 0, (1 - share) * this + share * following, this))
-    return found[0], found[1]
+    this, following = np.minimum(column, last), np.minimum(column + 1, last)
+    incidence, deaths = (
+        (1 - share) * table[row, this] + share * table[row, following]
+        for table in (yearly.cause, yearly.other)
+    )
+    return incidence, deaths
 
 
 def _yes_no_unknown(answer: Floats, ratios: dict[str, float]) -> Floats:

@@ -224,7 +224,7 @@ def submodel_risk(
     -------
     AbsoluteRisk
     """
-    missing: NDArray[np.bool_] = np.isnan(terms).any(axis=1)
+    missing = np.asarray(np.isnan(terms).any(axis=1))
     out = AbsoluteRisk(np.full(end.shape, np.nan), np.full(end.shape, np.nan))
     full = ~missing
     if full.any():

@@ -14,13 +14,15 @@ from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.rates import UNSTATED, Rates
 from mammorisk.clinical.rates_library import RATE_SETS, load_rates
+from mammorisk.clinical.rates_table import read_rates
 from mammorisk.clinical.scoring import ClinicalModel
-from mammorisk.errors import ModelError
+from mammorisk.errors import RatesError
+from mammorisk.records.frames import as_frame
 
 #: The rates with which a model was published.
 DEFAULT = "default"
 #: Age up to which the formulas are used with other rates, years.
-_OLDEST = 90.0
+_OLDEST = 90
 
 
 def as_rates(value: object) -> Rates | None:
@@ -28,8 +30,9 @@ def as_rates(value: object) -> Rates | None:
 
     Parameters
     ----------
-    value : Rates, str, dict or None
-        Rates, the name of a set, the result of ``Rates.to_dict``, or ``"default"``.
+    value : Rates, str, path, DataFrame, dict or None
+        Rates, the name of a set, a table that states its own units (:func:`mammorisk.read_rates`),
+        the result of ``Rates.to_dict``, or ``"default"``.
 
     Returns
     -------
@@ -38,10 +41,10 @@ def as_rates(value: object) -> Rates | None:
 
     Raises
     ------
-    ModelError
-        There is no such set, or the value is of another type.
+    RatesError
+        There is no such set, the table cannot be read, or the value is of another type.
     """
-    if value is None or value == DEFAULT:
+    if value is None or (isinstance(value, str) and value == DEFAULT):
         return None
     if isinstance(value, Rates):
         return value
@@ -49,17 +52,19 @@ def as_rates(value: object) -> Rates | None:
         return Rates.from_dict(value)
     if isinstance(value, str) and value in RATE_SETS:
         return load_rates(value)
-    if isinstance(value, (str, Path)) and Path(value).suffix:
-        raise ModelError(
-            f"{Path(value).name!r} is a file, not rates",
-            where="rates",
-            remedy="Read it with mr.read_rates, where its unit is stated.",
-        )
-    raise ModelError(
+    if (isinstance(value, (str, Path)) and Path(value).suffix) or as_frame(value) is not None:
+        return read_rates(value)  # type: ignore[arg-type]
+    raise RatesError(
         f"there are no rates {value!r}",
         where="rates",
         remedy=f"One of: {', '.join((DEFAULT, *RATE_SETS))}; or your own, from mr.read_rates.",
     )
+
+
+def stored_rates(rates: Rates) -> str | dict[str, Any]:
+    """Rates as JSON types: the name of a set of the package, else everything."""
+    known = rates.name in RATE_SETS and rates == load_rates(rates.name)
+    return rates.name if known else rates.to_dict()
 
 
 @dataclass(frozen=True, repr=False)
@@ -78,6 +83,8 @@ class RatedModel(ClinicalModel):
 
     #: What is taken over from the publication when the rates are replaced, for the card.
     carried: ClassVar[str] = "relative risks as published"
+    #: What the card says about the limits of the published rates, if anything.
+    dated: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         found = as_rates(self.rates)
@@ -90,7 +97,7 @@ class RatedModel(ClinicalModel):
         card = type(self).card
         low, high = self._covered(*card.ages)
         if high < low:
-            raise ModelError(
+            raise RatesError(
                 f"the rates of {rates.name} cover ages {rates.first_age} to {rates.end_age}, "
                 f"{card.name} is for {card.ages[0]:g} to {card.ages[1]:g}",
                 where="rates",
@@ -107,7 +114,8 @@ class RatedModel(ClinicalModel):
             licence=card.licence
             if rates.licence == UNSTATED
             else f"{card.licence}; rates: {rates.licence}",
-            limits=f"rates other than published, not validated by that; {card.limits}",
+            limits="rates other than published, not validated by that; "
+            + "; ".join(part for part in card.limits.split("; ") if part != self.dated),
         )
 
     @property
@@ -134,8 +142,7 @@ class RatedModel(ClinicalModel):
         found = {one.name: getattr(self, one.name) for one in fields(self)}
         rates = self.other_rates
         if rates is not None:
-            known = rates.name in RATE_SETS and rates == load_rates(rates.name)
-            found["rates"] = rates.name if known else rates.to_dict()
+            found["rates"] = stored_rates(rates)
         return found
 
     @property
@@ -143,14 +150,14 @@ class RatedModel(ClinicalModel):
         rates = self.other_rates
         if rates is None:
             return self.end_of_data
-        return min(_OLDEST, float(rates.end_age))
+        return min(_OLDEST, rates.end_age)
 
     def _covered(self, low: float, high: float) -> tuple[float, float]:
         """Completed years from ``low`` to ``high`` at which there are rates."""
         rates = self.other_rates
         if rates is None:
             return low, high
-        return max(low, float(rates.first_age)), min(high, self.last_age - 1)
+        return max(low, rates.first_age), min(high, self.last_age - 1)
 
     @property
     def ages(self) -> tuple[float, float]:

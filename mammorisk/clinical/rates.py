@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from mammorisk._utils.typing import Floats
 from mammorisk.clinical.competing_risks import YearlyRates
-from mammorisk.errors import ModelError, OutputError, RatesError
+from mammorisk.errors import OutputError, RatesError
 from mammorisk.records.questionnaire_fields import CATEGORIES
 
 if TYPE_CHECKING:
@@ -282,12 +282,12 @@ class Rates:
 
         Raises
         ------
-        ModelError
+        RatesError
             A field is missing or unknown.
         """
         known = {one.name for one in fields(cls)}
         if not {"name", "incidence", "mortality"} <= set(told) <= known:
-            raise ModelError(
+            raise RatesError(
                 "these are no rates", where="rates", remedy="Pass the result of Rates.to_dict."
             )
         values = dict(told)

@@ -41,8 +41,8 @@ def doubt_rates(rates: Rates) -> tuple[str, ...]:
     >>> doubt_rates(rates)
     ()
     >>> tenth = tuple(tuple(one / 100 for one in row) for row in rates.incidence)
-    >>> doubt_rates(replace(rates, incidence=tenth))[0][:62]
-    'incidence from 30 to 75 adds up to 0.13%, 0.012 times that of'
+    >>> doubt_rates(replace(rates, incidence=tenth))[0][:58]
+    'incidence from 30 to 75 adds up to 0.13%, 0.012 times that'
     """
     yearly = rates.yearly
     low, end = max(_FROM, rates.first_age), min(_TO, rates.end_age)

@@ -10,7 +10,7 @@ import numpy as np
 from mammorisk._utils.typing import Floats
 from mammorisk.clinical.rates import EVERYONE, Rates
 from mammorisk.clinical.tables import load_table
-from mammorisk.errors import ModelError
+from mammorisk.errors import RatesError
 from mammorisk.records.questionnaire_fields import CATEGORIES
 
 if TYPE_CHECKING:
@@ -132,7 +132,7 @@ def load_rates(name: str) -> Rates:
 
     Raises
     ------
-    ModelError
+    RatesError
         There is no such set.
 
     Examples
@@ -144,7 +144,7 @@ def load_rates(name: str) -> Rates:
       licence: MIT (py-icare)
     """
     if name not in _SETS:
-        raise ModelError(
+        raise RatesError(
             f"there are no rates {name!r}",
             remedy=f"One of: {', '.join(RATE_SETS)}; or your own, from mr.read_rates.",
         )

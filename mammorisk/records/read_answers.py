@@ -102,6 +102,11 @@ def _without_codes(table: pd.DataFrame, missing: MissingCodes) -> pd.DataFrame:
     return table
 
 
+def is_code(value: object, codes: Iterable[Any]) -> bool:
+    """Whether a single answer is one of the values that mean "not known"."""
+    return value in _spellings(list(codes))
+
+
 def _spellings(values: list[Any]) -> list[Any]:
     """A code as number and as text: a column with one word in it is text."""
     found = []
