@@ -141,7 +141,7 @@ def read_rates(
     >>> women = pd.DataFrame({"age": [55], "race_ethnicity": "white"})
     >>> scores = model.score(women, (5,))
     >>> round(float(scores.risk.iloc[0, 0]), 4)
-    0.0075
+    0.0077
     >>> scores.warnings.iloc[0][-1].text
     'rates of invented'
     """
