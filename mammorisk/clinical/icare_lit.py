@@ -33,6 +33,7 @@ from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.rated import DEFAULT, RatedModel, as_rates
 from mammorisk.clinical.rates import Rates
 from mammorisk.errors import HorizonError, ModelError, QuestionnaireError
+from mammorisk.records.column_names import read_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -205,10 +206,12 @@ def from_covariates(
     """
     import pandas as pd
 
-    if "age" not in frame.columns:
-        raise QuestionnaireError("the table has no column age")
     if submodel not in get_args(SubmodelName):
         raise ModelError(f"iCARE-Lit has no submodel {submodel!r}", remedy="lt50 or ge50.")
+    names = ("age", *load_submodel(submodel).covariates)
+    frame = frame.rename(columns=read_names(frame.columns, names))
+    if "age" not in frame.columns:
+        raise QuestionnaireError("the table has no column age")
     if not horizon > 0:
         raise HorizonError(f"{horizon!r} is not a horizon", remedy="Give years above 0.")
     other = as_rates(rates)

@@ -24,6 +24,7 @@ from mammorisk.clinical.exclusions import add_exclusions, as_records
 from mammorisk.clinical.notes import Notes
 from mammorisk.errors import HorizonError, ModelError
 from mammorisk.records.questionnaire_table import check_frame
+from mammorisk.records.read_answers import read_field_names, with_table_warnings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -94,6 +95,9 @@ class ClinicalModel(RiskModel):
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
         """Score a questionnaire table; see :meth:`mammorisk.RiskModel.score`.
 
+        Columns that differ from a field in case, blanks and punctuation alone are read. A column
+        that only looks like a field is not read, with a warning ``"column-not-read"``.
+
         Contributions are NaN for women without a risk, and for a factor that is not used for the
         woman or is unknown and averaged over.
         """
@@ -106,6 +110,7 @@ class ClinicalModel(RiskModel):
                 f"{self.name} answers none of the requested horizons",
                 remedy=f"It answers: {self.card.horizons}.",
             )
+        frame, told = read_field_names(frame)
         clean, problems = check_frame(frame)
         faults = as_records(problems.to_numpy(dtype=object))
         parts = [
@@ -125,6 +130,7 @@ class ClinicalModel(RiskModel):
                 index=frame.index,
                 columns=list(self.factors),
             )
+        warnings = with_table_warnings(warnings, told)
         return Scores(risk=risk, warnings=warnings, contributions=contributions)
 
     def refusals(self, frame: pd.DataFrame) -> pd.Series:
@@ -150,7 +156,7 @@ class ClinicalModel(RiskModel):
         """
         import pandas as pd
 
-        clean, problems = check_frame(frame)
+        clean, problems = check_frame(read_field_names(frame)[0])
         women = Answers(clean)
         found = Notes(len(women))
         self._refuse_common(women, found)

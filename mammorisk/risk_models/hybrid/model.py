@@ -36,6 +36,7 @@ from mammorisk.inputs.standard_exam import network_view, stack_views, to_float
 from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.networks.hazards import YEARS, cumulative_risk
 from mammorisk.networks.hybrid import HybridHead
+from mammorisk.records.read_answers import read_field_names, with_table_warnings
 from mammorisk.risk_models.hybrid.card_text import card_text
 from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
 from mammorisk.risk_models.hybrid.result_tables import (
@@ -226,7 +227,9 @@ class HybridModel(ImageModel):
         return replace(self, recipe=recipe, card=card)
 
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
-        return self.score_exam_set(frame, None, horizons)
+        frame, told = read_field_names(frame)
+        scores = self.score_exam_set(frame, None, horizons)
+        return replace(scores, warnings=with_table_warnings(scores.warnings, told))
 
     def score_exam_set(
         self,
