@@ -40,7 +40,7 @@ def doubt_risks(risk: Floats, horizon: float, age: Floats | None = None) -> str 
     >>> import numpy as np
     >>> from mammorisk.records.risk_doubts import doubt_risks
     >>> doubt_risks(np.array([0.32, 0.41, 0.55]), 5, np.array([41.0, 44, 47]))[:62]
-    'the mean 5-year risk is 43%, 46 times that of average women of'
+    'the mean 5-year risk is 43%, 45 times that of average women of'
     """
     known = np.isfinite(risk)
     if not known.any():
