@@ -21,6 +21,7 @@ from mammorisk.records.exam import Exam
 from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.recipe import load_recipe
 from mammorisk.risk_models.registry import BUNDLED
+from mammorisk.training.card import card_of
 from tests.factories import simulated_exam, write_exam
 
 
@@ -89,6 +90,7 @@ def test_a_recipe_may_name_rates(tmp_path: Path) -> None:
         assert recipe.baseline.rates == rates
         again = load_recipe(recipe)
         assert again == recipe
+        assert "icare_lit" in card_of(recipe, (40, 70)).training_data
         assert again.model_dump(mode="json")["baseline"]["rates"] == "icare_lit"
     with pytest.raises(RecipeError, match="no rates 'elsewhere'"):
         load_recipe("clinical-only", baseline__rates="elsewhere")
