@@ -79,8 +79,9 @@ def validation_sample_size(
         Width of the interval of the ratio of observed to expected cancers, calibration intercept,
         calibration slope, AUC, and net benefit over the share with cancer. None leaves it out.
     auc_variance : {"newcombe", "binormal", "distribution"}
-        Formula 2006 of Newcombe, as Riley 2021; of two normal distributions of equal variance, as
-        equation 9 of Pavlou 2021; or of the distribution of ``risk`` itself.
+        Variance of the AUC: by the formula of Newcombe 2006, as in Riley 2021; for scores that are
+        normal with equal variance in both groups, as equation 9 of Pavlou 2021; or from the
+        distribution of ``risk`` itself.
     method : {"auto", "closed-form", "simulation"}
         ``"closed-form"``: formulas for outcomes known for all. ``"simulation"``: standard errors of
         this package's estimators in one large simulated study (Riley 2022), which shrink with the
