@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from lifelines import CoxPHFitter
 
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics import (
@@ -273,3 +274,39 @@ def test_ratios_by_group_and_few_cancers(transplants: pd.DataFrame) -> None:
     split = subdistribution_hazard_ratio(apart, np.repeat([1.0, 0.0], 20), per="unit")
     assert np.isnan(split.value)
     assert split.reason
+
+
+@pytest.mark.filterwarnings("ignore::Warning")
+def test_cox_with_late_entry_and_weights_is_that_of_lifelines(competing: Oracle) -> None:
+    data = competing.data
+    outcome = Outcome(time=data["time"], event=data["event"], entry=data["entry"])
+    table = data[["x", "z", "time", "entry"]].assign(cancer=(data["event"] == 1).astype(int))
+    exact = {"precision": 1e-11}
+    peer = CoxPHFitter().fit(table, "time", "cancer", entry_col="entry", fit_options=exact)
+    made = fit_cox(outcome, data[["x", "z"]].to_numpy())
+    np.testing.assert_allclose(made.coef, peer.params_, atol=1e-6)
+    np.testing.assert_allclose(made.covariance, peer.variance_matrix_, rtol=1e-5)
+    assert made.log_likelihood == pytest.approx(peer.log_likelihood_, rel=1e-9)
+    # Follow-up cut at a horizon, and weights; lifelines has other robust errors.
+    cut = table.assign(
+        time=np.minimum(data["time"], 4), cancer=table["cancer"] * (data["time"] <= 4),
+        weight=data["weight"],
+    ).drop(columns="entry")  # fmt: skip
+    peer = CoxPHFitter().fit(cut, "time", "cancer", weights_col="weight", fit_options=exact)
+    weighted = Outcome(time=data["time"], event=data["event"], weight=data["weight"])
+    made = fit_cox(weighted, data[["x", "z"]].to_numpy(), horizon=4)
+    np.testing.assert_allclose(made.coef, peer.params_, atol=1e-6)
+
+
+def test_regressions_without_a_solution(competing: Oracle) -> None:
+    x = competing.data["x"].to_numpy()
+    for fit in (fit_cox, fit_fine_gray):
+        assert not fit(competing.outcome, np.column_stack([x, 2 * x])).converged
+        assert not fit(competing.outcome, np.column_stack([x, np.ones(len(x))])).converged
+        nobody = Outcome(time=competing.outcome.time, event=np.zeros(len(x)))
+        assert not fit(nobody, x[:, None]).converged
+        apart = (competing.outcome.event == 1).astype(float)
+        assert not fit(competing.outcome, apart[:, None]).converged
+    # A covariate on a large scale is no obstacle.
+    large = fit_cox(competing.outcome, 1e4 + 1e3 * x[:, None])
+    assert large.coef[0] * 1e3 == pytest.approx(fit_cox(competing.outcome, x[:, None]).coef[0])
