@@ -120,19 +120,44 @@ class Outcome:
         if len(rows) > n:
             # Copies of a row are other women, each with all rows of hers.
             women = _codes_of(np.column_stack([women[rows], copies(rows)]))
+        self._set(
+            time=checked.values["time"][rows],
+            event=checked.values["event"].astype(np.int64)[rows],
+            weight=weights[rows],
+            entry=entries[rows],
+            cluster=women,
+            is_clustered=cluster is not None and bool(women.max() + 1 < len(rows)),
+            rows=rows,
+            n_given=n,
+        )
+
+    def _set(
+        self,
+        *,
+        time: Floats,
+        event: NDArray[np.int64],
+        weight: Floats,
+        entry: Floats,
+        cluster: NDArray[np.int64],
+        is_clustered: bool,
+        rows: NDArray[np.int64],
+        n_given: int,
+        is_binary: bool = False,
+    ) -> None:
+        """Set every attribute from values that are valid."""
         values: dict[str, Any] = {
-            "time": checked.values["time"][rows],
-            "event": checked.values["event"].astype(np.int64)[rows],
-            "weight": weights[rows],
-            "entry": entries[rows],
-            "cluster": women,
-            "is_weighted": bool((weights != weights[0]).any()),
-            "has_entry": bool((entries > 0).any()),
-            "is_binary": False,
+            "time": time,
+            "event": event,
+            "weight": weight,
+            "entry": entry,
+            "cluster": cluster,
+            "is_weighted": bool((weight != weight[0]).any()),
+            "is_clustered": is_clustered,
+            "has_entry": bool((entry > 0).any()),
+            "is_binary": is_binary,
             "rows": rows,
-            "n_given": n,
+            "n_given": n_given,
         }
-        values["is_clustered"] = cluster is not None and women.max() + 1 < len(rows)
         for name, value in values.items():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
@@ -218,13 +243,27 @@ class Outcome:
 
     def take(self, rows: NDArray[Any] | Sequence[int]) -> Outcome:
         """The outcome of some rows, by position or boolean mask; a row may be taken repeatedly."""
-        return Outcome(
+        weight = self.weight[rows]
+        if len(weight) == 0:
+            raise EvaluationError("there are no rows to evaluate", where="time")
+        if not weight.any():
+            raise EvaluationError("every weight is zero", where="weight")
+        # Rows of a valid outcome are valid: reports take parts of a million rows many times.
+        n = len(weight)
+        cluster = _codes(self.cluster[rows], n) if self.is_clustered else np.arange(n)
+        made = object.__new__(Outcome)
+        made._set(
             time=self.time[rows],
             event=self.event[rows],
-            weight=self.weight[rows],
+            weight=weight,
             entry=self.entry[rows],
-            cluster=self.cluster[rows] if self.is_clustered else None,
-        )._marked(binary=self.is_binary)
+            cluster=cluster,
+            is_clustered=self.is_clustered and bool(cluster.max() + 1 < n),
+            rows=np.arange(n),
+            n_given=n,
+            is_binary=self.is_binary,
+        )
+        return made
 
     def _marked(self, *, binary: bool) -> Outcome:
         object.__setattr__(self, "is_binary", binary)

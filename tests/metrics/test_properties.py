@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mammorisk.errors import EvaluationError
 from mammorisk.metrics.brier import brier_score
 from mammorisk.metrics.calibration import calibration_intercept, calibration_slope
 from mammorisk.metrics.cancer_share import share_of_cancers
@@ -179,3 +180,34 @@ def test_true_risks_have_a_slope_of_one(method: str) -> None:
     if method != "cox":
         shifted = calibration_intercept(outcome, -np.expm1(-10 * hazard), 5, method=method)  # type: ignore[arg-type]
         assert shifted.value == pytest.approx(-np.log(2), abs=0.08)
+
+
+@pytest.mark.parametrize("kind", ["plain", "weight", "entry", "cluster", "binary"])
+def test_rows_of_an_outcome_are_an_outcome(kind: str) -> None:
+    """Taking rows skips the checks of new values and gives what checking them would."""
+    rng = np.random.default_rng(0)
+    options = {
+        "weight": {"weight": rng.uniform(0.1, 2, 50)},
+        "entry": {"entry": rng.uniform(0, 0.5, 50)},
+        "cluster": {"cluster": np.arange(50) // 3},
+    }.get(kind, {})
+    whole = Outcome(time=rng.uniform(1, 9, 50), event=rng.integers(0, 3, 50), **options)
+    if kind == "binary":
+        whole = Outcome.binary(rng.integers(0, 2, 50))
+    for rows in (np.arange(10), rng.integers(0, 50, 80), whole.time > 1.5, [3, 4]):
+        part = whole.take(rows)
+        cluster = whole.cluster[rows] if whole.is_clustered else None
+        again = Outcome(
+            time=whole.time[rows], event=whole.event[rows], weight=whole.weight[rows],
+            entry=whole.entry[rows], cluster=cluster,
+        )  # fmt: skip
+        for name in ("time", "event", "weight", "entry", "cluster"):
+            np.testing.assert_array_equal(getattr(part, name), getattr(again, name))
+            assert not getattr(part, name).flags.writeable
+        for name in ("is_weighted", "is_clustered", "has_entry"):
+            assert getattr(part, name) == getattr(again, name)
+        assert part.is_binary == whole.is_binary
+    with pytest.raises(EvaluationError, match="no rows"):
+        whole.take([])
+    with pytest.raises(EvaluationError, match="every weight is zero"):
+        whole.with_weight(np.arange(50) == 7).take([1, 2])
