@@ -114,12 +114,13 @@ def fit_censoring(
             where="covariates",
             remedy="Give strata, which do.",
         )
-    return cox_censoring(outcome, _numbers(covariates, len(outcome)), code, ties)
+    return cox_censoring(outcome, _numbers(covariates, outcome), code, ties)
 
 
-def _numbers(covariates: ArrayLike, n: int) -> Floats:
+def _numbers(covariates: ArrayLike, outcome: Outcome) -> Floats:
+    n = len(outcome)
     try:
-        values = np.asarray(covariates, dtype=np.float64)
+        values = np.asarray(outcome.written_out(np.asarray(covariates, dtype=np.float64)))
     except (TypeError, ValueError):
         raise EvaluationError(
             "the values are not numbers", where="covariates", remedy="Give labels as strata."

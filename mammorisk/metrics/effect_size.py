@@ -135,7 +135,7 @@ def odds_ratio_per_sd(
         return unavailable("OR per SD", "controls all have the same score", n=len(outcome))
     columns = [np.ones(len(outcome)), values / sd]
     if adjust is not None:
-        columns.append(np.asarray(adjust, dtype=float))
+        columns.append(outcome.written_out(np.asarray(adjust, dtype=float)))
     fitted = fit_glm(case.astype(float), np.column_stack(columns), outcome, "logistic")
     return ratio_from_fit("OR per SD in controls", fitted, 1, outcome, int(case.sum()), level)
 
@@ -196,7 +196,7 @@ def hazard_ratio_per_sd(
     mean = np.average(values, weights=outcome.weight)
     columns = [(values - mean) / sd]
     if adjust is not None:
-        columns.append(np.asarray(adjust, dtype=float))
+        columns.append(outcome.written_out(np.asarray(adjust, dtype=float)))
     fitted = fit_cox(outcome, np.column_stack(columns), horizon=horizon)
     return ratio_from_fit("HR per SD", fitted, 0, outcome, events, level)
 

@@ -29,7 +29,7 @@ def group_codes(
     """
     import pandas as pd
 
-    code, found = pd.factorize(np.asarray(labels), sort=True)
+    code, found = pd.factorize(outcome.written_out(np.asarray(labels)), sort=True)
     if len(code) != len(outcome):
         raise EvaluationError(
             f"{len(code)} labels where there are {len(outcome)} rows", where=where

@@ -112,7 +112,7 @@ def subdistribution_hazard_ratio(
         return unavailable(name, "all have the same score", n=n, events=events)
     columns = [values / sd if per == "sd" else values]
     if adjust is not None:
-        columns.append(np.asarray(adjust, dtype=float))
+        columns.append(outcome.written_out(np.asarray(adjust, dtype=float)))
     fitted = fit_fine_gray(
         outcome,
         np.column_stack(columns),

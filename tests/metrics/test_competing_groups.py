@@ -310,3 +310,24 @@ def test_regressions_without_a_solution(competing: Oracle) -> None:
     # A covariate on a large scale is no obstacle.
     large = fit_cox(competing.outcome, 1e4 + 1e3 * x[:, None])
     assert large.coef[0] * 1e3 == pytest.approx(fit_cox(competing.outcome, x[:, None]).coef[0])
+
+
+def test_frequency_weights_are_rows_written_out(competing: Oracle) -> None:
+    data = competing.data.iloc[:150]
+    times = 1 + np.arange(150) % 3
+    short = Outcome(time=data["time"], event=data["event"], frequency_weight=times)
+    rows = np.repeat(np.arange(150), times)
+    long = competing.outcome.take(rows)
+    x, z = data["x"].to_numpy(), data["z"].to_numpy()
+    group, stratum = np.where(x > 0, "b", "a"), z > 0
+    first = gray_test(short, group, strata=stratum)
+    again = gray_test(long, group[rows], strata=stratum[rows])
+    assert first.value == pytest.approx(again.value, rel=1e-12)
+    assert np.isfinite(first.value)
+    made = subdistribution_hazard_ratio(short, x, adjust=z)
+    known = subdistribution_hazard_ratio(long, x[rows], adjust=z[rows])
+    assert (made.value, made.se, made.n) == pytest.approx((known.value, known.se, known.n))
+    for options in ({"covariates": z}, {"strata": group}):
+        longer = {name: values[rows] for name, values in options.items()}
+        weights = fit_censoring(short, **options).weights(2)
+        np.testing.assert_allclose(weights, fit_censoring(long, **longer).weights(2))
