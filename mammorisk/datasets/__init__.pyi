@@ -11,6 +11,10 @@ from .adapters.nlbs import nlbs as nlbs
 from .adapters.omi_db import omi_db as omi_db
 from .adapters.rsna_2022 import rsna_2022 as rsna_2022
 from .adapters.vindr_mammo import vindr_mammo as vindr_mammo
+from .archive.link_outcomes import LinkedOutcomes as LinkedOutcomes
+from .archive.link_outcomes import link_outcomes as link_outcomes
+from .archive.scan import ArchiveScan as ArchiveScan
+from .archive.scan import scan_archive as scan_archive
 from .card import DatasetCard as DatasetCard
 from .catalogue import list as list
 from .check import DatasetCheck as DatasetCheck
