@@ -1,11 +1,14 @@
 from .adapter import Dataset as Dataset
+from .adapters.bcs_dbt import bcs_dbt as bcs_dbt
 from .adapters.bcsc_risk_estimation import bcsc_risk_estimation as bcsc_risk_estimation
 from .adapters.bcsc_risk_factors import bcsc_risk_factors as bcsc_risk_factors
 from .adapters.cbis_ddsm import cbis_ddsm as cbis_ddsm
+from .adapters.cdd_cesm import cdd_cesm as cdd_cesm
 from .adapters.cmmd import cmmd as cmmd
 from .adapters.csaw_cc import csaw_cc as csaw_cc
 from .adapters.embed import embed as embed
 from .adapters.inbreast import inbreast as inbreast
+from .adapters.mammo_mx import mammo_mx as mammo_mx
 from .adapters.mini_mias import mini_mias as mini_mias
 from .adapters.nlbs import nlbs as nlbs
 from .adapters.omi_db import omi_db as omi_db
