@@ -2,6 +2,7 @@ from .adapter import Dataset as Dataset
 from .adapters.bcs_dbt import bcs_dbt as bcs_dbt
 from .adapters.bcsc_risk_estimation import bcsc_risk_estimation as bcsc_risk_estimation
 from .adapters.bcsc_risk_factors import bcsc_risk_factors as bcsc_risk_factors
+from .adapters.bmcd import bmcd as bmcd
 from .adapters.cbis_ddsm import cbis_ddsm as cbis_ddsm
 from .adapters.cdd_cesm import cdd_cesm as cdd_cesm
 from .adapters.cmmd import cmmd as cmmd

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -779,8 +780,6 @@ def cdd_cesm(root: Path, images: bool = True) -> Path:
         root / "Radiology-manual-annotations.xlsx", index=False
     )
     if images:
-        import cv2
-
         low, high = root / "Low energy images of CDD-CESM", root / "Subtracted images of CDD-CESM"
         for folder, name in ((low, "P1_L_DM_CC"), (low, "P1_R_DM_MLO"), (high, "P1_L_CM_CC")):
             folder.mkdir(exist_ok=True)
@@ -832,4 +831,22 @@ def mammo_mx(root: Path) -> Path:
     image(root / "B2" / "000078_L_ML_B2_D9.dcm", "L", "ML")
     image(root / "B2" / "000079_L_CC_B2_D9.dcm", "L", "CC")
     (root / "readme.txt").write_text("no image")
+    return root
+
+
+def bmcd(root: Path) -> Path:
+    names = [
+        ("BIRAD1/b1", "2019_BC001_ CC_L.jpg"),
+        ("BIRAD1/b1", "2019_BC001_ MLO_L.jpg"),
+        ("Birad4/b4", "2019_BC001_ CC_R.jpg"),
+        ("BIRAD1/b1", "2020_BC001_ CC_L.jpg"),
+        ("Birad5/Birad5", "2019_BC002_MLO_Right.jpg"),
+        ("Birad5/Birad5", "2019_BC003_ ML_L.jpg"),
+        ("Birad3/b3", "scan.jpg"),
+        ("other", "2019_BC004_ CC_L.jpg"),
+    ]
+    for folder, name in names:
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        pixels = breast_pixels("L", "CC", rows=64, columns=48, bits=8)
+        cv2.imwrite(str(root / folder / name), pixels)
     return root

@@ -17,7 +17,7 @@ BUILDERS: dict[str, Callable[..., Path]] = {
     for name in mr.datasets.list().index
     if hasattr(miniatures, name)
 }
-WITHOUT_IMAGES = ("bcs_dbt", "bcsc_risk_factors", "bcsc_risk_estimation", "mammo_mx")
+WITHOUT_IMAGES = ("bcs_dbt", "bmcd", "bcsc_risk_factors", "bcsc_risk_estimation", "mammo_mx")
 SUFFIXES = (".csv", ".txt", ".json", ".xlsx", ".xml")
 
 

@@ -1,4 +1,4 @@
-"""CDD-CESM, BCS-DBT and Mammo-MX."""
+"""CDD-CESM, BCS-DBT, Mammo-MX and KAU-BCMD."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 
 import mammorisk as mr
 from mammorisk.errors import EvaluationError
-from tests.datasets.miniatures import bcs_dbt, cdd_cesm, mammo_mx
+from tests.datasets.miniatures import bcs_dbt, bmcd, cdd_cesm, mammo_mx
 
 
 def test_subtracted_images_are_no_mammograms(tmp_path: Path) -> None:
@@ -66,3 +66,20 @@ def test_names_are_the_table(tmp_path: Path) -> None:
     assert any("1 names state another BI-RADS" in one.text for one in cohort.warnings)
     # Files without a suffix are read.
     assert not cohort.open_exam(0).missing
+
+
+def test_folders_are_assessments(tmp_path: Path) -> None:
+    cohort = mr.datasets.bmcd(bmcd(tmp_path))
+    exams = cohort.exams.set_index("exam_id")
+    # Two years of a woman are two exams; images of one exam lie in two folders.
+    assert exams["birads"].to_dict() == {"001-2019": "4", "001-2020": "1", "002-2019": "5"}
+    assert any("images of 1 exams lie in several folders" in one.text for one in cohort.warnings)
+    assert cohort.exclusions.set_index("reason")["rows"].to_dict() == {
+        "the name of the file does not tell year, woman, view and side": 1,
+        "not in a folder of a BI-RADS": 1,
+        "the view ML is none of CC and MLO": 1,
+        "kept": 5,
+    }
+    first = cohort.exams.index[cohort.exams["exam_id"] == "001-2019"][0]
+    names = {view.name for view in cohort.open_exam(int(first))}
+    assert names == {"L-CC", "L-MLO", "R-CC"}

@@ -338,6 +338,8 @@ def _index(database: _Database, concepts: ConceptSet, given: pd.DataFrame | None
                 remedy="Pass index= with person_id and date, or the concepts in mapping=.",
             )
         return rows.reset_index(drop=True)
+    # Databases return names in upper or lower case.
+    given = given.rename(columns={name: str(name).lower() for name in given.columns})
     missing = [name for name in ("person_id", "date") if name not in given]
     if missing:
         raise DatasetError(f"the table has no column {', '.join(missing)}", where="index")
