@@ -23,6 +23,7 @@ ROOMS = (
     "mammorisk.clinical",
     "mammorisk.datasets",
     "mammorisk.datasets.adapters",
+    "mammorisk.datasets.archive",
     "mammorisk.datasets.hospital",
     "mammorisk.evaluation",
     "mammorisk.imaging",

@@ -14,6 +14,7 @@ from mammorisk.cli.fit import fit
 from mammorisk.cli.models import models
 from mammorisk.cli.predict import predict
 from mammorisk.cli.rates import rates
+from mammorisk.cli.scan import scan
 from mammorisk.cli.simulate import simulate
 from mammorisk.cli.stratify import stratify
 
@@ -27,7 +28,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for command in (predict, simulate, fit, evaluate, stratify, convert, demo, models, rates):
+for command in (predict, simulate, fit, evaluate, stratify, convert, demo, models, rates, scan):
     app.command()(command)
 
 

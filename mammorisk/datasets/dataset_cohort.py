@@ -70,7 +70,7 @@ class DatasetCohort(Cohort):
         if "frequency_weight" in self.exams:
             women = int(self.exams["frequency_weight"].sum())
             text = text.replace(">", f", {women:,} women by frequency_weight>", 1)
-        return text
+        return f"{text}\n  terms: {self.card.terms} ({self.card.licence})"
 
 
 def build_cohort(

@@ -31,6 +31,8 @@ _EMPTY = ["", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "NULL", "null", "<NA>"]
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
 #: Rows that are looked at for decimal commas.
 _ROWS_SAMPLED = 1000
+#: Modules whose errors mean a damaged spreadsheet or file of a statistics package.
+_LIBRARIES = ("openpyxl", "pyreadstat", "zipfile", "xml", "zlib", "struct")
 #: Lines named in an error.
 _LINES_NAMED = 5
 
@@ -134,7 +136,7 @@ def _guarded(path: Path, read: Callable[[], pd.DataFrame]) -> pd.DataFrame:
         raise _unreadable(path, error) from None
     except Exception as error:
         # The libraries of spreadsheets and statistics packages have errors of their own.
-        if type(error).__module__.partition(".")[0] in ("openpyxl", "pyreadstat", "zipfile", "xml"):
+        if type(error).__module__.partition(".")[0] in _LIBRARIES:
             raise _unreadable(path, error) from None
         raise
     return table

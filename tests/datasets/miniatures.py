@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pandas as pd
 
@@ -745,4 +746,107 @@ def omi_db(root: Path, images: bool = True) -> Path:
     for client in ("optm8", "optm9"):
         (root / "data" / client).mkdir()
     (root / "data" / "optm9" / "nbss_optm9.json").write_text("{ not json")
+    return root
+
+
+# --- CDD-CESM, BCS-DBT, Mammo-MX ----------------------------------------------------------------
+
+
+def cdd_cesm(root: Path, images: bool = True) -> Path:
+    header = (
+        "Image_name",
+        "Patient_ID",
+        "Side",
+        "Type",
+        "Age",
+        "Breast density (ACR)",
+        "BIRADS",
+        "Findings",
+        "View",
+        "Pathology Classification/ Follow up",
+    )
+    rows = [
+        # Two findings of one image, and a name with a blank.
+        ["P1_L_DM_CC ", 1, "L", "DM", 52, "C", 5, "mass", "CC", "Malignant"],
+        ["P1_L_DM_CC", 1, "L", "DM", 52, "C", 4, "calcification", "CC", "Benign"],
+        ["P1_L_CM_CC", 1, "L", "CESM", 52, "C", 5, "mass", "CC", "Malignant"],
+        ["P1_R_DM_MLO", 1, "R", "DM", 52, "B", 1, "", "MLO", "Normal"],
+        ["P2_L_DM_CC", 2, "L", "DM", 40, "D", 2, "", "CC", "Benign"],
+        ["P2_L_DM_MLO", 2, "L", "DM", 41, "D", 2, "", "MLO", "pending"],
+        ["legend", "", "", "", "", "", "", "", "", ""],
+    ]
+    root.mkdir(parents=True, exist_ok=True)
+    pd.DataFrame(rows, columns=header).to_excel(
+        root / "Radiology-manual-annotations.xlsx", index=False
+    )
+    if images:
+        low, high = root / "Low energy images of CDD-CESM", root / "Subtracted images of CDD-CESM"
+        for folder, name in ((low, "P1_L_DM_CC"), (low, "P1_R_DM_MLO"), (high, "P1_L_CM_CC")):
+            folder.mkdir(exist_ok=True)
+            side, view = name[3], name.rsplit("_")[-1]
+            pixels = breast_pixels(side, view, rows=64, columns=48, bits=8)
+            cv2.imwrite(str(folder / f"{name}.jpg"), pixels)
+    return root
+
+
+def bcs_dbt(root: Path) -> Path:
+    header = ("PatientID", "StudyUID", "View", "Normal", "Actionable", "Benign", "Cancer")
+    train = [
+        ["DBT-P1", "S1", "lcc", 1, 0, 0, 0],
+        ["DBT-P1", "S1", "lcc2", 0, 0, 1, 0],
+        ["DBT-P1", "S1", "rmlo", 0, 0, 0, 1],
+        ["DBT-P2", "S2", "rcc", 0, 1, 0, 0],
+        ["DBT-P2", "S2", "rmlo", 1, 1, 0, 0],
+        ["DBT-P2", "S2", "rxccl", 1, 0, 0, 0],
+    ]
+    write_csv(root / "BCS-DBT labels-train-v2.csv", header, train)
+    test = [["DBT-P3", "S3", "lmlo", 1, 0, 0, 0]]
+    write_csv(root / "BCS-DBT labels-test-PHASE-2.csv", header, test)
+    boxes = (
+        "PatientID",
+        "StudyUID",
+        "View",
+        "Subject",
+        "Slice",
+        "X",
+        "Y",
+        "Width",
+        "Height",
+        "Class",
+        "AD",
+        "VolumeSlices",
+    )
+    box = ["DBT-P1", "S1", "rmlo", 1, 22, 100, 200, 30, 40, "cancer", 0, 60]
+    write_csv(root / "BCS-DBT boxes-train-v2.csv", boxes, [box])
+    return root
+
+
+def mammo_mx(root: Path) -> Path:
+    for side, view in (("L", "CC"), ("L", "MLO"), ("R", "CC"), ("R", "MLO")):
+        density = 3 if side == "L" else 2
+        birads = 4 if (side, view) == ("R", "CC") else 1
+        # One file lies in the folder of another BI-RADS.
+        folder = "B1" if view == "CC" else f"B{birads}"
+        image(root / folder / f"000077_{side}_{view}_B{birads}_D{density}", side, view)
+    image(root / "B2" / "000078_L_ML_B2_D9.dcm", "L", "ML")
+    image(root / "B2" / "000079_L_CC_B2_D9.dcm", "L", "CC")
+    (root / "readme.txt").write_text("no image")
+    return root
+
+
+def bmcd(root: Path) -> Path:
+    names = [
+        ("BIRAD1/b1", "2019_BC001_ CC_L.jpg"),
+        ("BIRAD1/b1", "2019_BC001_ MLO_L.jpg"),
+        ("Birad4/b4", "2019_BC001_ CC_R.jpg"),
+        ("BIRAD1/b1", "2020_BC001_ CC_L.jpg"),
+        ("Birad5/Birad5", "2019_BC002_MLO_Right.jpg"),
+        ("Birad5/Birad5", "2019_BC003_ ML_L.jpg"),
+        ("Birad3/b3", "scan.jpg"),
+        ("other", "2019_BC004_ CC_L.jpg"),
+    ]
+    for folder, name in names:
+        (root / folder).mkdir(parents=True, exist_ok=True)
+        pixels = breast_pixels("L", "CC", rows=64, columns=48, bits=8)
+        cv2.imwrite(str(root / folder / name), pixels)
     return root

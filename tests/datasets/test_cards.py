@@ -12,6 +12,7 @@ import mammorisk as mr
 from mammorisk.datasets.adapter import Dataset
 from mammorisk.datasets.layout import layout_names, load_layout
 from mammorisk.errors import CohortError, DatasetError
+from tests.datasets.miniatures import rsna_2022, vindr_mammo
 
 COHORTS = layout_names()
 HOSPITAL = ["omop", "fhir", "redcap"]
@@ -75,6 +76,13 @@ def test_nothing_is_downloaded() -> None:
             assert f"import {word}" not in text, path.name
 
 
+def test_a_cohort_says_whose_terms_apply(tmp_path: Path) -> None:
+    cohort = mr.datasets.vindr_mammo(vindr_mammo(tmp_path, images=False))
+    last = repr(cohort).splitlines()[-1]
+    assert "PhysioNet" in last
+    assert "no sharing" in last
+
+
 def test_split_fractions() -> None:
     exams = pd.DataFrame({"patient_id": [f"w{i}" for i in range(4000)]})
     part = mr.datasets.split_by_woman(exams, {"train": 0.7, "validation": 0.1, "test": 0.2})
@@ -93,8 +101,6 @@ def test_split_fractions() -> None:
 
 def test_rows_with_more_cells_than_the_header(tmp_path: Path) -> None:
     """An unquoted comma shifts a row: it is excluded, not read shifted."""
-    from tests.datasets.miniatures import rsna_2022
-
     path = rsna_2022(tmp_path, images=False) / "train.csv"
     lines = path.read_text().splitlines()
     lines[2] = lines[2].replace("MLO", "ML,O")

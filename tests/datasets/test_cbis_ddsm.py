@@ -80,24 +80,33 @@ def test_masks_that_do_not_fit(tmp_path: Path) -> None:
 
 
 def test_folders_of_the_retriever(tmp_path: Path) -> None:
-    """The retriever names folders by date and description; metadata.csv knows the series."""
+    """The retriever names folders by date and description, below one for each pseudo patient."""
+    cbis_ddsm(tmp_path)
+    for i, folder in enumerate(sorted((tmp_path / "images").glob("*/*/*"))):
+        moved = folder.parent / f"{i:02d}-full mammogram images-{i}"
+        folder.rename(moved)
+    cohort = mr.datasets.cbis_ddsm(tmp_path)
+    assert len(cohort.views) == 6
+    assert mr.datasets.cbis_ddsm.annotations(tmp_path)["mask_path"].notna().all()
+
+
+def test_series_of_the_manifest(tmp_path: Path) -> None:
+    """Folders without any name of the tables: metadata.csv knows the series."""
     cbis_ddsm(tmp_path)
     lines = ["Series UID,Collection,File Location"]
     for i, folder in enumerate(sorted((tmp_path / "images").glob("*/*/*"))):
-        uid = folder.name
-        moved = folder.parent / f"{i:02d}-full mammogram images-{i}"
+        moved = tmp_path / "flat" / f"{i:02d}"
+        moved.parent.mkdir(exist_ok=True)
         folder.rename(moved)
-        place = str(moved.relative_to(tmp_path)).replace("/", "\\")
-        lines.append(f"{uid},CBIS-DDSM,.\\{place}")
-    with_images = len(mr.datasets.cbis_ddsm(tmp_path, images=None).exams)
+        lines.append(f"{folder.name},CBIS-DDSM,.\\flat\\{i:02d}")
     assert not mr.datasets.cbis_ddsm(tmp_path).has_images
-    (tmp_path / "metadata.csv").write_text("\n".join(lines))
-    cohort = mr.datasets.cbis_ddsm(tmp_path)
-    assert cohort.has_images
-    assert len(cohort) == with_images
-    (tmp_path / "metadata.csv").unlink()
     with pytest.raises(DatasetError, match="none of"):
         mr.datasets.cbis_ddsm(tmp_path, images=True)
+    (tmp_path / "metadata.csv").write_text("\n".join(lines))
+    cohort = mr.datasets.cbis_ddsm(tmp_path)
+    assert len(cohort.views) == 6
+    for row in range(len(cohort)):
+        assert len(cohort.open_exam(row)) > 0
 
 
 def test_a_table_that_is_not_there(tmp_path: Path) -> None:

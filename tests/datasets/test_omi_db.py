@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,16 @@ def test_outcomes(tmp_path: Path) -> None:
     # An interval case that surgery contradicts is no cancer.
     assert exams.loc["3.1", "event"] == 0
     assert exams.loc["3.1", "time"] == pytest.approx(517 / DAYS)
+
+
+def test_a_second_screening_of_an_episode(tmp_path: Path) -> None:
+    omi_db(tmp_path, images=False)
+    path = tmp_path / "data" / "demd2" / "nbss_demd2.json"
+    content = json.loads(path.read_text())
+    content["21"]["OTHERSCREENING"] = {"1": {"L": {"DateTaken": "20130220"}}}
+    path.write_text(json.dumps(content))
+    exams = mr.datasets.omi_db(tmp_path).exams
+    assert "2.3" in set(exams["exam_id"])
 
 
 def test_reasons(tmp_path: Path) -> None:

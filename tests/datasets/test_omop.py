@@ -229,3 +229,9 @@ def test_it_can_be_scored(sqlite: Any) -> None:
     assert len(risks) == 4
     # A cancer before the exam: the model refuses.
     assert "prior-breast-cancer" in risks["warning_codes"].iloc[3]
+
+
+@pytest.mark.parametrize("wrong", [{"fields": [1]}, {"female": "x"}, [1], {"fields": {"bmi": 5}}])
+def test_mappings_that_are_none(sqlite: Any, wrong: Any) -> None:
+    with pytest.raises(DatasetError):
+        mr.datasets.omop(sqlite, mapping=wrong)

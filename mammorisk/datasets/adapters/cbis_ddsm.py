@@ -168,12 +168,14 @@ def _drop(reading: Reading, rows: pd.DataFrame, out: pd.Series, reason: str) -> 
 
 
 def _series_files(root: Path) -> dict[str, list[str]]:
-    """Files by series UID: of folders named by it, and of metadata.csv of the retriever."""
+    """Files by series UID (of folders named by it, and of metadata.csv of the retriever), and by
+    pseudo patient, which are folders in some downloads."""
     found: dict[str, list[str]] = {}
     by_folder: dict[str, list[str]] = {}
     for path in list_images(root, (".dcm",)):
         folder = Path(path).parent
-        found.setdefault(folder.name, []).append(path)
+        for name in folder.parts:
+            found.setdefault(name, []).append(path)
         by_folder.setdefault(folder.as_posix(), []).append(path)
     manifest = next(iter(sorted(root.glob("**/metadata.csv"))), None)
     if manifest is None:
@@ -192,17 +194,18 @@ def _series_files(root: Path) -> dict[str, list[str]]:
     return found
 
 
-def _series_of(path: Any) -> str | None:
-    """Series UID in a path of the tables, which may end in a line break or have quotes."""
+def _files_of(index: dict[str, list[str]], path: Any) -> list[str]:
+    """Files of the series in a path of the tables, which may end in a line break or have quotes."""
     if not isinstance(path, str):
-        return None
+        return []
     parts = [one for one in path.strip().strip('"').strip().split("/") if one]
-    return parts[-2] if len(parts) >= 2 else None
+    if len(parts) < 2:
+        return []
+    return index.get(parts[-2]) or index.get(parts[0]) or []
 
 
 def _full_image(index: dict[str, list[str]], path: Any) -> str | None:
-    files = index.get(_series_of(path) or "", [])
-    return files[0] if files else None
+    return next(iter(_files_of(index, path)), None)
 
 
 def _roi_files(
@@ -215,7 +218,7 @@ def _roi_files(
     """
     paths: list[str] = []
     for path in (mask_path, crop_path):
-        for file in index.get(_series_of(path) or "", []):
+        for file in _files_of(index, path):
             if file not in paths:
                 paths.append(file)
     sizes = {one: size for one in paths if (size := _size(root / one)) is not None}
@@ -236,7 +239,7 @@ def _roi_files(
 
 def _named_file(index: dict[str, list[str]], path: Any) -> str | None:
     """The file that a path of the tables names: 000000.dcm is 1-1.dcm, 000001.dcm is 1-2.dcm."""
-    files = index.get(_series_of(path) or "", [])
+    files = _files_of(index, path)
     name = str(path).strip().strip('"').strip().rsplit("/", 1)[-1]
     stem = name.removesuffix(".dcm")
     wanted = {name} | ({f"1-{int(stem) + 1}.dcm"} if stem.isdigit() else set())

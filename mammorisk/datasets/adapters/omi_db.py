@@ -226,10 +226,12 @@ class _Episode:
     def __init__(self, name: str, content: dict[str, Any]) -> None:
         self.name = name
         self.content = content
-        self.screened = self._dates(("SCREENING",))
+        others = [one for _, one in _parts(content, "OTHERSCREENING")]
+        self.screened = self._dates(("SCREENING",)) + [d for one in others for d in _days(one)]
         opened = [_date(content.get(key)) for key in ("EpisodeOpenedDate", "EpisodeClosedDate")]
         interval = _date(content.get("IntervalCancerDateOfDiagnosis"))
-        self.dates = [one for one in (*opened, interval, *self._dates(_PROCEDURES)) if one]
+        every = (*opened, interval, *self.screened, *self._dates(_PROCEDURES))
+        self.dates = [one for one in every if one is not None]
         opinions = {part: self._opinions(part) for part in _PATHOLOGY}
         is_malignant = any("OM" in one for one in opinions.values())
         is_interval = _is(content.get("EpisodeType"), "CI", "Interval case")
@@ -260,19 +262,20 @@ class _Episode:
         return {code for code, word in words.items() for one in told if _is(one, code, word)}
 
     def _dates(self, parts: tuple[str, ...]) -> list[pd.Timestamp]:
-        found = []
-        for part in parts:
-            content = self.content.get(part)
-            if not isinstance(content, dict):
-                continue
-            told = [content.get("dateperformed"), content.get("DatePerformed")]
-            for side in ("L", "R"):
-                of_side = content.get(side)
-                if isinstance(of_side, dict):
-                    told += [of_side.get("DateTaken"), of_side.get("DatePerformed")]
-                    told += [lesion.get("DatePerformed") for _, lesion in _parts(of_side)]
-            found += [date for one in told if (date := _date(one)) is not None]
-        return found
+        return [date for part in parts for date in _days(self.content.get(part))]
+
+
+def _days(event: Any) -> list[pd.Timestamp]:
+    """Dates of an event: its own, and those of its sides and their lesions."""
+    if not isinstance(event, dict):
+        return []
+    told = [event.get("dateperformed"), event.get("DatePerformed")]
+    for side in ("L", "R"):
+        of_side = event.get(side)
+        if isinstance(of_side, dict):
+            told += [of_side.get("DateTaken"), of_side.get("DatePerformed")]
+            told += [lesion.get("DatePerformed") for _, lesion in _parts(of_side)]
+    return [date for one in told if (date := _date(one)) is not None]
 
 
 def _is(value: Any, code: str, word: str) -> bool:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
 from mammorisk.datasets.exclusions import Exclusions
+from mammorisk.datasets.hospital.fhir_resources import (
+    all_resources,
+    codings,
+    has_code,
+    read_dates,
+    resource_rows,
+)
+from mammorisk.datasets.hospital.mapping import merge_mapping
 from mammorisk.datasets.layout import load_layout
 from mammorisk.datasets.questionnaire_mapping import UNITS
 from mammorisk.errors import DatasetError
@@ -21,13 +27,6 @@ from mammorisk.records.table_warning import TableWarning
 from mammorisk.warnings import make_warning
 
 _DAYS = 365.25
-#: Resources with one of these are errors or were never done.
-_VOID = frozenset({"entered-in-error", "cancelled", "refuted", "not-done", "stopped", "unknown"})
-#: Dates of a resource, the first that is there.
-_DATES = (
-    *("effectiveDateTime", "performedDateTime", "onsetDateTime", "started", "authored", "issued"),
-    *("recordedDate", "date"),
-)
 
 
 class CodedField(BaseModel):
@@ -136,14 +135,14 @@ def fhir(
     0          1  55.0            13      0
     """
     layout = load_layout("fhir")
-    wanted = _mapping(layout.codes, mapping)
+    wanted = merge_mapping(FhirMapping, layout.codes, mapping)
     exclusions = Exclusions()
     warnings: list[TableWarning] = []
 
     def say(code: str, text: str) -> None:
         warnings.append(TableWarning(warning=make_warning(code, text)))
 
-    rows = _rows(_resources(bundle))
+    rows = resource_rows(all_resources(bundle))
     exclusions.start("resources", rows)
     rows = exclusions.drop("resources", rows, rows["is_void"], "entered in error, or never done")
     of_nobody = rows["patient_id"].isna()
@@ -168,7 +167,7 @@ def fhir(
             "Procedure in mapping={'mammogram': [...]}.",
         )
     exams = exams.set_index("patient_id", drop=False)
-    born = _dates(known.map(lambda one: one.get("birthDate")).reindex(exams.index))
+    born = read_dates(known.map(lambda one: one.get("birthDate")).reindex(exams.index))
     exams["age"] = ((exams["exam_date"] - born).dt.days / _DAYS).round(2)
     answers, unread = _answers(rows, wanted.fields)
     for field in wanted.fields:
@@ -193,141 +192,12 @@ def fhir(
     return build_cohort(layout.card, exams, None, exclusions, warnings, root=Path())
 
 
-def _mapping(default: dict[str, Any], given: Mapping[str, Any] | str | Path | None) -> FhirMapping:
-    content, where = dict(default), "mapping"
-    if isinstance(given, (str, Path)):
-        where = Path(given).name
-        try:
-            given = yaml.safe_load(Path(given).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise DatasetError(
-                f"the mapping cannot be read ({type(error).__name__})", where=where
-            ) from None
-    if given is not None:
-        if not isinstance(given, Mapping):
-            raise DatasetError("the mapping is no dictionary", where=where)
-        fields = {**content["fields"], **(given.get("fields") or {})}
-        content = {**content, **given, "fields": fields}
-    try:
-        return FhirMapping.model_validate(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise DatasetError(f"{place}: {first['msg']}", where=where) from None
-
-
-def _resources(bundle: Any) -> Iterator[dict[str, Any]]:
-    """Every resource of a bundle, a list, a file or a folder."""
-    if isinstance(bundle, (str, Path)):
-        path = Path(bundle)
-        paths = [path]
-        if path.is_dir():
-            paths = sorted([*path.glob("*.json"), *path.glob("*.ndjson")])
-        if not paths or not all(one.is_file() for one in paths):
-            raise DatasetError("there is no file of FHIR", where="bundle")
-        for one in paths:
-            yield from _of_file(one)
-    elif isinstance(bundle, Mapping):
-        if bundle.get("resourceType") == "Bundle":
-            for entry in bundle.get("entry") or []:
-                if isinstance(entry, Mapping) and isinstance(entry.get("resource"), Mapping):
-                    yield from _resources(entry["resource"])
-        elif "resourceType" in bundle:
-            yield dict(bundle)
-        else:
-            raise DatasetError("an object without resourceType is no FHIR", where="bundle")
-    elif isinstance(bundle, Sequence):
-        for one in bundle:
-            yield from _resources(one)
-    else:
-        raise DatasetError(f"a {type(bundle).__name__} is no FHIR", where="bundle")
-
-
-def _of_file(path: Path) -> Iterator[dict[str, Any]]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-        if path.suffix == ".ndjson":
-            content: Any = [json.loads(line) for line in text.splitlines() if line.strip()]
-        else:
-            content = json.loads(text)
-    except (OSError, ValueError, RecursionError) as error:
-        raise DatasetError(
-            f"the file cannot be read ({type(error).__name__})", where=path.name
-        ) from None
-    yield from _resources(content)
-
-
-def _rows(resources: Iterator[dict[str, Any]]) -> pd.DataFrame:
-    found = []
-    for resource in resources:
-        kind = str(resource["resourceType"])
-        states = [resource.get("status"), _code_of(resource.get("verificationStatus"))]
-        date = next((str(resource[name]) for name in _DATES if resource.get(name)), None)
-        if date is None and isinstance(resource.get("performedPeriod"), Mapping):
-            date = resource["performedPeriod"].get("start")
-        found.append(
-            {
-                "kind": kind,
-                "patient_id": _patient(resource, kind),
-                "date": date,
-                "is_void": any(state in _VOID for state in states),
-                "resource": resource,
-            }
-        )
-    if not found:
-        raise DatasetError("there are no resources", where="bundle")
-    rows = pd.DataFrame(found, index=pd.RangeIndex(1, len(found) + 1))
-    return rows.assign(date=_dates(rows["date"]))
-
-
-def _dates(column: pd.Series) -> pd.Series:
-    """Dates of FHIR; a year or month alone is taken at its middle."""
-    text = column.astype(object).where(column.notna(), "").astype(str).str.slice(0, 10)
-    text = text.where(text.str.len() != 4, text + "-07-01").where(text.str.len() != 7, text + "-15")
-    return pd.to_datetime(text, format="%Y-%m-%d", errors="coerce")
-
-
-def _patient(resource: Mapping[str, Any], kind: str) -> str | None:
-    """Id of the patient: the end of "Patient/1", "urn:uuid:..." or an address."""
-    if kind == "Patient":
-        return str(resource["id"]) if resource.get("id") else None
-    link = resource.get("subject") or resource.get("patient")
-    text = link.get("reference") if isinstance(link, Mapping) else None
-    if not isinstance(text, str):
-        return None
-    return text.removeprefix("urn:uuid:").rsplit("/", 1)[-1] or None
-
-
-def _codings(concept: Any) -> list[tuple[str, str]]:
-    codings = concept.get("coding") if isinstance(concept, Mapping) else None
-    return [
-        (str(one.get("system", "")), str(one.get("code", "")))
-        for one in codings or []
-        if isinstance(one, Mapping)
-    ]
-
-
-def _code_of(concept: Any) -> str | None:
-    return next((code for _, code in _codings(concept)), None)
-
-
-def _has(concept: Any, codes: Sequence[str]) -> bool:
-    """Whether a concept has one of the codes; C50 of the ICD includes C50.9."""
-    wanted = [tuple(one.split("|", 1)) for one in codes]
-    return any(
-        system == other[0] and (code == other[1] or code.startswith(f"{other[1]}."))
-        for system, code in _codings(concept)
-        for other in wanted
-        if len(other) == 2
-    )
-
-
 def _exams(rows: pd.DataFrame, mammogram: Sequence[str]) -> pd.DataFrame:
     def is_exam(kind: str, resource: Mapping[str, Any]) -> bool:
         if kind == "ImagingStudy":
             modalities = [one for one in resource.get("modality") or [] if isinstance(one, Mapping)]
             return any(one.get("code") == "MG" for one in modalities)
-        return kind == "Procedure" and _has(resource.get("code"), mammogram)
+        return kind == "Procedure" and has_code(resource.get("code"), mammogram)
 
     mask = [is_exam(kind, one) for kind, one in zip(rows["kind"], rows["resource"], strict=True)]
     found = rows.loc[mask, ["patient_id", "date"]].rename(columns={"date": "exam_date"})
@@ -352,7 +222,7 @@ def _answers(
             continue
         for concept, link_id, value in told:
             for field, coded in fields.items():
-                if not (_has(concept, coded.codes) or link_id in coded.link_ids):
+                if not (has_code(concept, coded.codes) or link_id in coded.link_ids):
                     continue
                 answer = _value(value, field, coded)
                 if answer is None:
@@ -400,7 +270,7 @@ def _words(holder: Mapping[str, Any]) -> Iterator[str]:
     """Codes and texts of an answer, in lower case."""
     coding = holder.get("valueCoding")
     concept = holder.get("valueCodeableConcept")
-    for _, code in _codings({"coding": [coding]} if coding else concept):
+    for _, code in codings({"coding": [coding]} if coding else concept):
         yield code.strip().lower()
     for one in (coding, concept):
         if isinstance(one, Mapping):
@@ -424,10 +294,10 @@ def _relatives(rows: pd.DataFrame, wanted: FhirMapping, exams: pd.DataFrame) -> 
         name: {} for name in set(wanted.relatives.values())
     }
     for patient, resource in history[["patient_id", "resource"]].to_numpy():
-        codes = [code for _, code in _codings(resource.get("relationship"))]
+        codes = [code for _, code in codings(resource.get("relationship"))]
         field = next((wanted.relatives[one] for one in codes if one in wanted.relatives), None)
         conditions = [one for one in resource.get("condition") or [] if isinstance(one, Mapping)]
-        found = [one for one in conditions if _has(one.get("code"), wanted.cancer)]
+        found = [one for one in conditions if has_code(one.get("code"), wanted.cancer)]
         if field is None or not found:
             continue
         ill[patient] += 1
@@ -448,13 +318,13 @@ def _outcome(
     rows: pd.DataFrame, patients: pd.Series, cancer: Sequence[str], exams: pd.DataFrame
 ) -> pd.DataFrame:
     conditions = rows[rows["kind"] == "Condition"]
-    told = [_has(one.get("code"), cancer) for one in conditions["resource"]]
+    told = [has_code(one.get("code"), cancer) for one in conditions["resource"]]
     # With its type: an empty list would be taken for names of columns.
     found = conditions[pd.Series(told, index=conditions.index, dtype=bool)]
     at = found["patient_id"].map(exams["exam_date"])
     first = found[found["date"] > at].groupby("patient_id")["date"].min().reindex(exams.index)
     before = set(found.loc[(found["date"] <= at) | found["date"].isna(), "patient_id"])
-    death = _dates(patients.map(lambda one: one.get("deceasedDateTime"))).reindex(exams.index)
+    death = read_dates(patients.map(lambda one: one.get("deceasedDateTime"))).reindex(exams.index)
     last = rows.groupby("patient_id")["date"].max().reindex(exams.index)
     ill = first.notna()
     dead = ~ill & death.notna()

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import pandas as pd
-import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError, field_validator
 
 from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
 from mammorisk.datasets.exclusions import Exclusions
+from mammorisk.datasets.hospital.mapping import merge_mapping
+from mammorisk.datasets.hospital.omop_concepts import ConceptSet, OmopMapping
+from mammorisk.datasets.hospital.omop_database import OmopDatabase
 from mammorisk.datasets.layout import load_layout
 from mammorisk.datasets.questionnaire_mapping import UNITS
 from mammorisk.errors import DatasetError
 from mammorisk.io.table_files import id_text
-from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.records.table_warning import TableWarning
 from mammorisk.warnings import make_warning
 
 _DAYS = 365.25
-#: Concept ids in one statement.
-_IDS_AT_ONCE = 500
-Table = Literal["condition_occurrence", "procedure_occurrence", "measurement", "observation"]
 #: Table -> its column of the concept and its column of the date.
 _COLUMNS: dict[str, tuple[str, str]] = {
     "condition_occurrence": ("condition_concept_id", "condition_start_date"),
@@ -32,70 +29,6 @@ _COLUMNS: dict[str, tuple[str, str]] = {
     "observation": ("observation_concept_id", "observation_date"),
 }
 _VALUED = ("measurement", "observation")
-
-
-class ConceptSet(BaseModel):
-    """Concepts of a field, and how their values are read.
-
-    Attributes
-    ----------
-    table : tuple of str
-        Tables of the database with the records.
-    concepts : tuple of int
-        Concept ids.
-    codes : tuple of str
-        Codes with their vocabulary, such as ``"LOINC:8302-2"``, which the table ``concept`` of the
-        database turns into ids.
-    descendants : bool
-        Also all concepts below these, by the table ``concept_ancestor``.
-    units : dict of int to str
-        Unit concept -> unit, of a field that has units.
-    unit_if_none : str or None
-        Unit of values without one; None: such values are unknown.
-    values : dict of int to object
-        Concept of a value (``value_as_concept_id``) -> value of the field.
-    count : {"days"} or None
-        The value is the number of days with a record.
-    """
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    table: tuple[Table, ...]
-    concepts: tuple[int, ...] = ()
-    codes: tuple[str, ...] = ()
-    descendants: bool = False
-    units: dict[int, str] = {}
-    unit_if_none: str | None = None
-    values: dict[int, Any] = {}
-    count: Literal["days"] | None = None
-
-    @field_validator("table", mode="before")
-    @classmethod
-    def _one_or_more(cls, table: Any) -> Any:
-        return (table,) if isinstance(table, str) else table
-
-
-class OmopMapping(BaseModel):
-    """Which concepts are the exam, the cancer and the fields of a questionnaire."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    female: tuple[int, ...]
-    index: ConceptSet
-    cancer: ConceptSet
-    fields: dict[str, ConceptSet]
-
-    @field_validator("fields")
-    @classmethod
-    def _are_fields(cls, fields: dict[str, ConceptSet]) -> dict[str, ConceptSet]:
-        unknown = [name for name in fields if name not in FIELDS]
-        if unknown:
-            raise ValueError(f"{', '.join(unknown)}: no Questionnaire field")
-        for name, one in fields.items():
-            wrong = [unit for unit in one.units.values() if unit not in UNITS.get(name, {})]
-            if wrong:
-                raise ValueError(f"{name}: unit {wrong[0]!r} is not known")
-        return fields
 
 
 def omop(
@@ -157,8 +90,8 @@ def omop(
     the database has no table person with the expected columns
     """
     layout = load_layout("omop")
-    wanted = _mapping(layout.codes, mapping)
-    database = _Database(connection, schema)
+    wanted = merge_mapping(OmopMapping, layout.codes, mapping)
+    database = OmopDatabase(connection, schema)
     exclusions, warnings = Exclusions(), []
 
     def say(code: str, text: str) -> None:
@@ -212,108 +145,12 @@ def omop(
     return build_cohort(layout.card, table, None, exclusions, warnings, root=Path())
 
 
-def _mapping(default: dict[str, Any], given: Mapping[str, Any] | str | Path | None) -> OmopMapping:
-    content = dict(default)
-    where = "mapping"
-    if isinstance(given, (str, Path)):
-        where = Path(given).name
-        try:
-            given = yaml.safe_load(Path(given).read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise DatasetError(
-                f"the mapping cannot be read ({type(error).__name__})", where=where
-            ) from None
-    if given is not None:
-        if not isinstance(given, Mapping):
-            raise DatasetError("the mapping is no dictionary", where=where)
-        fields = {**content["fields"], **(given.get("fields") or {})}
-        content = {**content, **given, "fields": fields}
-    try:
-        return OmopMapping.model_validate(content)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise DatasetError(f"{place}: {first['msg']}", where=where) from None
-
-
-class _Database:
-    """Reads columns of tables through any driver."""
-
-    def __init__(self, connection: Any, schema: str | None) -> None:
-        if schema is not None and not schema.replace(".", "_").isidentifier():
-            raise DatasetError(f"{schema!r} is no name of a schema", where="schema")
-        self.connection = connection
-        self.prefix = "" if schema is None else f"{schema}."
-
-    def read(self, table: str, columns: Sequence[str], where: str = "") -> pd.DataFrame:
-        """Columns of a table; raises where the table or one of them is not there."""
-        # Names come from this file, and values are whole numbers.
-        statement = f"SELECT {', '.join(columns)} FROM {self.prefix}{table}{where}"
-        try:
-            rows = self._run(statement)
-        except Exception as error:
-            # Every driver has errors of its own, and they hold the statement.
-            if isinstance(error, (KeyboardInterrupt, MemoryError)):
-                raise
-            raise DatasetError(
-                f"the database has no table {table} with the expected columns",
-                where=type(error).__name__,
-                remedy=f"Columns read: {', '.join(columns)} (OMOP CDM 5.3 or 5.4). Pass schema= if "
-                "the tables are in a schema.",
-            ) from None
-        return pd.DataFrame([tuple(row) for row in rows], columns=list(columns))
-
-    def of_concepts(
-        self, table: str, columns: Sequence[str], concept: str, ids: Sequence[int]
-    ) -> pd.DataFrame:
-        """Rows of a table with one of the concepts."""
-        parts = [
-            self.read(table, columns, f" WHERE {concept} IN ({', '.join(map(str, some))})")
-            for some in _portions(ids)
-        ]
-        if not parts:
-            return pd.DataFrame(columns=list(columns))
-        return pd.concat(parts, ignore_index=True)
-
-    def resolve(self, concepts: ConceptSet) -> list[int]:
-        """Concept ids of a set."""
-        ids = {int(one) for one in concepts.concepts}
-        for code in concepts.codes:
-            vocabulary, _, value = code.partition(":")
-            clean = value.replace("-", "").replace(".", "")
-            if not (vocabulary.isalnum() and clean.isalnum()):
-                raise DatasetError(f"{code!r} is no vocabulary:code", where="mapping")
-            where = f" WHERE vocabulary_id = '{vocabulary}' AND concept_code = '{value}'"
-            ids |= set(self.read("concept", ("concept_id",), where)["concept_id"].map(int))
-        if concepts.descendants and ids:
-            columns = ("descendant_concept_id", "ancestor_concept_id")
-            below = self.of_concepts("concept_ancestor", columns, columns[1], sorted(ids))
-            ids |= set(below[columns[0]].map(int))
-        return sorted(ids)
-
-    def _run(self, statement: str) -> Iterable[Any]:
-        if hasattr(self.connection, "exec_driver_sql"):
-            rows: Iterable[Any] = self.connection.exec_driver_sql(statement).fetchall()
-            return rows
-        cursor = self.connection.cursor()
-        try:
-            cursor.execute(statement)
-            found: Iterable[Any] = cursor.fetchall()
-        finally:
-            cursor.close()
-        return found
-
-
-def _portions(ids: Sequence[int]) -> Iterable[Sequence[int]]:
-    return [ids[i : i + _IDS_AT_ONCE] for i in range(0, len(ids), _IDS_AT_ONCE)]
-
-
 def _dates(column: pd.Series) -> pd.Series:
     """Dates of a driver, which may be text, dates or times."""
     return pd.to_datetime(column.astype(str).str.slice(0, 10), format="%Y-%m-%d", errors="coerce")
 
 
-def _records(database: _Database, concepts: ConceptSet) -> pd.DataFrame:
+def _records(database: OmopDatabase, concepts: ConceptSet) -> pd.DataFrame:
     """Person, date and value of each record of a set."""
     ids = database.resolve(concepts)
     parts = []
@@ -328,7 +165,9 @@ def _records(database: _Database, concepts: ConceptSet) -> pd.DataFrame:
     return found.assign(date=_dates(found["date"]))
 
 
-def _index(database: _Database, concepts: ConceptSet, given: pd.DataFrame | None) -> pd.DataFrame:
+def _index(
+    database: OmopDatabase, concepts: ConceptSet, given: pd.DataFrame | None
+) -> pd.DataFrame:
     if given is None:
         rows = _records(database, concepts)[["person_id", "date"]].drop_duplicates()
         if rows.empty:
@@ -338,6 +177,8 @@ def _index(database: _Database, concepts: ConceptSet, given: pd.DataFrame | None
                 remedy="Pass index= with person_id and date, or the concepts in mapping=.",
             )
         return rows.reset_index(drop=True)
+    # Databases return names in upper or lower case.
+    given = given.rename(columns={name: str(name).lower() for name in given.columns})
     missing = [name for name in ("person_id", "date") if name not in given]
     if missing:
         raise DatasetError(f"the table has no column {', '.join(missing)}", where="index")
@@ -364,7 +205,7 @@ def _ages(people: pd.DataFrame, exams: pd.DataFrame) -> pd.Series:
 
 
 def _field(
-    database: _Database, field: str, concepts: ConceptSet, exams: pd.DataFrame
+    database: OmopDatabase, field: str, concepts: ConceptSet, exams: pd.DataFrame
 ) -> tuple[pd.Series, int]:
     """The latest value on or before the day of each exam, and how many were not read."""
     rows = _records(database, concepts)
@@ -397,7 +238,7 @@ def _values(field: str, concepts: ConceptSet, rows: pd.DataFrame) -> tuple[pd.Se
     return number * factor, number.notna() & factor.isna()
 
 
-def _outcome(database: _Database, concepts: ConceptSet, exams: pd.DataFrame) -> pd.DataFrame:
+def _outcome(database: OmopDatabase, concepts: ConceptSet, exams: pd.DataFrame) -> pd.DataFrame:
     cancers = _records(database, concepts)
     joined = exams.reset_index()[["index", "person_id", "date"]].merge(
         cancers, on="person_id", suffixes=("", "_of")

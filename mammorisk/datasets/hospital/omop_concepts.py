@@ -1,0 +1,76 @@
+"""Concepts of OMOP by field: which records count, and how their values are read."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, field_validator
+
+from mammorisk.datasets.questionnaire_mapping import UNITS
+from mammorisk.records.questionnaire_fields import FIELDS
+
+Table = Literal["condition_occurrence", "procedure_occurrence", "measurement", "observation"]
+
+
+class ConceptSet(BaseModel):
+    """Concepts of a field, and how their values are read.
+
+    Attributes
+    ----------
+    table : tuple of str
+        Tables of the database with the records.
+    concepts : tuple of int
+        Concept ids.
+    codes : tuple of str
+        Codes with their vocabulary, such as ``"LOINC:8302-2"``, which the table ``concept`` of the
+        database turns into ids.
+    descendants : bool
+        Also all concepts below these, by the table ``concept_ancestor``.
+    units : dict of int to str
+        Unit concept -> unit, of a field that has units.
+    unit_if_none : str or None
+        Unit of values without one; None: such values are unknown.
+    values : dict of int to object
+        Concept of a value (``value_as_concept_id``) -> value of the field.
+    count : {"days"} or None
+        The value is the number of days with a record.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    table: tuple[Table, ...]
+    concepts: tuple[int, ...] = ()
+    codes: tuple[str, ...] = ()
+    descendants: bool = False
+    units: dict[int, str] = {}
+    unit_if_none: str | None = None
+    values: dict[int, Any] = {}
+    count: Literal["days"] | None = None
+
+    @field_validator("table", mode="before")
+    @classmethod
+    def _one_or_more(cls, table: Any) -> Any:
+        return (table,) if isinstance(table, str) else table
+
+
+class OmopMapping(BaseModel):
+    """Which concepts are the exam, the cancer and the fields of a questionnaire."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    female: tuple[int, ...]
+    index: ConceptSet
+    cancer: ConceptSet
+    fields: dict[str, ConceptSet]
+
+    @field_validator("fields")
+    @classmethod
+    def _are_fields(cls, fields: dict[str, ConceptSet]) -> dict[str, ConceptSet]:
+        unknown = [name for name in fields if name not in FIELDS]
+        if unknown:
+            raise ValueError(f"{', '.join(unknown)}: no Questionnaire field")
+        for name, one in fields.items():
+            wrong = [unit for unit in one.units.values() if unit not in UNITS.get(name, {})]
+            if wrong:
+                raise ValueError(f"{name}: unit {wrong[0]!r} is not known")
+        return fields
