@@ -32,6 +32,10 @@ MINIMUM_SCORE = 0.04
 #: with a smaller probability is texture.
 MINIMUM_BRIGHTER, _BAND = 0.6, 0.06
 
+#: A region larger than this share of the breast is not accepted as muscle. One of the 100 films of
+#: mini-MIAS has such a region, bounded by an edge of dense tissue.
+MOST_OF_BREAST = 0.5
+
 
 def find_pectoral(image: np.ndarray, breast: np.ndarray) -> np.ndarray | None:
     """Find the pectoral muscle; return None if no edge is clear enough.
@@ -66,7 +70,8 @@ def find_pectoral(image: np.ndarray, breast: np.ndarray) -> np.ndarray | None:
     if _brighter_side(grey, breast, top, wall) < MINIMUM_BRIGHTER:
         return None
     path = _bend(_gradient(grey, 2.0), breast, top, wall)
-    return _fill_corner(path, breast)
+    muscle = _fill_corner(path, breast)
+    return muscle if muscle.sum() <= MOST_OF_BREAST * breast.sum() else None
 
 
 def _levels(image: np.ndarray, breast: np.ndarray) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mammorisk import read_exam
 from mammorisk.imaging.breast import BreastMask, find_breast
-from mammorisk.imaging.dense_tissue import find_dense_tissue, read_tissue
+from mammorisk.imaging.dense_tissue import find_dense_tissue
 from mammorisk.imaging.density import (
     ViewDensity,
     category_probabilities,
@@ -21,6 +21,7 @@ from mammorisk.imaging.density import (
     measure_view_density,
 )
 from mammorisk.imaging.segmented_view import segment_exam, segment_view
+from mammorisk.imaging.tissue_reading import read_tissue
 from mammorisk.imaging.windowing import to_display
 from mammorisk.records.exam import Exam
 from mammorisk.records.stored_image import Greyscale, RawImage, Window
