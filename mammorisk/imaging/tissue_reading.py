@@ -156,7 +156,7 @@ def _size(box: tuple[int, int, int, int]) -> tuple[int, int]:
 
 
 def _part(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    """Return the box of the breast, reduced by a whole factor to about twice the size of the grid."""
+    """Return the box of the breast, reduced by a whole factor to about twice the grid size."""
     part: np.ndarray = image[box[0] : box[1], box[2] : box[3]].astype(np.float32, copy=False)
     step = max(part.shape) // (2 * WORKING_ROWS)
     if step < 2:
@@ -191,6 +191,14 @@ def _inside_box(shape: tuple[int, ...]) -> np.ndarray:
     return inside
 
 
+def _lower_quartile(values: np.ndarray) -> float:
+    """25th percentile of many values, without the overhead of :func:`numpy.percentile`."""
+    position = 0.25 * (len(values) - 1)
+    below = int(position)
+    low, high = np.partition(values, [below, below + 1])[below : below + 2]
+    return float(low + (position - below) * (high - low))
+
+
 def _shortfall(log_grey: np.ndarray, depth: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """Difference between the levels of core and periphery, by depth of each pixel."""
     count = round(_BINS_PER_UNIT * _EVEN_DEPTH) + 1
@@ -199,7 +207,7 @@ def _shortfall(log_grey: np.ndarray, depth: np.ndarray, measured: np.ndarray) ->
     groups = np.split(
         log_grey[measured][order], np.searchsorted(bins[measured][order], np.arange(1, count))
     )
-    levels = np.array([np.percentile(g, 25) if len(g) >= 30 else np.nan for g in groups])
+    levels = np.array([_lower_quartile(g) if len(g) >= 30 else np.nan for g in groups])
     known = np.flatnonzero(~np.isnan(levels))
     if known.size < 3:
         return np.zeros_like(log_grey)
