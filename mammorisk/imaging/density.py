@@ -150,7 +150,7 @@ def measure_view_density(
     for one in check_view(seen) if findings is None else findings:
         if one.code in UNUSABLE:
             return _not_measured(f"{one.text}: density not measured", view.name)
-    reading = read_tissue(seen.image, seen.mask)
+    reading = read_tissue(seen.image, seen.mask, seen.reduced)
     if reading is None:
         return _not_measured("not enough breast to measure density", view.name)
     if lacks_window(reading):

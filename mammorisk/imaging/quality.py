@@ -12,6 +12,7 @@ from mammorisk._utils.parallel import map_parallel
 from mammorisk.imaging.breast import BreastMask
 from mammorisk.imaging.chest_wall import wall_contact
 from mammorisk.imaging.phantom import is_phantom_or_flat
+from mammorisk.imaging.reduction import reduce_mask
 from mammorisk.imaging.segmented_view import SegmentedView, segment_exam, usual_wall
 from mammorisk.imaging.upright import looks_oblique
 from mammorisk.records.exam import Exam, ImageKind, Intent
@@ -86,13 +87,9 @@ def exam_findings(
 def check_view(seen: SegmentedView) -> list[ResultWarning]:
     """Return the quality findings of one view, from its header and its pixels."""
     view, mask, image = seen.view, seen.mask, seen.image
-    # A subsample of the pixels gives the same shares and medians of large areas.
-    step = max(1, max(image.shape) // 1024)
-    few = image[::step, ::step]
-    # Structure is judged on a grid of about 1000 rows.
-    small, small_breast, small_tissue = (
-        reduce_by(one, step) for one in (image, mask.breast, mask.tissue)
-    )
+    # Shares, medians and structure are the same on a reduced copy.
+    small, step = seen.reduced, seen.step
+    small_breast, small_tissue = (reduce_mask(one, step) for one in (mask.breast, mask.tissue))
     found: list[ResultWarning] = []
 
     def add(code: str, text: str | None = None) -> None:
@@ -132,13 +129,13 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
         add("view-doubtful", "shows a pectoral muscle like an MLO view: CC and MLO exchanged?")
     if _clipped(mask):
         add("clipped", "the breast reaches the edge opposite the chest wall and may be cut off")
-    if not seen.inverted and _inverted(few, mask.breast[::step, ::step]):
+    if not seen.inverted and _inverted(small, small_breast):
         add("inverted", "the background is brighter than the breast: grey levels look inverted")
     if view.implant:
         add("implant")
     elif _implant_like(small, small_tissue, (image.shape[0] // 16, image.shape[1] // 16)):
         add("implant", "large, bright, uniform region: implant?")
-    if _saturated(few, mask.tissue[::step, ::step]):
+    if _saturated(image[::step, ::step], mask.tissue[::step, ::step]):
         add("saturated", "a part of the breast is saturated white")
     if view.burned_in:
         add("burned-in-text", "burned-in annotation")
@@ -146,17 +143,6 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
         add("burned-in-text", "marks outside the breast look like text")
     found.extend(replace(one, view=view.name) for one in mask.warnings)
     return found
-
-
-def reduce_by(array: np.ndarray, step: int) -> np.ndarray:
-    """Reduce an image or a mask by a whole factor, by averaging."""
-    if step == 1:
-        return array
-    size = (array.shape[1] // step, array.shape[0] // step)
-    if array.dtype == bool:
-        soft = cv2.resize(array.view(np.uint8) * np.uint8(255), size, interpolation=cv2.INTER_AREA)
-        return soft > 127
-    return cv2.resize(array, size, interpolation=cv2.INTER_AREA)
 
 
 def _clipped(mask: BreastMask) -> bool:

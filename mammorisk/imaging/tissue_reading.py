@@ -9,6 +9,7 @@ import numpy as np
 
 from mammorisk.imaging.breast import BreastMask
 from mammorisk.imaging.local_skewness import grain_share, positive_share
+from mammorisk.imaging.reduction import reduce_image, reduce_mask, reduction_step
 
 #: Size of the grid on which dense tissue is measured: the longer side of the bounding box of the
 #: breast.
@@ -74,7 +75,9 @@ class TissueReading:
     box: tuple[int, int, int, int]
 
 
-def read_tissue(image: np.ndarray, mask: BreastMask) -> TissueReading | None:
+def read_tissue(
+    image: np.ndarray, mask: BreastMask, reduced: np.ndarray | None = None
+) -> TissueReading | None:
     """Measure the grey of tissue and muscle in one view; return None if the breast is too small.
 
     Parameters
@@ -82,6 +85,8 @@ def read_tissue(image: np.ndarray, mask: BreastMask) -> TissueReading | None:
     image : ndarray of float, shape (rows, columns)
         Display grey levels, dense tissue bright.
     mask : BreastMask
+    reduced : ndarray of float32, optional
+        The image as :func:`mammorisk.imaging.reduction.reduce_image` gives it, if it is at hand.
 
     Returns
     -------
@@ -94,14 +99,17 @@ def read_tissue(image: np.ndarray, mask: BreastMask) -> TissueReading | None:
     gamma is a change of unit, which does not affect percent density. The logarithm is computed
     before the image is reduced, because the mean of a power is not the power of the mean.
     """
-    rows = np.flatnonzero(mask.breast.any(axis=1))
-    columns = np.flatnonzero(mask.breast.any(axis=0))
+    step = reduction_step(image.shape)
+    small = reduce_image(image, step) if reduced is None else reduced
+    breast, muscle = (reduce_mask(one, step) for one in (mask.breast, mask.pectoral))
+    rows = np.flatnonzero(breast.any(axis=1))
+    columns = np.flatnonzero(breast.any(axis=0))
     if rows.size < 8 or columns.size < 8:
         return None
     box = (int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
     size = _size(box)
-    breast, muscle = (_reduce_mask(m, box, size) for m in (mask.breast, mask.pectoral))
-    fine = _part(image, box) - np.float32(air_level(image, mask))
+    breast, muscle = (_reduce_mask(one, box, size) for one in (breast, muscle))
+    fine = _part(small, box) - np.float32(air_level(image, mask))
     grey = cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
     tissue = breast & ~muscle
     typical = float(np.median(grey[tissue])) if tissue.any() else 0.0
@@ -136,7 +144,7 @@ def read_tissue(image: np.ndarray, mask: BreastMask) -> TissueReading | None:
         grain_share=grain_share(log_grey, measured, core, scale),
         dark_share=dark_share,
         shape=(image.shape[0], image.shape[1]),
-        box=box,
+        box=(box[0] * step, box[1] * step, box[2] * step, box[3] * step),
     )
 
 

@@ -53,8 +53,17 @@ def to_display(raw: RawImage, *, voi: str = "auto") -> np.ndarray:
     shown[padding] = 0.0
     table = shown.astype(np.float32)
     if low == 0 and pixels.dtype.kind == "u":
-        return table.take(pixels, mode="clip")
-    return table.take(pixels.astype(np.int64) - low, mode="clip")
+        return _look_up_pixels(table, pixels)
+    return _look_up_pixels(table, pixels.astype(np.int64) - low)
+
+
+def _look_up_pixels(table: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    shown = np.empty(pixels.shape, dtype=table.dtype)
+    # In blocks that stay in the processor's cache.
+    for start in range(0, len(pixels), 64):
+        block = slice(start, start + 64)
+        table.take(pixels[block], mode="clip", out=shown[block])
+    return shown
 
 
 def padding_mask(raw: RawImage) -> np.ndarray:
