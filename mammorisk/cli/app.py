@@ -47,5 +47,12 @@ def _common(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    show_files: Annotated[
+        bool,
+        typer.Option(
+            "--show-files",
+            help="Also print the name of the file that caused an error. It may be an identity.",
+        ),
+    ] = False,
 ) -> None:
     pass

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated, Any
 
+import click
 import typer
 
 from mammorisk.errors import MammoriskError, QuestionnaireError
@@ -60,6 +61,12 @@ RatesDeaths = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")]
 
 
+def shows_files() -> bool:
+    """Whether the command was called with ``--show-files``."""
+    context = click.get_current_context(silent=True)
+    return bool(context is not None and context.find_root().params.get("show_files"))
+
+
 @contextmanager
 def exit_on_error(debug: bool, as_json: bool = False) -> Iterator[None]:
     """End the command with exit code 2 on an error of the package.
@@ -77,8 +84,11 @@ def exit_on_error(debug: bool, as_json: bool = False) -> Iterator[None]:
         if debug:
             raise
         typer.echo(f"error: {error}", err=True)
+        fields = {"what": error.what, "where": error.where, "remedy": error.remedy}
+        if error.source is not None and shows_files():
+            typer.echo(f"file: {error.source}", err=True)
+            fields["source"] = error.source
         if as_json:
-            fields = {"what": error.what, "where": error.where, "remedy": error.remedy}
             typer.echo(json.dumps({"error": {"code": type(error).__name__, **fields}}, indent=2))
         raise typer.Exit(UNUSABLE) from None
 
