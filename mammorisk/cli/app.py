@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mammorisk._version import __version__
+from mammorisk.cli.common import SHOW_FILES
 from mammorisk.cli.convert import convert
 from mammorisk.cli.demo import demo
 from mammorisk.cli.evaluate import evaluate
@@ -55,4 +56,4 @@ def _common(
         ),
     ] = False,
 ) -> None:
-    pass
+    SHOW_FILES.set(show_files)

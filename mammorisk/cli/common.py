@@ -6,9 +6,9 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Annotated, Any
 
-import click
 import typer
 
 from mammorisk.errors import MammoriskError, QuestionnaireError
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
 
 DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
+
+#: Whether the name of the file that caused an error is printed. The app sets it for each call.
+SHOW_FILES: ContextVar[bool] = ContextVar("SHOW_FILES", default=False)
 
 #: Metavar of an option that accepts a URL. Such an option is a string, because pathlib would remove
 #: a slash from "s3://".
@@ -61,12 +64,6 @@ RatesDeaths = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")]
 
 
-def shows_files() -> bool:
-    """Whether the command was called with ``--show-files``."""
-    context = click.get_current_context(silent=True)
-    return bool(context is not None and context.find_root().params.get("show_files"))
-
-
 @contextmanager
 def exit_on_error(debug: bool, as_json: bool = False) -> Iterator[None]:
     """End the command with exit code 2 on an error of the package.
@@ -85,7 +82,7 @@ def exit_on_error(debug: bool, as_json: bool = False) -> Iterator[None]:
             raise
         typer.echo(f"error: {error}", err=True)
         fields = {"what": error.what, "where": error.where, "remedy": error.remedy}
-        if error.source is not None and shows_files():
+        if error.source is not None and SHOW_FILES.get():
             typer.echo(f"file: {error.source}", err=True)
             fields["source"] = error.source
         if as_json:
