@@ -21,9 +21,11 @@ from typing import Any, NamedTuple
 import imagecodecs
 import numpy as np
 import pandas as pd
+from scipy.optimize import minimize
 from scipy.stats import spearmanr
 
 from mammorisk import read_exam
+from mammorisk.imaging.dense_tissue import CURVE_TOP
 from mammorisk.imaging.density import (
     category_probabilities,
     exam_density,
@@ -81,7 +83,31 @@ def check_labels(folder: Path) -> list[View]:
             f"  {'':6s} percent density of {known.sum()}: rank correlation {rank:.3f}, "
             f"mean absolute error {error:.1f} points"
         )
+    measured, labelled = table[:, 2], table[:, 3]
+    known = ~np.isnan(measured)
+    error = _left_out_error(measured[known], labelled[known])
+    print(f"  curve refitted without each film: mean absolute error {error:.1f} points")
     return views
+
+
+def _left_out_error(measured: np.ndarray, labelled: np.ndarray) -> float:
+    """Error when the slope and offset of the curve to percent are fitted on all other films."""
+    share = measured / CURVE_TOP
+    scale = np.log(share / (1 - share))
+
+    def curve(at: np.ndarray, slope: float, offset: float) -> np.ndarray:
+        return CURVE_TOP / (1 + np.exp(-(slope * at + offset)))
+
+    errors = []
+    for i in range(len(measured)):
+        others = np.arange(len(measured)) != i
+        found = minimize(
+            lambda p, o=others: np.abs(curve(scale[o], *p) - labelled[o]).sum(),
+            [1.0, 0.0],
+            method="Nelder-Mead",
+        )
+        errors.append(abs(curve(scale[i], *found.x) - labelled[i]))
+    return float(np.mean(errors))
 
 
 def _compare(seen: SegmentedView, label: np.ndarray) -> Labelled:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mammorisk._version import __version__
+from mammorisk.cli.common import SHOW_FILES
 from mammorisk.cli.convert import convert
 from mammorisk.cli.demo import demo
 from mammorisk.cli.evaluate import evaluate
@@ -48,5 +49,12 @@ def _common(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    show_files: Annotated[
+        bool,
+        typer.Option(
+            "--show-files",
+            help="Also print the name of the file that caused an error. It may be an identity.",
+        ),
+    ] = False,
 ) -> None:
-    pass
+    SHOW_FILES.set(show_files)

@@ -6,6 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
 
 DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
+
+#: Whether the name of the file that caused an error is printed. The app sets it for each call.
+SHOW_FILES: ContextVar[bool] = ContextVar("SHOW_FILES", default=False)
 
 #: Metavar of an option that accepts a URL. Such an option is a string, because pathlib would remove
 #: a slash from "s3://".
@@ -77,8 +81,11 @@ def exit_on_error(debug: bool, as_json: bool = False) -> Iterator[None]:
         if debug:
             raise
         typer.echo(f"error: {error}", err=True)
+        fields = {"what": error.what, "where": error.where, "remedy": error.remedy}
+        if error.source is not None and SHOW_FILES.get():
+            typer.echo(f"file: {error.source}", err=True)
+            fields["source"] = error.source
         if as_json:
-            fields = {"what": error.what, "where": error.where, "remedy": error.remedy}
             typer.echo(json.dumps({"error": {"code": type(error).__name__, **fields}}, indent=2))
         raise typer.Exit(UNUSABLE) from None
 

@@ -183,6 +183,28 @@ class PublishedBaseline:
             warnings=pd.Series(as_object_array(warnings), index=frame.index, dtype=object),
         )
 
+    def density_ratio(self, frame: pd.DataFrame) -> Floats:
+        """Return the part ``density`` of the scores alone, for women who are not refused.
+
+        Parameters
+        ----------
+        frame : DataFrame, n rows
+            Columns are Questionnaire fields.
+
+        Returns
+        -------
+        ndarray of float, shape (n,)
+            Log hazard ratio of the density category; 0 if the density model refuses a woman, or
+            there is none.
+        """
+        if self.density is None:
+            return np.zeros(len(frame))
+        model = load_clinical(self.density)
+        within, _ = _within_ages(frame, model)
+        ratio, _ = _density(model, within, self.incidence)
+        refused = np.array([is_refused(found) for found in model.refusals(within)], dtype=bool)
+        return np.where(refused, 0.0, ratio)
+
 
 def _edges(model: ClinicalModel) -> tuple[float, float]:
     """Ages at which a ratio over five years can be computed."""

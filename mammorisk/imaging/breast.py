@@ -138,6 +138,8 @@ def _enlarge(
     mask: np.ndarray, box: tuple[int, int, int, int], shape: tuple[int, int]
 ) -> np.ndarray:
     full = np.zeros(shape, dtype=bool)
+    if not mask.any():
+        return full
     size = (box[3] - box[2], box[1] - box[0])
     soft = cv2.resize(mask.astype(np.uint8) * 255, size, interpolation=cv2.INTER_LINEAR)
     full[box[0] : box[1], box[2] : box[3]] = soft > 127

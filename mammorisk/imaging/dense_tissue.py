@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from mammorisk.imaging.breast import BreastMask
-
-#: Size of the grid on which dense tissue is measured: the longer side of the bounding box of the
-#: breast.
-WORKING_ROWS = 384
-
-#: Depths below the skin line, in units of the square root of the breast area. The skin, up to the
-#: first, is not measured. In the core, beyond the second, the thickness is nearly constant.
-SKIN_DEPTH, CORE_DEPTH = 0.02, 0.08
-
-#: Equalisation of the periphery: depth up to which grey is equalised, depth up to which its level
-#: is measured, largest factor, and number of bins per unit of depth.
-_PERIPHERY_DEPTH, _EVEN_DEPTH, _MOST_RAISED, _BINS_PER_UNIT = 0.25, 0.30, 4.0, 100
+from mammorisk.imaging.tissue_reading import TissueReading, read_tissue
 
 #: Three estimates of the grey of fat, as percentiles of the core. The first suits breasts with
 #: little fat, the last breasts that are almost all fat.
@@ -46,40 +35,24 @@ BOTH_CONTRAST = (0.45, 1.0)
 #: Largest grey of fat, as a share of the contrast, in a view that shows both kinds of tissue.
 MOST_OF_CONTRAST = 0.4
 
-#: Centres and spreads of the three dense shares (see Notes of :func:`percent_density`), and the
-#: logistic curve from their mean to percent. Its maximum is below 100 because even the densest
-#: breast has fat under its skin. Set by hand on labelled films (docs/explanation/imaging.md).
-MARK_CENTRES, MARK_SPREADS = (-1.5, -1.5, -1.4), (1.4, 1.3, 1.3)
-CURVE_SLOPE, CURVE_OFFSET, CURVE_TOP = 1.1, -0.8, 90.0
+#: Centres and spreads of the three dense shares (logit scale) and of the share of positive local
+#: skewness, over the labelled films of docs/explanation/imaging.md.
+SHARE_CENTRES, SHARE_SPREADS = (-1.7, -1.6, -1.5), (1.9, 1.85, 1.8)
+SKEWNESS_CENTRE, SKEWNESS_SPREAD = 0.56, 0.095
 
+#: Up to the first share of grain, local skewness has its full weight; from the second on it has
+#: none, because grain is not tissue.
+GRAIN_SHARES = (0.4, 0.8)
 
-@dataclass(frozen=True, kw_only=True)
-class TissueReading:
-    """Grey of the tissue of one view, on a grid of about 400 rows.
+#: Logistic curve from the standardised measures to percent. Its maximum is below 100 because even
+#: the densest breast has fat under its skin. Set by hand on labelled films.
+CURVE_SLOPE, CURVE_OFFSET, CURVE_TOP = 1.2, -0.75, 90.0
 
-    Attributes
-    ----------
-    log_grey : ndarray of float32, shape (rows, columns)
-        Logarithm of grey above air, equalised for the smaller thickness of the breast near the
-        skin.
-    measured : ndarray of bool, same shape
-        Breast without muscle and skin.
-    core : ndarray of float32, shape (n,)
-        Sorted values of ``log_grey`` where the thickness of the breast is nearly constant.
-    muscle : float or None
-        Logarithm of the grey of the pectoral muscle above air. None if the view shows no muscle.
-    shape : tuple of int
-        Rows and columns of the image.
-    box : tuple of int
-        Rows and columns (first, one past the last) of the breast in the image.
-    """
-
-    log_grey: np.ndarray = field(repr=False)
-    measured: np.ndarray = field(repr=False)
-    core: np.ndarray = field(repr=False)
-    muscle: float | None
-    shape: tuple[int, int]
-    box: tuple[int, int, int, int]
+#: A view whose grey varies by less than the first number over the core (5th to 95th percentile),
+#: and in which less than the second share of the breast is darker than its typical grey, shows no
+#: thinning towards the skin. The range of the stored values was exported instead of display grey
+#: levels.
+NO_WINDOW_SPREAD, NO_WINDOW_DARK = 0.28, 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,103 +88,6 @@ class DenseTissue:
         return full
 
 
-def read_tissue(image: np.ndarray, mask: BreastMask) -> TissueReading | None:
-    """Measure the grey of tissue and muscle in one view; return None if the breast is too small.
-
-    Parameters
-    ----------
-    image : ndarray of float, shape (rows, columns)
-        Display grey levels, dense tissue bright.
-    mask : BreastMask
-
-    Returns
-    -------
-    TissueReading or None
-
-    Notes
-    -----
-    Near the skin, where the breast is thinner, grey is equalised by its lower quartile at each
-    depth (after Wang 2003, doi:10.2214/ajr.180.1.1800257). On the logarithmic scale a change of
-    gamma is a change of unit, which does not affect percent density.
-    """
-    rows = np.flatnonzero(mask.breast.any(axis=1))
-    columns = np.flatnonzero(mask.breast.any(axis=0))
-    if rows.size < 8 or columns.size < 8:
-        return None
-    box = (int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
-    breast, muscle = (_reduce_mask(m, box) for m in (mask.breast, mask.pectoral))
-    grey = cv2.GaussianBlur(_reduce(image, box), (0, 0), 1.0) - air_level(image, mask)
-    # The breast has no skin where its box cuts it off: repeat the edge of the mask, so that depth
-    # is measured from the skin.
-    framed = np.pad(breast.astype(np.uint8), 1, mode="edge")
-    depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1] / np.sqrt(breast.sum())
-    tissue = breast & ~muscle
-    measured, core = tissue & (depth > SKIN_DEPTH), tissue & (depth > CORE_DEPTH)
-    if core.sum() < 200:
-        return None
-    typical = float(np.median(grey[core]))
-    if typical <= 0 or np.ptp(grey[core]) < 1e-3 * typical:
-        return None
-    log_grey = np.log(np.maximum(grey, 0.02 * typical))
-    log_grey = log_grey + _shortfall(log_grey, depth, measured)
-    inner = cv2.erode(muscle.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1) > 0
-    level = float(np.median(grey[inner])) if inner.sum() >= 100 else 0.0
-    return TissueReading(
-        log_grey=log_grey.astype(np.float32),
-        measured=measured,
-        core=np.sort(log_grey[core]).astype(np.float32),
-        muscle=float(np.log(level)) if level > 0 else None,
-        shape=(image.shape[0], image.shape[1]),
-        box=box,
-    )
-
-
-def air_level(image: np.ndarray, mask: BreastMask) -> float:
-    """Median grey of the exposed area outside the breast. 0 if there is hardly any."""
-    top, bottom, left, right = mask.exposed or (0, image.shape[0], 0, image.shape[1])
-    step = max(1, max(bottom - top, right - left) // 256)
-    area = (slice(top, bottom, step), slice(left, right, step))
-    outside = image[area][~mask.breast[area]]
-    return float(np.median(outside)) if outside.size >= 50 else 0.0
-
-
-def _size(box: tuple[int, int, int, int]) -> tuple[int, int]:
-    height, width = box[1] - box[0], box[3] - box[2]
-    scale = min(1.0, WORKING_ROWS / max(height, width))
-    return max(8, round(width * scale)), max(8, round(height * scale))
-
-
-def _reduce(image: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    part = np.ascontiguousarray(image[box[0] : box[1], box[2] : box[3]], dtype=np.float32)
-    return cv2.resize(part, _size(box), interpolation=cv2.INTER_AREA)
-
-
-def _reduce_mask(mask: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray:
-    part = np.ascontiguousarray(mask[box[0] : box[1], box[2] : box[3]]).astype(np.uint8) * 255
-    return cv2.resize(part, _size(box), interpolation=cv2.INTER_AREA) > 127
-
-
-def _shortfall(log_grey: np.ndarray, depth: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """Difference between the levels of core and periphery, by depth of each pixel."""
-    count = round(_BINS_PER_UNIT * _EVEN_DEPTH) + 1
-    bins = np.minimum((depth * _BINS_PER_UNIT).astype(int), count - 1)
-    order = np.argsort(bins[measured], kind="stable")
-    groups = np.split(
-        log_grey[measured][order], np.searchsorted(bins[measured][order], np.arange(1, count))
-    )
-    levels = np.array([np.percentile(g, 25) if len(g) >= 30 else np.nan for g in groups])
-    known = np.flatnonzero(~np.isnan(levels))
-    if known.size < 3:
-        return np.zeros_like(log_grey)
-    levels = np.interp(np.arange(count), known, levels[known])
-    core = float(np.median(levels[round(0.12 * _BINS_PER_UNIT) :]))
-    lacking = np.clip(core - levels, 0.0, np.log(_MOST_RAISED))
-    lacking[round(_BINS_PER_UNIT * _PERIPHERY_DEPTH) :] = 0.0
-    # Thickness decreases towards the skin, so the difference must not increase with depth.
-    falling: np.ndarray = np.minimum.accumulate(lacking)[bins]
-    return falling
-
-
 def percent_density(reading: TissueReading, muscle: float | None = None) -> float | None:
     """Return percent density by area of one view.
 
@@ -229,22 +105,35 @@ def percent_density(reading: TissueReading, muscle: float | None = None) -> floa
 
     Notes
     -----
-    The dense share of the tissue is computed for three estimates of the grey of fat, with a
-    threshold between fat and muscle for each (``DENSE_SHARES``). A uniformly dense breast has no
-    fat to compare with, but it is as bright as its muscle and therefore above the threshold. The
-    three shares are standardised on the logit scale and averaged.
+    Two measures have equal weight:
+
+    - dense shares: the dense share of the tissue is computed for three estimates of the grey of
+      fat, with a threshold between fat and muscle for each (``DENSE_SHARES``). A uniformly dense
+      breast has no fat to compare with, but it is as bright as its muscle and therefore above the
+      threshold. The three shares are standardised on the logit scale and averaged;
+    - local skewness: strands of dense tissue in fat are bright on a dark ground, islands of fat in
+      dense tissue are dark on a bright ground
+      (:func:`mammorisk.imaging.local_skewness.positive_share`).
     """
     level = _reference(reading, muscle)
     if level is None:
         return None
-    marks = _marks(reading, level)
-    mean = float(
-        np.mean([(m - c) / s for m, c, s in zip(marks, MARK_CENTRES, MARK_SPREADS, strict=True)])
-    )
+    shares = zip(_dense_shares(reading, level), SHARE_CENTRES, SHARE_SPREADS, strict=True)
+    grey = float(np.mean([(share - centre) / spread for share, centre, spread in shares]))
+    skewness = (SKEWNESS_CENTRE - reading.positive_skewness) / SKEWNESS_SPREAD
+    grain = (reading.grain_share - GRAIN_SHARES[0]) / np.ptp(GRAIN_SHARES)
+    weight = 0.5 * (1.0 - float(np.clip(grain, 0.0, 1.0)))
+    mean = (1.0 - weight) * grey + weight * skewness
     return float(CURVE_TOP / (1.0 + np.exp(-(CURVE_SLOPE * mean + CURVE_OFFSET))))
 
 
-def _marks(reading: TissueReading, level: float) -> list[float]:
+def lacks_window(reading: TissueReading) -> bool:
+    """Return whether the range of the stored values is shown instead of display grey levels."""
+    low, high = np.percentile(reading.core, [5, 95])
+    return bool(high - low < NO_WINDOW_SPREAD and reading.dark_share < NO_WINDOW_DARK)
+
+
+def _dense_shares(reading: TissueReading, level: float) -> list[float]:
     # If the view shows both kinds of tissue, the darkest part is fat even if it is small.
     low, top = np.percentile(reading.core, [5, 95])
     brightest_fat = low + MOST_OF_CONTRAST * (top - low)

@@ -11,13 +11,13 @@ import numpy as np
 from mammorisk._utils.parallel import map_parallel
 from mammorisk.imaging.dense_tissue import (
     DenseTissue,
-    TissueReading,
+    lacks_window,
     mark_dense,
     percent_density,
-    read_tissue,
 )
 from mammorisk.imaging.quality import check_view
 from mammorisk.imaging.segmented_view import SegmentedView, segment_exam
+from mammorisk.imaging.tissue_reading import TissueReading, read_tissue
 from mammorisk.records.exam import Exam, ImageKind, Intent
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
@@ -33,9 +33,9 @@ CATEGORY_LIMITS_PERCENT = (10.0, 18.0, 50.0)
 LOGIT_SPREAD = 0.6
 
 #: Weight of the measurement of a view against the mean of all views. The breasts of a woman have
-#: nearly the same density, and the error of one view is about as large as the difference between
-#: views. An assumption.
-OWN_WEIGHT = 0.5
+#: nearly the same density, and the error of one view is somewhat larger than the difference
+#: between views. An assumption.
+OWN_WEIGHT = 0.4
 
 #: Codes of quality findings with which density is not measured.
 UNUSABLE = (
@@ -150,9 +150,12 @@ def measure_view_density(
     for one in check_view(seen) if findings is None else findings:
         if one.code in UNUSABLE:
             return _not_measured(f"{one.text}: density not measured", view.name)
-    reading = read_tissue(seen.image, seen.mask)
+    reading = read_tissue(seen.image, seen.mask, seen.reduced)
     if reading is None:
         return _not_measured("not enough breast to measure density", view.name)
+    if lacks_window(reading):
+        why = "the breast does not darken towards the skin: exported without a display window?"
+        return _not_measured(f"{why} Density not measured", view.name)
     return ViewDensity(
         reading=reading,
         pixel_mm=view.pixel_mm,

@@ -18,6 +18,9 @@ _ANGLES = (35.0, 87.0)
 #: changes it between the near and the far sample.
 _OFFSETS = ((2.0, 7.0), (4.0, 13.0), (7.0, 20.0))
 
+#: Smallest share of an edge that lies inside the breast.
+_LEAST_INSIDE = 0.5
+
 #: Grey step, in units of half the tissue's grey range, at which an edge counts as clear.
 _CONTRAST = 0.12
 
@@ -31,6 +34,10 @@ MINIMUM_SCORE = 0.04
 #: band around the edge in which this is measured, as a share of the size of the breast. An edge
 #: with a smaller probability is texture.
 MINIMUM_BRIGHTER, _BAND = 0.6, 0.06
+
+#: A region larger than this share of the breast is not accepted as muscle. One of the 100 films of
+#: mini-MIAS has such a region, bounded by an edge of dense tissue.
+MOST_OF_BREAST = 0.5
 
 
 def find_pectoral(image: np.ndarray, breast: np.ndarray) -> np.ndarray | None:
@@ -66,7 +73,8 @@ def find_pectoral(image: np.ndarray, breast: np.ndarray) -> np.ndarray | None:
     if _brighter_side(grey, breast, top, wall) < MINIMUM_BRIGHTER:
         return None
     path = _bend(_gradient(grey, 2.0), breast, top, wall)
-    return _fill_corner(path, breast)
+    muscle = _fill_corner(path, breast)
+    return muscle if muscle.sum() <= MOST_OF_BREAST * breast.sum() else None
 
 
 def _levels(image: np.ndarray, breast: np.ndarray) -> tuple[float, float]:
@@ -106,6 +114,12 @@ def _best_line(grey: np.ndarray, breast: np.ndarray) -> tuple[float, float] | No
     inner = cv2.erode(breast.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=1) > 0
     valid = _at(inner, x, y)
     share = valid.mean(axis=1)
+    within = share >= _LEAST_INSIDE
+    if not within.any():
+        return None
+    top, wall, x, y, length, nx, ny, valid, share = (
+        values[within] for values in (top, wall, x, y, length, nx, ny, valid, share)
+    )
     total = np.zeros(len(top))
     for (near, far), sigma in zip(_OFFSETS, (1.5, 2.5, 4.0), strict=True):
         smooth = cv2.GaussianBlur(grey, (0, 0), sigma)
@@ -120,7 +134,6 @@ def _best_line(grey: np.ndarray, breast: np.ndarray) -> tuple[float, float] | No
     mean = total / len(_OFFSETS) / np.maximum(valid.sum(axis=1), 1)
     # The score increases with the length of the edge and with its share inside the breast.
     score = mean * share**2 * (length[:, 0] / grey.shape[0]) ** _LENGTH_POWER
-    score[share < 0.5] = -np.inf
     winner = int(np.argmax(score))
     if not score[winner] > MINIMUM_SCORE:
         return None
@@ -171,12 +184,16 @@ def _bend(
     best = np.zeros_like(gain)
     back = np.zeros(gain.shape, dtype=np.int8)
     best[0] = gain[0]
+    move = np.zeros(len(offsets), dtype=np.intp)
+    choices = np.full((3, len(offsets)), -np.inf)
     for i in range(1, len(row)):
-        padded = np.pad(best[i - 1], 1, constant_values=-np.inf)
-        choices = np.stack([padded[:-2] - 0.01, padded[1:-1], padded[2:] - 0.01])
-        move = choices.argmax(axis=0)
-        back[i] = move - 1
-        best[i] = choices[move, np.arange(len(offsets))] + gain[i]
+        before = best[i - 1]
+        np.subtract(before[:-1], 0.01, out=choices[0, 1:])
+        choices[1] = before
+        np.subtract(before[1:], 0.01, out=choices[2, :-1])
+        choices.argmax(axis=0, out=move)
+        np.subtract(move, 1, out=back[i], casting="unsafe")
+        np.add(choices.max(axis=0), gain[i], out=best[i])
     path = np.empty(len(row))
     position = int(best[-1].argmax())
     for i in range(len(row) - 1, -1, -1):

@@ -48,7 +48,7 @@ def is_inverted(image: np.ndarray) -> bool:
     (False, True)
     """
     top, bottom, left, right = exposed_box(image)
-    inner = np.ascontiguousarray(image[top:bottom, left:right], dtype=np.float32)
+    inner = image[top:bottom, left:right].astype(np.float32, copy=False)
     scale = min(1.0, _ROWS / max(inner.shape))
     size = (max(8, round(inner.shape[1] * scale)), max(8, round(inner.shape[0] * scale)))
     small = cv2.resize(inner, size, interpolation=cv2.INTER_AREA)

@@ -12,6 +12,7 @@ from mammorisk._utils.parallel import map_parallel
 from mammorisk.imaging.breast import BreastMask
 from mammorisk.imaging.chest_wall import wall_contact
 from mammorisk.imaging.phantom import is_phantom_or_flat
+from mammorisk.imaging.reduction import reduce_mask
 from mammorisk.imaging.segmented_view import SegmentedView, segment_exam, usual_wall
 from mammorisk.imaging.upright import looks_oblique
 from mammorisk.records.exam import Exam, ImageKind, Intent
@@ -86,9 +87,9 @@ def exam_findings(
 def check_view(seen: SegmentedView) -> list[ResultWarning]:
     """Return the quality findings of one view, from its header and its pixels."""
     view, mask, image = seen.view, seen.mask, seen.image
-    # A subsample of the pixels gives the same shares and medians of large areas.
-    step = max(1, max(image.shape) // 1024)
-    few = image[::step, ::step]
+    # Shares, medians and structure are the same on a reduced copy.
+    small, step = seen.reduced, seen.step
+    small_breast, small_tissue = (reduce_mask(one, step) for one in (mask.breast, mask.tissue))
     found: list[ResultWarning] = []
 
     def add(code: str, text: str | None = None) -> None:
@@ -108,7 +109,7 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
         if not any(one.code == "no-breast" for one in found):
             add("no-breast")
         return found
-    if is_phantom_or_flat(image):
+    if is_phantom_or_flat(small):
         add("not-a-breast")
         return found
     if view.chest_wall is not None and view.chest_wall != mask.chest_wall:
@@ -124,21 +125,21 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
         )
     if wall_contact(mask.breast)[mask.chest_wall] < LEAST_WALL_CONTACT:
         add("mask-implausible")
-    if view.orientation is None and view.position == "CC" and looks_oblique(image):
+    if view.orientation is None and view.position == "CC" and looks_oblique(small):
         add("view-doubtful", "shows a pectoral muscle like an MLO view: CC and MLO exchanged?")
     if _clipped(mask):
         add("clipped", "the breast reaches the edge opposite the chest wall and may be cut off")
-    if not seen.inverted and _inverted(few, mask.breast[::step, ::step]):
+    if not seen.inverted and _inverted(small, small_breast):
         add("inverted", "the background is brighter than the breast: grey levels look inverted")
     if view.implant:
         add("implant")
-    elif _implant_like(image, mask.tissue):
+    elif _implant_like(small, small_tissue, (image.shape[0] // 16, image.shape[1] // 16)):
         add("implant", "large, bright, uniform region: implant?")
-    if _saturated(few, mask.tissue[::step, ::step]):
+    if _saturated(image[::step, ::step], mask.tissue[::step, ::step]):
         add("saturated", "a part of the breast is saturated white")
     if view.burned_in:
         add("burned-in-text", "burned-in annotation")
-    elif _text_like(image, mask.breast):
+    elif _text_like(small, small_breast):
         add("burned-in-text", "marks outside the breast look like text")
     found.extend(replace(one, view=view.name) for one in mask.warnings)
     return found
@@ -162,9 +163,9 @@ def _saturated(image: np.ndarray, tissue: np.ndarray) -> bool:
     return bool(inside.size and (inside >= 0.999).mean() > SATURATED_SHARE)
 
 
-def _implant_like(image: np.ndarray, tissue: np.ndarray) -> bool:
+def _implant_like(image: np.ndarray, tissue: np.ndarray, grid: tuple[int, int]) -> bool:
     """Whether there is one uniform, nearly white area: silicone absorbs most of the X-rays."""
-    size = (max(8, image.shape[1] // 16), max(8, image.shape[0] // 16))
+    size = (max(8, grid[1]), max(8, grid[0]))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     inside = cv2.resize(tissue.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
     if inside.sum() < 50:

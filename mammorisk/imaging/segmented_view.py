@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 
 from mammorisk._utils.parallel import map_parallel
 from mammorisk.imaging.breast import BreastMask, find_breast
 from mammorisk.imaging.polarity import is_inverted, turn_grey
+from mammorisk.imaging.reduction import reduce_image, reduction_step
 from mammorisk.imaging.upright import needed_turn
 from mammorisk.imaging.window_fit import fitting_display
 from mammorisk.records.exam import Exam, Laterality, View
@@ -41,6 +43,16 @@ class SegmentedView:
     inverted: bool = False
     warnings: Warnings = ()
 
+    @property
+    def step(self) -> int:
+        """Factor by which :attr:`reduced` is smaller than the image."""
+        return reduction_step(self.image.shape)
+
+    @cached_property
+    def reduced(self) -> np.ndarray:
+        """The image reduced to 1024 to 2047 rows, or the image if it is not larger."""
+        return reduce_image(self.image, self.step)
+
 
 def segment_view(view: View) -> SegmentedView:
     """Load a view, bring it upright and find its breast.
@@ -51,7 +63,7 @@ def segment_view(view: View) -> SegmentedView:
         Its pixels cannot be read.
     """
     image, raw = fitting_display(view.load())
-    inverted = is_inverted(image)
+    inverted = is_inverted(reduce_image(image, reduction_step(image.shape)))
     if inverted:
         image = turn_grey(image)
         greyscale = replace(raw.greyscale, inverted=not raw.greyscale.inverted)

@@ -78,7 +78,7 @@ def standardize(
     rows, columns = slice(box[0], box[1]), slice(box[2], box[3])
     mirrored = seen.mask.chest_wall == "right"
     image, breast, pectoral = (
-        np.ascontiguousarray(a[rows, columns][:, ::-1]) if mirrored else a[rows, columns]
+        _mirror(a[rows, columns]) if mirrored else a[rows, columns]
         for a in (seen.image, seen.mask.breast, seen.mask.pectoral)
     )
     factor, spacing = _factor(image.shape, seen.view.pixel_mm, spacing_mm, shape, warnings)
@@ -105,6 +105,13 @@ def standardize_exam(
     views = list(exam)
     done = map_parallel(lambda v: standardize(v, spacing_mm=spacing_mm, shape=shape), views)
     return {view.name: result for view, result in zip(views, done, strict=True)}
+
+
+def _mirror(array: np.ndarray) -> np.ndarray:
+    """The mirror image; much faster than a copy of a view with a negative stride."""
+    if array.dtype == bool:
+        return cv2.flip(array.view(np.uint8), 1).view(bool)
+    return cv2.flip(array, 1)
 
 
 def _box(breast: np.ndarray) -> tuple[int, int, int, int]:
@@ -138,6 +145,8 @@ def _resize(array: np.ndarray, factor: float) -> np.ndarray:
     size = (max(1, round(array.shape[1] * factor)), max(1, round(array.shape[0] * factor)))
     # Area averaging is the anti-aliasing filter of a reduction.
     how = cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR
+    if array.dtype == bool and not array.any():
+        return np.zeros((size[1], size[0]), dtype=bool)
     if array.dtype == bool:
         return cv2.resize(array.astype(np.float32), size, interpolation=how) > 0.5
     return cv2.resize(array, size, interpolation=how)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from mammorisk.errors import PixelError
@@ -43,15 +45,25 @@ def to_display(raw: RawImage, *, voi: str = "auto") -> np.ndarray:
     padding = np.zeros(len(values), dtype=bool)
     if grey.padding is not None:
         padding = (values >= grey.padding[0]) & (values <= grey.padding[1])
-    shown = _voi(modality_values(values, grey), _present(pixels, low, high), padding, grey, voi)
+    shown = _voi(
+        modality_values(values, grey), lambda: _present(pixels, low, high), padding, grey, voi
+    )
     if grey.inverted:
         shown = 1.0 - shown
     shown[padding] = 0.0
     table = shown.astype(np.float32)
     if low == 0 and pixels.dtype.kind == "u":
-        mapped: np.ndarray = table[pixels]
-        return mapped
-    return table[pixels.astype(np.int64) - low]
+        return _look_up_pixels(table, pixels)
+    return _look_up_pixels(table, pixels.astype(np.int64) - low)
+
+
+def _look_up_pixels(table: np.ndarray, pixels: np.ndarray) -> np.ndarray:
+    shown = np.empty(pixels.shape, dtype=table.dtype)
+    # In blocks that stay in the processor's cache.
+    for start in range(0, len(pixels), 64):
+        block = slice(start, start + 64)
+        table.take(pixels[block], mode="clip", out=shown[block])
+    return shown
 
 
 def padding_mask(raw: RawImage) -> np.ndarray:
@@ -83,7 +95,11 @@ def look_up(values: np.ndarray, lut: Lut) -> np.ndarray:
 
 
 def _voi(
-    values: np.ndarray, present: np.ndarray, padding: np.ndarray, grey: Greyscale, voi: str
+    values: np.ndarray,
+    present: Callable[[], np.ndarray],
+    padding: np.ndarray,
+    grey: Greyscale,
+    voi: str,
 ) -> np.ndarray:
     if voi == "auto":
         voi = "lut:0" if grey.voi_luts else "window:0" if grey.windows else "minmax"
@@ -103,7 +119,7 @@ def _voi(
         raise PixelError(
             f"voi {voi!r} is unknown", remedy='Use "auto", "minmax", "lut:0" or "window:0".'
         )
-    used = values[present & ~padding]
+    used = values[present() & ~padding]
     if len(used) == 0 or used.max() == used.min():
         return np.zeros(len(values))
     scaled: np.ndarray = np.clip((values - used.min()) / (used.max() - used.min()), 0.0, 1.0)

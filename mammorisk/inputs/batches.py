@@ -137,9 +137,7 @@ def with_measured_density(
     if baseline.density is None or not rows.any():
         return scores
     some = frame.loc[rows]
-    logs = np.stack(
-        [baseline.score(some.assign(breast_density=c), (5.0,)).density for c in "abcd"], axis=1
-    )
+    logs = np.stack([baseline.density_ratio(some.assign(breast_density=c)) for c in "abcd"], axis=1)
     density = scores.density.copy()
     density[rows] = np.log((probabilities[rows] * np.exp(logs)).sum(axis=1))
     return replace(scores, density=density)

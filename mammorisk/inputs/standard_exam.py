@@ -14,7 +14,7 @@ from mammorisk.imaging.dense_tissue import find_dense_tissue
 from mammorisk.imaging.segmented_view import SegmentedView, segment_view
 from mammorisk.imaging.standardize import standardize
 from mammorisk.records.acquisition import Acquisition
-from mammorisk.records.exam import STANDARD_VIEWS, Exam, Intent
+from mammorisk.records.exam import STANDARD_VIEWS, Exam, Intent, View
 from mammorisk.warnings import make_warning
 
 #: Order of views in all arrays.
@@ -50,7 +50,7 @@ class NetworkView:
     pixels : ndarray of uint8, shape (rows, columns)
         Chest wall at the left; zero outside the breast.
     percent_density : float
-        Measured share of dense area, percent; NaN where it cannot be measured.
+        Measured share of dense area, percent; NaN if it was not or cannot be measured.
     acquisition : Acquisition
     implant : bool
         Whether the header states an implant.
@@ -62,14 +62,24 @@ class NetworkView:
     implant: bool = False
 
 
-def network_view(seen: SegmentedView, settings: ImageSettings) -> PreparedView:
-    """Standardise and measure a segmented view. A view for processing is not used."""
+def network_view(
+    seen: SegmentedView, settings: ImageSettings, *, density: bool = False
+) -> PreparedView:
+    """Standardise a segmented view. A view for processing is not used.
+
+    Parameters
+    ----------
+    seen : SegmentedView
+    settings : ImageSettings
+    density : bool
+        Whether to measure percent density too, the target of an auxiliary task of the training.
+    """
     if seen.view.intent is Intent.PROCESSING:
         text = "only an image for processing, not used by the network"
         return PreparedView(content=None, warnings=(make_warning("for-processing", text),))
     shape = (settings.rows, settings.columns)
     made = standardize(seen, spacing_mm=settings.spacing_mm, shape=shape)
-    tissue = find_dense_tissue(seen.image, seen.mask)
+    tissue = find_dense_tissue(seen.image, seen.mask) if density else None
     content = NetworkView(
         pixels=_to_bytes(made.pixels, made.breast),
         percent_density=float("nan") if tissue is None else tissue.area_percent,
@@ -122,8 +132,13 @@ def standard_exam(exam: Exam, settings: ImageSettings) -> StandardExam:
     PixelError, TooLarge, UnsupportedSyntax
         The pixels of a view cannot be read.
     """
-    views = {view.name: network_view(segment_view(view), settings).content for view in exam}
+    views = {view.name: _content(view, settings) for view in exam}
     return stack_views(views, settings)
+
+
+def _content(view: View, settings: ImageSettings) -> NetworkView | None:
+    content: NetworkView | None = network_view(segment_view(view), settings, density=True).content
+    return content
 
 
 def stack_views(views: Mapping[str, NetworkView | None], settings: ImageSettings) -> StandardExam:

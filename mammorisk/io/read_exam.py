@@ -42,6 +42,9 @@ NOT_AN_IMAGE = "not an image file"
 #: Largest number of reasons in an error message.
 _REASONS_NAMED = 6
 
+#: Largest number of files in the attribute ``source`` of an error.
+_FILES_NAMED = 5
+
 #: INbreast names its oblique views ML: "20586908_6c613a14b80a8591_MG_R_ML_ANON".
 _INBREAST = re.compile(r"^\d+_[0-9a-f]{16}_MG_[LR]_(CC|ML)_ANON$", re.IGNORECASE)
 
@@ -229,6 +232,7 @@ class _Found:
             raise NoImages(
                 f"no usable mammogram was found ({aside})" if aside else "no image was found",
                 remedy="Give DICOM mammograms, or PNG/TIFF files named by view.",
+                source=", ".join(one.source for one in self.set_aside[:_FILES_NAMED]) or None,
             )
         raise ViewMissing(
             f"the exam has no {' and no '.join(missing)} view; found {', '.join(views)}"

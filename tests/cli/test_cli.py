@@ -67,6 +67,17 @@ def test_unusable_input_ends_in_two_lines_and_code_2(arguments: list[str], told:
     assert done.stdout == ""
 
 
+def test_the_name_of_a_file_is_printed_only_on_request(tmp_path: Path) -> None:
+    (tmp_path / "DOE^JANE.dcm").write_bytes(b"nothing")
+    asked = ["predict", str(tmp_path / "DOE^JANE.dcm"), "--age", "54"]
+    done = run(app, asked)
+    assert done.exit_code == 2
+    assert "DOE" not in done.output
+    done = run(app, ["--show-files", *asked, "--json"])
+    assert "file: DOE^JANE.dcm" in done.stderr
+    assert json.loads(done.stdout)["error"]["source"] == "DOE^JANE.dcm"
+
+
 def test_a_broken_questionnaire(tmp_path: Path) -> None:
     for text in ("{", "[1]", '{"age": 54, "shoe_size": 40}'):
         (tmp_path / "q.json").write_text(text)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from mammorisk import read_exam
 from mammorisk.imaging.breast import BreastMask, find_breast
-from mammorisk.imaging.dense_tissue import find_dense_tissue, read_tissue
+from mammorisk.imaging.dense_tissue import find_dense_tissue
 from mammorisk.imaging.density import (
     ViewDensity,
     category_probabilities,
@@ -21,6 +21,7 @@ from mammorisk.imaging.density import (
     measure_view_density,
 )
 from mammorisk.imaging.segmented_view import segment_exam, segment_view
+from mammorisk.imaging.tissue_reading import read_tissue
 from mammorisk.imaging.windowing import to_display
 from mammorisk.records.exam import Exam
 from mammorisk.records.stored_image import Greyscale, RawImage, Window
@@ -126,6 +127,44 @@ def test_a_uniformly_dense_breast_is_not_called_fatty() -> None:
     assert dense is not None
     assert fatty.area_percent < 10
     assert dense.area_percent > 50
+
+
+def textured_breast(sign: float) -> tuple[np.ndarray, BreastMask]:
+    """An even breast with strands of dense tissue (sign 1) or islands of fat (-1)."""
+    image, mask = even_breast(0.5)
+    points = np.random.default_rng(3).random(image.shape) < 0.01
+    blobs = cv2.GaussianBlur(points.astype(np.float32), (0, 0), 2.0)
+    image = np.where(mask.tissue, image * np.exp(sign * 4.0 * blobs), image)
+    return image.astype(np.float32), mask
+
+
+def test_islands_of_fat_are_denser_than_strands_in_fat() -> None:
+    strands, islands = (find_dense_tissue(*textured_breast(sign)) for sign in (1, -1))
+    assert strands is not None
+    assert islands is not None
+    assert islands.area_percent > strands.area_percent + 10
+
+
+def test_a_black_column_at_the_chest_wall_does_not_matter() -> None:
+    image, mask = textured_breast(1)
+    plain = find_dense_tissue(image, mask)
+    image[:, :3] = 0.0
+    bordered = find_dense_tissue(image, mask)
+    assert plain is not None
+    assert bordered is not None
+    assert bordered.area_percent == pytest.approx(plain.area_percent, abs=1)
+
+
+def test_a_range_of_stored_values_is_not_measured(exam: Exam) -> None:
+    seen = segment_view(exam["L-MLO"])
+    # Stored values are about linear in the logarithm of exposure: tissue varies little above air.
+    squeezed = np.where(seen.mask.breast, 0.6 + 0.15 * seen.image, 0.0).astype(np.float32)
+    assert measure_view_density(seen, ()).reading is not None
+    found = measure_view_density(replace(seen, image=squeezed), ())
+    assert found.reading is None
+    (told,) = found.warnings
+    assert told.code == "density-not-measured"
+    assert "window" in told.text
 
 
 def test_without_muscle_an_even_breast_is_not_measured() -> None:

@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 
 from mammorisk import read_exam
+from mammorisk.imaging.breast import find_breast
 from mammorisk.imaging.segmented_view import SegmentedView, segment_view
+from mammorisk.imaging.upright import _DARKER_ABOVE, _corner_step, has_muscle, needed_turn
 from mammorisk.records.exam import Exam, Orientation
 from tests.factories import simulated_exam, write_exam
 
@@ -59,6 +61,21 @@ def test_a_header_that_the_pixels_contradict_turns_nothing(exam: Exam) -> None:
     own = exam["L-CC"].orientation
     assert own is not None
     assert codes(stored(exam, "L-CC", 0, own.opposite())) == []
+
+
+@pytest.mark.parametrize("name", ["R-MLO", "L-MLO"])
+def test_a_bright_lower_corner_is_muscle_upside_down(exam: Exam, name: str) -> None:
+    """An edge of dense tissue may be taken for the muscle; its corner is not as bright as this."""
+    seen = segment_view(exam[name])
+    assert _corner_step(seen.image, seen.mask) < 0
+    turned = np.ascontiguousarray(seen.image[::-1, ::-1])
+    mask = find_breast(turned, position="MLO")
+    assert _corner_step(turned, mask) > _DARKER_ABOVE
+    false_muscle = replace(mask, pectoral=mask.breast & (np.indices(turned.shape)[0] < 60))
+    assert has_muscle(false_muscle)
+    view = replace(exam[name], orientation=None)
+    assert needed_turn(view, turned, false_muscle).quarters == 2
+    assert needed_turn(view, seen.image, seen.mask).is_none
 
 
 @pytest.mark.parametrize("turns", [1, 3])
