@@ -1,4 +1,5 @@
 from . import clinical as clinical
+from . import datasets as datasets
 from . import errors as errors
 from . import evaluation as evaluation
 from . import imaging as imaging
@@ -9,6 +10,7 @@ from . import warnings as warnings
 from .base import ImageModel as ImageModel
 from .base import ModelCard as ModelCard
 from .base import RiskModel as RiskModel
+from .datasets.questionnaire_mapping import map_questionnaire as map_questionnaire
 from .errors import MammoriskError as MammoriskError
 from .evaluation.api import evaluate as evaluate
 from .evaluation.report import Report as Report

@@ -146,6 +146,10 @@ class CohortError(MammoriskError, ValueError):
     """The cohort does not have the requested rows, or the data are not a cohort."""
 
 
+class DatasetError(MammoriskError, ValueError):
+    """A public cohort, or an export of a hospital, is incomplete or of another version."""
+
+
 class EvaluationError(MammoriskError, ValueError):
     """Outcomes, risks or options cannot be used in an evaluation; names the argument."""
 

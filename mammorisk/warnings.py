@@ -111,6 +111,15 @@ CODES: dict[str, WarningCode] = {
     "row-short": WarningCode("caution", "the line of the row has fewer fields than the header"),
     "follow-up-doubtful": WarningCode("caution", "follow-up is probably coded in another way"),
     "weight-doubtful": WarningCode("caution", "sampling weights look like body weights"),
+    # public cohorts and exports of hospitals
+    "rows-excluded": WarningCode("info", "rows of the release are not in the cohort"),
+    "value-not-read": WarningCode("info", "values of the release were taken as unknown"),
+    "images-absent": WarningCode("info", "image files of the release are not there"),
+    "sampled-cohort": WarningCode(
+        "caution", "cases were sampled more often than controls: absolute risks need weights"
+    ),
+    "outcome-assumed": WarningCode("caution", "follow-up rests on an assumption"),
+    "missing-by-site": WarningCode("caution", "a column is missing at some sites only"),
     # published models: women to whom they do not apply
     "prior-breast-cancer": WarningCode("refusal", "not for women with prior breast cancer"),
     "lcis": WarningCode("refusal", "not for women with LCIS"),

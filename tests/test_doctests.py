@@ -19,6 +19,7 @@ import mammorisk.metrics
 #: Packages whose modules are searched for examples.
 ROOMS = (
     "mammorisk._utils",
+    "mammorisk.base",
     "mammorisk.clinical",
     "mammorisk.evaluation",
     "mammorisk.imaging",
@@ -31,7 +32,7 @@ ROOMS = (
     "mammorisk.simulation",
 )
 #: Modules outside of packages.
-MODULES = ("mammorisk.base", "mammorisk.errors", "mammorisk.warnings")
+MODULES = ("mammorisk.errors", "mammorisk.warnings")
 
 
 def modules() -> list[str]:

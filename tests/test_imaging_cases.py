@@ -107,9 +107,9 @@ def test_age_without_zeros() -> None:
 @pytest.mark.parametrize(
     ("case", "words"),
     [
-        ("few-tags", "Say it yourself"),
+        ("few-tags", "Pass a mapping"),
         ("picture-hides-missing-view", "no L-MLO view"),
-        ("two-dates-in-png-names", "told by date"),
+        ("two-dates-in-png-names", "different date"),
     ],
 )
 def test_refused_with_the_true_reason(case: str, words: str) -> None:

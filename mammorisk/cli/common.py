@@ -48,8 +48,8 @@ def exit_on_error(debug: bool, as_json: bool = False) -> Iterator[None]:
         raise typer.Exit(UNUSABLE) from None
 
 
-def read_and_tell(*args: Any, **options: Any) -> Cohort:
-    """``read_cohort``, with the warnings about the table on standard error."""
+def read_cohort_with_warnings(*args: Any, **options: Any) -> Cohort:
+    """Read a cohort and print the warnings about its table on standard error."""
     from mammorisk.io import read_cohort
 
     cohort = read_cohort(*args, **options)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mammorisk.cli.common import AsJson, Debug, exit_on_error, read_and_tell
+from mammorisk.cli.common import AsJson, Debug, exit_on_error, read_cohort_with_warnings
 from mammorisk.cli.tables import Risks, print_table, read_risks
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def evaluate(
     with exit_on_error(debug, as_json):
         report = evaluate_risks(
             read_risks(risks),
-            read_and_tell(cohort, errors="flag"),
+            read_cohort_with_warnings(cohort, errors="flag"),
             by or (),
             published=None if published else (),
             level=level,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error, read_and_tell
+from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error, read_cohort_with_warnings
 
 
 def fit(
@@ -70,7 +70,7 @@ def fit(
                 raise RecipeError(f"--set {text} is not NAME=VALUE")
             changes[name.replace(".", "__")] = yaml.safe_load(value)
         model = fit_model(
-            read_and_tell(cohort, root=root),
+            read_cohort_with_warnings(cohort, root=root),
             recipe,
             init=init,
             out=out,

@@ -17,7 +17,7 @@ from mammorisk.cli.common import (
     AsJson,
     Debug,
     exit_on_error,
-    read_and_tell,
+    read_cohort_with_warnings,
 )
 
 if TYPE_CHECKING:
@@ -230,7 +230,7 @@ def _predict_cohort(
     if out is None and engine is not Engine.LOCAL:
         raise typer.BadParameter("--engine needs --out")
     chosen = _model_on(model, backend)
-    cohort = read_and_tell(
+    cohort = read_cohort_with_warnings(
         manifest, root=root, errors="flag", allow_missing_views=allow_missing_views
     )
     if out is not None:

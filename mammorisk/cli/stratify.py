@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error, read_and_tell
+from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error, read_cohort_with_warnings
 from mammorisk.cli.tables import Risks, print_table, read_risks, write_table
 
 
@@ -42,7 +42,7 @@ def stratify(
         found = apply_policy(
             read_risks(risks),
             policy,
-            None if cohort is None else read_and_tell(cohort, errors="flag"),
+            None if cohort is None else read_cohort_with_warnings(cohort, errors="flag"),
             cuts=cut or None,
         )
         if out is not None:

@@ -143,7 +143,7 @@ def categorise(raw: dict[str, Floats]) -> Categories:
         _ERROR,
         "Age1st missing, below AgeMen or above T1",
     )
-    errors.add(np.isnan(relatives_category), _ERROR, "N_Rels missing or no count")
+    errors.add(np.isnan(relatives_category), _ERROR, "N_Rels missing or not a count")
     errors.add(~known_race, _ERROR, "Race must be from 1 to 11")
 
     # Race rules: CARE (black), SFBCS (Hispanic), AABCS (Asian and Pacific) models.

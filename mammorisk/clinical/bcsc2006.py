@@ -97,7 +97,7 @@ class Bcsc2006(ClinicalModel):
         horizons="1 year only",
         competing_mortality=False,
         training_data="2,392,998 screening mammograms of 1,007,600 women (US, 1996-2001)",
-        source="doi:10.1093/jnci/djj331, coefficients by way of a public calculator",
+        source="doi:10.1093/jnci/djj331, coefficients from a public calculator",
         licence="published constants",
         intended_use="women of 35-84 without breast cancer at a screening mammogram",
         limits="coefficients not checked against the paper; one year only; counts in situ cancer",
@@ -157,7 +157,7 @@ class Bcsc2006(ClinicalModel):
                     unknown,
                     "unknown-category",
                     field,
-                    under="unknown, given the model's own category",
+                    under="unknown, which is a category of the model",
                 )
             logit[rows] = total
         risk = 1 / (1 + np.exp(-logit))

@@ -103,11 +103,12 @@ class Bcsc2008(ClinicalModel):
     ) -> tuple[Floats, Mapping[str, Floats]]:
         years = end - women.age[:, None]
         shorter = np.any(years < YEARS - 1e-9, axis=1)
-        notes.add(shorter, "short-horizon", "under five years: the published recursion cut short")
+        text = "horizon under five years: the first years of the published five-year formula"
+        notes.add(shorter, "short-horizon", text)
         race = density_race_group(women, notes)
         curve = self._population_risk(women.age, race)
         lower = np.clip(np.floor(years + 1e-9), 0, YEARS - 1)
-        # A horizon that is not asked for is NaN; any index will do, its share stays NaN.
+        # A horizon that was not requested is NaN. Its index is arbitrary, since its share is NaN.
         at = np.nan_to_num(lower).astype(int)
         rows = np.arange(len(women))[:, None]
         share = years - lower
@@ -120,7 +121,7 @@ class Bcsc2008(ClinicalModel):
     def _ratios(self, women: Answers, notes: Notes) -> dict[str, Floats]:
         table = load_table("bcsc2008")
         relatives, biopsy = women.number("first_degree_relatives"), any_biopsy(women)
-        own = "unknown, given the model's ratio of 1"
+        own = "unknown, counted with a ratio of 1 as the model does"
         notes.add(np.isnan(relatives), "unknown-category", "first_degree_relatives", under=own)
         notes.add(np.isnan(biopsy), "unknown-category", "biopsies", under=own)
         return {
@@ -145,7 +146,7 @@ class Bcsc2008(ClinicalModel):
             incidence = percent * (((cubic[0] * x + cubic[1]) * x + cubic[2]) * x + cubic[3])
             deaths = percent * scale * np.exp(growth * x)
             risk = risk + incidence * alive
-            # The published recursion subtracts the rates themselves.
+            # The published recursion subtracts the rates, not the probabilities.
             alive = alive - incidence - deaths
             curve.append(risk)
         return np.column_stack(curve)

@@ -125,7 +125,7 @@ class IcareLit(ClinicalModel):
         notes.add(
             no_menopause,
             "answer-not-used",
-            "before menopause at 50 or later: age at menopause as unknown",
+            "premenopausal at 50 or later: age at menopause counted as unknown",
         )
         if younger.any():
             terms = load_submodel("lt50").terms(_covariates(women.take(younger), "lt50"))

@@ -10,6 +10,7 @@ import pandas as pd
 from mammorisk.clinical.registry import load_clinical
 from mammorisk.errors import EvaluationError
 from mammorisk.evaluation.build import THRESHOLDS, evaluate_risks
+from mammorisk.evaluation.imputation import cohorts_of, is_imputed, pooled_report
 from mammorisk.metrics.censoring import Ties
 from mammorisk.records.alignment import (
     by_model,
@@ -32,7 +33,7 @@ PUBLISHED = ("density-only", "icare-lit", "bcsc-2008", "bcrat")
 
 def evaluate(
     risks: object,
-    cohort: Cohort | pd.DataFrame,
+    cohort: Cohort | pd.DataFrame | Sequence[Cohort | pd.DataFrame],
     by: str | Sequence[str] = (),
     *,
     horizons: float | Sequence[float] | None = None,
@@ -51,15 +52,17 @@ def evaluate(
 
     Parameters
     ----------
-    risks : DataFrame, Series, array or dict
+    risks : DataFrame, Series, array or dict, or a list of these
         Result of :func:`mammorisk.predict` for a cohort; any table with columns ``risk_1y`` ...
         ``risk_5y`` in [0, 1]; one number per row, with ``horizons=(5,)``; or a dict of these by
         model name. The first model of a dict is evaluated, and the others are compared with it.
         Tables are matched on ``patient_id`` and ``exam_id`` if both have them, else on the index.
-    cohort : Cohort or DataFrame
+        A list has the risks of several imputed cohorts: estimates are pooled by Rubin's rules, see
+        :func:`mammorisk.metrics.pool_rubin`.
+    cohort : Cohort or DataFrame, or a list of these
         Columns ``time`` (years to the event or last follow-up) and ``event`` (0 censored, 1 breast
         cancer, 2 competing event); optionally ``weight``, ``entry`` (years), ``patient_id`` and
-        features.
+        features. A list has the imputed cohorts, one for each of the risks.
     by : str or sequence of str
         Columns whose groups are also evaluated separately.
     horizons : float or sequence of float, optional
@@ -114,6 +117,27 @@ def evaluate(
     0   first  0.671  0.612  0.730
     4  second  0.644  0.582  0.706
     """
+    if is_imputed(risks):
+        # One report for each imputed cohort, pooled.
+        sets: list[object] = list(risks)  # type: ignore[call-overload]
+        return pooled_report(
+            [
+                evaluate(
+                    one,
+                    own,
+                    by,
+                    horizons=horizons,
+                    published=published,
+                    thresholds=thresholds,
+                    bins=bins,
+                    censoring=censoring,
+                    fewest_cancers=fewest_cancers,
+                    level=level,
+                    title=title,
+                )
+                for one, own in zip(sets, cohorts_of(cohort, len(sets)), strict=True)
+            ]
+        )
     wanted = check_evaluation_horizons(horizons)
     points = check_thresholds(thresholds)
     table = cohort.exams if isinstance(cohort, Cohort) else as_frame(cohort)
@@ -121,7 +145,9 @@ def evaluate(
         raise EvaluationError(
             f"a {type(cohort).__name__} is neither a table nor a cohort", where="cohort"
         )
-    if not isinstance(cohort, Cohort):
+    if isinstance(cohort, Cohort):
+        _refuse_without_follow_up(cohort)
+    else:
         cohort = table
     named = by_model(risks)
     first = next(iter(named.values()))
@@ -141,6 +167,28 @@ def evaluate(
         level=level,
         title=title,
     )
+
+
+def _refuse_without_follow_up(cohort: Cohort) -> None:
+    """A risk is about the time after an exam: the cohort must have been observed then."""
+    if cohort.outcome_kind == "cross-sectional":
+        raise EvaluationError(
+            "the cancers of this cohort were found at the exam itself: comparing a score with them "
+            "tests detection, not risk",
+            where="cohort",
+            remedy="For detection use metrics with mr.Outcome.binary(cohort.exams['cancer']). For "
+            "risk use a cohort with follow-up.",
+        )
+    if cohort.outcome_kind == "none":
+        raise EvaluationError(
+            "this cohort has no outcome", where="cohort", remedy="Use a cohort with follow-up."
+        )
+    if cohort.outcome_kind == "interval-censored" and "time" not in cohort.exams:
+        raise EvaluationError(
+            "the times of this cohort are known as intervals only (time_lower, time_upper)",
+            where="cohort",
+            remedy='Read the cohort with times="midpoint".',
+        )
 
 
 def _published(

@@ -1,4 +1,4 @@
-"""Where the breast is, and where in it the pectoral muscle and the nipple lie."""
+"""Segmentation of breast, pectoral muscle and nipple."""
 
 from __future__ import annotations
 
@@ -13,41 +13,42 @@ from mammorisk.imaging.exposed_area import exposed_box, white_marks
 from mammorisk.imaging.pectoral import find_pectoral
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
-#: Height of the grid on which masks are found; finer detail than this carries no shape.
+#: Height of the grid on which masks are computed. A finer grid does not improve the outline.
 WORKING_ROWS = 512
 
-#: The skin line lies where grey has risen this share of the way from air to tissue. Scatter and
-#: film fade out below. An assumption, set on films (docs/explanation/imaging.md).
+#: Grey level of the skin line, as a share of the difference between air and tissue. Lower levels
+#: are scatter and film fog. An assumption, set on films (docs/explanation/imaging.md).
 SKIN_RISE = 0.055
 
-#: The opening that cuts marks off the breast, as a share of the image's height.
+#: Radius of the morphological opening that separates marks from the breast, as a share of the
+#: larger side of the image.
 _OPENING = 0.012
 
-#: Least share of the exposed area that a breast covers.
+#: Smallest share of the exposed area that a breast covers.
 _LEAST_SHARE = 0.02
 
 
-#: The shape of the breast tells the chest wall when its contact with one side of its box is longer
-#: than with the other by this share of the side.
+#: Smallest difference in contact (see :func:`wall_contact`) between the left and the right side
+#: of the bounding box at which the shape of the breast determines the side of the chest wall.
 CLEAR_CONTACT = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
 class BreastMask:
-    """The breast in one view, on the grid of the image.
+    """Masks of the breast in one view, on the pixel grid of the image.
 
     Attributes
     ----------
     breast : ndarray of bool, shape (rows, columns)
-        Breast with the pectoral muscle; labels and lead markers are out.
+        Breast with the pectoral muscle, without labels and lead markers.
     pectoral : ndarray of bool, shape (rows, columns)
-        Pectoral muscle; empty where none was found or looked for.
+        Pectoral muscle. All False if it was not found or the view does not show it.
     chest_wall : {"left", "right"}
-        Side of the breast at which the chest wall lies.
+        Side of the chest wall.
     exposed : tuple of int
         Rows and columns (first, one past the last) of the image inside its borders.
     nipple : tuple of float or None
-        Row and column of the nipple, in pixels; None where there is no breast.
+        Row and column of the nipple, in pixels. None if there is no breast.
     warnings : tuple of ResultWarning
     """
 
@@ -75,10 +76,10 @@ def find_breast(
     image : ndarray of float, shape (rows, columns)
         Display grey levels, tissue brighter than air.
     position : str, optional
-        ``"MLO"``, ``"ML"`` or ``"LM"`` for a look at the muscle.
+        The pectoral muscle is searched for if this is ``"MLO"``, ``"ML"`` or ``"LM"``.
     expected_wall : {"left", "right"}, optional
-        Where the chest wall should lie. The breast's own shape decides; this is used where the
-        shape does not tell.
+        Expected side of the chest wall. It is used only if the shape of the breast does not
+        determine the side.
 
     Returns
     -------
@@ -86,10 +87,10 @@ def find_breast(
 
     Notes
     -----
-    Cropped to the exposed area first. White marks with a sharp outline are labels and film edges.
-    Otsu's threshold (1979, doi:10.1109/TSMC.1979.4310076) tells air from tissue; the skin line lies
-    ``SKIN_RISE`` of the way from one to the other. Largest component after an opening that cuts
-    labels off; holes filled.
+    The image is cropped to the exposed area. White marks with a sharp outline (labels and film
+    edges) are removed. Otsu's threshold (1979, doi:10.1109/TSMC.1979.4310076) separates air from
+    tissue, and ``SKIN_RISE`` gives the grey level of the skin line between them. The breast is the
+    largest component after a morphological opening, with its holes filled.
     """
     rows, columns = image.shape
     box = exposed_box(image)
@@ -172,7 +173,7 @@ def _breast(small: np.ndarray, warnings: list[ResultWarning]) -> np.ndarray:
 
 
 def air_and_tissue(grey: np.ndarray) -> tuple[float, float]:
-    """Typical grey of the air and of the tissue: medians at either side of Otsu's threshold."""
+    """Typical grey of air and tissue: medians below and above Otsu's threshold."""
     from skimage import filters
 
     otsu: Callable[..., float] = filters.threshold_otsu
@@ -182,14 +183,16 @@ def air_and_tissue(grey: np.ndarray) -> tuple[float, float]:
     values = np.minimum(values, top)
     if np.ptp(values) < 1e-9:
         return float(values.min(initial=0.0)), top
-    # Skin and fat are dark beside muscle and film marks: half of Otsu's level parts them from air.
-    # A name that was blacked out is darker than the air, but small.
+    # Skin and fat are much darker than muscle and film marks, so Otsu's threshold is too high to
+    # separate them from air: half of it is used. The 3rd percentile ignores small areas darker
+    # than air, such as a name that was blacked out.
     low = float(np.percentile(values, 3))
     level = low + 0.5 * (float(otsu(values, nbins=256)) - low)
     below, above = values[values <= level], values[values > level]
     tissue = float(np.median(above)) if above.size else top
     air = float(np.median(below)) if below.size else low
-    # Where little air is in view and the muscle is white, the first split parts muscle from fat.
+    # If the image shows little air and a white muscle, the first threshold separates muscle from
+    # fat: repeat it on the darker part.
     for _ in range(2):
         if air - low <= 0.15 * (tissue - low):
             break
@@ -200,17 +203,17 @@ def air_and_tissue(grey: np.ndarray) -> tuple[float, float]:
 
 
 def _largest(bright: np.ndarray, radius: int) -> np.ndarray | None:
-    # Labels hang on by a few pixels at most; the breast survives the opening.
+    # Labels are connected to the breast by a few pixels at most: an opening separates them.
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    # Beyond the image is nothing, so that strips along its edge go too.
+    # Padding with zeros lets the opening remove strips along the edge of the image as well.
     padded = np.pad(bright.astype(np.uint8), radius)
     opened = cv2.morphologyEx(padded, cv2.MORPH_OPEN, disc)[radius:-radius, radius:-radius]
     count, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
     if count < 2:
         return None
     largest = labels == 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    # The opening takes the nipple, and rounds the corners in which the breast meets the image's
-    # edge: give them back.
+    # The opening removes the nipple and rounds the corners of the breast at the edge of the image:
+    # restore bright pixels near the largest component.
     near = cv2.dilate(largest.astype(np.uint8), disc, iterations=2) > 0
     _, labels = cv2.connectedComponents((near & bright).astype(np.uint8), connectivity=4)
     row, column = (int(i[0]) for i in np.nonzero(largest))
@@ -219,14 +222,14 @@ def _largest(bright: np.ndarray, radius: int) -> np.ndarray | None:
 
 
 def _fill(breast: np.ndarray, side: str) -> np.ndarray:
-    """No holes, and none open to the chest wall: dark fat there is breast too."""
+    """Fill holes, including those open to the chest wall: dark fat there belongs to the breast."""
     closed = breast.copy()
     wall = 0 if side == "left" else -1
     rows = np.flatnonzero(breast[:, wall])
     if rows.size:
         closed[rows[0] : rows[-1] + 1, wall] = True
     outside = np.pad((~closed).astype(np.uint8), 1, constant_values=1)
-    # The frame is open on all sides but the chest wall's.
+    # The background is connected around the image except along the chest wall.
     outside[1:-1, wall] = 0
     _, labels = cv2.connectedComponents(outside, connectivity=4)
     filled: np.ndarray = labels[1:-1, 1:-1] != labels[0, 0 if side == "right" else -1]
@@ -241,7 +244,7 @@ def _side(breast: np.ndarray, expected: str | None) -> str:
 
 
 def _nipple(breast: np.ndarray, pectoral: np.ndarray, side: str) -> tuple[float, float] | None:
-    """The point of the skin line farthest from the chest wall or from the edge of the muscle."""
+    """Return the point of the skin line farthest from the chest wall and the pectoral muscle."""
     if not breast.any():
         return None
     facing = _face_left(breast, side == "right")
@@ -250,13 +253,14 @@ def _nipple(breast: np.ndarray, pectoral: np.ndarray, side: str) -> tuple[float,
     depth = columns.astype(np.float64)
     muscle = _face_left(pectoral, side == "right")
     if muscle.any():
-        # Half-way between the normals of chest wall and muscle: gravity and traction share.
+        # The nipple points between the normals of the chest wall and of the muscle: use half of
+        # the slope of the muscle.
         edge_rows = np.flatnonzero(muscle.any(axis=1))
         edge = muscle.shape[1] - 1 - np.argmax(muscle[edge_rows, ::-1], axis=1)
         if edge_rows.size > 8:
             slope = np.polyfit(edge_rows, edge, 1)[0]
             depth = columns - 0.5 * slope * rows
-    # The fold below the breast and the axilla are no nipples.
+    # Exclude the axilla and the inframammary fold.
     first = int(rows.min())
     depth[(rows < first + 0.2 * (last - first)) | (rows > first + 0.95 * (last - first))] = -np.inf
     near = depth >= depth.max() - 1.0

@@ -1,4 +1,4 @@
-"""Dense tissue of one view: where it is, and how much of it lies in the path of the beam."""
+"""Dense tissue of one view: its mask, percent density and volume fraction."""
 
 from __future__ import annotations
 
@@ -9,44 +9,46 @@ import numpy as np
 
 from mammorisk.imaging.breast import BreastMask
 
-#: Height of the grid on which dense tissue is measured, from one end of the breast to the other.
+#: Size of the grid on which dense tissue is measured: the longer side of the bounding box of the
+#: breast.
 WORKING_ROWS = 384
 
-#: Depths under the skin in units of the square root of the breast's area: the skin, left out of the
-#: measurement; the core, where thickness is even.
+#: Depths below the skin line, in units of the square root of the breast area. The skin, up to the
+#: first, is not measured. In the core, beyond the second, the thickness is nearly constant.
 SKIN_DEPTH, CORE_DEPTH = 0.02, 0.08
 
-#: Depth up to which grey is equalised, depth up to which its level is compared, and the most by
-#: which it is raised.
+#: Equalisation of the periphery: depth up to which grey is equalised, depth up to which its level
+#: is measured, largest factor, and number of bins per unit of depth.
 _PERIPHERY_DEPTH, _EVEN_DEPTH, _MOST_RAISED, _BINS_PER_UNIT = 0.25, 0.30, 4.0, 100
 
-#: Fat is the darker part of the core: three guesses, percentiles of its grey. The first holds where
-#: little of it is left, the last where there is hardly anything else.
+#: Three estimates of the grey of fat, as percentiles of the core. The first suits breasts with
+#: little fat, the last breasts that are almost all fat.
 FAT_PERCENTILES = (5.0, 25.0, 40.0)
 
-#: Tissue is dense from these shares of the way from fat to muscle, on the logarithmic scale of grey
-#: above the air. One for each of ``FAT_PERCENTILES``.
+#: Thresholds of dense tissue between fat (0) and muscle (1), on the logarithmic scale of grey above
+#: air. One for each of ``FAT_PERCENTILES``.
 DENSE_SHARES = (0.8, 0.7, 0.6)
 
-#: Muscle is at least this much brighter than fat (logarithmic scale). What is brighter than that is
-#: no fat, however little of it is darker: so an even breast as bright as its muscle is dense.
+#: Smallest difference between muscle and fat (logarithmic scale). Tissue closer to the grey of the
+#: muscle is not fat, even if little of the breast is darker: a uniform breast as bright as its
+#: muscle is dense.
 LEAST_STEP = 0.15
 
-#: Without muscle in any view of the exam, dense tissue stands in for it: the 95th percentile of the
-#: core, but at least this far above fat. Where the core is more even than the second number nothing
-#: tells fat from dense tissue, and nothing is measured.
+#: If no view of the exam shows the muscle, the 95th percentile of the core replaces its grey, but
+#: at least the first number above fat. If the contrast of the core is below the second number,
+#: fat and dense tissue cannot be distinguished and density is not measured.
 STAND_IN_STEP, LEAST_CONTRAST = 0.45, 0.25
 
-#: From the 10th to the 95th percentile of the core: with less contrast than the first number only
-#: one kind of tissue may be in view, with more than the second both are.
+#: Contrast of the core (10th to 95th percentile). Below the first number the view may show one
+#: kind of tissue only, above the second it shows both fat and dense tissue.
 BOTH_CONTRAST = (0.45, 1.0)
 
-#: Where both are in view, fat is no brighter than this share of the contrast.
+#: Largest grey of fat, as a share of the contrast, in a view that shows both kinds of tissue.
 MOST_OF_CONTRAST = 0.4
 
-#: Centres and spreads of the three marks of density (see Notes of :func:`percent_density`), and the
-#: logistic curve from their mean to percent: even the densest breast keeps fat under its skin. Set
-#: by hand on labelled films (docs/explanation/imaging.md).
+#: Centres and spreads of the three dense shares (see Notes of :func:`percent_density`), and the
+#: logistic curve from their mean to percent. Its maximum is below 100 because even the densest
+#: breast has fat under its skin. Set by hand on labelled films (docs/explanation/imaging.md).
 MARK_CENTRES, MARK_SPREADS = (-1.5, -1.5, -1.4), (1.4, 1.3, 1.3)
 CURVE_SLOPE, CURVE_OFFSET, CURVE_TOP = 1.1, -0.8, 90.0
 
@@ -58,13 +60,14 @@ class TissueReading:
     Attributes
     ----------
     log_grey : ndarray of float32, shape (rows, columns)
-        Logarithm of grey above the air, equalised for the thinning of the breast towards the skin.
+        Logarithm of grey above air, equalised for the smaller thickness of the breast near the
+        skin.
     measured : ndarray of bool, same shape
         Breast without muscle and skin.
     core : ndarray of float32, shape (n,)
-        Sorted values of ``log_grey`` where the breast's thickness is even.
+        Sorted values of ``log_grey`` where the thickness of the breast is nearly constant.
     muscle : float or None
-        Logarithm of the pectoral muscle's grey above the air; None where no muscle is in view.
+        Logarithm of the grey of the pectoral muscle above air. None if the view shows no muscle.
     shape : tuple of int
         Rows and columns of the image.
     box : tuple of int
@@ -86,12 +89,12 @@ class DenseTissue:
     Attributes
     ----------
     dense, measured : ndarray of bool
-        Dense tissue, and the tissue it was looked for in (breast without muscle and skin).
+        Dense tissue, and the measured tissue (breast without muscle and skin).
     area_percent : float
         Dense share of the measured area, 0-100.
     volume_fraction : float
-        Mean over the measured area of how far each pixel lies from fat (0) to muscle (1), on the
-        logarithmic scale: an estimate of the dense share of the beam's path, not of area.
+        Mean over the measured area of the position of each pixel between fat (0) and muscle (1) on
+        the logarithmic scale. It estimates the dense share of the volume, not of the area.
     box : tuple of int
         Rows and columns (first, one past the last) of the image that the grid spans.
     """
@@ -103,7 +106,7 @@ class DenseTissue:
     box: tuple[int, int, int, int]
 
     def on_image(self, shape: tuple[int, ...]) -> np.ndarray:
-        """Dense tissue as a mask on the image, of shape (rows, columns)."""
+        """Return the mask of dense tissue on the pixel grid of the image."""
         full = np.zeros(shape, dtype=bool)
         top, bottom, left, right = self.box
         size = (right - left, bottom - top)
@@ -113,7 +116,7 @@ class DenseTissue:
 
 
 def read_tissue(image: np.ndarray, mask: BreastMask) -> TissueReading | None:
-    """Read the grey of tissue and muscle in one view; None where there is not enough breast.
+    """Measure the grey of tissue and muscle in one view; return None if the breast is too small.
 
     Parameters
     ----------
@@ -127,9 +130,9 @@ def read_tissue(image: np.ndarray, mask: BreastMask) -> TissueReading | None:
 
     Notes
     -----
-    Grey is equalised for the thinning of the breast towards the skin by its lower quartile at each
+    Near the skin, where the breast is thinner, grey is equalised by its lower quartile at each
     depth (after Wang 2003, doi:10.2214/ajr.180.1.1800257). On the logarithmic scale a change of
-    gamma is a change of unit, which the measures below do not see.
+    gamma is a change of unit, which does not affect percent density.
     """
     rows = np.flatnonzero(mask.breast.any(axis=1))
     columns = np.flatnonzero(mask.breast.any(axis=0))
@@ -138,7 +141,8 @@ def read_tissue(image: np.ndarray, mask: BreastMask) -> TissueReading | None:
     box = (int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
     breast, muscle = (_reduce_mask(m, box) for m in (mask.breast, mask.pectoral))
     grey = cv2.GaussianBlur(_reduce(image, box), (0, 0), 1.0) - air_level(image, mask)
-    # Where the breast is cut off by its box is no skin: repeat it, so that depth runs to true skin.
+    # The breast has no skin where its box cuts it off: repeat the edge of the mask, so that depth
+    # is measured from the skin.
     framed = np.pad(breast.astype(np.uint8), 1, mode="edge")
     depth = cv2.distanceTransform(framed, cv2.DIST_L2, 5)[1:-1, 1:-1] / np.sqrt(breast.sum())
     tissue = breast & ~muscle
@@ -163,7 +167,7 @@ def read_tissue(image: np.ndarray, mask: BreastMask) -> TissueReading | None:
 
 
 def air_level(image: np.ndarray, mask: BreastMask) -> float:
-    """Median grey of the exposed area outside the breast; 0 where hardly any is in view."""
+    """Median grey of the exposed area outside the breast. 0 if there is hardly any."""
     top, bottom, left, right = mask.exposed or (0, image.shape[0], 0, image.shape[1])
     step = max(1, max(bottom - top, right - left) // 256)
     area = (slice(top, bottom, step), slice(left, right, step))
@@ -188,7 +192,7 @@ def _reduce_mask(mask: np.ndarray, box: tuple[int, int, int, int]) -> np.ndarray
 
 
 def _shortfall(log_grey: np.ndarray, depth: np.ndarray, measured: np.ndarray) -> np.ndarray:
-    """What the periphery lacks to the level of the core, depth by depth."""
+    """Difference between the levels of core and periphery, by depth of each pixel."""
     count = round(_BINS_PER_UNIT * _EVEN_DEPTH) + 1
     bins = np.minimum((depth * _BINS_PER_UNIT).astype(int), count - 1)
     order = np.argsort(bins[measured], kind="stable")
@@ -203,32 +207,32 @@ def _shortfall(log_grey: np.ndarray, depth: np.ndarray, measured: np.ndarray) ->
     core = float(np.median(levels[round(0.12 * _BINS_PER_UNIT) :]))
     lacking = np.clip(core - levels, 0.0, np.log(_MOST_RAISED))
     lacking[round(_BINS_PER_UNIT * _PERIPHERY_DEPTH) :] = 0.0
-    # Thickness falls towards the skin, never rises: what is lacking may only shrink inwards.
+    # Thickness decreases towards the skin, so the difference must not increase with depth.
     falling: np.ndarray = np.minimum.accumulate(lacking)[bins]
     return falling
 
 
 def percent_density(reading: TissueReading, muscle: float | None = None) -> float | None:
-    """Percent density by area of one view.
+    """Return percent density by area of one view.
 
     Parameters
     ----------
     reading : TissueReading
     muscle : float, optional
-        Level of the muscle in other views of the exam, for a view that shows none.
+        Level of the muscle in other views of the exam, for a view without muscle.
 
     Returns
     -------
     float or None
-        0 to ``CURVE_TOP``. None where the breast is even and there is no muscle to compare it
-        with: fat and dense tissue then look alike.
+        0 to ``CURVE_TOP``. None if the grey of the breast is uniform and there is no muscle to
+        compare it with, because fat and dense tissue then look the same.
 
     Notes
     -----
-    Three marks of density: the shares of tissue that lie well on the way from fat to muscle
-    (``DENSE_SHARES``), for three guesses of the grey of fat. A uniformly dense breast has no fat
-    to compare with, but is as bright as its muscle: the way is short, and all of it is dense. On
-    the logit scale the marks are brought to one spread and averaged.
+    The dense share of the tissue is computed for three estimates of the grey of fat, with a
+    threshold between fat and muscle for each (``DENSE_SHARES``). A uniformly dense breast has no
+    fat to compare with, but it is as bright as its muscle and therefore above the threshold. The
+    three shares are standardised on the logit scale and averaged.
     """
     level = _reference(reading, muscle)
     if level is None:
@@ -241,7 +245,7 @@ def percent_density(reading: TissueReading, muscle: float | None = None) -> floa
 
 
 def _marks(reading: TissueReading, level: float) -> list[float]:
-    # Where both tissues are in view, fat is found however little of it there is.
+    # If the view shows both kinds of tissue, the darkest part is fat even if it is small.
     low, top = np.percentile(reading.core, [5, 95])
     brightest_fat = low + MOST_OF_CONTRAST * (top - low)
     both = _both_in_view(reading)
@@ -262,19 +266,19 @@ def _reference(reading: TissueReading, muscle: float | None) -> float | None:
     level = reading.muscle if reading.muscle is not None else muscle
     if level is None:
         return float(max(top, fat + STAND_IN_STEP)) if high - low >= LEAST_CONTRAST else None
-    # Where fat and dense tissue are both in view, the brightest tissue is dense even if the muscle
-    # is brighter still.
+    # If the view shows both fat and dense tissue, the brightest tissue is dense even if the muscle
+    # is brighter.
     return float(level - _both_in_view(reading) * max(level - top, 0.0))
 
 
 def _both_in_view(reading: TissueReading) -> float:
-    """How sure it is, 0 to 1, that fat and dense tissue are both in view."""
+    """Degree, 0 to 1, to which the contrast shows that the view has both fat and dense tissue."""
     low, top = np.percentile(reading.core, [10, 95])
     return float(np.clip((top - low - BOTH_CONTRAST[0]) / np.ptp(BOTH_CONTRAST), 0.0, 1.0))
 
 
 def mark_dense(reading: TissueReading, percent: float, muscle: float | None = None) -> DenseTissue:
-    """The brightest tissue of a view, as much of it as its percent density says.
+    """Mark the brightest tissue of a view as dense, up to its percent density.
 
     Parameters
     ----------
@@ -303,12 +307,12 @@ def mark_dense(reading: TissueReading, percent: float, muscle: float | None = No
 def find_dense_tissue(
     image: np.ndarray, mask: BreastMask, *, muscle: float | None = None
 ) -> DenseTissue | None:
-    """Find dense tissue in one view; None where it cannot be measured.
+    """Find dense tissue in one view; return None if it cannot be measured.
 
     Parameters
     ----------
     image : ndarray of float, shape (rows, columns)
-        Display grey levels, dense tissue bright. Brightness, contrast and gamma hardly matter.
+        Display grey levels, dense tissue bright. Brightness, contrast and gamma have little effect.
     mask : BreastMask
     muscle : float, optional
         As for :func:`percent_density`.

@@ -1,4 +1,4 @@
-"""Breast density of an exam, as far as an image can tell it before any calibration."""
+"""Breast density of an exam, estimated from its images without calibration."""
 
 from __future__ import annotations
 
@@ -22,22 +22,22 @@ from mammorisk.records.exam import Exam, ImageKind, Intent
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
 #: Percent density by area at which the suggested BI-RADS category changes. An assumption: of the
-#: limits of Boyd's categories of percent density (1995, doi:10.1093/jnci/87.9.670) 10, 25 and 50%
-#: come nearest to readers' a | b | c | d; the middle one is lowered to 18%, since readers call
-#: films dense-glandular from about there (docs/explanation/imaging.md). To be replaced by a local
-#: calibration.
+#: limits of Boyd's categories of percent density (1995, doi:10.1093/jnci/87.9.670), 10, 25 and 50%
+#: are nearest to the limits of readers. The middle one is lowered to 18%, from which readers call
+#: films dense-glandular (docs/explanation/imaging.md). Use a local calibration where you have one.
 CATEGORY_LIMITS_PERCENT = (10.0, 18.0, 50.0)
 
-#: Spread (standard deviation, logit scale) of a reader's category around the measured percent
-#: density. An assumption: it makes the most likely category right about two times in three.
+#: Standard deviation, on the logit scale, of the density that a reader sees around the measured
+#: percent density. An assumption: with it the most likely category is right in about two of three
+#: exams.
 LOGIT_SPREAD = 0.6
 
-#: Weight of a view's own reading beside the mean of the exam's views. The breasts of a woman are
-#: nearly equally dense, and one view is read with an error of about the size of what is between
-#: them. An assumption.
+#: Weight of the measurement of a view against the mean of all views. The breasts of a woman have
+#: nearly the same density, and the error of one view is about as large as the difference between
+#: views. An assumption.
 OWN_WEIGHT = 0.5
 
-#: Findings of quality with which density is not measured.
+#: Codes of quality findings with which density is not measured.
 UNUSABLE = (
     "inverted",
     "saturated",
@@ -57,21 +57,21 @@ class DensityEstimate:
     Attributes
     ----------
     percent_density : float or None
-        Dense share of the breast's area in percent, mean of the views; None where no view could
-        be measured.
+        Dense share of the breast area in percent, mean of the views. None if no view could be
+        measured.
     percent_density_by_view : dict of str to float
     volume_fraction_by_view : dict of str to float
-        Thickness-corrected dense share of the beam's path, 0-1.
+        Dense share of the volume of the breast, 0-1.
     dense_area_cm2_by_view : dict of str to float
-        Where the pixel spacing is known.
+        Only of views with a known pixel spacing.
     dense_volume_cm3_by_view : dict of str to float
-        Where pixel spacing and compressed thickness are known.
+        Only of views with a known pixel spacing and compressed thickness.
     category : {"a", "b", "c", "d"} or None
         Most likely BI-RADS category.
     probabilities : dict of str to float
-        Of each category, summing to 1; empty where none could be estimated.
+        Probability of each category; the sum is 1. Empty if density could not be measured.
     tissue : dict of str to DenseTissue
-        What was measured, by view.
+        Mask and measurements of dense tissue, by view.
     warnings : tuple of ResultWarning
     """
 
@@ -95,7 +95,8 @@ def measure_density(
     ----------
     exam : Exam
     images : mapping of str to SegmentedView, optional
-        As :func:`mammorisk.imaging.segmented_view.segment_exam` gives; read here where not given.
+        Result of :func:`mammorisk.imaging.segmented_view.segment_exam`. By default the exam is
+        segmented here.
 
     Returns
     -------
@@ -113,12 +114,12 @@ def measure_density(
 
 @dataclass(frozen=True, kw_only=True)
 class ViewDensity:
-    """What :func:`measure_view_density` read in one view.
+    """Result of :func:`measure_view_density` for one view.
 
     Attributes
     ----------
     reading : TissueReading or None
-        None where density is not measured.
+        None if density was not measured.
     pixel_mm, thickness_mm : float or None
         Spacing of the image's pixels, and compressed thickness of the breast.
     warnings : tuple of ResultWarning
@@ -133,13 +134,13 @@ class ViewDensity:
 def measure_view_density(
     seen: SegmentedView, findings: Sequence[ResultWarning] | None = None
 ) -> ViewDensity:
-    """Read the tissue of one view, unless its quality forbids it.
+    """Measure the tissue of one view, unless its quality does not permit it.
 
     Parameters
     ----------
     seen : SegmentedView
     findings : sequence of ResultWarning, optional
-        As :func:`mammorisk.imaging.quality.check_view` gives; made here where not given.
+        Result of :func:`mammorisk.imaging.quality.check_view`. By default the view is checked here.
 
     Returns
     -------
@@ -165,10 +166,10 @@ def _not_measured(why: str, view: str) -> ViewDensity:
 
 
 def exam_density(views: Mapping[str, ViewDensity]) -> DensityEstimate:
-    """Density of an exam from the readings of its views, by name.
+    """Return the density of an exam from the measurements of its views, by view name.
 
-    Views that show no muscle are compared with the muscle of those that do. The reading of each
-    view is drawn half-way to the mean of all (``OWN_WEIGHT``).
+    Views without muscle are compared with the muscle of the other views. The percent density of
+    each view is averaged with the mean of all views (``OWN_WEIGHT``).
     """
     readings = {name: one.reading for name, one in views.items() if one.reading is not None}
     levels = [one.muscle for one in readings.values() if one.muscle is not None]
@@ -185,7 +186,7 @@ def exam_density(views: Mapping[str, ViewDensity]) -> DensityEstimate:
     areas = {name: _area_cm2(found, views[name]) for name, found in tissue.items()}
     volumes = {name: _volume_cm3(found, views[name]) for name, found in tissue.items()}
     warnings = [warning for one in views.values() for warning in one.warnings]
-    text = "even grey and no muscle to compare it with: fatty and dense look alike"
+    text = "uniform grey and no muscle to compare it with: density cannot be measured"
     warnings += [
         make_warning("density-not-measured", text, view=name)
         for name, percent in own.items()
@@ -229,7 +230,7 @@ def _known(values: Mapping[str, float | None]) -> dict[str, float]:
 
 
 def category_probabilities(percent_density: float) -> dict[str, float]:
-    """Probability of each BI-RADS category at a percent density.
+    """Return the probability of each BI-RADS category at a percent density.
 
     Parameters
     ----------
@@ -239,8 +240,8 @@ def category_probabilities(percent_density: float) -> dict[str, float]:
     Returns
     -------
     dict of str to float
-        Keys a-d. A normal spread of ``LOGIT_SPREAD`` around the logit of the measured value, cut at
-        ``CATEGORY_LIMITS_PERCENT``.
+        Keys a-d. A normal distribution with standard deviation ``LOGIT_SPREAD`` around the logit of
+        the measured value, divided at ``CATEGORY_LIMITS_PERCENT``.
     """
     spread = NormalDist(_logit(percent_density), LOGIT_SPREAD)
     below = [0.0, *(spread.cdf(_logit(limit)) for limit in CATEGORY_LIMITS_PERCENT), 1.0]

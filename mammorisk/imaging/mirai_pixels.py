@@ -9,10 +9,10 @@ from mammorisk.imaging.windowing import look_up, modality_values
 from mammorisk.records.exam import ImageKind, View
 from mammorisk.records.stored_image import RawImage
 
-#: Of the network's input, and the mean and standard deviation of its training counts.
+#: Size of the input of the network, and mean and standard deviation of the training counts.
 ROWS, COLUMNS = 2048, 1664
 MEAN, SD = 7047.99, 12005.5
-#: What a count of 0 becomes.
+#: Normalised value of a count of 0.
 BLANK = -MEAN / SD
 #: Centre and width of C-View images.
 _C_VIEW = (540.0, 580.0)

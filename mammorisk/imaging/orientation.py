@@ -1,4 +1,4 @@
-"""How the breast lies in an image, told by the pixels."""
+"""Side of the chest wall in an image, determined from its pixels."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from mammorisk.imaging.chest_wall import SIDES, wall_contact
 
 
 class WallSide(NamedTuple):
-    """Where the chest wall lies.
+    """Side of the chest wall.
 
     Attributes
     ----------
     side : {"left", "right", "top", "bottom"} or None
-        None where there is no breast.
+        None if there is no breast.
     confidence : float
-        0-1: by how much this side is in longer contact with the breast than the opposite one.
+        Relative difference in contact with the breast between this side and the opposite one, 0-1.
     """
 
     side: str | None
@@ -29,11 +29,12 @@ _OPPOSITE = {"left": "right", "right": "left", "top": "bottom", "bottom": "top"}
 
 
 def chest_wall_side(image: np.ndarray) -> WallSide:
-    """The side of the image towards which the chest wall lies.
+    """Return the side of the image at which the chest wall lies.
 
-    At the chest wall the breast is cut off straight over most of its length. In an oblique view the
-    axilla is cut off too, over a shorter stretch. A breast stored sideways has its chest wall at
-    the top or the bottom; one stored upside down is not told from the other breast.
+    At the chest wall the image cuts the breast off over most of its length. In an oblique view it
+    cuts off the axilla too, over a shorter length. A breast stored sideways has its chest wall at
+    the top or bottom. An image stored upside down cannot be distinguished from one of the other
+    breast.
 
     Parameters
     ----------

@@ -1,54 +1,59 @@
-"""The pectoral muscle in an oblique view: a bright corner behind a long, nearly straight edge."""
+"""Detection of the pectoral muscle: a bright corner with a long, nearly straight edge."""
 
 from __future__ import annotations
 
 import cv2
 import numpy as np
 
-#: The search grid: points at which an edge may cross the top of the image and the chest wall.
+#: Size of the search grid: number of positions at which an edge may cross the top of the image and
+#: the chest wall, and number of samples along an edge.
 _CROSSINGS = 72
 _SAMPLES = 96
 
-#: The edge's angle to the horizontal in degrees.
+#: Allowed angles of the edge to the horizontal, in degrees.
 _ANGLES = (35.0, 87.0)
 
-#: Offsets in pixels across an edge: a step shows between the near pair, a mere slope (the breast
-#: thinning out) also between near and far.
+#: Distances in pixels (near, far) from the edge at which grey is sampled, on both sides. A step
+#: changes grey between the two near samples. A gradient, where the breast gets thinner, also
+#: changes it between the near and the far sample.
 _OFFSETS = ((2.0, 7.0), (4.0, 13.0), (7.0, 20.0))
 
 #: Grey step, in units of half the tissue's grey range, at which an edge counts as clear.
 _CONTRAST = 0.12
 
-#: How much a long edge is preferred to a short one.
+#: Exponent of the length in the score: long edges are preferred.
 _LENGTH_POWER = 0.5
 
-#: Score under which no muscle is claimed; 1 would be a clear edge as long as the image is high.
+#: Smallest score of a muscle. A clear edge as long as the height of the image has a score of 1.
 MINIMUM_SCORE = 0.04
 
-#: Under this probability that tissue just inside is brighter than just outside, within a band of
-#: this share of the breast's size, the edge is texture and no muscle is claimed.
+#: Smallest probability that a pixel inside the edge is brighter than one outside, and width of the
+#: band around the edge in which this is measured, as a share of the size of the breast. An edge
+#: with a smaller probability is texture.
 MINIMUM_BRIGHTER, _BAND = 0.6, 0.06
 
 
 def find_pectoral(image: np.ndarray, breast: np.ndarray) -> np.ndarray | None:
-    """The pectoral muscle as a mask, or None when no edge is clear enough.
+    """Find the pectoral muscle; return None if no edge is clear enough.
 
     Parameters
     ----------
     image : ndarray of float32, shape (rows, columns)
-        Small (about 500 rows), chest wall at the left, nipple to the right.
+        Grey levels on a grid of about 500 rows, with the chest wall at the left.
     breast : ndarray of bool, same shape
+        Mask of the breast.
 
     Returns
     -------
     ndarray of bool or None
+        Mask of the muscle, of the same shape.
 
     Notes
     -----
-    All straight lines that cut off the upper corner at the chest wall are scored by the grey step
-    across them (inside brighter), as in the straight-line stage of Karssemeijer 1998
-    (doi:10.1088/0031-9155/43/2/011); the best is then bent to the edge by a shortest path in a band
-    around it.
+    Straight lines that cut off the upper corner at the chest wall are scored by the step of grey
+    across them (brighter inside), as in the first stage of Karssemeijer 1998
+    (doi:10.1088/0031-9155/43/2/011). The best line is then fitted to the edge by a shortest path
+    in a band around it.
     """
     level, spread = _levels(image, breast)
     if spread <= 0:
@@ -73,7 +78,7 @@ def _levels(image: np.ndarray, breast: np.ndarray) -> tuple[float, float]:
 
 
 def _gradient(grey: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
-    """Derivatives along x and y at a scale, times the scale so that scales compare."""
+    """Derivatives along x and y at a scale, multiplied by the scale to make scales comparable."""
     smooth = cv2.GaussianBlur(grey, (0, 0), sigma)
     dx = cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=3) * (sigma / 8.0)
     dy = cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=3) * (sigma / 8.0)
@@ -81,7 +86,7 @@ def _gradient(grey: np.ndarray, sigma: float) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _best_line(grey: np.ndarray, breast: np.ndarray) -> tuple[float, float] | None:
-    """Crossings (x at the top row, y at the left column) of the best line."""
+    """Return where the best line crosses the top row (x) and the left column (y)."""
     extent = np.flatnonzero(breast.any(axis=1))
     width = np.flatnonzero(breast.any(axis=0))[-1] + 1
     first, last = int(extent[0]), int(extent[-1])
@@ -92,7 +97,7 @@ def _best_line(grey: np.ndarray, breast: np.ndarray) -> tuple[float, float] | No
     angle = np.degrees(np.arctan2(wall, top))[:, 0]
     keep = (angle > _ANGLES[0]) & (angle < _ANGLES[1])
     top, wall = top[keep], wall[keep]
-    # Single precision: the arrays are large, and pixels are whole numbers.
+    # Single precision is enough for pixel positions and saves memory.
     top, wall = top.astype(np.float32), wall.astype(np.float32)
     t = np.linspace(0.03, 0.97, _SAMPLES, dtype=np.float32)[None, :]
     x, y = top * (1 - t), first + wall * t
@@ -107,13 +112,13 @@ def _best_line(grey: np.ndarray, breast: np.ndarray) -> tuple[float, float] | No
         inside, outside, deep, beyond = (
             _at(smooth, x + nx * d, y + ny * d) for d in (-near, near, -far, far)
         )
-        # What a slope of the same size on both sides would give is taken off.
+        # Subtract the difference that a constant gradient would cause between the near samples.
         slope = near / (far - near) * ((deep - inside) + (outside - beyond))
         contrast = (inside - outside) - np.clip(slope, 0.0, None)
-        # Saturated, so that a few strong edges, a lymph node's say, do not make a muscle.
+        # tanh limits the effect of a few strong edges, for example those of a lymph node.
         total += np.where(valid, np.tanh(contrast / _CONTRAST), 0.0).sum(axis=1)
     mean = total / len(_OFFSETS) / np.maximum(valid.sum(axis=1), 1)
-    # A long edge is worth more than a short one, and so is one that stays within the breast.
+    # The score increases with the length of the edge and with its share inside the breast.
     score = mean * share**2 * (length[:, 0] / grey.shape[0]) ** _LENGTH_POWER
     score[share < 0.5] = -np.inf
     winner = int(np.argmax(score))
@@ -123,7 +128,7 @@ def _best_line(grey: np.ndarray, breast: np.ndarray) -> tuple[float, float] | No
 
 
 def _at(array: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Values at the nearest pixels; outside the array those of its edge (False for a mask)."""
+    """Values at the nearest pixels. Outside the array: its edge values, or False for a mask."""
     if array.dtype == bool:
         found = cv2.remap(array.view(np.uint8), x, y, cv2.INTER_NEAREST, borderValue=0)
         return found.astype(bool)
@@ -131,7 +136,7 @@ def _at(array: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
 
 
 def _brighter_side(grey: np.ndarray, breast: np.ndarray, top: float, wall: float) -> float:
-    """Probability that a point just inside the line is brighter than one just outside."""
+    """Probability that a pixel just inside the line is brighter than one just outside."""
     rows = np.arange(grey.shape[0])[:, None]
     columns = np.arange(grey.shape[1])[None, :]
     outward = (columns / top + rows / wall - 1.0) / np.hypot(1.0 / top, 1.0 / wall)
@@ -147,7 +152,7 @@ def _brighter_side(grey: np.ndarray, breast: np.ndarray, top: float, wall: float
 def _bend(
     step: tuple[np.ndarray, np.ndarray], breast: np.ndarray, top: float, wall: float
 ) -> np.ndarray:
-    """Column of the edge by row, from row 0 to where it meets the chest wall."""
+    """Fit the line to the edge; return its column in each row down to the chest wall."""
     rows, columns = breast.shape
     last = min(rows - 1, int(np.ceil(wall * 1.12)))
     band = max(4, round(0.10 * min(top, columns)))
@@ -162,7 +167,7 @@ def _bend(
     contrast = -(nx * step[0][row[:, None], column] + ny * step[1][row[:, None], column])
     gain = np.where(inside & breast[row[:, None], column], np.clip(contrast, 0, 0.25), 0.0)
     gain -= 0.02 * (offsets[None, :] / band) ** 2
-    # Dynamic programming from the top down; the edge may shift one offset a row.
+    # Dynamic programming from top to bottom. The offset may change by one from row to row.
     best = np.zeros_like(gain)
     back = np.zeros(gain.shape, dtype=np.int8)
     best[0] = gain[0]

@@ -1,4 +1,4 @@
-"""Images that show no breast: flat fields, test objects and noise."""
+"""Detection of images without a breast: flat fields, test objects and noise."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from mammorisk.imaging.exposed_area import exposed_box
 
 _ROWS = 256
 
-#: Structure: the share of the variance of grey that outlives a blur. Noise keeps none of it.
+#: Smallest share of the variance of grey that remains after blurring. Of noise almost none remains.
 _LEAST_STRUCTURE = 0.2
 
-#: An object that fills its own box to this share has corners, which no breast has; one whose grey
-#: varies by less than this share of its height above the air is an even block.
+#: An object that fills at least the first share of its bounding box is a rectangle, not a breast.
+#: It is a uniform block if its grey varies by less than the second share of its difference to air.
 _BOX_SHARE, _EVEN_SPREAD = 0.96, 0.12
 
 
 def is_phantom_or_flat(image: np.ndarray) -> bool:
-    """Whether an image shows a flat field, an even block (test object) or pure noise.
+    """Whether an image shows a flat field, a uniform block (test object) or noise.
 
     Parameters
     ----------
@@ -51,14 +51,14 @@ def is_phantom_or_flat(image: np.ndarray) -> bool:
 
 
 def _is_block(small: np.ndarray, low: float, high: float) -> bool:
-    """A rectangle of even grey in front of air."""
+    """Whether the image shows a rectangle of uniform grey surrounded by air."""
     top, bottom, left, right = exposed_box(small)
     inner = small[top:bottom, left:right]
     bright = inner > low + 0.3 * (high - low)
     rows, columns = np.flatnonzero(bright.any(axis=1)), np.flatnonzero(bright.any(axis=0))
     if rows.size < 8 or columns.size < 8:
         return False
-    # Rows and columns with a few bright pixels are marks beside the block.
+    # Rows and columns with only a few bright pixels show marks beside the block.
     rows = np.flatnonzero(bright.mean(axis=1) > 0.3)
     columns = np.flatnonzero(bright.mean(axis=0) > 0.3)
     if rows.size < 8 or columns.size < 8:

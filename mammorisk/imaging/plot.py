@@ -73,9 +73,9 @@ def plot_exam(exam: Exam, *, overlay: bool = True) -> Figure:
             tissue = density.tissue.get(name)
             _draw(ax, seen[name], tissue if overlay else None, overlay, wall_right=column == 0)
             percent = density.percent_density_by_view.get(name)
-            told = f", dense {percent:.0f}%" if percent is not None else ""
+            dense = f", dense {percent:.0f}%" if percent is not None else ""
             ax.set_xlabel(
-                f"{name}{told}\n{seen[name].view.acquisition.summary()}",
+                f"{name}{dense}\n{seen[name].view.acquisition.summary()}",
                 color="white",
                 fontsize=9,
             )

@@ -1,4 +1,4 @@
-"""Whether tissue is brighter than air, told by the pixels."""
+"""Detection of inverted grey levels from the pixels."""
 
 from __future__ import annotations
 
@@ -9,11 +9,12 @@ from mammorisk.imaging.exposed_area import exposed_box
 
 _ROWS = 256
 
-#: A pixel is flat when grey around it varies by less than this share of the image's range.
+#: A pixel is flat if the grey around it varies by less than this share of the range of the image.
 _FLAT = 0.012
 
-#: Least share of the exposed area that air covers, and least distance of its grey from that of the
-#: rest, as a share of the range: with less the polarity is left as it is. The last is clear alone.
+#: Smallest share of the exposed area that air covers; smallest difference in grey between air and
+#: the rest, as a share of the range, that counts as a sign of inversion; and difference between
+#: corners and middle that is sufficient without the other signs.
 _LEAST_AIR, _LEAST_DISTANCE, _CLEAR_DISTANCE = 0.02, 0.15, 0.4
 
 
@@ -28,13 +29,14 @@ def is_inverted(image: np.ndarray) -> bool:
     Returns
     -------
     bool
-        False also where nothing tells: a constant image, or one without air.
+        False if it cannot be determined: the image is constant or shows no air.
 
     Notes
     -----
-    Air is even and reaches the border. Inside black and white borders the grey of the largest even
-    area there, and of all even areas, is compared with that of the rest. The corners away from the
-    chest wall, and the shape of what is bright, have a say too.
+    Air is flat and reaches the border. After black and white borders are cropped, four signs are
+    combined: the grey of all flat areas compared with the rest, the grey of the largest flat area
+    at the border compared with the rest, the grey of the corners away from the chest wall, and the
+    shapes of the bright and the dark part.
 
     Examples
     --------
@@ -64,7 +66,7 @@ def is_inverted(image: np.ndarray) -> bool:
     border = bool(
         air.any() and np.median(small[air]) - np.median(small[~air]) > 0.5 * _LEAST_DISTANCE
     )
-    # Smooth muscle or fat is even too: corners and shape have a say.
+    # Smooth muscle or fat can be flat too, so corners and shape are also used.
     smooth = (cv2.GaussianBlur(small, (0, 0), 1.5) * 255).astype(np.uint8)
     _, bright = cv2.threshold(smooth, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
     shape = _solidity(1 - bright) > _solidity(bright)
@@ -74,10 +76,10 @@ def is_inverted(image: np.ndarray) -> bool:
 
 
 def _corners(small: np.ndarray) -> float:
-    """Grey of the corners at the side away from the chest wall, less that of the middle.
+    """Difference in grey between the corners away from the chest wall and the middle.
 
-    Those two are most alike and even: both are air, while at the chest wall muscle and tissue meet
-    the corners.
+    These corners are the pair at one side that is most similar and uniform: both show air. The
+    corners at the chest wall show muscle and tissue.
     """
     rows, columns = (max(3, n // 24) for n in small.shape)
     patches = [
@@ -96,7 +98,7 @@ def _corners(small: np.ndarray) -> float:
 
 
 def _solidity(bright: np.ndarray) -> float:
-    """Share of its convex hull that the largest part of a binary image fills."""
+    """Area of the largest component of a binary image as a share of its convex hull."""
     count, labels, stats, _ = cv2.connectedComponentsWithStats(bright, connectivity=4)
     if count < 2:
         return 0.0
@@ -108,8 +110,8 @@ def _solidity(bright: np.ndarray) -> float:
 
 
 def _largest_at_border(flat: np.ndarray) -> np.ndarray:
-    """The largest even area that reaches the border."""
-    # Thin bridges of even pixels lead from the air into smooth tissue.
+    """Return the largest flat area that reaches the border."""
+    # Thin bridges of flat pixels connect air with smooth tissue: an opening removes them.
     opened = cv2.morphologyEx(flat.astype(np.uint8), cv2.MORPH_OPEN, np.ones((3, 3), np.uint8))
     _, labels, stats, _ = cv2.connectedComponentsWithStats(opened, connectivity=4)
     edge = np.concatenate([labels[[0, -1]].reshape(-1), labels[:, [0, -1]].reshape(-1)])
@@ -122,7 +124,7 @@ def _largest_at_border(flat: np.ndarray) -> np.ndarray:
 
 
 def turn_grey(image: np.ndarray) -> np.ndarray:
-    """The image with black and white exchanged; black borders (padding) stay black.
+    """Invert the grey levels of an image. Black borders (padding) stay black.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is wrong or odd about the images of an exam."""
+"""Quality checks of the images of an exam."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from mammorisk.imaging.upright import looks_oblique
 from mammorisk.records.exam import Exam, ImageKind, Intent
 from mammorisk.warnings import ResultWarning, make_warning
 
-#: Shares beyond which a finding is made. Judgement, not published limits.
+#: Limits of the findings. They are judgement, not published limits.
 SATURATED_SHARE = 0.02
 CLIPPED_SHARE = 0.3
 IMPLANT_SHARE = 0.2
@@ -30,18 +30,19 @@ LEAST_WALL_CONTACT = 0.3
 def check_exam(
     exam: Exam, images: Mapping[str, SegmentedView] | None = None
 ) -> list[ResultWarning]:
-    """Quality findings of an exam and of each of its views.
+    """Return the quality findings of an exam and of each of its views.
 
     Parameters
     ----------
     exam : Exam
     images : mapping of str to SegmentedView, optional
-        As :func:`mammorisk.imaging.segmented_view.segment_exam` gives; read here where not given.
+        Result of :func:`mammorisk.imaging.segmented_view.segment_exam`. By default the exam is
+        segmented here.
 
     Returns
     -------
     list of ResultWarning
-        Empty when nothing is odd.
+        Empty if there are no findings.
     """
     seen = images if images is not None else segment_exam(exam)
     of_views = map_parallel(check_view, seen.values())
@@ -52,22 +53,26 @@ def check_exam(
 def exam_findings(
     exam: Exam, of_views: Iterable[list[ResultWarning]], areas: Mapping[str, float]
 ) -> list[ResultWarning]:
-    """Findings of the exam as a whole, with those of its views.
+    """Return the findings of the exam as a whole, together with those of its views.
 
     Parameters
     ----------
     exam : Exam
     of_views : iterable of list of ResultWarning
-        As :func:`check_view` gives.
+        Results of :func:`check_view`.
     areas : mapping of str to float
-        By view, as :func:`breast_area` gives.
+        Results of :func:`breast_area` by view.
+
+    Returns
+    -------
+    list of ResultWarning
     """
     found = [
         make_warning("views-missing", f"missing views: {', '.join(exam.missing)}")
         for _ in exam.missing[:1]
     ]
     told = [one for findings in of_views for one in findings]
-    # One sign is little: the muscle must be missing in the oblique view, too.
+    # One sign is not enough: the muscle must also be missing in the oblique view.
     without_muscle = {one.view for one in told if one.code == "muscle-not-found"}
     found += [
         one
@@ -79,9 +84,9 @@ def exam_findings(
 
 
 def check_view(seen: SegmentedView) -> list[ResultWarning]:
-    """Quality findings of one view, from its header and its pixels."""
+    """Return the quality findings of one view, from its header and its pixels."""
     view, mask, image = seen.view, seen.mask, seen.image
-    # Shares and medians of large areas: every third pixel of a full-size image says the same.
+    # A subsample of the pixels gives the same shares and medians of large areas.
     step = max(1, max(image.shape) // 1024)
     few = image[::step, ::step]
     found: list[ResultWarning] = []
@@ -97,9 +102,7 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
     if view.acquisition.magnification is not None and view.acquisition.magnification > 1.3:
         add("magnified")
     if seen.inverted:
-        add(
-            "inverted", "air was brighter than the breast: grey levels were inverted and are turned"
-        )
+        add("inverted", "air was brighter than the breast: the grey levels have been inverted")
     if not mask.breast.any():
         found.extend(replace(one, view=view.name) for one in mask.warnings)
         if not any(one.code == "no-breast" for one in found):
@@ -117,35 +120,35 @@ def check_view(seen: SegmentedView) -> list[ResultWarning]:
     elif view.chest_wall is None and mask.chest_wall != usual_wall(view):
         add(
             "wrong-side",
-            "the chest wall is at the other edge than usual: sides exchanged, or a mirrored image",
+            "the chest wall is not at the usual edge: sides exchanged or mirrored image",
         )
     if wall_contact(mask.breast)[mask.chest_wall] < LEAST_WALL_CONTACT:
         add("mask-implausible")
     if view.orientation is None and view.position == "CC" and looks_oblique(image):
-        add("view-doubtful", "a pectoral muscle is seen, as in an MLO view: CC and MLO exchanged?")
+        add("view-doubtful", "shows a pectoral muscle like an MLO view: CC and MLO exchanged?")
     if _clipped(mask):
-        add("clipped", "the breast reaches the edge opposite the chest wall: may be cut off")
+        add("clipped", "the breast reaches the edge opposite the chest wall and may be cut off")
     if not seen.inverted and _inverted(few, mask.breast[::step, ::step]):
         add("inverted", "the background is brighter than the breast: grey levels look inverted")
     if view.implant:
         add("implant")
     elif _implant_like(image, mask.tissue):
-        add("implant", "a large, bright, even region: an implant?")
+        add("implant", "large, bright, uniform region: implant?")
     if _saturated(few, mask.tissue[::step, ::step]):
         add("saturated", "a part of the breast is saturated white")
     if view.burned_in:
         add("burned-in-text", "burned-in annotation")
     elif _text_like(image, mask.breast):
-        add("burned-in-text", "marks like text outside the breast")
+        add("burned-in-text", "marks outside the breast look like text")
     found.extend(replace(one, view=view.name) for one in mask.warnings)
     return found
 
 
 def _clipped(mask: BreastMask) -> bool:
-    """Whether a long stretch of the far edge of the exposed area is breast."""
+    """Whether the breast covers much of the edge opposite the chest wall."""
     top, bottom, left, right = mask.exposed or (0, mask.breast.shape[0], 0, mask.breast.shape[1])
     far = mask.breast[top:bottom, right - 1 if mask.chest_wall == "left" else left]
-    # On a coarse grid a curve touches its box over a stretch that grows with the root of its size.
+    # The length over which a curve touches its box, in pixels, grows with the root of its size.
     return bool(far.sum() > max(CLIPPED_SHARE * far.size, 3.2 * np.sqrt(far.size)))
 
 
@@ -160,7 +163,7 @@ def _saturated(image: np.ndarray, tissue: np.ndarray) -> bool:
 
 
 def _implant_like(image: np.ndarray, tissue: np.ndarray) -> bool:
-    """Silicone stops nearly all of the beam: one even patch near white."""
+    """Whether there is one uniform, nearly white area: silicone absorbs most of the X-rays."""
     size = (max(8, image.shape[1] // 16), max(8, image.shape[0] // 16))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     inside = cv2.resize(tissue.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.5
@@ -173,12 +176,12 @@ def _implant_like(image: np.ndarray, tissue: np.ndarray) -> bool:
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
     if stats[largest, cv2.CC_STAT_AREA] < IMPLANT_SHARE * inside.sum():
         return False
-    # Dense tissue can be as bright, but never as even.
+    # Dense tissue can be as bright, but it is never as uniform.
     return float(small[labels == largest].std()) < IMPLANT_SPREAD
 
 
 def _text_like(image: np.ndarray, breast: np.ndarray) -> bool:
-    """Many small, bright, separate marks off the breast: more than a side marker has."""
+    """Whether there are more small, bright, separate marks than in a side marker."""
     scale = min(1.0, 1024 / max(image.shape))
     size = (max(8, round(image.shape[1] * scale)), max(8, round(image.shape[0] * scale)))
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
@@ -201,6 +204,6 @@ def _sizes(areas: Mapping[str, float]) -> list[ResultWarning]:
 
 
 def breast_area(seen: SegmentedView) -> float:
-    """Of the breast in mm2, or in pixels where their spacing is not known."""
+    """Return the area of the breast in mm2, or in pixels if their spacing is unknown."""
     pixel_mm = seen.view.pixel_mm if seen.view.pixel_mm is not None else 1.0
     return float(seen.mask.breast.sum()) * pixel_mm**2

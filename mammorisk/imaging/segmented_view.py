@@ -1,4 +1,4 @@
-"""SegmentedView: a view decoded, displayed and segmented once, for everything that uses it."""
+"""SegmentedView: pixels, display grey levels and breast mask of a view, computed once."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class SegmentedView:
         Display grey levels in [0, 1], tissue brighter than air.
     mask : BreastMask
     inverted : bool
-        The display grey levels were the other way round and have been turned.
+        Whether air was brighter than tissue; the grey levels have then been inverted.
     warnings : tuple of ResultWarning
-        What was found while the view was loaded and turned.
+        Warnings that arose while the view was loaded and brought upright.
     """
 
     view: View
@@ -74,7 +74,7 @@ def segment_view(view: View) -> SegmentedView:
 
 
 def expected_wall(view: View) -> str:
-    """Where the chest wall should lie: as the header says, else as the side hangs in a reader."""
+    """Image edge of the chest wall according to the header, else as in the usual display."""
     return view.chest_wall if view.chest_wall in ("left", "right") else usual_wall(view)
 
 
@@ -84,7 +84,7 @@ def usual_wall(view: View) -> str:
 
 
 def segment_exam(exam: Exam) -> dict[str, SegmentedView]:
-    """Segment all views of an exam, on as many threads as there are usable cores.
+    """Segment all views of an exam, with one thread per usable core.
 
     Raises
     ------

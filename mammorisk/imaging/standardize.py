@@ -157,7 +157,7 @@ def _grey(image: np.ndarray, breast: np.ndarray, warnings: list[ResultWarning]) 
 def _place(array: np.ndarray, shape: tuple[int, int], warnings: list[ResultWarning]) -> np.ndarray:
     rows, columns = array.shape
     if rows > shape[0] or columns > shape[1]:
-        text = "the breast is larger than the shape: cut off"
+        text = "the breast is larger than the shape and was cut off"
         warnings.append(make_warning("cut-to-shape", text))
     top = max(0, (rows - shape[0]) // 2)
     part = array[top : top + shape[0], : shape[1]]

@@ -1,4 +1,4 @@
-"""Views that are stored turned, brought into the usual display."""
+"""Rotation of views that are stored turned into the usual display."""
 
 from __future__ import annotations
 
@@ -11,25 +11,25 @@ from mammorisk.imaging.chest_wall import wall_contact
 from mammorisk.records.exam import Laterality, View
 from mammorisk.warnings import ResultWarning, make_warning
 
-#: An oblique view lies upside down where its muscle is seen only after a turn, and where it is in
-#: contact with the bottom of its box more than with the top, by this share of the side: the armpit
-#: is cut off straight, the other end tapers.
+#: An oblique view is upside down if its muscle is found only after a rotation, and if its contact
+#: with the bottom of its bounding box exceeds that with the top by this share: the image cuts the
+#: axilla off in a straight line, and the other end is tapered.
 _UPSIDE_DOWN = 0.1
 
-#: A pectoral muscle of less than this share of the breast may be something else.
+#: Smallest share of the breast that counts as a pectoral muscle.
 _LEAST_MUSCLE = 0.03
 
 
 @dataclass(frozen=True, kw_only=True)
 class Turn:
-    """How stored pixels become the usual display.
+    """Rotation that brings stored pixels into the usual display.
 
     Attributes
     ----------
     quarters : int
-        Turns by 90 degrees, counterclockwise.
+        Number of counterclockwise rotations by 90 degrees.
     flip : bool
-        Top and bottom change places first.
+        Whether top and bottom are exchanged first.
     warnings : tuple of ResultWarning
     """
 
@@ -42,12 +42,12 @@ class Turn:
         return not self.quarters and not self.flip
 
     def apply(self, pixels: np.ndarray) -> np.ndarray:
-        """The turned image."""
+        """Return the rotated image."""
         flipped = pixels[::-1] if self.flip else pixels
         return np.ascontiguousarray(np.rot90(flipped, self.quarters))
 
     def view(self, view: View) -> View:
-        """The view of the turned image."""
+        """Return the view of the rotated image."""
         rows, columns = view.rows, view.columns
         if self.quarters % 2:
             rows, columns = columns, rows
@@ -59,10 +59,12 @@ class Turn:
 
 
 def needed_turn(view: View, image: np.ndarray, mask: BreastMask) -> Turn:
-    """How an image must be turned to hang as usual: chest wall at the side, head or armpit up.
+    """Return the rotation that brings an image into the usual display.
 
-    PatientOrientation and pixels are asked, and have to agree: the header where the pixels cannot
-    tell (CC views upside down), the pixels where the header says nothing.
+    In the usual display the chest wall is at the side and the axilla or head side is at the top.
+    An image is rotated only if PatientOrientation and pixels do not contradict each other. The
+    header decides where the pixels cannot (CC views upside down), and the pixels decide where the
+    header has no orientation.
 
     Parameters
     ----------
@@ -70,7 +72,7 @@ def needed_turn(view: View, image: np.ndarray, mask: BreastMask) -> Turn:
     image : ndarray of float32, shape (rows, columns)
         Display grey levels, tissue brighter than air.
     mask : BreastMask
-        Found in the image as it is.
+        Mask of the image as stored.
 
     Returns
     -------
@@ -103,7 +105,7 @@ def needed_turn(view: View, image: np.ndarray, mask: BreastMask) -> Turn:
         return Turn(quarters=2, warnings=_told("180 degrees, as PatientOrientation says"))
     if not by_pixels:
         return Turn()
-    # Upside down with the chest wall at its own side is a mirror image, not a turn.
+    # An upside-down image with the chest wall at the usual side is mirrored, not rotated.
     own = "left" if view.laterality is Laterality.LEFT else "right"
     if mask.chest_wall == own:
         return Turn(flip=True, warnings=_told("upside down, as its pectoral muscle shows"))
@@ -111,12 +113,12 @@ def needed_turn(view: View, image: np.ndarray, mask: BreastMask) -> Turn:
 
 
 def has_muscle(mask: BreastMask) -> bool:
-    """Whether a pectoral muscle of some size was found."""
+    """Whether a pectoral muscle of sufficient size was found."""
     return bool(mask.pectoral.sum() > _LEAST_MUSCLE * mask.breast.sum())
 
 
 def looks_oblique(image: np.ndarray) -> bool:
-    """Whether a pectoral muscle is seen, as in an MLO view; it seldom is in a CC view."""
+    """Whether the image shows a pectoral muscle, which is common in MLO and rare in CC views."""
     return has_muscle(find_breast(image, position="MLO"))
 
 
@@ -125,12 +127,12 @@ def _sideways(view: View, mask: BreastMask, stated: str) -> Turn | None:
         return None
     lengths = _contact_lengths(mask)
     upper = max(("top", "bottom"), key=lambda side: lengths[side])
-    # Of 76 real MLO and CC views the longest contact with top or bottom is below 0.95 of that with
-    # left or right upright, and above 1.05 of it after a quarter turn.
+    # In 76 real MLO and CC views, the longest contact with top or bottom was below 0.95 of that
+    # with left or right when upright, and above 1.05 of it after a rotation by 90 degrees.
     if lengths[upper] <= max(lengths["left"], lengths["right"]):
         return None
     edge = view.chest_wall if stated == "quarter" else upper
-    # Counterclockwise, the top comes to the left.
+    # A counterclockwise rotation moves the top to the left.
     to_left = edge == "top"
     wants_left = view.laterality is Laterality.LEFT
     quarters = 1 if to_left == wants_left else 3
@@ -139,7 +141,7 @@ def _sideways(view: View, mask: BreastMask, stated: str) -> Turn | None:
 
 
 def _contact_lengths(mask: BreastMask) -> dict[str, float]:
-    """Length in pixels over which the breast touches each side of its box."""
+    """Length in pixels over which the breast touches each side of its bounding box."""
     step = max(1, max(mask.breast.shape) // 512)
     small = mask.breast[::step, ::step]
     rows, columns = small.any(axis=1).sum(), small.any(axis=0).sum()
@@ -151,4 +153,4 @@ def _contact_lengths(mask: BreastMask) -> dict[str, float]:
 
 def _told(how: str) -> tuple[ResultWarning, ...]:
     by = "" if how.startswith("upside") else "by "
-    return (make_warning("turned", f"the image is stored turned {by}{how}: brought upright"),)
+    return (make_warning("turned", f"the image was stored turned {by}{how}: brought upright"),)

@@ -1,4 +1,4 @@
-"""Display grey levels, where the window of the header may not fit the pixels."""
+"""Display grey levels, with a check that the window of the header fits the pixels."""
 
 from __future__ import annotations
 
@@ -10,16 +10,17 @@ from mammorisk.imaging.windowing import to_display
 from mammorisk.records.stored_image import RawImage
 from mammorisk.warnings import make_warning
 
-#: A window does not fit where this share of what is not black is white although its stored values
-#: spread over this share of their range, or where the brightest grey stays below this.
+#: A window does not fit if more than the first share of the pixels that are not black is white
+#: although their stored values vary by more than the second share of the range, or if the
+#: brightest grey is below the third number.
 _WHITE_SHARE, _SPREAD, _LEAST_WHITE = 0.3, 0.15, 0.15
 
-#: Pixels that are looked at, about.
+#: Approximate number of pixels that are checked.
 _SAMPLE = 200_000
 
 
 def fitting_display(raw: RawImage) -> tuple[np.ndarray, RawImage]:
-    """Display grey levels by the header's window, or by the range of values where it does not fit.
+    """Return display grey levels by the window of the header, or by the range if it does not fit.
 
     Parameters
     ----------
@@ -28,9 +29,9 @@ def fitting_display(raw: RawImage) -> tuple[np.ndarray, RawImage]:
     Returns
     -------
     image : ndarray of float32, shape (rows, columns)
-        As :func:`mammorisk.imaging.windowing.to_display` gives.
+        Result of :func:`mammorisk.imaging.windowing.to_display`.
     raw : RawImage
-        Without the window, and with a warning, where it does not fit.
+        If the window does not fit, without it and with a warning.
 
     Examples
     --------
@@ -45,11 +46,11 @@ def fitting_display(raw: RawImage) -> tuple[np.ndarray, RawImage]:
     grey = raw.greyscale
     if not (grey.windows or grey.voi_luts) or not image.size or _fits(image, raw):
         return image, raw
-    said = "the window does not fit the pixels: their whole range is displayed"
+    text = "the window does not fit the pixels: their whole range is displayed"
     raw = replace(
         raw,
         greyscale=replace(grey, windows=(), voi_luts=()),
-        warnings=(*raw.warnings, make_warning("window-misfit", said)),
+        warnings=(*raw.warnings, make_warning("window-misfit", text)),
     )
     return to_display(raw), raw
 
@@ -65,6 +66,6 @@ def _fits(image: np.ndarray, raw: RawImage) -> bool:
     white = few >= 0.999
     if white.sum() <= _WHITE_SHARE * (few > 0.02).sum():
         return True
-    # Air that is white has one value; tissue that is cut off at white has many.
+    # White air has a single stored value; saturated tissue has many.
     spread = float(np.subtract(*np.percentile(values[white], [95, 5])))
     return spread < _SPREAD * (high - low)

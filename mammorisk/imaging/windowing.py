@@ -1,4 +1,4 @@
-"""From stored pixels to display grey levels: modality, VOI, inversion."""
+"""Conversion of stored pixels to display grey levels: modality LUT, VOI LUT, inversion."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from mammorisk.records.stored_image import Greyscale, Lut, RawImage, Window
 
 
 def to_display(raw: RawImage, *, voi: str = "auto") -> np.ndarray:
-    """Display grey levels of an image.
+    """Return the display grey levels of an image.
 
     Parameters
     ----------
     raw : RawImage
     voi : str
         ``"auto"``: the first VOI lookup table, else the first window, else the range of values
-        that are not padding. ``"lut:1"`` or ``"window:2"`` take the table or window of that
-        position (from 0), ``"minmax"`` the range.
+        that are not padding. ``"lut:1"`` or ``"window:2"``: the table or window at this position
+        (from 0). ``"minmax"``: the range.
 
     Returns
     -------
@@ -27,12 +27,13 @@ def to_display(raw: RawImage, *, voi: str = "auto") -> np.ndarray:
     Raises
     ------
     PixelError
-        There is no such table or window.
+        The image has no such table or window.
 
     Notes
     -----
     Modality LUT or rescale, then VOI, then inversion of MONOCHROME1, as in DICOM PS3.3 C.11. Each
-    stored value is transformed once and looked up, since an image has far fewer values than pixels.
+    stored value is transformed once and then looked up, because an image has far fewer values than
+    pixels.
     """
     pixels, grey = raw.pixels, raw.greyscale
     if pixels.size == 0:
@@ -54,7 +55,7 @@ def to_display(raw: RawImage, *, voi: str = "auto") -> np.ndarray:
 
 
 def padding_mask(raw: RawImage) -> np.ndarray:
-    """Pixels that are padding (PixelPaddingValue to its range limit), shape (rows, columns)."""
+    """Return the mask of padding (PixelPaddingValue to its range limit), shape (rows, columns)."""
     if raw.greyscale.padding is None:
         return np.zeros(raw.pixels.shape, dtype=bool)
     low, high = raw.greyscale.padding
@@ -62,21 +63,21 @@ def padding_mask(raw: RawImage) -> np.ndarray:
 
 
 def _present(pixels: np.ndarray, low: int, high: int) -> np.ndarray:
-    """Which of the values low ... high occur."""
+    """Return which of the values from low to high occur."""
     found = np.zeros(high - low + 1, dtype=bool)
     found[pixels.reshape(-1).astype(np.int64) - low if low else pixels.reshape(-1)] = True
     return found
 
 
 def modality_values(values: np.ndarray, grey: Greyscale) -> np.ndarray:
-    """Stored values through the modality LUT, or slope and intercept."""
+    """Transform stored values by the modality LUT, or by slope and intercept."""
     if grey.modality_lut is not None:
         return look_up(values, grey.modality_lut).astype(np.float64)
     return values * grey.slope + grey.intercept
 
 
 def look_up(values: np.ndarray, lut: Lut) -> np.ndarray:
-    """Values through a table; beyond its ends, its first or last entry."""
+    """Look values up in a table. Values outside it give its first or last entry."""
     position = np.clip(np.round(values).astype(np.int64) - lut.first, 0, len(lut.values) - 1)
     return lut.values[position]
 
@@ -99,7 +100,9 @@ def _voi(
             remedy=f"It has {len(grey.voi_luts)} tables and {len(grey.windows)} windows.",
         ) from None
     if kind != "minmax":
-        raise PixelError(f"{voi!r} is no VOI", remedy='Give "auto", "minmax", "lut:0" ...')
+        raise PixelError(
+            f"voi {voi!r} is unknown", remedy='Use "auto", "minmax", "lut:0" or "window:0".'
+        )
     used = values[present & ~padding]
     if len(used) == 0 or used.max() == used.min():
         return np.zeros(len(values))
@@ -108,7 +111,7 @@ def _voi(
 
 
 def apply_window(values: np.ndarray, window: Window) -> np.ndarray:
-    """A VOI window, output 0 to 1 (DICOM PS3.3 C.11.2.1.2.1 and C.11.2.1.3).
+    """Apply a VOI window (DICOM PS3.3 C.11.2.1.2.1 and C.11.2.1.3).
 
     Parameters
     ----------
@@ -119,10 +122,11 @@ def apply_window(values: np.ndarray, window: Window) -> np.ndarray:
     Returns
     -------
     ndarray of float64
+        In [0, 1].
     """
     center, width = window.center, window.width
     if window.function == "SIGMOID":
-        # Beyond this the exponential is 0 or 1 to the last digit, and would overflow.
+        # Beyond these limits the result is 0 or 1 in double precision, and exp would overflow.
         exponent = np.clip(-4.0 * (values - center) / width, -500.0, 500.0)
         return 1.0 / (1.0 + np.exp(exponent))
     if window.function == "LINEAR_EXACT":

@@ -1,4 +1,4 @@
-"""Files in: exams and manifests."""
+"""Reading of exams, manifests and tables."""
 
 from __future__ import annotations
 

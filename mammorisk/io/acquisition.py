@@ -1,4 +1,4 @@
-"""Acquisition parameters from a DICOM header; implausible values are not used."""
+"""Acquisition parameters from a DICOM header. Implausible values are not used."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from mammorisk.io.dataset import items, label, numbers, text, texts
 from mammorisk.records.acquisition import Acquisition
 from mammorisk.warnings import ResultWarning, make_warning
 
-#: Field -> attribute, factor to our unit, plausible range after scaling, inclusive. Zero stands for
-#: "not recorded" in these attributes.
+#: Attribute of each field, factor to the unit of the field, and plausible range after scaling,
+#: inclusive. Zero means "not recorded" in these attributes.
 _NUMERIC: dict[str, tuple[str, float, float, float]] = {
     "force_n": ("CompressionForce", 1.0, 10, 250),
     "pressure_kpa": ("CompressionPressure", 1.0, 1, 60),
@@ -48,7 +48,7 @@ _MANUFACTURERS = (
     ("kodak", "carestream"),
     ("konica", "konica minolta"),
 )
-# Some files name the model but not the maker.
+# Some files state the model but not the manufacturer.
 _MODELS = (
     ("senograph", "ge"),
     ("pristina", "ge"),
@@ -58,15 +58,15 @@ _MODELS = (
     ("amulet", "fujifilm"),
 )
 
-#: Group medians of force below and above which the unit is probably not the newton.
+#: Ranges of the median force of a device in which the unit is probably not newton.
 _LOOKS_LIKE_DAN = (3, 25)
 _LOOKS_LIKE_DN = (300, 2500)
 
 
 def read_acquisition(dataset: Dataset) -> Acquisition:
-    """Acquisition parameters of one image.
+    """Read the acquisition parameters of one image.
 
-    Call inside ``quiet_pydicom``. Tomosynthesis objects hold theirs in XRay3DAcquisitionSequence
+    Call inside ``quiet_pydicom``. Tomosynthesis objects have them in XRay3DAcquisitionSequence
     (0018,9507) and, for tube voltage, in its PerProjectionAcquisitionSequence (0018,9538).
 
     Parameters
@@ -105,7 +105,7 @@ def read_acquisition(dataset: Dataset) -> Acquisition:
     anode = label(next(iter(_first_texts(places, "AnodeTargetMaterial")), None))
     if len(places) > 1:
         warnings.append(
-            make_warning("acquisition-value", "acquisition values from XRay3DAcquisitionSequence")
+            make_warning("acquisition-value", "values are from XRay3DAcquisitionSequence")
         )
     return Acquisition(
         **fields,
@@ -166,7 +166,7 @@ def _manufacturer(name: str | None, model: str | None) -> str | None:
         lowered = (written or "").lower()
         words = re.split(r"[^a-z]+", lowered)
         for part, maker in table:
-            # "ge" must be a word: it also ends "image".
+            # "ge" must be a separate word: "image" ends with it too.
             if part in words or (len(part) > 2 and part in lowered):
                 return maker
     return name.lower() if name else None
@@ -175,15 +175,15 @@ def _manufacturer(name: str | None, model: str | None) -> str | None:
 def doubt_force_units(
     acquisitions: Iterable[Acquisition],
 ) -> list[ResultWarning | None]:
-    """Find images whose compression force was probably not recorded in newton.
+    """Find images whose compression force is probably not in newton.
 
-    Units can only be told from many exams: the median force of a manufacturer and model. Nothing
-    is rescaled; decide, and convert the source.
+    The unit can only be determined from many exams, by the median force of a manufacturer and
+    model. Values are not rescaled: correct the source if necessary.
 
     Parameters
     ----------
     acquisitions : iterable of Acquisition
-        Of many exams.
+        Records of many exams.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Which of several images of a view is used: the one that a radiologist would hang first."""
+"""Choice of one image for each view: the one that a radiologist would look at first."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from mammorisk.io.dicom import ReadImage
 from mammorisk.records.exam import STANDARD_VIEWS, ImageKind, Intent, SetAside, View
 from mammorisk.warnings import ResultWarning, make_warning
 
-#: What is compared, the most important first: what is said of the image that is preferred, and
-#: what it is to be without.
+#: Descriptions of the preferred image, by the properties that are compared, most important first.
 _REASONS = (
     "the one without a view modifier",
     "the one for presentation",
@@ -19,7 +18,7 @@ _REASONS = (
     "the full-field one",
     "the one with a header",
     "the complete one",
-    "the one of more bits",
+    "the one with more bits",
     "the one with a time",
     "the latest",
 )
@@ -27,16 +26,16 @@ _REASONS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Choice:
-    """One image a view.
+    """One image for each view.
 
     Attributes
     ----------
     views : dict of str to View
         In the order of ``STANDARD_VIEWS``.
     set_aside : list of SetAside
-        The others.
+        Images that were not chosen.
     warnings : list of ResultWarning
-        For each view of which there were several.
+        One for each view with several images.
     """
 
     views: dict[str, View]
@@ -50,7 +49,7 @@ def choose_images(images: Sequence[ReadImage]) -> Choice:
     Raises
     ------
     AmbiguousView
-        Several pictures of a view, and nothing tells them apart.
+        There are several equivalent pictures of a view.
     """
     views: dict[str, View] = {}
     aside: list[SetAside] = []
@@ -73,13 +72,13 @@ def choose_images(images: Sequence[ReadImage]) -> Choice:
 
 
 def _without_copies(group: list[ReadImage]) -> tuple[list[ReadImage], list[SetAside]]:
-    """The same instance may lie in several places; anonymised ones may share an identifier."""
+    """Remove copies. Size and properties must also agree: anonymised images may share an id."""
     kept: dict[tuple[object, ...], ReadImage] = {}
     copies = []
     for i, one in enumerate(group):
         key = (one.instance or i, one.view.rows, one.view.columns, _preference(one))
         if key in kept:
-            reason = "a copy of an image that is also there (SOPInstanceUID)"
+            reason = "a copy of another image (same SOPInstanceUID)"
             copies.append(SetAside(source=one.view.source, reason=reason))
         else:
             kept[key] = one
@@ -87,7 +86,7 @@ def _without_copies(group: list[ReadImage]) -> tuple[list[ReadImage], list[SetAs
 
 
 def _preference(image: ReadImage) -> tuple[object, ...]:
-    """Sort key; the order of the files decides where all of it is equal."""
+    """Return the sort key. If all properties are equal, the order of the files decides."""
     view = image.view
     newest_first = tuple(-ord(character) for character in view.acquired_at or "")
     return (
@@ -104,15 +103,15 @@ def _preference(image: ReadImage) -> tuple[object, ...]:
 
 
 def _why(group: list[ReadImage]) -> str:
-    """What set the first apart from the second."""
+    """Return the description of the property in which the first differs from the second."""
     first, second = (_preference(image) for image in group[:2])
     for reason, its, other in zip(_REASONS, first, second, strict=True):
         if its != other:
             return reason
     if group[0].is_picture:
         raise AmbiguousView(
-            f"there are several pictures of {group[0].view.name} and nothing tells which of them "
-            "belongs to the exam",
-            remedy='Say it yourself: read_exam({"L-CC": path, ...}).',
+            f"there are several pictures of {group[0].view.name}, and none of their properties "
+            "shows which of them belongs to the exam",
+            remedy='Pass a mapping: read_exam({"L-CC": path, ...}).',
         )
-    return "the first, since nothing tells them apart,"
+    return "the first of equivalent ones,"

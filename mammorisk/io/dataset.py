@@ -1,7 +1,7 @@
-"""A DICOM dataset questioned without trusting a byte of it; call inside ``quiet_pydicom``.
+"""Access to attributes of an untrusted DICOM dataset. Call inside ``quiet_pydicom``.
 
-pydicom's warnings, which quote values and so possibly identities, are silenced, and a value in the
-wrong form is None.
+pydicom's warnings are suppressed, because they quote values, which may be identities. A value in
+the wrong form is None.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 from pydicom.dataset import Dataset
 from pydicom.errors import BytesLengthException, InvalidDicomError
 
-#: What pydicom lets escape on malformed input, found by mutating valid files.
+#: Exceptions that pydicom raises on malformed input, found by mutating valid files.
 PARSE_ERRORS = (
     InvalidDicomError,
     BytesLengthException,
@@ -38,13 +38,13 @@ PARSE_ERRORS = (
     AssertionError,
 )
 
-# pydicom's validation mode, warnings and logger belong to the process, so one thread at a time.
+# pydicom's validation mode, warnings and logger are global, so only one thread may change them.
 _PYDICOM = threading.RLock()
 
 
 @contextmanager
 def quiet_pydicom() -> Iterator[None]:
-    """pydicom neither warns nor logs in here: its messages quote values."""
+    """Context manager that suppresses warnings and logs of pydicom, which quote values."""
     logger = logging.getLogger("pydicom")
     with _PYDICOM, warnings.catch_warnings(), pydicom.config.disable_value_validation():
         warnings.simplefilter("ignore")
@@ -56,16 +56,16 @@ def quiet_pydicom() -> Iterator[None]:
 
 
 def text(dataset: Dataset, keyword: str) -> str | None:
-    """First value of an attribute as stripped text; None when absent, empty or unreadable."""
+    """Return the first value as stripped text; None if absent, empty or unreadable."""
     values = texts(dataset, keyword)
     return values[0] if values and values[0] else None
 
 
 def label(written: str | None) -> str | None:
-    """Free text about equipment or display, if it can be one: short, printable, no person's name.
+    """Return free text about equipment or display if it is short, printable and no person's name.
 
-    Such attributes (LO, 64 characters) are shown to users, so what they hold is not trusted: text
-    with control characters, or with the ``^`` that parts the names of a person, is left out.
+    Such attributes (LO, 64 characters) are shown to users. Text with control characters, or with
+    ``^``, which separates the parts of a person's name, is therefore ignored.
     """
     if not written or len(written) > 64 or not written.isprintable() or "^" in written:
         return None
@@ -73,7 +73,7 @@ def label(written: str | None) -> str | None:
 
 
 def texts(dataset: Dataset, keyword: str) -> list[str]:
-    """All values as stripped text, empty ones included."""
+    """Return all values as stripped text, including empty ones."""
     try:
         value = dataset.get(keyword)
     except PARSE_ERRORS:
@@ -88,7 +88,7 @@ def texts(dataset: Dataset, keyword: str) -> list[str]:
 
 
 def items(dataset: Dataset, keyword: str) -> list[Dataset]:
-    """Items of a sequence; empty when absent or not a sequence."""
+    """Return the items of a sequence; empty if absent or not a sequence."""
     try:
         value = dataset.get(keyword)
     except PARSE_ERRORS:
@@ -97,12 +97,12 @@ def items(dataset: Dataset, keyword: str) -> list[Dataset]:
 
 
 def numbers(dataset: Dataset, keyword: str) -> list[float]:
-    """All finite values as floats, decimal commas and padding forgiven.
+    """Return all values as floats. Decimal commas and padding are accepted.
 
     Raises
     ------
     ValueError
-        A value is there and is not a number.
+        A value is not a finite number.
     """
     tag = tag_for_keyword(keyword)
     assert tag is not None
@@ -132,7 +132,7 @@ def numbers(dataset: Dataset, keyword: str) -> list[float]:
 
 
 def number(dataset: Dataset, keyword: str) -> float | None:
-    """First value as a float; None when absent, empty or not a number."""
+    """Return the first value as a float; None if absent, empty or not a number."""
     try:
         return next(iter(numbers(dataset, keyword)), None)
     except ValueError:
@@ -140,11 +140,11 @@ def number(dataset: Dataset, keyword: str) -> float | None:
 
 
 def whole(dataset: Dataset, keyword: str) -> int | None:
-    """First value as an int; None when absent or not a whole number."""
+    """Return the first value as an int; None if absent or not a whole number."""
     value = number(dataset, keyword)
     return int(value) if value is not None and value == int(value) else None
 
 
 def yes_no(dataset: Dataset, keyword: str) -> bool | None:
-    """YES or NO; None for anything else."""
+    """Return True for YES and False for NO; None for other values."""
     return {"YES": True, "NO": False}.get((text(dataset, keyword) or "").upper())

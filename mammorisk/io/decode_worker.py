@@ -1,10 +1,10 @@
-"""The decoder process: frames in on standard input, arrays out on standard output.
+"""Decoder process: reads frames from standard input and writes arrays to standard output.
 
-Started by :mod:`mammorisk.io.decoding` as a script, so that a codec which crashes, hangs or eats
-memory takes this process along and nothing else. It imports nothing of ours: it starts in the time
-of numpy and imagecodecs.
+:mod:`mammorisk.io.decoding` starts it as a script, so that a codec that crashes, hangs or needs too
+much memory affects only this process. It imports no other module of the package, so that it starts
+quickly.
 
-Each message is a 4-byte length, that many bytes of JSON, and the number of payload bytes it names.
+Each message is a 4-byte length, JSON of this length, and as many bytes of data as the JSON states.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from typing import Any, BinaryIO
 import imagecodecs
 import numpy as np
 
-#: What codecs raise on bad data; anything else ends this process, and the parent says so.
+#: Exceptions of codecs on bad data. Any other exception ends this process, and the parent reports
+#: it.
 CODEC_ERRORS = (
     ArithmeticError,
     AssertionError,
@@ -33,7 +34,7 @@ CODEC_ERRORS = (
     zlib.error,
 )
 
-#: Names, so that a codec's library is loaded where it is used: in this process.
+#: Names of decoders, so that the library of a codec is loaded only when it is used.
 _CODECS = {
     # libjpeg-turbo: sequential of 8 and 12 bits, lossless of 2 to 16 with any predictor.
     "jpeg": "jpeg8_decode",
@@ -55,12 +56,12 @@ def decode(data: bytes, family: str, rows: int, columns: int, bytes_per_pixel: i
     family : str
         A value of :data:`mammorisk.io.syntaxes.FAMILIES`, ``"png"``, ``"tiff"`` or ``"bmp"``.
     rows, columns, bytes_per_pixel : int
-        What the header promises.
+        Values in the header.
 
     Returns
     -------
     ndarray of int
-        As decoded; the caller checks its shape.
+        The caller checks its shape.
 
     Raises
     ------
@@ -100,7 +101,7 @@ def receive(stream: BinaryIO) -> tuple[dict[str, Any], bytes]:
     Raises
     ------
     EOFError
-        The other side is gone.
+        The other process has ended.
     """
     head = json.loads(_exactly(stream, struct.unpack("<I", _exactly(stream, 4))[0]))
     return head, _exactly(stream, head["bytes"])
@@ -117,13 +118,14 @@ def _limit_memory(size: int) -> None:
     try:
         import resource
     except ImportError:
-        # Windows has no such limit; the time limit and the process boundary remain.
+        # Windows has no such limit. The time limit and the separate process still protect the
+        # caller.
         return
     resource.setrlimit(resource.RLIMIT_AS, (size, size))
 
 
 def main() -> None:
-    """Serve until standard input closes."""
+    """Decode frames until standard input closes."""
     _limit_memory(int(sys.argv[1]))
     incoming, outgoing = sys.stdin.buffer, sys.stdout.buffer
     while True:
@@ -136,7 +138,7 @@ def main() -> None:
             if array.ndim not in (2, 3) or array.dtype.kind not in "iu":
                 raise TypeError("not a plain image")
             if array.size > job["most"]:
-                raise OverflowError("larger than promised")
+                raise OverflowError("larger than in the header")
             contiguous = array.copy() if not array.flags.c_contiguous else array
             head = {"shape": contiguous.shape, "dtype": contiguous.dtype.str}
             send(outgoing, head, contiguous.data.cast("B"))

@@ -1,4 +1,4 @@
-"""Decoding in a child process with limits on time and memory, restarted when it dies."""
+"""Decoding in a child process with limits on time and memory. It is restarted if it dies."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from mammorisk.io.decode_worker import CODEC_ERRORS, decode, receive, send
 from mammorisk.io.limits import Limits
 
 _BROKEN = (EOFError, OSError, ValueError)
-#: What an idle decoder gets to end by itself when the program ends.
+#: Time in seconds for an idle decoder to end by itself when the program ends.
 _SECONDS_TO_END = 2.0
 
 
@@ -38,9 +38,9 @@ def decode_frame(
     ----------
     data : bytes
     family : str
-        As :func:`mammorisk.io.decode_worker.decode` takes it.
+        See :func:`mammorisk.io.decode_worker.decode`.
     rows, columns, bytes_per_pixel : int
-        What the header promises.
+        Values in the header.
     limits : Limits
 
     Returns
@@ -50,7 +50,7 @@ def decode_frame(
     Raises
     ------
     PixelError
-        The data are damaged, of another size, or too much for the limits.
+        The data are damaged, have another size, or exceed the limits.
     """
     job: dict[str, int | str] = {
         "family": family,

@@ -1,4 +1,4 @@
-"""A DICOM header as a View, or the reason why its image is not one."""
+"""Conversion of a DICOM header to a View, or to the reason why the image cannot be used."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from mammorisk.warnings import ResultWarning, make_warning
 
 @dataclass(frozen=True, kw_only=True)
 class ReadImage:
-    """An image that can stand for a view, and what links it to others. Never shown to a user.
+    """An image that can be used for a view, and its links to other images. Never shown to a user.
 
     Attributes
     ----------
@@ -84,14 +84,14 @@ def read_dicom(
         Name of the file, for the view.
     limits : Limits
     told : tuple of (Laterality, str), optional
-        Side and view as the user says; used where the header is silent.
+        Side and view as given by the user. Used if the header does not state them.
 
     Returns
     -------
     ReadImage
-        An image that can stand for a view.
+        An image that can be used for a view.
     str
-        Why an image of another kind cannot.
+        Reason why another image cannot be used.
 
     Raises
     ------
@@ -99,7 +99,7 @@ def read_dicom(
     """
     with quiet_pydicom():
         dataset, pixel_start = read_dataset(path, limits)
-        # Read here once: pydicom converts values, and warns with them, on first sight.
+        # Read once here, because pydicom converts values and warns about them at the first access.
         named = text(dataset, "SOPClassUID") or text(dataset, "Modality")
         if not named and not _is_image(dataset):
             raise UnreadableDicom(
@@ -130,7 +130,7 @@ def _is_image(dataset: Dataset) -> bool:
 
 
 def _completed(name: ViewName, laterality: Laterality, position: str) -> ViewName:
-    """What the header leaves open, as the user says."""
+    """Complete side and view of the header with those given by the user."""
     if name.bilateral or (name.laterality is not None and name.position is not None):
         return name
     return replace(
@@ -157,8 +157,8 @@ def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Li
             if value is None
         ]
         raise UnknownView(
-            f"side and view cannot be told: no usable {' and no usable '.join(lacking)}",
-            remedy='Say it yourself: read_exam({"L-CC": path, ...}).',
+            f"side and view cannot be determined: no usable {' and no usable '.join(lacking)}",
+            remedy='Pass a mapping: read_exam({"L-CC": path, ...}).',
         )
     rows, columns = check_size(whole(dataset, "Rows"), whole(dataset, "Columns"), limits)
     syntax = syntax_of(dataset)
@@ -187,7 +187,7 @@ def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Li
     view = View(
         laterality=name.laterality,
         position=name.position,
-        # Not closures: views must travel to other processes.
+        # partial instead of closures, because views are sent to other processes.
         load=functools.partial(
             call_named, full_name, source, functools.partial(load_pixels, path, greyscale, limits)
         ),
@@ -227,7 +227,7 @@ def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Li
 def _facts(
     dataset: Dataset, name: ViewName, kind: ImageKind, bits: int, syntax: str
 ) -> list[ResultWarning]:
-    """What a reader of the result should know about this image, from its header."""
+    """Return warnings about this image from its header."""
     told = [
         make_warning("view-modifier", f"view modifier: {modifier}") for modifier in name.modifiers
     ]
@@ -246,7 +246,7 @@ def _facts(
     if is_lossy(syntax) or text(dataset, "LossyImageCompression") == "01":
         told.append(make_warning("lossy-compression"))
     if _executable_preamble(dataset):
-        said = "the preamble looks like a program: do not run this file"
+        said = "the preamble looks like an executable program: do not run this file"
         told.append(make_warning("suspicious-preamble", said))
     return [*told, *doubts_of_origin(dataset)]
 
@@ -259,6 +259,6 @@ def _when(dataset: Dataset) -> str | None:
 
 
 def _executable_preamble(dataset: Dataset) -> bool:
-    """CVE-2019-11687: the 128 free bytes in front may hold a Windows or Linux program header."""
+    """Whether the preamble is that of a Windows or Linux program (CVE-2019-11687)."""
     preamble = getattr(dataset, "preamble", None) or b""
     return preamble.startswith((b"MZ", b"\x7fELF", b"#!"))

@@ -1,4 +1,4 @@
-"""The files of one exam: those of a folder, a list or a mapping of views."""
+"""Files of one exam from a folder, a list or a mapping of views."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from mammorisk.errors import NoImages, TooLarge
 from mammorisk.io.limits import Limits
 from mammorisk.records.exam import SetAside
 
-#: A folder, a file, a list of files, or files by the name of their view.
+#: A folder, a file, a list of files, or files by view name.
 Paths = str | Path | Sequence[str | Path] | Mapping[str, str | Path | Sequence[str | Path]]
 
-_REMEDY_LINKS = "give a list of files, or copies instead of links"
+_REMEDY_LINKS = "give a list of files, or replace links by copies"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,9 +26,9 @@ class ExamFile:
     ----------
     path : Path
     source : str
-        Its name, relative to the folder or list the user gave.
+        Name of the file, relative to the folder or list that the user gave.
     named_view : str or None
-        The view it shows, as the user says.
+        View given by the user.
     """
 
     path: Path = field(repr=False)
@@ -37,9 +37,9 @@ class ExamFile:
 
 
 def list_files(path: Paths, limits: Limits) -> tuple[list[ExamFile], list[SetAside]]:
-    """Files that may be images, in order, and those that are not looked into.
+    """Return the files that may be images, in order, and the files that are not opened.
 
-    Links that lead out of a folder are not followed.
+    Links to places outside the folder are not followed.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def list_files(path: Paths, limits: Limits) -> tuple[list[ExamFile], list[SetAsi
     NoImages
         There is no such file or folder.
     TooLarge
-        The folder holds more files than the limit.
+        The folder contains more files than the limit.
     """
     if isinstance(path, Mapping):
         return [
@@ -86,7 +86,7 @@ def _walk(root: Path, limits: Limits) -> tuple[list[ExamFile], list[SetAside]]:
             reason = f"a link to a folder, not followed: {_REMEDY_LINKS}"
             aside.append(SetAside(source=str((here / name).relative_to(root)), reason=reason))
         if folders and depth >= limits.max_folder_depth:
-            reason = f"folders below it lie deeper than {limits.max_folder_depth} levels"
+            reason = f"folders deeper than {limits.max_folder_depth} levels are not searched"
             aside.append(SetAside(source=str(here.relative_to(root)), reason=reason))
             folders.clear()
         folders.sort()
@@ -111,12 +111,12 @@ def _walk(root: Path, limits: Limits) -> tuple[list[ExamFile], list[SetAside]]:
 
 
 def _unusable(file: Path, real_root: Path) -> str | None:
-    """Why a file is not looked into; None for a regular one in the folder."""
+    """Return the reason why a file is not opened; None for a regular file in the folder."""
     try:
         mode = file.stat().st_mode
         inside = file.resolve().is_relative_to(real_root)
     except (OSError, RuntimeError):
-        return "a link that leads nowhere"
+        return "a link without a target"
     if not inside:
         return f"a link out of the folder, not followed: {_REMEDY_LINKS}"
     return None if stat.S_ISREG(mode) else "not a regular file"

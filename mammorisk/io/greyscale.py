@@ -1,4 +1,4 @@
-"""The greyscale of a DICOM image: modality and VOI transformations, as a record."""
+"""Greyscale of a DICOM image: its modality and VOI transformations as a record."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _FUNCTIONS = ("LINEAR", "LINEAR_EXACT", "SIGMOID")
 
 
 def read_greyscale(dataset: Dataset) -> tuple[Greyscale, Warnings]:
-    """Greyscale of an image and warnings about it; call inside ``quiet_pydicom``.
+    """Read the greyscale of an image, with warnings. Call inside ``quiet_pydicom``.
 
     Source: PhotometricInterpretation (0028,0004), PresentationLUTShape (2050,0020), Modality LUT
     (0028,3000), RescaleSlope and Intercept, VOI LUT Sequence (0028,3010), WindowCenter and Width,
@@ -64,13 +64,13 @@ def _luts(
             count, first, bits = (int(v) for v in numbers(item, "LUTDescriptor"))
             values = _entries(item, bits)
         except PARSE_ERRORS:
-            warnings.append(_doubt(f"{keyword}: a table that cannot be read was left out"))
+            warnings.append(_doubt(f"{keyword}: a table cannot be read and was ignored"))
             continue
         count = count or 65536
         if len(values) != count or not 1 <= bits <= 16:
-            warnings.append(_doubt(f"{keyword}: a table of the wrong length was left out"))
+            warnings.append(_doubt(f"{keyword}: a table has the wrong length and was ignored"))
             continue
-        # The first mapped value takes the sign of the pixels, whatever VR it was written with.
+        # The first mapped value has the sign of the pixels, whatever its VR is.
         if signed and first > 32767:
             first -= 65536
         found.append(
@@ -96,18 +96,18 @@ def _windows(dataset: Dataset, warnings: list[ResultWarning]) -> tuple[Window, .
     try:
         centers, widths = numbers(dataset, "WindowCenter"), numbers(dataset, "WindowWidth")
     except ValueError:
-        warnings.append(_doubt("WindowCenter or WindowWidth is not a number: windows left out"))
+        warnings.append(_doubt("WindowCenter or WindowWidth is not a number: windows were ignored"))
         return ()
     function = (text(dataset, "VOILUTFunction") or "LINEAR").upper()
     if function not in _FUNCTIONS:
-        warnings.append(_doubt("VOILUTFunction is unknown: windows left out"))
+        warnings.append(_doubt("VOILUTFunction is unknown: windows were ignored"))
         return ()
     explanations = texts(dataset, "WindowCenterWidthExplanation")
     found = []
     for i, (center, width) in enumerate(zip(centers, widths, strict=False)):
         # PS3.3 C.11.2.1.2: LINEAR needs a width of at least 1, the others one above 0.
         if width < 1 and (function == "LINEAR" or width <= 0):
-            warnings.append(_doubt("WindowWidth out of range: a window was left out"))
+            warnings.append(_doubt("WindowWidth is out of range: a window was ignored"))
             continue
         found.append(
             Window(

@@ -1,10 +1,18 @@
-"""What a DICOM image is: one of the four views, or something that only looks like one."""
+"""Kind of a DICOM image: a mammographic view, or another image that must not be used as one."""
 
 from __future__ import annotations
 
 import re
 
 from pydicom.dataset import Dataset
+from pydicom.uid import (
+    BreastProjectionXRayImageStorageForPresentation,
+    BreastProjectionXRayImageStorageForProcessing,
+    BreastTomosynthesisImageStorage,
+    DigitalMammographyXRayImageStorageForPresentation,
+    DigitalMammographyXRayImageStorageForProcessing,
+    SecondaryCaptureImageStorage,
+)
 
 from mammorisk.io.dataset import items, number, text, texts, whole, yes_no
 from mammorisk.io.spacing import MAGNIFICATION_LIMIT
@@ -19,21 +27,19 @@ from mammorisk.io.words import (
 from mammorisk.records.exam import ImageKind, Intent
 from mammorisk.warnings import ResultWarning, make_warning
 
-_PRESENTATION_CLASS = "1.2.840.10008.5.1.4.1.1.1.2"
-_PROCESSING_CLASS = "1.2.840.10008.5.1.4.1.1.1.2.1"
 _TOMOSYNTHESIS_CLASSES = (
-    "1.2.840.10008.5.1.4.1.1.13.1.3",
-    "1.2.840.10008.5.1.4.1.1.13.1.4",
-    "1.2.840.10008.5.1.4.1.1.13.1.5",
+    BreastTomosynthesisImageStorage,
+    BreastProjectionXRayImageStorageForPresentation,
+    BreastProjectionXRayImageStorageForProcessing,
 )
-#: Modalities under which some archives keep mammograms; their SOP class must say so.
+#: Other modalities of mammograms in some archives. They are accepted only with a mammography SOP
+#: class.
 _OTHER_MODALITIES = ("CR", "DX", "RG", "OT", "SC")
-_SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
 #: AnatomicRegionSequence (0008,2218): breast in SNOMED CT, SNOMED-RT and the older SNM3.
 _BREAST_CODES = frozenset({"76752008", "T-04000", "T-D3000"})
-#: Tube voltage of the high-energy image of a contrast-enhanced exam starts here, kV.
+#: Lowest tube voltage of the high-energy image of a contrast-enhanced exam, kV.
 _HIGH_ENERGY_KV = 40.0
-#: CBIS-DDSM keeps lesions beside the films, under these descriptions.
+#: Series descriptions of lesion masks and crops in CBIS-DDSM.
 _PARTS = re.compile(r"ROI MASK|CROPPED")
 
 
@@ -45,10 +51,13 @@ def class_of(dataset: Dataset) -> str:
 
 
 def not_a_view(dataset: Dataset) -> str | None:
-    """Why an image is none of a breast, or none of a whole exposure; None if it may be."""
+    """Return the reason why an image is not a mammographic view; None if it may be one."""
     image_class = class_of(dataset)
     modality = text(dataset, "Modality")
-    mammography = image_class in (_PRESENTATION_CLASS, _PROCESSING_CLASS)
+    mammography = image_class in (
+        DigitalMammographyXRayImageStorageForPresentation,
+        DigitalMammographyXRayImageStorageForProcessing,
+    )
     if modality not in (None, "MG", *(_OTHER_MODALITIES if mammography else ())):
         return f"Modality (0008,0060) is {_shown(modality)}, not MG"
     frames = whole(dataset, "NumberOfFrames") or 1
@@ -66,12 +75,12 @@ def not_a_view(dataset: Dataset) -> str | None:
     if _has_contrast(dataset) and tube is not None and tube >= _HIGH_ENERGY_KV:
         return f"high-energy image of a contrast-enhanced exam ({tube:g} kV)"
     if _PARTS.search((text(dataset, "SeriesDescription") or "").upper()):
-        return "a mask or a part cut out of an image (SeriesDescription)"
+        return "a mask or a crop of an image (SeriesDescription)"
     return None
 
 
 def modified(dataset: Dataset, name: ViewName) -> str | None:
-    """Why an image does not show a whole breast in its standard projection; None if it does."""
+    """Return why an image does not show a whole breast in a standard projection, else None."""
     odd = [modifier for modifier in name.modifiers if modifier not in HARMLESS_MODIFIERS]
     if odd:
         return f"view modifier: {', '.join(odd)}"
@@ -82,31 +91,33 @@ def modified(dataset: Dataset, name: ViewName) -> str | None:
 
 
 def kind_of(dataset: Dataset) -> ImageKind:
-    """How the image came about: synthetic, film or full-field."""
+    """Return the kind of the image: synthetic, film or full-field."""
     if _is_synthetic(dataset):
         return ImageKind.SYNTHETIC
     if (text(dataset, "DetectorType") or "").upper() == "FILM":
         return ImageKind.FILM
-    if class_of(dataset).startswith(_SECONDARY_CAPTURE):
+    # The multi-frame classes of secondary capture have the same prefix.
+    if class_of(dataset).startswith(SecondaryCaptureImageStorage):
         return ImageKind.FILM
     return ImageKind.FFDM
 
 
 def intent_of(dataset: Dataset) -> Intent:
-    """PresentationIntentType (0008,0068), else the SOP class."""
-    said = (text(dataset, "PresentationIntentType") or "").upper()
-    if said == "FOR PROCESSING" or class_of(dataset) == _PROCESSING_CLASS:
+    """Return the intent by PresentationIntentType (0008,0068), else by the SOP class."""
+    stated = (text(dataset, "PresentationIntentType") or "").upper()
+    sop_class = class_of(dataset)
+    if stated == "FOR PROCESSING" or sop_class == DigitalMammographyXRayImageStorageForProcessing:
         return Intent.PROCESSING
-    return Intent.PRESENTATION if said == "FOR PRESENTATION" else Intent.UNKNOWN
+    return Intent.PRESENTATION if stated == "FOR PRESENTATION" else Intent.UNKNOWN
 
 
 def has_contrast(dataset: Dataset) -> bool:
-    """Whether contrast agent was given, by its attributes or by words."""
+    """Whether contrast agent was given, according to attributes or descriptions."""
     return _has_contrast(dataset) or is_contrast_name(_described(dataset))
 
 
 def doubts_of_origin(dataset: Dataset) -> list[ResultWarning]:
-    """Warnings where the header names another origin than a mammography system and a breast."""
+    """Return warnings if the header states another modality or another part of the body."""
     found = []
     modality = text(dataset, "Modality")
     if modality is not None and modality != "MG":
@@ -124,7 +135,7 @@ def doubts_of_origin(dataset: Dataset) -> list[ResultWarning]:
 
 
 def _shown(modality: str | None) -> str:
-    """Modalities are codes of two or three letters, longer ones in radiotherapy; else a name."""
+    """Return the modality if it looks like a code. Other text may be a name and is not shown."""
     is_code = modality is not None and re.fullmatch(r"[A-Z]{2,3}|RT[A-Z]{4,6}", modality)
     return modality if modality is not None and is_code else "another"
 
@@ -142,14 +153,14 @@ def _described(dataset: Dataset) -> str:
             )
         ),
     ]
-    # One after another, so that no word is made of two.
+    # With a separator, so that two descriptions never form a new word.
     return " / ".join(words)
 
 
 def _is_quality_control(dataset: Dataset) -> bool:
     if yes_no(dataset, "QualityControlImage") or yes_no(dataset, "CalibrationImage"):
         return True
-    # A phantom is often its own patient.
+    # Phantoms are often stored as a patient of this name.
     named = spaced(f"{text(dataset, 'PatientName')} / {text(dataset, 'PatientID')}")
     if re.search(r"\bPHANTOM\b|\bQC\b|\bFLAT ?FIELD\b", named):
         return True
@@ -169,7 +180,7 @@ def _is_synthetic(dataset: Dataset) -> bool:
     if is_synthetic_name(f"{_described(dataset)} / {model}"):
         return True
     types = [word.upper() for word in texts(dataset, "ImageType")]
-    # Fuji's workstation derives them, and its mammograms are original.
+    # On this Fuji workstation synthetic images are DERIVED and mammograms are ORIGINAL.
     if "FDR-3000AWS" in model.upper() and types[:2] == ["DERIVED", "PRIMARY"]:
         return True
     return any(

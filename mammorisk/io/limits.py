@@ -1,4 +1,4 @@
-"""Limits: what a file may ask for, checked before memory is taken."""
+"""Limits on the size of files and images, checked before memory is allocated."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ from mammorisk.errors import TooLarge, UnreadableFile
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Bounds on files and images.
+    """Limits on files and images.
 
     Attributes
     ----------
     max_file_bytes : int
-        Largest file opened. The largest mammograms are near 60 MB uncompressed.
+        Largest size of a file. The largest mammograms have about 60 MB uncompressed.
     max_pixels : int
-        Largest rows x columns of an image; the largest detectors have about 24 million.
+        Largest number of pixels of an image. The largest detectors have about 24 million.
     max_files : int
-        Files looked at in one exam's folder.
+        Largest number of files in the folder of an exam.
     max_folder_depth : int
-        Levels of folders below the one given.
+        Largest depth of folders below the given one.
     decode_seconds : float
-        Longest time a decoder may take for one image before it is stopped.
+        Longest decoding time of an image in seconds.
     decode_memory_bytes : int
-        Address space a decoder may take; enforced where the system can (not on Windows).
+        Largest address space of a decoder. Not enforced on Windows.
     decode_in_process : bool
-        Decode in the calling process instead of a child, where no child can be started. The
-        limits on time and memory then do not hold, and a codec that crashes takes Python along.
+        Decode in the calling process, for systems where no child process can be started. The limits
+        on time and memory are then not enforced, and a codec that crashes ends the Python process.
 
     See Also
     --------
@@ -52,14 +52,14 @@ class Limits:
 
 
 def file_size(path: Path, limits: Limits) -> int:
-    """Size of a regular file in bytes.
+    """Return the size of a regular file in bytes.
 
     Raises
     ------
     UnreadableFile
-        It cannot be opened.
+        The file cannot be opened.
     TooLarge
-        It is larger than the limit.
+        The file is larger than the limit.
     """
     try:
         size = path.stat().st_size

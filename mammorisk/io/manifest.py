@@ -1,7 +1,7 @@
-"""The manifest of a cohort: a CSV or Parquet table, one row an exam or one row a view.
+"""read_cohort(): read the manifest of a cohort, a table with one row per exam or per view.
 
-Mirai's own CSV is read as is. Every fault of every row is found before anything is said, and each
-is told with its line number.
+Mirai's own CSV is read without changes. All faults of all rows are collected and reported together,
+each with its line number.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ from mammorisk.records.read_answers import MissingCodes, read_answers
 from mammorisk.records.table_warning import TableWarning, take_rows
 from mammorisk.warnings import make_warning
 
-#: Beyond this many faulty rows an error names the first ones and the number of the others.
+#: Largest number of faulty rows in an error message. Of more, only their number is given.
 ROWS_NAMED = 50
-#: Columns that an error about a missing one names.
+#: Largest number of columns in an error message about a missing column.
 COLUMNS_NAMED = 12
 
-#: Mirai writes 100 for "no cancer" (its README); its years count completed years.
+#: Mirai writes 100 for "no cancer" (see its README). Its years are completed years.
 _MIRAI_NO_CANCER = 100
 _MIRAI_COLUMNS = {"years_to_cancer", "years_to_last_followup"}
 
@@ -57,11 +57,11 @@ def read_cohort(
         ``event``, ``entry``, ``weight``, ``frequency_weight``, ``split``; or one row per view:
         also ``laterality``, ``view`` and ``file_path``. Other columns are kept.
     root : path, optional
-        Folder or URL that every image path is relative to and must lie under; default the
-        manifest's. Paths may be those of zips, one an exam.
+        Folder or URL that contains all images. Image paths are relative to it. Default: the folder
+        of the manifest. A path may be that of a zip file with one exam.
     errors : {"raise", "flag"}
-        What to do with faulty rows: raise one error that names them all, or keep them with the
-        fault in ``Cohort.errors`` (they then get no risk, and the fault as their flag).
+        What to do with faulty rows. ``"raise"``: raise one error with all faults. ``"flag"``: keep
+        the rows without a risk, with the fault as a warning and in ``Cohort.errors``.
     allow_missing_views : bool
         Passed to :func:`mammorisk.read_exam` when an exam is opened.
     missing : dict of str to list, optional
@@ -70,14 +70,14 @@ def read_cohort(
     Returns
     -------
     Cohort
-        Image files are not touched until an exam is opened. Its ``warnings`` say which columns
-        were read under a nearly right name or look like a field and were not read, and what looks
-        like a code for "not known" or like another unit, with the evidence and the remedy.
+        Image files are not opened until an exam is used. ``warnings`` names columns that were read
+        although their name differs slightly, columns that look like a field and were not read, and
+        values that look like a code for "not known" or like another unit.
 
     Raises
     ------
     ManifestError
-        The table cannot be read, lacks its keys, or has faulty rows (with ``errors="raise"``).
+        The table cannot be read, has no keys, or has faulty rows (with ``errors="raise"``).
 
     Notes
     -----
@@ -85,8 +85,8 @@ def read_cohort(
     years: cancer in year y after the exam becomes ``time = y + 0.5`` (mid-year, an assumption),
     no cancer becomes ``time = years_to_last_followup`` with event 0.
 
-    A separator other than a comma, decimal commas, a first line ``sep=;`` and a byte order mark are
-    understood. A row with more fields than the header has names is refused with its line.
+    Other separators than a comma, decimal commas, a first line ``sep=;`` and a byte order mark are
+    supported. A row with more fields than the header is an error with the line number.
 
     See Also
     --------
@@ -165,13 +165,13 @@ def _tell_short_rows(read: TableFile) -> list[TableWarning]:
         return []
     text = (
         f"{int(read.short.sum()):,} lines have fewer fields than the header, the first is line "
-        f"{read.lines[np.argmax(read.short)]}: the last columns are taken as unknown"
+        f"{read.lines[np.argmax(read.short)]}: the last columns count as unknown"
     )
     return [TableWarning(warning=make_warning("row-short", text), rows=read.short)]
 
 
 class _Faults:
-    """Faults by row, gathered so that all can be told at once."""
+    """Faults by row, collected to be reported together."""
 
     def __init__(self, lines: np.ndarray) -> None:
         self.lines = lines
@@ -196,7 +196,7 @@ class _Faults:
             + "\n  ".join(told[:ROWS_NAMED])
             + more,
             where=name,
-            remedy='Mend them, or pass errors="flag" to keep them without a risk.',
+            remedy='Correct them, or pass errors="flag" to keep them without a risk.',
         )
 
 
@@ -213,7 +213,7 @@ def _find(path: Path) -> Path:
             if (path / name).is_file():
                 return path / name
         raise ManifestError(
-            "the folder holds no manifest.parquet or manifest.csv",
+            "the folder contains no manifest.parquet or manifest.csv",
             where=path.name,
             remedy="Pass the table itself, or mr.read_exam for a single exam.",
         )
@@ -256,7 +256,7 @@ def _numbers(table: pd.DataFrame, name: str, faults: _Faults) -> np.ndarray:
 
 
 def _check_outcome(table: pd.DataFrame, faults: _Faults) -> None:
-    """Follow-up as numbers. Unknown outcomes may stay; impossible ones are faults."""
+    """Convert follow-up to numbers. Unknown outcomes are allowed; impossible values are faults."""
     checked = check_follow_up({name: table[name] for name in OUTCOME_COLUMNS if name in table})
     for fault in checked.faults:
         faults.add(fault.rows, f"{fault.column} is {fault.what}")
@@ -265,7 +265,7 @@ def _check_outcome(table: pd.DataFrame, faults: _Faults) -> None:
     if "frequency_weight" in checked.values:
         counts = checked.values["frequency_weight"]
         wrong = (counts < 0) | (np.floor(counts) != counts)
-        faults.add(wrong & ~np.isnan(counts), "frequency_weight is no whole number of women")
+        faults.add(wrong & ~np.isnan(counts), "frequency_weight is not a whole number of women")
     if "event" in table.columns:
         faults.add(table["event"].notna().to_numpy() & ~checked.is_known, "event without time")
 
@@ -282,7 +282,7 @@ def _check_paths(paths: pd.Series, base: Place, faults: _Faults) -> None:
 def _fold_views(
     table: pd.DataFrame, faults: _Faults
 ) -> tuple[np.ndarray, pd.DataFrame, pd.DataFrame, _Faults]:
-    """One row per view -> one row per exam (that of its first view), with the views beside."""
+    """Convert one row per view to one row per exam (its first view) and a table of views."""
     keys = ["patient_id", "exam_id"]
     side = table["laterality"].astype(str).str.strip().str.upper().str[:1]
     position = table["view"].astype(str).str.strip().str.upper()
@@ -304,8 +304,8 @@ def _fold_views(
 
 
 def _check_questionnaires(table: pd.DataFrame, faults: _Faults) -> None:
-    """Find faulty answers. The table keeps them as they are: a model that is given it later must
-    find the fault again, not take the answer for unknown. A manifest may do without any answers.
+    """Find faulty answers. They are not changed in the table, so that a model that uses it later
+    finds the same fault. A manifest without answers is allowed.
     """
     answers = table[[name for name in table.columns if name in FIELDS]]
     if answers.empty:
@@ -314,7 +314,7 @@ def _check_questionnaires(table: pd.DataFrame, faults: _Faults) -> None:
         answers = answers.assign(age=np.nan)
     _, problems = check_frame(answers)
     for row in np.flatnonzero(problems.map(bool)):
-        # A woman of unknown age may still have it in the image header.
+        # The image header may state the age of a woman whose answer is unknown.
         told = [part for part in problems.iloc[row] if part != "age: unknown"]
         if told:
             faults.by_row.setdefault(int(row), []).extend(told)
@@ -350,7 +350,7 @@ def _prior_test(table: pd.DataFrame) -> Callable[[int], bool] | None:
 
 @contextmanager
 def _named_as_in_the_manifest(base: Place) -> Iterator[None]:
-    """The source of an error is named as in the manifest, not by the place it was found in."""
+    """Context manager that gives errors the path of the manifest as their source."""
     try:
         yield
     except ExamError as error:

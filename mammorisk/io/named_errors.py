@@ -1,4 +1,4 @@
-"""Errors name a view or the place of a file in a list; the file's name is kept apart from them."""
+"""Errors with the view or the position of a file in a list, but without its name."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ Made = TypeVar("Made")
 
 @contextmanager
 def name_errors(where: str | None, source: str) -> Iterator[None]:
-    """Say where an error arose without the name of the file, which may be an identity.
+    """Add the place to errors that arise inside, without the name of the file.
 
     Parameters
     ----------
     where : str or None
-        A view (``"L-CC"``), or the place of the file (``"file 3 of 12"``).
+        A view (``"L-CC"``), or the position of the file (``"file 3 of 12"``).
     source : str
-        Name of the file, which becomes the attribute ``source`` of the error.
+        Name of the file, which may be an identity. It becomes the attribute ``source`` of the error
+        and is not part of the message.
     """
     try:
         yield
@@ -32,6 +33,6 @@ def name_errors(where: str | None, source: str) -> Iterator[None]:
 
 
 def call_named(where: str, source: str, call: Callable[[], Made]) -> Made:
-    """Call a function whose errors then name a view; a partial of this can be pickled."""
+    """Call a function inside :func:`name_errors`. A partial of this can be pickled."""
     with name_errors(where, source):
         return call()

@@ -1,4 +1,4 @@
-"""The images of one exam among those of several; images of two women are never merged."""
+"""Selection of the images of one exam. Images of two women are never merged."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from mammorisk.io.dicom import ReadImage
 from mammorisk.records.exam import STANDARD_VIEWS
 from mammorisk.warnings import ResultWarning, make_warning
 
-#: Ages of one exam may differ by this much, years: some are whole, others from the date of birth.
+#: Largest difference in age between images of one exam, years. Some ages are in completed years,
+#: others are computed from the date of birth.
 AGE_TOLERANCE_YEARS = 1.0
 
 _REMEDY = "Give the files of one exam."
@@ -24,9 +25,9 @@ class OneExam:
     ----------
     images : list of ReadImage
     prior : list of ReadImage
-        Of the exam before, empty if there is none.
+        Images of the previous exam; empty if there is none.
     others : list of ReadImage
-        All images of other exams, those of ``prior`` included.
+        All images of other exams, including those of ``prior``.
     warnings : list of ResultWarning
     """
 
@@ -37,14 +38,14 @@ class OneExam:
 
 
 def find_exam(images: Sequence[ReadImage], *, views_are_given: bool = False) -> OneExam:
-    """Tell exams apart by study, date and age, and take the latest complete one.
+    """Group images to exams by study, date and age, and choose the latest complete exam.
 
     Parameters
     ----------
     images : sequence of ReadImage
     views_are_given : bool
-        The user names the view of each file, which vouches for pictures whose names hold several
-        dates, and for identifiers that differ by side and view alone.
+        Whether the user gave the view of each file. Pictures whose names contain several dates then
+        count as one exam, with a warning.
 
     Returns
     -------
@@ -53,14 +54,14 @@ def find_exam(images: Sequence[ReadImage], *, views_are_given: bool = False) -> 
     Raises
     ------
     MixedPatients
-        Images of several women, or of exams that nothing identifies or orders.
+        The images are of several women, or of several exams that cannot be identified or ordered.
     """
     warnings: list[ResultWarning] = []
     _check_one_woman(images, warnings)
     by_day = _known(one.patient.day for one in images)
     if views_are_given and len(by_day) > 1 and all(one.is_picture for one in images):
         warnings.append(
-            make_warning("exam-doubtful", "the names of the pictures hold several dates")
+            make_warning("exam-doubtful", "the names of the pictures contain several dates")
         )
         return OneExam(images=list(images), prior=[], others=[], warnings=warnings)
     groups, told_by = _groups(images, warnings)
@@ -71,14 +72,14 @@ def find_exam(images: Sequence[ReadImage], *, views_are_given: bool = False) -> 
         complete = [group for group in groups if _is_complete(group)]
         if len(complete) != 1:
             raise MixedPatients(
-                f"the files belong to {len(groups)} exams, told by {told_by}, and no date says "
-                "which is the latest",
+                f"the files belong to {len(groups)} exams (different {told_by}), and no date shows "
+                "which one is the latest",
                 remedy=_REMEDY,
             )
         groups.sort(key=lambda group: group is not complete[0])
     chosen = next((group for group in groups if _is_complete(group)), groups[0])
     skipped = groups.index(chosen)
-    text = f"the files hold {len(groups)} exams, told by {told_by}: "
+    text = f"the files belong to {len(groups)} exams (different {told_by}): "
     if not _is_complete(chosen):
         text += "none is complete, the latest was used"
     else:
@@ -110,25 +111,25 @@ def _check_one_woman(images: Sequence[ReadImage], warnings: list[ResultWarning])
                 f"the files belong to {len(known)} patients, told by {attribute}", remedy=_REMEDY
             )
     if any(one.patient.is_pseudo_patient for one in images):
-        text = "the patient identifier holds side and view, which were left out of it"
+        text = "the patient identifier contains side and view, which were ignored"
         warnings.append(make_warning("exam-doubtful", text))
 
 
 def _groups(
     images: Sequence[ReadImage], warnings: list[ResultWarning]
 ) -> tuple[list[list[ReadImage]], str]:
-    """Images by exam, the latest first, and the attributes that told them apart."""
+    """Return the images of each exam, latest exam first, and the attributes that differ."""
     studies = _known(one.patient.study for one in images)
     days = _known(one.patient.day for one in images)
     use_study = len(studies) > 1
     headed = [one for one in images if not one.is_picture]
     if use_study and len(studies) == len(headed):
-        text = "every image has a study of its own: they were taken for one exam"
+        text = "every image has its own study: they were treated as one exam"
         warnings.append(make_warning("exam-doubtful", text))
         use_study = False
     keys: dict[tuple[str, str], list[ReadImage]] = {}
     loose = []
-    # Names may hold a year alone.
+    # Some names contain only a year.
     digits = min((len(day) for day in days), default=0)
     for one in images:
         study, day = one.patient.study if use_study else "", (one.patient.day or "")[:digits]
@@ -137,7 +138,7 @@ def _groups(
         else:
             keys.setdefault((day, study), []).append(one)
     if len(keys) > 1 and len({day for day, _ in keys}) == 1 and days and _make_one(keys):
-        text = "the views come from several studies of one date: they were taken for one exam"
+        text = "the views are from several studies on one date: they were treated as one exam"
         warnings.append(make_warning("exam-doubtful", text))
         return [list(images)], ""
     for one in loose:
@@ -156,7 +157,7 @@ def _groups(
         parts = _by_age(group)
         if len(parts) > 1 and day:
             raise MixedPatients(
-                "the ages in images of one date differ: they are of several women or exams",
+                "the ages in images of one date differ: they belong to several women or exams",
                 remedy=_REMEDY,
             )
         by_age |= len(parts) > 1
@@ -166,14 +167,14 @@ def _groups(
 
 
 def _make_one(keys: Mapping[tuple[str, str], list[ReadImage]]) -> bool:
-    """Whether only together the studies of one woman are complete."""
+    """Whether the studies of one woman are complete only together."""
     images = [one for group in keys.values() for one in group]
     alone = any(_is_complete(group) for group in keys.values())
     return not alone and _is_complete(images) and all(one.patient.patient for one in images)
 
 
 def _join(one: ReadImage, keys: dict[tuple[str, str], list[ReadImage]]) -> None:
-    """An image without a date or study goes to the exam it can only belong to."""
+    """Add an image without date or study to the only exam that fits it, else to a new one."""
     fitting = [
         group
         for (day, study), group in keys.items()
@@ -190,7 +191,7 @@ def _join(one: ReadImage, keys: dict[tuple[str, str], list[ReadImage]]) -> None:
 
 
 def _by_age(group: list[ReadImage]) -> list[list[ReadImage]]:
-    """Parted where ages are further apart than the tolerance; unknown ages stay with the oldest."""
+    """Split where ages differ by more than the tolerance. Unknown ages join the highest age."""
     aged = sorted(
         (one for one in group if one.patient.age_years is not None),
         key=lambda one: -(one.patient.age_years or 0.0),
@@ -210,14 +211,14 @@ def _by_age(group: list[ReadImage]) -> list[list[ReadImage]]:
 
 
 def _check_identified(images: Sequence[ReadImage], told_by: str) -> None:
-    """Exams of one woman need something that says so."""
+    """Refuse several exams without an identifier that shows that they are of one woman."""
     patients = [one.patient.patient for one in images]
     studies = {one.patient.study for one in images}
     if all(patients) or (len(studies) == 1 and "" not in studies):
         return
     raise MixedPatients(
-        f"the files belong to several exams, told by {told_by}, and no identifier says that they "
-        "are of one woman",
+        f"the files belong to several exams (different {told_by}), and no identifier shows that "
+        "they are of one woman",
         remedy=_REMEDY,
     )
 
@@ -231,7 +232,7 @@ def _latest_first(group: list[ReadImage]) -> tuple[str, float, str]:
 
 
 def _is_ordered(groups: list[list[ReadImage]]) -> bool:
-    """Whether dates, ages or times put the exams in order."""
+    """Whether dates, ages or times determine the order of the exams."""
     tests: tuple[Callable[[ReadImage], object], ...] = (
         lambda one: one.patient.day,
         lambda one: one.patient.age_years,

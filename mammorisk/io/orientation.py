@@ -1,4 +1,4 @@
-"""How an image lies, from PatientOrientation and the fields of view, against its side and view."""
+"""Orientation of an image from its header, compared with side and view."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _LETTERS = frozenset("APLRHF")
 
 
 def read_orientation(dataset: Dataset) -> Orientation | None:
-    """PatientOrientation (0020,0020): where rows and columns lead; call inside ``quiet_pydicom``.
+    """Read PatientOrientation (0020,0020). Call inside ``quiet_pydicom``.
 
-    None where it is absent or does not hold two directions.
+    None if it is absent or does not have two directions.
     """
     found = [word.upper() for word in texts(dataset, "PatientOrientation")]
     if len(found) != 2 or not all(word and set(word) <= _LETTERS for word in found):
@@ -25,10 +25,10 @@ def read_orientation(dataset: Dataset) -> Orientation | None:
 
 
 def read_field_of_view(dataset: Dataset) -> FieldOfView | None:
-    """FieldOfViewRotation (0018,7032) and FieldOfViewHorizontalFlip (0018,7034), if both are there.
+    """Read FieldOfViewRotation (0018,7032) and FieldOfViewHorizontalFlip (0018,7034).
 
-    They tell how the stored image was turned against the detector, so that images of one device
-    turned alike must have their chest wall at the same edge.
+    None if one of them is absent. They describe the rotation of the stored image relative to the
+    detector. Images of one device with the same rotation must have the chest wall at the same edge.
     """
     rotation = number(dataset, "FieldOfViewRotation")
     flip = yes_no(dataset, "FieldOfViewHorizontalFlip")
@@ -40,7 +40,7 @@ def read_field_of_view(dataset: Dataset) -> FieldOfView | None:
 def contradicts_side(
     orientation: Orientation, laterality: Laterality, position: str
 ) -> ResultWarning | None:
-    """A warning where PatientOrientation does not fit side and view of an upright image.
+    """Return a warning if PatientOrientation does not fit side and view of an upright image.
 
     A left CC runs to A and R, a left MLO to A and FR; right ones to P and L, and to P and FL.
 
@@ -54,28 +54,28 @@ def contradicts_side(
     --------
     >>> contradicts_side(Orientation(rows="A", columns="R"), Laterality.LEFT, "CC")
     >>> print(contradicts_side(Orientation(rows="P", columns="FL"), Laterality.LEFT, "MLO"))
-    PatientOrientation is that of the other side: sides exchanged, or a mirrored image
+    PatientOrientation is that of the other side: sides exchanged or mirrored image
     """
     other = Laterality.RIGHT if laterality is Laterality.LEFT else Laterality.LEFT
     fits_other = orientation.turned(other, position) == "not"
     turned = orientation.turned(laterality, position)
     if turned == "not" or (turned == "half" and not fits_other):
-        # What is turned is brought upright, and this is said, when the pixels are read.
+        # Turned images are brought upright when the pixels are read, with a warning.
         return None
     if turned == "half":
-        # The letters of a CC view cannot tell the two apart.
-        said = "PatientOrientation is that of an image turned by 180 degrees, or of the other side"
+        # In a CC view both have the same letters.
+        said = "PatientOrientation is that of an image rotated by 180 degrees, or of the other side"
     elif turned == "quarter":
-        said = "PatientOrientation is that of an image turned by 90 degrees"
+        said = "PatientOrientation is that of an image rotated by 90 degrees"
     elif fits_other:
-        said = "PatientOrientation is that of the other side: sides exchanged, or a mirrored image"
+        said = "PatientOrientation is that of the other side: sides exchanged or mirrored image"
     else:
         said = "PatientOrientation does not fit side and view"
     return make_warning("orientation-header", said)
 
 
 def contradicting_fields(views: Sequence[View]) -> list[ResultWarning]:
-    """A warning where views of one device are turned alike and their orientations are not."""
+    """Return a warning if views of one device have the same rotation but different orientations."""
     known = [
         (view, view.field_of_view, view.orientation)
         for view in views

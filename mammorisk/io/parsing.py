@@ -1,6 +1,6 @@
-"""A file parsed as DICOM, in bounded time and memory whatever it holds.
+"""Parsing of DICOM files with limits on time and memory for any content.
 
-Everything pydicom raises on damaged input becomes a house error here.
+Exceptions of pydicom on damaged input are converted to errors of this package.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ from mammorisk.errors import TooLarge, UnreadableDicom
 from mammorisk.io.dataset import PARSE_ERRORS, text
 from mammorisk.io.limits import Limits, file_size
 
-#: Sequences within sequences: structured reports reach about ten.
+#: Largest depth of nested sequences. Structured reports have about ten levels.
 MAX_SEQUENCE_DEPTH = 64
 
-#: pydicom takes two or three reads and about 10 microseconds an element; a mammogram has a few
-#: hundred elements, a tomosynthesis object some ten thousand.
+#: Largest number of reads. pydicom needs two or three reads and about 10 microseconds for an
+#: element. A mammogram has a few hundred elements, a tomosynthesis object about ten thousand.
 MAX_READS = 300_000
 
-#: Bytes of values that become Python objects, far larger than themselves; a mammogram has about
-#: ten thousand. Pixels, overlays and other binary values stay bytes and are not counted.
+#: Largest number of bytes of values that become Python objects, which need much more memory. A
+#: mammogram has about ten thousand. Binary values such as pixels and overlays are not counted.
 MAX_VALUE_BYTES = 4 * 2**20
 
-#: What is counted as binary; VR as pydicom's dictionary writes them.
+#: Binary value representations, as written in the dictionary of pydicom.
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN", "OB or OW", "US or OW"})
 
 
 class _Clamped(io.RawIOBase):
-    """A file whose reads never ask for more than is left, whatever length an element claims.
+    """File whose reads are limited to the rest of the file, whatever length an element states.
 
-    Their number is bounded too: a file of nothing but empty elements would be parsed for minutes,
-    into many times its size.
+    The number of reads is limited too: parsing a file of many empty elements would take minutes and
+    many times its size in memory.
     """
 
     def __init__(self, file: BinaryIO, size: int) -> None:
@@ -65,22 +65,22 @@ class _Clamped(io.RawIOBase):
 
 
 def looks_like_dicom(head: bytes) -> bool:
-    """Whether the first 132 bytes are those of a DICOM file, with or without a preamble."""
+    """Whether a file with these first 132 bytes may be DICOM, with or without a preamble."""
     if head[128:132] == b"DICM":
         return True
-    # Old files start at once with group 0002 or 0008, elements below 0x0100.
+    # Old files without a preamble start with group 0002 or 0008 and an element below 0x0100.
     return head[:2] in (b"\x02\x00", b"\x08\x00") and head[3:4] == b"\x00"
 
 
 class Parsed(NamedTuple):
-    """A data set, and where its pixel data begin.
+    """A data set, and the position of its pixel data.
 
     Attributes
     ----------
     dataset : Dataset
     pixel_start : int or None
-        Offset in the file of the element at which parsing stopped; None when the pixels were read
-        too, or when the data set is deflated.
+        Offset of the element at which parsing stopped. None if the pixels were also read, or if the
+        data set is deflated.
     """
 
     dataset: Dataset
@@ -95,7 +95,7 @@ def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Parsed:
     path : Path
     limits : Limits
     pixels : bool
-        Read the pixel data too; otherwise stop before them.
+        Whether to read the pixel data.
 
     Returns
     -------
@@ -104,9 +104,10 @@ def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Parsed:
     Raises
     ------
     UnreadableDicom
-        It cannot be parsed.
+        The file cannot be parsed.
     TooLarge
-        It inflates beyond the limit, or holds more elements or values than a mammogram.
+        The inflated data exceed the limit, or there are more elements or values than in any
+        mammogram.
     """
     size = file_size(path, limits)
     try:
@@ -120,7 +121,7 @@ def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Parsed:
                 source.seek(0)
                 dataset = pydicom.dcmread(source, force=True, stop_before_pixels=not pixels)
                 start = None if pixels else handle.tell()
-            # Sequences are parsed on first sight: do it while errors are caught.
+            # Sequences are parsed at the first access: do this here, where errors are caught.
             _look_inside(dataset, 0, MAX_VALUE_BYTES)
     except PARSE_ERRORS as error:
         raise UnreadableDicom(
@@ -131,16 +132,16 @@ def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Parsed:
 
 
 def _look_inside(dataset: Dataset, depth: int, left: int) -> int:
-    """Convert every element; drop those that cannot be, which then count as absent.
+    """Convert every element. Elements that cannot be converted are removed and count as absent.
 
-    Private elements are dropped unseen: nothing here asks for one. Sequences of stated length are
-    parsed level by level, in a time that grows with the square of the depth: nesting beyond any
-    genuine file is given up on.
+    Private elements are removed without conversion, because none is used. The time to parse nested
+    sequences of defined length grows with the square of the depth, so deeper nesting than in any
+    genuine file is not parsed.
 
     Returns
     -------
     int
-        How many more bytes of values may be converted.
+        Number of bytes of values that may still be converted.
     """
     if depth > MAX_SEQUENCE_DEPTH:
         raise RecursionError
@@ -171,13 +172,13 @@ def _convertible_bytes(dataset: Dataset, tag: BaseTag) -> int:
     raw = dataset.get_item(tag)
     if raw is None or not isinstance(raw.value, bytes):
         return 0
-    # pydicom reads UN as what its dictionary says.
+    # pydicom converts UN to the VR in its dictionary.
     kind = dictionary_VR(tag) if dictionary_has_tag(tag) else raw.VR
     return 0 if kind is None or kind in _BINARY else len(raw.value)
 
 
 def _deflated_meta(source: Any) -> FileMetaDataset | None:
-    """File meta information of a deflated file, None for any other; the data set follows."""
+    """Read the file meta information of a deflated file; None for other files."""
     if source.read(132)[128:] != b"DICM":
         return None
     meta = pydicom.filereader.read_dataset(
@@ -189,7 +190,7 @@ def _deflated_meta(source: Any) -> FileMetaDataset | None:
 
 
 def _read_deflated(source: Any, meta: FileMetaDataset, limits: Limits, pixels: bool) -> FileDataset:
-    """pydicom would inflate a data set whole, whatever it comes to."""
+    """Read a deflated data set with a limit. pydicom would inflate it without one."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     inflated, chunk = bytearray(), source.read()
     while chunk:

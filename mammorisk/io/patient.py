@@ -1,4 +1,4 @@
-"""Who and when: what tells the exams of one woman, and those of several women, apart."""
+"""Facts about patient and time that distinguish exams of one or several women."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from pydicom.dataset import Dataset
 from mammorisk.io.dataset import text
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
-#: Ages outside this range are marks of de-identification, not ages at screening.
+#: Plausible ages at screening. Other ages are results of de-identification.
 PLAUSIBLE_AGES = (18.0, 110.0)
 
-#: CBIS-DDSM makes a patient of every image: "Mass-Training_P_00001_LEFT_CC_1".
+#: In CBIS-DDSM every image is a separate patient: "Mass-Training_P_00001_LEFT_CC_1".
 _VIEW_IN_ID = re.compile(r"[_ -]+(LEFT|RIGHT|L|R)[_ -]+(CC|MLO)([_ -]*\d{1,2})?$", re.IGNORECASE)
+#: CBIS-DDSM also puts the set before the woman: "Mass-Training_P_00001_LEFT_CC".
+_SET_IN_ID = re.compile(r"^(?:Mass|Calc)-(?:Training|Test)_(?=P_\d)")
 
-#: A date of 1950 to 2099 in a name: 20210310, 2021-03-10, or a year that stands alone.
+#: A date from 1950 to 2099 in a name: 20210310, 2021-03-10, or a year alone.
 _DAY_IN_NAME = re.compile(
     r"(?<!\d)((?:19[5-9]|20\d)\d)(?:[-_.]?(0[1-9]|1[0-2])[-_.]?(0[1-9]|[12]\d|3[01]))?(?!\d)"
 )
@@ -25,22 +27,22 @@ _PER_YEAR = {"D": 365.25, "W": 52.18, "M": 12.0, "Y": 1.0}
 
 @dataclass(frozen=True, kw_only=True)
 class PatientFacts:
-    """What an image says of the woman and the exam. Compared, never shown.
+    """Facts of an image about the woman and the exam. They are compared and never shown.
 
     Attributes
     ----------
     patient : str
-        PatientID (0010,0020), else PatientName (0010,0010); empty where neither is stated.
+        PatientID (0010,0020), else PatientName (0010,0010); empty if neither is stated.
     is_pseudo_patient : bool
-        The identifier held side and view, which were left out.
+        Whether the identifier contained side and view, which were ignored.
     study : str
         StudyInstanceUID (0020,000D).
     day : str or None
-        AcquisitionDate (0008,0022), else StudyDate, as ``YYYYMMDD``; of pictures, the date in the
-        name, which may be a year alone. None for digitised film, whose dates are mostly those of
+        AcquisitionDate (0008,0022), else StudyDate, as ``YYYYMMDD``. For pictures, the date in the
+        name, which may be only a year. None for digitised film, whose dates are usually those of
         the scan.
     birth : str or None
-        PatientBirthDate (0010,0030), where plausible.
+        PatientBirthDate (0010,0030), if plausible.
     age_years : float or None
     sex : {"F", "M", "O"} or None
         PatientSex (0010,0040).
@@ -58,16 +60,16 @@ class PatientFacts:
 
 
 def read_patient(dataset: Dataset, *, is_film: bool) -> PatientFacts:
-    """Facts of a DICOM image; call inside ``quiet_pydicom``.
+    """Read the facts of a DICOM image. Call inside ``quiet_pydicom``.
 
     Parameters
     ----------
     dataset : Dataset
     is_film : bool
-        The image is a digitised film.
+        Whether the image is a digitised film.
     """
     identifier = text(dataset, "PatientID") or text(dataset, "PatientName") or ""
-    patient = _VIEW_IN_ID.sub("", identifier)
+    patient = _SET_IN_ID.sub("", _VIEW_IN_ID.sub("", identifier))
     day = text(dataset, "AcquisitionDate") or text(dataset, "StudyDate")
     birth = text(dataset, "PatientBirthDate")
     born, seen = _year(birth), _year(day)
@@ -89,18 +91,18 @@ def read_patient(dataset: Dataset, *, is_film: bool) -> PatientFacts:
 
 
 def picture_facts(name: str) -> PatientFacts:
-    """Facts of a picture: the date in its name.
+    """Return the facts of a picture: the date in its name.
 
     Parameters
     ----------
     name : str
-        With the folders below the one that the user gave.
+        Name of the file with the folders below the one that the user gave.
     """
     return PatientFacts(day=day_in_name(name))
 
 
 def day_in_name(name: str) -> str | None:
-    """The last date in a name, as ``YYYYMMDD`` or ``YYYY``.
+    """Return the last date in a name, as ``YYYYMMDD`` or ``YYYY``.
 
     Examples
     --------
@@ -117,7 +119,7 @@ def _sex(dataset: Dataset) -> str | None:
 
 
 def _stated_age(written: str | None) -> tuple[float | None, Warnings]:
-    """PatientAge (0010,1010); the standard's form is 057Y, others are met.
+    """Read PatientAge (0010,1010). The standard form is 057Y; files also contain others.
 
     >>> _stated_age("57y")[0], _stated_age("684M")[0], _stated_age("000Y")[0]
     (57.0, 57.0, None)
@@ -126,13 +128,13 @@ def _stated_age(written: str | None) -> tuple[float | None, Warnings]:
         return None, ()
     match = re.fullmatch(r"(\d{1,3})\s*([DWMY]?)", written.upper())
     if match is None:
-        # Anything else may be a name.
+        # Other text may be a name and is not shown.
         shown = f"{written!r}" if re.fullmatch(r"[\d.,]{1,5} ?[A-Za-z]?", written) else "no age"
         said = f"PatientAge (0010,1010) is {shown}, expected is an age like 057Y: not used"
         return None, (_not_used(said),)
     age = int(match[1]) / _PER_YEAR[match[2] or "Y"]
     low, high = PLAUSIBLE_AGES
-    # 000Y and the like stand for "removed".
+    # Values such as 000Y mean that the age was removed.
     return (age if low <= age <= high else None), ()
 
 
@@ -141,7 +143,7 @@ def _not_used(said: str) -> ResultWarning:
 
 
 def _year(written: str | None) -> float | None:
-    """A DICOM date as a year with its fraction."""
+    """Convert a DICOM date to a year with its fraction."""
     match = re.fullmatch(r"(\d{4})\.?(\d{2})\.?(\d{2})", written or "")
     if not match:
         return None

@@ -1,4 +1,4 @@
-"""Formats of pictures: told by their first bytes; size and depth from their headers."""
+"""Formats of pictures, by their first bytes, and size and depth from their headers."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ PNG_MAGIC = b"\x89PNG\r\n\x1a\n"
 TIFF_MAGICS = (b"II*\0", b"MM\0*")
 _JPEG_MAGIC = b"\xff\xd8\xff"
 
-#: Formats that are told and not read -> how they begin.
+#: First bytes of formats that are recognised but not supported.
 _NOT_READ = (
     ("JPEG XL", (b"\xff\x0a", b"\0\0\0\x0cJXL ")),
     ("JPEG 2000", (b"\0\0\0\x0cjP  ", b"\xff\x4f\xff\x51")),
@@ -25,21 +25,22 @@ _NOT_READ = (
     ("portable bitmap or pixmap", (b"P1", b"P3", b"P4", b"P6")),
 )
 _PNG_GREY, _PNG_PALETTE = (0, 2, 4, 6), 3
-# TIFF 6.0, section 4: PhotometricInterpretation. RGB is let through, since grey comes as RGB too.
+# TIFF 6.0, section 4: PhotometricInterpretation. RGB is accepted here, because grey images may be
+# stored as RGB.
 _WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB = 0, 1, 2
 _TIFF_GREY = (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB)
-#: Header of a PGM: three numbers between white space and comments, then one white space.
+#: Header of a PGM: three numbers separated by white space and comments, then one white space.
 _PGM = re.compile(
     rb"P(?P<kind>[25])(?:\s+|\s*#[^\n]*\n)+(?P<columns>\d{1,9})(?:\s+|\s*#[^\n]*\n)+"
     rb"(?P<rows>\d{1,9})(?:\s+|\s*#[^\n]*\n)+(?P<most>\d{1,9})\s"
 )
-#: Bytes of a PGM in which its header, comments included, must lie.
+#: Largest size of the header of a PGM in bytes, including comments.
 _PGM_HEADER = 4096
 
 
 @dataclass(frozen=True, kw_only=True)
 class PictureHeader:
-    """What the header of a picture states.
+    """Content of the header of a picture.
 
     Attributes
     ----------
@@ -47,9 +48,9 @@ class PictureHeader:
         ``"png"``, ``"tiff"``, ``"jpeg"``, ``"bmp"`` or ``"pgm"``.
     rows, columns : int
     bits : int
-        Of a grey level: 8 or 16.
+        Bits of a grey level, 8 or 16.
     is_inverted : bool
-        Zero is white.
+        Whether zero is white.
     is_lossy : bool
     """
 
@@ -62,14 +63,14 @@ class PictureHeader:
 
 
 def picture_family(head: bytes) -> str | None:
-    """Family of a picture that is read; None for anything else, DICOM included.
+    """Return the family of a supported picture; None for other files, including DICOM.
 
     Parameters
     ----------
     head : bytes
         The first 132 bytes.
     """
-    # A DICOM file may begin like a TIFF: its own mark decides.
+    # A DICOM file may begin like a TIFF: the DICOM prefix decides.
     if head[128:132] == b"DICM":
         return None
     for family, magics in (
@@ -80,12 +81,12 @@ def picture_family(head: bytes) -> str | None:
     ):
         if head.startswith(magics):
             return family
-    # Two letters are little: the reserved fields of a BMP are 0 as well.
+    # Two letters are not enough to recognise a BMP: its reserved fields must also be 0.
     return "bmp" if head[:2] == b"BM" and head[6:10] == b"\0" * 4 else None
 
 
 def unread_format(head: bytes) -> str | None:
-    """Name of a picture format that is told and not read."""
+    """Return the name of a picture format that is recognised but not supported."""
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "WebP"
     if head[4:12] in (b"ftypheic", b"ftypavif", b"ftypmif1"):
@@ -94,12 +95,12 @@ def unread_format(head: bytes) -> str | None:
 
 
 def picture_header(path: Path, family: str) -> PictureHeader:
-    """Size and depth of a picture.
+    """Read size and depth of a picture.
 
     Raises
     ------
     UnreadableFile, PixelError
-        The file is not what it claims, or not grey.
+        The file is not of this format, or not grey.
     """
     if family == "tiff":
         return _tiff(path)
@@ -131,7 +132,7 @@ def _bmp(head: bytes) -> PictureHeader:
             f"the BMP is compressed or not grey ({bits} bits a pixel)",
             remedy="Export it as 16-bit greyscale PNG.",
         )
-    # A negative height stands for rows from the top.
+    # A negative height means that rows are stored from the top.
     return PictureHeader(family="bmp", rows=abs(rows), columns=columns, bits=8)
 
 
@@ -151,7 +152,7 @@ def _pgm(head: bytes) -> PictureHeader:
 
 
 def pgm_start(head: bytes) -> int:
-    """Where the pixels of a PGM begin."""
+    """Return the offset of the pixels of a PGM."""
     found = _PGM.match(head)
     if found is None:
         raise UnreadableFile("the PGM has no usable header", remedy="Export it again.")
@@ -159,7 +160,7 @@ def pgm_start(head: bytes) -> int:
 
 
 def _jpeg(data: bytes) -> PictureHeader:
-    """Size from the start-of-frame marker (ITU-T T.81, B.2.2)."""
+    """Read the size from the start-of-frame marker (ITU-T T.81, B.2.2)."""
     at = 2
     while at + 9 < len(data):
         if data[at] != 0xFF:
@@ -189,7 +190,7 @@ def _tiff(path: Path) -> PictureHeader:
 
     try:
         with tifffile.TiffFile(path) as file:
-            # Not their number: a long chain of empty pages would be walked for minutes.
+            # Do not count the pages: reading a long chain of empty pages would take minutes.
             several = file.pages.is_multipage
             page = file.pages.first
             axes, dtype, photometric = len(page.shape), page.dtype, int(page.photometric)
@@ -212,7 +213,7 @@ def _tiff(path: Path) -> PictureHeader:
             f"the TIFF cannot be read ({type(error).__name__})", remedy="Export it again."
         ) from None
     if several:
-        raise PixelError("the TIFF holds several images", remedy="Give one file a view.")
+        raise PixelError("the TIFF contains several images", remedy="Give one file a view.")
     if photometric not in _TIFF_GREY:
         raise PixelError(
             "the TIFF is not in grey (PhotometricInterpretation)",

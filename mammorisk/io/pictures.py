@@ -1,4 +1,4 @@
-"""Mammograms as PNG, TIFF, PGM, BMP or JPEG: grey levels, a view in the name, no header."""
+"""Mammograms as PNG, TIFF, PGM, BMP or JPEG, with the view in the name and no DICOM header."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def picture_view(
     synthetic: bool = False,
     warnings: tuple[ResultWarning, ...] = (),
 ) -> tuple[View, int]:
-    """The view in a picture; its size and depth are read, its pixels are not.
+    """Create the view of a picture. Size and depth are read; pixels are not.
 
     Parameters
     ----------
@@ -41,19 +41,19 @@ def picture_view(
     source : str
         Name of the file, for the view.
     family : str
-        As :func:`mammorisk.io.picture_formats.picture_family` gives.
+        Result of :func:`mammorisk.io.picture_formats.picture_family`.
     laterality, position
-        From the file name or the user.
+        Side and view from the file name or the user.
     pixel_mm : float or None
-        Pixel spacing in the breast in mm, if the user states it: resolution written into such
-        files is mostly that of a screen, so it is not read.
+        Pixel spacing in the breast in mm, if the user states it. The resolution in such files is
+        not used, because it is usually that of a screen.
     limits : Limits
     modifiers : tuple of str
-        As the name says.
+        Modifiers in the name.
     synthetic : bool
-        Computed from tomosynthesis, as its name says.
+        Whether the name is that of a synthetic image, computed from tomosynthesis.
     warnings : tuple of ResultWarning
-        About the name.
+        Warnings about the name.
 
     Returns
     -------
@@ -64,7 +64,7 @@ def picture_view(
     Raises
     ------
     UnreadableFile, PixelError, TooLarge
-        The file is not what it claims, not grey, or too large.
+        The file is not of this format, not grey, or too large.
     """
     size = file_size(path, limits)
     header = picture_header(path, family)
@@ -131,12 +131,12 @@ def _pgm_pixels(data: bytes, header: PictureHeader) -> Pixels:
 
 
 def _one_channel(pixels: Pixels, is_lossy: bool) -> Pixels:
-    """Grey stored in several channels is accepted when it is grey; alpha must be opaque."""
+    """Convert several channels to one. They must be equal, and alpha must be opaque."""
     if pixels.ndim == 2:
         return pixels
     colours = pixels[..., : 1 if pixels.shape[2] <= 2 else 3]
     alpha = pixels[..., -1] if pixels.shape[2] in (2, 4) else None
-    # JPEG rounds the three channels apart.
+    # JPEG rounds the three channels separately.
     apart = np.abs(colours.astype(np.int32) - colours[..., :1]).max() > (2 if is_lossy else 0)
     if apart or (alpha is not None and alpha.min() != alpha.max()):
         raise PixelError("the image is in colour", remedy="Export it as 16-bit greyscale.")

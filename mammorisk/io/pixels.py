@@ -1,4 +1,4 @@
-"""Stored pixels of a DICOM image: native ones read here, compressed ones decoded in a child."""
+"""Stored pixels of a DICOM image. Compressed pixels are decoded in a child process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
+from pydicom.uid import ImplicitVRLittleEndian
 
 from mammorisk.errors import PixelError, TooLarge, UnsupportedSyntax
 from mammorisk.io.dataset import PARSE_ERRORS, quiet_pydicom, whole
@@ -24,12 +25,13 @@ from mammorisk.records.stored_image import Greyscale, RawImage
 _PIXEL_DATA = (0x7FE0, 0x0010)
 _ITEM, _SEQUENCE_DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 
-#: A single frame comes in one fragment or a few; a chain of empty ones would be walked for minutes.
+#: Largest number of fragments. A single frame has one or a few; reading a long chain of empty
+#: fragments would take minutes.
 _MOST_FRAGMENTS = 10_000
 
 
 def check_size(rows: int | None, columns: int | None, limits: Limits) -> tuple[int, int]:
-    """Refuse an image by its header alone.
+    """Check the size of an image in its header.
 
     Returns
     -------
@@ -39,9 +41,9 @@ def check_size(rows: int | None, columns: int | None, limits: Limits) -> tuple[i
     Raises
     ------
     PixelError
-        It has no size.
+        The header states no size.
     TooLarge
-        It has more pixels than the limit.
+        The image has more pixels than the limit.
     """
     if not rows or not columns or rows < 0 or columns < 0:
         raise PixelError(
@@ -58,9 +60,9 @@ def check_size(rows: int | None, columns: int | None, limits: Limits) -> tuple[i
 
 
 def syntax_of(dataset: Dataset) -> str:
-    """Transfer syntax UID; implicit little endian where no file meta information says otherwise."""
+    """Return the transfer syntax; implicit little endian without file meta information."""
     meta = getattr(dataset, "file_meta", None)
-    return str(meta.get("TransferSyntaxUID", "")) if meta else "1.2.840.10008.1.2"
+    return str(meta.get("TransferSyntaxUID", "")) if meta else ImplicitVRLittleEndian
 
 
 def check_syntax(syntax: str) -> None:
@@ -81,7 +83,7 @@ def check_syntax(syntax: str) -> None:
 
 
 def check_pixel_data(path: Path, start: int, dataset: Dataset) -> None:
-    """Refuse an image whose pixel data are absent or cut short, without reading them.
+    """Check that the pixel data are present and complete, without reading them.
 
     Parameters
     ----------
@@ -94,7 +96,7 @@ def check_pixel_data(path: Path, start: int, dataset: Dataset) -> None:
     Raises
     ------
     PixelError
-        There are no pixel data, or fewer than the header promises.
+        There are no pixel data, or less than the header states.
     """
     syntax = syntax_of(dataset)
     order = NATIVE.get(syntax, "<")
@@ -119,7 +121,7 @@ def check_pixel_data(path: Path, start: int, dataset: Dataset) -> None:
             there, whole_image = size - at, _fragments_are_whole(handle, at, size)
     if not whole_image:
         raise PixelError(
-            f"the pixel data are truncated: {max(there, 0):,} bytes are there",
+            f"the pixel data are truncated: {max(there, 0):,} bytes are available",
             remedy="Fetch the file again from the archive.",
         )
 
@@ -147,14 +149,14 @@ def load_pixels(path: Path, greyscale: Greyscale, limits: Limits) -> RawImage:
     ----------
     path : Path
     greyscale : Greyscale
-        As read from the header.
+        Greyscale from the header.
     limits : Limits
 
     Returns
     -------
     RawImage
-        Stored values, signed where the header says so. Bits beyond BitsStored (0028,0101) are
-        removed unless the pixels show that they carry values; ``warnings`` tells either.
+        Stored values, signed if the header says so. Bits above BitsStored (0028,0101) are removed,
+        unless the pixels show that they are part of the values. ``warnings`` describes both cases.
 
     Raises
     ------
@@ -179,7 +181,7 @@ def load_pixels(path: Path, greyscale: Greyscale, limits: Limits) -> RawImage:
     if allocated not in (8, 16) or stored is None or not 1 <= stored <= allocated:
         raise PixelError(
             f"BitsAllocated {allocated} and BitsStored {stored} are not those of a mammogram",
-            remedy="8 or 16 allocated bits are read.",
+            remedy="8 or 16 allocated bits are supported.",
         )
     width = allocated // 8
     if syntax in NATIVE:
@@ -207,7 +209,7 @@ def load_pixels(path: Path, greyscale: Greyscale, limits: Limits) -> RawImage:
 
 
 def _bytes(dataset: Dataset, syntax: str) -> bytes:
-    """Native pixel bytes, or the first compressed frame."""
+    """Return the native pixel bytes, or the first compressed frame."""
     if "PixelData" not in dataset:
         raise PixelError(
             "the file has no PixelData (7FE0,0010)",
@@ -226,7 +228,7 @@ def _bytes(dataset: Dataset, syntax: str) -> bytes:
 
 
 def _overlay_bits(dataset: Dataset) -> int:
-    """Bits of a cell in which overlays lie: Overlay Bit Position (60xx,0102), retired."""
+    """Return the mask of bits that contain overlays: Overlay Bit Position (60xx,0102), retired."""
     bits = 0
     for group in range(0x6000, 0x6020, 2):
         try:
@@ -234,7 +236,7 @@ def _overlay_bits(dataset: Dataset) -> int:
             position = None if element is None else int(element.value)
         except PARSE_ERRORS:
             continue
-        # Position 0 stands for an overlay in data of its own.
+        # Position 0 means that the overlay has its own data element.
         if position is not None and 0 < position < 16:
             bits |= 1 << position
     return bits

@@ -1,4 +1,4 @@
-"""read_exam(): a folder, a list of files or a mapping of views becomes an Exam."""
+"""read_exam(): read an exam from a folder, a list of files or a mapping of views."""
 
 from __future__ import annotations
 
@@ -36,13 +36,13 @@ from mammorisk.io.words import is_mask_name, is_recombined_name, is_synthetic_na
 from mammorisk.records.exam import STANDARD_VIEWS, Exam, Intent, SetAside, View
 from mammorisk.warnings import ResultWarning, make_warning
 
-#: Reason under which files that are no images at all are listed.
+#: Reason given for files that are not images.
 NOT_AN_IMAGE = "not an image file"
 
-#: Reasons named in an error.
+#: Largest number of reasons in an error message.
 _REASONS_NAMED = 6
 
-#: INbreast calls its oblique views ML: "20586908_6c613a14b80a8591_MG_R_ML_ANON".
+#: INbreast names its oblique views ML: "20586908_6c613a14b80a8591_MG_R_ML_ANON".
 _INBREAST = re.compile(r"^\d+_[0-9a-f]{16}_MG_[LR]_(CC|ML)_ANON$", re.IGNORECASE)
 
 
@@ -54,44 +54,45 @@ def read_exam(
     pixel_mm: float | None = None,
     limits: Limits | None = None,
 ) -> Exam:
-    """Read an exam. Only headers are read; pixels follow when a view is first used.
+    """Read an exam. Only headers are read; pixels are read when a view is first used.
 
     Parameters
     ----------
     path : path, sequence of paths, or mapping of str to path or paths
-        A folder (searched with its subfolders), a list of files, or ``{"L-CC": path, ...}``. A view
-        of a mapping may have several files, of which one is chosen as in a folder. Also a zip, or a
-        URL of fsspec (``s3://``, ``gs://``, ``https://`` ...): its files are copied into a
-        temporary folder, which is deleted with the exam.
-        DICOM files may have any name; PNG, TIFF, PGM, BMP and JPEG files carry the view in theirs
-        (``L-CC``, ``LCC``, ``left_mlo`` ...) unless a mapping says it.
+        A folder (searched with its subfolders), a list of files, or ``{"L-CC": path, ...}``. If a
+        view of a mapping has several files, one is chosen as in a folder. A zip file or a URL of
+        fsspec (``s3://``, ``gs://``, ``https://`` ...) is copied into a temporary folder, which is
+        deleted when the exam is no longer used. DICOM files may have any name. The names of PNG,
+        TIFF, PGM, BMP and JPEG files contain the view (``L-CC``, ``LCC``, ``left_mlo`` ...) unless
+        a mapping gives it.
     allow_missing_views : bool
         Accept an exam without all four of R CC, L CC, R MLO, L MLO.
     allow_processing : bool
-        Accept for-processing images where no for-presentation image of the view exists.
+        Accept for-processing images of views without a for-presentation image.
     pixel_mm : float, optional
-        Pixel spacing in the breast, mm, of pictures, whose files do not state it.
+        Pixel spacing in the breast in mm for PNG, TIFF and similar files, which do not state it.
     limits : Limits, optional
 
     Returns
     -------
     Exam
-        One image a view. Of several, the standard one is used: without view modifier, for
-        presentation, without contrast agent, full-field before synthetic, not partial, latest. Of
-        several exams of one woman the latest complete one is used, and the one before it is
-        ``prior``. ``warnings`` says so, and the others are in ``set_aside`` with the reason.
+        One image for each view. If there are several, the standard one is used: without view
+        modifier, for presentation, without contrast agent, full-field before synthetic, not
+        partial, latest. If the files belong to several exams of one woman, the latest complete exam
+        is used and the one before it is ``prior``. A warning names the choice. Images that were not
+        used are in ``set_aside`` with the reason.
 
     Raises
     ------
     NoImages, WrongModality, UnknownView, AmbiguousView, ViewMissing, MixedPatients, IntentMismatch
     UnreadableFile, PixelError, UnsupportedSyntax, TooLarge
-        A file without which the four views are not complete is damaged or refused. The message
-        names the view or the place of the file in the list; ``error.source`` is its name.
+        A file that is needed for the four views is damaged or refused. The message contains the
+        view or the position of the file in the list; ``error.source`` is the name of the file.
 
     See Also
     --------
-    read_cohort : Exams of many women, from a table.
-    mammorisk.predict : Risk from an exam.
+    read_cohort : Reads the exams of many women from a table.
+    mammorisk.predict : Predicts the risk from an exam.
 
     Examples
     --------
@@ -120,7 +121,7 @@ def read_exam(
 
 
 def _local(path: Paths, limits: Limits) -> tuple[list[TemporaryDirectory[str]], Paths]:
-    """The same files on this machine, and the folders they were fetched into."""
+    """Copy remote files to this machine. Return their paths and the temporary folders."""
     if isinstance(path, (str, Path)):
         if not is_remote(path):
             return [], path
@@ -146,7 +147,7 @@ def _local(path: Paths, limits: Limits) -> tuple[list[TemporaryDirectory[str]], 
 
 @dataclass
 class _Found:
-    """What the files of one exam turned out to be."""
+    """Results of reading the files of one exam."""
 
     set_aside: list[SetAside]
     views_are_given: bool
@@ -195,12 +196,12 @@ class _Found:
         )
 
     def _drop_processing_copies(self) -> None:
-        """The same exposure may be there raw and processed, linked by SourceImageSequence."""
+        """Set aside for-processing images that are the source of another image."""
         raw = frozenset[str]().union(*(one.made_from for one in self.images))
         kept = []
         for one in self.images:
             if one.view.intent is Intent.PROCESSING and one.instance in raw:
-                reason = "for-processing copy of an image that is also there for presentation"
+                reason = "for-processing copy of an image for presentation"
                 self.set_aside.append(SetAside(source=one.view.source, reason=reason))
             else:
                 kept.append(one)
@@ -210,8 +211,8 @@ class _Found:
         missing = [name for name in STANDARD_VIEWS if name not in views]
         if not missing or (views and allow_missing_views):
             return
-        # A file that may be the missing view is the reason. A picture that names no view is one
-        # only where there is no other image.
+        # Raise the error of a file that may be the missing view. A picture without a view in its
+        # name counts as such only if there is no other image.
         for error in self.errors:
             if not views or not isinstance(error, _NamelessPicture):
                 raise error.as_unknown_view() if isinstance(error, _NamelessPicture) else error
@@ -232,19 +233,19 @@ class _Found:
         raise ViewMissing(
             f"the exam has no {' and no '.join(missing)} view; found {', '.join(views)}"
             + (f" (set aside: {aside})" if aside else ""),
-            remedy="Pass allow_missing_views=True to predict from what is there.",
+            remedy="Pass allow_missing_views=True to predict from the available views.",
         )
 
 
 class _NamelessPicture(UnknownView):
-    """A picture whose name does not tell side and view: a report, a logo, or a missing view."""
+    """A picture without side and view in its name: a report, a logo, or a missing view."""
 
     def as_unknown_view(self) -> UnknownView:
         return UnknownView(self.what, where=self.where, remedy=self.remedy, source=self.source)
 
 
 def _counted(reasons: Sequence[str]) -> str:
-    """Reasons with the number of files, the most frequent first."""
+    """Join reasons with their numbers of files, the most frequent first."""
     counts = Counter(reasons).most_common()
     told = [reason if n == 1 else f"{n} files: {reason}" for reason, n in counts[:_REASONS_NAMED]]
     return "; ".join(told)
@@ -258,10 +259,10 @@ def _check_intent(
         return
     if not allow_processing:
         raise IntentMismatch(
-            "PresentationIntentType (0008,0068) is FOR PROCESSING and no image for "
-            f"presentation is there: {', '.join(raw)}",
+            "PresentationIntentType (0008,0068) is FOR PROCESSING and there is no image for "
+            f"presentation: {', '.join(raw)}",
             where=raw[0],
-            remedy="Fetch the for-presentation images, or pass allow_processing=True.",
+            remedy="Use the for-presentation images, or pass allow_processing=True.",
             source=views[raw[0]].source,
         )
     warnings.extend(make_warning("for-processing", view=name) for name in raw)
@@ -308,7 +309,7 @@ def _read(file: ExamFile, pixel_mm: float | None, limits: Limits) -> ReadImage |
             raise UnreadableFile("the file is empty")
         other = unread_format(head)
         if other is not None:
-            reason = f"a picture of a format that is not read ({other}): convert it to PNG"
+            reason = f"a picture in an unsupported format ({other}): convert it to PNG"
             return SetAside(source=file.source, reason=reason)
         return SetAside(source=file.source, reason=NOT_AN_IMAGE, is_image=False)
     told = None
@@ -320,7 +321,7 @@ def _read(file: ExamFile, pixel_mm: float | None, limits: Limits) -> ReadImage |
     if told is not None and found.view.name != f"{told[0].value}-{told[1]}":
         raise UnknownView(
             f"given as {told[0].value}-{told[1]}, but its header says {found.view.name}",
-            remedy="Correct the mapping, or leave the view to the header by passing a list.",
+            remedy="Correct the mapping, or pass a list to take the view from the header.",
         )
     return found
 
@@ -330,9 +331,9 @@ def _read_picture(
 ) -> ReadImage | SetAside:
     stem = str(Path(file.source).with_suffix(""))
     if is_mask_name(stem):
-        return SetAside(source=file.source, reason="a mask or an overlay, as its name says")
+        return SetAside(source=file.source, reason="a mask or an overlay according to its name")
     if is_recombined_name(stem):
-        reason = "a recombined image of a contrast-enhanced exam, as its name says"
+        reason = "a recombined image of a contrast-enhanced exam according to its name"
         return SetAside(source=file.source, reason=reason)
     named = parse_view_words(file.path.stem)
     modifiers = named.modifiers if given is None else (*given.modifiers, *named.modifiers)
@@ -342,20 +343,20 @@ def _read_picture(
     side, position = (given or named).laterality, (given or named).position
     warnings: tuple[ResultWarning, ...] = ()
     if given is None and _INBREAST.match(file.path.stem) and position == "ML":
-        text = "ML in the name was read as MLO, as INbreast writes it"
+        text = "ML in the name was read as MLO, as in INbreast"
         position, warnings = "MLO", (make_warning("view-inferred", text),)
     if position not in ("CC", "MLO", None) and side is not None:
         raise _NamelessPicture(
-            f"the name of a picture says {position}, which is none of the four views",
-            remedy="If it is one, say which: read_exam({'L-MLO': path, ...}).",
+            f"the name of a picture contains {position}, which is not one of the four views",
+            remedy="If it is one of them, pass a mapping: read_exam({'L-MLO': path, ...}).",
         )
     if side is None or position is None:
         raise _NamelessPicture(
-            "the name of a picture does not tell side and view",
+            "the name of a picture does not contain side and view",
             remedy="Name it like L-CC.png, or pass {'L-CC': path, ...}.",
         )
     if given is not None and _contradicts(named, given):
-        warnings = (make_warning("view-contradiction", "the file name says another view"),)
+        warnings = (make_warning("view-contradiction", "the file name contains another view"),)
     view, bits = picture_view(
         file.path,
         file.source,

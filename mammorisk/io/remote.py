@@ -1,4 +1,4 @@
-"""Files behind a URL or in a zip, fetched through fsspec into a folder that lives as they do."""
+"""Copies of files at a URL or in a zip file (fsspec), in a temporary folder."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from mammorisk.errors import NoImages, TooLarge, UnreadableFile
 from mammorisk.io.limits import Limits
 from mammorisk.records.exam import Exam
 
-#: Bytes copied at a time.
+#: Number of bytes copied at a time.
 _PIECE = 2**20
-#: What file systems raise beside OSError, of damaged or locked archives too.
+#: Exceptions of file systems in addition to OSError, also for damaged or encrypted archives.
 _FAILURES = (
     *(OSError, ValueError, KeyError, RuntimeError, NotImplementedError, EOFError),
     *(zipfile.BadZipFile, zlib.error),
@@ -25,14 +25,14 @@ _FAILURES = (
 
 
 def is_remote(path: object) -> bool:
-    """Whether something is a URL or the file of a zip."""
+    """Whether a path is a URL or a zip file."""
     text = str(path)
     return "://" in text or (text.lower().endswith(".zip") and Path(text).is_file())
 
 
 @dataclass(frozen=True)
 class Place:
-    """The folder that the images of a cohort lie under: local, or a URL.
+    """Local folder or URL that contains the images of a cohort.
 
     Attributes
     ----------
@@ -52,13 +52,13 @@ class Place:
         return "://" in self.root
 
     def join(self, text: str) -> str | Path:
-        """Where a path of a manifest leads."""
+        """Return the full path or URL of a path in a manifest."""
         if not self.is_url:
             return Path(self.root) / text
         return text if "://" in text else f"{self.root}/{text}"
 
     def holds(self, text: str) -> bool:
-        """Whether a path of a manifest stays under the root."""
+        """Whether a path in a manifest is inside the root."""
         if "\0" in text:
             return False
         if not self.is_url:
@@ -66,39 +66,40 @@ class Place:
                 return False
             return (Path(self.root) / text).resolve().is_relative_to(self.root)
         inner = text.removeprefix(f"{self.root}/") if "://" in text else text
-        # Escapes of a URL could hide what leads up.
+        # Percent-encoding in a URL could hide "..".
         unsafe = "://" in inner or "\\" in inner or "%2e" in inner.lower() or inner.startswith("/")
         return not unsafe and ".." not in PurePosixPath(inner).parts
 
 
 def fetch(url: str | Path, limits: Limits, *, one_file: bool = False) -> TemporaryDirectory[str]:
-    """Copy what lies behind a URL, or in a zip, into a folder that goes when nobody holds it.
+    """Copy the files at a URL or in a zip file into a temporary folder.
 
     Parameters
     ----------
     url : str or path
-        Of a file, a folder or a zip, in a scheme of fsspec (``s3://``, ``gs://``, ``https://``
-        ...), or a local zip.
+        URL of a file, a folder or a zip file, with a scheme of fsspec (``s3://``, ``gs://``,
+        ``https://`` ...), or a local zip file.
     limits : Limits
-        ``max_files`` and ``max_file_bytes`` hold for what is copied.
+        ``max_files`` and ``max_file_bytes`` apply to the copied files.
     one_file : bool
-        It is the URL of a file, not of a folder.
+        Whether the URL is that of a single file.
 
     Raises
     ------
     NoImages
-        There is nothing.
+        There is no file.
     TooLarge
-        It has more files, or a larger one, than the limits allow.
+        There are more files, or larger ones, than the limits allow.
     UnreadableFile
-        It cannot be reached, is damaged, or the package of its scheme is not installed.
+        The address cannot be reached, the archive is damaged, or the package for the scheme is not
+        installed.
     """
     text = str(url)
     where = PurePosixPath(text.rstrip("/")).name
     folder: TemporaryDirectory[str] = TemporaryDirectory(prefix="mammorisk-")
     try:
         if text.lower().endswith(".zip"):
-            # Whole first: not every server gives pieces of a file.
+            # Copy the whole zip first, because not every server supports partial requests.
             with TemporaryDirectory(prefix="mammorisk-") as whole:
                 _copy_all(text, Path(whole), where, limits, True)
                 (bundle,) = Path(whole).iterdir()
@@ -123,7 +124,7 @@ def fetch(url: str | Path, limits: Limits, *, one_file: bool = False) -> Tempora
 
 
 def hold(exam: Exam, folder: TemporaryDirectory[str]) -> Exam:
-    """The exam, its views keeping the folder that their pixels lie in."""
+    """Return the exam with views that keep the temporary folder of their pixels."""
 
     def kept(view: Any) -> Any:
         load, digest = partial(_with, folder, view.load), view.digest
@@ -139,7 +140,7 @@ def hold(exam: Exam, folder: TemporaryDirectory[str]) -> Exam:
 
 
 def _with(folder: TemporaryDirectory[str], call: Any) -> Any:
-    del folder  # Held by the caller's partial, until the view goes.
+    del folder  # The partial of the caller keeps the folder as long as the view exists.
     return call()
 
 
@@ -172,7 +173,7 @@ def _copy_all(url: str, target: Path, where: str, limits: Limits, one_file: bool
         path.parent.mkdir(parents=True, exist_ok=True)
         with system.open(name, "rb") as source, open(path, "wb") as copy:
             written = 0
-            # Counted as it comes: the size told need not be true.
+            # Count the copied bytes, because the stated size may be wrong.
             while piece := source.read(_PIECE):
                 written += len(piece)
                 _check_size(written, where, limits)
@@ -189,6 +190,6 @@ def _check_size(size: int | None, where: str, limits: Limits) -> None:
 
 
 def _network_failures() -> tuple[type[BaseException], ...]:
-    """Errors of the clients that are loaded, which are no OSError."""
+    """Return exceptions of the loaded clients that are not subclasses of OSError."""
     names = (("aiohttp", "ClientError"), ("botocore.exceptions", "BotoCoreError"))
     return tuple(getattr(sys.modules[m], name) for m, name in names if m in sys.modules)

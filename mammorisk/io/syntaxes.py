@@ -1,51 +1,58 @@
-"""The transfer syntaxes (DICOM PS3.6 A) that are read."""
+"""Transfer syntaxes (DICOM PS3.6 A) that can be read."""
 
 from __future__ import annotations
 
-#: Uncompressed syntaxes -> byte order; pydicom inflates the deflated one while parsing.
-NATIVE = {
-    "1.2.840.10008.1.2": "<",
-    "1.2.840.10008.1.2.1": "<",
-    "1.2.840.10008.1.2.1.99": "<",
-    "1.2.840.10008.1.2.2": ">",
+from pydicom import uid
+
+#: Deflated Image Frame Compression. pydicom 3.0 has no constant for it.
+_DEFLATED_FRAMES = "1.2.840.10008.1.2.8.1"
+
+#: Byte order of uncompressed syntaxes. pydicom inflates the deflated one while parsing.
+NATIVE: dict[str, str] = {
+    uid.ImplicitVRLittleEndian: "<",
+    uid.ExplicitVRLittleEndian: "<",
+    uid.DeflatedExplicitVRLittleEndian: "<",
+    uid.ExplicitVRBigEndian: ">",
 }
 
-#: Compressed syntaxes -> family of codecs.
-FAMILIES = {
-    "1.2.840.10008.1.2.5": "rle",
-    "1.2.840.10008.1.2.8.1": "deflate",
-    "1.2.840.10008.1.2.4.50": "jpeg",
-    "1.2.840.10008.1.2.4.51": "jpeg",
-    "1.2.840.10008.1.2.4.57": "jpeg",
-    "1.2.840.10008.1.2.4.70": "jpeg",
-    "1.2.840.10008.1.2.4.80": "jpeg-ls",
-    "1.2.840.10008.1.2.4.81": "jpeg-ls",
-    "1.2.840.10008.1.2.4.90": "jpeg 2000",
-    "1.2.840.10008.1.2.4.91": "jpeg 2000",
-    "1.2.840.10008.1.2.4.201": "jpeg 2000",
-    "1.2.840.10008.1.2.4.202": "jpeg 2000",
-    "1.2.840.10008.1.2.4.203": "jpeg 2000",
+#: Family of codecs of compressed syntaxes.
+FAMILIES: dict[str, str] = {
+    uid.RLELossless: "rle",
+    _DEFLATED_FRAMES: "deflate",
+    uid.JPEGBaseline8Bit: "jpeg",
+    uid.JPEGExtended12Bit: "jpeg",
+    uid.JPEGLossless: "jpeg",
+    uid.JPEGLosslessSV1: "jpeg",
+    uid.JPEGLSLossless: "jpeg-ls",
+    uid.JPEGLSNearLossless: "jpeg-ls",
+    uid.JPEG2000Lossless: "jpeg 2000",
+    uid.JPEG2000: "jpeg 2000",
+    uid.HTJ2KLossless: "jpeg 2000",
+    uid.HTJ2KLosslessRPCL: "jpeg 2000",
+    uid.HTJ2K: "jpeg 2000",
 }
 
-#: Compressed syntaxes that are met and not read -> name.
-NOT_READ = {
+#: Name of known compressed syntaxes that cannot be read.
+NOT_READ: dict[str, str] = {
+    # pydicom 3.0 has no constants for these three.
     "1.2.840.10008.1.2.4.110": "JPEG XL",
     "1.2.840.10008.1.2.4.111": "JPEG XL",
     "1.2.840.10008.1.2.4.112": "JPEG XL",
-    "1.2.840.10008.1.2.4.92": "JPEG 2000 Part 2",
-    "1.2.840.10008.1.2.4.93": "JPEG 2000 Part 2",
+    uid.JPEG2000MCLossless: "JPEG 2000 Part 2",
+    uid.JPEG2000MC: "JPEG 2000 Part 2",
 }
 
-#: Syntaxes whose compression is not reversible. JPEG 2000 and HTJ2K in general may be either.
-_LOSSY = frozenset({"1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51", "1.2.840.10008.1.2.4.81"})
+#: Syntaxes with lossy compression only. JPEG 2000 and HTJ2K may be lossy or lossless.
+_LOSSY = frozenset({uid.JPEGBaseline8Bit, uid.JPEGExtended12Bit, uid.JPEGLSNearLossless})
 
 
 def is_lossy(syntax: str) -> bool:
-    """Whether a transfer syntax loses grey levels whatever the file.
+    """Whether the compression of a transfer syntax is always lossy.
 
     Examples
     --------
-    >>> is_lossy("1.2.840.10008.1.2.4.50"), is_lossy("1.2.840.10008.1.2.4.90")
+    >>> from pydicom.uid import JPEG2000Lossless, JPEGBaseline8Bit
+    >>> is_lossy(JPEGBaseline8Bit), is_lossy(JPEG2000Lossless)
     (True, False)
     """
     return syntax in _LOSSY

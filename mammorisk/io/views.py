@@ -12,8 +12,9 @@ from mammorisk.io.words import modifiers_in
 from mammorisk.records.exam import Laterality
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
-# DICOM PS3.16 CID 4014, SNOMED CT and the older SNOMED-RT codes. The scheme is not looked at:
-# files in the field mix SRT, SNM3 and SCT.
+# DICOM PS3.16 CID 4014, in SNOMED CT and the older SNOMED-RT codes. The coding scheme is ignored,
+# because files mix SRT, SNM3 and SCT. pydicom has the same codes (a test compares them), but its
+# dictionaries take longer to load than the headers of an exam take to read.
 VIEW_CODES = {
     "399162004": "CC",
     "R-10242": "CC",
@@ -39,7 +40,7 @@ VIEW_CODES = {
     "G-8310": "specimen",
 }
 
-# CID 4015.
+# DICOM PS3.16 CID 4015.
 MODIFIER_CODES = {
     "399055006": "spot compression",
     "R-102D7": "spot compression",

@@ -103,6 +103,7 @@ from .follow_up import (
 from .follow_up import (
     median_follow_up as median_follow_up,
 )
+from .gray_test import gray_test as gray_test
 from .incidence import (
     IncidenceCurve as IncidenceCurve,
 )
@@ -188,11 +189,21 @@ from .roc import (
     standardised_partial_auc as standardised_partial_auc,
 )
 from .royston import royston_d as royston_d
+from .rubin import (
+    PooledEstimate as PooledEstimate,
+)
+from .rubin import (
+    pool_rubin as pool_rubin,
+)
+from .sample_size import validation_sample_size as validation_sample_size
 from .smooth_calibration import (
     CalibrationCurve as CalibrationCurve,
 )
 from .smooth_calibration import (
     calibration_curve as calibration_curve,
+)
+from .subdistribution import (
+    subdistribution_hazard_ratio as subdistribution_hazard_ratio,
 )
 from .thresholds import (
     classification_measure as classification_measure,
@@ -221,6 +232,7 @@ __all__ = [
     "Censoring",
     "Estimate",
     "IncidenceCurve",
+    "PooledEstimate",
     "Recalibration",
     "Reclassification",
     "RocCurve",
@@ -253,6 +265,7 @@ __all__ = [
     "fit_censoring",
     "fit_recalibration",
     "follow_up_quantiles",
+    "gray_test",
     "greenwood_nam_dagostino_test",
     "hazard_ratio_per_sd",
     "hosmer_lemeshow_test",
@@ -280,6 +293,7 @@ __all__ = [
     "pencina_z",
     "poisson_calibration",
     "poisson_ratio",
+    "pool_rubin",
     "prevalence_adjusted_kappa",
     "proportion",
     "pseudo_values",
@@ -293,7 +307,9 @@ __all__ = [
     "spiegelhalter_z",
     "standardised_incidence_ratio",
     "standardised_partial_auc",
+    "subdistribution_hazard_ratio",
     "triage_curve",
     "triage_point",
     "val_prob",
+    "validation_sample_size",
 ]

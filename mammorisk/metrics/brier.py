@@ -16,7 +16,8 @@ from mammorisk.metrics.estimate import (
     from_influence,
     unavailable,
 )
-from mammorisk.metrics.incidence import incidence_curve
+from mammorisk.metrics.incidence import cumulative_incidence, incidence_curve
+from mammorisk.metrics.marginal_censoring import MarginalCensoring
 from mammorisk.metrics.weighted_loss import mean_loss
 from mammorisk.records.outcome import Outcome
 
@@ -109,8 +110,8 @@ def null_brier_score(
     Returns
     -------
     Estimate
-        In [0, 0.25]. The standard error takes the observed risk (Kaplan-Meier or Aalen-Johansen) as
-        known, as riskRegression does.
+        In [0, 0.25]. The standard error takes the observed risk (Kaplan-Meier or Aalen-Johansen;
+        weighted where censoring depends on covariates) as known, as riskRegression does.
 
     See Also
     --------
@@ -125,12 +126,19 @@ def null_brier_score(
     Brier score at 5 y: 0.08871 (0.0733 to 0.1041)
     """
     year = check_horizon(horizon, outcome)
-    observed = incidence_curve(outcome).at(year)
+    fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
+    if isinstance(fitted, MarginalCensoring):
+        observed = incidence_curve(outcome).at(year)
+    else:
+        observed = cumulative_incidence(outcome, year, censoring=fitted).value
+    if not 0 <= observed <= 1:
+        n = int((outcome.weight > 0).sum())
+        return unavailable(f"Brier score at {year:g} y", "there is no observed risk", n=n)
     return brier_score(
         outcome,
         np.full(len(outcome), observed),
         year,
-        censoring=censoring,
+        censoring=fitted,
         censoring_known=censoring_known,
         level=level,
     )

@@ -9,7 +9,7 @@ from scipy.optimize import brentq
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.censoring import fit_censoring
+from mammorisk.metrics.censoring import Censoring, fit_censoring
 from mammorisk.metrics.estimate import (
     FEWEST_EVENTS,
     Estimate,
@@ -36,6 +36,7 @@ def calibration_intercept(
     horizon: float | None = None,
     *,
     method: Method = "auto",
+    censoring: Censoring | None = None,
     level: float = 0.95,
 ) -> Estimate:
     """Calibration intercept: what to add to the linear predictor of every woman.
@@ -55,6 +56,9 @@ def calibration_intercept(
         variance and robust errors. ``"ipcw"``: binomial regression with the same offset, weighted
         by the inverse probability of censoring, robust errors. ``"auto"`` takes ``"logistic"``
         where nothing is censored, else ``"pseudo"``.
+    censoring : Censoring, optional
+        From :func:`fit_censoring`, where censoring depends on covariates or strata; with
+        ``"in-the-large"`` and ``"ipcw"``, which takes the weights as known in its standard error.
     level : float
         Confidence level of the interval.
 
@@ -92,16 +96,28 @@ def calibration_intercept(
     """
     values = check_risk(outcome, risk, probability=True)
     year = check_horizon(horizon, outcome)
+    _check_censoring(censoring, method)
     if method == "in-the-large":
-        return _in_the_large(outcome, values, year, level)
-    fitted = _fit(outcome, values, year, method, slope=False)
+        return _in_the_large(outcome, values, year, level, censoring)
+    fitted = _fit(outcome, values, year, method, censoring, slope=False)
     return _estimate("calibration intercept", fitted, 0, 0.0, outcome, year, level)
 
 
-def _in_the_large(outcome: Outcome, values: Floats, year: float, level: float) -> Estimate:
+def _check_censoring(censoring: Censoring | None, method: Method) -> None:
+    if censoring is not None and method not in ("in-the-large", "ipcw"):
+        raise EvaluationError(
+            f"the method {method!r} takes no censoring weights",
+            where="censoring",
+            remedy='Use "ipcw".',
+        )
+
+
+def _in_the_large(
+    outcome: Outcome, values: Floats, year: float, level: float, censoring: Censoring | None
+) -> Estimate:
     """Shift on the complementary log-log scale at which the mean risk is the observed one."""
     name = f"calibration in the large at {year:g} y"
-    observed = cumulative_incidence(outcome, year, level=level)
+    observed = cumulative_incidence(outcome, year, censoring=censoring, level=level)
     n, events = observed.n, observed.events
     if events is not None and events < 2:
         told = "no cancers" if events == 0 else "one cancer"
@@ -140,13 +156,14 @@ def calibration_slope(
     horizon: float | None = None,
     *,
     method: Method = "auto",
+    censoring: Censoring | None = None,
     level: float = 0.95,
 ) -> Estimate:
     """Calibration slope: the factor on the linear predictor that the data ask for.
 
     Parameters
     ----------
-    outcome, risk, horizon, level
+    outcome, risk, horizon, censoring, level
         As :func:`calibration_intercept`.
     method : {"auto", "pseudo", "logistic", "ipcw", "cox"}
         ``"cox"``: Cox model of the complementary log-log of risk, follow-up cut at the horizon
@@ -171,6 +188,7 @@ def calibration_slope(
     """
     values = check_risk(outcome, risk, probability=True)
     year = check_horizon(horizon, outcome)
+    _check_censoring(censoring, method)
     if np.ptp(values[outcome.weight > 0]) == 0:
         return unavailable(
             f"calibration slope at {year:g} y", "every woman has the same risk", n=len(outcome)
@@ -178,11 +196,19 @@ def calibration_slope(
     if method == "cox":
         fitted = fit_cox(outcome, cloglog(values)[:, None], horizon=year)
         return _estimate("calibration slope", fitted, 0, 1.0, outcome, year, level)
-    fitted = _fit(outcome, values, year, method, slope=True)
+    fitted = _fit(outcome, values, year, method, censoring, slope=True)
     return _estimate("calibration slope", fitted, 1, 1.0, outcome, year, level)
 
 
-def _fit(outcome: Outcome, values: Floats, year: float, method: Method, *, slope: bool) -> Fit:
+def _fit(
+    outcome: Outcome,
+    values: Floats,
+    year: float,
+    method: Method,
+    censoring: Censoring | None,
+    *,
+    slope: bool,
+) -> Fit:
     if method == "in-the-large":
         raise EvaluationError(
             "calibration in the large has no slope", where="method", remedy='Use "pseudo".'
@@ -205,7 +231,7 @@ def _fit(outcome: Outcome, values: Floats, year: float, method: Method, *, slope
             )
         return fit_glm(outcome.is_case(year).astype(float), design, outcome, "logistic", offset)
     if method == "ipcw":
-        weights = fit_censoring(outcome).weights(year)
+        weights = (censoring or fit_censoring(outcome)).weights(year)
         case = outcome.is_case(year).astype(float)
         if weights is None or not (weights * case).any():
             return _none(design.shape[1])

@@ -129,8 +129,8 @@ def recalibration_test(
     as_given = float(
         np.where(case, -np.logaddexp(0, -predictor), -np.logaddexp(0, predictor)).sum()
     )
-    shifted = _fit(outcome, values, year, "logistic", slope=False).log_likelihood
-    both = _fit(outcome, values, year, "logistic", slope=True).log_likelihood
+    shifted = _fit(outcome, values, year, "logistic", None, slope=False).log_likelihood
+    both = _fit(outcome, values, year, "logistic", None, slope=True).log_likelihood
     chi2 = 2 * (both - as_given)
     return {
         "chi2": chi2,

@@ -6,7 +6,7 @@ import numpy as np
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.censoring import fit_censoring
+from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
 from mammorisk.metrics.estimate import (
     Estimate,
     check_horizon,
@@ -23,6 +23,7 @@ def share_of_cancers(
     top: float,
     horizon: float | None = None,
     *,
+    censoring: Censoring | Ties = "riskregression",
     level: float = 0.95,
 ) -> Estimate:
     """Share of the cancers within the horizon that occur among the women of highest risk.
@@ -36,6 +37,8 @@ def share_of_cancers(
         Share of women, such as 0.1; women tied at the border count in part.
     horizon : float, optional
         Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    censoring : Censoring or str
+        See :func:`fit_censoring`; fit it once for many calls.
     level : float
         Confidence level of the interval.
 
@@ -67,7 +70,7 @@ def share_of_cancers(
     name = f"share of cancers in the top {100 * top:g}% at {year:g} y"
     case = outcome.is_case(year)
     n, events = int((outcome.weight > 0).sum()), int((case & (outcome.weight > 0)).sum())
-    fitted = fit_censoring(outcome)
+    fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
     weights = fitted.weights(year)
     if weights is None or not (weights * case).sum() > 0:
         return unavailable(
@@ -115,6 +118,7 @@ def false_negative_rate_at_share(
     positive_share: float,
     horizon: float | None = None,
     *,
+    censoring: Censoring | Ties = "riskregression",
     level: float = 0.95,
 ) -> Estimate:
     """False-negative rate when a given share of women is called positive.
@@ -128,6 +132,8 @@ def false_negative_rate_at_share(
         Share of women called positive, such as 0.1.
     horizon : float, optional
         Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    censoring : Censoring or str
+        See :func:`fit_censoring`; fit it once for many calls.
     level : float
         Confidence level of the interval.
 
@@ -151,7 +157,9 @@ def false_negative_rate_at_share(
     >>> print(false_negative_rate_at_share(outcome, risk, 0.1, 5))
     false-negative rate at 10% positive: 0.7575 (0.6792 to 0.8358)
     """
-    found = share_of_cancers(outcome, risk, positive_share, horizon, level=level)
+    found = share_of_cancers(
+        outcome, risk, positive_share, horizon, censoring=censoring, level=level
+    )
     name = f"false-negative rate at {100 * positive_share:g}% positive"
     return Estimate(
         name=name,

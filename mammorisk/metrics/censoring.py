@@ -1,142 +1,31 @@
-"""Inverse probability of censoring weights, and their contribution to influence values."""
+"""Inverse probability of censoring weights: the one place where they are fitted."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
-
 import numpy as np
+from numpy.typing import ArrayLike
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.life_table import LifeTable, life_table, row_sums_to
-from mammorisk.records.follow_up import CENSORED
+from mammorisk.metrics.conditional_censoring import cox_censoring, stratified_censoring
+from mammorisk.metrics.group_codes import group_codes
+from mammorisk.metrics.marginal_censoring import Censoring as Censoring
+from mammorisk.metrics.marginal_censoring import Ties as Ties
+from mammorisk.metrics.marginal_censoring import marginal_censoring
 from mammorisk.records.outcome import Outcome
 
-#: How the distribution of censoring is estimated where events and censorings share a time.
-Ties = Literal["riskregression", "scikit-survival", "kaplan-meier"]
 
-#: With fewer women known to be event-free at a horizon, their weights are called unreliable.
-FEWEST_FOLLOWED = 10
+def fit_censoring(
+    outcome: Outcome,
+    ties: Ties = "riskregression",
+    *,
+    covariates: ArrayLike | None = None,
+    strata: ArrayLike | None = None,
+) -> Censoring:
+    """Estimate of the distribution of censoring.
 
-
-@dataclass(frozen=True, kw_only=True)
-class Censoring:
-    """A fitted censoring distribution; see :func:`fit_censoring`."""
-
-    outcome: Outcome
-    life: LifeTable
-    ties: Ties
-    free: Floats
-    entries: Floats
-    entered: Floats
-
-    def weights(self, horizon: float) -> Floats | None:
-        """Sampling weight over the probability of being observed, shape (n,).
-
-        Events within the horizon are weighted by 1/G just before their time, rows observed beyond
-        it by 1/G at the horizon, and rows censored before it by zero.
-
-        Returns
-        -------
-        ndarray or None
-            None where nobody is observed beyond the horizon and some were censored before it, so
-            that the weights are undefined.
-        """
-        outcome, life = self.outcome, self.life
-        last = self._censored_until(horizon)
-        free = np.concatenate([[1.0], self.free])
-        at_horizon = free[last]
-        weights = np.zeros(len(outcome))
-        event = (outcome.event != CENSORED) & (outcome.time <= horizon)
-        lag = 1 if self.ties == "scikit-survival" else 0
-        observed = free[life.position[event] + lag]
-        beyond = outcome.is_event_free(horizon)
-        if at_horizon <= 0 or (observed <= 0).any():
-            return None
-        weights[event] = outcome.weight[event] / observed
-        weights[beyond] = outcome.weight[beyond] / at_horizon
-        if outcome.has_entry:
-            before = np.searchsorted(self.entries, outcome.time[event], side="left") - 1
-            by_event = self.entered[np.maximum(before, 0)]
-            side: Literal["left", "right"] = "left" if outcome.ends_at_horizon(horizon) else "right"
-            by_then = int(np.searchsorted(self.entries, horizon, side=side)) - 1
-            by_horizon = float(self.entered[max(by_then, 0)])
-            if by_horizon <= 0 or (by_event <= 0).any():
-                return None
-            weights[event] /= by_event
-            weights[beyond] /= by_horizon
-        return weights
-
-    def _censored_until(self, horizon: float) -> int:
-        """Number of distinct times whose censorings are lost before the horizon.
-
-        Censorings at the horizon itself are no loss where these women count as event-free.
-        """
-        side: Literal["left", "right"] = (
-            "left" if self.outcome.ends_at_horizon(horizon) else "right"
-        )
-        return int(np.searchsorted(self.life.times, horizon, side=side))
-
-    def note(self, horizon: float) -> str | None:
-        """What a reader has to know of the weights at a horizon; None where nothing.
-
-        Parameters
-        ----------
-        horizon : float
-            Years.
-        """
-        outcome = self.outcome
-        used = outcome.weight > 0
-        is_free = outcome.is_event_free(horizon) & used
-        free, at = int(is_free.sum()), int((is_free & (outcome.time == horizon)).sum())
-        if 0 < free < FEWEST_FOLLOWED and not outcome.is_complete(horizon):
-            return (
-                f"only {free} women are known to be event-free at the horizon; they stand for all "
-                "women censored before it"
-            )
-        if at:
-            return f"{at} women whose follow-up ends exactly at the horizon count as event-free"
-        return None
-
-    def correction(self, pull: Floats, horizon: float) -> Floats:
-        """Influence through the estimated censoring distribution.
-
-        Parameters
-        ----------
-        pull : ndarray, shape (n,)
-            Derivative of the estimate in the logarithm of each row's censoring weight.
-        horizon : float
-            Years.
-
-        Returns
-        -------
-        ndarray, shape (n,)
-            To be added to the influence values that take the weights as known: the integral of
-            each row's censoring martingale in its Nelson-Aalen form, all rows of a tied time at
-            risk, as riskRegression has it (Blanche 2013, appendix).
-        """
-        outcome, life = self.outcome, self.life
-        last = self._censored_until(horizon)
-        event = (outcome.event != CENSORED) & (outcome.time <= horizon)
-        by_time = life.sums(np.where(event, pull, 0.0))[: life.before(horizon)]
-        later = np.cumsum(by_time[::-1])[::-1]
-        if self.ties != "scikit-survival":
-            later = later - by_time
-        later = later[:last] + float(pull[outcome.is_event_free(horizon)].sum())
-        at_risk, censored = life.at_risk[:last], life.censored[:last]
-        slope = np.divide(later, at_risk, out=np.zeros(last), where=at_risk > 0)
-        hazard = np.divide(censored, at_risk, out=np.zeros(last), where=at_risk > 0)
-        own = np.zeros(len(outcome))
-        is_censored = (outcome.event == CENSORED) & (life.position < last)
-        own[is_censored] = slope[life.position[is_censored]]
-        end = np.minimum(life.position + 1, last)
-        expected = row_sums_to(outcome, life, np.cumsum(slope * hazard), end)
-        return outcome.weight * (own - expected)
-
-
-def fit_censoring(outcome: Outcome, ties: Ties = "riskregression") -> Censoring:
-    """Product-limit estimate of the distribution of censoring, common to all rows.
+    A product-limit estimate common to all women, one in each stratum, or a Cox model of the hazard
+    of censoring.
 
     Parameters
     ----------
@@ -148,39 +37,57 @@ def fit_censoring(outcome: Outcome, ties: Ties = "riskregression") -> Censoring:
         The default lets events leave before censorings of the same time and takes G just before
         an event: a censored woman was at risk of the event, an event was no longer at risk of
         censoring. ``"scikit-survival"`` takes G at the event, after its censorings;
-        ``"kaplan-meier"`` keeps tied events at risk of censoring.
+        ``"kaplan-meier"`` keeps tied events at risk of censoring. With covariates only the default.
+    covariates : array_like, shape (n,) or (n, k), optional
+        Numbers that censoring depends on, such as age or the risk itself, in a Cox model with
+        Breslow's baseline hazard. Not with late entry.
+    strata : array_like, shape (n,), optional
+        Labels, such as the site or the period of the exam, each with its own curve or baseline
+        hazard.
 
     Returns
     -------
     Censoring
-        Its ``weights(horizon)`` are the inverse probability weights.
+        Its ``weights(horizon)`` are the inverse probability weights, or None where nobody is
+        followed to the horizon (in a stratum). Pass it as ``censoring`` to the measures.
 
     Raises
     ------
     EvaluationError
-        Another value of ``ties``.
+        Another value of ``ties``, covariates that are missing or of another length, a Cox model
+        without solution, or covariates with late entry.
 
     See Also
     --------
     cumulative_dynamic_auc
     brier_score
+    cumulative_incidence : Risk of breast cancer by the horizon, with ``censoring`` also weighted.
 
     Notes
     -----
-    Common to all women: not for censoring that depends on risk or on covariates.
+    Without covariates and strata censoring must not depend on risk or on covariates. With them it
+    must not depend on anything else, and the model must hold. Standard errors of the measures
+    include that the curve, or the coefficients and the baseline hazard, are estimated.
 
     Where more women are censored exactly at a horizon than are followed beyond it (administrative
     censoring), they count as event-free at the horizon with the probability of being followed until
-    just before it; estimates say so in their ``reason``.
+    just before it; estimates say so in their ``reason``. In a stratum its own women decide.
+
+    References
+    ----------
+    Robins and Finkelstein 2000, doi 10.1111/j.0006-341X.2000.00779.x; Gerds and Schumacher 2006,
+    doi 10.1002/bimj.200610301 (Cox model of censoring).
 
     Examples
     --------
-    >>> from mammorisk.metrics import example_risks, fit_censoring
+    >>> from mammorisk.metrics import cumulative_dynamic_auc, example_risks, fit_censoring
     >>> outcome, risk, other = example_risks()
-    >>> fitted = fit_censoring(outcome)
-    >>> weights = fitted.weights(5)
+    >>> weights = fit_censoring(outcome).weights(5)
     >>> print((weights > 0).sum(), round(weights.sum()))
     724 1000
+    >>> fitted = fit_censoring(outcome, covariates=risk)
+    >>> print(cumulative_dynamic_auc(outcome, risk, 5, censoring=fitted))
+    AUC at 5 y: 0.6733 (0.6144 to 0.7323)
     """
     if ties not in ("riskregression", "scikit-survival", "kaplan-meier"):
         raise EvaluationError(
@@ -188,31 +95,44 @@ def fit_censoring(outcome: Outcome, ties: Ties = "riskregression") -> Censoring:
             where="censoring",
             remedy='Use "riskregression", "scikit-survival" or "kaplan-meier".',
         )
-    life = life_table(outcome)
-    exposed = life.at_risk if ties == "kaplan-meier" else life.at_risk - life.events
-    hazard = np.divide(life.censored, exposed, out=np.zeros(len(exposed)), where=exposed > 0)
-    after = np.cumprod(1 - np.minimum(hazard, 1))
-    entries, by_entry = _entered(outcome)
-    return Censoring(
-        outcome=outcome,
-        life=life,
-        ties=ties,
-        free=after,
-        entries=entries,
-        entered=by_entry,
-    )
+    code, n_strata = np.zeros(len(outcome), dtype=np.int64), 1
+    if strata is not None:
+        code, n_strata = group_codes(strata, outcome, where="strata")
+    if covariates is None:
+        if strata is None:
+            return marginal_censoring(outcome, ties)
+        return stratified_censoring(outcome, code, n_strata, ties)
+    if ties != "riskregression":
+        raise EvaluationError(
+            f"a Cox model of censoring has no rule {ties!r} for tied times",
+            where="censoring",
+            remedy='Use "riskregression".',
+        )
+    if outcome.has_entry:
+        raise EvaluationError(
+            "a Cox model of censoring does not take late entry",
+            where="covariates",
+            remedy="Give strata, which do.",
+        )
+    return cox_censoring(outcome, _numbers(covariates, len(outcome)), code, ties)
 
 
-def _entered(outcome: Outcome) -> tuple[Floats, Floats]:
-    """Distinct entries and the probability of entry by each, by product limit in reverse."""
-    if not outcome.has_entry:
-        return np.zeros(1), np.ones(1)
-    entries, position = np.unique(outcome.entry, return_inverse=True)
-    entering = np.bincount(position, outcome.weight)
-    # A row leaves before others enter at the same time: it is at risk when entry < u <= time.
-    ending = np.searchsorted(entries, outcome.time, side="left")
-    leaving = np.bincount(ending, outcome.weight, minlength=len(entries) + 1)[:-1]
-    present = np.cumsum(entering) - np.cumsum(leaving)
-    share = np.divide(entering, present, out=np.zeros(len(entries)), where=present > 0)
-    kept = np.concatenate([1 - share[1:], [1.0]])
-    return entries, np.cumprod(kept[::-1])[::-1]
+def _numbers(covariates: ArrayLike, n: int) -> Floats:
+    try:
+        values = np.asarray(covariates, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise EvaluationError(
+            "the values are not numbers", where="covariates", remedy="Give labels as strata."
+        ) from None
+    values = values[:, None] if values.ndim == 1 else values
+    if values.ndim != 2 or len(values) != n or values.shape[1] == 0:
+        raise EvaluationError(
+            f"covariates of shape {values.shape} for {n} rows of outcome", where="covariates"
+        )
+    if not np.isfinite(values).all():
+        raise EvaluationError(
+            f"{int((~np.isfinite(values)).sum())} values are missing or infinite",
+            where="covariates",
+            remedy="Leave these rows out (Outcome.take) and say how many.",
+        )
+    return values

@@ -10,7 +10,6 @@ import numpy as np
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.censoring import fit_censoring
 from mammorisk.metrics.estimate import (
     Estimate,
     check_horizon,
@@ -19,6 +18,7 @@ from mammorisk.metrics.estimate import (
     unavailable,
 )
 from mammorisk.metrics.life_table import life_table
+from mammorisk.metrics.marginal_censoring import marginal_censoring
 from mammorisk.metrics.ranking import count_pairs
 from mammorisk.records.follow_up import CANCER, COMPETING
 from mammorisk.records.outcome import Outcome
@@ -152,7 +152,7 @@ def _pair_weight(outcome: Outcome, weighting: Weighting, competing: Competing) -
         raise EvaluationError(f"{weighting!r} is not a known weighting of pairs", where="weighting")
     if competing == "censor":
         outcome = _competing_as_censored(outcome)
-    fitted = fit_censoring(outcome)
+    fitted = marginal_censoring(outcome)
     life = life_table(outcome)
     free = np.concatenate([[1.0], fitted.free])[:-1]
     hazard = np.divide(life.cancers, life.at_risk, out=np.zeros(len(free)), where=life.at_risk > 0)
@@ -216,7 +216,7 @@ def _earlier_competing(
     is_competing = outcome.event == COMPETING
     if not is_competing.any():
         return np.zeros(len(outcome)), np.zeros(len(outcome))
-    free = fit_censoring(outcome)
+    free = marginal_censoring(outcome)
     weights = np.concatenate([[1.0], free.free])[:-1][free.life.position]
     second = np.zeros(len(outcome))
     second[is_competing] = outcome.weight[is_competing] / weights[is_competing]

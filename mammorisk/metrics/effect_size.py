@@ -20,12 +20,13 @@ from mammorisk.metrics.estimate import (
     two_sided_p,
     unavailable,
 )
+from mammorisk.metrics.fine_gray import fit_fine_gray
 from mammorisk.metrics.regression import Fit, fit_cox, fit_glm
 from mammorisk.records.follow_up import CANCER
 from mammorisk.records.outcome import Outcome
 
 
-def _ratio(
+def ratio_from_fit(
     name: str,
     fitted: Fit,
     which: int,
@@ -64,7 +65,7 @@ def _ratio(
     )
 
 
-def _spread(score: Floats, weight: Floats, rows: NDArray[np.bool_]) -> float:
+def spread(score: Floats, weight: Floats, rows: NDArray[np.bool_]) -> float:
     """Standard deviation, weighted where weights differ; 0 where all scores are the same."""
     x, w = score[rows], weight[rows]
     # Equal scores may differ from their mean by rounding.
@@ -128,14 +129,14 @@ def odds_ratio_per_sd(
             remedy="Use hazard_ratio_per_sd.",
         )
     case = outcome.is_case(year)
-    sd = _spread(values, outcome.weight, ~case & (outcome.weight > 0))
+    sd = spread(values, outcome.weight, ~case & (outcome.weight > 0))
     if not sd > 0:
         return unavailable("OR per SD", "controls all have the same score", n=len(outcome))
     columns = [np.ones(len(outcome)), values / sd]
     if adjust is not None:
         columns.append(np.asarray(adjust, dtype=float))
     fitted = fit_glm(case.astype(float), np.column_stack(columns), outcome, "logistic")
-    return _ratio("OR per SD in controls", fitted, 1, outcome, int(case.sum()), level)
+    return ratio_from_fit("OR per SD in controls", fitted, 1, outcome, int(case.sum()), level)
 
 
 def hazard_ratio_per_sd(
@@ -170,6 +171,7 @@ def hazard_ratio_per_sd(
     --------
     odds_ratio_per_sd
     ratios_by_group
+    subdistribution_hazard_ratio : Fine and Gray's ratio, of the risk where women also die.
     royston_d : Royston and Sauerbrei's D, and the explained variation it implies.
 
     References
@@ -186,7 +188,7 @@ def hazard_ratio_per_sd(
     HR per SD: 1.962 (1.634 to 2.356)
     """
     values = check_risk(outcome, score)
-    sd = _spread(values, outcome.weight, outcome.weight > 0)
+    sd = spread(values, outcome.weight, outcome.weight > 0)
     events = int(((outcome.event == CANCER) & (outcome.weight > 0)).sum())
     if not sd > 0:
         return unavailable("HR per SD", "all have the same score", n=len(outcome), events=events)
@@ -195,7 +197,7 @@ def hazard_ratio_per_sd(
     if adjust is not None:
         columns.append(np.asarray(adjust, dtype=float))
     fitted = fit_cox(outcome, np.column_stack(columns), horizon=horizon)
-    return _ratio("HR per SD", fitted, 0, outcome, events, level)
+    return ratio_from_fit("HR per SD", fitted, 0, outcome, events, level)
 
 
 def ratios_by_group(
@@ -209,7 +211,7 @@ def ratios_by_group(
     cuts_of_controls: bool | None = None,
     level: float = 0.95,
 ) -> list[Estimate]:
-    """Hazard or odds ratio of each group by quantiles of the score against one of them.
+    """Ratio of hazards, subdistribution hazards or odds of groups of the score to one of them.
 
     Parameters
     ----------
@@ -222,7 +224,8 @@ def ratios_by_group(
         Number of groups; 5 for quintiles.
     reference : int
         Group that the others are compared with, from 1, the lowest.
-    scale : {"hazard", "odds"}
+    scale : {"hazard", "subdistribution", "odds"}
+        Cause-specific hazard (Cox), subdistribution hazard (Fine and Gray), or odds (logistic).
     cuts_of_controls : bool, optional
         Cut at quantiles of women without cancer, the custom for odds ratios; of all women for
         hazard ratios.
@@ -250,7 +253,7 @@ def ratios_by_group(
     HR of group 3 against 1: 4.419 (2.601 to 7.508) 667 87
     """
     values, year = check_risk(outcome, score), check_horizon(horizon, outcome)
-    if scale not in ("hazard", "odds"):
+    if scale not in ("hazard", "subdistribution", "odds"):
         raise EvaluationError(f"{scale!r} is not a known scale", where="scale")
     case = outcome.is_case(year)
     of_controls = scale == "odds" if cuts_of_controls is None else cuts_of_controls
@@ -263,10 +266,11 @@ def ratios_by_group(
         fitted = fit_glm(case.astype(float), design, outcome, "logistic")
         skip = 1
     else:
-        fitted = fit_cox(outcome, design)
+        fit_hazard = fit_cox if scale == "hazard" else fit_fine_gray
+        fitted = fit_hazard(outcome, design)
         skip = 0
-    label = "OR" if scale == "odds" else "HR"
-    # The Cox model takes all of follow-up, the odds the cancers by the horizon.
+    label = {"odds": "OR", "hazard": "HR", "subdistribution": "subdistribution HR"}[scale]
+    # Hazards take all of follow-up, the odds the cancers by the horizon.
     counted_event = case if scale == "odds" else outcome.event == CANCER
     found = []
     for place, k in enumerate(others):
@@ -276,7 +280,7 @@ def ratios_by_group(
         n = int(pair.sum())
         all_events = int((counted_event & (outcome.weight > 0)).sum())
         found.append(
-            _ratio(
+            ratio_from_fit(
                 name,
                 fitted,
                 place + skip,

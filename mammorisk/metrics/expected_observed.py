@@ -9,6 +9,7 @@ import numpy as np
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
+from mammorisk.metrics.censoring import Censoring
 from mammorisk.metrics.estimate import (
     FEWEST_EVENTS,
     NAN,
@@ -32,6 +33,7 @@ def expected_observed_ratio(
     *,
     ratio: Ratio = "E/O",
     competing: Competing = "event",
+    censoring: Censoring | None = None,
     level: float = 0.95,
 ) -> Estimate:
     """Mean predicted risk against observed risk (Kaplan-Meier or Aalen-Johansen).
@@ -45,7 +47,9 @@ def expected_observed_ratio(
         Years; needed unless the outcome is from :meth:`Outcome.binary`.
     ratio : {"E/O", "O/E"}
     competing : {"event", "censor"}
-        See :func:`~mammorisk.metrics.cumulative_incidence.incidence_curve`.
+        See :func:`incidence_curve`.
+    censoring : Censoring, optional
+        From :func:`fit_censoring`, where censoring depends on covariates or strata.
     level : float
 
     Returns
@@ -79,7 +83,9 @@ def expected_observed_ratio(
             f"{ratio!r} is not a known ratio", where="ratio", remedy='Use "E/O" or "O/E".'
         )
     name = f"{ratio} at {year:g} y"
-    observed = cumulative_incidence(outcome, year, competing=competing, level=level)
+    observed = cumulative_incidence(
+        outcome, year, competing=competing, censoring=censoring, level=level
+    )
     expected = float(np.average(values, weights=outcome.weight))
     if not observed.value > 0 or not expected > 0:
         why = observed.reason or ("no cancers" if not observed.value > 0 else "no risk at all")
@@ -91,7 +97,8 @@ def expected_observed_ratio(
     p = two_sided_p(math.log(value) / log_error) if log_error > 0 else NAN
     low, high = value * math.exp(-half), value * math.exp(half)
     limits = observed.reason
-    if observed.events is not None and observed.events < FEWEST_EVENTS:
+    is_few = observed.events is not None and observed.events < FEWEST_EVENTS
+    if is_few and math.isfinite(observed.upper):
         # The exact limits of the observed risk, which are wider upwards than downwards.
         ends = sorted(
             (end / expected) ** sign if end > 0 else math.inf

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from mammorisk._utils.typing import Floats
+from mammorisk.errors import EvaluationError
+from mammorisk.metrics.censoring import Censoring
 from mammorisk.metrics.estimate import (
     FEWEST_EVENTS,
     NAN,
@@ -22,10 +24,14 @@ from mammorisk.metrics.estimate import (
     unavailable,
 )
 from mammorisk.metrics.life_table import LifeTable, life_table, row_sums_to
+from mammorisk.metrics.weighted_loss import mean_loss
 from mammorisk.records.follow_up import CENSORED, COMPETING
 from mammorisk.records.outcome import Outcome
 
 Competing = Literal["event", "censor"]
+#: Scale of the interval of a risk: of the survival, or of the risk itself.
+RiskScale = Scale | Literal["log-risk", "loglog-risk"]
+_SCALES = ("cloglog", "log", "logit", "identity", "log-risk", "loglog-risk")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,13 +113,14 @@ def cumulative_incidence(
     horizon: float,
     *,
     competing: Competing = "event",
-    scale: Scale = "cloglog",
+    scale: RiskScale = "cloglog",
+    censoring: Censoring | None = None,
     level: float = 0.95,
 ) -> Estimate:
     """Risk of breast cancer by the horizon.
 
     Kaplan-Meier where no competing event happened (or ``competing="censor"``), else
-    Aalen-Johansen.
+    Aalen-Johansen; with ``censoring`` the censoring-weighted share of women with cancer.
 
     Parameters
     ----------
@@ -122,9 +129,13 @@ def cumulative_incidence(
         Years.
     competing : {"event", "censor"}
         See :func:`incidence_curve`.
-    scale : {"cloglog", "log", "logit", "identity"}
-        On which the interval is taken: ``"cloglog"`` is R's ``conf.type="log-log"``; ``"log"``
-        acts on the survival, as R's default.
+    scale : {"cloglog", "log", "logit", "identity", "log-risk", "loglog-risk"}
+        On which the interval is taken. ``"cloglog"`` is the ``conf.type="log-log"`` of R's
+        ``survfit`` without competing events, and ``"log"`` its default: both act on the survival.
+        With competing events ``survfit`` fits several states, and its limits act on the risk
+        itself: its default is ``"log-risk"``, its ``conf.type="log-log"`` is ``"loglog-risk"``.
+    censoring : Censoring, optional
+        From :func:`fit_censoring`, where censoring depends on covariates or strata.
     level : float
 
     Returns
@@ -160,10 +171,27 @@ def cumulative_incidence(
     risk by 5 y: 0.1021 (0.08389 to 0.1239)
     """
     year = check_horizon(horizon, outcome)
+    if scale not in _SCALES:
+        raise EvaluationError(
+            f"{scale!r} is not a known scale", where="scale", remedy=f"Known: {', '.join(_SCALES)}."
+        )
+    name = f"risk by {year:g} y"
+    if censoring is not None:
+        if competing == "censor":
+            raise EvaluationError(
+                "censoring weights leave competing events as events",
+                where="censoring",
+                remedy='Use competing="event".',
+            )
+        case = outcome.is_case(year).astype(float)
+        made = mean_loss(name, outcome, case, year, censoring, False, level)
+        if made.influence is None or math.isnan(made.se):
+            return made
+        low, high = _limits(made.value, made.se, level, scale)
+        return replace(made, lower=low, upper=high)
     used = as_censored(outcome) if competing == "censor" else outcome
     counted = used.weight > 0
     n, events = int(counted.sum()), int((used.is_case(year) & counted).sum())
-    name = f"risk by {year:g} y"
     life = life_table(used)
     ends = life.times[-1] < year and life.at_risk[-1] > life.events[-1]
     if ends:
@@ -208,7 +236,12 @@ def _exact_limits(
     return min(low, value), max(high, value)
 
 
-def _limits(value: float, se: float, level: float, scale: Scale) -> tuple[float, float]:
+def _limits(value: float, se: float, level: float, scale: RiskScale) -> tuple[float, float]:
+    if scale == "log-risk":
+        return interval(value, se, level=level, scale="log", bounds=(0.0, 1.0))
+    if scale == "loglog-risk":
+        low, high = interval(1 - value, se, level=level, scale="cloglog", bounds=(0.0, 1.0))
+        return 1 - high, 1 - low
     if scale == "log":
         low, high = interval(1 - value, se, level=level, scale="log", bounds=(0.0, 1.0))
         return 1 - high, 1 - low

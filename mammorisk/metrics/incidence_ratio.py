@@ -10,7 +10,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.censoring import fit_censoring
 from mammorisk.metrics.estimate import (
     NAN,
     Estimate,
@@ -18,6 +17,7 @@ from mammorisk.metrics.estimate import (
     check_risk,
     unavailable,
 )
+from mammorisk.metrics.marginal_censoring import marginal_censoring
 from mammorisk.metrics.proportions import poisson_ratio
 from mammorisk.records.outcome import Outcome
 
@@ -103,7 +103,7 @@ def _years_after_death(
     outcome: Outcome, died: NDArray[np.int64], grid: Floats, year: float
 ) -> Floats:
     """Years in each interval of the grid after a competing death, weighted by G(t) / G(T)."""
-    fitted = fit_censoring(outcome)
+    fitted = marginal_censoring(outcome)
     # G(t) and the probability of having entered are steps: integrate between their jumps.
     jumps = np.concatenate([grid, fitted.life.times, fitted.entries])
     steps = np.unique(np.concatenate([[0.0], jumps[jumps < year], [year]]))

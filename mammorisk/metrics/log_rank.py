@@ -7,8 +7,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from mammorisk._utils.typing import Floats
-from mammorisk.errors import EvaluationError
 from mammorisk.metrics.estimate import Estimate, cluster_sums, unavailable
+from mammorisk.metrics.group_codes import group_codes
 from mammorisk.metrics.life_table import LifeTable, life_table, row_sums_to
 from mammorisk.records.follow_up import CANCER
 from mammorisk.records.outcome import Outcome
@@ -38,6 +38,7 @@ def log_rank_test(outcome: Outcome, group: ArrayLike) -> Estimate:
 
     See Also
     --------
+    gray_test : Gray's test that groups have the same cumulative incidence of cancer.
     hazard_ratio_per_sd
 
     Notes
@@ -58,20 +59,12 @@ def log_rank_test(outcome: Outcome, group: ArrayLike) -> Estimate:
     >>> print(round(made.value, 1), made.p < 0.001)
     42.2 True
     """
-    import pandas as pd
-
-    code, labels = pd.factorize(np.asarray(group), sort=True)
-    if len(code) != len(outcome):
-        raise EvaluationError(
-            f"{len(code)} labels where there are {len(outcome)} rows", where="group"
-        )
-    if (code < 0).any():
-        raise EvaluationError("a label is missing", where="group", remedy="Leave such rows out.")
+    code, n_groups = group_codes(group, outcome, where="group")
     used = outcome.weight > 0
     is_case = (outcome.event == CANCER) & used
     n, events = int(used.sum()), int(is_case.sum())
     name = "log-rank chi2"
-    present = [k for k in range(len(labels)) if used[code == k].any()]
+    present = [k for k in range(n_groups) if used[code == k].any()]
     if len(present) < 2:
         return unavailable(name, "there are not two groups", n=n, events=events)
     if events < 2:

@@ -20,6 +20,7 @@ from mammorisk.metrics.estimate import (
     unavailable,
 )
 from mammorisk.metrics.resampling import resampling_weights
+from mammorisk.metrics.time_dependent_auc import Controls
 from mammorisk.records.outcome import Outcome
 
 #: How to interpolate between the points of a curve.
@@ -142,6 +143,7 @@ def roc_curve(
     risk: Floats,
     horizon: float | None = None,
     *,
+    controls: Controls = "not_case",
     censoring: Censoring | Ties = "riskregression",
 ) -> RocCurve | None:
     """ROC curve of cancer within the horizon, censoring- and sampling-weighted.
@@ -153,6 +155,8 @@ def roc_curve(
         Any score, higher for more risk.
     horizon : float, optional
         Years; needed unless the outcome is from :meth:`Outcome.binary`.
+    controls : {"not_case", "event_free"}
+        Women without cancer; see :func:`cumulative_dynamic_auc`.
     censoring : Censoring or str
         See :func:`fit_censoring`; fit it once for many calls.
 
@@ -182,17 +186,23 @@ def roc_curve(
     """
     score = check_risk(outcome, risk)
     year = check_horizon(horizon, outcome)
+    if controls not in ("not_case", "event_free"):
+        raise EvaluationError(
+            f"{controls!r} is not a known definition of controls", where="controls"
+        )
     fitted = fit_censoring(outcome, censoring) if isinstance(censoring, str) else censoring
     weights = fitted.weights(year)
     if weights is None:
         return None
     case = outcome.is_case(year)
-    cases, controls = np.where(case, weights, 0.0), np.where(case, 0.0, weights)
-    if not cases.sum() > 0 or not controls.sum() > 0:
+    cases, others = np.where(case, weights, 0.0), np.where(case, 0.0, weights)
+    if controls == "event_free":
+        others[outcome.is_competing(year)] = 0.0
+    if not cases.sum() > 0 or not others.sum() > 0:
         return None
     threshold, place = np.unique(-score[weights > 0], return_inverse=True)
     found = np.cumsum(np.bincount(place, cases[weights > 0])) / cases.sum()
-    false = np.cumsum(np.bincount(place, controls[weights > 0])) / controls.sum()
+    false = np.cumsum(np.bincount(place, others[weights > 0])) / others.sum()
     return RocCurve(
         threshold=np.r_[np.inf, -threshold],
         sensitivity=np.minimum(np.r_[0.0, found], 1.0),
@@ -254,22 +264,20 @@ def operating_point(
     """
     if (specificity is None) == (sensitivity is None):
         raise EvaluationError("give either a specificity or a sensitivity", where="fixed_point")
-    wanted = specificity if specificity is not None else sensitivity
-    assert wanted is not None
+    wanted = float(sensitivity or 0) if specificity is None else specificity
     if not 0 < wanted < 1:
         raise EvaluationError(f"{wanted!r} is not between 0 and 1", where="fixed_point")
     score, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     told = "sensitivity at specificity" if specificity is not None else "specificity at sensitivity"
     name = f"{told} {wanted:g} at {year:g} y"
     n, events = int((outcome.weight > 0).sum()), int(outcome.is_case(year).sum())
-    curve = roc_curve(outcome, score, year)
-    if curve is None:
+    censoring = fit_censoring(outcome)
+    curve, weights = roc_curve(outcome, score, year, censoring=censoring), censoring.weights(year)
+    if curve is None or weights is None:
         return unavailable(name, "no cases, no controls, or no follow-up", n=n, events=events)
     value = (
         curve.sensitivity_at(wanted) if specificity is not None else curve.specificity_at(wanted)
     )
-    weights = fit_censoring(outcome).weights(year)
-    assert weights is not None
     case = outcome.is_case(year)
     order = np.argsort(-score, kind="stable")
     last = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)

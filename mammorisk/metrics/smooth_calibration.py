@@ -57,6 +57,7 @@ def calibration_curve(
     method: Smoother = "auto",
     knots: int | None = None,
     span: float = 0.75,
+    degree: int = 2,
     level: float = 0.95,
 ) -> CalibrationCurve:
     """Smooth observed risk over predicted risk.
@@ -72,14 +73,16 @@ def calibration_curve(
         ``"pseudo-spline"``: restricted cubic spline of the complementary log-log of risk, on
         pseudo-values (censoring, competing events, weights). ``"cox-spline"``: the same in a Cox
         model (Austin 2020). ``"logistic-spline"``: of the logit, logistic (outcome known for all).
-        ``"loess"``: local quadratic regression of the outcome, or of pseudo-values, on risk
-        (Austin and Steyerberg 2019), exact at every row. ``"lowess"``: local linear regression as
-        R's ``lowess(iter=0)`` and rms's val.prob. ``"auto"``: ``"logistic-spline"`` where nothing
-        is censored, else ``"pseudo-spline"``.
+        ``"loess"``: local regression of the outcome, or of pseudo-values, on risk (Austin and
+        Steyerberg 2019), exact at every row; its time grows with the square of the rows.
+        ``"lowess"``: local linear regression as R's ``lowess(iter=0)`` and rms's val.prob.
+        ``"auto"``: ``"logistic-spline"`` where nothing is censored, else ``"pseudo-spline"``.
     knots : int, optional
         3 to 7, at Harrell's quantiles; 3 for Cox and pseudo-values, 5 for logistic.
     span : float
-        Of loess.
+        Share of rows in a window of loess.
+    degree : {1, 2}
+        Local lines or parabolas of loess; R's ``loess`` has 2.
     level : float
 
     Returns
@@ -127,7 +130,9 @@ def calibration_curve(
                 else pseudo_values(outcome, year)
             )
             observed = (
-                loess(values, response, span) if method == "loess" else lowess(values, response)
+                loess(values, response, span, degree=degree)
+                if method == "loess"
+                else lowess(values, response)
             )
         else:
             raise EvaluationError(f"{method!r} is not a known smoother", where="method")

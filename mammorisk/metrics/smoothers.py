@@ -41,14 +41,18 @@ def place_knots(x: Floats, count: int) -> Floats:
     return np.unique(np.quantile(x, _KNOTS[count]))
 
 
-def loess(x: Floats, y: Floats, span: float = 0.75, *, at: Floats | None = None) -> Floats:
-    """Local quadratic regression with tricube weights: R's loess with ``surface="direct"``.
+def loess(
+    x: Floats, y: Floats, span: float = 0.75, *, degree: int = 2, at: Floats | None = None
+) -> Floats:
+    """Local regression with tricube weights: R's loess with ``surface="direct"``.
 
     Parameters
     ----------
     x, y : ndarray, shape (n,)
     span : float
         Share of rows in a window; above 1 the window widens beyond the data.
+    degree : {1, 2}
+        Local lines or parabolas.
     at : ndarray, optional
         Where the curve is wanted; ``x`` unless given.
 
@@ -56,6 +60,10 @@ def loess(x: Floats, y: Floats, span: float = 0.75, *, at: Floats | None = None)
     ----------
     Cleveland 1979, doi 10.1080/01621459.1979.10481038.
     """
+    if degree not in (1, 2):
+        raise EvaluationError(
+            f"{degree!r} is not a degree of loess", where="degree", remedy="Use 1 or 2."
+        )
     n = len(x)
     count = min(n, int(np.floor(n * span + 1e-5)))
     points, place = np.unique(x if at is None else at, return_inverse=True)
@@ -68,7 +76,7 @@ def loess(x: Floats, y: Floats, span: float = 0.75, *, at: Floats | None = None)
         root = np.sqrt((1 - u**3) ** 3)
         centred = x[near] - point
         scale = max(np.abs(centred).max(), 1e-300)
-        design = np.column_stack([np.ones(near.sum()), centred / scale, (centred / scale) ** 2])
+        design = np.vander(centred / scale, degree + 1, increasing=True)
         fitted[i] = np.linalg.lstsq(design * root[:, None], y[near] * root, rcond=1e-10)[0][0]
     return np.asarray(fitted[place])
 

@@ -18,6 +18,7 @@ from mammorisk.metrics.estimate import (
     unavailable,
 )
 from mammorisk.metrics.proportions import ProportionInterval, proportion
+from mammorisk.metrics.time_dependent_auc import Controls
 from mammorisk.records.outcome import Outcome
 
 Measure = Literal[
@@ -51,6 +52,7 @@ def classification_measure(
     horizon: float | None = None,
     *,
     strict: bool = False,
+    controls: Controls = "not_case",
     censoring: Censoring | Ties = "riskregression",
     ci: ProportionInterval = "wilson",
     level: float = 0.95,
@@ -71,7 +73,14 @@ def classification_measure(
         Years; needed unless the outcome is from :meth:`Outcome.binary`.
     strict : bool
         Positive above the threshold only, as timeROC; else at it too.
+    controls : {"not_case", "event_free"}
+        Women without cancer, for specificity, false-positive rate and negative predictive value.
+        ``"not_case"``: event-free beyond the horizon, or a competing event within it.
+        ``"event_free"``: the former only, so that the negative predictive value is the probability
+        that a woman called negative has neither cancer nor competing event. Definitions 2 and 1 of
+        Blanche 2013, as timeROC's ``Spec_2``, ``NPV_2`` and ``Spec_1``, ``NPV_1``.
     censoring : Censoring or str
+        See :func:`fit_censoring`; fit it once for many calls.
     ci : {"wilson", "wald", "exact"}
         Where nothing is censored, weighted or clustered; else a normal interval from influence
         values.
@@ -90,7 +99,8 @@ def classification_measure(
 
     References
     ----------
-    Blanche 2015, doi 10.1002/bimj.201400110 (censoring).
+    Blanche 2013, doi 10.1002/bimj.201200045 (censoring) and doi 10.1002/sim.5958 (competing
+    events).
 
     Examples
     --------
@@ -100,8 +110,15 @@ def classification_measure(
     sensitivity at 0.1, 5 y: 0.6788 (0.5835 to 0.7742)
     >>> print(classification_measure(outcome, risk, 0.1, "positive predictive value", 5))
     positive predictive value at 0.1, 5 y: 0.1571 (0.1205 to 0.1936)
+    >>> options = {"horizon": 5, "controls": "event_free"}
+    >>> print(classification_measure(outcome, risk, 0.1, "negative predictive value", **options))
+    negative predictive value at 0.1, 5 y: 0.8647 (0.8353 to 0.8941)
     """
     score, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
+    if controls not in ("not_case", "event_free"):
+        raise EvaluationError(
+            f"{controls!r} is not a known definition of controls", where="controls"
+        )
     if measure not in _PARTS:
         raise EvaluationError(f"{measure!r} is not a known measure", where="measure")
     name = f"{measure} at {threshold:g}, {year:g} y"
@@ -112,7 +129,7 @@ def classification_measure(
         "positive": positive,
         "negative": ~positive,
         "case": case,
-        "control": ~case,
+        "control": ~case if controls == "not_case" else ~case & ~outcome.is_competing(year),
         "all": np.ones(len(score), dtype=bool),
     }
     counted, among = (sets[part] for part in _PARTS[measure])

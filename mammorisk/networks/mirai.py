@@ -90,11 +90,11 @@ class MiraiSettings:
     def __post_init__(self) -> None:
         if self.width < 1 or self.heads < 1 or self.width % self.heads or self.layers < 1:
             raise ModelError(
-                f"a width of {self.width} with {self.heads} heads and {self.layers} layers is no "
-                "transformer"
+                f"invalid transformer: width {self.width}, {self.heads} heads, {self.layers} "
+                "layers; heads must divide the width"
             )
         if self.pool not in ("GlobalMaxPool", "GlobalAvgPool", "Simple_AttentionPool"):
-            raise ModelError(f"there is no pool {self.pool!r}")
+            raise ModelError(f"there is no pooling method {self.pool!r}")
 
 
 class _Block(nn.Module):
@@ -329,7 +329,7 @@ class MiraiTransformer(nn.Module):
 
     def over_views(self, exams: Exams) -> Tensor:
         """Compute the output for each view, shape (n, views, width)."""
-        # Row 1 means "not masked": a step of training, and nothing at prediction where it is 0.
+        # Row 1 is the embedding of "not masked", which the training of the reference used.
         features = exams.features + self.mask_embedding.weight[1]
         projected = self.projection_layer(features)
         return torch.as_tensor(self.transformer(projected, exams.view, exams.side, exams.time))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -23,6 +23,10 @@ _Opened = TypeVar("_Opened")
 #: Columns of a table that identify a row; carried into results when present.
 KEYS = ("patient_id", "exam_id")
 OUTCOME_COLUMNS = ("time", "event", "entry", "weight", "frequency_weight")
+#: What a cohort tells of the time after an exam. ``"survival"``: dates of events and of the end of
+#: follow-up. ``"interval-censored"``: classes of time. ``"cross-sectional"``: cancers found at the
+#: exam itself. ``"none"``: no outcome.
+OutcomeKind = Literal["survival", "interval-censored", "cross-sectional", "none"]
 #: Warnings that the repr of a cohort prints in full.
 WARNINGS_SHOWN = 5
 
@@ -50,6 +54,10 @@ class Cohort:
     table_warnings : tuple of TableWarning
         What was read under a nearly right name, was not read, or looks doubtful, with the rows
         concerned. A prediction for such a row carries the same warning.
+    outcome_kind : {"survival", "interval-censored", "cross-sectional", "none"} or None
+        What is known of the time after an exam; None if nobody has stated it. A cross-sectional
+        cohort is refused by :func:`mammorisk.evaluate`: its cancers were found at the exam, so it
+        tests detection and not risk.
 
     See Also
     --------
@@ -74,6 +82,7 @@ class Cohort:
     open_prior: Callable[[int], Exam | None] | None = field(default=None, repr=False, compare=False)
     has_prior: Callable[[int], bool] | None = field(default=None, repr=False, compare=False)
     table_warnings: tuple[TableWarning, ...] = field(default=(), repr=False, compare=False)
+    outcome_kind: OutcomeKind | None = None
 
     @property
     def warnings(self) -> Warnings:
@@ -125,7 +134,8 @@ class Cohort:
             keys = list(KEYS)
             kept = views.set_index(keys).index.isin(exams.set_index(keys).index)
             views = views[kept].reset_index(drop=True)
-        return Cohort(
+        return replace(
+            self,
             exams=exams,
             errors=self.errors.iloc[places].reset_index(drop=True),
             views=views,

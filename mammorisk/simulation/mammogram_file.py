@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import Code
 from pydicom.uid import (
     UID,
     DigitalMammographyXRayImageStorageForPresentation,
@@ -28,9 +30,9 @@ from mammorisk.simulation.exposure import Exposure
 from mammorisk.simulation.options import Compression
 from mammorisk.simulation.vendors import Vendor
 
-_VIEW = {
-    "CC": ("399162004", "cranio-caudal"),
-    "MLO": ("399368009", "medio-lateral oblique"),
+_VIEW: dict[str, Code] = {
+    "CC": codes.cid4014.CranioCaudal,
+    "MLO": codes.cid4014.MedioLateralObliqueProjection,
 }
 _ORIENTATION = {
     ("L", "CC"): ["A", "R"],
@@ -171,19 +173,20 @@ def _add_study(image: FileDataset, header: Header, vendor: Vendor, side: str, vi
     image.DeidentificationMethod = "simulated: there is no patient"
 
 
-def _code(value: str, meaning: str, scheme: str = "SCT") -> Dataset:
-    code = Dataset()
-    code.CodeValue, code.CodingSchemeDesignator, code.CodeMeaning = value, scheme, meaning
-    return code
+def _code(code: Code) -> Dataset:
+    item = Dataset()
+    item.CodeValue, item.CodeMeaning = code.value, code.meaning
+    item.CodingSchemeDesignator = code.scheme_designator
+    return item
 
 
 def _add_view(image: FileDataset, side: str, view: str) -> None:
     image.ImageLaterality, image.ViewPosition = side, view
-    code = _code(*_VIEW[view])
+    code = _code(_VIEW[view])
     code.ViewModifierCodeSequence = []
     image.ViewCodeSequence = [code]
     image.PatientOrientation = _ORIENTATION[side, view]
-    image.AnatomicRegionSequence = [_code("76752008", "Breast")]
+    image.AnatomicRegionSequence = [_code(codes.SCT.Breast)]
     image.OrganExposed = "BREAST"
     image.BodyPartExamined = "BREAST"
     image.BreastImplantPresent, image.PartialView = "NO", "NO"

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from mammorisk._utils.progress import OnProgress
+from mammorisk.errors import SimulationError
 from mammorisk.io.manifest import read_cohort
 from mammorisk.records.cohort import Cohort
 from mammorisk.simulation.options import StudyOptions
@@ -47,6 +48,13 @@ class Study:
     options: StudyOptions
     folder: Path | None = None
     _tables: tuple[pd.DataFrame, pd.DataFrame] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        if self.folder is None and self._tables is None:
+            raise SimulationError(
+                "a study has a folder or tables in memory",
+                remedy="Create a study with mr.simulate().",
+            )
 
     @property
     def cohort(self) -> Cohort:

@@ -113,12 +113,12 @@ def fit(
         changes = {"mirai__encoder_epochs": 0, **changes}
         changes |= {"mirai__rows": begin.rows, "mirai__columns": begin.columns}
         chosen = load_recipe("mirai" if recipe == "hybrid" else recipe, **changes)
-        if chosen.kind != "mirai":
-            raise TrainingError(f"{begin.name} cannot be the start of a {chosen.name}")
     else:
         chosen = load_recipe(begin.recipe if begin is not None else recipe, **changes)
     _refuse_uncensored(cohort)
     if chosen.kind == "density-fit":
+        if begin is not None:
+            raise _cannot_start(begin, chosen)
         fitted = fit_density(cohort, chosen)
         if out is not None:
             fitted.save(out)
@@ -126,7 +126,8 @@ def fit(
     place = {"devices": devices, "strategy": strategy, "accelerator": accelerator}
     model: HybridModel | MiraiModel
     if chosen.kind == "mirai":
-        assert begin is None or isinstance(begin, MiraiModel)
+        if begin is not None and not isinstance(begin, MiraiModel):
+            raise _cannot_start(begin, chosen)
         views = None if cache is None else Path(cache)
         with WorkFolder(out, chosen, cohort) as work:
             model = fit_mirai(
@@ -139,7 +140,8 @@ def fit(
                 place=place,
             )
     else:
-        assert not isinstance(begin, MiraiModel)
+        if isinstance(begin, MiraiModel):
+            raise _cannot_start(begin, chosen)
         if exams is None and "image" in chosen.modalities:
             exams = read_exams(cohort, chosen, cache, progress)
         problem = pose(cohort, chosen, exams)
@@ -156,6 +158,14 @@ def fit(
     if out is not None:
         model.save(out)
     return model
+
+
+def _cannot_start(begin: HybridModel | MiraiModel, recipe: Recipe) -> TrainingError:
+    return TrainingError(
+        f"the model {begin.name} cannot be the start of a fit with the recipe {recipe.name}",
+        where="init",
+        remedy="Use a recipe of the same kind of model, or leave out init.",
+    )
 
 
 def _refuse_uncensored(cohort: Cohort) -> None:

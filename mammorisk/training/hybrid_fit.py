@@ -356,7 +356,7 @@ def _guard(problem: Problem, features: Tensor | None) -> Any:
 
 def _origin(problem: Problem, features: Tensor | None) -> TrainingOrigin | None:
     exams = problem.inputs.exams
-    # Without acquisition records, as for arrays from elsewhere, nothing is known of headers.
+    # Exams from other sources may have no acquisition records, so no headers to compare with.
     if features is None or exams is None or not exams.acquisitions:
         return None
     return TrainingOrigin.of(exams, problem.train.tolist())

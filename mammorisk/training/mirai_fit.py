@@ -135,7 +135,7 @@ def fit_mirai(
             if begin is None
             else f"{begin.card.title}, fine-tuned on a local cohort",
             training_data=f"{len(train):,} exams, {_cases(labels, train):,} with cancer within "
-            f"five years, of a local cohort; begun from: "
+            f"five years, of a local cohort; initial weights: "
             f"{'random or ImageNet weights' if begin is None else begin.card.training_data}",
             source="mammorisk recipe mirai; Yala 2021, doi:10.1126/scitranslmed.aba4373",
         ),

@@ -142,7 +142,7 @@ class TransformerPhase(Phase):
             with torch.no_grad():
                 views, logits, _ = self._forward(rows)
             _learns(adversary, True)
-            loss = self._told_apart(adversary, views, logits, rows)
+            loss = self._device_loss(adversary, views, logits, rows)
             self.log("adversary_loss", loss, on_step=False, on_epoch=True, batch_size=len(rows))
             return self.checked(loss)
         views, logits, side = self._forward(rows)
@@ -150,13 +150,13 @@ class TransformerPhase(Phase):
         if adversary is not None:
             # Only the network receives this gradient.
             _learns(adversary, False)
-            loss = loss - self.options.adversary_weight * self._told_apart(
+            loss = loss - self.options.adversary_weight * self._device_loss(
                 adversary, views, logits, rows
             )
         self.log("loss", loss, on_step=False, on_epoch=True, batch_size=len(rows))
         return self.checked(loss)
 
-    def _told_apart(
+    def _device_loss(
         self, adversary: MiraiAdversary, views: Tensor, logits: Tensor, rows: Tensor
     ) -> Tensor:
         """Cross-entropy of the device over exams with a known device."""

@@ -54,7 +54,10 @@ def test_bcsc_2008_contributions_are_the_published_ratios() -> None:
     np.testing.assert_allclose(ratio["biopsies"], [0.906, 1.495, 1, 1.495])
     base = scores.risk[5] / ratio.prod(axis=1)
     np.testing.assert_allclose(base, base.iloc[0], rtol=1e-12)
-    assert scores.warning_texts.iloc[2] == "unknown, given the model's ratio of 1: biopsies"
+    assert (
+        scores.warning_texts.iloc[2]
+        == "unknown, counted with a ratio of 1 as the model does: biopsies"
+    )
 
 
 def test_bcsc_2008_says_whose_rates_it_takes() -> None:
@@ -74,7 +77,8 @@ def test_bcsc_2008_under_five_years_follows_the_recursion() -> None:
     women = four(60, race_ethnicity="white", first_degree_relatives=0, biopsies=0)
     scores = load_clinical("bcsc-2008").score(women, (1, 1.5, 2, 5))
     np.testing.assert_allclose(scores.risk[1.5], (scores.risk[1] + scores.risk[2]) / 2, rtol=1e-12)
-    assert (scores.warning_texts == "under five years: the published recursion cut short").all()
+    text = "horizon under five years: the first years of the published five-year formula"
+    assert (scores.warning_texts == text).all()
 
 
 def test_bcsc_2006_is_the_logistic_sum_of_its_coefficients() -> None:

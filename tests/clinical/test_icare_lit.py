@@ -185,6 +185,6 @@ def test_unknown_answers_and_early_menopause_status_are_flagged() -> None:
     )
     flag = IcareLit().score(frame, (5,)).warning_texts.iloc[0]
     assert flag == (
-        "before menopause at 50 or later: age at menopause as unknown; "
+        "premenopausal at 50 or later: age at menopause counted as unknown; "
         "unknown, averaged over a reference sample: age_menopause"
     )

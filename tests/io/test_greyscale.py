@@ -66,7 +66,7 @@ def test_tables(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("attributes", "told"),
     [
-        ({"WindowCenter": 100, "WindowWidth": 0}, "WindowWidth out of range"),
+        ({"WindowCenter": 100, "WindowWidth": 0}, "WindowWidth is out of range"),
         ({"VOILUTFunction": "CUBIC"}, "VOILUTFunction is unknown"),
         ({"VOILUTSequence": [lut([1, 2, 3], 0, 99)]}, "VOILUTSequence"),
         ({"VOILUTSequence": [Dataset()]}, "VOILUTSequence"),

@@ -400,13 +400,13 @@ REFUSED = {
 }
 
 FLAGGED = {
-    "Windows program in front": (preamble(b"MZ\x90\0"), "looks like a program"),
-    "Linux program in front": (preamble(b"\x7fELF"), "looks like a program"),
-    "script in front": (preamble(b"#!/bin/sh\n"), "looks like a program"),
+    "Windows program in front": (preamble(b"MZ\x90\0"), "looks like an executable"),
+    "Linux program in front": (preamble(b"\x7fELF"), "looks like an executable"),
+    "script in front": (preamble(b"#!/bin/sh\n"), "looks like an executable"),
     "burned-in annotation": (good(BurnedInAnnotation="YES"), "burned-in annotation"),
     "code and word of the view disagree": (good(ViewPosition="MLO"), "disagree"),
     "sides disagree": (good(ViewPosition="RCC"), "disagree"),
-    "window width zero": (good(WindowWidth=0), "WindowWidth out of range"),
+    "window width zero": (good(WindowWidth=0), "WindowWidth is out of range"),
     "window that is no number": (with_value(0x00281050, b"abc "), "not a number"),
     "infinite window": (with_value(0x00281050, b"1e400 "), "not a number"),
     "VOI table of the wrong length": (good(VOILUTSequence=[lut_of(99, 3, 12)]), "wrong length"),

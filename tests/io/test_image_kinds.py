@@ -173,7 +173,7 @@ def test_bare_headers(tmp_path: Path) -> None:
     exam = read_exam(files)
     assert len(exam) == 4
     assert "view-as-given" in {one.code for one in exam.all_warnings()}
-    with pytest.raises(UnknownView, match="side and view cannot be told"):
+    with pytest.raises(UnknownView, match="side and view cannot be determined"):
         read_exam(list(files.values()))
 
 
@@ -185,7 +185,7 @@ def test_inbreast_names(tmp_path: Path) -> None:
     assert exam.missing == ()
     assert "view-inferred" in {one.code for one in exam["L-MLO"].warnings}
     (tmp_path / "20586908_6c613a14b80a8591_MG_L_ML_ANON.png").rename(tmp_path / "L-ML.png")
-    with pytest.raises(ViewMissing, match="says ML, which is none of the four views"):
+    with pytest.raises(ViewMissing, match="contains ML, which is not one of the four views"):
         read_exam(tmp_path)
 
 
@@ -231,6 +231,6 @@ def test_masks_beside_pictures_and_a_report(tmp_path: Path) -> None:
     (tmp_path / "DOE^JANE L-MLO.png").unlink()
     with pytest.raises(ViewMissing, match="no L-MLO view") as caught:
         read_exam(tmp_path)
-    assert "does not tell side and view" in str(caught.value)
+    assert "does not contain side and view" in str(caught.value)
     assert "DOE" not in str(caught.value)
     assert "report" not in str(caught.value)

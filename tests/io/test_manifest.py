@@ -265,7 +265,7 @@ def test_frequencies_are_checked_with_the_manifest(tmp_path: Path) -> None:
     path = write(
         tmp_path, "patient_id,exam_id,time,event,frequency_weight\n1,1,2,0,3\n2,1,2,0,1.5\n"
     )
-    with pytest.raises(ManifestError, match="line 3: frequency_weight is no whole number"):
+    with pytest.raises(ManifestError, match="line 3: frequency_weight is not a whole number"):
         read_cohort(path)
 
 

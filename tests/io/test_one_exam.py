@@ -53,7 +53,7 @@ def test_ages_order_exams_without_dates(tmp_path: Path) -> None:
     f.write_exam(tmp_path / "old", **none, PatientAge="051Y")
     exam = read_exam(tmp_path)
     assert exam.age_years == 54
-    assert "told by age" in exam.warnings[0].text
+    assert "different age" in exam.warnings[0].text
 
 
 def test_facts_that_conflict_without_identifiers_are_refused(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_two_exams_that_nothing_orders_are_refused(tmp_path: Path) -> None:
     none = {"StudyDate": None, "AcquisitionDate": None, "AcquisitionTime": None}
     f.write_exam(tmp_path / "one", **none)
     f.write_exam(tmp_path / "two", StudyInstanceUID="9.8.7", **none)
-    with pytest.raises(MixedPatients, match="no date says which is the latest"):
+    with pytest.raises(MixedPatients, match="no date shows which one is the latest"):
         read_exam(tmp_path)
 
 
@@ -93,7 +93,7 @@ def test_views_of_one_day_spread_over_two_studies(tmp_path: Path) -> None:
         f.write_view(tmp_path / f"{name}.dcm", name[0], name[1:], StudyInstanceUID="9.8.7")
     exam = read_exam(tmp_path)
     assert len(exam) == 4
-    assert "several studies of one date" in exam.warnings[0].text
+    assert "several studies on one date" in exam.warnings[0].text
 
 
 def test_dates_in_the_names_of_pictures_count(tmp_path: Path) -> None:
@@ -101,7 +101,7 @@ def test_dates_in_the_names_of_pictures_count(tmp_path: Path) -> None:
     one = pictures(tmp_path / "one", [f"2021_{name}" for name in four])
     assert read_exam(one).warnings == ()
     two = pictures(tmp_path / "two", ["2018_L-CC", "2021_R-CC", "2021_L-MLO", "2021_R-MLO"])
-    with pytest.raises(MixedPatients, match="told by date"):
+    with pytest.raises(MixedPatients, match="different date"):
         read_exam(two)
     # A mapping vouches for them.
     exam = read_exam({path.stem[5:]: path for path in two.iterdir()})

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 from pydicom.dataset import Dataset
+from pydicom.sr.codedict import codes
+from pydicom.sr.coding import snomed_mapping
 
 from mammorisk import read_exam
 from mammorisk.errors import (
@@ -16,13 +18,44 @@ from mammorisk.errors import (
     UnreadableFile,
     ViewMissing,
 )
-from mammorisk.io.views import ViewWords, parse_view_words
+from mammorisk.io.views import MODIFIER_CODES, VIEW_CODES, ViewWords, parse_view_words
 from mammorisk.records.exam import Exam, ImageKind, Laterality
 from tests import factories as f
 
 
 def one(path: Path) -> Exam:
     return read_exam(path, allow_missing_views=True)
+
+
+@pytest.mark.parametrize(
+    ("group", "table"), [(codes.cid4014, VIEW_CODES), (codes.cid4015, MODIFIER_CODES)]
+)
+def test_codes_are_those_of_the_standard(group: object, table: dict[str, str]) -> None:
+    """Every code of the context group, in SNOMED CT and SNOMED-RT, with one name for both."""
+    values = [getattr(group, name).value for name in group.dir()]  # type: ignore[attr-defined]
+    older = [snomed_mapping["SCT"][value] for value in values]
+    assert set(table) == {*values, *older}
+    assert [table[value] for value in values] == [table[value] for value in older]
+
+
+def test_the_names_of_codes() -> None:
+    views = {name: VIEW_CODES[getattr(codes.cid4014, name).value] for name in codes.cid4014.dir()}
+    assert views == {
+        "CaudoCranial": "FB",
+        "CranioCaudal": "CC",
+        "CranioCaudalExaggeratedLaterally": "XCCL",
+        "CranioCaudalExaggeratedMedially": "XCCM",
+        "InferomedialToSuperolateralOblique": "ISO",
+        "LateroMedial": "LM",
+        "LateroMedialOblique": "LMO",
+        "MedioLateralObliqueProjection": "MLO",
+        "MedioLateralProjection": "ML",
+        "SuperolateralToInferomedialOblique": "SIO",
+        "TissueSpecimenFromBreast": "specimen",
+    }
+    for name in codes.cid4015.dir():
+        words = MODIFIER_CODES[getattr(codes.cid4015, name).value].title().replace("-", "")
+        assert words.replace(" ", "").lower() == name.lower()
 
 
 @pytest.mark.parametrize(

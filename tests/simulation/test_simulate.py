@@ -110,6 +110,11 @@ def test_interrupted_and_resumed_on_more_workers_gives_identical_files(tmp_path:
     assert files_of(alone) == files_of(tmp_path / "a" / "exams" / alone.name)
 
 
+def test_a_study_needs_a_folder_or_tables() -> None:
+    with pytest.raises(SimulationError, match="a folder or tables"):
+        mr.Study(options=mr.simulate(300, seed=1).options)
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(
     not Path("/proc/thread-self/children").is_file(), reason="finds processes by /proc"

@@ -259,6 +259,9 @@ def test_fine_tuning_begins_from_the_model(cohort: Cohort, exams: ExamSet, tmp_p
         for name, value in weights(first).items()
         if value.is_floating_point()
     )
+    for other in ({"kind": "density-fit"}, {"kind": "mirai", "mirai": {"rows": 64}}):
+        with pytest.raises(TrainingError, match="cannot be the start"):
+            fit(cohort, init=first, **other)
 
 
 def test_balanced_drawing_keeps_the_rates(cohort: Cohort, exams: ExamSet) -> None:

@@ -69,7 +69,11 @@ def convert_snapshots(source: str | Path, out: str | Path) -> Path:
     """
     source, out = Path(source), Path(out)
     if out.exists() and any(out.iterdir()) and not (out / "config.json").exists():
-        raise OutputError("the folder holds something else", where=out.name)
+        raise OutputError(
+            "the folder contains files that are not of a model",
+            where=out.name,
+            remedy="Choose a new or empty folder.",
+        )
     with tempfile.TemporaryDirectory() as folder:
         files = _files(source, Path(folder))
         parts: dict[str, tuple[dict[str, np.ndarray], dict[str, Any], Path]] = {}
@@ -80,15 +84,15 @@ def convert_snapshots(source: str | Path, out: str | Path) -> Path:
                 continue
             if kind in parts:
                 raise ModelError(
-                    f"two files hold the {kind}",
+                    f"two files contain the {kind}",
                     where=source.name,
-                    remedy="Keep one of each in the folder.",
+                    remedy="Keep one file of each kind in the folder.",
                 )
             parts[kind] = (arrays, facts, file)
         missing = [kind for kind in ("encoder", "transformer") if kind not in parts]
         if missing:
             raise ModelError(
-                f"no file holds the {' or the '.join(missing)}",
+                f"no file contains the {' or the '.join(missing)}",
                 where=source.name,
                 remedy="Give snapshots.zip of Mirai's release, or the folder it unpacks to.",
             )
@@ -121,12 +125,12 @@ def _unpack(source: Path, folder: Path) -> list[Path]:
             if info.filename.endswith(".p") and PurePosixPath(info.filename).name[:2] != "._"
         ]
         if sum(info.file_size for info in members) > _MOST_BYTES:
-            raise ModelError("the archive unpacks to too much", where=source.name)
+            raise ModelError("the unpacked archive is too large", where=source.name)
         for i, info in enumerate(members):
             path = PurePosixPath(info.filename.replace("\\", "/"))
             if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
                 raise ModelError(
-                    "a member of the archive lies outside of it",
+                    "a member of the archive has a path outside the archive",
                     where=source.name,
                     remedy="Fetch the archive again from Mirai's release.",
                 )
@@ -159,18 +163,18 @@ def _read(file: Path, folder: Path) -> tuple[dict[str, np.ndarray], dict[str, An
         ) from None
     if child.returncode != 0:
         try:
-            told = json.loads(child.stdout.decode() or "{}")
+            answer = json.loads(child.stdout.decode() or "{}")
         except ValueError:
-            told = {}
-        if "refused" in told:
+            answer = {}
+        if "refused" in answer:
             raise ModelError(
-                f"the snapshot names {told['refused']}, which no snapshot of Mirai needs; nothing "
-                "of it was run",
+                f"the snapshot refers to {answer['refused']}, which no snapshot of Mirai needs; "
+                "nothing in it was executed",
                 where=file.name,
                 remedy="Fetch the file again from Mirai's release.",
             )
         raise ModelError(
-            f"the snapshot cannot be read ({told.get('damaged', 'the reader stopped')})",
+            f"the snapshot cannot be read ({answer.get('damaged', 'the reader stopped')})",
             where=file.name,
             remedy="Fetch the file again from Mirai's release.",
         )
@@ -214,7 +218,7 @@ def _write(
     if "calibrator" in parts:
         calibration = parts["calibrator"][1]["years"]
         if sorted(calibration) != ["1", "2", "3", "4", "5"]:
-            raise ModelError("the calibrator is not one of five years", where=source.name)
+            raise ModelError("the calibrator does not cover years 1 to 5", where=source.name)
     model = MiraiModel(
         encoder=encoder,
         transformer=transformer,
@@ -225,38 +229,38 @@ def _write(
 
 
 def _settings(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> MiraiSettings:
-    """Sizes from the weights, compared with the arguments of the training run."""
-    told = facts["arguments"]
-    if told.get("make_probs_indep"):
+    """Derive the settings from the weights; compare them with the arguments of the training."""
+    arguments = facts["arguments"]
+    if arguments.get("make_probs_indep"):
         raise ModelError(
-            "the snapshot predicts each year apart, which is not read here",
+            "the snapshot predicts each year separately, which is not supported",
             remedy="Convert the published snapshot.",
         )
-    if told.get("pred_both_sides") or any("prob_of_failure_layer_l" in key for key in arrays):
+    if arguments.get("pred_both_sides") or any("prob_of_failure_layer_l" in key for key in arrays):
         raise ModelError(
-            "the snapshot predicts each side apart, which is not read here",
+            "the snapshot predicts each breast separately, which is not supported",
             remedy="Convert the published snapshot.",
         )
     try:
         width = int(arrays["projection_layer.weight"].shape[0])
     except KeyError:
-        raise ModelError("the transformer has no projection") from None
-    if told.get("risk_factor_keys", list(RISK_FACTORS)) != list(RISK_FACTORS):
+        raise ModelError("the transformer has no projection layer") from None
+    if arguments.get("risk_factor_keys", list(RISK_FACTORS)) != list(RISK_FACTORS):
         raise ModelError(
-            "the snapshot has other risk factors than the published ones, or another order",
+            "the risk factors of the snapshot, or their order, differ from the published ones",
             remedy="Convert the published snapshot.",
         )
-    if "transfomer_hidden_dim" in told and int(told["transfomer_hidden_dim"]) != width:
-        raise ModelError("the snapshot's weights and its arguments disagree on the width")
+    if "transfomer_hidden_dim" in arguments and int(arguments["transfomer_hidden_dim"]) != width:
+        raise ModelError("the weights and the arguments of the snapshot disagree on the width")
     numbers = {
         key.split(".")[1]
         for key in arrays
         if key.startswith("transformer.transformer_layer_") and key.count(".") > 1
     }
-    pool = facts["pool"] or told.get("pool_name") or "GlobalMaxPool"
+    pool = facts["pool"] or arguments.get("pool_name") or "GlobalMaxPool"
     return MiraiSettings(
         width=width,
-        heads=int(told.get("num_heads", 8)),
+        heads=int(arguments.get("num_heads", 8)),
         layers=len(numbers),
         pool=cast(Pool, pool),
         relu_on_pooled=bool(facts["has_relu"]),
@@ -280,7 +284,7 @@ def _fill(
         parts that only training used, or that were added after the snapshot.
     """
     wanted = module.state_dict()
-    # Batch counts belong to training, and some snapshots are older than they are.
+    # Only training uses the counts of batches, and old snapshots do not contain them.
     missing = sorted(
         name
         for name in set(wanted) - set(arrays)
@@ -288,10 +292,10 @@ def _fill(
     )
     over = sorted(name for name in set(arrays) - set(wanted) if not name.startswith(unused))
     if missing or over:
-        said = f"lacks {missing[0]}" if missing else f"has {over[0]} besides"
+        difference = f"{missing[0]} is missing" if missing else f"{over[0]} is not part of Mirai"
         raise ModelError(
-            f"the {what} is not Mirai's: it {said}",
-            remedy=f"Known are snapshots with {len(RISK_FACTORS)} risk factors.",
+            f"the {what} is not that of Mirai: {difference}",
+            remedy=f"Snapshots with {len(RISK_FACTORS)} risk factors are supported.",
         )
     state = {}
     for name, value in wanted.items():

@@ -58,21 +58,22 @@ def fetch_mirai(*, url: str = RELEASE_URL, cache: str | Path | None = None) -> P
         home.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=home) as temporary:
             asset = Path(temporary) / "snapshots.zip"
-            told = _download(url, asset)
-            _check(told, record)
+            size_and_digest = _download(url, asset)
+            _check(size_and_digest, record)
             convert_snapshots(asset, folder)
-        text = json.dumps({"url": url, **told}, indent=1)
+        text = json.dumps({"url": url, **size_and_digest}, indent=1)
         atomic_write(record, lambda path: path.write_text(text, encoding="utf-8"))
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise UnknownModel(
-            f"Mirai's weights are not here and cannot be fetched ({type(error).__name__})",
+            f"Mirai's weights are not in the cache and cannot be downloaded "
+            f"({type(error).__name__})",
             remedy=_REMEDY,
         ) from None
     return folder
 
 
 def _download(url: str, target: Path) -> dict[str, int | str]:
-    """Copy the asset; return its size and digest."""
+    """Download the asset; return its size and digest."""
     digest, size = hashlib.sha256(), 0
     with urllib.request.urlopen(url, timeout=_SECONDS) as answer, open(target, "wb") as file:
         promised = answer.headers.get("Content-Length")
@@ -90,18 +91,18 @@ def _download(url: str, target: Path) -> dict[str, int | str]:
                     tell(size, total or 0)
     if promised is not None and promised != str(size):
         raise ModelError(
-            f"the asset came cut short: {size:,} of {promised} bytes", remedy="Try again."
+            f"the download is incomplete: {size:,} of {promised} bytes", remedy="Try again."
         )
     return {"bytes": size, "sha256": digest.hexdigest()}
 
 
-def _check(told: dict[str, int | str], record: Path) -> None:
+def _check(size_and_digest: dict[str, int | str], record: Path) -> None:
     if not record.is_file():
         return
     first = json.loads(record.read_text(encoding="utf-8"))
-    if any(first.get(name) != value for name, value in told.items()):
+    if any(first.get(name) != value for name, value in size_and_digest.items()):
         raise ModelError(
-            "the asset is not the one that came the first time (size or SHA-256 differ)",
+            "the asset differs from that of the first download (size or SHA-256)",
             where=record.name,
-            remedy="Find out why. If the new one is right, remove that file from the cache.",
+            remedy="Find out why. If the new asset is right, remove this file from the cache.",
         )

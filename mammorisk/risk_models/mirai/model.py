@@ -50,7 +50,8 @@ if TYPE_CHECKING:
     from mammorisk.imaging.segmented_view import SegmentedView
 
 Features = NDArray[np.float32]
-#: The standard views, each of shape (rows, columns): counts, half the size of what they become.
+#: Counts of the four standard views, each of shape (rows, columns). As 16-bit integers they need
+#: half the memory of the normalised input.
 Views = list[NDArray[np.uint16]]
 
 #: Published calibration of March 2022 (release 0.8 of reginabarzilaygroup/Mirai): logit of the
@@ -215,7 +216,9 @@ class MiraiModel(ImageModel):
         """
         years = [h for h in horizons if h in range(1, YEARS + 1)]
         if not years:
-            raise HorizonError("mirai answers 1 to 5 years", remedy="Ask for one of them.")
+            raise HorizonError(
+                "mirai predicts risk within 1 to 5 years", remedy="Request one of these horizons."
+            )
         logits = self.logits(features, frame if self.known_factors == "given" else None)
         risk = self.calibrated(1 / (1 + np.exp(-logits)))
         table = pd.DataFrame(
@@ -239,8 +242,8 @@ class MiraiModel(ImageModel):
         )
         known = is_known = None
         if frame is not None:
-            values, told = risk_factors(frame)
-            known, is_known = torch.from_numpy(values), torch.from_numpy(told)
+            values, given = risk_factors(frame)
+            known, is_known = torch.from_numpy(values), torch.from_numpy(given)
         with torch.inference_mode():
             found: torch.Tensor = self.transformer(exams, known, is_known)
         return found.double().numpy()
@@ -257,7 +260,7 @@ class MiraiModel(ImageModel):
             for name in ("slope", "intercept")
         )
         risk = 1 / (1 + np.exp(-(slope * probability + intercept)))
-        # With the published constants risks never decrease; another calibrator may cross years.
+        # With the published constants risks never decrease. With others they could.
         return np.asarray(np.maximum.accumulate(risk, axis=1))
 
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
@@ -294,7 +297,7 @@ def places(n: int) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def read_views(exam: Exam, shape: tuple[int, int] = (ROWS, COLUMNS)) -> Views:
-    """The four standard views in the size of the encoder.
+    """Read the four standard views in the size of the encoder.
 
     Raises
     ------
@@ -323,5 +326,5 @@ def check_views(exam: Exam) -> None:
     if missing:
         raise ModelError(
             f"Mirai needs the four standard views; missing: {', '.join(missing)}",
-            remedy="Use hybrid, which takes what there is.",
+            remedy="Use the model hybrid, which accepts any views.",
         )

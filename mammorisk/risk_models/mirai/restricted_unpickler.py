@@ -1,7 +1,7 @@
-"""Reading a pickle of torch without running what it holds; the one place that reads one.
+"""Restricted unpickler for snapshots of torch; it runs no code of the snapshot.
 
-Classes become inert stubs that keep their attributes. A name that is not on the list is refused
-before anything of it is looked up.
+Classes become stubs that only store attributes. A name that is not on the list of allowed names is
+refused before it is imported. No other module reads pickles.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-#: Magic number of torch's container before version 1.6.
+#: Magic number of the file format of torch before version 1.6.
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 #: Largest member of an archive, and of all arrays together.
 MAX_BYTES = 2 * 2**30
@@ -32,7 +32,7 @@ _DTYPES = {
     "ByteStorage": "<u1",
     "BoolStorage": "|b1",
 }
-#: Real objects a snapshot may name; all make plain data.
+#: Real classes that a snapshot may use. All of them hold plain data.
 _PLAIN: dict[str, Any] = {
     "collections.OrderedDict": OrderedDict,
     **{
@@ -56,20 +56,20 @@ _PLAIN: dict[str, Any] = {
         }.items()
     },
 }
-#: Packages whose classes become stubs; functions of theirs are never called.
+#: Packages whose classes become stubs. Their functions are never called.
 _STUBBED = ("onconet.", "torch.nn.", "sklearn.")
 
 
 class RefusedName(Exception):
-    """The snapshot names something that is not on the list."""
+    """The snapshot uses a name that is not allowed."""
 
 
 class Damaged(Exception):
-    """The file is not a snapshot, or ends too early."""
+    """The file is not a snapshot, or is truncated."""
 
 
 class Stub:
-    """An object of the snapshot: its class's name and its attributes, and nothing that runs."""
+    """Stand-in for an object of the snapshot: the name of its class, and its attributes."""
 
     path = ""
 
@@ -77,7 +77,7 @@ class Stub:
         return super().__new__(cls)
 
     def __init__(self, *_: object, **__: object) -> None:
-        # Arguments of constructors are not looked at.
+        # Arguments of constructors are ignored.
         return
 
     def __setstate__(self, state: object) -> None:
@@ -91,7 +91,7 @@ class Stub:
 
 @dataclass
 class _Storage:
-    """Numbers in one block, read when a tensor asks for them."""
+    """Storage of tensors, a one-dimensional array. Its values are read after the pickle."""
 
     dtype: str
     count: int
@@ -99,13 +99,13 @@ class _Storage:
 
     def numbers(self) -> np.ndarray:
         if self.values is None:
-            raise Damaged("a tensor has no numbers")
+            raise Damaged("a tensor has no data")
         return self.values
 
 
 @dataclass
 class _Part:
-    """Some of the numbers of a block, from a place on."""
+    """Consecutive elements of a storage."""
 
     whole: _Storage
     start: int
@@ -114,7 +114,7 @@ class _Part:
     def numbers(self) -> np.ndarray:
         found = self.whole.numbers()[self.start : self.start + self.count]
         if self.start < 0 or len(found) != self.count:
-            raise Damaged("a part reaches beyond its block of numbers")
+            raise Damaged("a part extends beyond its storage")
         return found
 
 
@@ -125,7 +125,7 @@ class _StorageType:
 
 @dataclass
 class Tensor:
-    """Numbers of a storage, laid out."""
+    """View of a storage with a shape and strides."""
 
     storage: _Storage | _Part
     offset: int
@@ -133,20 +133,20 @@ class Tensor:
     stride: tuple[int, ...]
 
     def array(self) -> np.ndarray:
-        """A copy of the numbers.
+        """Return a copy of the elements as an array.
 
         Raises
         ------
         Damaged
-            It reaches beyond its storage.
+            The tensor extends beyond its storage.
         """
         values = self.storage.numbers()
         size, stride = self.size, self.stride
         if len(size) != len(stride) or min((*size, *stride, self.offset), default=0) < 0:
-            raise Damaged("a tensor has an impossible shape")
+            raise Damaged("a tensor has an invalid shape")
         last = self.offset + sum((n - 1) * step for n, step in zip(size, stride, strict=True))
         if 0 not in size and not 0 <= last < len(values):
-            raise Damaged("a tensor reaches beyond its numbers")
+            raise Damaged("a tensor extends beyond its storage")
         item = values.itemsize
         view = np.lib.stride_tricks.as_strided(
             values[self.offset :], size, tuple(step * item for step in stride)
@@ -174,31 +174,31 @@ def _rebuild_parameter(data: object, *_: object) -> object:
 
 
 def _reconstruct(kind: type, *_: object) -> Stub:
-    """copyreg's way of making an object of a class of the snapshot."""
+    """Replacement of ``copyreg._reconstructor`` that creates only stubs."""
     if not (isinstance(kind, type) and issubclass(kind, Stub)):
-        raise RefusedName("copyreg._reconstructor of a class that is no stub")
+        raise RefusedName("copyreg._reconstructor with a class that is not a stub")
     return kind()
 
 
 def _bytes_of(text: str, encoding: str = "latin1") -> bytes:
-    """Python 3's way of writing bytes in the protocol of Python 2, which torch writes in."""
+    """Replacement of ``_codecs.encode``, by which pickle protocol 2 encodes bytes."""
     if not isinstance(text, str) or encoding not in ("latin1", "latin-1"):
-        raise RefusedName("_codecs.encode of something else than bytes")
+        raise RefusedName("_codecs.encode with other data than bytes")
     return text.encode("latin1")
 
 
 def _nothing(*_: object) -> None:
-    """What stands where the snapshot names something that prediction does not need."""
+    """Replacement of functions whose results prediction does not need."""
     return
 
 
 def _plain_dict(*_: object) -> dict[Any, Any]:
-    """A dictionary with a default, without the default."""
+    """Replacement of ``defaultdict``, without the default."""
     return {}
 
 
 def _numpy_names() -> dict[str, Any]:
-    """Scalars and arrays of numbers; arrays of objects are refused when they are used."""
+    """Names for scalars and arrays of numbers. Arrays of objects are refused when they are used."""
     from numpy._core import multiarray
 
     found: dict[str, Any] = {"numpy.dtype": np.dtype, "numpy.ndarray": np.ndarray}
@@ -214,7 +214,8 @@ _FUNCTIONS: dict[str, Any] = {
     "torch._utils._rebuild_parameter": _rebuild_parameter,
     "copyreg._reconstructor": _reconstruct,
     "copy_reg._reconstructor": _reconstruct,
-    # Of torch to 1.2, of wrapped models and of numpy arrays: the published run left them.
+    # These are in the published snapshots: names of torch up to 1.2, of wrapped models and of
+    # numpy arrays.
     "torch.nn.parameter.Parameter": _rebuild_parameter,
     "torch.nn.backends.thnn._get_thnn_function_backend": _nothing,
     "torch.device": _nothing,
@@ -225,7 +226,7 @@ _FUNCTIONS: dict[str, Any] = {
 
 
 class _Reader(pickle.Unpickler):
-    """An unpickler that knows plain data, tensors and stubs."""
+    """Unpickler that creates only plain data, tensors and stubs."""
 
     def __init__(self, file: BinaryIO, storages: _Storages, found: _Found) -> None:
         super().__init__(file, encoding="latin1")
@@ -242,7 +243,7 @@ class _Reader(pickle.Unpickler):
             return object
         if module == "torch" and name in _DTYPES:
             return _StorageType(name)
-        # A dotted name would reach into a module by another way.
+        # isidentifier excludes names with dots, which would reach other objects of a module.
         is_class = name.isidentifier() and name.lstrip("_")[:1].isupper()
         if path == "argparse.Namespace" or (is_class and path.startswith(_STUBBED)):
             self._found.names.add(path)
@@ -254,7 +255,7 @@ class _Reader(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Any:
         kind = pid[0].decode() if isinstance(pid[0], bytes) else pid[0]
         if kind == "module":
-            # (class, source file, source text) of a module pickled whole: the class is enough.
+            # (class, source file, source text) of a pickled module: only the class is needed.
             return pid[1]
         if kind == "storage":
             return self._storages.get(pid[1:])
@@ -262,24 +263,24 @@ class _Reader(pickle.Unpickler):
 
 
 class _Storages:
-    """Blocks of numbers of a snapshot, by key."""
+    """Storages of a snapshot, by key."""
 
     def __init__(self) -> None:
         self.by_key: dict[str, _Storage] = {}
 
-    def get(self, told: tuple[Any, ...]) -> _Storage | _Part:
-        """The block that a snapshot tells of: type, key, device, count, and which part of it."""
-        kind, key, _, count = told[:4]
+    def get(self, description: tuple[Any, ...]) -> _Storage | _Part:
+        """Return a storage or a part by its description: type, key, device, count, part."""
+        kind, key, _, count = description[:4]
         if not isinstance(kind, _StorageType):
             raise RefusedName("a storage of an unknown kind")
         dtype = _DTYPES[kind.name]
         if not 0 <= int(count) * np.dtype(dtype).itemsize <= MAX_BYTES:
-            raise Damaged("a block of numbers is larger than any snapshot")
+            raise Damaged("a storage is larger than any snapshot")
         found = self.by_key.setdefault(str(key), _Storage(dtype, int(count)))
         if found.dtype != dtype:
-            raise Damaged("a block of numbers has two types")
-        if len(told) > 4 and told[4] is not None:
-            _, start, size = told[4]
+            raise Damaged("a storage has two types")
+        if len(description) > 4 and description[4] is not None:
+            _, start, size = description[4]
             return _Part(found, int(start), int(size))
         return found
 
@@ -289,12 +290,12 @@ class _Storages:
             return
         width = np.dtype(storage.dtype).itemsize
         if len(data) < storage.count * width:
-            raise Damaged("the file ends within its numbers")
+            raise Damaged("the file is truncated")
         storage.values = np.frombuffer(data, dtype=storage.dtype, count=storage.count)
 
 
 def read_snapshot(path: Path) -> tuple[Any, set[str]]:
-    """The object of a snapshot, made of stubs and tensors, and the classes it names.
+    """Return the object of a snapshot, made of stubs and tensors, and the names of its classes.
 
     Raises
     ------
@@ -317,18 +318,18 @@ def read_snapshot(path: Path) -> tuple[Any, set[str]]:
 
 
 def _read_zip(path: Path, found: _Found) -> Any:
-    """The container of torch 1.6 and later."""
+    """Read the zip format of torch 1.6 and later."""
     with zipfile.ZipFile(path) as archive:
         members = {info.filename: info for info in archive.infolist()}
         roots = [name for name in members if name.endswith("/data.pkl") or name == "data.pkl"]
         if len(roots) != 1:
             raise Damaged("no data.pkl in the archive")
         if sum(info.file_size for info in members.values()) > MAX_BYTES:
-            raise Damaged("the archive unpacks to more than any snapshot")
+            raise Damaged("the unpacked archive is larger than any snapshot")
         root = roots[0].removesuffix("data.pkl")
         order = members.get(f"{root}byteorder")
         if order is not None and archive.read(order).strip() != b"little":
-            raise Damaged("numbers of another byte order")
+            raise Damaged("the byte order is not little-endian")
         storages = _Storages()
         whole = _Reader(io.BytesIO(archive.read(roots[0])), storages, found).load()
         for key in storages.by_key:
@@ -338,13 +339,13 @@ def _read_zip(path: Path, found: _Found) -> Any:
 
 
 def _read_stream(file: BinaryIO, found: _Found) -> Any:
-    """The container before torch 1.6, or a plain pickle without tensors."""
+    """Read the format of torch before 1.6, or a plain pickle without tensors."""
     storages = _Storages()
     first = _Reader(file, storages, found).load()
     if first != _LEGACY_MAGIC:
         return first
     for _ in range(2):
-        # Protocol version and what the writing machine was.
+        # Version of the protocol, and properties of the machine that wrote the file.
         _Reader(file, storages, found).load()
     whole = _Reader(file, storages, found).load()
     keys = _Reader(file, storages, found).load()
@@ -352,7 +353,7 @@ def _read_stream(file: BinaryIO, found: _Found) -> Any:
         storage = storages.by_key.get(str(key))
         count = struct.unpack("<q", _exactly(file, 8))[0]
         if storage is None or count != storage.count:
-            raise Damaged("a block of numbers is not the one announced")
+            raise Damaged("a storage differs from its description")
         width = np.dtype(storage.dtype).itemsize
         storages.fill(str(key), _exactly(file, count * width))
     return whole
@@ -360,8 +361,8 @@ def _read_stream(file: BinaryIO, found: _Found) -> Any:
 
 def _exactly(file: BinaryIO, size: int) -> bytes:
     if not 0 <= size <= MAX_BYTES:
-        raise Damaged("a block of numbers is larger than any snapshot")
+        raise Damaged("a storage is larger than any snapshot")
     data = file.read(size)
     if len(data) != size:
-        raise Damaged("the file ends within its numbers")
+        raise Damaged("the file is truncated")
     return data

@@ -1,4 +1,4 @@
-"""The questionnaire as Mirai's 100 risk factors."""
+"""Conversion of questionnaires to Mirai's vector of 100 risk factors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _POUNDS, _INCHES = 1 / 0.45359237, 1 / 2.54
-#: Inner edges of numeric factors; a whole number on an edge belongs below it.
+#: Inner edges of the bins of numeric factors. A whole number on an edge belongs to the bin below.
 _EDGES: dict[str, tuple[float, ...]] = {
     "age": (40, 50, 60, 70, 80),
     "menarche_age": (10, 12, 14, 16),
@@ -24,7 +24,7 @@ _EDGES: dict[str, tuple[float, ...]] = {
     "weight": (100, 130, 160, 190, 220, 250),
     "height": (50, 55, 60, 65, 70, 75),
 }
-#: Relatives whose breast cancers are factors, by the questionnaire's field.
+#: Questionnaire fields of the factors on breast cancer of a relative.
 _RELATIVES = {
     "mom_bc_cancer_history": "onset_mother",
     "m_aunt_bc_cancer_history": "onset_maternal_aunts",
@@ -51,14 +51,14 @@ _RACES = {
 
 
 Woman = dict[str, Any]
-#: The numbers of one factor; all 0 where she has none of it (an age at menopause before menopause).
+#: Numbers of one factor. All 0 if it does not apply (age at menopause before menopause).
 Numbers = tuple[float, ...]
-#: A factor from her answers; None where they do not tell.
+#: Function from the answers of a woman to a factor; None if the answers do not determine it.
 Find = Callable[[Woman], Numbers | None]
 
 
 def risk_factors(frame: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-    """What is known of each woman, in Mirai's order.
+    """Convert the answers of each woman to risk factors in Mirai's order.
 
     Parameters
     ----------
@@ -69,16 +69,16 @@ def risk_factors(frame: pd.DataFrame) -> tuple[NDArray[np.float32], NDArray[np.b
     -------
     values : ndarray of float32, shape (n, 100)
     is_known : ndarray of bool, shape (n, 34)
-        By factor. A known "no" is known; race "unknown" is not.
+        By factor. An answer "no" is known; race "unknown" is not.
 
     Notes
     -----
-    What follows from an answer is known too: no age at first birth without a birth, none at
-    menopause before it, nothing of hormones that were never used, no finding of biopsies that were
-    never made, no affected mother or sister without affected first-degree relatives. Such factors
-    are all 0, as in the data that Mirai was trained on. "Any relative" is known to be no where no
-    first-degree relative is affected and none else is named. Ovarian cancer of relatives and
-    durations of hormone use are not in the questionnaire.
+    Factors that follow from other answers are known too: there is no age at first birth without a
+    birth, no age at menopause before menopause, no type of hormones that were never used, no
+    finding without a biopsy, and no affected mother or sister without an affected first-degree
+    relative. Such factors are all 0, as in the data on which Mirai was trained. "Any relative" is
+    known to be "no" if no first-degree relative is affected and no other affected relative is
+    given. Ovarian cancer of relatives and durations of hormone use are not in the questionnaire.
     """
     values = np.zeros((len(frame), N_RISK_FACTORS), dtype=np.float32)
     is_known = np.zeros((len(frame), len(RISK_FACTORS)), dtype=bool)
@@ -101,7 +101,7 @@ def _is_unknown(value: Any) -> bool:
 
 
 def _place(key: str, place: int | None) -> Numbers | None:
-    """1 at a place among the numbers of a factor."""
+    """Return the numbers of a factor: 1 at a position, else 0."""
     if place is None:
         return None
     return tuple(float(i == place) for i in range(RISK_FACTORS[key]))
@@ -116,14 +116,14 @@ def _yes_no(answer: bool | None) -> Numbers | None:
 
 
 def _bin(key: str, value: float | None) -> Numbers | None:
-    """Of the whole part, as in the reference."""
+    """Return the bin of the integer part, as in the reference."""
     if value is None:
         return None
     return _place(key, int(np.searchsorted(_EDGES[key], int(value), side="left")))
 
 
 def _age_at(woman: Woman, field: str) -> int | None:
-    """An age in whole years, unless it lies after the exam."""
+    """Return an age in whole years; None if it is after the exam."""
     value = woman.get(field)
     return None if value is None or int(value) > woman.get("age", np.inf) else int(value)
 
@@ -173,7 +173,7 @@ def _relative(field: str) -> Find:
 
 
 def _hyperplasia(woman: Woman) -> Numbers | None:
-    """Hyperplasia at a biopsy, which the questionnaire can only rule out."""
+    """Hyperplasia at a biopsy. The questionnaire can only exclude it."""
     is_none = woman.get("biopsies") == 0 or woman.get("benign_breast_disease") == 0
     return (0.0,) if is_none else None
 
@@ -197,7 +197,7 @@ def _hormones(woman: Woman) -> Numbers | None:
 
 
 def _none_if(key: str, field: str, *answers: object) -> Find:
-    """A factor that is known only where an answer rules it out."""
+    """Return a function for a factor that is known only if an answer excludes it."""
     return lambda woman: _none_of(key) if woman.get(field) in answers else None
 
 

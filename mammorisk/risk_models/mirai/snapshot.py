@@ -1,6 +1,6 @@
-"""What a snapshot of Mirai holds: arrays by name, and what it says of itself.
+"""Extraction of arrays and metadata from a snapshot of Mirai.
 
-Run in a child process, by ``convert``:
+``convert`` runs this module in a child process:
 
     python -m mammorisk.risk_models.mirai.snapshot FILE OUT
 
@@ -26,18 +26,18 @@ from mammorisk.risk_models.mirai.restricted_unpickler import (
 
 
 def root_module(whole: Any) -> Stub:
-    """The network of a snapshot: itself, under the key "model", or within DataParallel."""
+    """Return the network of a snapshot: the object, its item "model", or that of DataParallel."""
     if isinstance(whole, dict):
         whole = whole.get("model")
     while isinstance(whole, Stub) and whole.path.endswith(".DataParallel"):
         whole = whole.__dict__.get("_modules", {}).get("module")
     if not isinstance(whole, Stub) or "_modules" not in whole.__dict__:
-        raise Damaged("the file holds no network")
+        raise Damaged("the file contains no network")
     return whole
 
 
 def state_of(module: Stub, prefix: str = "") -> dict[str, np.ndarray]:
-    """Parameters and buffers of a network by name."""
+    """Return the parameters and buffers of a network by name."""
     found: dict[str, np.ndarray] = {}
     for kind in ("_parameters", "_buffers"):
         for name, value in (module.__dict__.get(kind) or {}).items():
@@ -49,7 +49,7 @@ def state_of(module: Stub, prefix: str = "") -> dict[str, np.ndarray]:
     return found
 
 
-#: What is kept of the arguments of the training run; the rest may name people and places.
+#: Arguments of the training run to keep. Others may contain names of people and places.
 KEPT_ARGUMENTS = (
     *("transfomer_hidden_dim", "num_heads", "num_layers", "pool_name", "max_followup"),
     *("precomputed_hidden_dim", "img_only_dim", "use_pred_risk_factors_at_test"),
@@ -59,14 +59,14 @@ KEPT_ARGUMENTS = (
 
 
 def arguments_of(module: Stub) -> dict[str, Any]:
-    """The arguments we keep, where the network carries them."""
+    """Return the arguments to keep, if the network has them."""
     for one in _walk(module):
-        told = one.__dict__.get("args")
-        if isinstance(told, Stub):
+        arguments = one.__dict__.get("args")
+        if isinstance(arguments, Stub):
             return {
                 name: value
                 for name in KEPT_ARGUMENTS
-                if _is_plain(value := told.__dict__.get(name))
+                if _is_plain(value := arguments.__dict__.get(name))
             }
     return {}
 
@@ -86,7 +86,7 @@ def _walk(module: Stub) -> list[Stub]:
 
 
 def describe(whole: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Arrays and facts of a snapshot: a network, or the calibrators by year."""
+    """Return arrays and metadata of a snapshot: a network, or the calibrators by year."""
     if isinstance(whole, dict) and whole and all(isinstance(key, int) for key in whole):
         return {}, {"kind": "calibrator", "years": calibrators(whole)}
     root = root_module(whole)
@@ -104,17 +104,17 @@ def describe(whole: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
 
 
 def calibrators(whole: dict[int, Any]) -> dict[str, dict[str, float]]:
-    """Slope and intercept on the raw probability of each year.
+    """Return slope and intercept on the raw probability by year.
 
-    Two kinds are known: an object of four numbers, and scikit-learn's calibrated classifier of a
-    logistic regression.
+    Two kinds of calibrator are supported: an object with four numbers, and scikit-learn's
+    CalibratedClassifierCV of a logistic regression.
     """
     found = {}
     for year, one in sorted(whole.items()):
         if not isinstance(one, Stub):
             raise Damaged("a calibrator is of an unknown kind")
-        told = _numbers_of(one) if "sklearn" not in one.path else _of_sklearn(one)
-        found[str(year + 1)] = {"slope": told[0], "intercept": told[1]}
+        slope, intercept = _numbers_of(one) if "sklearn" not in one.path else _of_sklearn(one)
+        found[str(year + 1)] = {"slope": slope, "intercept": intercept}
     return found
 
 
@@ -127,7 +127,7 @@ def _numbers_of(one: Stub) -> tuple[float, float]:
     try:
         base, shift, scale, offset = (_number(one.__dict__[name]) for name in names)
     except KeyError as error:
-        raise Damaged(f"a calibrator lacks {error}") from None
+        raise Damaged(f"a calibrator has no {error}") from None
     return -scale * base, -(scale * shift + offset)
 
 
@@ -141,7 +141,7 @@ def _of_sklearn(one: Stub) -> tuple[float, float]:
     base = first.__dict__.get("base_estimator", first.__dict__.get("estimator"))
     fitted = first.__dict__.get("calibrators_", first.__dict__.get("calibrators"))
     if not isinstance(base, Stub) or not fitted:
-        raise Damaged("a calibrator of scikit-learn lacks its parts")
+        raise Damaged("a calibrator of scikit-learn is incomplete")
     sigmoid = fitted[0].__dict__
     coef, shift = _number(base.__dict__["coef_"]), _number(base.__dict__["intercept_"])
     scale, offset = _number(sigmoid["a_"]), _number(sigmoid["b_"])
@@ -149,7 +149,7 @@ def _of_sklearn(one: Stub) -> tuple[float, float]:
 
 
 def main() -> int:
-    """Entry point of the child process; what is wrong goes to standard output as JSON."""
+    """Entry point of the child process. Errors are written to standard output as JSON."""
     path, out = Path(sys.argv[1]), Path(sys.argv[2])
     if len(sys.argv) > 3:
         import resource

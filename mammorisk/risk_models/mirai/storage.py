@@ -1,4 +1,4 @@
-"""Reading a converted or fitted Mirai."""
+"""Loading of a converted or fitted Mirai."""
 
 from __future__ import annotations
 

@@ -60,7 +60,7 @@ def test_fetched_once_and_checked_ever_after(
     found.rename(tmp_path / "aside")
     with zipfile.ZipFile(folder / "snapshots.zip", "a") as archive:
         archive.writestr("note.txt", "another")
-    with pytest.raises(ModelError, match="not the one that came the first time"):
+    with pytest.raises(ModelError, match="differs from that of the first download"):
         fetch_mirai(url=url, cache=cache)
     assert not found.exists()
 

@@ -124,7 +124,7 @@ def test_known_factors_take_the_place_of_predicted_ones(features: torch.Tensor) 
 
 
 def test_impossible_settings() -> None:
-    with pytest.raises(ModelError, match="no transformer"):
+    with pytest.raises(ModelError, match="heads must divide the width"):
         MiraiSettings(width=500, heads=8)
-    with pytest.raises(ModelError, match="no pool"):
+    with pytest.raises(ModelError, match="no pooling method"):
         MiraiSettings(pool="Sum")  # type: ignore[arg-type]
