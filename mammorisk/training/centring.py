@@ -14,6 +14,8 @@ Floats = NDArray[np.float64]
 
 #: Largest number of women on whom the means are computed.
 _MOST_WOMEN = 10_000
+#: Weight of the mean log hazard against the mean hazard, from the tolerances of both.
+_MEDIAN_SHARE = 0.58
 #: Fewest women for the means of one set of views.
 _FEWEST_WOMEN = 20
 
@@ -34,10 +36,11 @@ def centre(heads: HeadEnsemble, batch: Batch, weight: Tensor, seed: int = 0) -> 
 
     Notes
     -----
-    The age part of a set of views is a quadratic function of age. It is the mean of two functions:
-    with the first one the mean hazard of the set equals that of all data of the same women, with
-    the second one the mean log hazard does. Risks of the set then agree with those of all data in
-    their mean and in their median.
+    The age part of a set of views is a quadratic function of age. It lies between two functions:
+    with the first one the mean log hazard of the set equals that of all data of the same women,
+    with the second one the mean hazard does. The median of the risks then differs from that of all
+    data by as much as :data:`~mammorisk.risk_models.hybrid.view_sets.MEDIAN_RANGE` allows in
+    relation to the mean.
     """
     settings = heads.settings
     for buffer in (heads.image_centre, heads.acquisition_centre, heads.age):
@@ -99,7 +102,7 @@ def _mean(terms: Floats, part: Tensor, weight: Floats, rows: NDArray[np.bool_]) 
 def _shift(
     terms: Floats, difference: Floats, total: Floats, expected: Floats, rows: NDArray[np.bool_]
 ) -> Tensor:
-    """Mean of the shifts that equate the mean hazards and the mean log hazards."""
+    """Compromise of the shifts that equate the mean log hazards and the mean hazards."""
     weight = expected[rows]
     root = np.sqrt(weight)
     logs = np.asarray(
@@ -107,7 +110,7 @@ def _shift(
         dtype=np.float64,
     )
     means = _log_ratio(terms[rows], difference[rows], weight * np.exp(total[rows]), logs)
-    return torch.from_numpy((logs + means) / 2).float()
+    return torch.from_numpy(_MEDIAN_SHARE * logs + (1 - _MEDIAN_SHARE) * means).float()
 
 
 def _log_ratio(terms: Floats, difference: Floats, weight: Floats, start: Floats) -> Floats:

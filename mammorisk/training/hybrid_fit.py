@@ -46,6 +46,8 @@ from mammorisk.training.trainer import EpochSampler, run_stage
 _HEAD_PATIENCE = 5
 #: Share of the training exams with a set of views, from which on the set is usable in any case.
 _FREQUENT = 0.05
+#: Number of validation women from which on the heads are centred on them alone.
+_ENOUGH_TO_CENTRE = 1000
 #: Fewest complete validation exams for comparing the risks from sets of views.
 _FEWEST_COMPLETE = 50
 
@@ -166,7 +168,10 @@ def fit_hybrid(
             heads.append(one)
     ensemble = HeadEnsemble(heads).eval()
     with torch.no_grad():
-        centre(ensemble, batch.take(torch.from_numpy(train)), problem.outcomes.weight[train])
+        # On women who were not used for training, as far as there are enough.
+        held = problem.validation
+        rows = held if len(held) >= _ENOUGH_TO_CENTRE else np.concatenate([train, held])
+        centre(ensemble, batch.take(torch.from_numpy(rows)), problem.outcomes.weight[rows])
     model = HybridModel(
         recipe=recipe,
         card=card_of(recipe, _ages(problem, begin if keep_head else None)),
@@ -180,7 +185,12 @@ def fit_hybrid(
         | {"ages": list(_ages(problem, begin if keep_head else None))},
     )
     risk = _raw_risk(model, batch, problem)
-    maps = fit_all_horizons(risk, problem.outcomes.as_record(), problem.validation)
+    outcome = problem.outcomes.as_record()
+    maps = fit_all_horizons(risk, outcome, problem.validation)
+    if all(found.method in ("none", "intercept") for found in maps.values()):
+        # The validation part shows the shape. The level is known better from all women.
+        every = np.concatenate([train, problem.validation])
+        maps = fit_all_horizons(risk, outcome, every, "intercept")
     model.recalibration = {
         int(year): found for year, found in maps.items() if found.method != "none"
     }

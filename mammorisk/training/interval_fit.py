@@ -126,4 +126,5 @@ def gap_of(apart: Floats, spread: Floats, weight: Floats, covered: float = _COVE
     needed = np.sqrt(np.maximum((apart / 1.959964) ** 2 - spread**2, 0.0))
     order = np.argsort(needed)
     share = np.cumsum(weight[order]) / weight.sum()
-    return float(needed[order][min(np.searchsorted(share, covered), len(order) - 1)])
+    place = min(int(np.searchsorted(share, covered)), len(order) - 1)
+    return float(needed[order][place])

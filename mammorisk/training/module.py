@@ -150,12 +150,15 @@ class FitModule(lightning.LightningModule):
         """
         views = torch.randint(1, VIEW_SETS, (len(batch),), device=batch.mask.device)
         some = with_views(batch, views)
+        # The task trains the head alone: features are what the outcomes need.
+        some = replace(some, features=some.features.detach())
         fewer = some.mask.any(dim=1) & (view_set(some.mask) != view_set(batch.mask))
         if not fewer.any():
             return torch.zeros((), device=log_hazard.device)
         weight = (self.outcomes.weight * self.sampling)[rows.cpu()].to(log_hazard.device) * fewer
         apart = (self.head(some) - log_hazard.detach())[:, -1] ** 2
-        return (weight * apart).sum() / weight.sum().clamp(min=1e-12)
+        mean: Tensor = (weight * apart).sum() / weight.sum().clamp(min=1e-12)
+        return mean
 
     def _density_loss(self, batch: Batch, rows: Tensor) -> Tensor:
         assert self.percent_density is not None

@@ -358,7 +358,7 @@ class HybridModel(ImageModel):
         objections : sequence of ResultWarning or None, length n, optional
             Reasons for not using the images. These women have no interval.
         """
-        reasons = [None] * len(inputs) if objections is None else list(objections)
+        reasons: list[ResultWarning | None] = list(objections or [None] * len(inputs))
         density: Floats | None = None
         published: Floats | None = None
         with torch.no_grad():

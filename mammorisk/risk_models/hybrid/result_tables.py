@@ -98,8 +98,8 @@ def risk_table(
 def limit_tables(
     risk: pd.DataFrame, half_width: Floats | None
 ) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
-    """Limits of the interval, in the shape of the risks; None if no woman has an interval."""
-    if half_width is None or not np.isfinite(half_width).any():
+    """Limits of the interval, in the shape of the risks; None if the model has no intervals."""
+    if half_width is None:
         return None, None
     low, high = RiskInterval.limits(risk.to_numpy(dtype=float), half_width)
     return tuple(  # type: ignore[return-value]

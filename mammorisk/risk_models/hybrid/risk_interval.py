@@ -21,7 +21,7 @@ _Z = 1.959964
 _APPLIES: dict[str, tuple[str, frozenset[str]]] = {
     "age_menopause": ("menopausal_status", frozenset({"post"})),
     "menopause_type": ("menopausal_status", frozenset({"post"})),
-    "hrt_type": ("hrt_use", frozenset({"current", "former"})),
+    "hrt_type": ("hrt_use", frozenset({"current"})),
 }
 
 

@@ -57,7 +57,8 @@ class ViewSets:
         common : tuple of int
             Sets that are frequent among the training exams. They are usable in any case.
         """
-        agreement, usable = {}, set(common)
+        agreement: dict[int, dict[str, float]] = {}
+        agreeing = set()
         for views, risk in risks.items():
             ratio = risk / whole
             inside = (ratio >= ONE_MISSING_RANGE[0]) & (ratio <= ONE_MISSING_RANGE[1])
@@ -73,8 +74,10 @@ class ViewSets:
                 and MEAN_RANGE[0] <= found["mean"] <= MEAN_RANGE[1]
                 and (found["share"] >= ONE_MISSING_SHARE or not one_missing)
             ):
-                usable.add(views)
-        return cls(usable=tuple(sorted(usable)), agreement=agreement)
+                agreeing.add(views)
+        # The two breasts are alike: a set is usable only if its mirror image agrees too.
+        usable = {v for v in agreeing if _mirrored(v) in agreeing or _mirrored(v) not in risks}
+        return cls(usable=tuple(sorted(usable | set(common))), agreement=agreement)
 
     def objection(self, exams: ExamSet, row: int, model: str) -> ResultWarning | None:
         """Return the reason for not using the images of an exam that lacks views."""
@@ -103,6 +106,12 @@ class ViewSets:
             usable=tuple(int(views) for views in data["usable"]),
             agreement={int(views): dict(found) for views, found in data["agreement"].items()},
         )
+
+
+def _mirrored(views: int) -> int:
+    """The same views of the other breast."""
+    right, left = views & 0b0101, views & 0b1010
+    return right << 1 | left >> 1
 
 
 def _weighted_median(values: NDArray[np.float64], weight: NDArray[np.float64]) -> float:
