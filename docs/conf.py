@@ -29,6 +29,7 @@ extensions = [
     "matplotlib.sphinxext.plot_directive",
     # docs/_ext
     "command_line",
+    "dataset_pages",
     "example_notebooks",
     "mathml",
     "offline",

@@ -10,6 +10,9 @@ from . import warnings as warnings
 from .base import ImageModel as ImageModel
 from .base import ModelCard as ModelCard
 from .base import RiskModel as RiskModel
+from .clinical.rates import Rates as Rates
+from .clinical.rates_library import rates as rates
+from .clinical.rates_table import read_rates as read_rates
 from .datasets.questionnaire_mapping import map_questionnaire as map_questionnaire
 from .errors import MammoriskError as MammoriskError
 from .evaluation.api import evaluate as evaluate

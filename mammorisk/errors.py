@@ -165,6 +165,10 @@ class ModelError(MammoriskError):
     """A model cannot be found, loaded or applied."""
 
 
+class RatesError(ModelError, ValueError):
+    """A table of incidence and mortality has gaps or overlaps, impossible values or no units."""
+
+
 class UnknownModel(ModelError):
     """There is no model of this name."""
 

@@ -151,6 +151,12 @@ CODES: dict[str, WarningCode] = {
     "age-carried": WarningCode(
         "caution", "a part of the model was taken at the nearest age that it covers"
     ),
+    "rates-replaced": WarningCode(
+        "info", "incidence and mortality are not those with which the model was published"
+    ),
+    "rates-doubtful": WarningCode(
+        "caution", "the incidence or mortality given to the model is implausible"
+    ),
     "short-horizon": WarningCode("info", "the horizon is shorter than the published one"),
     # networks
     "outside-domain": WarningCode("caution", "images unlike the training data were not used"),

@@ -21,7 +21,14 @@ from sphinx.environment import BuildEnvironment
 from sphinx.util.typing import ExtensionMetadata
 
 SECTIONS: dict[str, list[str]] = {
-    "Read": ["read_exam", "read_cohort", "read_risks", "check_cohort", "Limits"],
+    "Read": [
+        "read_exam",
+        "read_cohort",
+        "read_risks",
+        "map_questionnaire",
+        "check_cohort",
+        "Limits",
+    ],
     "Predict": [
         "predict",
         "predict_to_file",
@@ -31,6 +38,9 @@ SECTIONS: dict[str, list[str]] = {
         "warning_codes",
         "load_model",
         "models",
+        "read_rates",
+        "rates",
+        "Rates",
         "RiskModel",
         "ImageModel",
         "ModelCard",
@@ -48,6 +58,7 @@ ROOMS = {
     "metrics": "Each metric of a report as a function: any scores, any outcomes.",
     "policy": "Surveillance policies as data.",
     "clinical": "Published models.",
+    "datasets": "Public cohorts and exports of hospitals.",
     "simulation": "The virtual screening study.",
 }
 #: More names than this are divided by subject.
@@ -71,12 +82,17 @@ FURTHER = {
 
 
 def _public(module_name: str) -> list[str]:
-    """Public functions and classes of a room, by their import paths."""
+    """Public functions and classes of a room, by their import paths.
+
+    Adapters of public cohorts are objects, and have pages of their own (dataset_pages).
+    """
     module = importlib.import_module(module_name)
     return [
         f"{module_name}.{name}"
         for name in getattr(module, "__all__", ())
-        if callable(getattr(module, name)) and not name.startswith("_")
+        if callable(getattr(module, name))
+        and hasattr(getattr(module, name), "__qualname__")
+        and not name.startswith("_")
     ]
 
 

@@ -53,6 +53,11 @@ class RiskModel(ABC):
         """Whether the model itself reads pixels."""
         return False
 
+    @property
+    def other_rates(self) -> Any:
+        """:class:`mammorisk.Rates` that replace those of the publication; None for its own."""
+        return None
+
     @abstractmethod
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
         """Compute the risks of a questionnaire table.

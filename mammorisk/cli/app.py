@@ -13,6 +13,7 @@ from mammorisk.cli.evaluate import evaluate
 from mammorisk.cli.fit import fit
 from mammorisk.cli.models import models
 from mammorisk.cli.predict import predict
+from mammorisk.cli.rates import rates
 from mammorisk.cli.simulate import simulate
 from mammorisk.cli.stratify import stratify
 
@@ -26,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for command in (predict, simulate, fit, evaluate, stratify, convert, demo, models):
+for command in (predict, simulate, fit, evaluate, stratify, convert, demo, models, rates):
     app.command()(command)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mammorisk.errors import MammoriskError
+from mammorisk.errors import MammoriskError, QuestionnaireError
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
@@ -22,6 +22,41 @@ DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
 PLACE = "<path or URL>"
 
 Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
+Missing = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--missing",
+        help="Values of a column that mean 'not known', for example biopsies=9,99. Repeatable.",
+        metavar="COLUMN=VALUES",
+    ),
+]
+RatesTable = Annotated[
+    str | None,
+    typer.Option(
+        "--rates",
+        help="Incidence and mortality in place of those of the model: a table by age, or the name "
+        "of a set (`mammorisk rates` lists them).",
+        metavar="<path or name>",
+    ),
+]
+RatesPer = Annotated[
+    float | None,
+    typer.Option("--rates-per", help="Unit of the table: 1, or 100000 for rates per 100,000."),
+]
+RatesKind = Annotated[
+    str | None,
+    typer.Option(
+        "--rates-kind",
+        help="Numbers of the table: 'hazard' (cases by population), 'probability per year' or "
+        "'probability per band'.",
+    ),
+]
+RatesDeaths = Annotated[
+    str | None,
+    typer.Option(
+        "--rates-deaths", help="Deaths that its mortality counts: 'other causes' or 'all causes'."
+    ),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")]
 
 
@@ -56,6 +91,57 @@ def read_cohort_with_warnings(*args: Any, **options: Any) -> Cohort:
     for one in cohort.warnings:
         typer.echo(f"{one.severity}: {one.text}", err=True)
     return cohort
+
+
+def missing_codes(texts: list[str] | None) -> dict[str, list[str]]:
+    """Read ``--missing COLUMN=VALUES``.
+
+    Raises
+    ------
+    QuestionnaireError
+        A text is not of this form.
+    """
+    found: dict[str, list[str]] = {}
+    for text in texts or ():
+        name, separator, values = text.partition("=")
+        codes = [value.strip() for value in values.split(",") if value.strip()]
+        if not separator or not name.strip() or not codes:
+            raise QuestionnaireError(
+                f"{text!r} is not COLUMN=VALUES",
+                where="--missing",
+                remedy="Write, for example, --missing biopsies=9,99.",
+            )
+        found.setdefault(name.strip(), []).extend(codes)
+    return found
+
+
+def rates_option(
+    table: str | None, per: float | None, kind: str | None, deaths: str | None
+) -> dict[str, Any]:
+    """Read ``--rates`` and what is stated about it, as an option of ``load_model``.
+
+    Warnings about the table are printed on standard error.
+
+    Raises
+    ------
+    RatesError
+        The table cannot be read, or its unit is not stated.
+    BadParameter
+        A statement without a table.
+    """
+    if table is None:
+        if (per, kind, deaths) != (None, None, None):
+            raise typer.BadParameter("--rates-per, --rates-kind and --rates-deaths need --rates")
+        return {}
+    from mammorisk.clinical.rates_library import RATE_SETS
+    from mammorisk.clinical.rates_table import read_rates
+
+    if table in RATE_SETS:
+        return {"rates": table}
+    rates = read_rates(table, per=per, kind=kind, deaths=deaths)  # type: ignore[arg-type]
+    for doubt in rates.doubts:
+        typer.echo(f"caution: {rates.name}: {doubt}", err=True)
+    return {"rates": rates}
 
 
 def console_width(in_a_pipe: int) -> int | None:

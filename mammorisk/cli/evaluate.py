@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mammorisk.cli.common import AsJson, Debug, exit_on_error, read_cohort_with_warnings
+from mammorisk.cli.common import (
+    AsJson,
+    Debug,
+    Missing,
+    exit_on_error,
+    missing_codes,
+    read_cohort_with_warnings,
+)
 from mammorisk.cli.tables import Risks, print_table, read_risks
 
 if TYPE_CHECKING:
@@ -40,6 +47,7 @@ def evaluate(
     fewest_cancers: Annotated[
         int, typer.Option(help="Smallest number of cancers in a group that is evaluated.")
     ] = 20,
+    missing: Missing = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -49,7 +57,7 @@ def evaluate(
     with exit_on_error(debug, as_json):
         report = evaluate_risks(
             read_risks(risks),
-            read_cohort_with_warnings(cohort, errors="flag"),
+            read_cohort_with_warnings(cohort, errors="flag", missing=missing_codes(missing)),
             by or (),
             published=None if published else (),
             level=level,

@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error, read_cohort_with_warnings
+from mammorisk.cli.common import (
+    PLACE,
+    AsJson,
+    Debug,
+    Missing,
+    RatesDeaths,
+    RatesKind,
+    RatesPer,
+    RatesTable,
+    exit_on_error,
+    missing_codes,
+    rates_option,
+    read_cohort_with_warnings,
+)
 
 
 def fit(
@@ -41,6 +54,11 @@ def fit(
             help="Value of a field of the recipe, for example training.epochs=5. Repeatable.",
         ),
     ] = None,
+    rates: RatesTable = None,
+    rates_per: RatesPer = None,
+    rates_kind: RatesKind = None,
+    rates_deaths: RatesDeaths = None,
+    missing: Missing = None,
     root: Annotated[
         str | None, typer.Option(help="Folder that contains all images.", metavar=PLACE)
     ] = None,
@@ -63,14 +81,16 @@ def fit(
     from mammorisk.training.fit import fit as fit_model
 
     with exit_on_error(debug, as_json):
-        changes = {}
+        changes: dict[str, Any] = {}
         for text in change or []:
             name, separator, value = text.partition("=")
             if not separator:
                 raise RecipeError(f"--set {text} is not NAME=VALUE")
             changes[name.replace(".", "__")] = yaml.safe_load(value)
+        if given := rates_option(rates, rates_per, rates_kind, rates_deaths):
+            changes["baseline__rates"] = given["rates"]
         model = fit_model(
-            read_cohort_with_warnings(cohort, root=root),
+            read_cohort_with_warnings(cohort, root=root, missing=missing_codes(missing)),
             recipe,
             init=init,
             out=out,

@@ -16,7 +16,14 @@ from mammorisk.cli.common import (
     SOME_FAILED,
     AsJson,
     Debug,
+    Missing,
+    RatesDeaths,
+    RatesKind,
+    RatesPer,
+    RatesTable,
     exit_on_error,
+    missing_codes,
+    rates_option,
     read_cohort_with_warnings,
 )
 
@@ -74,6 +81,11 @@ def predict(
         ),
     ] = None,
     model: ModelName = None,
+    rates: RatesTable = None,
+    rates_per: RatesPer = None,
+    rates_kind: RatesKind = None,
+    rates_deaths: RatesDeaths = None,
+    missing: Missing = None,
     allow_missing_views: Annotated[
         bool,
         typer.Option(
@@ -110,6 +122,9 @@ def predict(
 ) -> None:
     """Predict absolute risk over one to five years for one exam or a cohort."""
     with exit_on_error(debug, as_json):
+        given = rates_option(rates, rates_per, rates_kind, rates_deaths)
+        chosen = _model_on(model, backend, given)
+        codes = missing_codes(missing)
         if cohort is not None:
             if exam is not None or questionnaire is not None or age is not None:
                 raise typer.BadParameter("give either EXAM or --cohort, not both")
@@ -117,10 +132,10 @@ def predict(
                 cohort,
                 out,
                 root,
-                model,
+                chosen,
                 allow_missing_views,
                 as_json,
-                backend,
+                codes,
                 engine,
                 workers,
                 address,
@@ -129,7 +144,7 @@ def predict(
         if exam is None and questionnaire is None and age is None:
             raise typer.BadParameter("give the folder of an exam, --questionnaire, or --cohort")
         has_risk = _predict_one(
-            exam, questionnaire, age, model, backend, allow_missing_views, plot, as_json
+            exam, questionnaire, age, chosen, codes, allow_missing_views, plot, as_json
         )
         raise typer.Exit(DONE if has_risk else SOME_FAILED)
 
@@ -138,8 +153,8 @@ def _predict_one(
     exam: str | None,
     questionnaire: Path | None,
     age: float | None,
-    model: str | None,
-    backend: str,
+    chosen: RiskModel | None,
+    missing: dict[str, list[str]],
     allow_missing_views: bool,
     plot: Path | None,
     as_json: bool,
@@ -150,8 +165,7 @@ def _predict_one(
     from mammorisk.prediction.api import predict as predict_one
     from mammorisk.prediction.prediction import to_json
 
-    chosen = _model_on(model, backend)
-    woman = _read_questionnaire(questionnaire, age)
+    woman = _read_questionnaire(questionnaire, age, missing)
     if exam is None:
         result = predict_one(_known(woman), model=chosen)
     else:
@@ -168,14 +182,16 @@ def _predict_one(
     return bool(result.risk.notna().any())
 
 
-def _model_on(name: str | None, backend: str) -> RiskModel | None:
+def _model_on(name: str | None, backend: str, options: dict[str, Any]) -> RiskModel | None:
     """Load the named model. A backend without a name selects the default network."""
     from mammorisk.prediction.default_model import WITH_IMAGES
     from mammorisk.risk_models.registry import load_model
 
+    if name is None and options:
+        raise typer.BadParameter("--rates needs --model: the model whose rates are replaced")
     if name is None and backend == "auto":
         return None
-    return load_model(name or WITH_IMAGES, backend=backend)
+    return load_model(name or WITH_IMAGES, backend=backend, **options)
 
 
 def _known(woman: Questionnaire | None) -> Questionnaire:
@@ -184,9 +200,12 @@ def _known(woman: Questionnaire | None) -> Questionnaire:
     return woman
 
 
-def _read_questionnaire(path: Path | None, age: float | None) -> Questionnaire | None:
+def _read_questionnaire(
+    path: Path | None, age: float | None, missing: dict[str, list[str]]
+) -> Questionnaire | None:
     from mammorisk.errors import QuestionnaireError
     from mammorisk.records.questionnaire import Questionnaire
+    from mammorisk.records.read_answers import is_code
 
     fields: dict[str, Any] = {}
     if path is not None:
@@ -204,6 +223,9 @@ def _read_questionnaire(path: Path | None, age: float | None) -> Questionnaire |
                 where=path.name,
                 remedy='Give one such as {"age": 54, "parity": 2}.',
             )
+    fields = {
+        name: value for name, value in fields.items() if not is_code(value, missing.get(name, ()))
+    }
     if age is not None:
         fields["age"] = age
     return Questionnaire(**fields) if fields else None
@@ -213,10 +235,10 @@ def _predict_cohort(
     manifest: str,
     out: Path | None,
     root: str | None,
-    model: str | None,
+    chosen: RiskModel | None,
     allow_missing_views: bool,
     as_json: bool,
-    backend: str,
+    missing: dict[str, list[str]],
     engine: Engine,
     workers: int | None,
     address: str | None,
@@ -229,9 +251,12 @@ def _predict_cohort(
 
     if out is None and engine is not Engine.LOCAL:
         raise typer.BadParameter("--engine needs --out")
-    chosen = _model_on(model, backend)
     cohort = read_cohort_with_warnings(
-        manifest, root=root, errors="flag", allow_missing_views=allow_missing_views
+        manifest,
+        root=root,
+        errors="flag",
+        allow_missing_views=allow_missing_views,
+        missing=missing,
     )
     if out is not None:
         with progress_bar("exams", len(cohort)) as advance:

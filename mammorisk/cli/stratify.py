@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from mammorisk.cli.common import PLACE, AsJson, Debug, exit_on_error, read_cohort_with_warnings
+from mammorisk.cli.common import (
+    PLACE,
+    AsJson,
+    Debug,
+    Missing,
+    exit_on_error,
+    missing_codes,
+    read_cohort_with_warnings,
+)
 from mammorisk.cli.tables import Risks, print_table, read_risks, write_table
 
 
@@ -32,6 +40,7 @@ def stratify(
     out: Annotated[
         Path | None, typer.Option(help="File for the result (.parquet or .csv).")
     ] = None,
+    missing: Missing = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -42,7 +51,9 @@ def stratify(
         found = apply_policy(
             read_risks(risks),
             policy,
-            None if cohort is None else read_cohort_with_warnings(cohort, errors="flag"),
+            None
+            if cohort is None
+            else read_cohort_with_warnings(cohort, errors="flag", missing=missing_codes(missing)),
             cuts=cut or None,
         )
         if out is not None:

@@ -11,26 +11,27 @@ from numpy.typing import NDArray
 
 from mammorisk.base import ModelCard
 from mammorisk.clinical.answers import Answers
-from mammorisk.clinical.bcrat import RATE_SETS, RateSet, average_rates, race_group
+from mammorisk.clinical.bcrat import average_rates, race_group
 from mammorisk.clinical.competing_risks import absolute_risk
 from mammorisk.clinical.notes import Notes
-from mammorisk.clinical.scoring import ClinicalModel
+from mammorisk.clinical.rated import RatedModel
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, repr=False)
-class Average(ClinicalModel):
+class Average(RatedModel):
     """Risk of the average woman of her age and race, the comparison that BCRAT prints.
 
     Parameters
     ----------
-    rates : {"default", "white_1992_1996", "white_1995_2003"}
-        See :func:`mammorisk.clinical.bcrat.average_rates`.
+    rates : Rates or str
+        Incidence and mortality. The default is that of BCRAT's comparison: 1992-1996 for white,
+        native American and other women. Nothing else is in the model.
     """
 
-    rates: RateSet = "default"
-
+    carried: ClassVar[str] = "nothing else is in the model"
+    dated: ClassVar[str] = "US rates that are two decades old"
     excludes_carriers: ClassVar[bool] = False
     card: ClassVar[ModelCard] = ModelCard(
         name="average",
@@ -50,17 +51,16 @@ class Average(ClinicalModel):
         limits="no risk factor but age and race; US rates that are two decades old",
     )
 
-    def __post_init__(self) -> None:
-        self._check_option("rates", RATE_SETS)
-
     def _assess(
         self, women: Answers, end: Floats, notes: Notes
     ) -> tuple[Floats, Mapping[str, Floats]]:
+        rates = self.other_rates
         risk = absolute_risk(
             women.age,
             end,
-            average_rates(self.rates),
-            group=race_group(women, notes),
+            average_rates() if rates is None else rates.yearly,
+            group=race_group(women, notes) if rates is None else rates.rows_of(women),
             multiplier=np.ones((len(women), 1)),
         ).risk
+        self._note_rates(women, notes)
         return risk, {}

@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 
 from mammorisk._utils.typing import Floats
 from mammorisk.clinical.notes import Notes, as_object_array
+from mammorisk.clinical.rated import as_rates
+from mammorisk.clinical.rates import Rates
 from mammorisk.clinical.registry import load_clinical
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.warnings import is_refused
@@ -66,6 +68,9 @@ class PublishedBaseline:
         A model whose ratio to the incidence is the effect of the density category.
     questionnaire : str or None
         A questionnaire model. It does not receive breast density.
+    rates : Rates or None
+        Incidence and mortality in place of those of the parts; None for their own. Also the name of
+        a set, or anything else that is an option ``rates`` of a model.
 
     Notes
     -----
@@ -102,12 +107,19 @@ class PublishedBaseline:
     incidence: str = "average"
     density: str | None = "density-only"
     questionnaire: str | None = "icare-lit"
+    rates: Rates | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rates", as_rates(self.rates))
 
     @property
     def parts(self) -> tuple[ClinicalModel, ...]:
         """The models; the incidence is first."""
         names = (self.incidence, self.density, self.questionnaire)
-        return tuple(load_clinical(name) for name in names if name is not None)
+        return tuple(self._load(name) for name in names if name is not None)
+
+    def _load(self, name: str) -> ClinicalModel:
+        return load_clinical(name) if self.rates is None else load_clinical(name, rates=self.rates)
 
     @property
     def fields(self) -> frozenset[str]:
@@ -137,19 +149,20 @@ class PublishedBaseline:
         """
         import pandas as pd
 
-        base = load_clinical(self.incidence).score(frame, horizons)
+        average = self._load(self.incidence)
+        base = average.score(frame, horizons)
         carried = Notes(len(frame))
         reasons = [tuple(one for one in own if one.code != _NOT_OF_A_PART) for own in base.warnings]
         density, questionnaire = np.zeros(len(frame)), np.zeros(len(frame))
         for name, answers_of in ((self.density, _density), (self.questionnaire, _questionnaire)):
             if name is None:
                 continue
-            model = load_clinical(name)
+            model = self._load(name)
             within, beyond = _within_ages(frame, model)
             for i, found in enumerate(model.refusals(within)):
                 if found:
                     reasons[i] = tuple(dict.fromkeys((*reasons[i], *found)))
-            ratio, known = answers_of(model, within, self.incidence)
+            ratio, known = answers_of(model, within, average)
             if name == self.density:
                 density = ratio
             else:
@@ -194,34 +207,37 @@ def _carried_text(model: ClinicalModel) -> str:
 
 
 def _density(
-    model: ClinicalModel, frame: pd.DataFrame, incidence: str
+    model: ClinicalModel, frame: pd.DataFrame, incidence: ClinicalModel
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Log ratio of the density category to the incidence at this age; rows where it is known."""
     if "breast_density" not in frame.columns:
         return np.zeros(len(frame)), np.zeros(len(frame), dtype=bool)
     risk = model.score(frame, (_RATIO_HORIZON,)).risk.to_numpy()[:, 0]
-    average = load_clinical(incidence).score(frame, (_RATIO_HORIZON,)).risk.to_numpy()[:, 0]
+    average = incidence.score(frame, (_RATIO_HORIZON,)).risk.to_numpy()[:, 0]
     return _log_ratio(risk, average), np.isfinite(risk)
 
 
 def _questionnaire(
-    model: ClinicalModel, frame: pd.DataFrame, incidence: str
+    model: ClinicalModel, frame: pd.DataFrame, incidence: ClinicalModel
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Log ratio of the answers to a woman of whom only the age is known; rows with any answer.
 
     The ratio of a woman of whom only the age is known is exactly 1.
     """
-    import pandas as pd
-
     known = frame.drop(columns=["breast_density"], errors="ignore")
     answers = [name for name in known.columns if name in model.card.inputs and name != "age"]
     told = known[answers].notna().any(axis=1).to_numpy()
     if not told.any():
         return np.zeros(len(frame)), told
     full = _never_lowered(model, known)
-    ages, position = np.unique(known["age"].to_numpy(dtype=float), return_inverse=True)
-    alone = model.score(pd.DataFrame({"age": ages}), (_RATIO_HORIZON,)).risk.to_numpy()[:, 0]
-    return np.where(told, _log_ratio(full, alone[position]), 0.0), told
+    # Rates by group make her group part of what is known of every woman.
+    rates = model.other_rates
+    by_group = rates is not None and len(rates.groups) > 1 and "race_ethnicity" in known
+    keys = known[["age", "race_ethnicity"] if by_group else ["age"]]
+    position = keys.groupby(list(keys), dropna=False, observed=True, sort=False).ngroup()
+    first = ~position.duplicated().to_numpy()
+    alone = model.score(keys[first], (_RATIO_HORIZON,)).risk.to_numpy()[:, 0]
+    return np.where(told, _log_ratio(full, alone[position.to_numpy()]), 0.0), told
 
 
 def _never_lowered(model: ClinicalModel, frame: pd.DataFrame) -> Floats:

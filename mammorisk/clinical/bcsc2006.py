@@ -54,7 +54,7 @@ class Bcsc2006(ClinicalModel):
     include cancers that screening detects earlier, also in situ.
     """
 
-    last_age: ClassVar[float] = np.inf
+    end_of_data: ClassVar[float] = np.inf
     results_as_biopsy: ClassVar[bool] = True
     longest: ClassVar[float] = 1
     factors: ClassVar[tuple[str, ...]] = (

@@ -17,7 +17,8 @@ from mammorisk.base import ModelCard
 from mammorisk.clinical.answers import Answers, any_biopsy
 from mammorisk.clinical.density_race import GROUPS, density_race_group
 from mammorisk.clinical.notes import Notes
-from mammorisk.clinical.scoring import ClinicalModel
+from mammorisk.clinical.rated import RatedModel
+from mammorisk.clinical.rates import Rates
 from mammorisk.clinical.tables import load_table
 
 Floats = NDArray[np.float64]
@@ -50,11 +51,15 @@ def age_race_adjustment(age: Floats, race: NDArray[np.int64]) -> Floats:
 
 
 @dataclass(frozen=True, repr=False)
-class Bcsc2008(ClinicalModel):
+class Bcsc2008(RatedModel):
     """The Breast Cancer Surveillance Consortium model of 2008 (Tice).
 
     Parameters
     ----------
+    rates : Rates or str
+        Incidence and mortality in place of the published curves. The recursion and the adjustment
+        for age, race and density are kept; the adjustment relates a woman of density b to the
+        average woman of the US consortium.
     asian_mortality : {"corrected", "printed"}
         The printed coefficient of Asian mortality is very probably ten times too large
         (0.01333534 for 0.001333534), which lowers the risk of Asian women.
@@ -62,7 +67,8 @@ class Bcsc2008(ClinicalModel):
 
     asian_mortality: Literal["corrected", "printed"] = "corrected"
 
-    last_age: ClassVar[float] = np.inf
+    carried: ClassVar[str] = "adjustment and ratios as published, relative to the average US woman"
+    end_of_data: ClassVar[float] = np.inf
     results_as_biopsy: ClassVar[bool] = True
     longest: ClassVar[float] = YEARS
     factors: ClassVar[tuple[str, ...]] = ("breast_density", "first_degree_relatives", "biopsies")
@@ -94,8 +100,10 @@ class Bcsc2008(ClinicalModel):
 
     def __post_init__(self) -> None:
         self._check_option("asian_mortality", ("corrected", "printed"))
+        super().__post_init__()
 
     def _refuse(self, women: Answers, refusals: Notes) -> None:
+        super()._refuse(women, refusals)
         refusals.add(women.unknown("breast_density"), "answer-missing", "breast density unknown")
 
     def _assess(
@@ -106,7 +114,7 @@ class Bcsc2008(ClinicalModel):
         text = "horizon under five years: the first years of the published five-year formula"
         notes.add(shorter, "short-horizon", text)
         race = density_race_group(women, notes)
-        curve = self._population_risk(women.age, race)
+        curve = self._population_risk(women, race)
         lower = np.clip(np.floor(years + 1e-9), 0, YEARS - 1)
         # A horizon that was not requested is NaN. Its index is arbitrary, since its share is NaN.
         at = np.nan_to_num(lower).astype(int)
@@ -115,6 +123,7 @@ class Bcsc2008(ClinicalModel):
         base = curve[rows, at] + share * (curve[rows, at + 1] - curve[rows, at])
         base = base * age_race_adjustment(women.age, race)[:, None]
         factors = self._ratios(women, notes)
+        self._note_rates(women, notes)
         relative = np.prod(np.column_stack(list(factors.values())), axis=1)
         return base * relative[:, None], {name: np.log(r) for name, r in factors.items()}
 
@@ -130,8 +139,24 @@ class Bcsc2008(ClinicalModel):
             "biopsies": _yes_no_unknown(biopsy, table["biopsy"]),
         }
 
-    def _population_risk(self, age: Floats, race: NDArray[np.int64]) -> Floats:
+    def _population_risk(self, women: Answers, race: NDArray[np.int64]) -> Floats:
         """Cumulative risk of the average woman after 0, 1 ... 5 years, shape (n, 6)."""
+        alive, risk = np.ones(len(women)), np.zeros(len(women))
+        curve = [risk]
+        for year in range(YEARS):
+            incidence, deaths = self._hazards(women, race, year)
+            risk = risk + incidence * alive
+            # The published recursion subtracts the rates themselves.
+            alive = alive - incidence - deaths
+            curve.append(risk)
+        return np.column_stack(curve)
+
+    def _hazards(self, women: Answers, race: NDArray[np.int64], year: int) -> tuple[Floats, Floats]:
+        """Incidence and mortality over one year from ``year`` years after her age."""
+        age = women.age + year
+        rates = self.other_rates
+        if rates is not None:
+            return _yearly_average(rates, rates.rows_of(women), age)
         table = load_table("bcsc2008")
         cubic = np.array([table["incidence_cubic"][name] for name in GROUPS])[race].T
         mortality = dict(table["mortality_exponential"])
@@ -139,17 +164,27 @@ class Bcsc2008(ClinicalModel):
             mortality["asian"] = table["asian_mortality_corrected"]
         scale, growth = np.array([mortality[name] for name in GROUPS])[race].T
         percent = 0.01
-        alive, risk = np.ones(len(age)), np.zeros(len(age))
-        curve = [risk]
-        for year in range(YEARS):
-            x = age + year
-            incidence = percent * (((cubic[0] * x + cubic[1]) * x + cubic[2]) * x + cubic[3])
-            deaths = percent * scale * np.exp(growth * x)
-            risk = risk + incidence * alive
-            # The published recursion subtracts the rates, not the probabilities.
-            alive = alive - incidence - deaths
-            curve.append(risk)
-        return np.column_stack(curve)
+        incidence = percent * (((cubic[0] * age + cubic[1]) * age + cubic[2]) * age + cubic[3])
+        return incidence, percent * scale * np.exp(growth * age)
+
+
+def _yearly_average(rates: Rates, row: NDArray[np.int64], age: Floats) -> tuple[Floats, Floats]:
+    """Mean hazards over the year from a (fractional) age.
+
+    The last year of the rates stands for what is beyond it: no horizon ends there, but the year of
+    the recursion may.
+    """
+    yearly = rates.yearly
+    birthday = np.floor(age)
+    share = age - birthday
+    last = yearly.cause.shape[1] - 1
+    column = birthday.astype(np.int64) - yearly.first_age
+    this, following = np.minimum(column, last), np.minimum(column + 1, last)
+    incidence, deaths = (
+        (1 - share) * table[row, this] + share * table[row, following]
+        for table in (yearly.cause, yearly.other)
+    )
+    return incidence, deaths
 
 
 def _yes_no_unknown(answer: Floats, ratios: dict[str, float]) -> Floats:

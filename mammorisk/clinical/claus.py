@@ -20,6 +20,7 @@ from mammorisk.clinical.notes import Notes
 from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.clinical.tables import load_table
 from mammorisk.errors import QuestionnaireError
+from mammorisk.records.column_names import read_names
 from mammorisk.records.questionnaire_fields import RELATIVES
 from mammorisk.records.questionnaire_table import check_frame
 
@@ -58,7 +59,7 @@ class Claus(ClinicalModel):
     The risk is that of the applicable table with the highest remaining risk.
     """
 
-    last_age: ClassVar[float] = 79.0
+    end_of_data: ClassVar[float] = 79.0
     card: ClassVar[ModelCard] = ModelCard(
         name="claus-1994",
         title="Claus family-history tables (1994)",
@@ -125,9 +126,10 @@ def from_relatives(frame: pd.DataFrame) -> pd.Series:
     Raises
     ------
     QuestionnaireError
-        ``age`` is missing, or a value is not an age.
+        ``age`` is missing, a value is not an age, or a column is nearly one of these.
     """
-    known = frame.rename(columns=RELATIVE_COLUMNS)
+    named = frame.rename(columns=read_names(frame.columns, ("age", *RELATIVE_COLUMNS)))
+    known = named.rename(columns=RELATIVE_COLUMNS)
     _, problems = check_frame(known)
     faulty = np.flatnonzero(problems.map(bool))
     if faulty.size:

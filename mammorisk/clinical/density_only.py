@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import ClassVar, Literal
 
 import numpy as np
@@ -22,7 +22,8 @@ from mammorisk.clinical.bcsc2008 import age_race_adjustment, density_ratio
 from mammorisk.clinical.competing_risks import YearlyRates, absolute_risk
 from mammorisk.clinical.density_race import GROUPS, density_race_group
 from mammorisk.clinical.notes import Notes
-from mammorisk.clinical.scoring import ClinicalModel
+from mammorisk.clinical.rated import RatedModel
+from mammorisk.clinical.rates import Rates
 from mammorisk.clinical.tables import load_table
 
 Floats = NDArray[np.float64]
@@ -46,10 +47,10 @@ def other_ratio(table: RatioTable) -> Floats:
     return np.asarray(ratio * prevalence.sum() / (ratio @ prevalence))
 
 
-@cache
-def _tice_rates() -> YearlyRates:
-    """Average rates times Tice's factors; row = (BCRAT group, Tice race group, density)."""
-    average = average_rates()
+@lru_cache(maxsize=64)
+def _tice_rates(rates: Rates | None) -> YearlyRates:
+    """Average rates times Tice's factors; row = (row of the rates, Tice race group, density)."""
+    average = average_rates() if rates is None else rates.yearly
     n_ages = average.cause.shape[1]
     ages = average.first_age + np.arange(n_ages, dtype=np.float64)
     factor = np.stack(
@@ -72,11 +73,15 @@ def _tice_rates() -> YearlyRates:
 
 
 @dataclass(frozen=True, repr=False)
-class DensityOnly(ClinicalModel):
+class DensityOnly(RatedModel):
     """Risk from age, race and BI-RADS density alone.
 
     Parameters
     ----------
+    rates : Rates or str
+        Average incidence and mortality, to which the density ratios are relative. The default is
+        that of :class:`mammorisk.clinical.Average`. The ratio of each category to the average woman
+        is that of the US women of Tice 2008, or of the assumed prevalence of the categories.
     ratios : {"tice_2008", "cummings_2009", "brentnall_2023"}
         Relative risks of the density categories.
     at_entry : bool
@@ -87,6 +92,7 @@ class DensityOnly(ClinicalModel):
     ratios: RatioTable = "tice_2008"
     at_entry: bool = False
 
+    carried: ClassVar[str] = "density ratios as published, relative to the average US woman"
     excludes_lcis: ClassVar[bool] = True
     factors: ClassVar[tuple[str, ...]] = ("breast_density",)
     card: ClassVar[ModelCard] = ModelCard(
@@ -109,25 +115,31 @@ class DensityOnly(ClinicalModel):
 
     def __post_init__(self) -> None:
         self._check_option("ratios", RATIO_TABLES)
+        super().__post_init__()
 
     def _refuse(self, women: Answers, refusals: Notes) -> None:
+        super()._refuse(women, refusals)
         refusals.add(women.unknown("breast_density"), "answer-missing", "breast density unknown")
 
     def _assess(
         self, women: Answers, end: Floats, notes: Notes
     ) -> tuple[Floats, Mapping[str, Floats]]:
         age, density = women.age, women.codes("breast_density")
-        group = race_group(women, notes)
-        rates, multiplier = average_rates(), np.ones(len(women))
+        own = self.other_rates
+        group = race_group(women, notes) if own is None else own.rows_of(women)
+        rates = average_rates() if own is None else own.yearly
+        multiplier = np.ones(len(women))
         if self.ratios != "tice_2008":
             ratio = multiplier = other_ratio(self.ratios)[density]
         else:
-            race = density_race_group(women)
+            # With other rates the race counts for the factors of Tice alone, so a note is due.
+            race = density_race_group(women, None if own is None else notes)
             ratio = age_race_adjustment(age, race) * density_ratio(age, density)
             if self.at_entry:
                 multiplier = ratio
             else:
-                rates = _tice_rates()
+                rates = _tice_rates(own)
                 group = (group * len(GROUPS) + race) * _N_DENSITY + density
         risk = absolute_risk(age, end, rates, group=group, multiplier=multiplier[:, None]).risk
+        self._note_rates(women, notes)
         return risk, {"breast_density": np.log(ratio)}

@@ -22,6 +22,7 @@ from mammorisk.clinical.icare_submodel import (
     Covariates,
     Floats,
     Labels,
+    Population,
     SubmodelName,
     Terms,
     load_submodel,
@@ -29,8 +30,10 @@ from mammorisk.clinical.icare_submodel import (
     submodel_risk,
 )
 from mammorisk.clinical.notes import Notes
-from mammorisk.clinical.scoring import ClinicalModel
+from mammorisk.clinical.rated import DEFAULT, RatedModel, as_rates
+from mammorisk.clinical.rates import Rates
 from mammorisk.errors import HorizonError, ModelError, QuestionnaireError
+from mammorisk.records.column_names import read_names
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,15 +64,27 @@ _FIELDS = {
 
 
 @dataclass(frozen=True, repr=False)
-class IcareLit(ClinicalModel):
+class IcareLit(RatedModel):
     """iCARE-Lit for women of European ancestry.
 
+    Parameters
+    ----------
+    rates : Rates or str
+        Incidence and mortality. The baseline hazard is computed anew: the incidence at an age
+        divided by the mean relative risk of the reference sample at that age. The sample itself,
+        of US women, stays.
+
+    Notes
+    -----
     Unknown covariates are averaged over a reference sample. For a woman under 50, the risk after
     the 50th birthday is that of the model from 50, given that she is then alive and free of breast
     cancer.
     """
 
-    last_age: ClassVar[float] = float(LAST_AGE)
+    carried: ClassVar[str] = (
+        "relative risks and US reference sample as published, baseline hazard computed anew"
+    )
+    end_of_data: ClassVar[float] = float(LAST_AGE)
     excludes_lcis: ClassVar[bool] = True
     factors: ClassVar[tuple[str, ...]] = tuple(_FIELDS.values())
     card: ClassVar[ModelCard] = ModelCard(
@@ -112,6 +127,9 @@ class IcareLit(ClinicalModel):
     ) -> tuple[Floats, Mapping[str, Floats]]:
         age = women.age
         younger = age < _SPLIT_AGE
+        rates = self.other_rates
+        row = np.zeros(len(women), dtype=np.int64) if rates is None else rates.rows_of(women)
+        population = Population(rates, row)
         risk = np.zeros(end.shape)
         alive = np.ones(end.shape)
         factors: dict[str, Floats] = {}
@@ -131,19 +149,28 @@ class IcareLit(ClinicalModel):
             terms = load_submodel("lt50").terms(_covariates(women.take(younger), "lt50"))
             _report("lt50", terms, younger, younger, factors, notes)
             first = np.minimum(end[younger], _SPLIT_AGE)
-            before = submodel_risk("lt50", terms.values, age[younger], first)
+            before = submodel_risk(
+                "lt50", terms.values, age[younger], first, population.take(younger)
+            )
             risk[younger], alive[younger] = before
         later = ~younger | (end > _SPLIT_AGE).any(axis=1)
         if later.any():
             terms = load_submodel("ge50").terms(_covariates(women.take(later), "ge50"))
             _report("ge50", terms, later, ~younger, factors, notes)
             start = np.maximum(age[later], _SPLIT_AGE)
-            after = submodel_risk("ge50", terms.values, start, end[later])
+            after = submodel_risk("ge50", terms.values, start, end[later], population.take(later))
             risk[later] += alive[later] * after.risk
+        self._note_rates(women, notes)
         return risk, factors
 
 
-def from_covariates(frame: pd.DataFrame, horizon: float, submodel: SubmodelName) -> pd.Series:
+def from_covariates(
+    frame: pd.DataFrame,
+    horizon: float,
+    submodel: SubmodelName,
+    *,
+    rates: Rates | str = DEFAULT,
+) -> pd.Series:
     """Compute the risk of one of the two models from covariates in the coding of iCARE.
 
     Parameters
@@ -158,11 +185,14 @@ def from_covariates(frame: pd.DataFrame, horizon: float, submodel: SubmodelName)
         Years.
     submodel : {"lt50", "ge50"}
         Model used for the whole interval, at any age.
+    rates : Rates or str
+        Incidence and mortality, as in :class:`mammorisk.clinical.IcareLit`; of one group.
 
     Returns
     -------
     Series
-        Risk in [0, 1]; NaN where the interval is not within ages 0 to 80 or the age is missing.
+        Risk in [0, 1]; NaN where the interval is not within the ages of the rates (0 to 80 by
+        default) or the age is missing.
 
     Raises
     ------
@@ -176,12 +206,22 @@ def from_covariates(frame: pd.DataFrame, horizon: float, submodel: SubmodelName)
     """
     import pandas as pd
 
-    if "age" not in frame.columns:
-        raise QuestionnaireError("the table has no column age")
     if submodel not in get_args(SubmodelName):
         raise ModelError(f"iCARE-Lit has no submodel {submodel!r}", remedy="lt50 or ge50.")
+    names = ("age", *load_submodel(submodel).covariates)
+    frame = frame.rename(columns=read_names(frame.columns, names))
+    if "age" not in frame.columns:
+        raise QuestionnaireError("the table has no column age")
     if not horizon > 0:
         raise HorizonError(f"{horizon!r} is not a horizon", remedy="Give years above 0.")
+    other = as_rates(rates)
+    if other is not None and len(other.groups) > 1:
+        raise ModelError(
+            f"the rates of {other.name} have groups, the covariates of iCARE have none",
+            where="rates",
+            remedy="Give rates of one group.",
+        )
+    first, last = (0, LAST_AGE) if other is None else (other.first_age, other.end_age)
     model = load_submodel(submodel)
     if absent := [name for name in model.covariates if name not in frame.columns]:
         extra = [str(name) for name in frame.columns if name not in (*model.covariates, "age")]
@@ -197,11 +237,12 @@ def from_covariates(frame: pd.DataFrame, horizon: float, submodel: SubmodelName)
         covariates[name] = _numbers(name, column) if levels is None else _levels(column, levels)
     start = pd.to_numeric(frame["age"], errors="coerce").to_numpy(np.float64, na_value=np.nan)
     end = start + horizon
-    within = (start >= 0) & (end <= LAST_AGE + 1e-9)
-    end = np.where(within, np.minimum(end, LAST_AGE), np.nan)
-    start = np.where(within, start, 0.0)
+    within = (start >= first) & (end <= last + 1e-9)
+    end = np.where(within, np.minimum(end, last), np.nan)
+    start = np.where(within, start, float(first))
     terms = model.terms(covariates).values
-    risk = submodel_risk(submodel, terms, start, end[:, None]).risk[:, 0]
+    population = Population(other, np.zeros(len(frame), dtype=np.int64))
+    risk = submodel_risk(submodel, terms, start, end[:, None], population).risk[:, 0]
     return pd.Series(risk, index=frame.index, name=f"risk_{horizon:g}y")
 
 

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk.clinical.competing_risks import AbsoluteRisk, YearlyRates, absolute_risk
 from mammorisk.clinical.icare_missing import ReferenceBins, reference_bins
+from mammorisk.clinical.rates import Rates
 from mammorisk.clinical.tables import data_file, load_table
 
 Floats = NDArray[np.float64]
@@ -133,16 +134,45 @@ def _bins(name: SubmodelName, seen: tuple[bool, ...]) -> ReferenceBins:
     return reference_bins(reference_terms(name).values, np.array(seen))
 
 
-@cache
-def yearly_rates(name: SubmodelName) -> YearlyRates:
-    """Baseline hazard and competing mortality by year of age, from 0 to 79.
+@lru_cache(maxsize=64)
+def yearly_rates(name: SubmodelName, rates: Rates | None = None) -> YearlyRates:
+    """Baseline hazard and competing mortality by year of age.
 
     The baseline is the incidence at an age divided by the mean relative risk of the reference
     members who are free of breast cancer. It is found by fixed-point iteration, as in the
-    published program.
+    published program. It is found anew for other rates, which replaces an attributable risk.
+
+    Parameters
+    ----------
+    name : {"lt50", "ge50"}
+    rates : Rates, optional
+        The published ones by default: ages 0 to 79.
+
+    Returns
+    -------
+    YearlyRates
+        One row per group of the rates.
     """
+    if rates is not None:
+        before = rates.first_age - rates.incidence_from
+        yearly = rates.yearly
+        n_ages = yearly.cause.shape[1]
+        # All ages with incidence take part in the iteration, as in the published program.
+        baseline = [_baseline(name, np.array(row)) for row in rates.incidence]
+        cause = np.array([row[before : before + n_ages] for row in baseline])
+        return YearlyRates(first_age=yearly.first_age, cause=cause, other=yearly.other)
     table = load_table("icare_lit")
-    incidence = np.array(table["incidence"])
+    # Mortality is known from age 1; no woman is scored before that age.
+    mortality = np.concatenate([np.zeros(table["mortality_from_age"]), table["mortality"]])
+    return YearlyRates(
+        first_age=table["incidence_from_age"],
+        cause=_baseline(name, np.array(table["incidence"]))[None, :LAST_AGE],
+        other=mortality[None, :LAST_AGE],
+    )
+
+
+def _baseline(name: SubmodelName, incidence: Floats) -> Floats:
+    """Hazard of a woman with predictor 0, by year of age."""
     relative = np.exp(reference_terms(name).values.sum(axis=1))
     # Women with equal predictors are counted together, for shorter sums.
     relative, counts = np.unique(relative, return_counts=True)
@@ -153,16 +183,30 @@ def yearly_rates(name: SubmodelName) -> YearlyRates:
         weights = counts[:, None] * np.exp(-relative[:, None] * before)
         updated = relative @ weights / weights.sum(axis=0)
         change, mean = float(np.abs(updated - mean).sum()), updated
-    # Mortality is known from age 1; no woman is scored before that age.
-    mortality = np.concatenate([np.zeros(table["mortality_from_age"]), table["mortality"]])
-    return YearlyRates(
-        first_age=table["incidence_from_age"],
-        cause=(incidence / mean)[None, :LAST_AGE],
-        other=mortality[None, :LAST_AGE],
-    )
+    return np.asarray(incidence / mean)
 
 
-def submodel_risk(name: SubmodelName, terms: Floats, start: Floats, end: Floats) -> AbsoluteRisk:
+class Population(NamedTuple):
+    """The rates of each woman.
+
+    Attributes
+    ----------
+    rates : Rates or None
+        None for the published ones.
+    row : ndarray of int, shape (n,)
+        Row of each woman in the rates.
+    """
+
+    rates: Rates | None
+    row: NDArray[np.int64]
+
+    def take(self, rows: NDArray[Any]) -> Population:
+        return Population(self.rates, self.row[rows])
+
+
+def submodel_risk(
+    name: SubmodelName, terms: Floats, start: Floats, end: Floats, population: Population
+) -> AbsoluteRisk:
     """Compute risks with one model; missing covariates are averaged over the reference sample.
 
     Parameters
@@ -173,36 +217,43 @@ def submodel_risk(name: SubmodelName, terms: Floats, start: Floats, end: Floats)
     start : ndarray, shape (n,)
         Present age, years.
     end : ndarray, shape (n, k)
-        Ages at the end of the intervals, at most 80; NaN gives NaN.
+        Ages at the end of the intervals, within the rates; NaN gives NaN.
+    population : Population
 
     Returns
     -------
     AbsoluteRisk
     """
-    missing = np.isnan(terms).any(axis=1)
+    missing = np.asarray(np.isnan(terms).any(axis=1))
     out = AbsoluteRisk(np.full(end.shape, np.nan), np.full(end.shape, np.nan))
     full = ~missing
     if full.any():
-        exact = _risk(name, terms[full].sum(axis=1), start[full], end[full])
+        exact = _risk(name, terms[full].sum(axis=1), start[full], end[full], population.take(full))
         out.risk[full], out.survival[full] = exact
     if missing.any():
-        averaged = _averaged(name, terms[missing], start[missing], end[missing])
+        averaged = _averaged(
+            name, terms[missing], start[missing], end[missing], population.take(missing)
+        )
         out.risk[missing], out.survival[missing] = averaged
     return out
 
 
-def _risk(name: SubmodelName, predictor: Floats, start: Floats, end: Floats) -> AbsoluteRisk:
+def _risk(
+    name: SubmodelName, predictor: Floats, start: Floats, end: Floats, population: Population
+) -> AbsoluteRisk:
     return absolute_risk(
         start,
         end,
-        yearly_rates(name),
-        group=np.zeros(len(start), dtype=np.int64),
+        yearly_rates(name, population.rates),
+        group=population.row,
         multiplier=np.exp(predictor)[:, None],
         within_year="left",
     )
 
 
-def _averaged(name: SubmodelName, terms: Floats, start: Floats, end: Floats) -> AbsoluteRisk:
+def _averaged(
+    name: SubmodelName, terms: Floats, start: Floats, end: Floats, population: Population
+) -> AbsoluteRisk:
     """Mean risk of the reference members in each woman's bin, at her ages."""
     out = AbsoluteRisk(np.empty(end.shape), np.empty(end.shape))
     patterns, which = np.unique(~np.isnan(terms), axis=0, return_inverse=True)
@@ -211,18 +262,21 @@ def _averaged(name: SubmodelName, terms: Floats, start: Floats, end: Floats) -> 
         bins = _bins(name, tuple(seen.tolist()))
         first, last = bins.members(terms[rows][:, seen].sum(axis=1))
         # Women with the same ages and the same members share their risk.
-        key = np.column_stack([first, last, start[rows], end[rows]])
+        key = np.column_stack([first, last, population.row[rows], start[rows], end[rows]])
         distinct, inverse = np.unique(key, axis=0, return_inverse=True)
-        mean = _mean_of_members(name, bins, distinct)
+        mean = _mean_of_members(name, bins, distinct, population.rates)
         out.risk[rows] = mean.risk[inverse.ravel()]
         out.survival[rows] = mean.survival[inverse.ravel()]
     return out
 
 
-def _mean_of_members(name: SubmodelName, bins: ReferenceBins, wanted: Floats) -> AbsoluteRisk:
-    """Mean risk of members ``first`` to ``last`` from ``start`` to each end (columns of wanted)."""
-    first, last = wanted[:, 0].astype(np.int64), wanted[:, 1].astype(np.int64)
-    start, end = wanted[:, 2], wanted[:, 3:]
+def _mean_of_members(
+    name: SubmodelName, bins: ReferenceBins, wanted: Floats, rates: Rates | None
+) -> AbsoluteRisk:
+    """Mean risk of members ``first`` to ``last`` under the rates of ``row``, from ``start`` to each
+    end (columns of wanted)."""
+    first, last, row = wanted[:, :3].astype(np.int64).T
+    start, end = wanted[:, 3], wanted[:, 4:]
     size = last - first
     out = AbsoluteRisk(np.empty(end.shape), np.empty(end.shape))
     batch = np.cumsum(size) // _PAIRS
@@ -232,7 +286,8 @@ def _mean_of_members(name: SubmodelName, bins: ReferenceBins, wanted: Floats) ->
         begins = np.concatenate([[0], np.cumsum(n)[:-1]])
         owner = np.repeat(rows, n)
         member = np.arange(n.sum()) + np.repeat(first[rows] - begins, n)
-        pairs = _risk(name, bins.predictor[member], start[owner], end[owner])
+        population = Population(rates, row[owner])
+        pairs = _risk(name, bins.predictor[member], start[owner], end[owner], population)
         out.risk[rows] = np.add.reduceat(pairs.risk, begins, axis=0) / n[:, None]
         out.survival[rows] = np.add.reduceat(pairs.survival, begins, axis=0) / n[:, None]
     return out

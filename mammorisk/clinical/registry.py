@@ -21,6 +21,9 @@ CLINICAL_MODELS: dict[str, tuple[str, str]] = {
     "average": ("mammorisk.clinical.average", "Average"),
 }
 
+#: Models whose incidence and mortality can be replaced.
+RATED_MODELS: tuple[str, ...] = ("bcrat", "icare-lit", "bcsc-2008", "density-only", "average")
+
 
 def load_clinical(name: str, **options: Any) -> ClinicalModel:
     """Load a published model by name.
@@ -64,9 +67,9 @@ def load_clinical(name: str, **options: Any) -> ClinicalModel:
     model = getattr(import_module(module), cls)
     unknown = sorted(set(options) - set(model.option_names()))
     if unknown:
-        raise ModelError(
-            f"{name} has no option {', '.join(unknown)}",
-            remedy=f"Its options: {', '.join(model.option_names()) or 'none'}.",
-        )
+        remedy = f"Its options: {', '.join(model.option_names()) or 'none'}."
+        if "rates" in unknown:
+            remedy += f" It holds no incidence to replace; {', '.join(RATED_MODELS)} do."
+        raise ModelError(f"{name} has no option {', '.join(unknown)}", remedy=remedy)
     loaded: ClinicalModel = model(**options)
     return loaded

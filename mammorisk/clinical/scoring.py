@@ -24,6 +24,7 @@ from mammorisk.clinical.exclusions import add_exclusions, as_records
 from mammorisk.clinical.notes import Notes
 from mammorisk.errors import HorizonError, ModelError
 from mammorisk.records.questionnaire_table import check_frame
+from mammorisk.records.read_answers import read_field_names, with_table_warnings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,9 +45,9 @@ class ClinicalModel(RiskModel):
     Horizons that the model never answers get a NaN column.
     """
 
-    #: Last age of the model's data; "lifetime" ends there.
-    last_age: ClassVar[float] = 90.0
-    #: Longest horizon in years; infinite if only ``last_age`` limits it.
+    #: Last age of the data with which the model was published.
+    end_of_data: ClassVar[float] = 90.0
+    #: Longest horizon in years; infinite if only the data limit it.
     longest: ClassVar[float] = np.inf
     #: Conditions for which the model refuses a woman.
     excludes_carriers: ClassVar[bool] = True
@@ -76,6 +77,11 @@ class ClinicalModel(RiskModel):
         return ModelState(config={"kind": "published", "name": self.name, "options": self.options})
 
     @property
+    def last_age(self) -> float:
+        """Last age of the data, years; ``"lifetime"`` ends there."""
+        return self.end_of_data
+
+    @property
     def ages(self) -> tuple[float, float]:
         """Ages that are scored, in completed years, both inclusive."""
         return self.card.ages
@@ -89,6 +95,9 @@ class ClinicalModel(RiskModel):
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
         """Score a questionnaire table; see :meth:`mammorisk.RiskModel.score`.
 
+        Columns that differ from a field in case, blanks and punctuation alone are read. A column
+        that only looks like a field is not read, with a warning ``"column-not-read"``.
+
         Contributions are NaN for women without a risk, and for a factor that is not used for the
         woman or is unknown and averaged over.
         """
@@ -101,6 +110,7 @@ class ClinicalModel(RiskModel):
                 f"{self.name} answers none of the requested horizons",
                 remedy=f"It answers: {self.card.horizons}.",
             )
+        frame, told = read_field_names(frame)
         clean, problems = check_frame(frame)
         faults = as_records(problems.to_numpy(dtype=object))
         parts = [
@@ -120,6 +130,7 @@ class ClinicalModel(RiskModel):
                 index=frame.index,
                 columns=list(self.factors),
             )
+        warnings = with_table_warnings(warnings, told)
         return Scores(risk=risk, warnings=warnings, contributions=contributions)
 
     def refusals(self, frame: pd.DataFrame) -> pd.Series:
@@ -145,7 +156,7 @@ class ClinicalModel(RiskModel):
         """
         import pandas as pd
 
-        clean, problems = check_frame(frame)
+        clean, problems = check_frame(read_field_names(frame)[0])
         women = Answers(clean)
         found = Notes(len(women))
         self._refuse_common(women, found)

@@ -15,6 +15,9 @@ from .card import DatasetCard as DatasetCard
 from .catalogue import list as list
 from .check import DatasetCheck as DatasetCheck
 from .dataset_cohort import DatasetCohort as DatasetCohort
+from .hospital.fhir import fhir as fhir
+from .hospital.omop import omop as omop
+from .hospital.redcap import redcap as redcap
 from .questionnaire_mapping import map_questionnaire as map_questionnaire
 from .splits import check_split as check_split
 from .splits import split_by_woman as split_by_woman

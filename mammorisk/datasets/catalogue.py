@@ -26,8 +26,11 @@ def list() -> pd.DataFrame:
     --------
     >>> import mammorisk as mr
     >>> table = mr.datasets.list()
-    >>> table.loc["embed", ["women", "outcome"]].tolist()
-    [22382, 'survival']
+    >>> table.loc[table["outcome"] == "survival", ["women", "outcome"]]
+            women   outcome
+    name
+    embed   22382  survival
+    omi_db   <NA>  survival
     """
     rows = []
     for name in layout_names():

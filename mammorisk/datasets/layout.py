@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 from mammorisk.datasets.card import DatasetCard
 
 _FOLDER = files("mammorisk.datasets.adapters")
+_HOSPITAL = files("mammorisk.datasets.hospital")
 
 
 class Column(BaseModel):
@@ -104,12 +105,15 @@ def load_layout(name: str) -> Layout:
     >>> load_layout("embed").codes["tissueden"]["1"]
     'a'
     """
-    text = (_FOLDER / f"{name}.yaml").read_text(encoding="utf-8")
+    path = _FOLDER / f"{name}.yaml"
+    if not path.is_file():
+        path = _HOSPITAL / f"{name}.yaml"
+    text = path.read_text(encoding="utf-8")
     return Layout.model_validate(yaml.safe_load(text))
 
 
 def layout_names() -> list[str]:
-    """Names of all cohorts, sorted."""
+    """Names of all public cohorts, sorted."""
     return sorted(
         one.name.removesuffix(".yaml") for one in _FOLDER.iterdir() if one.name.endswith(".yaml")
     )

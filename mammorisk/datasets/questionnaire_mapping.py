@@ -159,7 +159,7 @@ def map_questionnaire(
         and ``others`` (``"error"`` or ``"unknown"``: what codes are that are not listed). A list of
         entries means: the first of them that is known.
     keep : bool
-        Keep the other columns of the table.
+        Also keep the columns of the table, whose codes then stand beside what they mean.
 
     Returns
     -------

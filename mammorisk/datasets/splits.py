@@ -49,7 +49,7 @@ def split_by_woman(
     >>> exams = pd.DataFrame({"patient_id": ["w1", "w1", "w2", "w3", "w4"]})
     >>> part = mr.datasets.split_by_woman(exams, {"train": 0.5, "test": 0.5})
     >>> part.tolist()
-    ['train', 'train', 'train', 'train', 'test']
+    ['train', 'train', 'train', 'test', 'train']
     """
     table = cohort.exams if isinstance(cohort, Cohort) else cohort
     if "patient_id" not in table.columns:

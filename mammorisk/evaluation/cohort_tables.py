@@ -39,6 +39,8 @@ def flow_table(aligned: Aligned, year: float) -> pd.DataFrame:
     if outcome.has_entry:
         rows.append(("rows under observation only from later on", int((outcome.entry > 0).sum())))
     if outcome.is_weighted:
+        used = weight[weight > 0]
+        rows.append(("range of weights", f"{used.min():.4g} to {used.max():.4g}"))
         rows.append(("sum of weights", float(round(weight.sum(), 1))))
         rows.append(
             ("effective sample size", float(round(weight.sum() ** 2 / (weight**2).sum(), 1)))

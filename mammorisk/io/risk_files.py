@@ -11,6 +11,7 @@ import pandas as pd
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError, ManifestError
+from mammorisk.io.canrisk_service import read_canrisk_service
 from mammorisk.io.risk_formats import FORMATS, RiskFormat, Unit, plain_name
 from mammorisk.io.table_files import id_text, read_table_file
 from mammorisk.records.alignment import risk_column
@@ -47,7 +48,8 @@ def read_risks(
         A file of :func:`mammorisk.read_cohort`'s kinds.
     format : str
         The tool: ``"mammorisk"``, ``"mirai"``, ``"bcra"`` (R package BCRA), ``"brest-ai"``,
-        ``"ibis"`` (Tyrer-Cuzick), ``"canrisk"`` (BOADICEA) or ``"bcsc"``.
+        ``"ibis"`` (Tyrer-Cuzick), ``"canrisk-service"`` (BOADICEA, file of CanRisk's script for its
+        web service), ``"canrisk"`` (BOADICEA, another table) or ``"bcsc"``.
     unit : {"fraction", "percent"}, optional
         Of the risks in the file. Needed for formats whose exports differ (``"canrisk"``,
         ``"bcsc"``); elsewhere the tool's own.
@@ -78,7 +80,8 @@ def read_risks(
 
     Notes
     -----
-    Formats of ``"mirai"``, ``"bcra"`` and ``"brest-ai"`` follow the published code of these tools.
+    Formats of ``"mirai"``, ``"bcra"``, ``"brest-ai"`` and ``"canrisk-service"`` follow the
+    published code of these tools.
     Those of ``"ibis"``, ``"canrisk"`` and ``"bcsc"`` could not be checked against a file of the
     tool, and every row carries a warning that says so. Scores of BREST-AI are not absolute risks:
     they rank women, and are not calibrated.
@@ -141,6 +144,8 @@ def _scale(chosen: RiskFormat, unit: Unit | None) -> Unit:
 
 
 def _read(chosen: RiskFormat, path: Path) -> pd.DataFrame:
+    if chosen.name == "canrisk-service":
+        return read_canrisk_service(path)
     if chosen.separator is None:
         ids = {*chosen.patient, *chosen.exam}
         return read_table_file(path, sorted(ids)).table

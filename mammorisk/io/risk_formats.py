@@ -104,7 +104,8 @@ FORMATS: dict[str, RiskFormat] = {
             risks=(),
             unit="percent",
             verified=True,
-            source="R package BCRA 2.1.2, risk.summary (AbsRisk in percent, over T1 to T2)",
+            source="R package BCRA 2.1.2, manual and code of risk.summary (AbsRisk in percent, "
+            "over T1 to T2)",
         ),
         RiskFormat(
             name="brest-ai",
@@ -125,7 +126,8 @@ FORMATS: dict[str, RiskFormat] = {
             unit="fraction",
             horizon_needed=True,
             verified=False,
-            source="IBIS Breast Cancer Risk Evaluator, command line: one line a woman without a "
+            source="IBIS Breast Cancer Risk Evaluator, command line, which is licensed and whose "
+            "files are not documented in public: one line a woman without a "
             "header, separated by blanks, id first and her risk second, as other software reads "
             "it; the horizon is that of the run",
             separator=r"\s+",
@@ -150,6 +152,17 @@ FORMATS: dict[str, RiskFormat] = {
             "columns of CSV exports are not documented",
         ),
         RiskFormat(
+            name="canrisk-service",
+            model="boadicea",
+            patient=("FamID",),
+            risks=((r"risk(\d+)y", None), (r"risklifetime", "lifetime")),
+            unit="fraction",
+            lifetime_to=80.0,
+            verified=True,
+            source="run_webservice.py and pedigree.py of github.com/CCGE-BOADICEA/bws (option -t): "
+            "decimals up to each age, from one year after the present age",
+        ),
+        RiskFormat(
             name="bcsc",
             model="bcsc",
             patient=_PATIENT,
@@ -160,8 +173,8 @@ FORMATS: dict[str, RiskFormat] = {
             ),
             unit=None,
             verified=False,
-            source="tools.bcsc-scc.org: risks over 5 and 10 years; names of the columns of exports "
-            "are not documented",
+            source="tools.bcsc-scc.org: risks over 5 and 10 years; its SAS program is public, "
+            "names of the columns of its output are not documented",
         ),
     )
 }

@@ -10,6 +10,7 @@ from scipy.optimize import brentq
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.censoring import Censoring, fit_censoring
+from mammorisk.metrics.cox import fit_cox
 from mammorisk.metrics.estimate import (
     FEWEST_EVENTS,
     Estimate,
@@ -24,7 +25,7 @@ from mammorisk.metrics.estimate import (
 from mammorisk.metrics.incidence import cumulative_incidence
 from mammorisk.metrics.links import cloglog, logit
 from mammorisk.metrics.pseudo_observations import pseudo_values
-from mammorisk.metrics.regression import Fit, fit_cox, fit_glm
+from mammorisk.metrics.regression import Fit, fit_glm
 from mammorisk.records.outcome import Outcome
 
 Method = Literal["auto", "in-the-large", "pseudo", "logistic", "ipcw", "cox"]

@@ -20,6 +20,7 @@ from mammorisk.metrics.estimate import (
     interval,
     normal_quantile,
     two_sided_p,
+    unavailable,
 )
 from mammorisk.metrics.ranking import placements
 from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
@@ -46,7 +47,8 @@ class _Components:
         return cases / m + controls / n
 
 
-def _components(outcome: Outcome, risk: Floats, year: float) -> _Components:
+def _components(outcome: Outcome, risk: Floats, year: float) -> _Components | None:
+    """Placements of cases and controls; None where there are none of one kind."""
     score = check_risk(outcome, risk)
     if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:
         raise EvaluationError(
@@ -56,9 +58,15 @@ def _components(outcome: Outcome, risk: Floats, year: float) -> _Components:
         )
     case = outcome.is_case(year)
     if not case.any() or case.all():
-        raise EvaluationError("there are no cases or no controls", where="outcome")
+        return None
     below, above = placements(score, case / case.sum(), ~case / (~case).sum())
     return _Components(of_cases=below[case], of_controls=above[~case])
+
+
+def _of_one_class(name: str, outcome: Outcome, year: float) -> Estimate:
+    case = outcome.is_case(year)
+    told = "there are no cases" if not case.any() else "there are no controls"
+    return unavailable(name, told, n=len(outcome), events=int(case.sum()))
 
 
 def delong_auc(
@@ -85,7 +93,7 @@ def delong_auc(
     Raises
     ------
     EvaluationError
-        Weighted, clustered or censored outcomes, or one class.
+        Weighted, clustered or censored outcomes.
 
     See Also
     --------
@@ -112,6 +120,8 @@ def delong_auc(
     """
     year = check_horizon(horizon, outcome)
     parts = _components(outcome, risk, year)
+    if parts is None:
+        return _of_one_class("AUC", outcome, year)
     made = cumulative_dynamic_auc(outcome, risk, year, level=level)
     variance = parts.covariance(parts)
     se = math.sqrt(variance) if variance >= 0 else math.nan
@@ -214,7 +224,7 @@ def delong_paired(
     Raises
     ------
     EvaluationError
-        Weighted, clustered or censored outcomes, or one class.
+        Weighted, clustered or censored outcomes.
 
     See Also
     --------
@@ -237,6 +247,8 @@ def delong_paired(
     """
     year = check_horizon(horizon, outcome)
     a, b = _components(outcome, first, year), _components(outcome, second, year)
+    if a is None or b is None:
+        return _of_one_class("difference of AUC", outcome, year)
     variance = a.covariance(a) + b.covariance(b) - 2 * a.covariance(b)
     difference = a.auc - b.auc
     se = math.sqrt(variance) if variance > 0 else 0.0
@@ -290,7 +302,7 @@ def delong_unpaired(
     Raises
     ------
     EvaluationError
-        Weighted, clustered or censored outcomes, or one class.
+        Weighted, clustered or censored outcomes.
 
     See Also
     --------
@@ -314,12 +326,25 @@ def delong_unpaired(
     """
     year = check_horizon(horizon, first[0])
     a, b = (_components(outcome, risk, year) for outcome, risk in (first, second))
+    if a is None or b is None:
+        return _of_one_class("difference of AUC", first[0] if a is None else second[0], year)
     spread_a, spread_b = a.covariance(a), b.covariance(b)
     difference, se = a.auc - b.auc, math.sqrt(spread_a + spread_b)
     size_a = len(a.of_cases) + len(a.of_controls)
     size_b = len(b.of_cases) + len(b.of_controls)
     freedom = (spread_a + spread_b) ** 2 / (spread_a**2 / (size_a - 1) + spread_b**2 / (size_b - 1))
     z = normal_quantile(level)
+    parts = (a.of_cases, b.of_cases, a.of_controls, b.of_controls)
+    fewest = min(len(part) for part in parts)
+    if fewest < FEWEST_EVENTS:
+        kind = "cancer" if fewest in (len(a.of_cases), len(b.of_cases)) else "control"
+        return Estimate(
+            name="difference of AUC",
+            value=difference,
+            n=size_a + size_b,
+            events=len(a.of_cases) + len(b.of_cases),
+            reason=f"{few_events(fewest, kind)} (in one of the groups)",
+        )
     return Estimate(
         name="difference of AUC",
         value=difference,

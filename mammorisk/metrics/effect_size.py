@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.calibration_groups import risk_groups
+from mammorisk.metrics.cox import fit_cox
 from mammorisk.metrics.estimate import (
     FEWEST_EVENTS,
     Estimate,
@@ -21,7 +22,7 @@ from mammorisk.metrics.estimate import (
     unavailable,
 )
 from mammorisk.metrics.fine_gray import fit_fine_gray
-from mammorisk.metrics.regression import Fit, fit_cox, fit_glm
+from mammorisk.metrics.regression import Fit, fit_glm
 from mammorisk.records.follow_up import CANCER
 from mammorisk.records.outcome import Outcome
 

@@ -318,6 +318,8 @@ def check_risk(outcome: Outcome, risk: Any, *, probability: bool = False) -> Flo
         values: NDArray[np.float64] = np.asarray(risk, dtype=np.float64)
     except (TypeError, ValueError):
         raise EvaluationError("the values are not numbers", where="risk") from None
+    # Where rows stand for several women, scores may come by row.
+    values = outcome.written_out(values)
     if values.shape != (len(outcome),):
         raise EvaluationError(
             f"risks of shape {values.shape} for {len(outcome)} rows of outcome", where="risk"

@@ -9,8 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk._utils.typing import Floats
-from mammorisk.metrics.risk_sets import Deaths, sums_from
-from mammorisk.records.follow_up import CANCER
 from mammorisk.records.outcome import Outcome
 
 Family = Literal["logistic", "cloglog", "poisson", "pseudo"]
@@ -97,7 +95,7 @@ def fit_glm(
             fitted = model.fit(**options)
         except ValueError:
             # The starting value is on the boundary, for example where nobody has the event.
-            return _unsolved(design.shape[1])
+            return unsolved(design.shape[1])
     scores = _scores(fitted, response[used], design[used], weights)
     bread = np.linalg.pinv(_information(fitted, design[used], weights))
     if outcome.is_weighted or outcome.is_clustered or family == "pseudo":
@@ -119,7 +117,8 @@ def fit_glm(
     )
 
 
-def _unsolved(p: int) -> Fit:
+def unsolved(p: int) -> Fit:
+    """A regression of p coefficients that has no solution."""
     return Fit(
         coef=np.full(p, np.nan),
         covariance=np.full((p, p), np.nan),
@@ -150,100 +149,3 @@ def _information(fitted: Any, design: Floats, weights: Floats | None) -> Floats:
 
 def _by_cluster(scores: Floats, cluster: NDArray[np.int64]) -> Floats:
     return np.column_stack([np.bincount(cluster, column) for column in scores.T])
-
-
-def fit_cox(outcome: Outcome, design: Floats, *, horizon: float | None = None) -> Fit:
-    """Cox model of the cause-specific hazard of cancer, Efron ties; lifelines.
-
-    Competing events are censored. Errors are robust where rows are weighted or clustered.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    design : ndarray, shape (n, p)
-    horizon : float, optional
-        Follow-up is cut here.
-    """
-    import warnings
-
-    import pandas as pd
-    from lifelines import CoxPHFitter
-    from lifelines.exceptions import ConvergenceError, ConvergenceWarning, StatisticalWarning
-
-    used = outcome.weight > 0
-    end = np.inf if horizon is None else horizon
-    names = [f"x{i}" for i in range(design.shape[1])]
-    table = pd.DataFrame(design[used], columns=names)
-    table["time"] = np.minimum(outcome.time[used], end)
-    table["event"] = (outcome.event[used] == CANCER) & (outcome.time[used] <= end)
-    options: dict[str, Any] = {}
-    if outcome.is_weighted:
-        table["weight"] = outcome.weight[used]
-        # lifelines' own robust errors differ from survival's: ours are below.
-        options |= {"weights_col": "weight", "robust": False}
-    if outcome.has_entry:
-        table["entry"] = np.minimum(outcome.entry[used], end)
-        table = table[table["entry"] < table["time"]]
-        options |= {"entry_col": "entry"}
-    p = len(names)
-    failed = _unsolved(p)
-    if not table["event"].any():
-        return failed
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", FutureWarning)
-        warnings.simplefilter("ignore", DeprecationWarning)
-        # Advice on weights that are not whole numbers: the robust errors are what it asks for.
-        warnings.simplefilter("ignore", StatisticalWarning)
-        try:
-            fitted = CoxPHFitter().fit(
-                table, "time", "event", fit_options={"precision": 1e-11}, **options
-            )
-        except (ConvergenceError, np.linalg.LinAlgError, ValueError):
-            return failed
-    coef = fitted.params_.to_numpy()
-    covariance = fitted.variance_matrix_.to_numpy()
-    kept = outcome.take(np.flatnonzero(used))
-    # lifelines stops some 1e-7 short of the solution: one more step of Newton and Raphson.
-    coef = coef + kept.weight @ _cox_scores(kept, design[used], coef, end) @ covariance
-    if outcome.is_weighted or outcome.is_clustered:
-        moved = _cox_scores(kept, design[used], coef, end) * kept.weight[:, None] @ covariance
-        if outcome.is_clustered:
-            moved = _by_cluster(moved, kept.cluster)
-        covariance = moved.T @ moved
-    return Fit(coef=coef, covariance=covariance, log_likelihood=float(fitted.log_likelihood_))
-
-
-def _cox_scores(outcome: Outcome, design: Floats, coef: Floats, end: float) -> Floats:
-    """Score residuals of a Cox model with Efron's ties, as survival's, shape (n, p)."""
-    time = np.minimum(outcome.time, end)
-    event = (outcome.event == CANCER) & (outcome.time <= end)
-    entry = np.where(outcome.entry > 0, outcome.entry, -1.0)
-    centred = design - np.average(design, axis=0, weights=outcome.weight)
-    hazard = np.exp(centred @ coef)
-    weighted = outcome.weight * hazard
-    moments = np.column_stack([weighted, weighted[:, None] * centred])
-    died = np.flatnonzero(event)
-    deaths = Deaths.of(time[died])
-    times, place, step, share = deaths.times, deaths.place, deaths.step, deaths.share
-    in_risk = sums_from(time, moments, times) - sums_from(entry, moments, times)
-    in_ties = np.column_stack([np.bincount(place, column[died]) for column in moments.T])
-    mean_weight = np.bincount(place, outcome.weight[died]) / deaths.counts
-    left = in_risk[step] - share[:, None] * in_ties[step]
-    mean = left[:, 1:] / left[:, :1]
-    rate = (mean_weight[step] / left[:, 0])[:, None]
-    by_time = np.column_stack(
-        [np.bincount(step, column) for column in np.column_stack([rate, rate * mean]).T]
-    )
-    total = np.concatenate([np.zeros((1, by_time.shape[1])), np.cumsum(by_time, axis=0)])
-    until = np.searchsorted(times, time, side="right")
-    since = np.minimum(np.searchsorted(times, entry, side="right"), until)
-    met = total[until] - total[since]
-    scores = -hazard[:, None] * (centred * met[:, :1] - met[:, 1:])
-    # Those who die count for less and less of their own time.
-    back_terms = np.column_stack([share[:, None] * rate, share[:, None] * rate * mean])
-    back = np.column_stack([np.bincount(step, column) for column in back_terms.T])[place]
-    own_mean = np.column_stack([np.bincount(step, c) for c in mean.T]) / deaths.counts[:, None]
-    scores[died] += centred[died] - own_mean[place]
-    scores[died] += hazard[died, None] * (centred[died] * back[:, :1] - back[:, 1:])
-    return np.asarray(scores)

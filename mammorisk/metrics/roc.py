@@ -19,7 +19,7 @@ from mammorisk.metrics.estimate import (
     few_events,
     unavailable,
 )
-from mammorisk.metrics.resampling import resampling_weights
+from mammorisk.metrics.roc_resampling import resampled_curves
 from mammorisk.metrics.time_dependent_auc import Controls
 from mammorisk.records.outcome import Outcome
 
@@ -260,7 +260,7 @@ def operating_point(
     >>> from mammorisk.metrics import example_risks, operating_point
     >>> outcome, risk, other = example_risks()
     >>> print(operating_point(outcome, risk, 5, specificity=0.9, resamples=100))
-    sensitivity at specificity 0.9 at 5 y: 0.2742 (0.1705 to 0.3923)
+    sensitivity at specificity 0.9 at 5 y: 0.2742 (0.1655 to 0.3801)
     """
     if (specificity is None) == (sensitivity is None):
         raise EvaluationError("give either a specificity or a sensitivity", where="fixed_point")
@@ -278,14 +278,10 @@ def operating_point(
     value = (
         curve.sensitivity_at(wanted) if specificity is not None else curve.specificity_at(wanted)
     )
-    case = outcome.is_case(year)
-    order = np.argsort(-score, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
-    cases, controls = np.where(case, weights, 0)[order], np.where(case, 0, weights)[order]
+    if events < FEWEST_EVENTS:
+        return Estimate(name=name, value=value, n=n, events=events, reason=few_events(events))
     found = []
-    for times in resampling_weights(outcome, year, resamples, seed):
-        true = np.r_[0.0, np.cumsum(cases * times[order])[last]]
-        false = np.r_[0.0, np.cumsum(controls * times[order])[last]]
+    for true, false in resampled_curves(outcome, score, year, weights, resamples, seed):
         if true[-1] > 0 and false[-1] > 0:
             true, false = true / true[-1], false / false[-1]
             found.append(
@@ -293,8 +289,6 @@ def operating_point(
                 if specificity is not None
                 else _at(1 - true[::-1], 1 - false[::-1], 1 - wanted)
             )
-    if events < FEWEST_EVENTS:
-        return Estimate(name=name, value=value, n=n, events=events, reason=few_events(events))
     tail = (1 - level) / 2
     low, high = np.quantile(found, [tail, 1 - tail])
     return Estimate(

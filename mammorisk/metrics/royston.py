@@ -7,6 +7,7 @@ import math
 from scipy import special, stats
 
 from mammorisk._utils.typing import Floats
+from mammorisk.metrics.cox import fit_cox
 from mammorisk.metrics.estimate import (
     Estimate,
     check_risk,
@@ -14,7 +15,6 @@ from mammorisk.metrics.estimate import (
     two_sided_p,
     unavailable,
 )
-from mammorisk.metrics.regression import fit_cox
 from mammorisk.records.follow_up import CANCER
 from mammorisk.records.outcome import Outcome
 

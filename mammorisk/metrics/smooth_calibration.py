@@ -9,10 +9,11 @@ import numpy as np
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
+from mammorisk.metrics.cox import fit_cox
 from mammorisk.metrics.estimate import check_horizon, check_risk, normal_quantile
 from mammorisk.metrics.links import cloglog, logit
 from mammorisk.metrics.pseudo_observations import pseudo_values
-from mammorisk.metrics.regression import fit_cox, fit_glm
+from mammorisk.metrics.regression import fit_glm
 from mammorisk.metrics.risk_sets import Deaths, sums_from
 from mammorisk.metrics.smoothers import loess, lowess, place_knots, spline_basis
 from mammorisk.records.follow_up import CANCER

@@ -12,7 +12,8 @@ from mammorisk.errors import EvaluationError
 from mammorisk.metrics.censoring import Ties
 from mammorisk.metrics.effect_size import ratio_from_fit, spread
 from mammorisk.metrics.estimate import Estimate, check_horizon, check_risk, unavailable
-from mammorisk.metrics.fine_gray import TiedCancers, fit_fine_gray
+from mammorisk.metrics.fine_gray import fit_fine_gray
+from mammorisk.metrics.partial_likelihood import TiedCancers
 from mammorisk.records.follow_up import CANCER
 from mammorisk.records.outcome import Outcome
 

@@ -10,9 +10,11 @@ from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
 from mammorisk.metrics.estimate import (
+    FEWEST_EVENTS,
     Estimate,
     check_horizon,
     check_risk,
+    few_events,
     from_influence,
     normal_quantile,
     unavailable,
@@ -192,7 +194,8 @@ def likelihood_ratios(
     Returns
     -------
     list of Estimate
-        Positive, then negative; NaN with a reason where a cell of the table is empty.
+        Positive, then negative; NaN with a reason where a cell of the table is empty, no interval
+        with fewer than ten cancers.
 
     See Also
     --------
@@ -221,6 +224,7 @@ def likelihood_ratios(
             unavailable(name, "needs independent outcomes known for all", n=n) for name in names
         ]
     case = outcome.is_case(year)
+    fewest = min(int(case.sum()), int((~case).sum()))
     z, found = normal_quantile(level), []
     for name, side in zip(names, (score >= threshold, score < threshold), strict=True):
         a, b = int((side & case).sum()), int((side & ~case).sum())
@@ -228,6 +232,18 @@ def likelihood_ratios(
             found.append(unavailable(name, "a cell of the table is empty", n=n))
             continue
         ratio = (a / case.sum()) / (b / (~case).sum())
+        if fewest < FEWEST_EVENTS:
+            kind = "cancer" if case.sum() == fewest else "control"
+            found.append(
+                Estimate(
+                    name=name,
+                    value=float(ratio),
+                    n=n,
+                    events=int(case.sum()),
+                    reason=few_events(fewest, kind),
+                )
+            )
+            continue
         error = (1 / a - 1 / case.sum() + 1 / b - 1 / (~case).sum()) ** 0.5
         found.append(
             Estimate(

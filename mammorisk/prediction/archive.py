@@ -340,6 +340,7 @@ def _provenance(model: RiskModel, horizons: tuple[Horizon, ...]) -> dict[str, An
         "software": f"mammorisk {__version__}",
         "model": model.name,
         "training_data": model.card.training_data,
+        "rates": None if model.other_rates is None else model.other_rates.describe(),
         "backend": model.backend_used if isinstance(model, ImageModel) else None,
         "horizons": list(horizons),
         "notice": NOTICE,

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 from mammorisk._version import __version__
 from mammorisk.base import Horizon, ImageModel, RiskModel, Scores
-from mammorisk.clinical.registry import CLINICAL_MODELS, load_clinical
-from mammorisk.errors import HorizonError
+from mammorisk.clinical.rates import Rates
+from mammorisk.clinical.registry import CLINICAL_MODELS, RATED_MODELS, load_clinical
+from mammorisk.clinical.scoring import ClinicalModel
+from mammorisk.errors import HorizonError, RatesError
 from mammorisk.prediction.default_model import WITH_DENSITY
 from mammorisk.prediction.prediction import Prediction
 from mammorisk.prediction.rows import ScoredRows
@@ -38,7 +40,8 @@ def as_prediction(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, 
 
     scores, reading = found.scores, found.readings[0]
     name = model.name if scores.models is None else str(scores.models.iloc[0])
-    baselines, notes = _baselines(found.with_density, name, horizons)
+    rates: Rates | None = model.other_rates
+    baselines, notes = _baselines(found.with_density, name, horizons, rates)
     contributions = (
         scores.contributions.iloc[0].dropna()
         if scores.contributions is not None
@@ -52,7 +55,7 @@ def as_prediction(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, 
         risk=scores.risk.iloc[0].rename("risk"),
         baselines=baselines,
         contributions=contributions.rename("log relative risk"),
-        density=_density(found),
+        density=_density(found, rates),
         warnings=scores.warnings.iloc[0],
         images_used=bool(scores.images_used is not None and scores.images_used.iloc[0]),
         provenance=_provenance(name, model, found.answers, reading)
@@ -74,8 +77,15 @@ def _interval(scores: Scores) -> pd.DataFrame | None:
     return pd.DataFrame({"lower": scores.lower.iloc[0], "upper": scores.upper.iloc[0]})
 
 
+def _published(name: str, rates: Rates | None) -> ClinicalModel:
+    """A published model, with the rates of the model that it stands beside where it takes rates."""
+    if rates is None or name not in RATED_MODELS:
+        return load_clinical(name)
+    return load_clinical(name, rates=rates)
+
+
 def _baselines(
-    frame: pd.DataFrame, name: str, horizons: tuple[Horizon, ...]
+    frame: pd.DataFrame, name: str, horizons: tuple[Horizon, ...], rates: Rates | None
 ) -> tuple[pd.DataFrame, dict[str, Warnings]]:
     """Return the risks and warnings of all other published models."""
     import pandas as pd
@@ -88,16 +98,19 @@ def _baselines(
         if other == name:
             continue
         try:
-            scores = load_clinical(other).score(frame, horizons)
+            scores = _published(other, rates).score(frame, horizons)
         except HorizonError as error:
             notes[other] = (make_warning("horizon-not-answered", error.what),)
+            continue
+        except RatesError as error:
+            notes[other] = (make_warning("age-out-of-range", error.what),)
             continue
         risks[other] = scores.risk.iloc[0]
         notes[other] = scores.warnings.iloc[0]
     return pd.DataFrame.from_dict(risks, orient="index", columns=list(horizons)), notes
 
 
-def _density(found: ScoredRows) -> dict[str, Any]:
+def _density(found: ScoredRows, rates: Rates | None) -> dict[str, Any]:
     """Return the density that is used, and its source."""
     reader = found.answers.get("breast_density")
     stated = None if reader is None else reader.iloc[0]
@@ -111,16 +124,16 @@ def _density(found: ScoredRows) -> dict[str, Any]:
         told |= {"category": stated, "source": "reader"}
     elif estimate is not None and estimate.category is not None:
         told |= {"category": estimate.category, "source": "estimated from the image"}
-        told["five_year_by_category"] = _by_category(found.with_density)
+        told["five_year_by_category"] = _by_category(found.with_density, rates)
     return told
 
 
-def _by_category(frame: pd.DataFrame) -> dict[str, float | None]:
+def _by_category(frame: pd.DataFrame, rates: Rates | None) -> dict[str, float | None]:
     """Five-year risk for each density category, which shows how much the estimate matters."""
     import pandas as pd
 
     four = pd.concat([frame.assign(breast_density=c) for c in "abcd"], ignore_index=True)
-    risk = load_clinical(WITH_DENSITY).score(four, (5,)).risk[5]
+    risk = _published(WITH_DENSITY, rates).score(four, (5,)).risk[5]
     return {
         c: None if pd.isna(value) else float(value) for c, value in zip("abcd", risk, strict=True)
     }
@@ -138,6 +151,7 @@ def _provenance(
         "source": card.source,
         "training_data": card.training_data,
         "outcome": card.outcome,
+        "rates": None if model.other_rates is None else model.other_rates.describe(),
         "fields_known": sorted(field for field in known if answers[field].notna().iloc[0]),
         "views": [
             {

@@ -17,13 +17,12 @@ from mammorisk.records.column_names import match_columns
 from mammorisk.records.follow_up import CANCER, CheckedFollowUp, as_numbers, check_follow_up
 from mammorisk.records.follow_up_doubts import doubt_follow_up, read_events, read_years
 from mammorisk.records.frames import as_frame
+from mammorisk.records.frequency import COLUMN as FREQUENCY
+from mammorisk.records.frequency import copies, read_counts
 from mammorisk.records.match_ids import id_columns, match_ids
 from mammorisk.records.outcome import Outcome, refuse_faults
 from mammorisk.records.read_answers import read_answers
 from mammorisk.records.risk_doubts import SUSPECT_RATIO, doubt_risks
-
-#: Most rows that frequency weights are written out to.
-MOST_ROWS = 50_000_000
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -111,12 +110,13 @@ def align(risks: object, cohort: object, horizons: tuple[float, ...] | None) -> 
     kept = np.flatnonzero(known & scored)
     if len(kept) == 0:
         raise EvaluationError("no row has both a risk and an outcome", where="risks")
-    if "frequency_weight" in table.columns:
-        kept = _written_out(checked.values["frequency_weight"], kept)
-        flow.append(("written out by frequency_weight", len(kept)))
+    if FREQUENCY in table.columns:
+        counts = read_counts(checked.values[FREQUENCY][kept])
+        kept = np.repeat(kept, counts)
+        flow.append((f"written out: {counts.min():,} to {counts.max():,} women a row", len(kept)))
     part = table.iloc[kept].reset_index(drop=True)
-    if "frequency_weight" in table.columns:
-        part = _as_other_women(part, kept)
+    if FREQUENCY in table.columns:
+        part = _as_other_women(part, kept).drop(columns=FREQUENCY)
     return Aligned(
         outcome=Outcome.from_table(part),
         table=part,
@@ -168,29 +168,9 @@ def _doubtful_risks(
     return notes
 
 
-def _written_out(frequency: Floats, kept: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Positions, each as often as its row stands for."""
-    counts = frequency[kept]
-    wrong = ~(np.isfinite(counts) & (counts >= 0) & (np.floor(counts) == counts))
-    if wrong.any():
-        raise EvaluationError(
-            f"{int(wrong.sum())} values are no whole numbers of women, the first at position "
-            f"{int(kept[np.argmax(wrong)])}",
-            where="frequency_weight",
-            remedy="Give sampling weights as weight.",
-        )
-    total = int(counts.sum())
-    if not 0 < total <= MOST_ROWS:
-        raise EvaluationError(
-            f"the rows stand for {total:,} women; from 1 to {MOST_ROWS:,} can be written out",
-            where="frequency_weight",
-        )
-    return np.repeat(kept, counts.astype(np.int64))
-
-
 def _as_other_women(part: pd.DataFrame, kept: NDArray[np.int64]) -> pd.DataFrame:
     """Ids of copies made distinct: a frequency counts women, not exams of one woman."""
-    copy = pd.Series(kept).groupby(kept).cumcount().to_numpy()
+    copy = copies(kept)
     again = copy > 0
     for key in KEYS:
         if key in part.columns:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mammorisk._utils.typing import Floats
 from mammorisk.records.questionnaire_fields import MISSING_CODES, NUMBERS, code_text
-from mammorisk.records.questionnaire_table import read_numbers
+from mammorisk.records.questionnaire_table import POUND_KG, read_numbers
 from mammorisk.records.table_warning import TableWarning
 from mammorisk.warnings import make_warning
 
@@ -34,14 +34,22 @@ _CODES: dict[str, tuple[float, float | None]] = {
 }
 #: A code that may be an answer is doubted from so many rows on.
 FEWEST_ROWS = 3
-#: A body mass index outside hardly exists, kg/m2 (0.1% of US women have 60 or more).
+#: A body mass index outside hardly exists, kg/m2. An assumption.
 BMI_RANGE = (13.0, 60.0)
-#: Median of a table above which weights are probably in pounds: kg/m2 and kg. The medians of women
-#: in national surveys are from 21 to 34 kg/m2.
+#: Median of a table above which weights are probably in pounds: kg/m2 and kg. An assumption: the
+#: median of US adults was 25.5 kg/m2 in NHANES III (1988-1994, women 65.6 kg; Kuczmarski 1997,
+#: doi:10.1002/j.1550-8528.1997.tb00575.x), and in pounds it would have been 56.
 BMI_MEDIAN, WEIGHT_MEDIAN = 38.0, 105.0
 #: A median of fewer women says little.
 WOMEN_FOR_A_MEDIAN = 5
-POUND_KG = 0.45359237
+#: In a table of too few women for a median, a body mass index from here on is doubted if it would
+#: be an ordinary one, within this range, with the weight in pounds. An assumption: so high a body
+#: mass index is rarer than a weight in pounds in most countries.
+SINGLE_BMI = 50.0
+ORDINARY_BMI = (17.0, 35.0)
+#: A height that is a whole number of inches and no whole number of centimetres was converted. A
+#: weight beside it that gives such a body mass index was probably not.
+INCH_CM, CONVERTED_BMI = 2.54, 38.0
 
 
 def doubt_answers(table: pd.DataFrame) -> list[TableWarning]:
@@ -113,6 +121,9 @@ def _doubt_size(numbers: dict[str, Floats]) -> list[TableWarning]:
         return [] if one is None else [one]
     if bmi is None:
         return []
+    few = [] if weight is None else _doubt_few_weights(bmi, weight, height)
+    if few:
+        return few
     low, high, _ = NUMBERS["bmi"]
     odd = ((bmi < BMI_RANGE[0]) | (bmi > BMI_RANGE[1])) & (bmi >= low) & (bmi <= high)
     if not odd.any():
@@ -122,6 +133,35 @@ def _doubt_size(numbers: dict[str, Floats]) -> list[TableWarning]:
         f"{_share(int(odd.sum()), bmi)}: check the units of height_cm, weight_kg and bmi"
     )
     return [TableWarning(warning=make_warning("value-implausible", text), rows=odd)]
+
+
+def _doubt_few_weights(bmi: Floats, weight: Floats, height: Floats | None) -> list[TableWarning]:
+    """Weights of single women that are probably in pounds."""
+    if int(np.isfinite(bmi).sum()) >= WOMEN_FOR_A_MEDIAN:
+        return []
+    in_pounds = bmi * POUND_KG
+    ordinary = (in_pounds >= ORDINARY_BMI[0]) & (in_pounds <= ORDINARY_BMI[1])
+    from_inches = np.zeros(len(bmi), dtype=bool)
+    if height is not None:
+        inches = height / INCH_CM
+        whole = np.abs(inches - np.round(inches)) < 0.005
+        from_inches = whole & (np.abs(height - np.round(height)) > 0.005)
+    rows = (
+        np.isfinite(weight)
+        & ordinary
+        & ((bmi >= SINGLE_BMI) | (from_inches & (bmi >= CONVERTED_BMI)))
+    )
+    if not rows.any():
+        return []
+    first = int(np.argmax(rows))
+    text = (
+        f"the body mass index is {bmi[first]:.1f} kg/m2{_share(int(rows.sum()), bmi)}; "
+        f"if weight_kg is in pounds, multiply it by {POUND_KG:.4f}: it would be "
+        f"{in_pounds[first]:.1f}"
+    )
+    if from_inches[first] and height is not None:
+        text += f". The height is {height[first] / INCH_CM:.0f} inches exactly"
+    return [TableWarning(warning=make_warning("units-suspected", text), rows=rows)]
 
 
 def _doubt_median(

@@ -124,6 +124,60 @@ def match_columns(columns: Iterable[object]) -> ColumnMatch:
     )
 
 
+def read_names(columns: Iterable[object], known: Iterable[str]) -> dict[object, str]:
+    """Names that differ from known ones in case, blanks and punctuation alone.
+
+    For tables with a fixed set of columns, whose readers have no place for warnings.
+
+    Parameters
+    ----------
+    columns : iterable of str
+    known : iterable of str
+
+    Returns
+    -------
+    dict
+        Column -> known name, for ``DataFrame.rename``.
+
+    Raises
+    ------
+    QuestionnaireError
+        Two columns would be the same, or a column is nearly one of the known ones that is absent.
+
+    Examples
+    --------
+    >>> from mammorisk.records.column_names import read_names
+    >>> read_names(["age", "Mother ", "id"], ["age", "mother", "daughters"])
+    {'Mother ': 'mother'}
+    """
+    names = list(columns)
+    by_compact = {_compact(name): name for name in known}
+    taken = {str(name): str(name) for name in names if str(name) in by_compact.values()}
+    renamed: dict[object, str] = {}
+    others = []
+    for name in names:
+        field = by_compact.get(_compact(str(name)))
+        if field is None:
+            others.append(name)
+        elif str(name) != field:
+            if field in taken:
+                raise QuestionnaireError(
+                    f"the columns {taken[field]!r} and {str(name)!r} both look like {field}",
+                    remedy="Rename one of them, or leave it out.",
+                )
+            renamed[name] = field
+            taken[field] = str(name)
+    absent = {compact: field for compact, field in by_compact.items() if field not in taken}
+    for name in others:
+        close = get_close_matches(_compact(str(name)), list(absent), 1, _SIMILAR)
+        if close:
+            raise QuestionnaireError(
+                f"the column {str(name)!r} is not read; it looks like {absent[close[0]]}",
+                remedy="Rename it, or leave it out.",
+            )
+    return renamed
+
+
 def _tokens(name: str) -> list[str]:
     """Words of a name: at punctuation, at digits and at capitals inside."""
     split = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)

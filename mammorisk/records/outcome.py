@@ -21,6 +21,7 @@ from mammorisk.records.follow_up import (
     as_numbers,
     check_follow_up,
 )
+from mammorisk.records.frequency import COLUMN, copies, read_counts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -44,6 +45,15 @@ class Outcome:
         ``time``.
     cluster : array_like, shape (n,), optional
         Rows of one woman share a value; rows are then not taken as independent. Stored as codes.
+    frequency_weight : array_like of int, shape (n,), optional
+        Number of equal women for whom a row stands, from 1. The row is written out as often, each
+        time as another woman: estimates and standard errors are those of the long table. Metrics
+        take scores either of the n rows or of the long table.
+
+    Attributes
+    ----------
+    rows : ndarray of int, shape (len(outcome),)
+        Position of each row among the rows given; 0 ... n - 1 without frequency weights.
 
     Raises
     ------
@@ -61,6 +71,8 @@ class Outcome:
     >>> import mammorisk as mr
     >>> mr.Outcome(time=[0.5, 3.2, 6.0], event=[1, 2, 0])
     <Outcome: 3 rows, 1 cancers, 1 competing events>
+    >>> mr.Outcome(time=[0.5, 6.0], event=[1, 0], frequency_weight=[2, 30])
+    <Outcome: 32 rows, 2 cancers, 0 competing events, written out from 2>
     """
 
     time: Floats
@@ -72,6 +84,8 @@ class Outcome:
     is_clustered: bool
     has_entry: bool
     is_binary: bool
+    rows: NDArray[np.int64]
+    n_given: int
 
     def __init__(
         self,
@@ -81,6 +95,7 @@ class Outcome:
         weight: ArrayLike | None = None,
         entry: ArrayLike | None = None,
         cluster: ArrayLike | None = None,
+        frequency_weight: ArrayLike | None = None,
     ) -> None:
         given = {"time": time, "event": event, "entry": entry, "weight": weight}
         there = {
@@ -100,17 +115,24 @@ class Outcome:
         if not weights.any():
             raise EvaluationError("every weight is zero", where="weight")
         entries = checked.values.get("entry", np.zeros(n))
+        women = np.arange(n) if cluster is None else _codes(cluster, n)
+        rows = np.arange(n) if frequency_weight is None else _rows(frequency_weight, n)
+        if len(rows) > n:
+            # Copies of a row are other women, each with all rows of hers.
+            women = _codes_of(np.column_stack([women[rows], copies(rows)]))
         values: dict[str, Any] = {
-            "time": checked.values["time"],
-            "event": checked.values["event"].astype(np.int64),
-            "weight": weights,
-            "entry": entries,
-            "cluster": np.arange(n) if cluster is None else _codes(cluster, n),
+            "time": checked.values["time"][rows],
+            "event": checked.values["event"].astype(np.int64)[rows],
+            "weight": weights[rows],
+            "entry": entries[rows],
+            "cluster": women,
             "is_weighted": bool((weights != weights[0]).any()),
             "has_entry": bool((entries > 0).any()),
             "is_binary": False,
+            "rows": rows,
+            "n_given": n,
         }
-        values["is_clustered"] = cluster is not None and values["cluster"].max() + 1 < n
+        values["is_clustered"] = cluster is not None and women.max() + 1 < len(rows)
         for name, value in values.items():
             if isinstance(value, np.ndarray):
                 value.setflags(write=False)
@@ -118,7 +140,12 @@ class Outcome:
 
     @classmethod
     def binary(
-        cls, case: ArrayLike, *, weight: ArrayLike | None = None, cluster: ArrayLike | None = None
+        cls,
+        case: ArrayLike,
+        *,
+        weight: ArrayLike | None = None,
+        cluster: ArrayLike | None = None,
+        frequency_weight: ArrayLike | None = None,
     ) -> Outcome:
         """Yes or no, without times: measures then need no horizon.
 
@@ -127,16 +154,23 @@ class Outcome:
         Parameters
         ----------
         case : array_like of bool or 0/1, shape (n,)
-        weight, cluster : array_like, shape (n,), optional
+        weight, cluster, frequency_weight : array_like, shape (n,), optional
         """
         is_case, _ = as_numbers(_column("case", case))
         _refuse("case", ~np.isin(is_case, (0, 1)), "neither 0 nor 1")
-        made = cls(time=2 - is_case, event=is_case, weight=weight, cluster=cluster)
+        made = cls(
+            time=2 - is_case,
+            event=is_case,
+            weight=weight,
+            cluster=cluster,
+            frequency_weight=frequency_weight,
+        )
         return made._marked(binary=True)
 
     @classmethod
     def from_table(cls, table: pd.DataFrame) -> Outcome:
-        """Read ``time``, ``event`` and, where present, ``weight``, ``entry``, ``patient_id``.
+        """Read ``time``, ``event`` and, where present, ``weight``, ``entry``, ``patient_id``,
+        ``frequency_weight``.
 
         Raises
         ------
@@ -160,10 +194,27 @@ class Outcome:
             weight=table["weight"] if "weight" in table.columns else None,
             entry=table["entry"] if "entry" in table.columns else None,
             cluster=table["patient_id"] if "patient_id" in table.columns else None,
+            frequency_weight=table[COLUMN] if COLUMN in table.columns else None,
         )
 
     def __len__(self) -> int:
         return len(self.time)
+
+    def written_out(self, values: Any) -> Any:
+        """Values of the rows given, once for each woman.
+
+        Parameters
+        ----------
+        values : ndarray, shape (n,) or (len(outcome),)
+            Of the rows given, or already of the long table.
+
+        Returns
+        -------
+        ndarray, shape (len(outcome),)
+            Values of any other shape are returned as they are.
+        """
+        is_short = len(self) > self.n_given and np.shape(values)[:1] == (self.n_given,)
+        return np.asarray(values)[self.rows] if is_short else values
 
     def take(self, rows: NDArray[Any] | Sequence[int]) -> Outcome:
         """The outcome of some rows, by position or boolean mask; a row may be taken repeatedly."""
@@ -197,7 +248,10 @@ class Outcome:
     @cached_property
     def n_independent(self) -> int:
         """Number of women (of rows, where rows are not clustered) of positive weight."""
-        return len(np.unique(self.cluster[self.weight > 0]))
+        used = self.weight > 0
+        if not self.is_clustered:
+            return int(used.sum())
+        return int((np.bincount(self.cluster, used) > 0).sum())
 
     def is_case(self, horizon: float) -> NDArray[np.bool_]:
         """Rows with a breast cancer within the horizon (years)."""
@@ -251,6 +305,7 @@ class Outcome:
             f"{int((self.event == COMPETING).sum())} competing events",
             "weighted" if self.is_weighted else None,
             "late entry" if self.has_entry else None,
+            f"written out from {self.n_given}" if len(self) > self.n_given else None,
         ]
         return f"<Outcome: {', '.join(part for part in parts if part)}>"
 
@@ -287,6 +342,20 @@ def _refuse(name: str, faulty: NDArray[np.bool_], fault: str) -> None:
             where=name,
             remedy=_REMEDIES.get(fault, "Correct or leave out these rows."),
         )
+
+
+def _rows(frequency_weight: ArrayLike, n: int) -> NDArray[np.int64]:
+    """Positions, each as often as its row stands for women."""
+    counts = read_counts(_column(COLUMN, frequency_weight))
+    if len(counts) != n:
+        raise EvaluationError(f"{len(counts)} values where there are {n} rows", where=COLUMN)
+    _refuse(COLUMN, counts == 0, "0")
+    return np.repeat(np.arange(n), counts)
+
+
+def _codes_of(keys: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Codes of distinct rows of a table of keys."""
+    return np.unique(keys, axis=0, return_inverse=True)[1].ravel().astype(np.int64)
 
 
 def _codes(cluster: ArrayLike, n: int) -> NDArray[np.int64]:

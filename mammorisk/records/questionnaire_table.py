@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 #: Largest difference accepted between a stated BMI and the one from height and weight, kg/m2.
 BMI_TOLERANCE = 0.5
+POUND_KG = 0.45359237
 
 
 def check_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
@@ -255,8 +256,11 @@ def _derive_bmi(clean: pd.DataFrame, faults: list[Any]) -> None:
         return
     derived = clean["weight_kg"] / (clean["height_cm"] / 100.0) ** 2
     if "bmi" in clean.columns:
-        differs = (clean["bmi"] - derived).abs() > BMI_TOLERANCE
-        faults.append((differs.to_numpy(), "bmi contradicts height_cm and weight_kg"))
+        differs = ((clean["bmi"] - derived).abs() > BMI_TOLERANCE).to_numpy()
+        pounds = ((clean["bmi"] - derived * POUND_KG).abs() <= BMI_TOLERANCE).to_numpy()
+        text = "bmi contradicts height_cm and weight_kg"
+        faults.append((differs & ~pounds, text))
+        faults.append((differs & pounds, f"{text}: weight_kg in pounds?"))
         derived = derived.where(derived.notna(), clean["bmi"])
     clean["bmi"] = np.asarray(derived, dtype=np.float64)
 

@@ -57,14 +57,58 @@ def read_answers(
     >>> table["biopsies"].tolist(), [one.warning.code for one in warnings]
     ([nan, 0.0], ['column-renamed'])
     """
-    match = match_columns(table.columns)
-    table = table.rename(columns={name: match.renamed.get(str(name), name) for name in table})
-    warnings = _tell_names(table, match)
+    table, warnings = read_field_names(table)
     table = _without_codes(table, missing or {})
     for name, read in (("event", read_events), ("time", read_years), ("entry", read_years)):
         if name in table.columns:
             table = table.assign(**{name: read(table[name])})
     return table, (*warnings, *doubt_answers(table), *doubt_follow_up(table))
+
+
+def read_field_names(table: pd.DataFrame) -> tuple[pd.DataFrame, list[TableWarning]]:
+    """Rename columns that are nearly fields, and tell of those that only look like one.
+
+    Parameters
+    ----------
+    table : DataFrame
+
+    Returns
+    -------
+    table : DataFrame
+    warnings : list of TableWarning
+
+    Raises
+    ------
+    QuestionnaireError
+        Two columns would be the same field.
+    """
+    match = match_columns(table.columns)
+    if match.renamed:
+        table = table.rename(columns={name: match.renamed.get(str(name), name) for name in table})
+    return table, _tell_names(table, match)
+
+
+def with_table_warnings(own: pd.Series, told: Iterable[TableWarning]) -> pd.Series:
+    """Warnings of each row, followed by those about the table that concern the row.
+
+    Parameters
+    ----------
+    own : Series of tuple of ResultWarning
+    told : iterable of TableWarning
+
+    Returns
+    -------
+    Series of tuple of ResultWarning
+    """
+    for one in told:
+        if one.rows is not None:
+            more = [
+                (*found, one.warning) if row else found
+                for found, row in zip(own, one.rows, strict=True)
+            ]
+            own = own.copy()
+            own[:] = more
+    return own
 
 
 def _tell_names(table: pd.DataFrame, match: ColumnMatch) -> list[TableWarning]:
@@ -100,6 +144,11 @@ def _without_codes(table: pd.DataFrame, missing: MissingCodes) -> pd.DataFrame:
         if rows.any():
             table = table.assign(**{name: table[name].mask(rows)})
     return table
+
+
+def is_code(value: object, codes: Iterable[Any]) -> bool:
+    """Whether a single answer is one of the values that mean "not known"."""
+    return value in _spellings(list(codes))
 
 
 def _spellings(values: list[Any]) -> list[Any]:

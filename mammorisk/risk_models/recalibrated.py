@@ -62,6 +62,10 @@ class RecalibratedModel(ImageModel):
         return self.model.uses_images
 
     @property
+    def other_rates(self) -> Any:
+        return self.model.other_rates
+
+    @property
     def uses_priors(self) -> bool:
         return isinstance(self.model, ImageModel) and self.model.uses_priors
 

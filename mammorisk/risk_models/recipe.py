@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    model_validator,
+)
 
+from mammorisk.clinical.rated import as_rates, stored_rates
+from mammorisk.clinical.rates import Rates
 from mammorisk.errors import RecipeError
 from mammorisk.inputs.standard_exam import ImageSettings
 
@@ -16,14 +26,27 @@ Loss = Literal["case_control", "likelihood", "binary_5y"]
 Split = Literal["patient", "site", "vendor", "time"]
 
 
+def _stored(rates: Rates | None) -> str | dict[str, Any] | None:
+    return None if rates is None else stored_rates(rates)
+
+
 class BaselineSettings(BaseModel):
-    """The published models of a :class:`~mammorisk.clinical.baseline.PublishedBaseline`."""
+    """The published models of a :class:`~mammorisk.clinical.baseline.PublishedBaseline`.
+
+    Attributes
+    ----------
+    incidence, density, questionnaire : str
+    rates : Rates or None
+        Incidence and mortality in place of the published ones. In a file: the name of a set, or the
+        path of a table that states its own units.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     incidence: str = "average"
     density: str | None = "density-only"
     questionnaire: str | None = "icare-lit"
+    rates: Annotated[Rates | None, BeforeValidator(as_rates), PlainSerializer(_stored)] = None
 
 
 class EncoderSettings(BaseModel):

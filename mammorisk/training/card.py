@@ -25,6 +25,12 @@ def card_of(recipe: Recipe, ages: tuple[float, float]) -> ModelCard:
     if not density_only:
         answers = tuple(name for name in FIELDS if not name.startswith("onset_"))
     published = recipe.baseline is not None
+    rates = None if recipe.baseline is None else recipe.baseline.rates
+    training_data = "a local cohort; see the record of its training"
+    if rates is not None:
+        training_data += (
+            f"; incidence and mortality of the baseline: {rates.summary}, {rates.source}"
+        )
     return ModelCard(
         name=recipe.name,
         title=recipe.title or recipe.name,
@@ -35,7 +41,7 @@ def card_of(recipe: Recipe, ages: tuple[float, float]) -> ModelCard:
         ages=(float(floor(ages[0])), float(floor(ages[1]))),
         horizons="1, 2, 3, 4, 5 years",
         competing_mortality=published or recipe.head.competing_death,
-        training_data="a local cohort; see the record of its training",
+        training_data=training_data,
         source=recipe.source or "fitted with mammorisk",
         licence="that of its training data",
         intended_use="Research on cohorts like the one it was fitted on.",

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from mammorisk.errors import EvaluationError, TrainingError
+from mammorisk.records.frequency import COLUMN, read_counts
 from mammorisk.records.outcome import Outcome
 
 
@@ -78,20 +79,24 @@ def read_outcomes(table: pd.DataFrame, left_out: NDArray[np.bool_] | None = None
             "the cohort has no outcomes", remedy="Add the columns time (years) and event (0, 1, 2)."
         )
     try:
-        checked = Outcome.from_table(table)
+        counts = read_counts(table[COLUMN]) if COLUMN in table.columns else np.ones(len(table))
+        checked = Outcome.from_table(table.drop(columns=COLUMN, errors="ignore"))
     except EvaluationError as error:
         raise TrainingError(error.what, where=error.where, remedy=error.remedy) from None
     values = {
         name: torch.from_numpy(getattr(checked, name).astype(np.float32))
         for name in ("time", "event", "entry", "weight")
     }
+    # A row that stands for several women counts as often.
+    frequency = torch.from_numpy(counts.astype(np.float32))
     if left_out is not None:
         values["weight"][torch.from_numpy(left_out.copy())] = 0.0
     case, weight = values["event"] == 1, values["weight"]
     with_event, without = (
-        weight[part & (weight > 0)].mean() if part.any() else torch.ones(())
+        _mean(weight, frequency, part & (weight > 0)) if part.any() else torch.ones(())
         for part in (case, ~case)
     )
+    weight = values["weight"] = weight * frequency
     censored = (values["event"] == 0) & (weight > 0)
     planned = values["time"]
     if censored.any():
@@ -103,3 +108,8 @@ def read_outcomes(table: pd.DataFrame, left_out: NDArray[np.bool_] | None = None
         log_sampling_ratio=torch.log(without / with_event).expand(len(weight)).clone(),
         relative_weight=torch.where(case, weight / with_event, weight / without),
     )
+
+
+def _mean(weight: Tensor, frequency: Tensor, rows: Tensor) -> Tensor:
+    """Mean sampling weight of the women of some rows."""
+    return (weight * frequency)[rows].sum() / frequency[rows].sum()

@@ -16,6 +16,7 @@ from mammorisk.metrics.censoring import fit_censoring
 from mammorisk.metrics.recalibration import Recalibration, choose_method, fit_recalibration
 from mammorisk.prediction.api import predict
 from mammorisk.records.alignment import risk_column
+from mammorisk.records.frequency import COLUMN, read_counts
 from mammorisk.records.outcome import Outcome
 from mammorisk.risk_models.recalibrated import RecalibratedModel
 from mammorisk.risk_models.registry import load_model
@@ -88,6 +89,12 @@ def recalibrate(
     except HorizonError as error:
         raise TrainingError(error.what, remedy=error.remedy) from None
     risk = table[[risk_column(h) for h in years]].to_numpy(dtype=float)
+    counts = np.ones(len(risk), dtype=np.int64)
+    if COLUMN in cohort.exams.columns:
+        counts = read_counts(cohort.exams[COLUMN])
+    # A row that stands for several women is written out as often.
+    rows = np.repeat(np.arange(len(risk)), counts)
+    risk, outcome = risk[rows], outcome.take(rows)
     maps = fit_all_horizons(risk, outcome, np.arange(len(risk)), method, years)
     if not maps:
         raise TrainingError(
@@ -126,7 +133,7 @@ def _read_outcome(table: pd.DataFrame) -> Outcome:
             "the cohort has no outcomes", remedy="Add the columns time (years) and event (0, 1, 2)."
         )
     try:
-        return Outcome.from_table(table)
+        return Outcome.from_table(table.drop(columns=COLUMN, errors="ignore"))
     except EvaluationError as error:
         raise TrainingError(error.what, where=error.where, remedy=error.remedy) from None
 

@@ -94,6 +94,70 @@ def test_models() -> None:
     assert len(json.loads(run(app, ["models", "--json"]).stdout)) >= 7
 
 
+RATES = (
+    "age;incidence;mortality\n30-39;40;60\n40-49;150;120\n50-59;270;320\n60-69;350;800\n"
+    "70-79;320;2300\n80+;300;9000\n"
+)
+STATED = ["--rates-per", "100000", "--rates-kind", "hazard", "--rates-deaths", "other causes"]
+
+
+def test_local_rates(tmp_path: Path) -> None:
+    path = tmp_path / "norway.csv"
+    path.write_text(RATES)
+    assert "icare_lit" in run(app, ["rates"]).stdout
+    assert len(json.loads(run(app, ["rates", "--json"]).stdout)) == 5
+    unstated = run(app, ["rates", str(path)])
+    assert unstated.exit_code == 2
+    assert "per is not stated" in unstated.stderr
+    checked = json.loads(run(app, ["rates", str(path), *STATED, "--json"]).stdout)
+    assert checked["name"] == "norway"
+    assert checked["ages"] == [30, 90]
+    asked = ["predict", "--age", "55", "--model", "average", "--json"]
+    told = json.loads(run(app, [*asked, "--rates", str(path), *STATED]).stdout)
+    assert told["provenance"]["rates"]["name"] == "norway"
+    assert "rates-replaced" in [one["code"] for one in told["warnings"]]
+    named = json.loads(run(app, [*asked, "--rates", "white_1995_2003"]).stdout)
+    assert named["risk"]["5"] != told["risk"]["5"]
+    doubtful = [*STATED[:1], "10000000", *STATED[2:]]
+    shown = run(app, [*asked, "--rates", str(path), *doubtful])
+    assert "caution: norway: incidence from 30 to 75" in shown.stderr
+    for wrong, text in (
+        (["--age", "55", "--rates", "icare_lit"], "needs --model"),
+        (["--age", "55", "--model", "bcrat", "--rates-per", "1"], "need --rates"),
+        (["--age", "55", "--model", "bcsc-2006", "--rates", "icare_lit"], "no option rates"),
+    ):
+        done = run(app, ["predict", *wrong])
+        assert done.exit_code == 2
+        assert text in done.stderr
+
+
+def test_codes_for_unknown(tmp_path: Path) -> None:
+    (tmp_path / "woman.json").write_text('{"age": 54, "biopsies": 9}')
+    asked = ["predict", "-q", str(tmp_path / "woman.json"), "--model", "bcrat", "--json"]
+    risks = [
+        json.loads(run(app, [*asked, *more]).stdout)["risk"]["5"]
+        for more in ([], ["--missing", "biopsies=9,99"])
+    ]
+    assert risks[0] > risks[1]
+    (tmp_path / "cohort.csv").write_text(
+        "patient_id,exam_id,age,biopsies,first_degree_relatives,time,event\n"
+        "1,1,54,9,0,6,0\n2,1,61,0,9,6,0\n"
+    )
+    table = ["predict", "--cohort", str(tmp_path / "cohort.csv"), "--model", "bcrat"]
+    out = tmp_path / "risks.csv"
+    codes = ["--missing", "biopsies=9", "--missing", "first_degree_relatives=9"]
+    assert run(app, [*table, *codes, "--out", str(out)]).exit_code == 0
+    assert not pd.read_csv(out)["warning_codes"].str.contains("code-suspected").any()
+    shown = run(app, table)
+    assert "biopsies is 9" in shown.stderr
+    for wrong in ("biopsies", "=9", "biopsies="):
+        done = run(app, [*table, "--missing", wrong])
+        assert done.exit_code == 2
+        assert "is not COLUMN=VALUES" in done.stderr
+    absent = run(app, [*table, "--missing", "parity=9"])
+    assert "no column 'parity'" in absent.stderr
+
+
 def test_help_loads_next_to_nothing() -> None:
     code = (
         "import sys; from mammorisk.cli.app import app\n"

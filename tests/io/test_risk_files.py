@@ -99,6 +99,41 @@ def test_formats_whose_unit_must_be_stated(tmp_path: Path, format: str, header: 
         assert risks["warnings"].str.contains("lifetime ends at age 80").all()
 
 
+def service_file(present: int, family: str, *, scale: float = 1.0) -> str:
+    """A block as run_webservice.py writes it, for a woman of this age."""
+    ages = [
+        age
+        for age in range(present + 1, 81)
+        if age <= present + 5 or age % 5 == 0 or age == present + 10
+    ]
+    head = "FamID\tIndivID\tAge\tBCRisk          \tBCRisk%    \tOCRisk          \tOCRisk%\r\n"
+    rows = "".join(
+        f"{family}\t11\t{age}\t{scale * (age - present) / 500} (0.001)\t0.1 (0.1)\t0.001 (0.001)"
+        "\t0.1 (0.1)\r\n"
+        for age in ages
+    )
+    return f"{head}{rows}\r\n"
+
+
+def test_the_file_of_the_canrisk_service(tmp_path: Path) -> None:
+    text = (
+        "version\t5.0.0\r\ntimestamp\t2024-01-01\r\ncancer incidence rates\tUK\r\n"
+        "note: baseline cancer risks are provided in brackets\r\n"
+    )
+    text += service_file(42, "F1") + service_file(69, "F2", scale=2)
+    text += "FamID\tIndivID\tAge\tOCRisk          \tOCRisk%\r\nF1\t11\t43\t0.9 (0.1)\t90 (1)\r\n"
+    risks = mr.read_risks(write(tmp_path, text), format="canrisk-service")
+    assert risks["patient_id"].tolist() == ["F1", "F2"]
+    assert risks["risk_5y"].tolist() == [0.01, 0.02]
+    assert risks["risk_10y"].tolist() == [0.02, 0.04]
+    assert risks["risk_lifetime"].round(9).tolist() == [38 / 500, 22 / 500]
+    assert set(risks["model"]) == {"boadicea"}
+    assert set(risks["warning_codes"]) == {"lifetime-end"}
+    for wrong in ("id,risk\n1,0.1\n", text.replace("\t43\t", "\tx\t")):
+        with pytest.raises(ManifestError):
+            mr.read_risks(write(tmp_path, wrong), format="canrisk-service")
+
+
 def test_own_tables_come_back_whole(tmp_path: Path) -> None:
     women = pd.DataFrame({"patient_id": ["007", "8"], "age": [54, 61], "race_ethnicity": "white"})
     before = mr.predict(women, model="bcrat").assign(clinic=["a", "b"])

@@ -9,11 +9,11 @@ from mammorisk.metrics.brier import brier_score, null_brier_score
 from mammorisk.metrics.calibration import calibration_intercept, calibration_slope
 from mammorisk.metrics.censoring import fit_censoring
 from mammorisk.metrics.concordance import concordance_index
+from mammorisk.metrics.cox import fit_cox
 from mammorisk.metrics.decision_analysis import net_benefit
 from mammorisk.metrics.estimate import difference
 from mammorisk.metrics.incidence import cumulative_incidence
 from mammorisk.metrics.pseudo_observations import pseudo_values
-from mammorisk.metrics.regression import fit_cox
 from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.outcome import Outcome
 from tests.metrics.conftest import Oracle, error, point

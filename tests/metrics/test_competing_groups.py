@@ -14,9 +14,9 @@ from mammorisk.metrics import (
     subdistribution_hazard_ratio,
 )
 from mammorisk.metrics.censoring import fit_censoring
+from mammorisk.metrics.cox import fit_cox
 from mammorisk.metrics.fine_gray import fit_fine_gray
 from mammorisk.metrics.incidence import incidence_curve
-from mammorisk.metrics.regression import fit_cox
 from mammorisk.records.outcome import Outcome
 from tests.metrics.conftest import DATA, Oracle
 

@@ -15,8 +15,13 @@ from mammorisk.metrics import (
     cumulative_dynamic_auc,
     cumulative_incidence,
     example_risks,
+    fit_censoring,
+    operating_point,
     roc_curve,
 )
+from mammorisk.metrics.resampling import resampling_weights
+from mammorisk.metrics.roc import _at
+from mammorisk.metrics.roc_resampling import resampled_curves
 from mammorisk.metrics.smoothers import loess
 from mammorisk.records.outcome import Outcome
 from tests.metrics.conftest import Oracle
@@ -172,3 +177,43 @@ def test_loess_of_degree_one(casecontrol: Oracle) -> None:
     assert curve.ici == pytest.approx(np.abs(loess(x, y, degree=1) - x).mean(), abs=1e-12)
     with pytest.raises(EvaluationError, match="degree"):
         loess(x, y, degree=3)
+
+
+@pytest.mark.parametrize("ties", [False, True])
+def test_collapsed_curves_are_those_of_all_rows(ties: bool) -> None:
+    """Sensitivity and specificity at a point need the curve at the scores of cases only."""
+    outcome, risk, _ = example_risks(400)
+    score = np.round(risk, 2) if ties else risk
+    women = Outcome(time=outcome.time, event=outcome.event, cluster=np.arange(400) // 2)
+    weights = fit_censoring(women).weights(5)
+    assert weights is not None
+    case, order = women.is_case(5), np.argsort(-score, kind="stable")
+    last = np.append(np.flatnonzero(np.diff(score[order])), 399)
+    collapsed = resampled_curves(women, score, 5, weights, 20, 3)
+    for times, (true, false) in zip(
+        resampling_weights(women, 5, 20, 3), collapsed, strict=True
+    ):  # fmt: skip
+        whole_true = np.r_[0.0, np.cumsum(np.where(case, weights * times, 0)[order])[last]]
+        whole_false = np.r_[0.0, np.cumsum(np.where(case, 0, weights * times)[order])[last]]
+        assert len(true) < len(whole_true)
+        for wanted in (0.05, 0.3, 0.77):
+            first = _at(false / false[-1], true / true[-1], wanted)
+            again = _at(whole_false / whole_false[-1], whole_true / whole_true[-1], wanted)
+            assert first == pytest.approx(again, abs=1e-12)
+            turned = [1 - part[::-1] / part[-1] for part in (true, false, whole_true, whole_false)]
+            assert _at(turned[0], turned[1], wanted) == pytest.approx(
+                _at(turned[2], turned[3], wanted), abs=1e-12
+            )
+
+
+def test_drawing_numbers_of_controls_is_drawing_controls() -> None:
+    """The bootstrap of grouped rows has the spread of that of single rows."""
+    outcome, risk, _ = example_risks(1500)
+    grouped = operating_point(outcome, risk, 5, specificity=0.9, resamples=1500)
+    # Weights that differ a little in every row leave nothing to group.
+    rng = np.random.default_rng(1)
+    apart = outcome.with_weight(1 + 1e-6 * rng.uniform(size=1500))
+    single = operating_point(apart, risk, 5, specificity=0.9, resamples=1500)
+    assert grouped.value == pytest.approx(single.value, abs=1e-3)
+    assert grouped.se == pytest.approx(single.se, rel=0.08)
+    assert (grouped.lower, grouped.upper) == pytest.approx((single.lower, single.upper), abs=0.02)

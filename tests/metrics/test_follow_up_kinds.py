@@ -10,7 +10,8 @@ import pytest
 
 import mammorisk.metrics as m
 from mammorisk.evaluation.subgroups import subgroup_table
-from mammorisk.metrics.regression import fit_cox
+from mammorisk.metrics.cox import fit_cox
+from mammorisk.metrics.partial_likelihood import RiskSets
 from mammorisk.records.outcome import Outcome
 from tests.metrics.conftest import Oracle
 
@@ -328,11 +329,11 @@ def test_few_reading_times_without_ties_are_tested_exactly() -> None:
 
 
 def test_cox_coefficients_are_at_the_solution(rotterdam: Oracle) -> None:
-    from mammorisk.metrics.regression import _cox_scores
-
     design = rotterdam.data[["lpA", "meno"]].to_numpy(dtype=float)
     fitted = fit_cox(rotterdam.outcome, design)
-    score = _cox_scores(rotterdam.outcome, design, fitted.coef, math.inf).sum(axis=0)
+    sets = RiskSets.of(rotterdam.outcome, design, None)
+    assert sets is not None
+    score = sets.at(fitted.coef).score
     # What is left of the score would move the coefficient by less than 1e-9.
     assert np.abs(score @ fitted.covariance).max() < 1e-10
 

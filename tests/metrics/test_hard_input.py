@@ -13,8 +13,10 @@ from mammorisk.metrics.brier import brier_score
 from mammorisk.metrics.calibration import calibration_intercept, calibration_slope
 from mammorisk.metrics.calibration_tests import greenwood_nam_dagostino_test
 from mammorisk.metrics.cancer_share import share_of_cancers
+from mammorisk.metrics.censoring import fit_censoring
 from mammorisk.metrics.concordance import concordance_index
 from mammorisk.metrics.decision_analysis import net_benefit
+from mammorisk.metrics.delong import delong_auc, delong_paired, delong_unpaired
 from mammorisk.metrics.effect_size import hazard_ratio_per_sd
 from mammorisk.metrics.estimate import Estimate
 from mammorisk.metrics.expected_observed import expected_observed_ratio
@@ -23,7 +25,8 @@ from mammorisk.metrics.integrated_discrimination import discrimination_slope
 from mammorisk.metrics.logarithmic_score import log_score
 from mammorisk.metrics.prediction_accuracy import index_of_prediction_accuracy
 from mammorisk.metrics.smooth_calibration import calibration_curve
-from mammorisk.metrics.thresholds import classification_measure
+from mammorisk.metrics.subdistribution import subdistribution_hazard_ratio
+from mammorisk.metrics.thresholds import classification_measure, likelihood_ratios
 from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.outcome import Outcome
 
@@ -45,6 +48,13 @@ MEASURES: dict[str, Measure] = {
     "net benefit": lambda o, r, h: net_benefit(o, r, 0.03, h),
     "slope of discrimination": lambda o, r, h: discrimination_slope(o, r, h),
     "hr": lambda o, r, h: hazard_ratio_per_sd(o, r),
+    "subdistribution hr": lambda o, r, h: subdistribution_hazard_ratio(o, r, horizon=h),
+    "npv, event-free": lambda o, r, h: classification_measure(
+        o, r, 0.03, "negative predictive value", h, controls="event_free"
+    ),
+    "risk by strata": lambda o, r, h: cumulative_incidence(
+        o, h, censoring=fit_censoring(o, strata=np.arange(len(o)) % 2)
+    ),
 }
 
 
@@ -143,7 +153,8 @@ def test_zero_weights_count_nowhere() -> None:
     weight[:60] = 0
     whole = Outcome(**data, weight=weight)
     part = Outcome(time=data["time"][60:], event=data["event"][60:])
-    for name in set(MEASURES) - {"hr"}:
+    # The standard deviation of a score weighs all rows or none; strata are cut elsewhere.
+    for name in set(MEASURES) - {"hr", "subdistribution hr", "risk by strata"}:
         a, b = MEASURES[name](whole, risk, 5.0), MEASURES[name](part, risk[60:], 5.0)
         assert a.value == pytest.approx(b.value, rel=1e-7, nan_ok=True), name
 
@@ -168,3 +179,57 @@ def test_no_silent_horizon() -> None:
     assert whole.value == cumulative_dynamic_auc(binary, risk, 1).value
     assert brier_score(binary.take(np.arange(150)), risk[:150]).n == 150
     assert brier_score(binary.with_weight(np.arange(200)), risk).n == 199
+
+
+@pytest.mark.parametrize("events", [0, 1, 2, 5, 9, 12])
+@pytest.mark.parametrize("kind", ["plain", "weighted", "late entry", "clustered"])
+def test_few_cancers(kind: str, events: int) -> None:
+    """Under ten: exact limits or none with a reason; under two: no p value. Limits never cross."""
+    rng = np.random.default_rng(events)
+    time, event, risk = rng.uniform(1, 9, 200), np.zeros(200, dtype=int), risks()
+    event[:events], time[:events] = 1, rng.uniform(1, 4.9, events)
+    event[20:25] = 2
+    # Perfect separation is what few cancers easily give.
+    risk[:events] = 0.09
+    options: dict[str, object] = {
+        "plain": {},
+        "weighted": {"weight": rng.uniform(0.5, 20, 200)},
+        "late entry": {"entry": rng.uniform(0, 0.9, 200)},
+        "clustered": {"cluster": np.arange(200) // 2},
+    }[kind]
+    outcome = Outcome(time=time, event=event, **options)  # type: ignore[arg-type]
+    exact = {"incidence", "e/o"}
+    for name, measure in MEASURES.items():
+        made = measure(outcome, risk, 5.0)
+        if math.isnan(made.value) or math.isnan(made.lower):
+            assert made.reason or name == "gnd", name
+            assert math.isnan(made.upper), name
+        else:
+            assert made.lower <= made.value + 1e-12, name
+            assert made.value <= made.upper + 1e-12, name
+            assert math.isfinite(made.lower), name
+            assert math.isfinite(made.upper), name
+            assert events >= 10 or name in exact, name
+        if events < 2:
+            assert math.isnan(made.p), name
+
+
+def test_one_class_and_few_cases_known_for_all() -> None:
+    risk = risks()
+    nobody = Outcome.binary(np.zeros(200))
+    for made in (
+        delong_auc(nobody, risk),
+        delong_paired(nobody, risk, risk[::-1]),
+        delong_unpaired((nobody, risk), (nobody, risk)),
+    ):
+        assert math.isnan(made.value)
+        assert made.reason == "there are no cases"
+    few, many = (Outcome.binary(np.arange(200) < k) for k in (4, 40))
+    apart = delong_unpaired((few, risk), (many, risk))
+    assert math.isfinite(apart.value)
+    assert math.isnan(apart.lower)
+    assert math.isnan(apart.p)
+    for ratio in likelihood_ratios(few, risk, 0.05):
+        assert math.isnan(ratio.lower)
+        assert ratio.reason is not None
+    assert all(math.isfinite(ratio.lower) for ratio in likelihood_ratios(many, risk, 0.05))

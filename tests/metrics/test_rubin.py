@@ -179,7 +179,7 @@ def test_a_report_of_imputed_cohorts() -> None:
     assert report.subgroups["p_adjusted"].dropna().between(0, 1).all()
     assert "3 imputed cohorts" in report.notes[0]
     assert "multiple imputation" in report.methods["missing answers"]
-    assert "imputed cohorts" in report.to_page()
+    assert "imputed cohorts" in report._repr_html_()
     tables = [t for t in report.tables.values() if {"lower", "upper", "value"} <= set(t.columns)]
     for table in tables:
         there = table.dropna(subset=["lower", "upper", "value"])

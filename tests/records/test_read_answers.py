@@ -7,6 +7,9 @@ import pandas as pd
 import pytest
 
 import mammorisk as mr
+from mammorisk.clinical.claus import from_relatives
+from mammorisk.clinical.icare_lit import from_covariates
+from mammorisk.clinical.icare_submodel import load_submodel
 from mammorisk.errors import HorizonError, QuestionnaireError, TrainingError
 from mammorisk.records.alignment import align
 from mammorisk.records.cohort import Cohort
@@ -178,6 +181,62 @@ def test_pounds_are_suspected_and_never_converted() -> None:
     assert clean["weight_kg"].tolist() == pounds["weight_kg"].tolist()
     assert codes(pounds.drop(columns="height_cm")) == ["units-suspected"]
     assert mr.predict(pounds, model="icare-lit")["warning_codes"].str.contains("units").all()
+
+
+def test_a_single_woman_in_pounds_is_told_where_there_is_evidence() -> None:
+    def told(**woman: float) -> list[str]:
+        table = pd.DataFrame([{"age": 54, **woman}])
+        return [str(one.warning) for one in read_answers(table)[1]]
+
+    (text,) = told(height_cm=163, weight_kg=140)
+    assert "the body mass index is 52.7 kg/m2; if weight_kg is in pounds" in text
+    assert "it would be 23.9" in text
+    # 64 inches exactly: the height was converted, the weight was not.
+    (text,) = told(height_cm=162.56, weight_kg=110)
+    assert text.endswith("The height is 64 inches exactly")
+    assert told(height_cm=163, weight_kg=110) == []
+    assert told(height_cm=162.56, weight_kg=62) == []
+    assert told(height_cm=163, weight_kg=130) == []
+    # Some women of a table have so high a body mass index.
+    table = pd.DataFrame({"age": 54, "height_cm": 163, "weight_kg": [140, 60, 70, 65, 80, 75]})
+    assert codes(table) == []
+    contradiction = {"age": 54, "height_cm": 160, "weight_kg": 143.3, "bmi": 25.4}
+    with pytest.raises(QuestionnaireError, match="weight_kg in pounds"):
+        mr.Questionnaire(**contradiction)
+    scored = mr.predict(pd.DataFrame([contradiction]), model="icare-lit")
+    assert "in pounds?" in scored["warnings"].iloc[0]
+
+
+@pytest.mark.parametrize("name", ["bcrat", "hybrid"])
+def test_a_model_reads_names_as_predict_does(name: str) -> None:
+    model = mr.load_model(name)
+    women = pd.DataFrame(
+        [BASE | {"Prior_Breast_Cancer": True}, BASE | {"Prior_Breast_Cancer": None}]
+    )
+    women["race"] = ["black", None]
+    scores = model.score(women.drop(columns="race_ethnicity"), (5,))
+    assert scores.risk[5].isna().tolist() == [True, False]
+    assert [
+        [one.code for one in own if one.code.startswith("column")] for own in scores.warnings
+    ] == [["column-renamed", "column-not-read"], ["column-renamed"]]
+    told = mr.predict(women.drop(columns="race_ethnicity"), model=model, horizons=5)
+    assert told["warning_codes"].str.count("column-renamed").tolist() == [1, 1]
+    with pytest.raises(QuestionnaireError, match="both look like age"):
+        model.score(women.assign(Age=54), (5,))
+
+
+def test_relatives_and_covariates_read_nearly_right_names() -> None:
+    exact = from_relatives(pd.DataFrame({"age": [40], "mother": [45], "id": 1}))
+    near = from_relatives(pd.DataFrame({"Age": [40], "Mother ": [45], "id": 1}))
+    pd.testing.assert_series_equal(near, exact)
+    with pytest.raises(QuestionnaireError, match="'daughter' is not read; it looks like daughters"):
+        from_relatives(pd.DataFrame({"age": [40], "mother": [45], "daughter": [38]}))
+    with pytest.raises(QuestionnaireError, match="both look like mother"):
+        from_relatives(pd.DataFrame({"age": [40], "mother": [45], "MOTHER": [38]}))
+    names = load_submodel("ge50").covariates
+    row = pd.DataFrame([dict.fromkeys(names) | {"age": 60, "famhist": 1}])
+    near = from_covariates(row.rename(columns={"famhist": "FamHist", "age": "Age"}), 5, "ge50")
+    pd.testing.assert_series_equal(near, from_covariates(row, 5, "ge50"))
 
 
 def test_a_body_mass_index_that_hardly_exists_is_told_of_its_row() -> None:

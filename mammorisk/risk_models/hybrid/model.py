@@ -25,6 +25,8 @@ from mammorisk.base import (
     check_horizons,
 )
 from mammorisk.clinical.baseline import PublishedBaseline
+from mammorisk.clinical.rated import as_rates
+from mammorisk.clinical.rates import Rates
 from mammorisk.errors import HorizonError, ModelError
 from mammorisk.inputs.batches import Inputs, gather_inputs, make_batch
 from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet, stack_exams
@@ -35,6 +37,7 @@ from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.networks.hazards import YEARS, cumulative_risk
 from mammorisk.networks.head_ensemble import HeadEnsemble
 from mammorisk.networks.hybrid import Batch
+from mammorisk.records.read_answers import read_field_names, with_table_warnings
 from mammorisk.risk_models.hybrid.card_text import card_text
 from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
 from mammorisk.risk_models.hybrid.result_tables import (
@@ -188,8 +191,56 @@ class HybridModel(ImageModel):
         settings = self.recipe.baseline
         return None if settings is None else PublishedBaseline(**settings.model_dump())
 
+    @property
+    def other_rates(self) -> Rates | None:
+        return None if self.recipe.baseline is None else self.recipe.baseline.rates
+
+    def with_options(self, *, rates: object) -> HybridModel:
+        """Return the same model on the published baseline with other incidence and mortality.
+
+        The network and its recalibration are not changed: they are log hazard ratios against the
+        baseline.
+
+        Parameters
+        ----------
+        rates : Rates or str
+            As in :class:`mammorisk.clinical.Average`.
+
+        Returns
+        -------
+        HybridModel
+
+        Raises
+        ------
+        ModelError
+            The model has no published baseline.
+        RatesError
+            The rates cannot be read.
+        """
+        if self.recipe.baseline is None:
+            raise ModelError(
+                f"{self.name} learned its incidence from its training data: there are no rates to "
+                "replace",
+                remedy="Use recalibrate with a local cohort.",
+            )
+        found = as_rates(rates)
+        baseline = self.recipe.baseline.model_copy(update={"rates": found})
+        card = self.card
+        if found is not None:
+            card = replace(
+                card,
+                training_data=f"{card.training_data}; incidence and mortality of the baseline "
+                f"replaced by those of {found.summary}: {found.source}",
+                limits=f"rates other than those of the training, not validated by that; "
+                f"{card.limits}",
+            )
+        recipe = self.recipe.model_copy(update={"baseline": baseline})
+        return replace(self, recipe=recipe, card=card)
+
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
-        return self.score_exam_set(frame, None, horizons)
+        frame, told = read_field_names(frame)
+        scores = self.score_exam_set(frame, None, horizons)
+        return replace(scores, warnings=with_table_warnings(scores.warnings, told))
 
     def score_exam_set(
         self,

@@ -13,14 +13,16 @@ import pytest
 
 import mammorisk as mr
 from mammorisk.clinical import load_clinical
-from mammorisk.errors import HorizonError, ModelError, OutputError
+from mammorisk.errors import HorizonError, ModelError, OutputError, RecipeError
 from mammorisk.metrics import expected_observed_ratio
 from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.records.cohort import Cohort
 from mammorisk.records.exam import Exam
 from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.hybrid.view_sets import ViewSets
+from mammorisk.risk_models.recipe import load_recipe
 from mammorisk.risk_models.registry import BUNDLED
+from mammorisk.training.card import card_of
 from tests.factories import simulated_exam, write_exam
 
 
@@ -57,6 +59,42 @@ def test_with_nothing_but_age_it_is_the_published_baseline_exactly(model: Hybrid
     published = load_clinical("average").score(women)
     np.testing.assert_array_equal(found.risk.to_numpy(), published.risk.to_numpy())
     assert (found.contributions == 0).all(axis=None)
+
+
+def test_with_other_rates_only_the_baseline_changes(model: HybridModel, tmp_path: Path) -> None:
+    rates = mr.clinical.load_rates("white_1995_2003")
+    local = mr.load_model("hybrid", rates=rates)
+    assert isinstance(local, HybridModel)
+    ages = pd.DataFrame({"age": np.arange(36, 80, 0.5), "race_ethnicity": "white"})
+    average = load_clinical("average", rates=rates).score(ages)
+    np.testing.assert_array_equal(local.score(ages).risk.to_numpy(), average.risk.to_numpy())
+    women = WOMAN.to_frame()
+    found, plain = local.score(women), model.score(women)
+    assert found.risk[5].iloc[0] > 1.03 * plain.risk[5].iloc[0]
+    assert found.contributions is not None
+    assert plain.contributions is not None
+    np.testing.assert_allclose(found.contributions, plain.contributions, atol=0.05)
+    assert found.warnings.iloc[0][0].code == "rates-replaced"
+    assert "white_1995_2003" in local.card.training_data
+    read = mr.load_model(local.save(tmp_path / "model"))
+    assert read.other_rates == rates
+    assert read.card == local.card
+    pd.testing.assert_frame_equal(read.score(women).risk, found.risk)
+
+
+def test_a_recipe_may_name_rates(tmp_path: Path) -> None:
+    rates = mr.clinical.load_rates("icare_lit")
+    path = rates.to_csv(tmp_path / "local.csv")
+    for given in ("icare_lit", rates, str(path)):
+        recipe = load_recipe("clinical-only", baseline__rates=given)
+        assert recipe.baseline is not None
+        assert recipe.baseline.rates == rates
+        again = load_recipe(recipe)
+        assert again == recipe
+        assert "icare_lit" in card_of(recipe, (40, 70)).training_data
+        assert again.model_dump(mode="json")["baseline"]["rates"] == "icare_lit"
+    with pytest.raises(RecipeError, match="no rates 'elsewhere'"):
+        load_recipe("clinical-only", baseline__rates="elsewhere")
 
 
 def test_contributions_add_up_to_the_prediction(exam: Exam) -> None:

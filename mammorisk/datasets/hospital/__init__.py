@@ -1,0 +1,1 @@
+"""Cohorts from the systems of a hospital: OMOP, FHIR, REDCap."""
