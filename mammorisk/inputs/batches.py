@@ -25,6 +25,8 @@ from mammorisk.warnings import is_refused
 #: Log of the published questionnaire ratio, an additional input of the learned correction.
 PUBLISHED_RATIO = "published_log_ratio"
 QUESTIONNAIRE_NUMBERS = [name for name in NUMBERS if name != "age"] + list(BOOLEANS)
+#: Answers of which a higher value is never protective.
+ADVERSE = ("biopsies", "first_degree_relatives", "atypical_hyperplasia", "benign_breast_disease")
 #: Ages of a model without limits.
 ALL_AGES = (0.0, np.inf)
 #: Density is an effect of the image, and race of the rates of the baseline.
@@ -143,12 +145,27 @@ def with_measured_density(
     return replace(scores, density=density)
 
 
-def fit_scalings(inputs: Inputs, rows: NDArray[np.int64]) -> dict[str, Scaling]:
-    """Fit the scalings of questionnaire and acquisition to training rows."""
+def fit_scalings(
+    inputs: Inputs, rows: NDArray[np.int64], weights: NDArray[np.float64]
+) -> dict[str, Scaling]:
+    """Fit the scalings of questionnaire and acquisition to training rows.
+
+    Parameters
+    ----------
+    inputs : Inputs, n rows
+    rows : ndarray of int
+    weights : ndarray, shape (n,)
+        Sampling weights. Answers are centred at their means among all women, so that an unknown
+        answer counts as an average one.
+    """
     part = inputs.frame.iloc[rows]
     numbers = [*QUESTIONNAIRE_NUMBERS, PUBLISHED_RATIO]
+    answers = Scaling.fit(part, numbers, QUESTIONNAIRE_CATEGORIES, weights[rows])
+    if PUBLISHED_RATIO in answers.mean:
+        # The published log ratio of a woman without answers is 0.
+        answers.mean[PUBLISHED_RATIO] = 0.0
     scalings = {
-        "questionnaire": Scaling.fit(part, numbers, QUESTIONNAIRE_CATEGORIES),
+        "questionnaire": answers,
         "acquisition": Scaling(mean={}, sd={}, categories={}),
     }
     if inputs.exams is not None:
@@ -158,6 +175,18 @@ def fit_scalings(inputs: Inputs, rows: NDArray[np.int64]) -> dict[str, Scaling]:
         table = inputs.exams.acquisition.iloc[views[there]]
         scalings["acquisition"] = Scaling.fit(table, ACQUISITION_NUMBERS, ACQUISITION_CATEGORIES)
     return scalings
+
+
+def lowest_weights(scaling: Scaling) -> tuple[float | None, ...]:
+    """Lower bounds of the learned weights of the columns of a questionnaire scaling.
+
+    The learned part cannot lower the risk for an adverse fact: the weights of adverse answers are
+    not negative, and at least half of a published effect remains.
+    """
+    bounds: dict[str, float] = dict.fromkeys(ADVERSE, 0.0)
+    if PUBLISHED_RATIO in scaling.sd:
+        bounds[PUBLISHED_RATIO] = -0.5 * scaling.sd[PUBLISHED_RATIO]
+    return tuple(bounds.get(name) for name in scaling.columns)
 
 
 def questionnaire_answered(frame: pd.DataFrame) -> NDArray[np.bool_]:

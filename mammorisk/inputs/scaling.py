@@ -1,4 +1,4 @@
-"""Standardised numbers with missing indicators, and categories as indicator columns."""
+"""Standardised numbers and indicators of categories, with or without indicators of unknowns."""
 
 from __future__ import annotations
 
@@ -25,36 +25,64 @@ class Scaling:
         Values by numeric column.
     categories : dict of str to list of str
         Categories by categorical column.
+    shares : dict of str to list of float, or None
+        Shares of the categories. If they are given, indicators are centred at them and there are no
+        indicators of unknowns: a woman with average or unknown answers has zeros in all columns.
     """
 
     mean: dict[str, float]
     sd: dict[str, float]
     categories: dict[str, list[str]]
+    shares: dict[str, list[float]] | None = None
 
     @classmethod
-    def fit(cls, frame: pd.DataFrame, numbers: list[str], categories: list[str]) -> Scaling:
-        """Fit means, SDs and categories. A column without values is omitted."""
+    def fit(
+        cls,
+        frame: pd.DataFrame,
+        numbers: list[str],
+        categories: list[str],
+        weights: NDArray[np.float64] | None = None,
+    ) -> Scaling:
+        """Fit means, SDs and categories. A column without values is omitted.
+
+        Parameters
+        ----------
+        frame : DataFrame, n rows
+        numbers, categories : list of str
+            Columns.
+        weights : ndarray, shape (n,), optional
+            Sampling weights, for columns without indicators of unknowns.
+        """
         mean, sd, seen = {}, {}, {}
+        shares: dict[str, list[float]] = {}
+        every = np.ones(len(frame)) if weights is None else weights
         for name in numbers:
             values = pd.to_numeric(frame[name], errors="coerce") if name in frame else pd.Series([])
-            if values.notna().any():
-                mean[name] = float(values.mean())
+            known = values.notna().to_numpy()
+            if known.any():
+                mean[name] = float(np.average(values[known].to_numpy(float), weights=every[known]))
                 spread = float(values.std()) if values.notna().sum() > 1 else 0.0
                 sd[name] = spread if spread > 0 else 1.0
         for name in categories:
             if name in frame and frame[name].notna().any():
-                seen[name] = sorted(str(value) for value in frame[name].dropna().unique())
-        return cls(mean=mean, sd=sd, categories=seen)
+                known = frame[name].notna().to_numpy()
+                text = frame[name][known].astype(str).to_numpy(dtype=object)
+                seen[name] = sorted(set(text))
+                shares[name] = [
+                    float(np.average(text == value, weights=every[known])) for value in seen[name]
+                ]
+        return cls(mean=mean, sd=sd, categories=seen, shares=None if weights is None else shares)
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns of :meth:`transform`."""
         names = []
+        unknown = self.shares is None
         for name in self.mean:
-            names += [name, f"{name} unknown"]
+            names += [name, f"{name} unknown"] if unknown else [name]
         for name, values in self.categories.items():
             names += [f"{name} {value}" for value in values]
-            names.append(f"{name} unknown")
+            names += [f"{name} unknown"] if unknown else []
         return names
 
     @property
@@ -76,8 +104,8 @@ class Scaling:
         Returns
         -------
         ndarray of float32, shape (n, len(columns))
-            A missing number is 0, and its indicator is 1. A category that was not in the training
-            counts as unknown.
+            A missing number is 0, and its indicator, if there is one, is 1. A category that was not
+            in the training counts as unknown.
         """
         parts = []
         for name, mean in self.mean.items():
@@ -88,19 +116,37 @@ class Scaling:
             )
             missing = np.isnan(values)
             scaled = np.clip((values - mean) / self.sd[name], -_LIMIT, _LIMIT)
-            parts += [np.where(missing, 0.0, scaled), missing.astype(float)]
+            parts.append(np.where(missing, 0.0, scaled))
+            if self.shares is None:
+                parts.append(missing.astype(float))
         for name, seen in self.categories.items():
             given = frame[name].astype(object) if name in frame else pd.Series([None] * len(frame))
             text = given.map(lambda value: None if pd.isna(value) else str(value)).to_numpy()
             hits = [(text == value).astype(float) for value in seen]
-            parts += [*hits, 1.0 - np.sum(hits, axis=0)]
+            known = np.sum(hits, axis=0)
+            if self.shares is None:
+                parts += [*hits, 1.0 - known]
+            else:
+                parts += [
+                    hit - known * share for hit, share in zip(hits, self.shares[name], strict=True)
+                ]
         if not parts:
             return np.zeros((len(frame), 0), dtype=np.float32)
         return np.stack(parts, axis=1).astype(np.float32)
 
     def to_dict(self) -> dict[str, Any]:
-        return {"mean": self.mean, "sd": self.sd, "categories": self.categories}
+        return {
+            "mean": self.mean,
+            "sd": self.sd,
+            "categories": self.categories,
+            "shares": self.shares,
+        }
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Scaling:
-        return cls(mean=data["mean"], sd=data["sd"], categories=data["categories"])
+        return cls(
+            mean=data["mean"],
+            sd=data["sd"],
+            categories=data["categories"],
+            shares=data["shares"],
+        )

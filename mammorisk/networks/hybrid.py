@@ -1,12 +1,14 @@
 """The hybrid head: contributions of image, acquisition and questionnaire to one log hazard.
 
 The log hazard is an offset (the published baseline, or a learned one) plus a contribution of each
-modality. A modality that is not given contributes exactly 0. The contribution of the acquisition is
-the change of the image contribution when the acquisition is known, so the parts always add up.
+modality. A modality that is not given contributes exactly 0, and so does an answer that is not
+known. The contribution of the acquisition is the change of the image contribution when the
+acquisition is known, so the parts always add up. Only one part contains a constant and the age.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 import torch
@@ -17,13 +19,17 @@ from mammorisk.networks.fusion import Fusion
 from mammorisk.networks.hazards import YEARS
 
 #: Contributions in the order of their sum.
-MODALITIES = ("image", "acquisition", "questionnaire", "interaction")
+MODALITIES = ("image", "acquisition", "questionnaire", "interaction", "age")
 #: Centre and scale of age in polynomials.
 _AGE_CENTRE, _AGE_SCALE = 55.0, 10.0
 
 
 class HeadSettings(BaseModel):
-    """Sizes and parts of a :class:`HybridHead`."""
+    """Sizes and parts of a :class:`HybridHead`.
+
+    ``lowest_weights`` has the lower bound of the weight of each questionnaire column, None for no
+    bound. It keeps the effect of an adverse fact from becoming negative.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -35,6 +41,7 @@ class HeadSettings(BaseModel):
     interactions: bool = False
     published_baseline: bool = True
     competing_death: bool = False
+    lowest_weights: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,15 +106,12 @@ class HybridHead(nn.Module):
                 n_image, width, n_acquisition=settings.n_acquisition, dropout=settings.dropout
             )
             self.image = nn.Linear(width, 1, bias=False)
-            self.image_age = _age_polynomial()
         if n_image and settings.n_acquisition:
             self.acquisition = nn.Linear(settings.n_acquisition, 1, bias=False)
-            self.acquisition_age = _age_polynomial()
             nn.init.zeros_(self.acquisition.weight)
         if settings.n_questionnaire:
-            self.questionnaire = nn.Linear(settings.n_questionnaire, 1, bias=False)
-            self.questionnaire_age = _age_polynomial()
-            nn.init.zeros_(self.questionnaire.weight)
+            self.questionnaire = BoundedLinear(settings.n_questionnaire, settings.lowest_weights)
+        self.age = _age_polynomial()
         if settings.interactions and n_image and settings.n_questionnaire:
             self.interaction = nn.Sequential(
                 nn.Linear(width + settings.n_questionnaire, width),
@@ -118,7 +122,6 @@ class HybridHead(nn.Module):
         if not settings.published_baseline:
             # Initial rates have the order of magnitude of screening populations.
             self.baseline = nn.Parameter(torch.full((YEARS,), -5.8))
-            self.baseline_age = _age_polynomial()
         if settings.competing_death:
             self.death = nn.Parameter(torch.full((YEARS,), -5.0))
             self.death_age = _age_polynomial()
@@ -139,52 +142,84 @@ class HybridHead(nn.Module):
 
     def contributions(self, batch: Batch) -> dict[str, Tensor]:
         """Compute log hazard ratios by modality, shape (n,); exactly 0 if a modality is missing."""
-        settings, age = self.settings, _age_terms(batch.age)
+        settings = self.settings
         parts: dict[str, Tensor] = {}
         seen = batch.mask.any(dim=1)
         known = batch.answered
         alone = joint = None
         if settings.n_features:
             alone = joint = self.exam_features(batch, use_acquisition=False)
-            value = self.image(alone)[:, 0] + self.image_age(age)[:, 0]
-            parts["image"] = torch.where(seen, value, 0.0)
-        if settings.n_features and settings.n_acquisition:
+            parts["image"] = torch.where(seen, self.image(alone)[:, 0], 0.0)
+        if alone is not None and settings.n_acquisition:
             joint = self.exam_features(batch, use_acquisition=True)
-            assert alone is not None
             told = (batch.given & batch.mask)[..., None]
             mean = (batch.acquisition * told).sum(dim=1) / told.sum(dim=1).clamp(min=1)
-            value = (
-                self.image(joint - alone)[:, 0]
-                + self.acquisition(mean)[:, 0]
-                + self.acquisition_age(age)[:, 0]
-            )
+            value = self.image(joint - alone)[:, 0] + self.acquisition(mean)[:, 0]
             parts["acquisition"] = torch.where(told.any(dim=1)[:, 0], value, 0.0)
         if settings.n_questionnaire:
-            value = (
-                self.questionnaire(batch.questionnaire)[:, 0] + self.questionnaire_age(age)[:, 0]
+            parts["questionnaire"] = torch.where(
+                known, self.questionnaire(batch.questionnaire), 0.0
             )
-            parts["questionnaire"] = torch.where(known, value, 0.0)
         if settings.interactions and joint is not None and settings.n_questionnaire:
             value = self.interaction(torch.cat([joint, batch.questionnaire], dim=1))[:, 0]
             parts["interaction"] = torch.where(known & seen, value, 0.0)
+        parts["age"] = torch.where(
+            age_applies(settings, batch), self.age(age_terms(batch.age))[:, 0], 0.0
+        )
         return parts
 
     def log_hazard(self, batch: Batch, parts: dict[str, Tensor]) -> Tensor:
         """Compute the log hazard per year, shape (n, years)."""
         total = batch.offset + sum(parts.values(), torch.zeros_like(batch.age))[:, None]
         if not self.settings.published_baseline:
-            total = total + self.baseline + self.baseline_age(_age_terms(batch.age))
+            total = total + self.baseline
         return total
 
     def log_death_hazard(self, batch: Batch) -> Tensor | None:
         """Compute the log hazard of death from other causes per year, or None if not modelled."""
         if not self.settings.competing_death:
             return None
-        by_age: Tensor = self.death_age(_age_terms(batch.age))
+        by_age: Tensor = self.death_age(age_terms(batch.age))
         return self.death + by_age.expand(-1, YEARS)
 
     def forward(self, batch: Batch) -> Tensor:
         return self.log_hazard(batch, self.contributions(batch))
+
+
+class BoundedLinear(nn.Module):
+    """A weighted sum of columns, with a lower bound for some weights.
+
+    Parameters
+    ----------
+    n : int
+        Number of columns.
+    lowest : sequence of float or None
+        Lower bound of each weight, or empty for no bounds.
+    """
+
+    lowest: Tensor
+
+    def __init__(self, n: int, lowest: Sequence[float | None] = ()) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.zeros(1, n))
+        bounds = [-torch.inf if low is None else float(low) for low in lowest] or [-torch.inf] * n
+        self.register_buffer("lowest", torch.tensor(bounds), persistent=False)
+
+    def forward(self, columns: Tensor) -> Tensor:
+        """Weighted sum, shape (n,)."""
+        total: Tensor = columns @ torch.maximum(self.weight, self.lowest)[0]
+        return total
+
+
+def age_applies(settings: HeadSettings, batch: Batch) -> Tensor:
+    """Women to whom the learned age term applies, shape (n,).
+
+    A model that uses images on a published baseline leaves the published risk of women without
+    images as it is.
+    """
+    if settings.published_baseline and settings.n_features:
+        return batch.mask.any(dim=1)
+    return torch.ones_like(batch.answered)
 
 
 def _age_polynomial() -> nn.Linear:
@@ -193,6 +228,7 @@ def _age_polynomial() -> nn.Linear:
     return layer
 
 
-def _age_terms(age: Tensor) -> Tensor:
+def age_terms(age: Tensor) -> Tensor:
+    """Constant, linear and quadratic term of age in years, shape (n, 3)."""
     x = (age - _AGE_CENTRE) / _AGE_SCALE
     return torch.stack([torch.ones_like(x), x, x * x], dim=1)

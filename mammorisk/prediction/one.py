@@ -72,7 +72,7 @@ def as_prediction(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, 
 def _interval(scores: Scores) -> pd.DataFrame | None:
     import pandas as pd
 
-    if scores.lower is None or scores.upper is None:
+    if scores.lower is None or scores.upper is None or scores.lower.iloc[0].isna().all():
         return None
     return pd.DataFrame({"lower": scores.lower.iloc[0], "upper": scores.upper.iloc[0]})
 

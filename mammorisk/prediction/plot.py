@@ -70,7 +70,7 @@ def plot_risk(
                 [0, *years],
                 [0, *limits["lower"]],
                 [0, *limits["upper"]],
-                label="95% interval",
+                label="95% interval of the risk given the inputs",
                 color=_INK,
                 alpha=0.12,
                 linewidth=0,

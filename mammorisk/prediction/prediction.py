@@ -45,7 +45,8 @@ class Prediction:
     provenance : dict
         Software version, model and its source, known fields, and views with their acquisition.
     interval : DataFrame or None
-        ``lower`` and ``upper`` limits of the 95% interval by horizon, where the model has one.
+        ``lower`` and ``upper`` limits of the 95% interval by horizon, where the model has one. The
+        estimand is the risk given the inputs that were used.
     explainer : callable or None
         Function that :meth:`explain` calls.
 
@@ -182,7 +183,7 @@ class Prediction:
                 for h, row in self.interval.iterrows()
                 if isinstance(h, (int, float))
             )
-            lines.append(f"  95% interval: {limits}")
+            lines.append(f"  95% interval of the risk given the inputs: {limits}")
         if self.density.get("category"):
             lines.append(f"  breast density: {self.density['category']} ({self.density['source']})")
         for name, row in self.baselines.iterrows():
@@ -237,7 +238,8 @@ def _as_html(prediction: Prediction) -> str:
     rows = [row(prediction.model, prediction.risk, bold=True)]
     if prediction.interval is not None:
         for limit in ("lower", "upper"):
-            rows.append(row(f"{limit} limit of the 95% interval", prediction.interval[limit]))
+            text = f"{limit} limit of the 95% interval of the risk given the inputs"
+            rows.append(row(text, prediction.interval[limit]))
     rows += [row(str(name), values) for name, values in prediction.baselines.iterrows()]
     header = "".join(f"<th {cell}>{html.escape(name)}</th>" for name in names)
     factors = "".join(

@@ -81,6 +81,9 @@ class HeadOptions(BaseModel):
         Add an interaction of image and questionnaire, reported as its own contribution.
     competing_death : bool
         Also model death from other causes (only without a published baseline).
+    members : int
+        Number of heads, whose contributions are averaged. With more than one, each is trained on
+        its own bootstrap sample of the women.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -89,6 +92,7 @@ class HeadOptions(BaseModel):
     dropout: float = Field(default=0.1, ge=0, lt=1)
     interactions: bool = False
     competing_death: bool = False
+    members: int = Field(default=1, ge=1, le=50)
 
 
 class MiraiOptions(BaseModel):
@@ -163,6 +167,9 @@ class TrainingOptions(BaseModel):
     head_weight_decay : float
     modality_dropout : float
         Share of women whose acquisition or questionnaire is masked in a step.
+    view_task : float
+        Weight of an auxiliary task: the risk from a random subset of the views is fitted to the
+        risk from all views. 0 disables it.
     augment : bool
         Flips, small rotations, zoom and grey changes.
     density_task : float
@@ -191,6 +198,7 @@ class TrainingOptions(BaseModel):
     head_learning_rate: float = Field(default=5e-4, gt=0, le=1)
     head_weight_decay: float = Field(default=0.1, ge=0)
     modality_dropout: float = Field(default=0.2, ge=0, lt=1)
+    view_task: float = Field(default=0.3, ge=0)
     augment: bool = True
     density_task: float = Field(default=0.5, ge=0)
     balanced: bool = False

@@ -1,7 +1,8 @@
-"""Fit of the hybrid: encoder and head together, then the head on the final features."""
+"""Fit of the hybrid: encoder and head together, then the heads on the final features."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
@@ -16,14 +17,25 @@ from torch import Tensor
 
 from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._utils.text import as_labels
-from mammorisk.inputs.batches import fit_scalings, make_batch
+from mammorisk.inputs.batches import fit_scalings, lowest_weights, make_batch
+from mammorisk.inputs.scaling import Scaling
 from mammorisk.networks.encoders import make_encoder
+from mammorisk.networks.hazards import cumulative_risk
+from mammorisk.networks.head_ensemble import (
+    ALL_VIEWS,
+    VIEW_SETS,
+    HeadEnsemble,
+    view_set,
+    with_views,
+)
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
 from mammorisk.risk_models.hybrid.model import HybridModel, encode, guard_features
 from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
+from mammorisk.risk_models.hybrid.view_sets import ViewSets
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.runtime.torch_encoder import torch_encoder
 from mammorisk.training.card import card_of
+from mammorisk.training.centring import centre
 from mammorisk.training.module import FitModule
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.problem import Problem, Rows
@@ -32,6 +44,12 @@ from mammorisk.training.trainer import EpochSampler, run_stage
 
 #: Epochs without improvement after which the training of a head stops.
 _HEAD_PATIENCE = 5
+#: Share of the training exams with a set of views, from which on the set is usable in any case.
+_FREQUENT = 0.05
+#: Number of validation women from which on the heads are centred on them alone.
+_ENOUGH_TO_CENTRE = 1000
+#: Fewest complete validation exams for comparing the risks from sets of views.
+_FEWEST_COMPLETE = 50
 
 
 def fit_hybrid(
@@ -63,7 +81,10 @@ def fit_hybrid(
     lightning.seed_everything(recipe.seed, verbose=False)
     options, inputs, train = recipe.training, problem.inputs, problem.train
     keep_head = begin is not None and not fresh_head
-    scalings = begin.scalings if begin is not None and keep_head else fit_scalings(inputs, train)
+    weight = problem.outcomes.weight.double().numpy()
+    scalings = (
+        begin.scalings if begin is not None and keep_head else fit_scalings(inputs, train, weight)
+    )
     encoder = None
     if "image" in recipe.modalities:
         size = (recipe.image.rows, recipe.image.columns)
@@ -73,11 +94,12 @@ def fit_hybrid(
         if begin is not None and begin.encoder is not None:
             encoder.load_state_dict(begin.encoder.state_dict())
     batch = make_batch(inputs, None, scalings, modalities=tuple(recipe.modalities))
-    head = HybridHead(_head_settings(recipe, encoder, batch))
+    settings = _head_settings(recipe, encoder, batch, scalings)
+    head = HybridHead(settings)
     if begin is not None and keep_head:
-        head.load_state_dict(begin.head.state_dict())
+        head.load_state_dict(begin.head.members[0].state_dict())
     cancer_weight = censoring_weights(problem.outcomes)
-    probability, sampling = _sampling(problem, recipe)
+    sampling = _sampling(problem, recipe)
     common = {
         "outcomes": problem.outcomes,
         "censoring_weight": cancer_weight,
@@ -85,10 +107,12 @@ def fit_hybrid(
         "options": options,
         "seed": recipe.seed,
     }
-    losses: dict[str, float] = {}
+    losses: list[dict[str, float]] = []
     if encoder is not None and not recipe.encoder.frozen:
         assert inputs.exams is not None
-        sampler = EpochSampler(train, options.batch_size, recipe.seed, probability)
+        sampler = EpochSampler(
+            train, options.batch_size, recipe.seed, _probability(problem, recipe, train)
+        )
         module = FitModule(
             head,
             encoder,
@@ -119,29 +143,107 @@ def fit_hybrid(
             partial(encode, torch_encoder(encoder), inputs.exams, head.settings.n_features),
         )
         batch = replace(batch, features=features)
-    if options.head_epochs and (encoder is None or options.head_epochs > 0):
-        losses = _fit_head(head, batch, problem, recipe, probability, common, work, progress)
-    head.eval()
+    trained = (begin is not None and keep_head) or (
+        encoder is not None and not recipe.encoder.frozen
+    )
+    heads = [head]
+    if options.head_epochs:
+        heads, losses = [], []
+        for member in range(recipe.head.members):
+            one = head
+            if member and not trained:
+                lightning.seed_everything(recipe.seed + member, verbose=False)
+                one = HybridHead(settings)
+            elif member or recipe.head.members > 1:
+                one = copy.deepcopy(head)
+                if begin is not None and keep_head:
+                    kept = begin.head.members
+                    one.load_state_dict(kept[member % len(kept)].state_dict())
+            rows = _bootstrap(problem, recipe, member)
+            losses.append(
+                _fit_head(
+                    one, batch, problem, rows, recipe, common, work / f"head-{member}", progress
+                )
+            )
+            heads.append(one)
+    ensemble = HeadEnsemble(heads).eval()
+    with torch.no_grad():
+        # On women who were not used for training, as far as there are enough.
+        held = problem.validation
+        rows = held if len(held) >= _ENOUGH_TO_CENTRE else np.concatenate([train, held])
+        centre(ensemble, batch.take(torch.from_numpy(rows)), problem.outcomes.weight[rows])
     model = HybridModel(
         recipe=recipe,
         card=card_of(recipe, _ages(problem, begin if keep_head else None)),
         encoder=encoder,
-        head=head,
+        head=ensemble,
         scalings=scalings,
         guard=_guard(problem, features),
         origin=_origin(problem, features),
-        training=_record(problem, recipe, losses, begin)
+        view_sets=_view_sets(ensemble, batch, problem),
+        training=_record(problem, recipe, _mean_losses(losses), begin)
         | {"ages": list(_ages(problem, begin if keep_head else None))},
     )
     risk = _raw_risk(model, batch, problem)
-    maps = fit_all_horizons(risk, problem.outcomes.as_record(), problem.validation)
+    outcome = problem.outcomes.as_record()
+    maps = fit_all_horizons(risk, outcome, problem.validation)
+    if all(found.method in ("none", "intercept") for found in maps.values()):
+        # The validation part shows the shape. The level is known better from all women.
+        every = np.concatenate([train, problem.validation])
+        maps = fit_all_horizons(risk, outcome, every, "intercept")
     model.recalibration = {
         int(year): found for year, found in maps.items() if found.method != "none"
     }
     return model
 
 
-def _head_settings(recipe: Recipe, encoder: Any, batch: Batch) -> HeadSettings:
+def _bootstrap(problem: Problem, recipe: Recipe, member: int) -> Rows:
+    """Training rows of one head: all, or a bootstrap sample of the women if there are several."""
+    if recipe.head.members == 1:
+        return problem.train
+    women = problem.cohort["patient_id"].iloc[problem.train].to_numpy()
+    names, codes = np.unique(women.astype(str), return_inverse=True)
+    rng = np.random.default_rng([recipe.seed, member])
+    times = np.bincount(rng.integers(0, len(names), len(names)), minlength=len(names))
+    rows: Rows = np.repeat(problem.train, times[codes])
+    return rows
+
+
+def _mean_losses(losses: list[dict[str, float]]) -> dict[str, float]:
+    if not losses:
+        return {}
+    return {name: float(np.mean([one[name] for one in losses])) for name in losses[0]}
+
+
+def _view_sets(heads: HeadEnsemble, batch: Batch, problem: Problem) -> ViewSets | None:
+    """Compare the risk from every set of views with that from all views, in validation."""
+    if not heads.settings.n_features:
+        return None
+    there = view_set(batch.mask).numpy()
+    own = there[problem.train][there[problem.train] > 0]
+    frequent = np.bincount(own, minlength=VIEW_SETS) >= _FREQUENT * max(len(own), 1)
+    common = tuple(int(views) for views in np.flatnonzero(frequent) if views)
+    rows = problem.validation[there[problem.validation] == ALL_VIEWS]
+    risks: dict[int, NDArray[np.float64]] = {}
+    if len(rows) < _FEWEST_COMPLETE:
+        return ViewSets(usable=common, agreement={})
+    some = batch.take(torch.from_numpy(rows))
+    with torch.no_grad():
+        for views in range(1, VIEW_SETS):
+            risks[views] = _five_year_risk(heads, with_views(some, views))
+    weight = problem.outcomes.weight[rows].double().numpy()
+    return ViewSets.measure(risks, risks.pop(ALL_VIEWS), weight, common)
+
+
+def _five_year_risk(heads: HeadEnsemble, batch: Batch) -> NDArray[np.float64]:
+    death = heads.log_death_hazard(batch)
+    risk = cumulative_risk(heads(batch).double(), None if death is None else death.double())
+    return np.asarray(risk.numpy()[:, -1])
+
+
+def _head_settings(
+    recipe: Recipe, encoder: Any, batch: Batch, scalings: dict[str, Scaling]
+) -> HeadSettings:
     used = recipe.modalities
     return HeadSettings(
         n_features=int(encoder.num_features) if encoder is not None else 0,
@@ -152,6 +254,9 @@ def _head_settings(recipe: Recipe, encoder: Any, batch: Batch) -> HeadSettings:
         interactions=recipe.head.interactions,
         published_baseline=recipe.baseline is not None,
         competing_death=recipe.head.competing_death,
+        lowest_weights=(
+            lowest_weights(scalings["questionnaire"]) if "questionnaire" in used else ()
+        ),
     )
 
 
@@ -159,24 +264,29 @@ def _steps(batches: int, accumulate: int, epochs: int) -> int:
     return -(-batches // accumulate) * epochs
 
 
-def _sampling(problem: Problem, recipe: Recipe) -> tuple[NDArray[np.float64] | None, Tensor]:
-    """Probabilities of drawing training rows, and the weights that correct for them in the loss."""
-    n = len(problem.inputs)
+def _probability(problem: Problem, recipe: Recipe, rows: Rows) -> NDArray[np.float64] | None:
+    """Probabilities of drawing training rows, so that half of the draws are women with cancer."""
     if not recipe.training.balanced:
-        return None, torch.ones(n)
-    event = (problem.outcomes.event[problem.train] == 1).numpy()
-    probability = np.where(event, 0.5 / event.sum(), 0.5 / (~event).sum())
-    sampling = torch.ones(n)
-    sampling[problem.train] = torch.from_numpy(1 / (probability * len(probability))).float()
-    return probability, sampling
+        return None
+    event = (problem.outcomes.event[rows] == 1).numpy()
+    return np.asarray(np.where(event, 0.5 / event.sum(), 0.5 / (~event).sum()))
+
+
+def _sampling(problem: Problem, recipe: Recipe) -> Tensor:
+    """Weights that correct for the probabilities of drawing in the loss, by row of the cohort."""
+    sampling = torch.ones(len(problem.inputs))
+    probability = _probability(problem, recipe, problem.train)
+    if probability is not None:
+        sampling[problem.train] = torch.from_numpy(1 / (probability * len(probability))).float()
+    return sampling
 
 
 def _fit_head(
     head: HybridHead,
     batch: Batch,
     problem: Problem,
+    rows: Rows,
     recipe: Recipe,
-    probability: NDArray[np.float64] | None,
     common: dict[str, Any],
     work: Path,
     progress: bool,
@@ -190,7 +300,7 @@ def _fit_head(
     held = torch.from_numpy(problem.validation)
     before = {name: value.clone() for name, value in head.state_dict().items()}
     size = max(options.batch_size, 256)
-    sampler = EpochSampler(problem.train, size, recipe.seed + 1, probability)
+    sampler = EpochSampler(rows, size, recipe.seed + 1, _probability(problem, recipe, rows))
     module = FitModule(
         head,
         None,
@@ -214,7 +324,7 @@ def _fit_head(
                 "patience": options.patience or _HEAD_PATIENCE,
             }
         ),
-        folder=work / "head",
+        folder=work,
         progress=progress,
         devices=1,
         accelerator="cpu",
@@ -263,8 +373,6 @@ def _origin(problem: Problem, features: Tensor | None) -> TrainingOrigin | None:
 
 
 def _raw_risk(model: HybridModel, batch: Batch, problem: Problem) -> NDArray[np.float64]:
-    from mammorisk.networks.hazards import cumulative_risk
-
     with torch.no_grad():
         death = model.head.log_death_hazard(batch)
         risk = cumulative_risk(

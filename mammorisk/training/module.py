@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.standard_exam import to_float
+from mammorisk.networks.head_ensemble import VIEW_SETS, view_set, with_views
 from mammorisk.networks.hybrid import Batch, HybridHead
 from mammorisk.risk_models.recipe import TrainingOptions
 from mammorisk.training.augment import augment
@@ -99,7 +100,10 @@ class FitModule(lightning.LightningModule):
         # Every step has its own random numbers, so a resumed run equals an uninterrupted one.
         torch.manual_seed(mix_seed(self.seed, self.current_epoch, index))
         batch = hide_modalities(self.batch_of(rows, training=True), self.options.modality_dropout)
-        loss = self._loss(batch, rows)
+        log_hazard = self.head(batch)
+        loss = self._loss(batch, rows, log_hazard)
+        if self.options.view_task > 0 and self.head.settings.n_features:
+            loss = loss + self.options.view_task * self._view_loss(batch, rows, log_hazard)
         if self.encoder is not None and hasattr(self, "density"):
             loss = loss + self.options.density_task * self._density_loss(batch, rows)
         if not torch.isfinite(loss):
@@ -111,18 +115,21 @@ class FitModule(lightning.LightningModule):
         return loss
 
     def validation_step(self, rows: Tensor, index: int) -> None:
-        loss = self._loss(self.batch_of(rows, training=False), rows, sampled=False)
+        batch = self.batch_of(rows, training=False)
+        loss = self._loss(batch, rows, self.head(batch), sampled=False)
         self.log("validation_loss", loss, on_epoch=True, prog_bar=True, batch_size=len(rows))
 
     def loss_without_training(self, rows: Tensor) -> float:
         """Mean loss of some women, without dropout."""
         self.eval()
         with torch.no_grad():
-            return float(self._loss(self.batch_of(rows, training=False), rows, sampled=False))
+            batch = self.batch_of(rows, training=False)
+            return float(self._loss(batch, rows, self.head(batch), sampled=False))
 
-    def _loss(self, batch: Batch, rows: Tensor, *, sampled: bool = True) -> Tensor:
+    def _loss(
+        self, batch: Batch, rows: Tensor, log_hazard: Tensor, *, sampled: bool = True
+    ) -> Tensor:
         rows = rows.cpu()
-        log_hazard = self.head(batch)
         outcomes = self.outcomes.take(rows)
         each = loss_of(
             self.options.loss,
@@ -134,6 +141,24 @@ class FitModule(lightning.LightningModule):
         if sampled:
             each = each * self.sampling[rows]
         return (each.mean() * self.per_cancer).to(self.device)
+
+    def _view_loss(self, batch: Batch, rows: Tensor, log_hazard: Tensor) -> Tensor:
+        """Squared difference of the log hazards from some views and from all views.
+
+        The risk from all views is a constant here. The fitted risk from a subset is therefore its
+        expectation given the subset, which tends to the mean risk the less the views show.
+        """
+        views = torch.randint(1, VIEW_SETS, (len(batch),), device=batch.mask.device)
+        some = with_views(batch, views)
+        # The task trains the head alone: features are what the outcomes need.
+        some = replace(some, features=some.features.detach())
+        fewer = some.mask.any(dim=1) & (view_set(some.mask) != view_set(batch.mask))
+        if not fewer.any():
+            return torch.zeros((), device=log_hazard.device)
+        weight = (self.outcomes.weight * self.sampling)[rows.cpu()].to(log_hazard.device) * fewer
+        apart = (self.head(some) - log_hazard.detach())[:, -1] ** 2
+        mean: Tensor = (weight * apart).sum() / weight.sum().clamp(min=1e-12)
+        return mean
 
     def _density_loss(self, batch: Batch, rows: Tensor) -> Tensor:
         assert self.percent_density is not None

@@ -46,8 +46,8 @@ def recalibrate(
         Cohort with outcomes and the inputs of the model.
     method : str
         ``"intercept"``, ``"cloglog"``, ``"platt"``, ``"beta"`` or ``"isotonic"``. ``"auto"``
-        chooses by cross-validated log score, with a slope only from 50 cancers on and isotonic
-        steps from 200 on.
+        chooses by cross-validated log score: the simplest method within one standard error of the
+        best, with a slope only from 50 cancers on and isotonic steps from 200 on.
     horizons : sequence of float
         Years. A horizon that the model does not answer, or without cancers, is omitted.
     progress : bool

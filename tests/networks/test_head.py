@@ -53,7 +53,7 @@ def head(**changes: object) -> HybridHead:
 def test_contributions_add_up(interactions: bool) -> None:
     network, data = head(interactions=interactions), batch()
     parts = network.contributions(data)
-    assert set(parts) == {"image", "acquisition", "questionnaire"} | (
+    assert set(parts) == {"image", "acquisition", "questionnaire", "age"} | (
         {"interaction"} if interactions else set()
     )
     total = network(data) - data.offset

@@ -25,8 +25,7 @@ many = settings(max_examples=60, deadline=None, suppress_health_check=list(Healt
 #: - icare-lit averages unknown answers over women of the same percentile of what is known: near
 #:   the ends of the distribution one more fact can select a bin of lower mean risk.
 #: - published-default answers with icare-lit where density is unknown.
-#: - hybrid adds a learned correction as soon as any answer is known, whatever the answer.
-MAY_FALL = {"icare-lit": 0.6, "published-default": 0.6, "hybrid": 0.1}
+MAY_FALL = {"icare-lit": 0.6, "published-default": 0.6}
 
 #: Largest change of the log risk over half a year of age, from age 35, away from the steps below.
 SMOOTH = 0.25
@@ -94,7 +93,8 @@ def test_an_adverse_fact_never_lowers_a_risk_and_is_never_silent(
     if np.isnan(after):
         assert told
     elif not np.isnan(before):
-        assert np.log(after / before) >= -MAY_FALL.get(name, 0.0) - 1e-9
+        # Networks compute in single precision.
+        assert np.log(after / before) >= -MAY_FALL.get(name, 0.0) - 1e-6
         if after == before and fact in ("brca", "lcis", "ovarian_cancer", "ashkenazi"):
             assert "adverse-fact-not-used" in [one.code for one in told]
     if fact == "prior_breast_cancer":

@@ -35,17 +35,21 @@ from mammorisk.inputs.scaling import Scaling
 from mammorisk.inputs.standard_exam import network_view, stack_views, to_float
 from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.networks.hazards import YEARS, cumulative_risk
-from mammorisk.networks.hybrid import HybridHead
+from mammorisk.networks.head_ensemble import HeadEnsemble
+from mammorisk.networks.hybrid import Batch
 from mammorisk.records.read_answers import read_field_names, with_table_warnings
 from mammorisk.risk_models.hybrid.card_text import card_text
 from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
 from mammorisk.risk_models.hybrid.result_tables import (
     Evaluation,
     contribution_table,
+    limit_tables,
     risk_table,
     warnings_of,
 )
+from mammorisk.risk_models.hybrid.risk_interval import RiskInterval, pattern_of
 from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
+from mammorisk.risk_models.hybrid.view_sets import ViewSets
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.runtime.backend import Runner, choose_backend
 from mammorisk.warnings import ResultWarning, make_warning
@@ -71,15 +75,20 @@ class HybridModel(ImageModel):
     recipe : Recipe
     card : ModelCard
     encoder : Module or None
-    head : HybridHead
+    head : HeadEnsemble
     scalings : dict of Scaling
     guard : DomainGuard or None
         Checks the pixels of an exam.
     origin : TrainingOrigin or None
         Checks the headers of an exam.
+    view_sets : ViewSets or None
+        Checks the views of an exam.
+    interval : RiskInterval or None
+        Interval of the risk given the inputs. Only for a model whose interval was shown to cover
+        the true risk, which needs simulated data.
     recalibration : dict of int to Recalibration
-        Recalibration of the fit, by horizon in years. It applies where the images were used (in a
-        model without images: where any answer is known). The published baseline is not changed.
+        Recalibration of the fit, by horizon in years. It applies where the images were used, and
+        always in a model without images. The published baseline is not changed.
     training : dict
         Record of the training: numbers of women, cancers and exams; sites and vendors; losses;
         seeds.
@@ -92,10 +101,12 @@ class HybridModel(ImageModel):
     recipe: Recipe
     card: ModelCard  # type: ignore[misc]
     encoder: nn.Module | None
-    head: HybridHead
+    head: HeadEnsemble
     scalings: dict[str, Scaling]
     guard: DomainGuard | None = None
     origin: TrainingOrigin | None = None
+    view_sets: ViewSets | None = None
+    interval: RiskInterval | None = None
     recalibration: dict[int, Recalibration] = field(default_factory=dict)
     training: dict[str, Any] = field(default_factory=dict)
     backend: str = "auto"
@@ -284,6 +295,7 @@ class HybridModel(ImageModel):
         applies = pd.Series(~inputs.refused, index=frame.index)
         risk = risk_table(found, self.recalibration, wanted, frame.index)
         contributions = contribution_table(found, self.recalibration, frame.index)
+        lower, upper = limit_tables(risk, found.half_width)
         warnings = warnings_of(
             inputs, found, self.name, used=self._fields_used(used), ages_seen=self.ages_seen
         )
@@ -292,6 +304,8 @@ class HybridModel(ImageModel):
             warnings=pd.Series(warnings, index=frame.index, dtype=object),
             contributions=contributions.where(applies),
             images_used=pd.Series(found.seen, index=frame.index) & applies,
+            lower=None if lower is None else lower.where(applies),
+            upper=None if upper is None else upper.where(applies),
         )
 
     @property
@@ -321,6 +335,10 @@ class HybridModel(ImageModel):
             )
             inside = self.guard.inside(guard_features(exams, features))
             found = [None if one else unlike for one in inside]
+        if self.view_sets is not None:
+            found = [
+                self.view_sets.objection(exams, i, self.name) or one for i, one in enumerate(found)
+            ]
         if self.origin is not None:
             found = [
                 self.origin.objection(exams, i, self.name) or one for i, one in enumerate(found)
@@ -345,9 +363,12 @@ class HybridModel(ImageModel):
             "name": self.card.name,
             "recipe": self.recipe.model_dump(mode="json"),
             "head": self.head.settings.model_dump(),
+            "members": len(self.head.members),
             "scalings": {name: one.to_dict() for name, one in self.scalings.items()},
             "recalibration": {str(h): one.to_dict() for h, one in self.recalibration.items()},
             "origin": None if self.origin is None else self.origin.to_dict(),
+            "view_sets": None if self.view_sets is None else self.view_sets.to_dict(),
+            "interval": None if self.interval is None else self.interval.to_dict(),
             "card": asdict(self.card),
             "training": self.training,
         }
@@ -358,52 +379,79 @@ class HybridModel(ImageModel):
         exams = inputs.exams if self.encoder is not None and "image" in used else None
         features, trusted = None, None
         objections: list[ResultWarning | None] = [None] * len(inputs)
-        density: Floats | None = None
-        published: Floats | None = None
         if exams is not None:
             features = self.features(exams)
             objections = self.objections(exams, features)
             trusted = np.array([one is None for one in objections])
+        batch = make_batch(
+            replace(inputs, exams=exams),
+            features if features is not None else self._no_features(len(inputs)),
+            self.scalings,
+            modalities=used,
+            trusted=trusted,
+            ages_seen=self.ages_seen,
+        )
+        return self.evaluate_batch(inputs, batch, objections)
+
+    def evaluate_batch(
+        self,
+        inputs: Inputs,
+        batch: Batch,
+        objections: Sequence[ResultWarning | None] | None = None,
+    ) -> Evaluation:
+        """Evaluate the network on women whose inputs are tensors.
+
+        Parameters
+        ----------
+        inputs : Inputs, n women
+        batch : Batch, n women
+            With the features of the views. What it does not contain is not used.
+        objections : sequence of ResultWarning or None, length n, optional
+            Reasons for not using the images. These women have no interval.
+        """
+        reasons: list[ResultWarning | None] = list(objections or [None] * len(inputs))
+        density: Floats | None = None
+        published: Floats | None = None
         with torch.no_grad():
-            batch = make_batch(
-                replace(inputs, exams=exams),
-                features if features is not None else self._no_features(len(inputs)),
-                self.scalings,
-                modalities=used,
-                trusted=trusted,
-                ages_seen=self.ages_seen,
-            )
             parts = self.head.contributions(batch)
             log_hazard = self.head.log_hazard(batch, parts).double()
             death = self.head.log_death_hazard(batch)
             risk = cumulative_risk(log_hazard, None if death is None else death.double())
-            if inputs.baseline is not None:
-                # Double precision: without contributions this is exactly the baseline.
-                total = np.sum([value.double().numpy() for value in parts.values()], axis=0)
-                density = np.where(batch.mask.any(dim=1).numpy(), 0.0, inputs.baseline.density)
-                published = np.where(batch.answered.numpy(), inputs.baseline.questionnaire, 0.0)
-                factor = np.exp(density + published + total)
-                risk_array = -np.expm1(-inputs.baseline.cumulative_hazard * factor[:, None])
-                # Without contributions the risk equals the published risk to the last digit.
-                risk_array = np.where(factor[:, None] == 1.0, inputs.baseline.risk, risk_array)
-            else:
-                risk_array = risk.numpy()
-        values = {name: value.double().numpy() for name, value in parts.items()}
+        if inputs.baseline is not None:
+            # Double precision: without contributions this is exactly the baseline.
+            total = np.sum([value.double().numpy() for value in parts.values()], axis=0)
+            density = np.where(batch.mask.any(dim=1).numpy(), 0.0, inputs.baseline.density)
+            published = np.where(batch.answered.numpy(), inputs.baseline.questionnaire, 0.0)
+            factor = np.exp(density + published + total)
+            risk_array = -np.expm1(-inputs.baseline.cumulative_hazard * factor[:, None])
+            # Without contributions the risk equals the published risk to the last digit.
+            risk_array = np.where(factor[:, None] == 1.0, inputs.baseline.risk, risk_array)
+        else:
+            risk_array = risk.numpy()
         seen = batch.mask.any(dim=1).numpy()
-        learned = np.any([value != 0 for value in values.values()], axis=0)
-        if self.encoder is not None:
-            # A recalibration fitted on exams does not apply to questionnaires alone.
-            learned = learned & seen
-        learned = learned | (inputs.baseline is None)
+        # A recalibration fitted on exams does not apply to questionnaires alone.
+        images_needed = self.encoder is not None and inputs.baseline is not None
         return Evaluation(
             risk=risk_array,
-            parts=values,
+            parts={name: value.double().numpy() for name, value in parts.items()},
             density=density,
             published=published,
-            learned=learned,
+            learned=seen if images_needed else np.ones(len(inputs), dtype=bool),
             seen=seen,
-            objections=objections,
+            objections=reasons,
+            half_width=self._half_width(inputs, batch, reasons),
         )
+
+    def _half_width(
+        self, inputs: Inputs, batch: Batch, objections: Sequence[ResultWarning | None]
+    ) -> Floats | None:
+        """Half-width of the interval of the log hazard; NaN if the exam is outside the domain."""
+        if self.interval is None:
+            return None
+        with torch.no_grad():
+            spread = self.head.spread(batch).double().numpy()
+        half = self.interval.half_widths(pattern_of(inputs, batch), spread, inputs.frame)
+        return np.where([one is None for one in objections], half, np.nan)
 
     def _no_features(self, n: int) -> Tensor:
         return torch.zeros(n, 4, self.head.settings.n_features)

@@ -18,6 +18,7 @@ from mammorisk.inputs.batches import Inputs
 from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.networks.hazards import YEARS
 from mammorisk.records.exam import STANDARD_VIEWS
+from mammorisk.risk_models.hybrid.risk_interval import RiskInterval
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
 
@@ -38,6 +39,8 @@ class Evaluation:
         Women whose images were used.
     objections : list of ResultWarning or None, length n
         Reasons for not using the images.
+    half_width : ndarray, shape (n,), or None
+        Half-width of the 95% interval on the log hazard scale.
     """
 
     risk: Floats
@@ -47,6 +50,7 @@ class Evaluation:
     learned: NDArray[np.bool_]
     seen: NDArray[np.bool_]
     objections: list[ResultWarning | None]
+    half_width: Floats | None = None
 
 
 def contribution_table(
@@ -89,6 +93,18 @@ def risk_table(
         for h in wanted
     }
     return pd.DataFrame(columns, index=index)
+
+
+def limit_tables(
+    risk: pd.DataFrame, half_width: Floats | None
+) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
+    """Limits of the interval, in the shape of the risks; None if the model has no intervals."""
+    if half_width is None:
+        return None, None
+    low, high = RiskInterval.limits(risk.to_numpy(dtype=float), half_width)
+    return tuple(  # type: ignore[return-value]
+        pd.DataFrame(limit, index=risk.index, columns=risk.columns) for limit in (low, high)
+    )
 
 
 def warnings_of(

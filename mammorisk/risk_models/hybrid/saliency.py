@@ -14,7 +14,8 @@ from torch import Tensor, nn
 from mammorisk.errors import ModelError
 from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet
 from mammorisk.inputs.standard_exam import VIEWS, to_float
-from mammorisk.networks.hybrid import Batch, HybridHead
+from mammorisk.networks.head_ensemble import HeadEnsemble
+from mammorisk.networks.hybrid import Batch
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +54,7 @@ class Explanation:
 
 def explain_views(
     encoder: nn.Module,
-    head: HybridHead,
+    head: HeadEnsemble,
     batch: Batch,
     exams: ExamSet,
     contributions: pd.Series | None,
@@ -64,7 +65,7 @@ def explain_views(
     Parameters
     ----------
     encoder : Module
-    head : HybridHead
+    head : HeadEnsemble
     batch : Batch, 1 row
         All inputs except the features of the views.
     exams : ExamSet, 1 row
@@ -105,7 +106,7 @@ class _LogHazard(nn.Module):
     """Map the pixels of one exam's views to its image and acquisition contribution."""
 
     def __init__(
-        self, encoder: nn.Module, head: HybridHead, batch: Batch, views: NDArray[np.int64]
+        self, encoder: nn.Module, head: HeadEnsemble, batch: Batch, views: NDArray[np.int64]
     ) -> None:
         super().__init__()
         self.encoder, self.head, self.batch = encoder.eval(), head.eval(), batch

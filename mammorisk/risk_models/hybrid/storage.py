@@ -9,10 +9,13 @@ from mammorisk._utils.model_folder import WEIGHTS
 from mammorisk.inputs.scaling import Scaling
 from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.networks.encoders import make_encoder
+from mammorisk.networks.head_ensemble import HeadEnsemble
 from mammorisk.networks.hybrid import HeadSettings, HybridHead
 from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
 from mammorisk.risk_models.hybrid.model import HybridModel
+from mammorisk.risk_models.hybrid.risk_interval import RiskInterval
 from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
+from mammorisk.risk_models.hybrid.view_sets import ViewSets
 from mammorisk.risk_models.recipe import Recipe, load_recipe
 from mammorisk.risk_models.storage import card_from, damaged, under
 
@@ -30,7 +33,8 @@ def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:
 
     try:
         recipe = load_recipe(Recipe(**config["recipe"]))
-        head = HybridHead(HeadSettings(**config["head"]))
+        settings = HeadSettings(**config["head"])
+        head = HeadEnsemble([HybridHead(settings) for _ in range(int(config["members"]))])
         tensors = load_file(folder / WEIGHTS)
         head.load_state_dict(under(tensors, "head."))
         encoder = None
@@ -50,7 +54,9 @@ def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:
             head=head.eval(),
             scalings={k: Scaling.from_dict(v) for k, v in config["scalings"].items()},
             guard=guard,
-            origin=TrainingOrigin.from_dict(config["origin"]) if config.get("origin") else None,
+            origin=TrainingOrigin.from_dict(config["origin"]) if config["origin"] else None,
+            view_sets=ViewSets.from_dict(config["view_sets"]) if config["view_sets"] else None,
+            interval=RiskInterval.from_dict(config["interval"]) if config["interval"] else None,
             recalibration={
                 int(h): Recalibration.from_dict(one) for h, one in config["recalibration"].items()
             },

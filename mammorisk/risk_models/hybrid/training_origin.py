@@ -1,4 +1,4 @@
-"""TrainingOrigin: manufacturers, implants and views of the training exams, by their headers."""
+"""TrainingOrigin: manufacturers and implants of the training exams, by their headers."""
 
 from __future__ import annotations
 
@@ -26,30 +26,24 @@ class TrainingOrigin:
         Whether some exams of the training did not name a manufacturer.
     has_implants : bool
         Whether some exams of the training showed an implant.
-    fewest_views : int
-        Fewest standard views of a training exam. The behaviour of the network with fewer views is
-        not known.
     """
 
     manufacturers: tuple[str, ...]
     has_unnamed: bool = False
     has_implants: bool = False
-    fewest_views: int = 1
 
     @classmethod
     def of(cls, exams: ExamSet, rows: Sequence[int]) -> TrainingOrigin:
         """Collect the origin of the exams in some rows of a set."""
-        views = [int(exams.present[row, :TOKENS_PER_EXAM].sum()) for row in rows]
         named = [_manufacturers(exams, row) for row in rows if exams.present[row].any()]
         return cls(
             manufacturers=tuple(sorted({name for names in named for name in names})),
             has_unnamed=any(not names for names in named),
             has_implants=bool(exams.implant[list(rows)].any()),
-            fewest_views=min((n for n in views if n), default=1),
         )
 
     def objection(self, exams: ExamSet, row: int, model: str) -> ResultWarning | None:
-        """Return the reason in the header or the views for not using the images of an exam.
+        """Return the reason in the header for not using the images of an exam.
 
         Parameters
         ----------
@@ -58,13 +52,6 @@ class TrainingOrigin:
         model : str
             Name of the model, for the text.
         """
-        views = int(exams.present[row, :TOKENS_PER_EXAM].sum())
-        if views < self.fewest_views:
-            text = (
-                f"the images were not used by {model}: the exam has {views} of the "
-                f"{self.fewest_views} views that every exam of the training had"
-            )
-            return make_warning("incomplete-exam", text)
         names = _manufacturers(exams, row)
         strange = sorted(names - set(self.manufacturers))
         reason = None
@@ -84,7 +71,6 @@ class TrainingOrigin:
             "manufacturers": list(self.manufacturers),
             "has_unnamed": self.has_unnamed,
             "has_implants": self.has_implants,
-            "fewest_views": self.fewest_views,
         }
 
     @classmethod
@@ -94,7 +80,6 @@ class TrainingOrigin:
             manufacturers=tuple(str(name) for name in data["manufacturers"]),
             has_unnamed=bool(data["has_unnamed"]),
             has_implants=bool(data["has_implants"]),
-            fewest_views=int(data["fewest_views"]),
         )
 
 

@@ -19,6 +19,7 @@ from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.records.cohort import Cohort
 from mammorisk.records.exam import Exam
 from mammorisk.risk_models.hybrid.model import HybridModel
+from mammorisk.risk_models.hybrid.view_sets import ViewSets
 from mammorisk.risk_models.recipe import load_recipe
 from mammorisk.risk_models.registry import BUNDLED
 from mammorisk.training.card import card_of
@@ -117,18 +118,27 @@ def test_any_subset_of_inputs(model: HybridModel, exam: Exam) -> None:
     assert blind.contributions["image"] == 0
     part = Exam(views={name: exam[name] for name in ("L-CC", "R-CC")})
     half = mr.predict(part, WOMAN)
-    # Every exam of the training had four views: what fewer would give has not been seen.
-    assert "incomplete-exam" in [one.code for one in half.warnings]
-    assert not half.images_used
-    assert half.contributions["image"] == 0
+    assert half.images_used
+    assert "views-missing" in [one.code for one in half.warnings]
+    assert half.contributions["image"] != 0
+    # A set of views that was not shown to agree with all views loses the image contribution.
+    narrow = replace(model, view_sets=ViewSets(usable=(15,), agreement={}))
+    lost = mr.predict(part, WOMAN, model=narrow)
+    assert "incomplete-exam" in [one.code for one in lost.warnings]
+    assert not lost.images_used
+    assert lost.contributions["image"] == 0
     # What remains is the risk without images, with the effect of the density measured in them.
-    apart = log_hazard(half.risk)[5] - log_hazard(mr.predict(WOMAN, model="hybrid").risk)[5]
-    assert apart == pytest.approx(half.contributions["density"], abs=1e-6)
-    seen = mr.predict(part, WOMAN, model=replace(model, origin=None))
-    assert seen.contributions["image"] != 0
+    apart = log_hazard(lost.risk)[5] - log_hazard(mr.predict(WOMAN, model="hybrid").risk)[5]
+    assert apart == pytest.approx(lost.contributions["density"], abs=1e-6)
     assert (whole.risk.diff().dropna() > 0).all()
-    # No interval has been shown to cover the risk of a woman, so there is none.
-    assert whole.interval is None
+    # The interval is wider the less is known of the images, and there is none outside the domain.
+    width = [
+        float(np.log(one.interval.loc[5, "upper"] / one.interval.loc[5, "lower"]))
+        for one in (whole, half)
+    ]
+    assert 0 < width[0] < width[1]
+    assert lost.interval is None
+    assert mr.predict(exam, WOMAN, model=replace(model, interval=None)).interval is None
 
 
 def test_an_exam_unlike_the_training_falls_back_to_the_baseline(tmp_path: Path) -> None:
