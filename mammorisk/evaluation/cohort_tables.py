@@ -56,5 +56,5 @@ def flow_table(aligned: Aligned, year: float) -> pd.DataFrame:
     return table.assign(
         lower=limits * risk.lower,
         upper=limits * risk.upper,
-        interval=[method if there == 1 else None for there in limits],
+        interval=pd.Series([method if there == 1 else None for there in limits], dtype=object),
     )

@@ -15,15 +15,15 @@ from mammorisk.evaluation.table_text import as_html
 
 #: Size of a figure on the page, inches.
 _SIZES = {
-    "roc": (5.4, 5.2),
-    "calibration": (5.4, 5.6),
-    "auc": (6.4, 3.8),
-    "distribution": (6.8, 4.2),
-    "incidence": (6.8, 5.0),
-    "triage": (6.0, 4.6),
-    "flow": (7.4, 4.6),
+    "roc": (4.8, 4.7),
+    "calibration": (4.8, 5.1),
+    "auc": (5.6, 3.6),
+    "distribution": (5.6, 4.0),
+    "incidence": (5.6, 4.8),
+    "triage": (5.4, 4.4),
+    "flow": (5.6, 4.6),
 }
-_SIZE = (6.8, 4.6)
+_SIZE = (5.6, 4.2)
 #: Models whose calibration is drawn; that of the others is in the tables.
 _MOST_MODELS = 6
 
@@ -222,14 +222,14 @@ class _Figures:
             or not ((table["measure"] == "AUC") & (table["horizon"] == self._year)).any()
         ):
             return ""
-        return self.one("comparison", size=(6.4, 1.4 + 0.32 * len(self._request.models)))
+        return self.one("comparison", size=(5.6, 1.4 + 0.32 * len(self._request.models)))
 
     def forests(self, table: pd.DataFrame) -> list[str]:
         if table.empty:
             return []
         groups = len(table[["column", "group"]].drop_duplicates())
         models = self.scored[:3]
-        size = (7.2, 1.8 + (0.2 + 0.12 * len(models)) * (groups + 1))
+        size = (5.6, 1.8 + (0.2 + 0.12 * len(models)) * (groups + 1))
         known = set(table["measure"])
         return [
             self.one("forest", size=size, models=models, measure=measure)

@@ -78,7 +78,10 @@ def by_measure(table: pd.DataFrame, value: str, lower: str | None, upper: str | 
     low = table[lower].astype(float) if lower else nothing
     high = table[upper].astype(float) if upper else nothing
     values = pd.to_numeric(table[value], errors="coerce").astype(float)
-    key = table["measure"] if "measure" in table.columns else pd.Series("", index=table.index)
+    key = pd.Series("", index=table.index)
+    for name in ("measure", "item"):
+        if name in table.columns:
+            key = table[name]
     found = pd.Series(0, index=table.index)
     for _, rows in table.groupby(key, sort=False).groups.items():
         parts = [np.asarray(part[rows], dtype=np.float64) for part in (values, low, high)]

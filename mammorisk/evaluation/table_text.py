@@ -23,6 +23,8 @@ _HIDDEN = (
     *(limit for pair in PAIRS.values() for limit in pair),
 )
 _P = ("p", "p_adjusted")
+#: Columns of long texts, with what stands before the text below the table.
+_NOTED = {"interval": "interval: ", "null": "p: ", "reason": ""}
 #: Numbers that are shown as they are.
 _PLAIN = ("horizon", "threshold")
 
@@ -117,12 +119,46 @@ def _plain(value: object) -> object:
 
 
 def as_html(table: pd.DataFrame) -> str:
-    """A table of text as HTML that scrolls by itself on a narrow page."""
+    """A table of text as HTML that scrolls by itself on a narrow page.
+
+    Methods of intervals, what p values test, and reasons stand below the table, by number.
+    """
     shown = readable(table)
+    shown, legend = _with_notes(shown)
     head = "".join(f"<th>{escape(str(name))}</th>" for name in shown.columns)
     rows = "".join(
-        "<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>"
+        "<tr>" + "".join(_td(str(cell)) for cell in row) + "</tr>"
         for row in shown.itertuples(index=False)
     )
     table_text = f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
-    return f"<div class='wide'><table>{table_text}</table></div>"
+    below = "; ".join(f"<sup>{number}</sup> {escape(text)}" for text, number in legend.items())
+    return f"<div class='wide'><table>{table_text}</table></div>" + (
+        f"<p class='legend'>{below}.</p>" if below else ""
+    )
+
+
+#: Shorter cells are not broken; longer ones get a wide column.
+_SHORT, _LONG = 14, 40
+
+
+def _td(text: str) -> str:
+    is_number = bool(text) and text[0] in "-<0123456789"
+    kind = ""
+    if is_number or len(text) <= _SHORT:
+        kind = " class='whole'"
+    elif len(text) > _LONG:
+        kind = " class='long'"
+    return f"<td{kind}>{escape(text)}</td>"
+
+
+def _with_notes(shown: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
+    """Columns of long texts as numbers in one column, with the texts by number."""
+    columns = [column for column in _NOTED if column in shown]
+    if not columns:
+        return shown, {}
+    legend: dict[str, int] = {}
+    cells = []
+    for row in shown[columns].itertuples(index=False):
+        own = [_NOTED[name] + text for name, text in zip(columns, row, strict=True) if text]
+        cells.append(", ".join(str(legend.setdefault(one, len(legend) + 1)) for one in own))
+    return shown.drop(columns=columns).assign(notes=cells), legend
