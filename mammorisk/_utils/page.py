@@ -36,7 +36,8 @@ img {{ max-width: 100%; height: auto; display: block; margin: 1rem 0; }}
 details {{ margin: .6rem 0; }} summary {{ cursor: pointer; color: #00528a; }}
 @media print {{ nav {{ display: none; }} details > * {{ display: block; }}
   .wide {{ overflow: visible; }} h2 {{ break-after: avoid; }} img, tr {{ break-inside: avoid; }}
-  body {{ max-width: none; }} table {{ font-size: .7rem; }} }}
+  body {{ max-width: none; }} table {{ font-size: .65rem; }} td.whole {{ white-space: normal; }}
+  td, td.long {{ min-width: 0; }} }}
 """
 
 
