@@ -161,10 +161,18 @@ def evaluate(
                     published=published,
                     thresholds=thresholds,
                     bins=bins,
+                    characteristics=characteristics,
+                    cluster=cluster,
+                    recalibrated=recalibrated,
+                    same_exam=same_exam,
                     censoring=censoring,
                     fewest_cancers=fewest_cancers,
                     level=level,
+                    seed=seed,
                     title=title,
+                    data=data,
+                    simulated=simulated,
+                    progress=progress,
                 )
                 for one, own in zip(sets, cohorts_of(cohort, len(sets)), strict=True)
             ]

@@ -114,3 +114,19 @@ def row(
         "weight": weight,
         "reason": reason,
     }
+
+
+def null_value(null: object) -> float:
+    """The number that a text of the column ``null`` ends with; 0 for no difference.
+
+    Examples
+    --------
+    >>> from mammorisk.evaluation.rows import null_value
+    >>> null_value("AUC = 0.5"), null_value("no difference"), null_value("calibrated")
+    (0.5, 0.0, nan)
+    """
+    if null == NO_DIFFERENCE:
+        return 0.0
+    if not isinstance(null, str) or " = " not in null:
+        return math.nan
+    return float(null.rsplit(" = ", 1)[1])
