@@ -7,7 +7,9 @@ from typing import Any
 
 import pandas as pd
 
+from mammorisk._utils.model_folder import weights_digest
 from mammorisk._version import __version__
+from mammorisk.base import RiskModel
 from mammorisk.clinical.registry import CLINICAL_MODELS, load_clinical
 from mammorisk.records.cohort import KEYS
 from mammorisk.records.match_ids import id_columns
@@ -51,11 +53,23 @@ def _model_row(name: str, risks: object) -> dict[str, Any]:
 
 def card_record(name: str) -> dict[str, Any]:
     """The record of a published model, whose coefficients are part of this package."""
-    card = load_clinical(name).card
+    return record_of(load_clinical(name))
+
+
+def record_of(model: RiskModel) -> dict[str, Any]:
+    """What a table of risks keeps about its model.
+
+    Returns
+    -------
+    dict
+        ``title``, ``version`` (of this package), ``weights_sha256`` (None for a published model),
+        ``outcome``, ``training_data`` and ``source``.
+    """
+    card = model.card
     return {
         "title": card.title,
         "version": f"mammorisk {__version__}",
-        "weights_sha256": None,
+        "weights_sha256": weights_digest(model.state()),
         "outcome": card.outcome,
         "training_data": card.training_data,
         "source": card.source,
