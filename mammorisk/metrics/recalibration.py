@@ -148,7 +148,11 @@ def choose_method(horizons: list[tuple[Floats, Floats, Floats]], *, seed: int = 
     -------
     str
     """
-    scores = method_scores(horizons, seed=seed)
+    return best_method(method_scores(horizons, seed=seed))
+
+
+def best_method(scores: dict[Method, float]) -> Method:
+    """The method of lowest score; of scores equal to six decimals that of fewest parameters."""
     return min(scores, key=lambda name: (round(scores[name], 6), METHODS.index(name)))
 
 
