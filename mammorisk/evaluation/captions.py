@@ -5,6 +5,7 @@ from __future__ import annotations
 CAPTIONS: dict[str, str] = {
     "flow": "Exams and women, outcomes and follow-up",
     "table_one": "Characteristics of women with cancer within {year} years and of the others",
+    "table_two": "Performance of the models at {year} years",
     "missing": "Missing values",
     "models_used": "Models",
     "model_warnings": "What the models assumed or doubted",
@@ -37,6 +38,11 @@ _NOTES: dict[str, str] = {
         "and whose answer is known; those of missing are of women to whom it applies. The others "
         "include women whose follow-up ended before the horizon. Standardised differences are "
         "between the two last columns; of several categories a distance without a sign."
+    ),
+    "table_two": (
+        "Estimate (interval). The method of each interval is in the tables of its measure. Net "
+        "benefit: true positives less false positives at the odds of the threshold, per 1,000 "
+        "women, where all models have a risk."
     ),
     "two_by_two": (
         "Unknown: follow-up ended before the horizon. Weighted: what the exams stand for by "

@@ -20,6 +20,8 @@ from mammorisk.metrics.expected_observed import expected_observed_ratio
 from mammorisk.records.outcome import Outcome
 
 SUMMARY = "summary"
+#: Columns that only summaries have.
+_OF_SUMMARY = ("sites", "tau", "i2", "prediction_lower", "prediction_upper")
 _METHOD = "random effects (Paule-Mandel, Hartung-Knapp-Sidik-Jonkman)"
 _FEWEST_SITES = 3
 
@@ -212,7 +214,8 @@ def heterogeneity_table(
             _summary(measure, one, scaled, outcome, kept, year, level)
             | {"column": sites.name, "group": SUMMARY}
         )
-    return pd.DataFrame(rows)
+    table = pd.DataFrame(rows)
+    return table.assign(**{name: np.nan for name in _OF_SUMMARY if name not in table})
 
 
 def _summary(

@@ -18,6 +18,7 @@ from mammorisk.evaluation.captions import CAPTIONS, caption, note
 from mammorisk.evaluation.characteristics import table_one
 from mammorisk.evaluation.documents import write_docx, write_excel
 from mammorisk.evaluation.latex import as_latex
+from mammorisk.evaluation.performance_table import performance_table
 from mammorisk.evaluation.plot_data import PlotSource
 from mammorisk.evaluation.plots.draw import KINDS, Request, plot
 from mammorisk.evaluation.plots.look import FONTS
@@ -179,6 +180,15 @@ class Report:
         case = self.source.outcome.is_case(year)
         sizes = {"all": len(case), "cancer": int(case.sum()), "no cancer": int((~case).sum())}
         return table_one(self.characteristics, sizes)
+
+    @property
+    def table_two(self) -> pd.DataFrame:
+        """Table 2 as text: performance of every model at the last horizon, with intervals."""
+        tables = {
+            name: getattr(self, name)
+            for name in ("discrimination", "calibration", "overall", "thresholds", "utility")
+        }
+        return performance_table(tables, self.models, self.horizons[-1])
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:

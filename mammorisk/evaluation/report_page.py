@@ -83,8 +83,10 @@ def page(
         ),
         (
             "summary",
-            f"{first} compared with other models",
+            f"{first} compared with other models" if len(models) > 1 else "Performance",
             [
+                _open(tables["table_two"]),
+                *_noted("table_two"),
                 figures.comparison(tables["comparison"]),
                 _open(_of_year(tables["comparison"], year), "Paired differences"),
                 _folded("Every horizon", tables["comparison"]),

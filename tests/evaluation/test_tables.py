@@ -418,3 +418,17 @@ def test_triage_is_for_scores_of_the_same_exam() -> None:
     assert len(scored.published_table("T7"))
     with pytest.raises(EvaluationError, match="no model 'third'"):
         make(table, same_exam=["third"])
+
+
+def test_table_two_is_the_tables_rounded(censored: Report) -> None:
+    table = censored.table_two.set_index("measure")
+    assert table.columns.tolist() == ["own", "other"]
+    assert table.loc["exams", "own"] == "1,800"
+    own = censored.calibration.query("model == 'own' and measure == 'E/O' and horizon == 5")
+    value, low, high = (own[name].item() for name in ("value", "lower", "upper"))
+    assert table.loc["E/O", "own"] == f"{value:.2f} ({low:.2f} to {high:.2f})"
+    cut = censored.utility.query("model == 'own' and threshold == 0.03")["net_benefit"].item()
+    told = table.loc["net benefit per 1,000 at 3%", "own"]
+    assert float(told.split(" ")[0]) == pytest.approx(1000 * cut, abs=0.5)
+    assert "sensitivity at 1.7%" in table.index
+    assert "Performance of the models at 5 years" in censored.to_latex(table="table_two")
