@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from mammorisk._utils.optional import require
-from mammorisk.evaluation.table_text import readable
+from mammorisk.evaluation.table_text import readable, with_notes
 
 #: Extras of this package that write Word and Excel.
 DOCUMENTS, TABLES = "documents", "tables"
@@ -72,21 +72,23 @@ def write_docx(
         document.add_paragraph(
             f"Table {number}. {caption}", style="Caption"
         ).paragraph_format.keep_with_next = True
-        _add_table(document, table)
+        legend = _add_table(document, table)
         left = len(table) - MOST_ROWS
-        more = f" {left:,} further rows are in the other formats." if left > 0 else ""
-        if note or more:
-            told = document.add_paragraph().add_run((note + more).strip())
-            told.font.size = Pt(8)
+        more = f"{left:,} further rows are in the other formats." if left > 0 else ""
+        for text in filter(None, (note, legend, more)):
+            document.add_paragraph().add_run(text).font.size = Pt(8)
     document.save(str(path))
 
 
-def _add_table(document: Any, table: pd.DataFrame) -> None:
+def _add_table(document: Any, table: pd.DataFrame) -> str:
+    """Add a table; the texts of its notes by number."""
     from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.oxml import OxmlElement
     from docx.shared import Pt
 
-    shown = readable(table).iloc[:MOST_ROWS]
+    text = readable(table).iloc[:MOST_ROWS]
+    cells, legend = with_notes({str(name): text[name].tolist() for name in text})
+    shown = pd.DataFrame(cells)
     made = document.add_table(rows=1, cols=max(len(shown.columns), 1))
     made.style = "Light List"
     right = [
@@ -109,6 +111,7 @@ def _add_table(document: Any, table: pd.DataFrame) -> None:
     for row in shown.itertuples(index=False):
         for cell, text, aligned in zip(made.add_row().cells, row, right, strict=True):
             fill(cell, str(text), aligned=aligned)
+    return "; ".join(f"{number}: {told}" for told, number in legend.items())
 
 
 def write_excel(path: Path, sheets: Mapping[str, pd.DataFrame]) -> None:

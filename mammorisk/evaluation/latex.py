@@ -6,7 +6,7 @@ import re
 
 import pandas as pd
 
-from mammorisk.evaluation.table_text import columns_of_text
+from mammorisk.evaluation.table_text import columns_of_text, with_notes
 
 #: Packages that the tables need, for the preamble.
 PREAMBLE = "\\usepackage{booktabs,longtable,siunitx}"
@@ -41,10 +41,15 @@ def as_latex(table: pd.DataFrame, *, caption: str, label: str, level: float, not
     -------
     str
         Estimates and counts in columns of type ``S``, aligned at the decimal point; limits as
-        ``0.75 to 0.83``; other text left-aligned. The first line says which packages are needed.
+        ``0.75 to 0.83``; other text left-aligned; methods of intervals, what p values test and
+        reasons below the table, by number. The first line says which packages are needed.
     """
-    heads, kinds, cells = _columns(table, level)
+    texts, legend = with_notes(columns_of_text(table))
+    heads, kinds, cells = _columns(texts, level)
     n = max(len(heads), 1)
+    below = [tex(note)] if note else []
+    if legend:
+        below.append("; ".join(f"\\textsuperscript{{{k}}} {tex(t)}" for t, k in legend.items()))
     lines = [
         f"% needs {PREAMBLE}",
         r"\begingroup\footnotesize",
@@ -60,18 +65,19 @@ def as_latex(table: pd.DataFrame, *, caption: str, label: str, level: float, not
         r"\endhead",
         *(" & ".join(row) + r" \\" for row in zip(*cells, strict=True)),
         r"\bottomrule",
-        *([f"\\multicolumn{{{n}}}{{p{{0.95\\linewidth}}}}{{{tex(note)}}}\\\\"] if note else []),
+        *(f"\\multicolumn{{{n}}}{{p{{0.95\\linewidth}}}}{{{text}}}\\\\" for text in below),
         r"\end{longtable}",
         r"\endgroup",
     ]
     return "\n".join(lines) + "\n"
 
 
-def _columns(table: pd.DataFrame, level: float) -> tuple[list[str], list[str], list[list[str]]]:
+def _columns(
+    texts: dict[str, list[str]], level: float
+) -> tuple[list[str], list[str], list[list[str]]]:
     heads: list[str] = []
     kinds: list[str] = []
     cells: list[list[str]] = []
-    texts = columns_of_text(table)
     for column, own in texts.items():
         if column.endswith(": upper") or not any(own):
             continue
@@ -85,7 +91,7 @@ def _columns(table: pd.DataFrame, level: float) -> tuple[list[str], list[str], l
             cells.append([tex(text) for text in limits])
             continue
         name = tex(column.replace("_", " "))
-        if _is_numeric(own):
+        if column != "notes" and _is_numeric(own):
             whole, decimals = _widths(own)
             heads.append(f"{{{name}}}")
             kinds.append(f"S[table-format={whole}.{decimals}]")

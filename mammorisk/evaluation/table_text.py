@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from html import escape
 
 import pandas as pd
@@ -124,11 +125,11 @@ def as_html(table: pd.DataFrame) -> str:
     Methods of intervals, what p values test, and reasons stand below the table, by number.
     """
     shown = readable(table)
-    shown, legend = _with_notes(shown)
-    head = "".join(f"<th>{escape(str(name))}</th>" for name in shown.columns)
+    cells, legend = with_notes({str(name): shown[name].tolist() for name in shown})
+    head = "".join(f"<th>{escape(name)}</th>" for name in cells)
     rows = "".join(
         "<tr>" + "".join(_td(str(cell)) for cell in row) + "</tr>"
-        for row in shown.itertuples(index=False)
+        for row in zip(*cells.values(), strict=True)
     )
     table_text = f"<thead><tr>{head}</tr></thead><tbody>{rows}</tbody>"
     below = "; ".join(f"<sup>{number}</sup> {escape(text)}" for text, number in legend.items())
@@ -151,14 +152,33 @@ def _td(text: str) -> str:
     return f"<td{kind}>{escape(text)}</td>"
 
 
-def _with_notes(shown: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Columns of long texts as numbers in one column, with the texts by number."""
-    columns = [column for column in _NOTED if column in shown]
+def with_notes(cells: Mapping[str, list[str]]) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """Columns of long texts as numbers in one column, ``notes``.
+
+    Parameters
+    ----------
+    cells : mapping of str to list of str
+        Columns of a table of text.
+
+    Returns
+    -------
+    cells : dict of str to list of str
+    legend : dict of str to int
+        Number of each text: methods of intervals, what p values test, reasons.
+
+    Examples
+    --------
+    >>> from mammorisk.evaluation.table_text import with_notes
+    >>> with_notes({"value": ["0.7", "0.6"], "interval": ["Wilson", "Wilson"], "reason": ["", "a"]})
+    ({'value': ['0.7', '0.6'], 'notes': ['1', '1, 2']}, {'interval: Wilson': 1, 'a': 2})
+    """
+    columns = [column for column in _NOTED if any(cells.get(column, ()))]
+    kept = {name: texts for name, texts in cells.items() if name not in _NOTED}
     if not columns:
-        return shown, {}
+        return kept, {}
     legend: dict[str, int] = {}
-    cells = []
-    for row in shown[columns].itertuples(index=False):
+    notes = []
+    for row in zip(*(cells[column] for column in columns), strict=True):
         own = [_NOTED[name] + text for name, text in zip(columns, row, strict=True) if text]
-        cells.append(", ".join(str(legend.setdefault(one, len(legend) + 1)) for one in own))
-    return shown.drop(columns=columns).assign(notes=cells), legend
+        notes.append(", ".join(str(legend.setdefault(one, len(legend) + 1)) for one in own))
+    return kept | {"notes": notes}, legend

@@ -100,6 +100,7 @@ def test_one_table_at_a_time_in_latex(report: Report, tmp_path: Path) -> None:
     assert f"{first['value']:.2f}" in body[0]
     assert re.search(r"\d\.\d\d to \d\.\d\d", body[0])
     assert "n: exams with a risk and an outcome" in text
+    assert r"\textsuperscript{1} interval: " in text
     path = report.to_latex(tmp_path / "one.tex", table="T1", caption="AUC of 50% & more")
     assert r"\caption{AUC of 50\% \& more}" in path.read_text(encoding="utf-8")
     folder = report.to_latex(tmp_path / "all")
@@ -141,7 +142,11 @@ def test_word(report: Report, tmp_path: Path) -> None:
     assert report.methods_paragraph in texts
     assert "Table 1. Calibration" in texts
     shown = readable(report.calibration)
-    assert [cell.text for cell in document.tables[0].rows[1].cells] == shown.iloc[0].tolist()
+    first = [cell.text for cell in document.tables[0].rows[1].cells]
+    assert first[:-1] == shown.drop(columns=["interval", "null", "reason"]).iloc[0].tolist()
+    legend = next(text for text in texts if text.startswith("1: interval: "))
+    for number in first[-1].split(", "):
+        assert f"{number}: " in legend
     whole = docx.Document(str(report.to_docx(tmp_path / "all.docx")))
     assert len(whole.tables) == sum(len(table) > 0 for table in report.tables.values())
     with pytest.raises(EvaluationError, match="no table 'tables'"):

@@ -79,7 +79,7 @@ def draw(ax: Axes, data: FigureData) -> None:
     ax.set_aspect("equal", adjustable="box")
     n, cancers = sizes[data.models[0]]
     title = f"n = {n:,}; {cancers:,} cancers" if same else None
-    ax.legend(loc="upper left", title=title, alignment="left")
+    ax.legend(loc="best", title=title, alignment="left")
 
 
 def _top(points: pd.DataFrame) -> float:
