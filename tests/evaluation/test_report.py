@@ -18,7 +18,7 @@ from tests.evaluation.data import cohort, risks
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    table = cohort()
+    table = cohort(2000)
     table["matched_set"] = np.arange(len(table)) // 10
     return mr.evaluate(risks(table), table, by=["site", "age"], bins={"age": [50, 60]})
 
