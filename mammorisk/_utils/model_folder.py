@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
@@ -40,6 +41,27 @@ class ModelState:
     tensors: Mapping[str, np.ndarray] = field(default_factory=dict, repr=False)
     texts: Mapping[str, str] = field(default_factory=dict, repr=False)
     parts: Mapping[str, ModelState] = field(default_factory=dict, repr=False)
+
+
+def weights_digest(state: ModelState) -> str | None:
+    """SHA-256 of all arrays and texts of a model, in hexadecimal; None if it has no arrays.
+
+    The digest depends on names, shapes, types and values, not on how they are stored.
+    """
+    digest = hashlib.sha256()
+    return digest.hexdigest() if _add_to(digest, state, "") else None
+
+
+def _add_to(digest: hashlib._Hash, state: ModelState, place: str) -> bool:
+    """Add the content of a model and of the models within it; whether there are arrays."""
+    for name in sorted(state.tensors):
+        array = np.ascontiguousarray(state.tensors[name])
+        digest.update(f"{place}{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(array.tobytes())
+    for name in sorted(state.texts):
+        digest.update(f"{place}{name} {state.texts[name]}".encode())
+    found = [_add_to(digest, part, f"{place}{name}/") for name, part in sorted(state.parts.items())]
+    return bool(state.tensors) or any(found)
 
 
 def write_model_folder(state: ModelState, folder: Path) -> Path:

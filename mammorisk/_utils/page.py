@@ -30,11 +30,14 @@ th, td {{ padding: .2rem .6rem; text-align: left; border-bottom: 1px solid #ddd;
          vertical-align: top; }}
 th {{ border-bottom: 2px solid #999; }}
 td {{ font-variant-numeric: tabular-nums; min-width: 4rem; }}
+td.whole {{ white-space: nowrap; }} td.long {{ min-width: 14rem; }}
+.legend {{ font-size: .75rem; color: #444; margin-top: .3rem; }}
 img {{ max-width: 100%; height: auto; display: block; margin: 1rem 0; }}
 details {{ margin: .6rem 0; }} summary {{ cursor: pointer; color: #00528a; }}
 @media print {{ nav {{ display: none; }} details > * {{ display: block; }}
   .wide {{ overflow: visible; }} h2 {{ break-after: avoid; }} img, tr {{ break-inside: avoid; }}
-  body {{ max-width: none; }} table {{ font-size: .7rem; }} }}
+  body {{ max-width: none; }} table {{ font-size: .65rem; }} td.whole {{ white-space: normal; }}
+  td, td.long {{ min-width: 0; }} }}
 """
 
 

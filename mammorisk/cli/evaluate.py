@@ -35,7 +35,13 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Column whose groups are also evaluated separately. Repeatable."),
     ] = None,
-    out: Annotated[Path | None, typer.Option(help="File for the report (.html).")] = None,
+    out: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="File for the report (.html, .docx, .xlsx), or for its figure (.pdf, .svg, .png). "
+            "Repeatable."
+        ),
+    ] = None,
     tables: Annotated[Path | None, typer.Option(help="Folder for all tables.")] = None,
     latex: Annotated[
         bool, typer.Option("--latex", help="Write tables as LaTeX instead of CSV.")
@@ -43,6 +49,12 @@ def evaluate(
     published: Annotated[
         bool, typer.Option(help="Also evaluate published models, if the cohort has ages.")
     ] = True,
+    cluster: Annotated[
+        str | None, typer.Option(help="Column of sites, whose heterogeneity is estimated.")
+    ] = None,
+    recalibrated: Annotated[
+        bool, typer.Option("--recalibrated", help="Also evaluate the risks after recalibration.")
+    ] = False,
     level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
     fewest_cancers: Annotated[
         int, typer.Option(help="Smallest number of cancers in a group that is evaluated.")
@@ -60,11 +72,15 @@ def evaluate(
             read_cohort_with_warnings(cohort, errors="flag", missing=missing_codes(missing)),
             by or (),
             published=None if published else (),
+            cluster=cluster,
+            recalibrated=recalibrated,
             level=level,
             fewest_cancers=fewest_cancers,
+            progress=True,
         )
-        if out is not None:
-            report.to_html(out)
+        writers = {".html": report.to_html, ".docx": report.to_docx, ".xlsx": report.to_excel}
+        for path in out or ():
+            writers.get(path.suffix.lower(), report.save_figure)(path)
         if tables is not None:
             (report.to_latex if latex else report.to_csv)(tables)
     if as_json:
@@ -74,7 +90,8 @@ def evaluate(
     for name in ("discrimination", "calibration", "comparison"):
         table: pd.DataFrame = getattr(report, name)
         if len(table):
-            print_table(name, table[(table["horizon"] == year) | table["horizon"].isna()])
+            shown = table[(table["horizon"] == year) | table["horizon"].isna()]
+            print_table(name, shown.drop(columns=["interval", "null"]))
     for note in report.notes:
         typer.echo(f"! {note}")
     from mammorisk._utils.style import NOTICE

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -23,6 +23,7 @@ from mammorisk.records.cohort import KEYS, Cohort
 from mammorisk.records.frames import as_frame
 from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.records.read_answers import read_answers
+from mammorisk.warnings import join_codes
 
 if TYPE_CHECKING:
     from mammorisk.evaluation.report import Report
@@ -37,13 +38,21 @@ def evaluate(
     by: str | Sequence[str] = (),
     *,
     horizons: float | Sequence[float] | None = None,
-    published: Sequence[str] | None = None,
-    thresholds: Sequence[float] = THRESHOLDS,
+    published: str | Sequence[str] | None = None,
+    thresholds: float | Sequence[float] = THRESHOLDS,
     bins: dict[str, list[float]] | None = None,
+    characteristics: Sequence[str] | Mapping[str, str] | None = None,
+    cluster: str | None = None,
+    recalibrated: bool = False,
+    same_exam: str | Sequence[str] = (),
     censoring: Ties = "riskregression",
     fewest_cancers: int = 20,
     level: float = 0.95,
+    seed: int = 1,
     title: str = "Evaluation of breast cancer risk",
+    data: str = "",
+    simulated: bool | None = None,
+    progress: bool = False,
 ) -> Report:
     """Evaluate predicted risks against outcomes.
 
@@ -54,7 +63,7 @@ def evaluate(
     ----------
     risks : DataFrame, Series, array or dict, or a list of these
         Result of :func:`mammorisk.predict` for a cohort; any table with columns ``risk_1y`` ...
-        ``risk_5y`` in [0, 1]; one number per row, with ``horizons=(5,)``; or a dict of these by
+        ``risk_5y`` in [0, 1]; one number per row, with ``horizons=5``; or a dict of these by
         model name. The first model of a dict is evaluated, and the others are compared with it.
         Tables are matched on ``patient_id`` and ``exam_id`` if both have them, else on the index.
         A list has the risks of several imputed cohorts: estimates are pooled by Rubin's rules, see
@@ -64,25 +73,46 @@ def evaluate(
         cancer, 2 competing event); optionally ``weight``, ``entry`` (years), ``patient_id`` and
         features. A list has the imputed cohorts, one for each of the risks.
     by : str or sequence of str
-        Columns whose groups are also evaluated separately.
+        Columns whose groups are also evaluated separately, for every model.
     horizons : float or sequence of float, optional
         Years. Default: the horizons of the risks.
-    published : sequence of str, optional
+    published : str or sequence of str, optional
         Published models that are also evaluated, with risks from the questionnaires of the cohort.
         Default: density-only, icare-lit, bcsc-2008 and bcrat, if the cohort has ages. ``()`` for
         none. A model that is among ``risks`` is not evaluated again.
-    thresholds : sequence of float
+    thresholds : float or sequence of float
         Decision thresholds: risks at the last horizon. Default: 0.017 and 0.03.
     bins : dict of str to list of float, optional
         Inner cut points of groups, for numeric columns of ``by``. Default: quartiles.
+    characteristics : sequence of str, or dict of str to str, optional
+        Columns of Table 1, or columns with their labels. Default: numbers, and categories of up to
+        twelve levels.
+    cluster : str, optional
+        Column of sites. Performance is estimated at each, and summarised by random-effects
+        meta-analysis.
+    recalibrated : bool
+        Also evaluate the risks of every model after recalibration to this cohort, in ten-fold
+        cross-validation.
+    same_exam : str or sequence of str
+        Models whose values are scores for cancer in the exam itself, not risks of later years.
+        Triage is shown for these only.
     censoring : {"riskregression", "scikit-survival", "kaplan-meier"}
-        See :func:`mammorisk.metrics.censoring.fit_censoring`.
+        See :func:`mammorisk.metrics.fit_censoring`.
     fewest_cancers : int
         Groups with fewer cancers are listed and not evaluated.
     level : float
         Confidence level of the intervals.
+    seed : int
+        Of the bootstrap and of cross-validation.
     title : str
         Title of the page.
+    data : str
+        The data in words, for the methods paragraph: source, setting, dates.
+    simulated : bool, optional
+        Whether the women are simulated; the report then says so throughout. Default: whether the
+        identifiers are those of :func:`mammorisk.simulate`.
+    progress : bool
+        Show progress on standard error.
 
     Returns
     -------
@@ -93,7 +123,8 @@ def evaluate(
     ------
     EvaluationError
         Risks or thresholds are outside [0, 1], ids do not match, times are negative or missing,
-        rows do not match, or a column of ``by`` does not exist.
+        rows do not match, or a column of ``by``, ``cluster`` or ``characteristics`` does not
+        exist.
 
     See Also
     --------
@@ -108,10 +139,10 @@ def evaluate(
     >>> from mammorisk.metrics import example_risks
     >>> outcome, risk, other = example_risks()
     >>> cohort = pd.DataFrame({"time": outcome.time, "event": outcome.event})
-    >>> report = mr.evaluate({"first": risk, "second": other}, cohort, horizons=[5])
+    >>> report = mr.evaluate({"first": risk, "second": other}, cohort, horizons=5)
     >>> report
     <Report: first, second; 5 years; 3 notes>
-    >>> auc = report.discrimination.query("measure == 'AUC at 5 y'")
+    >>> auc = report.discrimination.query("measure == 'AUC'")
     >>> auc[["model", "value", "lower", "upper"]].round(3)
         model  value  lower  upper
     0   first  0.671  0.612  0.730
@@ -130,10 +161,18 @@ def evaluate(
                     published=published,
                     thresholds=thresholds,
                     bins=bins,
+                    characteristics=characteristics,
+                    cluster=cluster,
+                    recalibrated=recalibrated,
+                    same_exam=same_exam,
                     censoring=censoring,
                     fewest_cancers=fewest_cancers,
                     level=level,
+                    seed=seed,
                     title=title,
+                    data=data,
+                    simulated=simulated,
+                    progress=progress,
                 )
                 for one, own in zip(sets, cohorts_of(cohort, len(sets)), strict=True)
             ]
@@ -162,10 +201,18 @@ def evaluate(
         horizons=wanted,
         thresholds=points,
         bins=bins,
+        characteristics_of=characteristics,
+        cluster=cluster,
+        recalibrated=recalibrated,
+        same_exam=same_exam,
         censoring=censoring,
         fewest_cancers=fewest_cancers,
         level=level,
+        seed=seed,
         title=title,
+        data=data,
+        simulated=simulated,
+        progress=progress,
     )
 
 
@@ -194,7 +241,7 @@ def _refuse_without_follow_up(cohort: Cohort) -> None:
 def _published(
     named: dict[str, object],
     table: pd.DataFrame,
-    published: Sequence[str] | None,
+    published: str | Sequence[str] | None,
     years: list[float],
 ) -> dict[str, pd.DataFrame]:
     """Compute the risks of published models for the women of the table."""
@@ -205,11 +252,14 @@ def _published(
         return {}
     women = answers[columns].reset_index(drop=True)
     found = {}
-    for name in PUBLISHED if published is None else published:
+    names = [published] if isinstance(published, str) else published
+    for name in PUBLISHED if names is None else names:
         if name in named:
             continue
         scores = load_clinical(name).score(women, tuple(years))
         risks = scores.risk[years].set_axis([risk_column(year) for year in years], axis=1)
+        risks["warning_codes"] = scores.warnings.map(join_codes)
+        risks["model"] = name
         keys = [key for key in KEYS if key in table.columns]
         for key in keys:
             risks.insert(0, key, table[key].to_numpy())

@@ -1,36 +1,38 @@
-"""The cohort: flow, follow-up, features of women with and without cancer, missing data."""
+"""The cohort: rows left at each step, outcomes and follow-up."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 
-from mammorisk._utils.typing import Floats
+from mammorisk.evaluation.interval_methods import of_observed_risk
 from mammorisk.metrics.follow_up import median_follow_up
 from mammorisk.metrics.incidence import cumulative_incidence
 from mammorisk.records.alignment import Aligned
 from mammorisk.records.follow_up import CANCER, COMPETING
 
-#: Columns that do not describe women.
-_NOT_FEATURES = {
-    *("patient_id", "exam_id", "exam_date", "path", "prior_path", "time", "event", "entry"),
-    *("weight", "split", "file_path", "matched_set"),
-}
-
 
 def flow_table(aligned: Aligned, year: float) -> pd.DataFrame:
-    """Rows left at each step, and their follow-up; columns ``item`` and ``value``."""
+    """Rows left at each step, outcomes and follow-up.
+
+    Returns
+    -------
+    DataFrame
+        ``item``, ``value``, ``lower``, ``upper`` and ``interval`` (its method). Counts are
+        integers; the observed risk is a fraction.
+    """
     outcome, weight = aligned.outcome, aligned.outcome.weight
-    rows: list[tuple[str, object]] = [*aligned.flow]
+    case, competing = outcome.is_case(year), outcome.is_competing(year)
+    free = outcome.is_event_free(year) & ~(case | competing)
+    rows: list[tuple[str, int | float]] = [*aligned.flow]
     rows += [
         ("women", int(outcome.n_independent)),
+        (f"cancers within {year:g} y", int(case.sum())),
+        (f"competing events within {year:g} y", int(competing.sum())),
+        (f"free of both at {year:g} y", int(free.sum())),
+        (f"follow-up ended before {year:g} y", int((~(case | competing | free)).sum())),
         ("cancers in follow-up", int((outcome.event == CANCER).sum())),
-        (f"cancers within {year:g} y", int(outcome.is_case(year).sum())),
         ("competing events in follow-up", int((outcome.event == COMPETING).sum())),
-        (
-            f"censored before {year:g} y",
-            int(((outcome.event == 0) & (outcome.time < year)).sum()),
-        ),
     ]
     median = median_follow_up(outcome)
     if np.isfinite(median.value):
@@ -47,82 +49,14 @@ def flow_table(aligned: Aligned, year: float) -> pd.DataFrame:
         )
     risk = cumulative_incidence(outcome, year)
     if np.isfinite(risk.value):
-        text = f"{100 * risk.value:.2f}% ({100 * risk.lower:.2f} to {100 * risk.upper:.2f})"
-        rows.append((f"observed risk by {year:g} y", text))
-    return pd.DataFrame(rows, columns=["item", "value"])
-
-
-def features(table: pd.DataFrame) -> list[str]:
-    """Columns that describe women: numbers, and categories of few levels."""
-    found = []
-    for name in table.columns:
-        if name in _NOT_FEATURES or not isinstance(name, str):
-            continue
-        values = table[name].dropna()
-        if len(values) == 0:
-            continue
-        is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-        if is_number or values.astype(str).nunique() <= 12:
-            found.append(name)
-    return found
-
-
-def table_one(aligned: Aligned, year: float) -> pd.DataFrame:
-    """Features of women with cancer by the horizon, and of all others, weights applied.
-
-    Returns
-    -------
-    DataFrame
-        ``feature``, ``all``, ``cancer``, ``no cancer``: mean (standard deviation) of numbers,
-        percent of categories; ``missing``, percent.
-    """
-    outcome = aligned.outcome
-    case = outcome.is_case(year)
-    sets = {"all": np.ones(len(case), bool), "cancer": case, "no cancer": ~case}
-    rows: list[dict[str, object]] = [
-        {"feature": "exams", **{name: f"{int(rows.sum()):,}" for name, rows in sets.items()}}
-    ]
-    for name in features(aligned.table):
-        values = aligned.table[name]
-        missing = f"{100 * values.isna().mean():.1f}%"
-        is_number = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-        if is_number and values.nunique() > 2:
-            numbers = values.to_numpy(dtype=float, na_value=np.nan)
-            row: dict[str, object] = {"feature": f"{name}, mean (SD)"}
-            row |= {
-                label: _mean(numbers[inside], outcome.weight[inside])
-                for label, inside in sets.items()
-            }
-            rows.append(row | {"missing": missing})
-            continue
-        for level in sorted(values.dropna().unique(), key=str):
-            row = {"feature": f"{name}: {level}"}
-            there = values.notna().to_numpy()
-            has = (values == level).fillna(False).to_numpy(dtype=bool)
-            for label, inside in sets.items():
-                weights = outcome.weight[inside & there]
-                share = np.average(has[inside & there], weights=weights) if weights.sum() else None
-                row[label] = "" if share is None else f"{100 * share:.1f}%"
-            rows.append(row | {"missing": missing})
-    return pd.DataFrame(rows)
-
-
-def _mean(values: Floats, weights: Floats) -> str:
-    there = np.isfinite(values) & (weights > 0)
-    if not there.any():
-        return ""
-    mean = np.average(values[there], weights=weights[there])
-    spread = np.sqrt(np.average((values[there] - mean) ** 2, weights=weights[there]))
-    return f"{mean:.1f} ({spread:.1f})"
-
-
-def missing_table(aligned: Aligned) -> pd.DataFrame:
-    """Missing values of every feature and of every model's risks."""
-    rows = []
-    for name in features(aligned.table):
-        gone = int(aligned.table[name].isna().sum())
-        rows.append({"column": name, "missing": gone, "share": gone / len(aligned.table)})
-    for model, risks in aligned.risks.items():
-        gone = int(risks.isna().all(axis=1).sum())
-        rows.append({"column": f"risk of {model}", "missing": gone, "share": gone / len(risks)})
-    return pd.DataFrame(rows)
+        rows.append((f"observed risk by {year:g} y", risk.value))
+    items, values = zip(*rows, strict=True)
+    # Counts stay integers beside years and risks.
+    table = pd.DataFrame({"item": items, "value": pd.Series(values, dtype=object)})
+    limits = np.where(table["item"].str.startswith("observed risk"), 1.0, np.nan)
+    method = of_observed_risk(risk.events)
+    return table.assign(
+        lower=limits * risk.lower,
+        upper=limits * risk.upper,
+        interval=pd.Series([method if there == 1 else None for there in limits], dtype=object),
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -9,13 +10,18 @@ import numpy as np
 import pandas as pd
 
 from mammorisk._utils.typing import Floats
+from mammorisk.evaluation.interval_methods import BINOMIAL, NORMAL, is_plain
+from mammorisk.evaluation.rows import NO_DIFFERENCE, row
 from mammorisk.metrics.brier import brier_score
 from mammorisk.metrics.censoring import Ties, fit_censoring
 from mammorisk.metrics.concordance import concordance_index
 from mammorisk.metrics.decision_analysis import net_benefit
 from mammorisk.metrics.estimate import Estimate, difference
 from mammorisk.metrics.integrated_discrimination import integrated_discrimination_improvement
-from mammorisk.metrics.reclassification import net_reclassification_improvement
+from mammorisk.metrics.reclassification import (
+    Reclassification,
+    net_reclassification_improvement,
+)
 from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.alignment import Aligned
 from mammorisk.records.outcome import Outcome
@@ -75,8 +81,11 @@ def common_rows(aligned: Aligned, year: float) -> Common:
 def comparison_table(
     common: Common, first: str, years: Sequence[float], ties: Ties, level: float
 ) -> pd.DataFrame:
-    """First model less each other: AUC and Brier score by horizon, C index, net benefit."""
-    rows = []
+    """First model less each other: AUC and Brier score by horizon, C index.
+
+    ``first_value`` and ``second_value`` are those of the two models.
+    """
+    rows: list[dict[str, object]] = []
     outcome = common.outcome
     fitted = fit_censoring(outcome, ties)
 
@@ -85,24 +94,19 @@ def comparison_table(
         for other, theirs in estimates.items():
             if other == first:
                 continue
-            made = difference(own, theirs, outcome, level=level)
             rows.append(
-                {
-                    "first": first,
-                    "second": other,
-                    "measure": measure,
-                    "horizon": year,
-                    "first_value": own.value,
-                    "second_value": theirs.value,
-                    "value": made.value,
-                    "se": made.se,
-                    "lower": made.lower,
-                    "upper": made.upper,
-                    "p": made.p,
-                    "n": made.n,
-                    "events": made.events,
-                    "reason": made.reason,
-                }
+                row(
+                    difference(own, theirs, outcome, level=level),
+                    measure,
+                    outcome=outcome,
+                    horizon=year,
+                    interval=NORMAL,
+                    null=NO_DIFFERENCE,
+                    first=first,
+                    second=other,
+                    first_value=own.value,
+                    second_value=theirs.value,
+                )
             )
 
     for year in sorted(years, reverse=True):
@@ -144,27 +148,97 @@ def comparison_table(
 def reclassification_table(
     common: Common, first: str, year: float, cuts: Sequence[float], level: float
 ) -> pd.DataFrame:
-    """Net reclassification from each other model to the first, its parts, and the IDI."""
-    rows = []
+    """Net reclassification from each other model to the first, its parts, IDI and net benefit."""
+    rows: list[dict[str, object]] = []
     outcome, new = common.outcome, common.risks.get(first)
     if new is None:
         return pd.DataFrame()
+    method = BINOMIAL if is_plain(outcome, year) else NORMAL
     for other, old in common.risks.items():
         if other == first:
             continue
-        found = []
+        found: list[tuple[str, float, Estimate, str]] = []
         if len(cuts):
             moved = net_reclassification_improvement(
                 outcome, old, new, year, cuts=cuts, level=level
             )
-            found += [moved.nri, moved.of_cases, moved.of_controls]
+            found += _parts(moved, "NRI", method)
         free = net_reclassification_improvement(outcome, old, new, year, level=level)
-        found += [free.nri, free.of_cases, free.of_controls]
-        found.append(integrated_discrimination_improvement(outcome, old, new, year, level=level))
+        found += _parts(free, "continuous NRI", method)
+        made = integrated_discrimination_improvement(outcome, old, new, year, level=level)
+        found.append(("IDI", float("nan"), made, NORMAL))
         for cut in cuts:
             a = net_benefit(outcome, new, cut, year, level=level)
             b = net_benefit(outcome, old, cut, year, level=level)
-            found.append(difference(a, b, outcome, level=level))
-        for made in found:
-            rows.append({"from": other, "to": first, **made.row()})
+            made = difference(a, b, outcome, level=level)
+            found.append(("difference of net benefit", cut, made, NORMAL))
+        for name, cut, made, interval in found:
+            rows.append(
+                row(
+                    made,
+                    name,
+                    outcome=outcome,
+                    horizon=year,
+                    interval=interval,
+                    null=NO_DIFFERENCE,
+                    threshold=cut,
+                    **{"from": other, "to": first},
+                )
+            )
+    return pd.DataFrame(rows)
+
+
+def _parts(
+    moved: Reclassification, name: str, method: str
+) -> list[tuple[str, float, Estimate, str]]:
+    parts = (("", moved.nri), (", cases", moved.of_cases), (", controls", moved.of_controls))
+    return [(f"{name}{told}", float("nan"), made, method) for told, made in parts]
+
+
+def category_names(cuts: Sequence[float]) -> list[str]:
+    """Names of left-closed categories of risk, such as ``"1.7% to 3%"``."""
+    shown = [f"{100 * cut:g}%" for cut in cuts]
+    between = [f"{low} to {high}" for low, high in itertools.pairwise(shown)]
+    return [f"under {shown[0]}", *between, f"{shown[-1]} and over"]
+
+
+def reclassified_table(
+    common: Common, first: str, year: float, cuts: Sequence[float]
+) -> pd.DataFrame:
+    """Exams by category of two models, by outcome.
+
+    Returns
+    -------
+    DataFrame
+        ``from``, ``to`` (models), ``horizon``, ``outcome`` (``"all"``, ``"cancer"``, ``"no
+        cancer"``: known to be free of it at the horizon), ``from_category``, ``to_category``,
+        ``n`` and ``share`` of its row. Exams censored before the horizon are in ``"all"`` alone.
+    """
+    new = common.risks.get(first)
+    if new is None or not len(cuts):
+        return pd.DataFrame()
+    names, rows = category_names(cuts), []
+    for other, old in common.risks.items():
+        if other == first:
+            continue
+        moved = net_reclassification_improvement(common.outcome, old, new, year, cuts=cuts)
+        for outcome, table in (
+            ("all", moved.table),
+            ("cancer", moved.table_cases),
+            ("no cancer", moved.table_controls),
+        ):
+            for i, j in itertools.product(range(len(names)), repeat=2):
+                whole = int(table[i].sum())
+                rows.append(
+                    {
+                        "from": other,
+                        "to": first,
+                        "horizon": year,
+                        "outcome": outcome,
+                        "from_category": names[i],
+                        "to_category": names[j],
+                        "n": int(table[i, j]),
+                        "share": table[i, j] / whole if whole else np.nan,
+                    }
+                )
     return pd.DataFrame(rows)

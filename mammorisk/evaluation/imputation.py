@@ -13,6 +13,7 @@ import pandas as pd
 
 from mammorisk.errors import EvaluationError
 from mammorisk.evaluation.report import Report
+from mammorisk.evaluation.rows import NO_DIFFERENCE, null_value
 from mammorisk.metrics.estimate import NAN, Estimate, normal_quantile
 from mammorisk.metrics.proportions import adjust_p_values
 from mammorisk.metrics.rubin import PoolingScale, pool_rubin
@@ -28,6 +29,7 @@ _POOLED: dict[str, PoolingScale | None] = {
     "reclassification": "identity",
     "subgroups": None,
 }
+_METHOD = "t on the scale of the measure (Rubin)"
 #: Columns that tell the rows of a table apart.
 _KEYS = (
     "model", "first", "second", "from", "to", "column", "group", "measure", "horizon", "threshold",
@@ -93,12 +95,19 @@ def pooled_report(reports: Sequence[Report]) -> Report:
     note = (
         f"{m} imputed cohorts: estimates are pooled by Rubin's rules with the degrees of freedom "
         "of Barnard and Rubin; flow, characteristics, missing values, decision curves, groups of "
-        "risk, triage and the data of figures are those of the first"
+        "risk, sites, recalibration, triage and the data of figures are those of the first"
     )
     methods = first.methods | {
         "missing answers": f"multiple imputation, {m} imputed cohorts, pooled by Rubin's rules"
     }
-    return replace(first, **tables, notes=[note, *first.notes], methods=methods)
+    return replace(
+        first,
+        **tables,
+        notes=[note, *first.notes],
+        methods=methods,
+        methods_paragraph=f"{first.methods_paragraph} Missing answers were imputed {m} times, and "
+        "estimates pooled by Rubin's rules.",
+    )
 
 
 def pool_table(
@@ -110,7 +119,7 @@ def pool_table(
     ----------
     tables : sequence of DataFrame
         With columns ``measure``, ``value``, ``se``, ``lower``, ``upper`` and, where present, ``p``,
-        ``null``, ``n``, ``events``, ``cancers``, ``reason``.
+        ``null``, ``n``, ``events``, ``reason``.
     scale : str, optional
         By default that of each measure.
     level : float
@@ -127,7 +136,7 @@ def pool_table(
         rows.append(_pool_rows(own, [o for o in others if o is not None], scale, level))
     found = pd.DataFrame(rows)
     if "p_adjusted" in found:
-        for _, part in found.groupby("measure"):
+        for _, part in found.groupby(["model", "column", "measure"]):
             found.loc[part.index, "p_adjusted"] = adjust_p_values(part["p"].to_numpy(dtype=float))
     return found
 
@@ -152,25 +161,29 @@ def _pool_rows(
     own: dict[str, Any], rows: list[dict[str, Any]], scale: PoolingScale | None, level: float
 ) -> dict[str, Any]:
     measure = str(own["measure"])
-    null = _number(own.get("null"))
-    if math.isnan(null) and not math.isnan(_number(own.get("p"))) and scale == "identity":
-        null = 0.0
+    null = NAN if "difference" in own else null_value(own.get("null"))
     pooled = pool_rubin([_estimate(measure, row, null) for row in rows], scale=scale, level=level)
     made = dict(own)
     made |= {"value": pooled.value, "se": pooled.se, "lower": pooled.lower, "upper": pooled.upper}
-    for name in ("n", "events", "cancers", "first_value", "second_value"):
+    for name in ("n", "events", "weight", "first_value", "second_value"):
         if name in own:
             counts = [_number(row[name]) for row in rows]
             mean = float(np.mean(counts))
-            made[name] = mean if name.endswith("value") or math.isnan(mean) else round(mean)
-    if "null" in own:
-        made["null"] = null if not math.isnan(pooled.p) else NAN
+            whole = name in ("n", "events") and not math.isnan(mean)
+            made[name] = round(mean) if whole else mean
+    made["interval"] = None if math.isnan(pooled.lower) else _METHOD
     if "difference" in own:
         made |= _pool_difference(rows, level)
     elif "p" in own:
         made["p"] = pooled.p
+    if "null" in own:
+        tested = not math.isnan(made["p"])
+        made["null"] = own["null"] or (NO_DIFFERENCE if "difference" in own else None)
+        made["null"] = made["null"] if tested else None
     made["df"], made["missing_information"] = pooled.df, pooled.missing_information
-    made["reason"] = pooled.reason
+    made["reason"] = pooled.reason or (
+        "no interval is computed" if math.isnan(pooled.lower) else None
+    )
     return made
 
 

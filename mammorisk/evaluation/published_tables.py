@@ -21,7 +21,7 @@ def published_table(tables: Tables, name: str, *, model: str, horizon: float) ->
     tables : mapping of str to DataFrame
         Of a report, and its plot data.
     name : str
-        ``"T1"`` to ``"T10"``; see :meth:`mammorisk.evaluation.tables["Report"].published_table`.
+        ``"T1"`` to ``"T10"``; see :meth:`mammorisk.Report.published_table`.
     model : str
         The first model.
     horizon : float
@@ -45,7 +45,8 @@ def _measure(table: pd.DataFrame, starts: str) -> pd.DataFrame:
 
 def _auc_by_model(tables: Tables, model: str, year: float) -> pd.DataFrame:
     own = tables["discrimination"]
-    own = own[own["measure"] == f"AUC at {year:g} y"][["model", *_ESTIMATE, "n", "events"]]
+    own = own[(own["measure"] == "AUC") & (own["horizon"] == year)]
+    own = own[["model", *_ESTIMATE, "n", "events"]]
     if len(tables["comparison"]):
         apart = tables["comparison"]
         apart = apart[(apart["measure"] == "AUC") & (apart["horizon"] == year)]
@@ -67,18 +68,19 @@ def _per_sd(tables: Tables, model: str, year: float) -> pd.DataFrame:
 
 
 def _missed(tables: Tables, model: str, year: float) -> pd.DataFrame:
-    return _measure(tables["thresholds"], "false-negative rate")[["model", "measure", *_ESTIMATE]]
+    return _measure(tables["thresholds"], "false-negative rate at")[
+        ["model", "measure", *_ESTIMATE]
+    ].dropna(subset=["value"])
 
 
 def _by_group(tables: Tables, model: str, year: float) -> pd.DataFrame:
     own = tables["discrimination"]
-    whole = own[own["measure"].str.contains("C") & ~own["measure"].str.contains("controls")]
-    whole = whole[["model", "measure", *_ESTIMATE, "n", "events"]].assign(group="all")
+    whole = own[own["measure"].isin(["AUC", "Harrell's C", "Uno's C"])]
+    whole = whole[["model", "measure", "horizon", *_ESTIMATE, "n", "events"]].assign(group="all")
     if tables["subgroups"].empty:
         return whole
     parts = tables["subgroups"][tables["subgroups"]["measure"] == "AUC"].copy()
     parts["group"] = parts["column"] + ": " + parts["group"]
-    parts = parts.assign(model=model, events=parts["cancers"])
     return pd.concat([whole, parts[whole.columns]], ignore_index=True)
 
 
@@ -90,19 +92,27 @@ def _fixed(tables: Tables, model: str, year: float) -> pd.DataFrame:
 
 def _triage(tables: Tables, model: str, year: float) -> pd.DataFrame:
     table = tables["triage"]
-    if len(table) < 2:
-        return table
-    wanted = np.searchsorted(table["not_read"], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
-    return table.iloc[np.unique(np.minimum(wanted, len(table) - 1))]
+    if table.empty:
+        raise EvaluationError(
+            "triage is for scores of the same exam, and the report has none",
+            where="T7",
+            remedy="Name such scores: evaluate(..., same_exam=['model']).",
+        )
+    parts = []
+    for _, own in table.groupby("model", sort=False):
+        wanted = np.searchsorted(own["not_read"], [0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+        parts.append(own.iloc[np.unique(np.minimum(wanted, len(own) - 1))])
+    return pd.concat(parts, ignore_index=True)
 
 
 def _risk_groups(tables: Tables, model: str, year: float) -> pd.DataFrame:
-    return tables["risk_groups"]
+    table = tables["risk_groups"]
+    return table[table["model"] == model] if len(table) else table
 
 
 def _expected_observed(tables: Tables, model: str, year: float) -> pd.DataFrame:
     whole = tables["calibration"]
-    whole = whole[whole["measure"] == f"E/O at {year:g} y"][["model", *_ESTIMATE]]
+    whole = whole[(whole["measure"] == "E/O") & (whole["horizon"] == year)][["model", *_ESTIMATE]]
     groups = tables["calibration_groups"]
     parts = groups.assign(value=groups["expected"] / groups["observed"])[
         ["model", "group", "value"]

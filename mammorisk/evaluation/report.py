@@ -1,32 +1,61 @@
-"""Report: the tables of an evaluation, and how they are exported."""
+"""Report: the tables of an evaluation, its figures, and how they are exported."""
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pandas as pd
 
 from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._utils.style import NOTICE
 from mammorisk.errors import EvaluationError, OutputError
-from mammorisk.evaluation.figures import FIGURES, FigureData
+from mammorisk.evaluation.captions import CAPTIONS, caption, note
+from mammorisk.evaluation.characteristics import table_one
+from mammorisk.evaluation.documents import write_docx, write_excel
+from mammorisk.evaluation.latex import as_latex
+from mammorisk.evaluation.performance_table import performance_table
+from mammorisk.evaluation.plot_data import PlotSource
+from mammorisk.evaluation.plots.draw import KINDS, Request, plot
+from mammorisk.evaluation.plots.look import FONTS
 from mammorisk.evaluation.published_tables import published_table
 from mammorisk.evaluation.report_page import page
-from mammorisk.evaluation.table_text import as_html, as_latex
+from mammorisk.evaluation.table_text import as_html
+from mammorisk.evaluation.tidy import tidy
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
+    from numpy.typing import NDArray
+
+FigureKind = Literal[
+    "roc",
+    "calibration",
+    "decision",
+    "auc",
+    "distribution",
+    "forest",
+    "incidence",
+    "comparison",
+    "triage",
+    "flow",
+]
+#: Resolution of pictures in Word documents.
+_DPI = 300
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Report:
     """Result of :func:`mammorisk.evaluate`.
 
-    Every table has one row per estimate, with ``value``, ``se``, ``lower``, ``upper``, ``n``,
-    ``events`` and, where there is no number, its ``reason``.
+    Tables of estimates have one row per estimate: ``model``, ``measure``, ``horizon`` (years),
+    ``value``, ``se``, ``lower``, ``upper``, ``interval`` (its method), ``p``, ``null`` (what p
+    tests), ``n`` (exams), ``events`` (cancers among them within the horizon, or in follow-up where
+    there is no horizon), ``weight`` (sum of weights) and ``reason`` (why there is no number or no
+    interval). The tables are not rounded; pages and documents are.
 
     Attributes
     ----------
@@ -36,24 +65,34 @@ class Report:
         Years.
     level : float
         Confidence level of all intervals.
+    simulated : bool
+        Whether the women are simulated; every table and figure then says so.
+    cluster : str or None
+        Column of sites.
     flow : DataFrame
         Rows, women and cancers at each step, follow-up, weights.
-    table_one : DataFrame
-        Features of women with and without cancer by the last horizon.
+    characteristics : DataFrame
+        The numbers of Table 1; see :attr:`table_one`.
     missing : DataFrame
-        Missing values by column.
+        Missing values by column, apart from those that do not apply.
+    models_used : DataFrame
+        Title, version and hash of the weights of every model.
+    model_warnings : DataFrame
+        How often each model assumed or doubted something.
     discrimination : DataFrame
-        AUC by horizon, C indices, by model.
+        AUC by horizon, C indices.
     overall : DataFrame
         Brier score, index of prediction accuracy, log score, integrated Brier score.
     calibration : DataFrame
-        E/O, intercept, slope, ICI, E50, E90, tests.
+        E/O, calibration in the large, slope, ICI, E50, E90, tests.
     calibration_groups : DataFrame
         Expected and observed risk by tenth of risk.
     utility : DataFrame
         Net benefit by threshold.
     thresholds : DataFrame
         Sensitivity, specificity, predictive values; fixed specificity; matched positive rate.
+    two_by_two : DataFrame
+        Exams by test result and outcome at every threshold.
     effect_size : DataFrame
         Hazard ratios per standard deviation and by fifths; share of cancers in the top.
     incidence : DataFrame
@@ -61,20 +100,25 @@ class Report:
     comparison : DataFrame
         Paired differences between the first model and the others.
     reclassification : DataFrame
-        Net reclassification, its parts, and discrimination improvement.
+        Net reclassification, its parts, discrimination improvement, differences of net benefit.
+    reclassified : DataFrame
+        Exams by category of risk under two models.
     subgroups : DataFrame
-        By group, where ``by`` was given.
+        By group for every model, where ``by`` was given.
+    heterogeneity : DataFrame
+        By site with random-effects summaries, where ``cluster`` was given.
+    recalibration : DataFrame
+        Before and after recalibration, where ``recalibrated`` was given.
     triage : DataFrame
-        Share of exams not read and of cancers missed.
+        Share of exams not read and of cancers missed, for scores of the same exam.
     checklist : DataFrame
-        TRIPOD+AI items the data answer.
+        TRIPOD+AI items and what the report gives for them.
     notes : list of str
         Notes to the reader.
-    methods : dict
-        Options, versions.
-    plot_data : dict of str to DataFrame
-        Data of the figures (``calibration_lines``, ``risk_histogram``, ``roc``) and of two of the
-        published tables (``risk_groups``, ``matched``).
+    methods : dict of str to str
+        Options, conventions, versions, date and seed.
+    methods_paragraph : str
+        A paragraph for the methods section. What only the authors know stands in square brackets.
 
     See Also
     --------
@@ -87,45 +131,69 @@ class Report:
     >>> from mammorisk.metrics import example_risks
     >>> outcome, risk, _ = example_risks()
     >>> cohort = pd.DataFrame({"time": outcome.time, "event": outcome.event})
-    >>> report = mr.evaluate(risk, cohort, horizons=[5])
+    >>> report = mr.evaluate(risk, cohort, horizons=5)
     >>> report.horizons, report.level
     ([5.0], 0.95)
-    >>> len(report.tables)
-    16
+    >>> rows = report.to_frame().query("estimand == 'AUC'")
+    >>> rows[["model", "horizon", "estimate", "lower", "upper", "n", "events"]].round(3)
+        model  horizon  estimate  lower  upper     n  events
+    16  model      5.0     0.671  0.612   0.73  1000      93
     """
 
     models: list[str]
     horizons: list[float]
     level: float
+    simulated: bool
+    cluster: str | None
     flow: pd.DataFrame
-    table_one: pd.DataFrame
+    characteristics: pd.DataFrame
     missing: pd.DataFrame
+    models_used: pd.DataFrame
+    model_warnings: pd.DataFrame
     discrimination: pd.DataFrame
     overall: pd.DataFrame
     calibration: pd.DataFrame
     calibration_groups: pd.DataFrame
     utility: pd.DataFrame
     thresholds: pd.DataFrame
+    two_by_two: pd.DataFrame
     effect_size: pd.DataFrame
     incidence: pd.DataFrame
     comparison: pd.DataFrame
     reclassification: pd.DataFrame
+    reclassified: pd.DataFrame
     subgroups: pd.DataFrame
+    heterogeneity: pd.DataFrame
+    recalibration: pd.DataFrame
     triage: pd.DataFrame
     checklist: pd.DataFrame
     notes: list[str]
-    methods: dict[str, Any]
-    plot_data: dict[str, pd.DataFrame] = field(repr=False)
+    methods: dict[str, str]
+    methods_paragraph: str
+    layouts: dict[str, pd.DataFrame] = field(repr=False)
+    source: PlotSource = field(repr=False)
+
+    @property
+    def table_one(self) -> pd.DataFrame:
+        """Table 1 as text: mean (SD) or n (%), with standardised differences."""
+        year = self.horizons[-1]
+        case = self.source.outcome.is_case(year)
+        sizes = {"all": len(case), "cancer": int(case.sum()), "no cancer": int((~case).sum())}
+        return table_one(self.characteristics, sizes)
+
+    @property
+    def table_two(self) -> pd.DataFrame:
+        """Table 2 as text: performance of every model at the last horizon, with intervals."""
+        tables = {
+            name: getattr(self, name)
+            for name in ("discrimination", "calibration", "overall", "thresholds", "utility")
+        }
+        return performance_table(tables, self.models, self.horizons[-1])
 
     @property
     def tables(self) -> dict[str, pd.DataFrame]:
         """Every table by name, in the order of the page."""
-        names = (
-            *("flow", "table_one", "missing", "discrimination", "overall", "calibration"),
-            *("calibration_groups", "utility", "thresholds", "effect_size", "incidence"),
-            *("comparison", "reclassification", "subgroups", "triage", "checklist"),
-        )
-        return {name: getattr(self, name) for name in names}
+        return {name: getattr(self, name) for name in CAPTIONS}
 
     def published_table(self, name: str) -> pd.DataFrame:
         """A table in the layout of a published study.
@@ -137,60 +205,224 @@ class Report:
             tenths (Yala 2019); ``"T3"`` ratio per SD and AUC (Dembrower 2020); ``"T4"``
             false-negative rate at matched positive rates (Dembrower 2020); ``"T5"`` C and AUC by
             group (Mirai 2021); ``"T6"`` sensitivity at fixed specificity (Mirai 2021); ``"T7"``
-            triage (Rodriguez-Ruiz 2019, Lång 2021); ``"T8"`` groups under 1.7, to 3, over 3
-            percent (Lamb 2026); ``"T9"`` expected over observed by model and tenth (Kaul 2026);
-            ``"T10"`` matched C and odds ratio, where the cohort has ``matched_set``.
+            triage by scores of the same exam (Rodriguez-Ruiz 2019, Lång 2021); ``"T8"`` groups
+            between the thresholds (Lamb 2026); ``"T9"`` expected over observed by model and tenth
+            (Kaul 2026); ``"T10"`` matched C and odds ratio, where the cohort has ``matched_set``.
 
         Raises
         ------
         EvaluationError
-            Another name.
+            Another name, or a table that the report has no data for.
         """
         return published_table(
-            self._all_tables, name, model=self.models[0], horizon=self.horizons[-1]
+            self.tables | self.layouts, name, model=self.models[0], horizon=self.horizons[-1]
         )
 
-    def figure(self, name: str) -> Figure | None:
-        """Draw a figure of the page.
+    # --- figures -----------------------------------------------------------------------------
+
+    @overload
+    def plot(
+        self,
+        kind: FigureKind,
+        *,
+        models: str | Sequence[str] | None = None,
+        horizon: float | None = None,
+        ax: Axes | None = None,
+        labels: Mapping[str, str] | Sequence[str] | None = None,
+        colours: Mapping[str, Any] | Sequence[Any] | None = None,
+        **options: Any,
+    ) -> Axes: ...
+    @overload
+    def plot(
+        self,
+        kind: Literal["panel"],
+        *,
+        models: str | Sequence[str] | None = None,
+        horizon: float | None = None,
+        ax: None = None,
+        labels: Mapping[str, str] | Sequence[str] | None = None,
+        colours: Mapping[str, Any] | Sequence[Any] | None = None,
+        **options: Any,
+    ) -> NDArray[Any]: ...
+    def plot(
+        self,
+        kind: str,
+        *,
+        models: str | Sequence[str] | None = None,
+        horizon: float | None = None,
+        ax: Axes | None = None,
+        labels: Mapping[str, str] | Sequence[str] | None = None,
+        colours: Mapping[str, Any] | Sequence[Any] | None = None,
+        **options: Any,
+    ) -> Any:
+        """Draw a figure.
+
+        Settings of matplotlib (``rcParams``) apply. Colours are those of Okabe and Ito unless the
+        colour cycle has been changed; dashes and markers differ too.
 
         Parameters
         ----------
-        name : {"comparison", "roc", "calibration", "distribution", "decision", "triage", \
-"subgroups"}
+        kind : str
+            ``"roc"``; ``"calibration"`` (smooth curve, tenths of risk, histogram; equal scales);
+            ``"decision"`` (decision curve around the thresholds); ``"auc"`` (over horizons);
+            ``"distribution"`` (risks of women with and without cancer); ``"forest"`` (a
+            ``measure`` by subgroup: ``"AUC"``, ``"E/O"`` ...); ``"incidence"`` (cumulative
+            incidence by category of risk, with numbers at risk); ``"comparison"`` (paired
+            differences from the first model); ``"triage"`` (scores of the same exam only);
+            ``"flow"`` (diagram); ``"panel"`` (the first four of a validation paper, sized for
+            ``columns=1`` or ``2`` of a journal).
+        models : str or sequence of str, optional
+            Default: all models with a risk at the horizon; for calibration and incidence the first.
+        horizon : float, optional
+            Years, one of ``horizons``. Default: the last.
+        ax : Axes, optional
+            Default: the axes of a new figure.
+        labels, colours : dict by model, or sequence in the order of ``models``, optional
+        **options
+            ``measure`` of ``"forest"`` and ``"comparison"``; ``columns`` of ``"panel"``.
 
         Returns
         -------
-        Figure or None
-            None where the report has nothing to draw, such as subgroups that were not asked for.
+        Axes
+            Of ``"panel"`` an array of four Axes.
 
         Raises
         ------
         EvaluationError
-            Another name.
+            Another kind, model or horizon, or nothing to draw.
+
+        See Also
+        --------
+        mammorisk.Report.plot_data : The data of a figure.
+        mammorisk.Report.save_figure : Writes a figure as PDF, SVG or PNG.
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import mammorisk as mr
+        >>> from mammorisk.metrics import example_risks
+        >>> outcome, risk, other = example_risks()
+        >>> cohort = pd.DataFrame({"time": outcome.time, "event": outcome.event})
+        >>> report = mr.evaluate({"first": risk, "second": other}, cohort, horizons=5)
+        >>> ax = report.plot("calibration", models=["first", "second"], labels=["A", "B"])
+        >>> ax.get_xlabel()
+        'predicted 5-year risk (%)'
         """
-        if name not in FIGURES:
-            raise EvaluationError(
-                f"there is no figure {name!r}", where="name", remedy=f"Known: {', '.join(FIGURES)}."
-            )
-        return FIGURES[name][0](
-            FigureData(tables=self._all_tables, models=self.models, horizon=self.horizons[-1])
+        data = self._request().data(kind, models, horizon, labels, colours, **options)
+        return plot(data, kind, ax)
+
+    def plot_data(
+        self,
+        kind: str,
+        *,
+        models: str | Sequence[str] | None = None,
+        horizon: float | None = None,
+        **options: Any,
+    ) -> pd.DataFrame:
+        """The data of a figure as a tidy table.
+
+        Parameters
+        ----------
+        kind, models, horizon, **options
+            See :meth:`plot`.
+
+        Returns
+        -------
+        DataFrame
+            One row a point, with ``model`` and ``horizon``. Risks are fractions in [0, 1].
+
+        Examples
+        --------
+        >>> import pandas as pd
+        >>> import mammorisk as mr
+        >>> from mammorisk.metrics import example_risks
+        >>> outcome, risk, _ = example_risks()
+        >>> cohort = pd.DataFrame({"time": outcome.time, "event": outcome.event})
+        >>> report = mr.evaluate(risk, cohort, horizons=5)
+        >>> report.plot_data("roc").columns.tolist()
+        ['model', 'horizon', 'threshold', 'sensitivity', 'specificity']
+        """
+        data = self._request().data(kind, models, horizon, **options)
+        return KINDS[kind].frame(data)
+
+    def save_figure(self, path: str | Path, kind: str = "panel", **options: Any) -> Path:
+        """Write a figure, by default the panel of a validation paper in two columns.
+
+        Parameters
+        ----------
+        path : path
+            ``.pdf`` (vector, with TrueType fonts), ``.svg``, ``.png`` (300 dots per inch), or
+            another format of matplotlib.
+        kind : str
+        **options
+            See :meth:`plot`.
+
+        Raises
+        ------
+        OutputError
+            The file cannot be written.
+        """
+        path = Path(path)
+        form = path.suffix.lstrip(".").lower()
+        picture = self._picture(kind, form, **options)
+        return _write(path, partial(_write_bytes, picture))
+
+    def _picture(self, kind: str, form: str, **options: Any) -> bytes:
+        import matplotlib.pyplot as plt
+        import numpy as np
+
+        with plt.rc_context(FONTS):
+            made = self.plot(kind, **options)  # type: ignore[call-overload]
+            figure = np.ravel(np.asarray(made, dtype=object))[0].figure
+            buffer = io.BytesIO()
+            try:
+                figure.savefig(buffer, format=form, dpi=_DPI)
+            except ValueError:
+                raise OutputError(
+                    f"{form!r} is not a format of pictures", remedy="Use .pdf, .svg or .png."
+                ) from None
+            finally:
+                plt.close(figure)
+        return buffer.getvalue()
+
+    def _request(self) -> Request:
+        return Request(
+            tables=self.tables,
+            source=self.source,
+            models=self.models,
+            horizons=self.horizons,
+            simulated=self.simulated,
         )
+
+    # --- exports -----------------------------------------------------------------------------
+
+    def to_frame(self) -> pd.DataFrame:
+        """All estimates as one tidy table.
+
+        Returns
+        -------
+        DataFrame
+            One row an estimate: ``table``, ``model``, ``group``, ``horizon`` (years),
+            ``threshold``, ``estimand``, ``estimate``, ``lower``, ``upper``, ``interval`` (its
+            method), ``p``, ``null``, ``n``, ``events``, ``weight``, ``reason``.
+        """
+        return tidy(self.tables | {"characteristics": self.characteristics})
 
     def to_page(self) -> str:
         """The report as the text of one self-contained HTML page."""
         return page(
-            self._all_tables,
-            title=str(self.methods["title"]),
-            models=self.models,
-            horizons=self.horizons,
+            self.tables | {"methods": self._methods_table()},
+            self._request(),
+            title=self.methods["title"],
             level=self.level,
             notes=self.notes,
+            paragraph=self.methods_paragraph,
+            simulated=self.simulated,
+            cluster=self.cluster,
         )
 
-    @property
-    def _all_tables(self) -> dict[str, pd.DataFrame]:
-        methods = pd.DataFrame(self.methods.items(), columns=["what", "how"])
-        return self.tables | self.plot_data | {"methods": methods}
+    def _methods_table(self) -> pd.DataFrame:
+        return pd.DataFrame(self.methods.items(), columns=["what", "how"])
 
     def to_html(self, path: str | Path) -> Path:
         """Write one self-contained page.
@@ -200,41 +432,152 @@ class Report:
         OutputError
             The file cannot be written.
         """
-        path, text = Path(path), self.to_page()
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            atomic_write(path, partial(_write_text, text))
-        except OSError as error:
-            raise OutputError(
-                f"the report cannot be written ({error.strerror})",
-                where=str(path),
-                remedy="Give another file.",
-            ) from None
-        return path
+        return _write(Path(path), partial(_write_text, self.to_page()))
 
     def to_csv(self, folder: str | Path) -> Path:
-        """Write every table as a CSV file into a folder, made where there is none."""
-        return self._write(Path(folder), "csv")
+        """Write every table as a CSV file into a folder, made where there is none.
 
-    def to_latex(self, folder: str | Path) -> Path:
-        """Write every table as a LaTeX tabular (booktabs) into a folder."""
-        return self._write(Path(folder), "tex")
-
-    def _write(self, folder: Path, kind: str) -> Path:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            for name, table in self.tables.items():
-                text = table.to_csv(index=False) if kind == "csv" else as_latex(table, name)
-                atomic_write(folder / f"{name}.{kind}", partial(_write_text, text))
-        except OSError as error:
-            raise OutputError(
-                f"the tables cannot be written ({error.strerror})", where=str(folder)
-            ) from None
+        ``estimates.csv`` is :meth:`to_frame`.
+        """
+        folder = Path(folder)
+        tables = {"estimates": self.to_frame()} | self.tables
+        for name, table in tables.items():
+            _write(folder / f"{name}.csv", partial(_write_text, table.to_csv(index=False)))
         return folder
 
+    @overload
+    def to_latex(self, path: None = None, *, table: str, caption: str | None = None) -> str: ...
+    @overload
+    def to_latex(
+        self, path: str | Path, *, table: str | None = None, caption: str | None = None
+    ) -> Path: ...
+    def to_latex(
+        self,
+        path: str | Path | None = None,
+        *,
+        table: str | None = None,
+        caption: str | None = None,
+    ) -> str | Path:
+        """Tables as LaTeX, with captions and numbers aligned at the decimal point.
+
+        Parameters
+        ----------
+        path : path, optional
+            File of ``table``; or a folder that gets one file for every table.
+        table : str, optional
+            One table: a name of :attr:`tables` or of :meth:`published_table`.
+        caption : str, optional
+            Instead of the table's own.
+
+        Returns
+        -------
+        str or Path
+            The text of ``table`` without ``path``; else ``path``.
+
+        Notes
+        -----
+        The tables need the packages booktabs, longtable and siunitx.
+        """
+        if table is not None:
+            text = self._latex(table, caption)
+            return text if path is None else _write(Path(path), partial(_write_text, text))
+        if path is None:
+            raise EvaluationError(
+                "neither a table nor a folder is named",
+                where="to_latex",
+                remedy="Give to_latex('folder') or to_latex(table='calibration').",
+            )
+        folder = Path(path)
+        for name, own in self.tables.items():
+            if len(own):
+                _write(folder / f"{name}.tex", partial(_write_text, self._latex(name, None)))
+        return folder
+
+    def _latex(self, name: str, title: str | None) -> str:
+        if name in CAPTIONS:
+            own, told, text = self.tables[name], self._caption(name), note(name)
+        else:
+            own, told, text = self.published_table(name), f"Table in the layout {name}", ""
+        return as_latex(
+            own,
+            caption=title or told,
+            label=f"tab:{name.replace('_', '-')}",
+            level=self.level,
+            note=text,
+        )
+
+    def _caption(self, name: str) -> str:
+        return caption(
+            name, horizon=self.horizons[-1], cluster=self.cluster, simulated=self.simulated
+        )
+
+    def to_docx(self, path: str | Path, *, tables: Sequence[str] | None = None) -> Path:
+        """Write a Word document: methods, the panel, and tables with captions.
+
+        Parameters
+        ----------
+        path : path
+            ``.docx``.
+        tables : sequence of str, optional
+            Names of :attr:`tables`. Default: all of them.
+
+        Raises
+        ------
+        MissingDependency
+            python-docx is not installed (``mammorisk[documents]``).
+        OutputError
+            The file cannot be written.
+        EvaluationError
+            There is no such table.
+        """
+        every = self.tables
+        names = list(every) if tables is None else list(tables)
+        if unknown := [name for name in names if name not in every]:
+            raise EvaluationError(
+                f"there is no table {', '.join(map(repr, unknown))}",
+                where="tables",
+                remedy=f"Known: {', '.join(every)}.",
+            )
+        shown = [
+            (self._caption(name), note(name), every[name]) for name in names if len(every[name])
+        ]
+        picture = self._picture("panel", "png")
+        return _write(
+            Path(path),
+            lambda file: write_docx(
+                file,
+                title=self.methods["title"],
+                notice=NOTICE,
+                paragraphs=[self.methods_paragraph, *self.notes],
+                tables=shown,
+                figure=picture,
+                words=(
+                    "Figure 1. A: ROC curves. B: calibration, with tenths of risk and the "
+                    "distribution of risks below. C: decision curves. D: risks of women with and "
+                    "without cancer."
+                ),
+            ),
+        )
+
+    def to_excel(self, path: str | Path) -> Path:
+        """Write a workbook: all estimates, every table, and the methods; numbers not rounded.
+
+        Raises
+        ------
+        MissingDependency
+            openpyxl is not installed (``mammorisk[tables]``).
+        OutputError
+            The file cannot be written.
+        """
+        notes = pd.DataFrame({"notes": [NOTICE, self.methods_paragraph, *self.notes]})
+        sheets = {"estimates": self.to_frame()} | self.tables
+        sheets |= {"methods": self._methods_table(), "notes": notes}
+        return _write(Path(path), lambda file: write_excel(file, sheets))
+
     def __repr__(self) -> str:
+        simulated = "SIMULATED; " if self.simulated else ""
         return (
-            f"<Report: {', '.join(self.models)}; {self.horizons[-1]:g} years; "
+            f"<Report: {simulated}{', '.join(self.models)}; {self.horizons[-1]:g} years; "
             f"{len(self.notes)} notes>"
         )
 
@@ -243,9 +586,26 @@ class Report:
         for name in ("discrimination", "calibration", "comparison"):
             table: pd.DataFrame = getattr(self, name)
             if len(table):
-                parts += [f"<h4>{name}</h4>", as_html(table)]
+                parts += [f"<h4>{self._caption(name)}</h4>", as_html(table)]
         return "\n".join([*parts, *(f"<p>{note}</p>" for note in self.notes)])
+
+
+def _write(path: Path, write: Callable[[Path], None]) -> Path:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, write)
+    except OSError as error:
+        raise OutputError(
+            f"the report cannot be written ({error.strerror})",
+            where=str(path),
+            remedy="Give another file.",
+        ) from None
+    return path
 
 
 def _write_text(text: str, path: Path) -> None:
     path.write_text(text, encoding="utf-8")
+
+
+def _write_bytes(content: bytes, path: Path) -> None:
+    path.write_bytes(content)

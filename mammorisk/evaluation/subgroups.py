@@ -4,16 +4,28 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from scipy import stats
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
+from mammorisk.evaluation.interval_methods import (
+    NORMAL,
+    REGRESSION,
+    of_auc,
+    of_observed_risk,
+    of_ratio,
+    of_share,
+    of_share_positive,
+)
+from mammorisk.evaluation.rows import NO_DIFFERENCE, row
 from mammorisk.metrics.brier import brier_score
-from mammorisk.metrics.calibration import calibration_slope
+from mammorisk.metrics.calibration import calibration_intercept, calibration_slope
 from mammorisk.metrics.delong import auc
 from mammorisk.metrics.estimate import (
     Estimate,
@@ -21,22 +33,25 @@ from mammorisk.metrics.estimate import (
     check_risk,
     normal_quantile,
     standard_error,
+    unavailable,
 )
 from mammorisk.metrics.expected_observed import expected_observed_ratio
+from mammorisk.metrics.incidence import cumulative_incidence
 from mammorisk.metrics.links import logit
 from mammorisk.metrics.proportions import adjust_p_values
 from mammorisk.metrics.regression import fit_glm
-from mammorisk.metrics.thresholds import classification_measure
+from mammorisk.metrics.thresholds import Measure, classification_measure
 from mammorisk.records.outcome import Outcome
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+from mammorisk.records.questionnaire_fields import CATEGORIES
 
 #: Shown with every comparison of groups.
 MULTIPLICITY = (
-    "p values compare each group with the rest of the column's groups; adjusted ones are Holm's "
-    "over all groups of the table and measure."
+    "p values of subgroups compare a group with the rest of the column's groups; adjusted ones are "
+    "Holm's over the groups of a column, by model and measure."
 )
+
+
+MISSING = "missing"
 
 
 def group_labels(values: pd.Series, *, bins: list[float] | None = None) -> pd.Series:
@@ -50,8 +65,9 @@ def group_labels(values: pd.Series, *, bins: list[float] | None = None) -> pd.Se
 
     Returns
     -------
-    Series of str
-        ``"missing"`` where there is no value.
+    Series of category
+        Ascending for bins and numbers, in the order of the field for its categories, else
+        alphabetical; ``"missing"``, where there is no value, is last.
     """
     if pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values):
         numbers = values.astype(float)
@@ -63,8 +79,25 @@ def group_labels(values: pd.Series, *, bins: list[float] | None = None) -> pd.Se
             names += [f"{a:g} to {b:g}" for a, b in itertools.pairwise(bins)]
             names += [f"{bins[-1]:g} and over"]
             cut = pd.cut(numbers, edges, right=False, labels=names)
-            return cut.astype(object).where(numbers.notna(), "missing").astype(str)
-    return values.astype(object).where(values.notna(), "missing").astype(str)
+            return _ordered(cut.astype(object).where(numbers.notna(), MISSING), names)
+        names = [_word(one) for one in sorted(numbers.dropna().unique())]
+        return _ordered(numbers.map(_word, na_action="ignore"), names)
+    known = CATEGORIES.get(str(values.name), ())
+    if isinstance(values.dtype, pd.CategoricalDtype) and values.dtype.ordered:
+        known = tuple(values.dtype.categories)
+    words = values.astype(object).where(values.notna(), MISSING).astype(str)
+    found = set(words) - {MISSING}
+    first = [str(one) for one in known if str(one) in found]
+    return _ordered(words, [*first, *sorted(found - set(first))])
+
+
+def _word(number: float) -> str:
+    return f"{number:g}"
+
+
+def _ordered(labels: pd.Series, names: list[str]) -> pd.Series:
+    filled = labels.astype(object).where(labels.notna(), MISSING)
+    return filled.astype(pd.CategoricalDtype([*names, MISSING], ordered=True))
 
 
 def subgroup_table(
@@ -77,7 +110,7 @@ def subgroup_table(
     fewest_cancers: int = 20,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """AUC, calibration, Brier score and error rates in each group of a column.
+    """Discrimination, calibration, Brier score and error rates in each group of a column.
 
     Parameters
     ----------
@@ -93,50 +126,51 @@ def subgroup_table(
     Returns
     -------
     DataFrame
-        Columns ``column``, ``group``, ``n``, ``cancers``, ``measure``, ``value``, ``se``,
-        ``lower``, ``upper``, ``difference`` from the other groups with ``difference_lower``,
-        ``difference_upper``, ``p`` and ``p_adjusted`` (see :data:`MULTIPLICITY`), ``reason``.
+        ``column``, ``group``, then the columns of :func:`mammorisk.evaluation.rows.row`, and
+        ``difference`` from the other groups with ``difference_lower`` and ``difference_upper``.
+        ``p`` tests that difference; ``p_adjusted``: see :data:`MULTIPLICITY`.
     """
     values, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     if len(labels) != len(outcome):
         raise EvaluationError("there are not as many labels as rows", where="labels")
-    names = labels.to_numpy()
+    names = labels.astype(object).to_numpy()
     rows: list[dict[str, object]] = []
-    for group in sorted(set(names)):
+    ordered = isinstance(labels.dtype, pd.CategoricalDtype)
+    for group in labels.cat.categories if ordered else sorted(set(names)):
         inside = (names == group) & (outcome.weight > 0)
-        cancers = int(outcome.is_case(year)[inside].sum())
-        head: dict[str, object] = {
-            "column": labels.name,
-            "group": group,
-            "n": int(inside.sum()),
-            "cancers": cancers,
-        }
-        if cancers < fewest_cancers:
+        if not inside.any():
+            continue
+        own = outcome.take(np.flatnonzero(inside))
+        head: dict[str, Any] = {"column": labels.name, "group": group}
+        if (cancers := int(own.is_case(year).sum())) < fewest_cancers:
             why = f"fewer than {fewest_cancers} cancers: suppressed"
-            rows.append(head | {"measure": "all", "reason": why})
+            nothing = unavailable("all", why, n=len(own), events=cancers)
+            rows.append(row(nothing, "all", outcome=own, horizon=year, interval="", **head))
             continue
         others = (names != group) & (outcome.weight > 0)
         shared = _shares_women(outcome, inside, others)
-        for measure, compute in _measures(threshold, year, level).items():
+        for measure, (compute, method) in _measures(threshold, year, level).items():
             here = compute(*_part(outcome, values, inside, whole=shared))
-            row = head | {
-                "measure": measure,
-                "value": here.value,
-                "se": here.se,
-                "lower": here.lower,
-                "upper": here.upper,
-                "reason": here.reason,
-            }
+            one = row(
+                replace(here, p=float("nan")),
+                measure,
+                outcome=own,
+                horizon=year,
+                interval=method(own, year),
+                **head,
+            )
+            one["threshold"] = threshold if measure in _AT_THRESHOLD else np.nan
             if outcome.is_case(year)[others].sum() >= fewest_cancers:
                 there = compute(*_part(outcome, values, others, whole=shared))
-                row |= (
+                apart = (
                     _difference_of_shared(here, there, outcome, level)
                     if shared
                     else _difference_of_separate(here, there, level)
                 )
-            rows.append(row)
+                one |= apart | {"null": NO_DIFFERENCE if np.isfinite(apart["p"]) else None}
+            rows.append(one)
     table = pd.DataFrame(rows)
-    if "p" in table:
+    if "difference" in table:
         table["p_adjusted"] = np.nan
         for _, part in table.groupby("measure"):
             table.loc[part.index, "p_adjusted"] = adjust_p_values(part["p"].to_numpy(dtype=float))
@@ -182,6 +216,8 @@ def _difference_of_shared(
 
 def _limits(difference: float, se: float, level: float) -> dict[str, float]:
     z = normal_quantile(level)
+    # Without variation, as between shares that are 1 in both groups, there is no interval.
+    se = se if se > 0 else float("nan")
     return {
         "difference": difference,
         "difference_lower": difference - z * se,
@@ -190,27 +226,49 @@ def _limits(difference: float, se: float, level: float) -> dict[str, float]:
     }
 
 
+_Compute = Callable[[Outcome, NDArray[np.float64]], Estimate]
+_Method = Callable[[Outcome, float], str]
+_AT_THRESHOLD = ("sensitivity", "specificity", "share positive")
+
+
 def _measures(
     threshold: float | None, year: float, level: float
-) -> dict[str, Callable[[Outcome, NDArray[np.float64]], Estimate]]:
-    found: dict[str, Callable[[Outcome, NDArray[np.float64]], Estimate]] = {
-        "AUC": lambda o, r: auc(o, r, year, level=level),
-        "E/O": lambda o, r: expected_observed_ratio(o, r, year, level=level),
-        "calibration slope": lambda o, r: calibration_slope(o, r, year, level=level),
-        "Brier score": lambda o, r: brier_score(o, r, year, level=level),
+) -> dict[str, tuple[_Compute, _Method]]:
+    """Measures of a group with the method of their interval."""
+
+    def events(outcome: Outcome) -> int:
+        return int(outcome.is_case(year).sum())
+
+    def large(outcome: Outcome, risk: NDArray[np.float64]) -> Estimate:
+        return calibration_intercept(outcome, risk, year, method="in-the-large", level=level)
+
+    found: dict[str, tuple[_Compute, _Method]] = {
+        "AUC": (lambda o, r: auc(o, r, year, level=level), of_auc),
+        "observed risk": (
+            lambda o, r: cumulative_incidence(o, year, level=level),
+            lambda o, y: of_observed_risk(events(o)),
+        ),
+        "E/O": (
+            lambda o, r: expected_observed_ratio(o, r, year, level=level),
+            lambda o, y: of_ratio(events(o)),
+        ),
+        "calibration in the large": (large, lambda o, y: NORMAL),
+        "calibration slope": (
+            lambda o, r: calibration_slope(o, r, year, level=level),
+            lambda o, y: REGRESSION,
+        ),
+        "Brier score": (lambda o, r: brier_score(o, r, year, level=level), lambda o, y: NORMAL),
     }
     if threshold is not None:
         cut = threshold
+
+        def share(measure: Measure) -> _Compute:
+            return lambda o, r: classification_measure(o, r, cut, measure, year, level=level)
+
         found |= {
-            "sensitivity": lambda o, r: classification_measure(
-                o, r, cut, "sensitivity", year, level=level
-            ),
-            "specificity": lambda o, r: classification_measure(
-                o, r, cut, "specificity", year, level=level
-            ),
-            "share positive": lambda o, r: classification_measure(
-                o, r, cut, "share positive", year, level=level
-            ),
+            "sensitivity": (share("sensitivity"), of_share),
+            "specificity": (share("specificity"), of_share),
+            "share positive": (share("share positive"), lambda o, y: of_share_positive(o)),
         }
     return found
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,10 +13,16 @@ from mammorisk._utils.typing import Floats
 from mammorisk.errors import TrainingError
 
 Method = Literal["none", "intercept", "cloglog", "platt", "beta", "isotonic"]
-#: From few parameters to many: of methods that score alike the earlier is taken.
+#: From few parameters to many.
 METHODS: tuple[Method, ...] = ("none", "intercept", "cloglog", "platt", "beta", "isotonic")
 #: Cancers within the horizon needed before a method with a slope, or isotonic steps, is tried.
 EVENTS_FOR_SLOPE, EVENTS_FOR_STEPS = 50, 200
+#: How ``method="auto"`` chooses, for reports.
+RULE = (
+    "the map with the fewest parameters within one standard error of the lowest log score in "
+    f"ten-fold cross-validation; maps with a slope from {EVENTS_FOR_SLOPE} cancers on, isotonic "
+    f"steps from {EVENTS_FOR_STEPS}"
+)
 _SMALL = 1e-9
 
 
@@ -147,6 +154,47 @@ def choose_method(horizons: list[tuple[Floats, Floats, Floats]], *, seed: int = 
     -------
     str
     """
+    return best_method(method_losses(horizons, seed=seed))
+
+
+def best_method(losses: Mapping[Method, list[Floats]]) -> Method:
+    """The method that :data:`RULE` chooses from the losses of :func:`method_losses`."""
+    scores = method_scores(losses)
+    best = min(scores, key=lambda name: scores[name])
+    if not np.isfinite(scores[best]):
+        return "none"
+    for name, own in losses.items():
+        apart = [one - other for one, other in zip(own, losses[best], strict=True)]
+        if not all(np.isfinite(one).all() for one in apart):
+            continue
+        # The horizons are about the same women, so their errors add up.
+        error = sum(float(np.sqrt(((one - one.mean()) ** 2).sum())) for one in apart)
+        if scores[name] - scores[best] <= error:
+            return name
+    return best
+
+
+def method_scores(losses: Mapping[Method, list[Floats]]) -> dict[Method, float]:
+    """Cross-validated log score of every method, summed over horizons; lower is better."""
+    return {name: sum(float(one.sum()) for one in own) for name, own in losses.items()}
+
+
+def method_losses(
+    horizons: list[tuple[Floats, Floats, Floats]], *, seed: int = 0
+) -> dict[Method, list[Floats]]:
+    """Cross-validated losses of every method that the number of cancers allows.
+
+    Parameters
+    ----------
+    horizons, seed
+        See :func:`choose_method`.
+
+    Returns
+    -------
+    dict of str to list of ndarray
+        By method, from few parameters to many, and horizon: the weighted negative log score of each
+        woman. The sum over women is the mean score.
+    """
     cancers = max(int((case == 1).sum()) for _, case, _ in horizons)
     tried: list[Method] = ["none", "intercept"]
     if cancers >= EVENTS_FOR_SLOPE:
@@ -162,25 +210,13 @@ def choose_method(horizons: list[tuple[Floats, Floats, Floats]], *, seed: int = 
         folds[order] = np.arange(len(risk)) % 10
         for name in tried:
             losses[name].append(_held_out_losses(name, risk, case, weight, folds))
-    total = {name: sum(float(one.sum()) for one in losses[name]) for name in tried}
-    best = min(tried, key=lambda name: total[name])
-    if not np.isfinite(total[best]):
-        return "none"
-    for name in tried:
-        apart = [own - other for own, other in zip(losses[name], losses[best], strict=True)]
-        if not all(np.isfinite(one).all() for one in apart):
-            continue
-        # The horizons are about the same women, so their errors add up.
-        error = sum(float(np.sqrt(((one - one.mean()) ** 2).sum())) for one in apart)
-        if total[name] - total[best] <= error:
-            return name
-    return best
+    return losses
 
 
 def _held_out_losses(
     method: Method, risk: Floats, case: Floats, weight: Floats, folds: NDArray[np.int64]
 ) -> Floats:
-    """Weighted negative log score of each woman, fitted without her fold; their sum is the mean."""
+    """Weighted negative log score of each woman, fitted without her fold."""
     out = np.zeros(len(risk))
     for fold in range(10):
         inside = folds == fold

@@ -44,7 +44,7 @@ _BEGINNINGS: dict[PoolingScale, tuple[str, ...]] = {
         "share positive",
         "share of cancers",
     ),
-    "cloglog": ("risk by",),
+    "cloglog": ("risk by", "observed risk"),
 }
 #: Range of the measures of each scale.
 _BOUNDS: dict[PoolingScale, tuple[float, float]] = {

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from mammorisk._utils.progress import progress_bar
 from mammorisk.base import DEFAULT_HORIZONS, Horizon, RiskModel, check_horizons
-from mammorisk.errors import QuestionnaireError
-from mammorisk.prediction.as_cohort import as_request
+from mammorisk.clinical.registry import CLINICAL_MODELS
+from mammorisk.errors import ModelError, QuestionnaireError
+from mammorisk.evaluation.model_tables import RECORD, card_record, record_of
+from mammorisk.prediction.as_cohort import Request, as_request
 from mammorisk.prediction.default_model import choose_model
 from mammorisk.prediction.one import as_prediction
 from mammorisk.prediction.prediction import Prediction
@@ -40,7 +42,7 @@ def predict(
     data: Cohort | pd.DataFrame | Sequence[Questionnaire],
     woman: None = None,
     *,
-    model: str | Path | RiskModel | None = None,
+    model: str | Path | RiskModel | Sequence[str | Path | RiskModel] | None = None,
     horizons: Sequence[Horizon] | Horizon = DEFAULT_HORIZONS,
     prior: None = None,
     missing: MissingCodes | None = None,
@@ -50,7 +52,7 @@ def predict(
     data: Exam | Questionnaire | Cohort | pd.DataFrame | Sequence[Questionnaire] | str | Path,
     woman: Questionnaire | None = None,
     *,
-    model: str | Path | RiskModel | None = None,
+    model: str | Path | RiskModel | Sequence[str | Path | RiskModel] | None = None,
     horizons: Sequence[Horizon] | Horizon = DEFAULT_HORIZONS,
     prior: Exam | str | Path | None = None,
     missing: MissingCodes | None = None,
@@ -69,13 +71,14 @@ def predict(
         interface).
     woman : Questionnaire, optional
         With an exam: her answers. Without a questionnaire, her age is taken from the image header.
-    model : str, path or RiskModel, optional
-        Name, folder or model. The default with images is ``hybrid``. The default without images,
-        and for horizons that ``hybrid`` does not answer, is ``bcsc-2008`` where breast density is
-        known, else ``icare-lit``. ``icare-lit`` is also used for women outside the ages of
-        ``bcsc-2008`` and for horizons over five years. A woman whom ``bcsc-2008`` refuses for
-        another reason, such as a BRCA1/2 mutation, has no risk. The result names the model that
-        was used.
+    model : str, path or RiskModel, or sequence of them, optional
+        Name, folder or model. With several, for a cohort or table, the result has the rows of one
+        after those of the other; :func:`mammorisk.evaluate` compares them.
+        The default with images is ``hybrid``. The default without images, and for horizons that
+        ``hybrid`` does not answer, is ``bcsc-2008`` where breast density is known, else
+        ``icare-lit``. ``icare-lit`` is also used for women outside the ages of ``bcsc-2008`` and
+        for horizons over five years. A woman whom ``bcsc-2008`` refuses for another reason, such
+        as a BRCA1/2 mutation, has no risk. The result names the model that was used.
     horizons : float, "lifetime" or sequence of them
         Years from the exam. ``"lifetime"`` is up to age 90, or to the last age of the model.
     prior : Exam or path, optional
@@ -96,7 +99,8 @@ def predict(
         For a cohort or table: ``patient_id``, ``exam_id``, ``model``, ``risk_1y`` ...
         ``risk_5y`` (fractions in [0, 1]; with ``_lower`` and ``_upper`` where there is an
         interval), ``images_used``, ``warnings`` and ``warning_codes``. One row per exam, in input
-        order. A row without a risk has NaN, and the reason in ``warnings``.
+        order. A row without a risk has NaN, and the reason in ``warnings``. ``attrs`` has a record
+        of the models, with a hash of their weights, for the methods of a report.
 
     Raises
     ------
@@ -108,6 +112,8 @@ def predict(
         ``data`` is one exam and it cannot be read.
     CohortError
         ``data`` has another type.
+    ModelError
+        Several models for one woman, or none.
 
     See Also
     --------
@@ -140,6 +146,8 @@ def predict(
     wanted = check_horizons(horizons)
     request = as_request(data, woman, prior, missing)
     cohort = request.cohort
+    if isinstance(model, Sequence) and not isinstance(model, str):
+        return _several(list(model), request, data, horizons, missing, progress)
     chosen = choose_model(model, cohort, wanted)
     step = rows_at_once(cohort, chosen)
     rows = range(len(cohort))
@@ -165,4 +173,46 @@ def predict(
         ]
     import pandas as pd
 
-    return pd.concat(tables).set_axis(request.index, axis=0)
+    made = pd.concat(tables).set_axis(request.index, axis=0)
+    made.attrs[RECORD] = _records(made, chosen)
+    return made
+
+
+def _several(
+    models: list[str | Path | RiskModel],
+    request: Request,
+    data: object,
+    horizons: Sequence[Horizon] | Horizon,
+    missing: MissingCodes | None,
+    progress: bool,
+) -> pd.DataFrame:
+    """The risks of several models, one below the other."""
+    import pandas as pd
+
+    if request.is_one or not models:
+        raise ModelError(
+            "several models need a cohort or a table" if models else "no model is named",
+            where="model",
+            remedy="Give one model, or predict a table with one row.",
+        )
+    tables = [
+        predict(
+            data,  # type: ignore[call-overload]
+            model=one,
+            horizons=horizons,
+            missing=missing,
+            progress=progress,
+        )
+        for one in models
+    ]
+    records = {name: record for table in tables for name, record in table.attrs[RECORD].items()}
+    made: pd.DataFrame = pd.concat(tables)
+    made.attrs[RECORD] = records
+    return made
+
+
+def _records(table: pd.DataFrame, chosen: RiskModel) -> dict[str, Any]:
+    """A record of every model that gave a risk."""
+    names = {str(name) for name in table["model"].dropna().unique()}
+    records = {name: card_record(name) for name in names if name in CLINICAL_MODELS}
+    return records | ({chosen.name: record_of(chosen)} if chosen.name in names else {})

@@ -183,7 +183,8 @@ def _as_other_women(part: pd.DataFrame, kept: NDArray[np.int64]) -> pd.DataFrame
 def by_model(risks: object) -> dict[str, object]:
     """Risks by the name of their model.
 
-    A table takes its name from its column ``model`` where that holds one name.
+    A table takes its name from its column ``model`` where that holds one name. A table with the
+    rows of several models, each exam once for each, is divided by model.
     """
     if isinstance(risks, Mapping):
         if not risks:
@@ -198,10 +199,22 @@ def by_model(risks: object) -> dict[str, object]:
         risks = frame
     if isinstance(risks, pd.DataFrame) and "model" in risks.columns:
         names = risks["model"].dropna().unique()
+        if len(names) > 1 and _repeats(risks):
+            return {
+                str(one): risks[(risks["model"] == one).to_numpy(dtype=bool, na_value=False)]
+                for one in names
+            }
         name = str(names[0]) if len(names) == 1 else "models by row"
     elif isinstance(risks, pd.Series) and risks.name is not None:
         name = str(risks.name)
     return {name: risks}
+
+
+def _repeats(risks: pd.DataFrame) -> bool:
+    """Whether exams repeat in a table of several models."""
+    keys = [key for key in KEYS if key in risks.columns]
+    twice = risks.duplicated(keys) if keys else pd.Series(risks.index.duplicated())
+    return bool(twice.any())
 
 
 def _one_model(

@@ -47,7 +47,8 @@ class RecalibratedModel(ImageModel):
         Recalibration by horizon in years. Other horizons have no risk.
     card : ModelCard
     record : dict
-        Numbers of women and cancers of the fit, and the method.
+        Numbers of women and cancers of the fit, the method, the rule that chose it, the
+        cross-validated score of each method, and the rows of ``calibration``.
     """
 
     exams_at_once = 32
@@ -56,6 +57,17 @@ class RecalibratedModel(ImageModel):
     maps: Mapping[float, Recalibration]
     card: ModelCard  # type: ignore[misc]
     record: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def calibration(self) -> pd.DataFrame:
+        """Performance before and after recalibration, by horizon.
+
+        The risks after it are of women whom the maps were not fitted to. Columns as those of
+        the tables of :class:`mammorisk.Report`, with ``stage``. Empty for a model saved without.
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.record.get("calibration", []))
 
     @property
     def uses_images(self) -> bool:

@@ -12,8 +12,17 @@ from numpy.typing import NDArray
 
 from mammorisk.base import RiskModel
 from mammorisk.errors import EvaluationError, HorizonError, TrainingError
+from mammorisk.evaluation.recalibration_tables import before_and_after
 from mammorisk.metrics.censoring import fit_censoring
-from mammorisk.metrics.recalibration import Recalibration, choose_method, fit_recalibration
+from mammorisk.metrics.recalibration import (
+    RULE,
+    Recalibration,
+    best_method,
+    choose_method,
+    fit_recalibration,
+    method_losses,
+    method_scores,
+)
 from mammorisk.prediction.api import predict
 from mammorisk.records.alignment import risk_column
 from mammorisk.records.frequency import COLUMN, read_counts
@@ -34,7 +43,8 @@ def recalibrate(
     cohort: Cohort,
     *,
     method: str = "auto",
-    horizons: Sequence[float] = (1, 2, 3, 4, 5),
+    horizons: float | Sequence[float] = (1, 2, 3, 4, 5),
+    seed: int = 0,
     progress: bool = False,
 ) -> RecalibratedModel:
     """Recalibrate a model, published or fitted, to a local cohort.
@@ -48,16 +58,19 @@ def recalibrate(
         ``"intercept"``, ``"cloglog"``, ``"platt"``, ``"beta"`` or ``"isotonic"``. ``"auto"``
         chooses by cross-validated log score: the simplest method within one standard error of the
         best, with a slope only from 50 cancers on and isotonic steps from 200 on.
-    horizons : sequence of float
+    horizons : float or sequence of float
         Years. A horizon that the model does not answer, or without cancers, is omitted.
+    seed : int
+        Of the division of women into ten parts for cross-validation.
     progress : bool
         Show progress while exams are read.
 
     Returns
     -------
     RecalibratedModel
-        A model that can predict and be saved. Its ``record`` contains the numbers of women and
-        cancers, and the method.
+        A model that can predict and be saved. Its ``calibration`` is a table of the performance
+        before and after; its ``record`` contains the numbers of women and cancers, the method, the
+        rule that chose it and the score of each method.
 
     Raises
     ------
@@ -78,12 +91,17 @@ def recalibrate(
     >>> import mammorisk as mr
     >>> study = mr.simulate(n=4000, seed=1)
     >>> local = mr.recalibrate("bcrat", study.cohort, horizons=[5])
-    >>> sorted(local.maps)
-    [5.0]
+    >>> sorted(local.maps), local.record["method"]
+    ([5.0], 'none')
+    >>> table = local.calibration.query("measure == 'E/O'")
+    >>> table[["stage", "value"]].round(2)
+                        stage  value
+    0                  before   0.97
+    6  after, cross-validated   0.97
     """
     chosen = model if isinstance(model, RiskModel) else load_model(model)
     outcome = _read_outcome(cohort.exams)
-    years = [float(h) for h in horizons]
+    years = [float(h) for h in ([horizons] if isinstance(horizons, (int, float)) else horizons)]
     try:
         table = predict(cohort, model=chosen, horizons=years, progress=progress)
     except HorizonError as error:
@@ -95,19 +113,26 @@ def recalibrate(
     # A row that stands for several women is written out as often.
     rows = np.repeat(np.arange(len(risk)), counts)
     risk, outcome = risk[rows], outcome.take(rows)
-    maps = fit_all_horizons(risk, outcome, np.arange(len(risk)), method, years)
-    if not maps:
+    parts = _parts(risk, outcome, np.arange(len(risk)), years)
+    if not parts:
         raise TrainingError(
             "there are no women with and without cancer to recalibrate on",
             remedy="Use a cohort with more cancers, or longer follow-up.",
         )
+    losses = method_losses(list(parts.values()), seed=seed) if method == "auto" else {}
+    used: Any = best_method(losses) if losses else method
+    maps = _fit(parts, used)
     scored = np.isfinite(risk).any(axis=1)
     cancers = int((outcome.is_case(np.inf) & scored).sum())
     record = {
         "exams": int(scored.sum()),
         "cancers": cancers,
         "exams_without_risk": int((~scored).sum()),
-        "method": next((one.method for one in maps.values()), "none"),
+        "method": used,
+        "rule": RULE if losses else "given by the user",
+        "scores": dict(method_scores(losses)),
+        "seed": seed,
+        "calibration": _calibration(risk, outcome, years, used, seed),
     }
     card = replace(
         chosen.card,
@@ -125,6 +150,30 @@ def recalibrate(
         card=card,
         record=record,
     )
+
+
+def _calibration(
+    risk: Floats, outcome: Outcome, years: Sequence[float], method: str, seed: int
+) -> list[dict[str, Any]]:
+    """Performance before and after, the latter on women whom the maps were not fitted to."""
+    rows: list[dict[str, Any]] = []
+    for j, year in enumerate(years):
+        there = np.flatnonzero(np.isfinite(risk[:, j]))
+        if len(there) == 0:
+            continue
+        table = before_and_after(
+            outcome.take(there), risk[there, j], year, method=method, seed=seed
+        )
+        for row in table.drop(columns="method").to_dict("records"):
+            rows.append({str(name): _plain(value) for name, value in row.items()})
+    return rows
+
+
+def _plain(value: Any) -> Any:
+    """A value of a table as a type of JSON; None where there is none."""
+    if isinstance(value, float):
+        return value if np.isfinite(value) else None
+    return value.item() if isinstance(value, np.generic) else value
 
 
 def _read_outcome(table: pd.DataFrame) -> Outcome:
@@ -159,7 +208,21 @@ def fit_all_horizons(
     horizons : sequence of float
         Years.
     """
-    parts: dict[float, tuple[Floats, Floats, Floats]] = {}
+    parts = _parts(risk, outcome, rows, horizons)
+    if not parts:
+        return {}
+    return _fit(parts, choose_method(list(parts.values())) if method == "auto" else method)
+
+
+#: Risks, cancers and weights of one horizon.
+_Part = tuple[Floats, Floats, Floats]
+
+
+def _parts(
+    risk: Floats, outcome: Outcome, rows: NDArray[np.int64], horizons: Sequence[float]
+) -> dict[float, _Part]:
+    """What each horizon is fitted to, where there are women with and without cancer."""
+    parts: dict[float, _Part] = {}
     censoring = fit_censoring(outcome)
     for j, year in enumerate(horizons):
         weight = censoring.weights(year)
@@ -169,9 +232,10 @@ def fit_all_horizons(
         use = rows[np.isfinite(risk[rows, j]) & (weight[rows] > 0)]
         if case[use].any() and not case[use].all():
             parts[year] = risk[use, j], case[use], weight[use]
-    if not parts:
-        return {}
-    chosen = choose_method(list(parts.values())) if method == "auto" else method
-    if chosen == "none":
+    return parts
+
+
+def _fit(parts: dict[float, _Part], method: Any) -> dict[float, Recalibration]:
+    if method == "none":
         return {year: Recalibration() for year in parts}
-    return {year: fit_recalibration(*part, method=chosen) for year, part in parts.items()}
+    return {year: fit_recalibration(*part, method=method) for year, part in parts.items()}

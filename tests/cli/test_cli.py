@@ -247,7 +247,7 @@ def test_evaluate_and_stratify_from_the_command_line(tmp_path: Path) -> None:
         ],
     )
     assert made.exit_code == 0, made.output
-    assert "AUC at 5 y" in made.output
+    assert "AUC" in made.output
     assert "Research software" in made.output
     assert page.stat().st_size > 100_000
     assert (tmp_path / "tables" / "calibration.csv").is_file()

@@ -13,57 +13,30 @@ import pytest
 import mammorisk as mr
 from mammorisk.errors import EvaluationError, OutputError
 from mammorisk.evaluation.report import Report
-from mammorisk.evaluation.table_text import as_latex, readable
-
-
-def cohort(n: int = 3000, exams: int = 1) -> pd.DataFrame:
-    rng = np.random.default_rng(4)
-    women = np.repeat(np.arange(n // exams), exams)
-    score = rng.normal(size=n)
-    cancer = rng.exponential(30 * np.exp(-score))
-    death, lost = rng.exponential(100, n), rng.uniform(1, 9, n)
-    return pd.DataFrame(
-        {
-            "patient_id": women,
-            "exam_id": np.arange(n),
-            "age": rng.integers(40, 75, n).astype(float),
-            "breast_density": rng.choice(["a", "b", "c", "d"], n),
-            "site": rng.choice(["north", "south", "<b>west</b>"], n, p=[0.6, 0.395, 0.005]),
-            "time": np.minimum.reduce([cancer, death, lost]),
-            "event": np.argmin([lost, cancer, death], axis=0),
-            "score": score,
-        }
-    )
-
-
-def risks(table: pd.DataFrame, model: str = "own") -> pd.DataFrame:
-    made = {f"risk_{h}y": 1 - np.exp(-h / 30 * np.exp(table["score"])) for h in (1, 3, 5)}
-    return pd.DataFrame(made).assign(exam_id=table["exam_id"], model=model)
+from tests.evaluation.data import cohort, risks
 
 
 @pytest.fixture(scope="module")
 def report() -> Report:
-    table = cohort()
+    table = cohort(2000)
     table["matched_set"] = np.arange(len(table)) // 10
     return mr.evaluate(risks(table), table, by=["site", "age"], bins={"age": [50, 60]})
 
 
 def test_every_table_is_there(report: Report) -> None:
     assert report.models == ["own", "density-only", "icare-lit", "bcsc-2008", "bcrat"]
-    assert all(len(table) for table in report.tables.values())
+    empty = {name for name, table in report.tables.items() if table.empty}
+    assert empty == {"heterogeneity", "recalibration", "triage"}
     measures = set(report.discrimination["measure"])
-    assert {"AUC at 5 y", "AUC at 5 y, event-free controls", "Harrell's C"} <= measures
-    slope = report.calibration.query("model == 'own' and measure == 'calibration slope at 5 y'")
+    assert {"AUC", "AUC, event-free controls", "Harrell's C", "Uno's C"} == measures
+    slope = report.calibration.query("model == 'own' and measure == 'calibration slope'")
     assert slope["value"].item() == pytest.approx(1, abs=0.2)
-    ratio = report.calibration.query("model == 'own' and measure == 'E/O at 5 y'")
+    ratio = report.calibration.query("model == 'own' and measure == 'E/O' and horizon == 5")
     assert ratio["value"].item() == pytest.approx(1, abs=0.15)
     first = report.comparison.query("measure == 'AUC' and horizon == 5")
     assert (first["lower"] > 0).all()
     assert first["first"].unique().tolist() == ["own"]
-    for name in ("value", "se", "lower", "upper"):
-        known = report.discrimination[name].notna() | (report.discrimination["reason"].notna())
-        assert known.all()
-    for i in range(1, 11):
+    for i in (1, 2, 3, 4, 5, 6, 8, 9, 10):
         assert len(report.published_table(f"T{i}"))
     with pytest.raises(EvaluationError, match="T1, T2"):
         report.published_table("T11")
@@ -71,8 +44,8 @@ def test_every_table_is_there(report: Report) -> None:
 
 def test_small_groups_are_listed_and_not_evaluated(report: Report) -> None:
     small = report.subgroups.query("group == '<b>west</b>'")
-    assert len(small) == 1
-    assert "suppressed" in small["reason"].item()
+    assert small["model"].tolist() == report.models
+    assert small["reason"].str.contains("suppressed").all()
     assert set(report.subgroups["group"]) >= {"under 50", "50 to 60", "60 and over"}
     compared = report.subgroups.dropna(subset=["p"])
     assert (compared["p_adjusted"] >= compared["p"]).all()
@@ -99,7 +72,8 @@ def test_the_page_stands_alone(report: Report, tmp_path: Path) -> None:
     parser = _Links()
     parser.feed(text)
     assert parser.outside == []
-    assert parser.tags.count("img") == 7
+    # Flow, comparison, ROC, AUC, five of calibration, distribution, incidence, decision, forests.
+    assert parser.tags.count("img") == 14
     assert "script" not in parser.tags
     assert "Research software" in text
     assert "<b>west</b>" not in text
@@ -108,21 +82,6 @@ def test_the_page_stands_alone(report: Report, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         report.to_html(tmp_path / "file" / "report.html")
-
-
-def test_tables_for_papers(report: Report, tmp_path: Path) -> None:
-    folder = report.to_csv(tmp_path / "csv")
-    again = pd.read_csv(folder / "discrimination.csv")
-    np.testing.assert_allclose(again["value"], report.discrimination["value"])
-    tex = (report.to_latex(tmp_path / "tex") / "comparison.tex").read_text(encoding="utf-8")
-    assert tex.count(r"\\") == len(report.comparison) + 1
-    assert "< 0.001" not in tex
-    awkward = pd.DataFrame({"a_b": ["50% & more_{x}$\\"]})
-    assert r"50\% \& more\_\{x\}\$\textbackslash{}" in as_latex(awkward, "x")
-    shown = readable(
-        pd.DataFrame({"value": [0.7123], "lower": [0.7], "upper": [0.72], "p": [1e-9]})
-    )
-    assert shown.iloc[0].tolist() == ["0.712 (0.700 to 0.720)", "< 0.001"]
 
 
 def test_notes_say_what_was_done() -> None:
@@ -137,6 +96,7 @@ def test_notes_say_what_was_done() -> None:
         assert word in notes
     assert report.flow.set_index("item")["value"]["with a risk of the first model"] == 590
     assert report.published_table("T5")["group"].eq("all").all()
+    assert "sampling weights from 1 to 3" in notes
     with pytest.raises(EvaluationError, match="matched_set"):
         report.published_table("T10")
 
@@ -156,8 +116,8 @@ def test_one_number_a_row() -> None:
     risk = risks(table)["risk_5y"]
     for given in (risk, risk.to_numpy(), {"own": risk}):
         part = mr.evaluate(given, table, horizons=(5,), published=())
-        found = part.discrimination.query("measure == 'AUC at 5 y'")["value"].item()
-        expected = whole.discrimination.query("measure == 'AUC at 5 y'")["value"].item()
+        found = part.discrimination.query("measure == 'AUC' and horizon == 5")["value"].item()
+        expected = whole.discrimination.query("measure == 'AUC' and horizon == 5")["value"].item()
         assert found == pytest.approx(expected)
     with pytest.raises(EvaluationError, match="one horizon"):
         mr.evaluate(risk, table)
@@ -194,7 +154,8 @@ def test_unusable_input_is_told(change: object, message: str) -> None:
         mr.evaluate(*given, published=())
 
 
-def test_columns_that_are_not_there() -> None:
+@pytest.mark.parametrize("name", ["by", "cluster", "characteristics"])
+def test_columns_that_are_not_there(name: str) -> None:
     table = cohort(300)
     with pytest.raises(EvaluationError, match="'hospital'"):
-        mr.evaluate(risks(table), table, by="hospital", published=())
+        mr.evaluate(risks(table), table, published=(), **{name: "hospital"})  # type: ignore[arg-type]

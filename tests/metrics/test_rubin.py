@@ -161,13 +161,13 @@ def test_a_report_of_imputed_cohorts() -> None:
     report = mr.evaluate(sets, cohort, horizons=[5], by=["site"])
     alone = [mr.evaluate(one, cohort, horizons=[5], by=["site"]) for one in sets]
     outcome, _, _ = example_risks()
-    row = report.discrimination.query("measure == 'AUC at 5 y' and model == 'first'").iloc[0]
+    row = report.discrimination.query("measure == 'AUC' and model == 'first'").iloc[0]
     by_hand = pool_rubin([cumulative_dynamic_auc(outcome, one["first"], 5) for one in sets])
     for name in ("value", "se", "lower", "upper", "p", "df", "missing_information"):
         assert row[name] == pytest.approx(getattr(by_hand, name), rel=1e-10)
     # A model without imputed answers keeps its numbers but for the t distribution.
-    row = report.calibration.query("measure == 'calibration slope at 5 y' and model == 'second'")
-    own = alone[0].calibration.query("measure == 'calibration slope at 5 y' and model == 'second'")
+    row = report.calibration.query("measure == 'calibration slope' and model == 'second'")
+    own = alone[0].calibration.query("measure == 'calibration slope' and model == 'second'")
     assert row["value"].item() == pytest.approx(own["value"].item(), rel=1e-12)
     assert row["se"].item() == pytest.approx(own["se"].item(), rel=1e-12)
     # Differences: p against no difference, wider than those of one imputed cohort on average.

@@ -1,0 +1,1 @@
+"""The figures of a report. Each draws one tidy table into given axes."""
