@@ -199,9 +199,9 @@ class PublishedBaseline:
         """
         if self.density is None:
             return np.zeros(len(frame))
-        model = load_clinical(self.density)
+        model = self._load(self.density)
         within, _ = _within_ages(frame, model)
-        ratio, _ = _density(model, within, self.incidence)
+        ratio, _ = _density(model, within, self._load(self.incidence))
         refused = np.array([is_refused(found) for found in model.refusals(within)], dtype=bool)
         return np.where(refused, 0.0, ratio)
 

@@ -24,7 +24,7 @@ def flow_table(aligned: Aligned, year: float) -> pd.DataFrame:
     outcome, weight = aligned.outcome, aligned.outcome.weight
     case, competing = outcome.is_case(year), outcome.is_competing(year)
     free = outcome.is_event_free(year) & ~(case | competing)
-    rows: list[tuple[str, int | float]] = [*aligned.flow]
+    rows: list[tuple[str, int | float | str]] = [*aligned.flow]
     rows += [
         ("women", int(outcome.n_independent)),
         (f"cancers within {year:g} y", int(case.sum())),
