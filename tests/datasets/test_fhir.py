@@ -181,4 +181,4 @@ def test_what_is_no_cohort(wrong: Any) -> None:
 
 def test_mapping_is_checked() -> None:
     with pytest.raises(DatasetError, match="no Questionnaire field"):
-        mr.datasets.fhir(resources(), mapping={"fields": {"heigth": {}}})
+        mr.datasets.fhir(resources(), mapping={"fields": {"tallness": {}}})

@@ -179,7 +179,7 @@ def test_mapping_is_data(sqlite: Any, tmp_path: Path) -> None:
     # The other fields are still mapped.
     assert exams.loc["1", "age_menarche"] == 13
     with pytest.raises(DatasetError, match="no Questionnaire field"):
-        mr.datasets.omop(sqlite, mapping={"fields": {"wieght": {"table": "measurement"}}})
+        mr.datasets.omop(sqlite, mapping={"fields": {"mass": {"table": "measurement"}}})
     wrong = {"weight_kg": {"table": "measurement", "units": {1: "pounds"}}}
     with pytest.raises(DatasetError, match="unit 'pounds'"):
         mr.datasets.omop(sqlite, mapping={"fields": wrong})

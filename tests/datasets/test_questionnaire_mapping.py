@@ -71,9 +71,9 @@ def test_all_unnamed_codes_are_told_at_once() -> None:
 @pytest.mark.parametrize(
     ("mapping", "told"),
     [
-        ({"heigth_cm": "h"}, "heigth_cm"),
+        ({"tallness_cm": "h"}, "tallness_cm"),
         ({"height_cm": {"column": "h", "unit": "kg"}}, "unit 'kg'"),
-        ({"height_cm": {"colum": "h"}}, "column"),
+        ({"height_cm": {"col": "h"}}, "column"),
         ({"height_cm": "not_there"}, "no column not_there"),
         ({}, "fields"),
     ],
