@@ -8,11 +8,13 @@ labels.csv with the columns film, woman and tissue (F fatty, G fatty-glandular, 
 beside films FILM.png, two oblique views of each woman. Prints the agreement, over all films and
 over two halves, and by how much percent density moves when a film is padded, cut to 8 bits,
 inverted or changed in gamma. ``--every N`` takes every Nth film for the stability.
+``--simulated N`` compares the density of N simulated exams with the truth.
 """
 
 from __future__ import annotations
 
 import argparse
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -35,6 +37,7 @@ from mammorisk.imaging.density import (
 from mammorisk.imaging.segmented_view import SegmentedView, segment_exam, segment_view
 from mammorisk.records.exam import View
 from mammorisk.records.stored_image import Greyscale, RawImage
+from mammorisk.simulation.simulate import simulate
 
 BACKGROUND, FAT, DENSE, MUSCLE = 64, 128, 192, 255
 CLASSES = "FGD"
@@ -51,13 +54,17 @@ class Labelled(NamedTuple):
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folders", nargs="+", type=Path)
+    parser.add_argument("folders", nargs="*", type=Path)
+    parser.add_argument("--simulated", type=int, default=0, help="number of simulated exams")
     parser.add_argument("--every", type=int, default=1)
     options = parser.parse_args()
     for folder in options.folders:
         with_classes = (folder / "labels.csv").exists()
         views = check_classes(folder) if with_classes else check_labels(folder)
         check_stability(views[:: options.every])
+        check_turned(views)
+    if options.simulated:
+        check_simulated(options.simulated)
 
 
 def check_labels(folder: Path) -> list[View]:
@@ -184,6 +191,40 @@ def _parts(table: Any) -> Iterator[tuple[str, Any]]:
 def _percent(seen: SegmentedView) -> float:
     found = exam_density({seen.view.name: measure_view_density(seen)}).percent_density
     return np.nan if found is None else found
+
+
+def check_turned(views: list[View]) -> None:
+    """How many films are told as turned: as they are, turned by 180 degrees, and upside down."""
+    told = []
+    for part in (np.s_[:], np.s_[::-1, ::-1], np.s_[::-1]):
+        count = 0
+        for view in views:
+            raw = view.load()
+            turned = replace(raw, pixels=np.ascontiguousarray(raw.pixels[part]))
+            seen = segment_view(replace(view, load=lambda r=turned: r))
+            count += any(one.code == "turned" for one in seen.warnings)
+        told.append(count)
+    print(
+        f"  told as turned: {told[0]} of {len(views)} as they are, {told[1]} turned by 180 "
+        f"degrees, {told[2]} upside down"
+    )
+
+
+def check_simulated(n: int) -> None:
+    """Agreement with the true percent density of simulated exams (another renderer, no film)."""
+    with tempfile.TemporaryDirectory() as folder:
+        made = simulate(n, seed=88_001, images="all", pixel_mm=1.0, prior_share=0.0, out=folder)
+        found = [measure_density(made.cohort.open_exam(i)) for i in range(len(made.cohort))]
+    percent = np.array([one.percent_density for one in found], dtype=float)
+    truth = made.truth["percent_density"].to_numpy(dtype=float)
+    known = np.isfinite(percent)
+    print(f"{len(percent)} simulated exams, density of {known.sum()}")
+    rank = spearmanr(percent[known], truth[known]).statistic
+    apart = (percent - truth)[known]
+    print(
+        f"  rank correlation {rank:.3f}, mean absolute error {np.abs(apart).mean():.1f} points, "
+        f"mean difference {apart.mean():+.1f}"
+    )
 
 
 def check_stability(views: list[View]) -> None:
