@@ -24,6 +24,7 @@ ROOMS = (
     "mammorisk.datasets",
     "mammorisk.datasets.adapters",
     "mammorisk.datasets.hospital",
+    "mammorisk.embeddings",
     "mammorisk.evaluation",
     "mammorisk.imaging",
     "mammorisk.io",

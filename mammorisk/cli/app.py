@@ -9,6 +9,7 @@ import typer
 from mammorisk._version import __version__
 from mammorisk.cli.convert import convert
 from mammorisk.cli.demo import demo
+from mammorisk.cli.embed import embed
 from mammorisk.cli.evaluate import evaluate
 from mammorisk.cli.fit import fit
 from mammorisk.cli.models import models
@@ -26,7 +27,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for command in (predict, simulate, fit, evaluate, stratify, convert, demo, models):
+for command in (predict, simulate, fit, embed, evaluate, stratify, convert, demo, models):
     app.command()(command)
 
 
