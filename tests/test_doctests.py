@@ -15,6 +15,7 @@ import pytest
 
 import mammorisk
 import mammorisk.metrics
+from mammorisk._utils.optional import installed
 
 #: Packages whose modules are searched for examples.
 ROOMS = (
@@ -24,7 +25,7 @@ ROOMS = (
     "mammorisk.datasets",
     "mammorisk.datasets.adapters",
     "mammorisk.datasets.hospital",
-    "mammorisk.embeddings",
+    *(["mammorisk.embeddings"] if installed("torch") else []),
     "mammorisk.evaluation",
     "mammorisk.imaging",
     "mammorisk.io",

@@ -7,17 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import nn
 
 from mammorisk._utils.model_folder import ModelState, write_model_folder
 from mammorisk.embeddings.preprocessing import MiraiPreprocessing, StandardPreprocessing
 from mammorisk.networks.mirai import MiraiEncoder
 from mammorisk.networks.mirai_merged import MergedEncoder
 from mammorisk.runtime.backend import Runner, choose_backend
+
+if TYPE_CHECKING:
+    from torch import nn
 
 #: Kind of the configuration of a saved folder.
 KIND = "encoder"

@@ -140,8 +140,8 @@ def encoders() -> pd.DataFrame:
     Examples
     --------
     >>> from mammorisk.embeddings import encoders
-    >>> encoders().loc["mirai", ["preprocessing", "rows", "columns"]].tolist()
-    ['mirai', 2048, 1664]
+    >>> encoders().loc["mirai", "licence"]
+    'MIT (MIT and MGH)'
     """
     import pandas as pd
 

@@ -234,3 +234,15 @@ def test_on_ray_the_table_is_the_same(cohort: Cohort, tmp_path: Path) -> None:
     expected = mr.embed(cohort, "compact")
     pd.testing.assert_frame_equal(emb.to_frame(), expected.to_frame(), check_dtype=False)
     assert emb.failures == expected.failures
+
+
+def test_a_worker_gets_a_copy_that_gives_the_same(cohort: Cohort, tmp_path: Path) -> None:
+    cloudpickle = pytest.importorskip("ray.cloudpickle")
+    from mammorisk.embeddings.compute import EmbedWork
+
+    work = EmbedWork(cohort=cohort, encoder=load_encoder("compact"), pool="mean")
+    copy = cloudpickle.loads(cloudpickle.dumps(work))
+    copy(tmp_path / "part.parquet", range(2, 3))
+    expected = mr.embed(cohort.select([2]), "compact", pool="mean").to_frame()
+    got = pd.read_parquet(tmp_path / "part.parquet")
+    pd.testing.assert_frame_equal(got, expected, check_dtype=False)
