@@ -1,5 +1,6 @@
 from . import clinical as clinical
 from . import datasets as datasets
+from . import embeddings as embeddings
 from . import errors as errors
 from . import evaluation as evaluation
 from . import imaging as imaging
@@ -14,6 +15,9 @@ from .clinical.rates import Rates as Rates
 from .clinical.rates_library import rates as rates
 from .clinical.rates_table import read_rates as read_rates
 from .datasets.questionnaire_mapping import map_questionnaire as map_questionnaire
+from .embeddings.api import embed as embed
+from .embeddings.embeddings import Embeddings as Embeddings
+from .embeddings.read import read_embeddings as read_embeddings
 from .errors import MammoriskError as MammoriskError
 from .evaluation.api import evaluate as evaluate
 from .evaluation.report import Report as Report

@@ -185,6 +185,10 @@ class PolicyError(MammoriskError):
     """A surveillance policy cannot be applied."""
 
 
+class EmbeddingError(MammoriskError, ValueError):
+    """A table of embeddings cannot be used, or belongs to another cohort or encoder."""
+
+
 # --- training ----------------------------------------------------------------------------------
 
 

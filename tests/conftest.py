@@ -20,6 +20,8 @@ settings.load_profile("mammorisk")
 #: Folders of tests that need torch to be imported at all.
 _NETWORKS = (
     "demo",
+    "embeddings/test_embed.py",
+    "embeddings/test_encoders.py",
     "inputs",
     "risk_models/hybrid",
     "risk_models/mirai",

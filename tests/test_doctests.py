@@ -15,6 +15,7 @@ import pytest
 
 import mammorisk
 import mammorisk.metrics
+from mammorisk._utils.optional import installed
 
 #: Packages whose modules are searched for examples.
 ROOMS = (
@@ -25,6 +26,7 @@ ROOMS = (
     "mammorisk.datasets.adapters",
     "mammorisk.datasets.archive",
     "mammorisk.datasets.hospital",
+    *(["mammorisk.embeddings"] if installed("torch") else []),
     "mammorisk.evaluation",
     "mammorisk.imaging",
     "mammorisk.io",

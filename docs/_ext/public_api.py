@@ -45,7 +45,8 @@ SECTIONS: dict[str, list[str]] = {
         "ImageModel",
         "ModelCard",
     ],
-    "Train and adapt": ["fit", "recalibrate", "Recipe", "embed"],
+    "Train and adapt": ["fit", "recalibrate", "Recipe"],
+    "Embed": ["embed", "read_embeddings", "Embeddings"],
     "Evaluate": ["evaluate", "Report", "Outcome"],
     "Apply a policy": ["stratify", "policies", "compare_policies"],
     "Simulate": ["simulate", "Study"],
@@ -58,6 +59,7 @@ ROOMS = {
     "metrics": "Each metric of a report as a function: any scores, any outcomes.",
     "policy": "Surveillance policies as data.",
     "clinical": "Published models.",
+    "embeddings": "Encoders of views by name, each with its preprocessing.",
     "datasets": "Public cohorts and exports of hospitals.",
     "simulation": "The virtual screening study.",
 }

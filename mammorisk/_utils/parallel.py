@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
@@ -54,3 +54,32 @@ def map_parallel(work: Callable[[Item], Made], items: Iterable[Item]) -> list[Ma
     every = list(items)
     with ThreadPoolExecutor(max_workers=max(min(len(every), usable_cores()), 1)) as pool:
         return list(pool.map(work, every))
+
+
+def read_ahead(read: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[Made]:
+    """Yield the result for each item, and compute the next one in a thread at the same time.
+
+    Parameters
+    ----------
+    read : callable
+        Called with one item.
+    items : sequence
+
+    Yields
+    ------
+    object
+        In the order of the items. At most two results are in memory.
+
+    Examples
+    --------
+    >>> from mammorisk._utils.parallel import read_ahead
+    >>> list(read_ahead(abs, [-2, 1]))
+    [2, 1]
+    """
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        coming = [pool.submit(read, items[0])] if items else []
+        for i in range(len(items)):
+            found = coming.pop().result()
+            if i + 1 < len(items):
+                coming.append(pool.submit(read, items[i + 1]))
+            yield found

@@ -10,6 +10,7 @@ from mammorisk._version import __version__
 from mammorisk.cli.common import SHOW_FILES
 from mammorisk.cli.convert import convert
 from mammorisk.cli.demo import demo
+from mammorisk.cli.embed import embed
 from mammorisk.cli.evaluate import evaluate
 from mammorisk.cli.fit import fit
 from mammorisk.cli.models import models
@@ -29,7 +30,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-for command in (predict, simulate, fit, evaluate, stratify, convert, demo, models, rates, scan):
+for command in (
+    *(predict, simulate, fit, embed, evaluate, stratify, convert, demo, models, rates, scan),
+):
     app.command()(command)
 
 

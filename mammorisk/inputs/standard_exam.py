@@ -81,7 +81,7 @@ def network_view(
     made = standardize(seen, spacing_mm=settings.spacing_mm, shape=shape)
     tissue = find_dense_tissue(seen.image, seen.mask) if density else None
     content = NetworkView(
-        pixels=_to_bytes(made.pixels, made.breast),
+        pixels=to_bytes(made.pixels, made.breast),
         percent_density=float("nan") if tissue is None else tissue.area_percent,
         acquisition=seen.view.acquisition,
         implant=bool(seen.view.implant),
@@ -162,7 +162,7 @@ def stack_views(views: Mapping[str, NetworkView | None], settings: ImageSettings
     )
 
 
-def _to_bytes(pixels: np.ndarray, breast: np.ndarray) -> NDArray[np.uint8]:
+def to_bytes(pixels: np.ndarray, breast: np.ndarray) -> NDArray[np.uint8]:
     """Convert grey to bytes: 1-255 inside the breast, 0 outside."""
     low, high = _GREY_RANGE
     scaled = np.round((np.clip(pixels, low, high) - low) / (high - low) * 254) + 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -45,7 +46,15 @@ class Compact(nn.Module):
         return self.forward_features(pixels).mean(dim=(2, 3))
 
 
-def make_encoder(name: str, *, pretrained: bool, size: tuple[int, int]) -> nn.Module:
+def make_encoder(
+    name: str,
+    *,
+    pretrained: bool,
+    size: tuple[int, int],
+    channels: int = 1,
+    weights: Mapping[str, Tensor] | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> nn.Module:
     """Create an encoder by name.
 
     Parameters
@@ -53,14 +62,20 @@ def make_encoder(name: str, *, pretrained: bool, size: tuple[int, int]) -> nn.Mo
     name : str
         ``"compact"``, or a model of timm.
     pretrained : bool
-        Download timm's published weights. The first layer is adapted to one channel.
+        Download timm's published weights. The first layer is adapted to the channels.
     size : (int, int)
         Rows and columns of a view; needed by transformers.
+    channels : int
+        Channels of the input.
+    weights : mapping of str to Tensor, optional
+        Weights of a model of timm, instead of a download. They are adapted in the same way.
+    options : mapping, optional
+        Further arguments of a model of timm.
 
     Returns
     -------
     Module
-        Module from shape (n, 1, rows, columns) to shape (n, num_features).
+        Module from shape (n, channels, rows, columns) to shape (n, num_features).
 
     Raises
     ------
@@ -70,33 +85,46 @@ def make_encoder(name: str, *, pretrained: bool, size: tuple[int, int]) -> nn.Mo
     if name == COMPACT:
         if pretrained:
             raise ModelError(f"{COMPACT} has no pre-trained weights", remedy="Pass init= instead.")
-        return Compact()
+        if channels != 1 or options:
+            raise ModelError(f"{COMPACT} has one channel and no options")
+        made = Compact()
+        if weights is not None:
+            made.load_state_dict(weights)
+        return made
     import timm
 
-    if name not in timm.list_models():
+    # A name may end in the tag of its weights: resnet18.a1_in1k.
+    if name.partition(".")[0] not in timm.list_models():
         raise ModelError(f"there is no encoder {name!r}", remedy="Names are those of timm.")
-    options: dict[str, Any] = {"in_chans": 1, "num_classes": 0, "pretrained": pretrained}
+    given: dict[str, Any] = {**(options or {}), "in_chans": channels, "num_classes": 0}
+    given["pretrained"] = pretrained or weights is not None
+    if weights is not None:
+        given["pretrained_cfg_overlay"] = {
+            "state_dict": dict(weights),
+            "source": None,
+            "custom_load": False,
+        }
     try:
         try:
-            encoder = timm.create_model(name, img_size=size, **options)
+            encoder = timm.create_model(name, img_size=size, **given)
         except TypeError:
             # Convolutional networks accept any size and do not have the argument.
-            encoder = timm.create_model(name, **options)
+            encoder = timm.create_model(name, **given)
     except (RuntimeError, OSError, AssertionError, ValueError) as error:
         raise ModelError(
             f"the encoder {name} cannot be created ({type(error).__name__})",
             remedy="Check its image size, and the network if weights are downloaded.",
         ) from error
-    return _checked(encoder, name, size)
+    return _checked(encoder, name, size, channels)
 
 
-def _checked(encoder: nn.Module, name: str, size: tuple[int, int]) -> nn.Module:
+def _checked(encoder: nn.Module, name: str, size: tuple[int, int], channels: int) -> nn.Module:
     """Measure the width of the pooled features, which can differ from the one that timm states."""
     training = encoder.training
     encoder.eval()
     try:
         with torch.no_grad():
-            width = int(encoder(torch.zeros(1, 1, *size)).shape[-1])
+            width = int(encoder(torch.zeros(1, channels, *size)).shape[-1])
     except (RuntimeError, AssertionError, ValueError) as error:
         raise ModelError(
             f"the encoder {name} does not accept views of {size[0]} x {size[1]} pixels",

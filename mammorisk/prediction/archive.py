@@ -1,39 +1,32 @@
-"""Prediction of an archive into files, in parts, so that an interrupted run can be resumed.
-
-Each part is a Parquet file, written atomically next to the output. The same call after an
-interruption keeps the finished parts and computes the others. At the end the parts are joined into
-one file, or become the output folder.
-"""
+"""Prediction of an archive into files, in parts, so that an interrupted run can be resumed."""
 
 from __future__ import annotations
 
-import glob
 import hashlib
-import json
-import os
-import re
-import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from mammorisk._utils.atomic_write import atomic_write, content_digest
 from mammorisk._utils.style import NOTICE
 from mammorisk._version import __version__
 from mammorisk.base import DEFAULT_HORIZONS, Horizon, ImageModel, RiskModel, check_horizons
-from mammorisk.errors import CohortError, OutputError
+from mammorisk.errors import CohortError
 from mammorisk.prediction.default_model import choose_model
-from mammorisk.prediction.results_file import (
-    FINGERPRINT,
-    KEY,
-    RUN,
-    PredictionFile,
-    read_provenance,
-    run_of,
-    summary,
+from mammorisk.prediction.part_files import (
+    Engine,
+    OnPart,
+    Parts,
+    as_output,
+    chunks_of,
+    cohort_digest,
+    finished_when_killed,
+    write_in_parts,
 )
+from mammorisk.prediction.results_file import PredictionFile, summary
 from mammorisk.prediction.rows import rows_at_once, score_in_chunks
 from mammorisk.prediction.table import risk_table
 from mammorisk.records.cohort import Cohort
@@ -44,11 +37,6 @@ if TYPE_CHECKING:
 #: Exams per part: small enough that an interruption loses little.
 EXAMS_PER_PART_WITH_IMAGES = 32
 EXAMS_PER_PART_WITHOUT_IMAGES = 100_000
-_ROWS_DIGESTED = 50_000
-
-Parts = list[tuple[Path, range]]
-#: Called after each part with the number of finished exams and the total.
-OnPart = Callable[[int, int], None]
 
 
 def predict_to_file(
@@ -57,7 +45,7 @@ def predict_to_file(
     *,
     model: str | Path | RiskModel | None = None,
     horizons: Sequence[Horizon] = DEFAULT_HORIZONS,
-    engine: Literal["local", "ray"] = "local",
+    engine: Engine = "local",
     workers: int | None = None,
     address: str | None = None,
     exams_per_part: int | None = None,
@@ -128,72 +116,30 @@ def predict_to_file(
     >>> risks["risk_5y"].round(4).tolist()
     [0.0075, 0.0097]
     """
-    # pathlib turns the "//" of a URL into one slash.
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+:/", str(out)):
-        raise OutputError(
-            "results are written to a local or mounted folder, not to a URL",
-            where=str(out).rpartition("/")[2],
-            remedy="Write them to a local folder, and copy them when the run is complete.",
-        )
-    out = Path(out)
+    out = as_output(out, (".parquet", ".csv"))
     if not len(cohort):
         raise CohortError("the cohort has no exams", remedy="Check the manifest or the selection.")
-    if out.suffix not in (".parquet", ".csv", ""):
-        raise OutputError(
-            "the output is neither a .parquet or .csv file nor a folder (no ending)",
-            where=out.name,
-            remedy="Rename the output.",
-        )
-    parts = out.with_name(out.name + ".parts")
-    done = out.with_name(out.name + ".done")
-    if out.exists() and (done.exists() or parts.exists()):
-        # An earlier run was killed after the result appeared and before its parts were deleted.
-        shutil.rmtree(parts, ignore_errors=True)
-        shutil.rmtree(done, ignore_errors=True)
+    if finished_when_killed(out):
         return summary(out)
-    if out.exists() and run_of(out) is None:
-        raise OutputError(
-            "the output exists already", where=out.name, remedy="Remove it or choose another name."
-        )
     wanted = check_horizons(horizons)
     chosen = choose_model(model, cohort, wanted)
     if exams_per_part is None:
         exams_per_part = (
             EXAMS_PER_PART_WITH_IMAGES if cohort.has_images else EXAMS_PER_PART_WITHOUT_IMAGES
         )
-    fingerprint = _fingerprint(cohort, chosen, wanted, exams_per_part)
-    if out.exists():
-        # Parquet stores the fingerprint of the run, so that the same call returns at once.
-        _check_run(out, fingerprint)
-        return summary(out)
-    try:
-        parts.mkdir(parents=True, exist_ok=True)
-        # Temporary files of a run that was killed while it was writing.
-        for stale in out.parent.glob(f"{glob.escape(out.name)}.*.new"):
-            stale.unlink()
-        for stale in parts.glob("*.new"):
-            stale.unlink()
-        _check_run(parts, fingerprint)
-        if run_of(parts) is None:
-            run = json.dumps({FINGERPRINT: fingerprint, **_provenance(chosen, wanted)}, indent=1)
-            atomic_write(parts / RUN, lambda path: path.write_text(run, encoding="utf-8"))
-        every = _parts(parts, len(cohort), exams_per_part)
-        missing = [(file, rows) for file, rows in every if not file.exists()]
-        tell = _counter(len(cohort), sum(len(rows) for _, rows in missing), on_part)
-        if engine == "ray":
-            from mammorisk.runtime.ray_engine import run_on_ray
-
-            write = _PartWriter(cohort=cohort, model=_fresh(chosen), horizons=wanted)
-            run_on_ray(write, missing, tell, workers=workers, address=address)
-        else:
-            write_parts(cohort, chosen, wanted, missing, tell)
-        _finish([file for file, _ in every], out, parts, done)
-    except OSError as error:
-        raise OutputError(
-            f"the results cannot be written ({error.strerror or type(error).__name__})",
-            where=out.name,
-            remedy="Check the folder, its permissions and the free space. The same call resumes.",
-        ) from None
+    write_in_parts(
+        out,
+        exams=len(cohort),
+        exams_per_part=exams_per_part,
+        fingerprint=_fingerprint(cohort, chosen, wanted, exams_per_part),
+        provenance=_provenance(chosen, wanted),
+        write_parts=partial(write_parts, cohort, chosen, wanted),
+        part_writer=lambda: _PartWriter(cohort=cohort, model=_fresh(chosen), horizons=wanted),
+        engine=engine,
+        workers=workers,
+        address=address,
+        on_part=on_part,
+    )
     return summary(out)
 
 
@@ -228,11 +174,7 @@ def _tables(
     import pandas as pd
 
     step = rows_at_once(cohort, model)
-    chunks = [
-        (rows[first : first + step], first + step >= len(rows))
-        for _, rows in parts
-        for first in range(0, len(rows), step)
-    ]
+    chunks = chunks_of(parts, step)
     scored = score_in_chunks(cohort, [chunk for chunk, _ in chunks], model, horizons)
     gathered = []
     for (chunk, is_last), found in zip(chunks, scored, strict=True):
@@ -262,65 +204,8 @@ def _fresh(model: RiskModel) -> RiskModel:
     return model.on_backend(model.backend) if isinstance(model, ImageModel) else model
 
 
-def _parts(folder: Path, exams: int, step: int) -> Parts:
-    return [
-        (folder / f"part-{start:09d}.parquet", range(start, min(start + step, exams)))
-        for start in range(0, exams, step)
-    ]
-
-
-def _counter(total: int, to_do: int, on_part: OnPart | None) -> Callable[[int], None]:
-    done = total - to_do
-
-    def tell(exams: int) -> None:
-        nonlocal done
-        done += exams
-        if on_part is not None:
-            on_part(done, total)
-
-    return tell
-
-
-def _finish(files: list[Path], out: Path, parts: Path, done: Path) -> None:
-    """Turn the parts into the result atomically."""
-    if out.suffix == "":
-        # Incomplete files of killed workers, which readers of the data set cannot read.
-        for stale in parts.glob("*.new"):
-            stale.unlink()
-        os.replace(parts, out)
-        return
-    atomic_write(out, lambda path: _join(files, path, out.suffix, read_provenance(parts)))
-    os.replace(parts, done)
-    shutil.rmtree(done)
-
-
-def _join(files: list[Path], path: Path, suffix: str, said: dict[str, Any]) -> None:
-    """Join the parts into one file, with one part in memory at a time."""
-    import pandas as pd
-    import pyarrow.parquet as pq
-
-    if suffix == ".csv":
-        for i, file in enumerate(files):
-            pd.read_parquet(file).to_csv(path, index=False, mode="a" if i else "w", header=not i)
-        return
-    schema = pq.read_schema(files[0])
-    told = {**(schema.metadata or {}), KEY.encode(): json.dumps(said).encode()}
-    schema = schema.with_metadata(told)
-    with pq.ParquetWriter(path, schema) as writer:
-        for file in files:
-            writer.write_table(pq.read_table(file).replace_schema_metadata(schema.metadata))
-
-
 def _fingerprint(cohort: Cohort, model: RiskModel, horizons: tuple[Horizon, ...], step: int) -> str:
-    import pandas as pd
-
-    digest = hashlib.sha256()
-    for table in (cohort.exams, *([] if cohort.views is None else [cohort.views])):
-        # In pieces, because a table converted to text takes several times its memory.
-        for start in range(0, len(table), _ROWS_DIGESTED):
-            # As text, because the hash of a category depends on the categories of other rows.
-            some = table.iloc[start : start + _ROWS_DIGESTED].astype(str)
-            digest.update(pd.util.hash_pandas_object(some, index=False).to_numpy().tobytes())
+    digest = hashlib.sha256(cohort_digest(cohort).encode())
     digest.update(repr((repr(model), horizons, step, __version__)).encode())
     # Models of the same name can differ in fit, options and precision.
     backend = model.backend_used if isinstance(model, ImageModel) else None
@@ -345,16 +230,6 @@ def _provenance(model: RiskModel, horizons: tuple[Horizon, ...]) -> dict[str, An
         "horizons": list(horizons),
         "notice": NOTICE,
     }
-
-
-def _check_run(result: Path, fingerprint: str) -> None:
-    """Raise an error if the result belongs to another run, so that runs are never mixed."""
-    if run_of(result) not in (None, fingerprint):
-        raise OutputError(
-            "the output belongs to a run of another cohort, model, backend or version",
-            where=result.name,
-            remedy="Remove it, or choose another output.",
-        )
 
 
 def _write_table(file: Path, table: pd.DataFrame) -> None:

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mammorisk.prediction.part_files import FINGERPRINT, read_provenance
+
 if TYPE_CHECKING:
     import pandas as pd
 
-#: File with the provenance of a folder. Readers of data sets skip names with a leading underscore.
-RUN = "_run.json"
-#: Key of the provenance in the metadata of a Parquet file, and key of the fingerprint within it.
-KEY, FINGERPRINT = "mammorisk", "run"
 #: Maximum number of exams without a risk that are listed.
 _FAILURES_NAMED = 20
 #: Rows of a CSV read at a time.
@@ -125,26 +122,3 @@ def _tables(path: Path) -> Iterator[pd.DataFrame]:
         with pq.ParquetFile(file) as table:
             for group in range(table.num_row_groups):
                 yield table.read_row_group(group).to_pandas()
-
-
-def read_provenance(result: Path) -> dict[str, Any]:
-    """Return the provenance of a folder or Parquet file. Empty if it has none."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        if result.is_dir():
-            text = (result / RUN).read_text(encoding="utf-8")
-        elif result.suffix == ".parquet":
-            text = (pq.read_schema(result).metadata or {}).get(KEY.encode(), b"{}").decode()
-        else:
-            return {}
-        said = json.loads(text)
-    except (pa.ArrowInvalid, OSError, ValueError):
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def run_of(result: Path) -> str | None:
-    """Return the fingerprint of the run of a folder or Parquet file. None if it has none."""
-    return read_provenance(result).get(FINGERPRINT)

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from mammorisk._utils.parallel import usable_cores
+from mammorisk._utils.parallel import read_ahead, usable_cores
 from mammorisk.base import Horizon, ImageModel, RiskModel, Scores
 from mammorisk.errors import MammoriskError
 from mammorisk.io.acquisition import doubt_force_units
@@ -97,13 +97,8 @@ def score_in_chunks(
                 on_exam(done, total)
         return found
 
-    with ThreadPoolExecutor(max_workers=1) as pool:
-        coming = [pool.submit(read, chunks[0])] if chunks else []
-        for i, chunk in enumerate(chunks):
-            readings = coming.pop().result()
-            if i + 1 < len(chunks):
-                coming.append(pool.submit(read, chunks[i + 1]))
-            yield _score(cohort, list(chunk), readings, model, horizons)
+    for chunk, readings in zip(chunks, read_ahead(read, chunks), strict=True):
+        yield _score(cohort, list(chunk), readings, model, horizons)
 
 
 def _read_rows(cohort: Cohort, rows: Sequence[int], model: RiskModel) -> Iterator[ExamReading]:

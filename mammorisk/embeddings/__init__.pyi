@@ -1,0 +1,5 @@
+from .encoder import Encoder as Encoder
+from .preprocessing import MiraiPreprocessing as MiraiPreprocessing
+from .preprocessing import StandardPreprocessing as StandardPreprocessing
+from .registry import encoders as encoders
+from .registry import load_encoder as load_encoder

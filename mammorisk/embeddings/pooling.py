@@ -1,0 +1,73 @@
+"""Pooling of the views of an exam to one row."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from mammorisk._utils.text import text_array
+from mammorisk.embeddings.columns import (
+    CODES,
+    ENCODER,
+    POOLED,
+    ROW,
+    feature_columns,
+    feature_matrix,
+)
+from mammorisk.errors import EmbeddingError
+from mammorisk.records.cohort import KEYS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Pool = Literal["mean", "max"]
+POOLS = ("mean", "max")
+
+
+def check_pool(pool: str) -> None:
+    """Raise an error for an unknown way to pool.
+
+    Raises
+    ------
+    EmbeddingError
+    """
+    if pool not in POOLS:
+        raise EmbeddingError(f"there is no pooling {pool!r}", remedy=f"Known: {', '.join(POOLS)}.")
+
+
+def pool_rows(table: pd.DataFrame, pool: str) -> pd.DataFrame:
+    """Pool the rows of each exam.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of views. Pooled rows and those of earlier exams (``years_before`` above 0) are left
+        out.
+    pool : {"mean", "max"}
+        Mean or maximum of each feature over the views.
+
+    Returns
+    -------
+    DataFrame
+        One row an exam, in the order of their first views.
+    """
+    import pandas as pd
+
+    used = table[(table["view"] != POOLED) & (table["years_before"] == 0)]
+    exam = used.groupby(list(KEYS), sort=False).ngroup().to_numpy()
+    first = np.flatnonzero(~pd.Series(exam).duplicated().to_numpy())
+    values = feature_matrix(used)
+    pooled = np.full((len(first), values.shape[1]), 0 if pool == "mean" else -np.inf, np.float32)
+    if pool == "mean":
+        np.add.at(pooled, exam, values)
+        pooled /= np.bincount(exam, minlength=len(first))[:, None]
+    else:
+        np.maximum.at(pooled, exam, values)
+    found = used.iloc[first][[n for n in (*ROW, ENCODER, CODES) if n in used.columns]]
+    found = found.reset_index(drop=True)
+    found["view"] = text_array([POOLED] * len(found))
+    found["laterality"] = text_array([None] * len(found))
+    if CODES in found.columns:
+        found[CODES] = text_array([""] * len(found))
+    return found.join(pd.DataFrame(pooled, columns=feature_columns(table.columns)))

@@ -1,0 +1,176 @@
+"""Encoders by name: each with its own weights and preprocessing, and nothing unpickled."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import timm
+import torch
+from safetensors.torch import load_file, save_file
+from timm.models import save_for_hf
+
+from mammorisk.embeddings import encoders, load_encoder, timm_encoder
+from mammorisk.errors import ModelError, UnknownModel
+from mammorisk.records.cohort import Cohort
+
+#: A tiny network that timm has for tests.
+NAME = "test_resnet"
+SIZE = {"spacing_mm": 2.5, "rows": 96, "columns": 64}
+
+
+@pytest.fixture(scope="module")
+def theirs() -> torch.nn.Module:
+    """A network of three channels and ten classes, with weights that nothing else has."""
+    torch.manual_seed(3)
+    return timm.create_model(NAME, num_classes=10).eval()
+
+
+def test_the_same_name_gives_the_same_features() -> None:
+    one, two = load_encoder("compact"), load_encoder("compact")
+    assert one.identity == two.identity
+    coarse = load_encoder("compact", spacing_mm=2.5)
+    assert coarse.weights_sha256 == one.weights_sha256
+    assert coarse.identity != one.identity
+    assert load_encoder("hybrid").weights_sha256 != one.weights_sha256
+
+
+def test_a_saved_encoder_is_the_same(tmp_path: Path) -> None:
+    encoder = load_encoder(NAME, pretrained=False, **SIZE)  # type: ignore[arg-type]
+    again = load_encoder(encoder.save(tmp_path / "folder"))
+    assert again.identity == encoder.identity
+    assert again.preprocessing == encoder.preprocessing
+    assert sorted(p.name for p in (tmp_path / "folder").iterdir()) == [
+        "config.json",
+        "model.safetensors",
+    ]
+    contents = [np.full((96, 64), 200, dtype=np.uint8)]
+    np.testing.assert_array_equal(again.encode(contents), encoder.encode(contents))
+
+
+def test_weights_of_timm_from_a_file_give_its_features(
+    theirs: torch.nn.Module, cohort: Cohort, tmp_path: Path
+) -> None:
+    from mammorisk.imaging.segmented_view import segment_view
+    from mammorisk.imaging.standardize import standardize
+
+    file = tmp_path / "weights.safetensors"
+    save_file(theirs.state_dict(), file)
+    encoder = load_encoder(NAME, weights=file, **SIZE)  # type: ignore[arg-type]
+    seen = segment_view(cohort.open_exam(0)["L-CC"])  # type: ignore[misc]
+    got = encoder.encode([encoder.preprocessing.prepare(seen).content])
+    # Independently of the preprocessing: percentiles to 0 and 1, cut there, and normalised.
+    grey = np.clip(standardize(seen, spacing_mm=2.5, shape=(96, 64)).pixels, 0, 1)
+    mean, sd = (torch.tensor(theirs.pretrained_cfg[k])[:, None, None] for k in ("mean", "std"))
+    with torch.no_grad():
+        pixels = (torch.from_numpy(grey).expand(3, -1, -1) - mean) / sd
+        expected = theirs.forward_head(  # type: ignore[operator]
+            theirs.forward_features(pixels[None]),  # type: ignore[operator]
+            pre_logits=True,
+        ).numpy()
+    # Grey levels are stored as bytes.
+    np.testing.assert_allclose(got, expected, atol=0.02 * float(np.abs(expected).max()))
+    assert np.corrcoef(got[0], expected[0])[0, 1] > 0.999
+
+
+def test_a_model_of_the_hub(
+    theirs: torch.nn.Module, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_for_hf(theirs, str(tmp_path), safe_serialization=True)
+    asked: list[tuple[str, str, str | None]] = []
+
+    def fetch(repository: str, file: str, revision: str | None) -> Path:
+        asked.append((repository, file, revision))
+        return tmp_path / file
+
+    monkeypatch.setattr(timm_encoder, "_fetch", fetch)
+    encoder = load_encoder("hf-hub:owner/name@v1", **SIZE)  # type: ignore[arg-type]
+    assert asked == [
+        ("owner/name", "config.json", "v1"),
+        ("owner/name", "model.safetensors", "v1"),
+    ]
+    assert encoder.architecture.startswith(NAME)
+    name, value = next(iter(theirs.state_dict().items()))
+    assert torch.equal(encoder.module.state_dict()[name], value)
+    assert encoder.preprocessing.channels == 3
+    (tmp_path / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match="not one of timm"):
+        load_encoder("hf-hub:owner/name")
+
+
+def test_weights_that_leave_layers_random_are_refused(
+    theirs: torch.nn.Module, tmp_path: Path
+) -> None:
+    other = {f"module.{name}": value for name, value in theirs.state_dict().items()}
+    save_file(other, tmp_path / "other.safetensors")
+    with pytest.raises(ModelError, match="do not fit"):
+        load_encoder(NAME, weights=tmp_path / "other.safetensors", **SIZE)  # type: ignore[arg-type]
+
+
+def test_a_pickle_is_refused(theirs: torch.nn.Module, tmp_path: Path) -> None:
+    torch.save(theirs.state_dict(), tmp_path / "weights.pt")
+    with pytest.raises(ModelError, match="not a safetensors file"):
+        load_encoder(NAME, weights=tmp_path / "weights.pt")
+
+
+def test_an_encoder_keeps_its_preprocessing() -> None:
+    with pytest.raises(ModelError, match="does not accept spacing_mm"):
+        load_encoder("hybrid", spacing_mm=0.5)
+    with pytest.raises(ModelError, match="does not accept rows, pretrained"):
+        load_encoder("mirai", rows=512, pretrained=False)
+    with pytest.raises(ModelError, match="does not accept weights"):
+        load_encoder("compact", weights="file.safetensors")
+    with pytest.raises(ModelError, match="spacing_mm: Input should be greater than 0"):
+        load_encoder("compact", spacing_mm=-1)
+
+
+@pytest.mark.parametrize("name", ["no-such-encoder", "folder/that/is/not/there", "resnet18.no_tag"])
+def test_unknown_names(name: str) -> None:
+    with pytest.raises(UnknownModel):
+        load_encoder(name)
+
+
+def test_a_model_without_an_encoder() -> None:
+    # "bcrat" is a questionnaire model, and no encoder either.
+    with pytest.raises(UnknownModel, match="no encoder 'bcrat'"):
+        load_encoder("bcrat")
+
+
+def test_a_folder_states_everything(tmp_path: Path) -> None:
+    folder = load_encoder("compact").save(tmp_path / "folder")
+    config = json.loads((folder / "config.json").read_text())
+
+    def with_config(**changes: object) -> Path:
+        (folder / "config.json").write_text(json.dumps({**config, **changes}))
+        return folder
+
+    with pytest.raises(ModelError, match="lacks licence"):
+        load_encoder(with_config(licence=""))
+    preprocessing = dict(config["preprocessing"])
+    del preprocessing["spacing_mm"]
+    with pytest.raises(ModelError, match=r"lacks preprocessing\.spacing_mm"):
+        load_encoder(with_config(preprocessing=preprocessing))
+    with pytest.raises(ModelError, match="do not go together"):
+        load_encoder(with_config(preprocessing={"kind": "mirai"}))
+    with pytest.raises(ModelError, match="preprocessing is invalid"):
+        load_encoder(with_config(preprocessing={**config["preprocessing"], "sd": [0.0]}))
+    tensors = load_file(folder / "model.safetensors")
+    tensors.pop("layers.0.weight")
+    save_file(tensors, folder / "model.safetensors")
+    with pytest.raises(ModelError, match="is damaged"):
+        load_encoder(with_config())
+
+
+def test_the_table_of_names() -> None:
+    table = encoders()
+    for name in table.index[:2]:
+        encoder = load_encoder(name)
+        row = table.loc[name]
+        assert (row["rows"], row["columns"]) == (
+            encoder.preprocessing.rows,
+            encoder.preprocessing.columns,
+        )
+        assert row["spacing_mm"] == encoder.preprocessing.spacing_mm
+        assert row["architecture"] == encoder.architecture
