@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 
 #: Largest number of women on whom the means are computed.
 _MOST_WOMEN = 10_000
-#: Weight of the mean log hazard against the mean hazard, from the tolerances of both.
+#: Weight of the median log hazard against the mean hazard, from the tolerances of both.
 _MEDIAN_SHARE = 0.58
 #: Fewest women for the means of one set of views.
 _FEWEST_WOMEN = 20
@@ -37,7 +37,7 @@ def centre(heads: HeadEnsemble, batch: Batch, weight: Tensor, seed: int = 0) -> 
     Notes
     -----
     The age part of a set of views is a quadratic function of age. It lies between two functions:
-    with the first one the mean log hazard of the set equals that of all data of the same women,
+    with the first one the median log hazard of the set equals that of all data of the same women,
     with the second one the mean hazard does. The median of the risks then differs from that of all
     data by as much as :data:`~mammorisk.risk_models.hybrid.view_sets.MEDIAN_RANGE` allows in
     relation to the mean.
@@ -102,7 +102,7 @@ def _mean(terms: Floats, part: Tensor, weight: Floats, rows: NDArray[np.bool_]) 
 def _shift(
     terms: Floats, difference: Floats, total: Floats, expected: Floats, rows: NDArray[np.bool_]
 ) -> Tensor:
-    """Compromise of the shifts that equate the mean log hazards and the mean hazards."""
+    """Compromise of the shifts that equate the median log hazards and the mean hazards."""
     weight = expected[rows]
     root = np.sqrt(weight)
     logs = np.asarray(
@@ -110,6 +110,11 @@ def _shift(
         dtype=np.float64,
     )
     means = _log_ratio(terms[rows], difference[rows], weight * np.exp(total[rows]), logs)
+    # The differences are skewed: from the mean to the median of what the age does not explain.
+    left = difference[rows] - terms[rows] @ logs
+    order = np.argsort(left)
+    cumulative = np.cumsum(weight[order])
+    logs[0] += left[order][np.searchsorted(cumulative, cumulative[-1] / 2)]
     return torch.from_numpy(_MEDIAN_SHARE * logs + (1 - _MEDIAN_SHARE) * means).float()
 
 
