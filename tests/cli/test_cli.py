@@ -240,6 +240,8 @@ def test_evaluate_and_stratify_from_the_command_line(tmp_path: Path) -> None:
             str(study),
             "--out",
             str(page),
+            "--out",
+            str(tmp_path / "figure.pdf"),
             "--by",
             "menopausal_status",
             "--tables",
@@ -250,6 +252,7 @@ def test_evaluate_and_stratify_from_the_command_line(tmp_path: Path) -> None:
     assert "AUC" in made.output
     assert "Research software" in made.output
     assert page.stat().st_size > 100_000
+    assert (tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
     assert (tmp_path / "tables" / "calibration.csv").is_file()
     strata = tmp_path / "strata.parquet"
     made = run(
