@@ -17,7 +17,7 @@ from mammorisk.evaluation.rounding import RULE
 from mammorisk.metrics.estimate import FEWEST_EVENTS
 from mammorisk.metrics.recalibration import RULE as RECALIBRATION_RULE
 
-_PACKAGES = ("numpy", "pandas", "scipy", "lifelines", "statsmodels")
+_PACKAGES = ("numpy", "pandas", "scipy", "statsmodels")
 
 
 @dataclass(frozen=True, kw_only=True)
