@@ -16,6 +16,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -105,7 +106,7 @@ def train(work: Path, *, heads_only: bool) -> None:
     finish(model, start, encoder)
 
 
-def finish(model: HybridModel, start: float, encoder: dict[str, object] | None) -> None:
+def finish(model: HybridModel, start: float, encoder: dict[str, Any] | None) -> None:
     """Complete the card and the record, and save the model in the package."""
     card = replace(
         model.card,
@@ -114,7 +115,7 @@ def finish(model: HybridModel, start: float, encoder: dict[str, object] | None) 
         training_data=(
             f"SIMULATED: case-cohort sample ({model.training['train']['exams']:,} exams, "
             f"{model.training['train']['cancers']:,} cancers) of {TRAIN['n']:,} simulated women, "
-            f"seed {TRAIN['seed']}; no real image or outcome"
+            f"seed {TRAIN['seed']}; {_encoder_text(encoder)}no real image or outcome"
         ),
         outcome="invasive breast cancer (simulated)",
         source="mammorisk, benchmarks/train_reference_model.py",
@@ -137,6 +138,13 @@ def finish(model: HybridModel, start: float, encoder: dict[str, object] | None) 
     model.save(WEIGHTS)
     size = sum(file.stat().st_size for file in WEIGHTS.iterdir()) / 1e6
     print(f"saved, {size:.2f} MB; {record['seconds_of_last_run']} s in this run")
+
+
+def _encoder_text(encoder: dict[str, Any] | None) -> str:
+    """Which exams the encoder was trained on, if they are others than those of the heads."""
+    if encoder is None:
+        return ""
+    return f"encoder trained on {encoder['train']['exams']:,} exams of the same simulation; "
 
 
 def interval(estimate: Estimate) -> str:
@@ -209,7 +217,8 @@ def _opening(
         "the simulation put into the images. It says nothing about real women.",
         "",
         f"Trained on {told['train']['exams']:,} exams, {told['train']['cancers']:,} with cancer,",
-        f"sampled from {TRAIN['n']:,} women (seed {TRAIN['seed']}). Held out: {len(table):,}",
+        f"sampled from {TRAIN['n']:,} women (seed {TRAIN['seed']}).",
+        f"{_encoder_text(told.get('encoder_of')).capitalize()}Held out: {len(table):,}",
         f"rendered exams, {cancers:,} with cancer, that represent {standing:,.0f} women (seed",
         f"{HELD_OUT['seed']}). Confidence intervals are 95%, by influence functions, with",
         "sampling weights.",
