@@ -161,7 +161,10 @@ CODES: dict[str, WarningCode] = {
     # networks
     "outside-domain": WarningCode("caution", "images unlike the training data were not used"),
     "incomplete-exam": WarningCode(
-        "caution", "an exam with fewer views than in the training: its images were not used"
+        "caution", "views are missing, and the others do not show enough: the images were not used"
+    ),
+    "trained-on-simulated": WarningCode(
+        "caution", "the model was trained on simulated exams and does not describe real women"
     ),
     "no-images": WarningCode("info", "no images: risk from the questionnaire alone"),
     "images-needed": WarningCode("incomplete", "the model needs images"),

@@ -297,7 +297,12 @@ class HybridModel(ImageModel):
         contributions = contribution_table(found, self.recalibration, frame.index)
         lower, upper = limit_tables(risk, found.half_width)
         warnings = warnings_of(
-            inputs, found, self.name, used=self._fields_used(used), ages_seen=self.ages_seen
+            inputs,
+            found,
+            self.name,
+            used=self._fields_used(used),
+            ages_seen=self.ages_seen,
+            simulated="simulation" in self.training,
         )
         return Scores(
             risk=risk.where(applies),

@@ -107,6 +107,20 @@ def test_contributions_add_up_to_the_prediction(exam: Exam) -> None:
     assert apart == pytest.approx(found.contributions.sum(), abs=1e-6)
 
 
+def test_the_bundled_model_says_that_it_was_trained_on_simulated_exams(
+    model: HybridModel, exam: Exam
+) -> None:
+    def told(found: mr.Prediction) -> bool:
+        return "trained-on-simulated" in [one.code for one in found.warnings]
+
+    assert told(mr.predict(exam, WOMAN))
+    assert told(mr.predict(WOMAN, model="hybrid"))
+    # Only the published baseline answers: nothing of the training is in the risk.
+    assert not told(mr.predict(mr.Questionnaire(age=52), model="hybrid"))
+    own = replace(model, training={"ages": [40.0, 74.0]})
+    assert not told(mr.predict(exam, WOMAN, model=own))
+
+
 def test_any_subset_of_inputs(model: HybridModel, exam: Exam) -> None:
     whole = mr.predict(exam, WOMAN)
     assert not any("missing" in flag or "no images" in flag for flag in map(str, whole.warnings))
@@ -116,7 +130,7 @@ def test_any_subset_of_inputs(model: HybridModel, exam: Exam) -> None:
     blind = mr.predict(WOMAN, model="hybrid")
     assert any("no images" in flag for flag in map(str, blind.warnings))
     assert blind.contributions["image"] == 0
-    part = Exam(views={name: exam[name] for name in ("L-CC", "R-CC")})
+    part = Exam(views={name: exam[name] for name in ("R-CC", "R-MLO")})
     half = mr.predict(part, WOMAN)
     assert half.images_used
     assert "views-missing" in [one.code for one in half.warnings]
