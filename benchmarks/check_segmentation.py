@@ -215,8 +215,8 @@ def check_simulated(n: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = simulate(n, seed=88_001, images="all", pixel_mm=1.0, prior_share=0.0, out=folder)
         found = [measure_density(made.cohort.open_exam(i)) for i in range(len(made.cohort))]
+        truth = made.truth["percent_density"].to_numpy(dtype=float)
     percent = np.array([one.percent_density for one in found], dtype=float)
-    truth = made.truth["percent_density"].to_numpy(dtype=float)
     known = np.isfinite(percent)
     print(f"{len(percent)} simulated exams, density of {known.sum()}")
     rank = spearmanr(percent[known], truth[known]).statistic
