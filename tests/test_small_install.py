@@ -56,6 +56,22 @@ def test_published_models_predict_and_networks_are_listed() -> None:
     assert {"bcrat", "hybrid", "mirai"} <= set(printed.split())
 
 
+def test_tables_of_embeddings_are_read_but_not_computed() -> None:
+    printed = without_networks(
+        "import pandas as pd\n"
+        "row = {'patient_id': 'p', 'exam_id': 'e', 'view': 'L-CC', 'feature_0': 1.0}\n"
+        "print(mr.read_embeddings(pd.DataFrame([row]), encoder='ours').rows)\n"
+        "print(len(mr.embeddings.encoders()))\n"
+        "try:\n"
+        "    mr.embed('folder', 'compact')\n"
+        "except MissingDependency as error:\n"
+        "    print(error)"
+    )
+    rows, names, message = printed.splitlines()
+    assert (rows, names) == ("1", "6")
+    assert "pip install 'mammorisk[networks]'" in message
+
+
 def test_evaluation_policies_and_simulation_work() -> None:
     printed = without_networks(
         "study = mr.simulate(2000, seed=1)\n"

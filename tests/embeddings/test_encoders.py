@@ -100,6 +100,27 @@ def test_a_model_of_the_hub(
         load_encoder("hf-hub:owner/name")
 
 
+def test_a_model_without_safetensors_or_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    asked: list[tuple[str, str]] = []
+
+    def absent(repository: str, file: str, revision: str | None = None) -> str:
+        asked.append((repository, file))
+        raise LocalEntryNotFoundError("not there")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", absent)
+    with pytest.raises(ModelError, match="only safetensors are read"):
+        load_encoder("resnet18.a1_in1k")
+    with pytest.raises(ModelError, match=r"config\.json cannot be downloaded"):
+        load_encoder("hf-hub:owner/name")
+    assert asked == [
+        ("timm/resnet18.a1_in1k", "model.safetensors"),
+        ("owner/name", "config.json"),
+    ]
+
+
 def test_weights_that_leave_layers_random_are_refused(
     theirs: torch.nn.Module, tmp_path: Path
 ) -> None:
