@@ -1,4 +1,4 @@
-"""Risks that are possible and hardly true: percent below 1."""
+"""Risks that are possible but improbable: percent below 1."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from mammorisk._utils.typing import Floats
 #: Source: American Cancer Society, Breast Cancer Facts & Figures 2019-2020 (SEER, DevCan).
 _AGES = (20.0, 30.0, 40.0, 50.0, 60.0, 70.0, 80.0)
 _TEN_YEARS = (0.001, 0.005, 0.015, 0.024, 0.035, 0.041, 0.030)
-#: Where the mean of a table is so many times the average woman's, it is probably in percent, which
-#: would be 100 times. Carriers of BRCA1 have some 10 times her risk. An assumption.
+#: Largest plausible ratio of the mean risk of a table to that of average women. Risks in percent
+#: are 100 times too large. Carriers of BRCA1 have about 10 times the average risk. An assumption.
 SUSPECT_RATIO = 20.0
 
 
 def doubt_risks(risk: Floats, horizon: float, age: Floats | None = None) -> str | None:
-    """Say so where risks are probably in percent.
+    """Return a text if risks are probably in percent.
 
     Parameters
     ----------
     risk : ndarray, shape (n,)
-        Over ``horizon``; NaN is left out.
+        Risk over ``horizon``; NaN is ignored.
     horizon : float
         Years.
     age : ndarray, shape (n,), optional
-        Years. Where not known, the age with the highest risk is taken.
+        Years. For an unknown age, the age with the highest risk is used.
 
     Returns
     -------
@@ -45,7 +45,7 @@ def doubt_risks(risk: Floats, horizon: float, age: Floats | None = None) -> str 
     average = np.full(len(risk), max(_TEN_YEARS))
     if age is not None:
         average = np.where(np.isfinite(age), np.interp(age, _AGES, _TEN_YEARS), average)
-    # Incidence within ten years is taken as constant, and beyond them as that of the first ten.
+    # Assume constant incidence, that of the first ten years also after them.
     expected = float(-np.expm1(np.log1p(-average[known]) * horizon / 10).mean())
     mean = float(risk[known].mean())
     if mean <= SUSPECT_RATIO * expected:
