@@ -24,7 +24,7 @@ _Opened = TypeVar("_Opened")
 KEYS = ("patient_id", "exam_id")
 OUTCOME_COLUMNS = ("time", "event", "entry", "weight", "frequency_weight")
 #: Kind of outcome of a cohort. ``"survival"``: dates of events and of the end of follow-up.
-#: ``"interval-censored"``: classes of time. ``"cross-sectional"``: cancers found at the exam itself.
+#: ``"interval-censored"``: classes of time. ``"cross-sectional"``: cancers found at the exam.
 #: ``"none"``: no outcome.
 OutcomeKind = Literal["survival", "interval-censored", "cross-sectional", "none"]
 #: Number of warnings in the repr of a cohort.
