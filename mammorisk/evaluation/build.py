@@ -1,4 +1,4 @@
-"""evaluate(): every table of a report, for any scores with outcomes."""
+"""Computation of all tables of a report."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ from mammorisk.metrics.reclassification import CAUTION
 from mammorisk.metrics.roc import roc_curve
 from mammorisk.records.alignment import Aligned, align
 
-#: Five-year risks at which guidelines act: NCCN 2026 and the image-based groups of Lamb 2026.
+#: Five-year risks used as thresholds by guidelines: NCCN 2026 and the image-based groups of Lamb
+#: 2026.
 THRESHOLDS = (0.017, 0.03)
 
 
@@ -49,7 +50,7 @@ def evaluate_risks(
     level: float = 0.95,
     title: str = "Evaluation of breast cancer risk",
 ) -> Report:
-    """Every table; see :func:`mammorisk.evaluate` for the parameters."""
+    """Compute every table. See :func:`mammorisk.evaluate` for the parameters."""
     normal_quantile(level)
     wanted = None if horizons is None else tuple(float(year) for year in horizons)
     aligned = align(risks, cohort, wanted)
@@ -135,7 +136,7 @@ def evaluate_risks(
 
 
 def _matched(aligned: Aligned, model: str, year: float) -> pd.DataFrame:
-    """Concordance and odds ratio within matched sets, where the cohort names them; else empty."""
+    """Concordance and odds ratio within matched sets; empty if the cohort has none."""
     if "matched_set" not in aligned.table.columns:
         return pd.DataFrame()
     there = aligned.table["matched_set"].notna().to_numpy()
@@ -151,14 +152,14 @@ def _matched(aligned: Aligned, model: str, year: float) -> pd.DataFrame:
 
 
 def _grid(common: comparison_tables.Common) -> list[float]:
-    """Thresholds of a decision curve: up to the risk that one in a hundred exceeds."""
+    """Thresholds of a decision curve, up to the 99th percentile of risk."""
     top = max(float(np.quantile(risk, 0.99)) for risk in common.risks.values())
     grid = np.linspace(top / 40, max(top, 1e-4), 40).clip(1e-6, 0.99)
     return [float(threshold) for threshold in grid]
 
 
 def _notes(aligned: Aligned, year: float) -> list[str]:
-    """Notes that TRIPOD+AI and PROBAST+AI ask for."""
+    """Notes required by TRIPOD+AI and PROBAST+AI."""
     outcome = aligned.outcome
     notes = []
     cancers = int(outcome.is_case(year).sum())
@@ -175,7 +176,7 @@ def _notes(aligned: Aligned, year: float) -> list[str]:
     if (outcome.event == 2).any():
         notes.append("competing deaths: observed risks are Aalen-Johansen estimates")
     if outcome.has_entry:
-        notes.append("late entry: women are at risk from their entry on")
+        notes.append("late entry: women are at risk from their entry")
     lost = [
         step
         for step, after in zip(aligned.flow, aligned.flow[1:], strict=False)

@@ -1,4 +1,4 @@
-"""TRIPOD+AI items: what the report gives for them, and what is left to the authors."""
+"""TRIPOD+AI items, with the parts of the report that answer them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ import pandas as pd
 
 AUTHORS = "for the authors"
 
-#: Items that concern the evaluation of a model (Collins 2024, doi 10.1136/bmj-2023-078378), in our
-#: own words. Item numbers were written from memory of the checklist and must be compared with it.
+#: Items on the evaluation of a model (Collins 2024, doi 10.1136/bmj-2023-078378), in our own words.
+#: The item numbers were not checked against the checklist.
 _ITEMS = (
     ("3c", "known health inequalities between groups"),
     ("5a", "sources of the data and why they represent the target population"),
@@ -36,7 +36,7 @@ _ITEMS = (
 
 
 def checklist(*, horizons: Sequence[float], subgroups: Sequence[str]) -> pd.DataFrame:
-    """Items of TRIPOD+AI with what the report gives.
+    """Return items of TRIPOD+AI with the answers of the report.
 
     Parameters
     ----------
@@ -49,8 +49,8 @@ def checklist(*, horizons: Sequence[float], subgroups: Sequence[str]) -> pd.Data
     -------
     DataFrame
         ``item``, ``asks``, ``status`` (``"given"``, ``"in part"`` or ``"for the authors"``) and
-        ``where``: the tables of the report, and what they leave open. Only items whose answer
-        follows from the data alone are called given.
+        ``where``: the tables of the report, and what they do not answer. An item is ``"given"``
+        only if its answer follows from the data alone.
     """
     years = ", ".join(f"{year:g}" for year in horizons)
     by = ", ".join(subgroups)

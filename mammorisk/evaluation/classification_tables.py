@@ -93,12 +93,12 @@ def effect_size_table(aligned: Aligned, year: float, level: float) -> pd.DataFra
 
 
 def triage_table(outcome: Outcome, risk: Floats, year: float) -> pd.DataFrame:
-    """Triage by risk among rows whose outcome is known; empty where there is no cancer."""
+    """Triage by risk among rows with a known outcome; empty without cancers."""
     known = (outcome.event > 0) | (outcome.time > year)
     case = outcome.is_case(year)[known]
     if not case.any() or (outcome.is_weighted and not outcome.is_complete(year)):
         return pd.DataFrame(columns=["threshold", "not_read", "cancers_missed"])
     table = triage_curve(case, risk[known])
-    # Some two hundred points are enough to draw and to print.
+    # About two hundred points are enough for plots and tables.
     step = max(1, len(table) // 200)
     return table.iloc[::step].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""The cohort: flow, follow-up, features of women with and without cancer, missing data."""
+"""Tables of the cohort: flow, follow-up, characteristics by outcome, missing data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mammorisk.metrics.incidence import cumulative_incidence
 from mammorisk.records.alignment import Aligned
 from mammorisk.records.follow_up import CANCER, COMPETING
 
-#: Columns that do not describe women.
+#: Columns that are not characteristics of women.
 _NOT_FEATURES = {
     *("patient_id", "exam_id", "exam_date", "path", "prior_path", "time", "event", "entry"),
     *("weight", "split", "file_path", "matched_set"),
@@ -19,7 +19,7 @@ _NOT_FEATURES = {
 
 
 def flow_table(aligned: Aligned, year: float) -> pd.DataFrame:
-    """Rows left at each step, and their follow-up; columns ``item`` and ``value``."""
+    """Remaining rows after each step, and their follow-up; columns ``item`` and ``value``."""
     outcome, weight = aligned.outcome, aligned.outcome.weight
     rows: list[tuple[str, object]] = [*aligned.flow]
     rows += [
@@ -37,7 +37,7 @@ def flow_table(aligned: Aligned, year: float) -> pd.DataFrame:
         rows.append(("median follow-up (reverse Kaplan-Meier), y", round(median.value, 2)))
     rows.append(("longest follow-up, y", round(float(outcome.time.max()), 2)))
     if outcome.has_entry:
-        rows.append(("rows under observation only from later on", int((outcome.entry > 0).sum())))
+        rows.append(("rows with late entry", int((outcome.entry > 0).sum())))
     if outcome.is_weighted:
         rows.append(("sum of weights", float(round(weight.sum(), 1))))
         rows.append(
@@ -51,7 +51,7 @@ def flow_table(aligned: Aligned, year: float) -> pd.DataFrame:
 
 
 def features(table: pd.DataFrame) -> list[str]:
-    """Columns that describe women: numbers, and categories of few levels."""
+    """Return the columns with characteristics of women: numbers, and categories with few levels."""
     found = []
     for name in table.columns:
         if name in _NOT_FEATURES or not isinstance(name, str):
@@ -66,7 +66,7 @@ def features(table: pd.DataFrame) -> list[str]:
 
 
 def table_one(aligned: Aligned, year: float) -> pd.DataFrame:
-    """Features of women with cancer by the horizon, and of all others, weights applied.
+    """Characteristics of women with cancer by the horizon and of all others, weighted.
 
     Returns
     -------
@@ -115,7 +115,7 @@ def _mean(values: Floats, weights: Floats) -> str:
 
 
 def missing_table(aligned: Aligned) -> pd.DataFrame:
-    """Missing values of every feature and of every model's risks."""
+    """Missing values of every characteristic and of the risks of every model."""
     rows = []
     for name in features(aligned.table):
         gone = int(aligned.table[name].isna().sum())

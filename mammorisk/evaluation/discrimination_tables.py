@@ -20,7 +20,7 @@ from mammorisk.records.outcome import Outcome
 
 
 def rows_of(aligned: Aligned, model: str, year: float) -> tuple[Outcome, Floats]:
-    """Outcome and risks where the model has one."""
+    """Return outcome and risks of the rows for which the model has a risk."""
     values = aligned.risks[model][year].to_numpy(dtype=float)
     there = np.isfinite(values)
     if there.all():
@@ -34,7 +34,7 @@ def row(model: str, estimate: Estimate, year: float | None = None) -> dict[str, 
 
 
 def discrimination_table(aligned: Aligned, censoring: Censoring, level: float) -> pd.DataFrame:
-    """AUC by horizon; with competing events, AUC against event-free women too; C indices."""
+    """AUC by horizon (with competing events also with event-free controls), and C indices."""
     rows = []
     for model, risks in aligned.risks.items():
         years = [float(y) for y in risks.columns if risks[y].notna().any()]

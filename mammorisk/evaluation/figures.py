@@ -1,4 +1,4 @@
-"""The figures of a report. Each is drawn from tables and returned as a matplotlib Figure."""
+"""Figures of a report, drawn from tables as matplotlib Figures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FigureData:
-    """What the figures are drawn from.
+    """Data of the figures.
 
     Attributes
     ----------
@@ -180,7 +180,7 @@ def decision_figure(data: FigureData) -> Figure | None:
     ax.axhline(0, color="0.2", lw=0.8, label="none")
     high = 1000 * float(table["net_benefit"].max())
     ax.set(
-        xlabel="risk at which one would act (%)",
+        xlabel="decision threshold: risk (%)",
         ylabel="net benefit (true positives per 1,000)",
         ylim=(-0.15 * high, 1.1 * high),
     )
@@ -266,7 +266,7 @@ def subgroup_figure(data: FigureData) -> Figure | None:
 
 
 def comparison_figure(data: FigureData) -> Figure | None:
-    """AUC of every model at the last horizon, and paired differences from the first."""
+    """AUC of every model at the last horizon, and paired differences to the first."""
     import matplotlib.pyplot as plt
 
     table = data.tables["discrimination"]
@@ -310,7 +310,7 @@ def comparison_figure(data: FigureData) -> Figure | None:
     return fig
 
 
-#: Figures by name, each with its text for readers who cannot see it.
+#: Figures by name, with alternative texts.
 FIGURES: dict[str, tuple[Callable[[FigureData], Figure | None], str]] = {
     "comparison": (comparison_figure, "AUC of every model with intervals, and paired differences"),
     "roc": (roc_figure, "ROC curves of the first model by horizon"),

@@ -1,4 +1,4 @@
-"""What the figures of a report draw, as tidy tables."""
+"""Data of the figures of a report, as tidy tables."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from mammorisk.metrics.roc import RocCurve
 from mammorisk.metrics.smooth_calibration import CalibrationCurve
 from mammorisk.records.outcome import Outcome
 
-#: A figure cannot show more points than this apart.
+#: Largest number of points that can be distinguished in a figure.
 MOST_POINTS = 400
-#: Histograms end at this quantile of risk, so that one large risk does not flatten them.
+#: Quantile of risk at which histograms end, so that one large risk does not compress them.
 LAST_QUANTILE = 0.995
 BINS = 40
 
@@ -105,7 +105,7 @@ def risk_histogram(model: str, outcome: Outcome, risk: Floats, year: float) -> p
 
 
 def risk_groups(outcome: Outcome, risk: Floats, year: float) -> pd.DataFrame:
-    """Women and cancers with a risk under 1.7%, of 1.7 to 3%, and of 3% and over."""
+    """Numbers of women and cancers with a risk under 1.7%, from 1.7 to 3%, and of 3% and over."""
     case, weight = outcome.is_case(year), outcome.weight
     code = np.digitize(risk, [0.017, 0.03])
     rows = []
@@ -127,5 +127,5 @@ def risk_groups(outcome: Outcome, risk: Floats, year: float) -> pd.DataFrame:
 
 
 def _thinned(n: int, most: int = MOST_POINTS) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Evenly spaced positions, the first and the last among them."""
+    """Return evenly spaced positions, including the first and the last."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.int64))

@@ -1,4 +1,4 @@
-"""Report: the tables of an evaluation, and how they are exported."""
+"""Report: the tables of an evaluation and their export."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Report:
     """Result of :func:`mammorisk.evaluate`.
 
     Every table has one row per estimate, with ``value``, ``se``, ``lower``, ``upper``, ``n``,
-    ``events`` and, where there is no number, its ``reason``.
+    ``events`` and, if there is no estimate, the ``reason``.
 
     Attributes
     ----------
@@ -63,11 +63,11 @@ class Report:
     reclassification : DataFrame
         Net reclassification, its parts, and discrimination improvement.
     subgroups : DataFrame
-        By group, where ``by`` was given.
+        Estimates by group, if ``by`` was given.
     triage : DataFrame
         Share of exams not read and of cancers missed.
     checklist : DataFrame
-        TRIPOD+AI items the data answer.
+        TRIPOD+AI items that the data answer.
     notes : list of str
         Notes to the reader.
     methods : dict
@@ -128,7 +128,7 @@ class Report:
         return {name: getattr(self, name) for name in names}
 
     def published_table(self, name: str) -> pd.DataFrame:
-        """A table in the layout of a published study.
+        """Return a table in the layout of a published study.
 
         Parameters
         ----------
@@ -139,7 +139,7 @@ class Report:
             group (Mirai 2021); ``"T6"`` sensitivity at fixed specificity (Mirai 2021); ``"T7"``
             triage (Rodriguez-Ruiz 2019, Lång 2021); ``"T8"`` groups under 1.7, to 3, over 3
             percent (Lamb 2026); ``"T9"`` expected over observed by model and tenth (Kaul 2026);
-            ``"T10"`` matched C and odds ratio, where the cohort has ``matched_set``.
+            ``"T10"`` matched C and odds ratio, if the cohort has ``matched_set``.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class Report:
         Returns
         -------
         Figure or None
-            None where the report has nothing to draw, such as subgroups that were not asked for.
+            None if the report has no data for it, such as subgroups that were not requested.
 
         Raises
         ------
@@ -177,7 +177,7 @@ class Report:
         )
 
     def to_page(self) -> str:
-        """The report as the text of one self-contained HTML page."""
+        """Return the report as one self-contained HTML page."""
         return page(
             self._all_tables,
             title=str(self.methods["title"]),
@@ -193,7 +193,7 @@ class Report:
         return self.tables | self.plot_data | {"methods": methods}
 
     def to_html(self, path: str | Path) -> Path:
-        """Write one self-contained page.
+        """Write the report as one self-contained HTML page.
 
         Raises
         ------
@@ -213,11 +213,11 @@ class Report:
         return path
 
     def to_csv(self, folder: str | Path) -> Path:
-        """Write every table as a CSV file into a folder, made where there is none."""
+        """Write every table as a CSV file to a folder, which is created if necessary."""
         return self._write(Path(folder), "csv")
 
     def to_latex(self, folder: str | Path) -> Path:
-        """Write every table as a LaTeX tabular (booktabs) into a folder."""
+        """Write every table as a LaTeX tabular (booktabs) to a folder."""
         return self._write(Path(folder), "tex")
 
     def _write(self, folder: Path, kind: str) -> Path:

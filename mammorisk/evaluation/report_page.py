@@ -1,4 +1,4 @@
-"""A report as one self-contained HTML page."""
+"""HTML page of a report, in one self-contained file."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def page(
     Returns
     -------
     str
-        HTML; nothing on the page is fetched from elsewhere.
+        HTML. The page loads no other files.
     """
     year, first = horizons[-1], models[0]
     data = FigureData(tables=tables, models=models, horizon=year)
@@ -111,7 +111,7 @@ def page(
             "Subgroups and fairness",
             [
                 _figure(data, "subgroups"),
-                _open(tables["subgroups"]) or "<p>No subgroups were asked for.</p>",
+                _open(tables["subgroups"]) or "<p>No subgroups were requested.</p>",
             ],
         ),
         ("tableone", "Women with and without cancer", [_open(tables["table_one"])]),

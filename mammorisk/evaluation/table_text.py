@@ -1,4 +1,4 @@
-"""Tables as text for pages and papers: rounded numbers with their intervals."""
+"""Conversion of tables to text for pages and papers: rounded numbers with intervals."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from html import escape
 
 import pandas as pd
 
-#: Columns that are shown with another column, not on their own.
+#: Columns that are shown together with another column.
 _HIDDEN = ("se", "lower", "upper")
 
 
 def number(value: object, digits: int = 3) -> str:
-    """A number as text; empty where there is none."""
+    """Return a number as text; empty if there is none."""
     if isinstance(value, (bool, str)):
         return str(value)
     if value is None or value is pd.NA:
@@ -39,7 +39,8 @@ def p_value(p: float) -> str:
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of text: value and interval in one column, counts with separators, p values short."""
+    """Convert a table to text: value and interval in one column, counts with separators, short p
+    values."""
     shown = pd.DataFrame(index=table.index)
     for column in table.columns:
         values = table[column].tolist()
@@ -83,7 +84,7 @@ def _plain(value: object) -> object:
 
 
 def as_html(table: pd.DataFrame) -> str:
-    """A table of text as HTML that scrolls by itself on a narrow page."""
+    """Convert a table of text to HTML that scrolls horizontally on a narrow page."""
     shown = readable(table)
     head = "".join(f"<th>{escape(str(name))}</th>" for name in shown.columns)
     rows = "".join(
@@ -100,7 +101,7 @@ _TEX |= {"<": r"\textless{}", ">": r"\textgreater{}"}
 
 
 def as_latex(table: pd.DataFrame, name: str) -> str:
-    """A table of text as a LaTeX tabular with booktabs rules, to be included in a paper."""
+    """Convert a table of text to a LaTeX tabular with booktabs rules."""
     shown = readable(table)
 
     def tex(text: object) -> str:
