@@ -104,7 +104,7 @@ CODES: dict[str, WarningCode] = {
     "column-not-read": WarningCode("caution", "a column that looks like a field was not read"),
     "code-suspected": WarningCode("caution", "a number may be a code for not known"),
     "units-suspected": WarningCode("caution", "a column is probably in another unit"),
-    "value-implausible": WarningCode("caution", "an answer is possible but hardly exists"),
+    "value-implausible": WarningCode("caution", "an answer is possible but improbable"),
     "format-unverified": WarningCode(
         "caution", "format of a file of risks not checked with the tool"
     ),

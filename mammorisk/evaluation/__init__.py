@@ -1,4 +1,4 @@
-"""Evaluation of any scores with outcomes: one estimand a function, with error and interval.
+"""Evaluation of risks or scores with outcomes: tables, figures and page of a report.
 
-Knows tables and outcomes only, so that it serves other models' scores as well.
+It uses only tables and outcomes, so it also evaluates scores of other software.
 """

@@ -245,7 +245,7 @@ def _published(
     years: list[float],
 ) -> dict[str, pd.DataFrame]:
     """Compute the risks of published models for the women of the table."""
-    # Done before where the table is that of a cohort.
+    # Already done if the table is that of a cohort.
     answers, _ = read_answers(table)
     columns = [name for name in answers.columns if name in FIELDS]
     if "age" not in columns or not years:

@@ -1,4 +1,4 @@
-"""evaluate(): every table of a report, for any scores with outcomes."""
+"""Computation of all tables of a report."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ from mammorisk.metrics.matched_sets import matched_concordance, matched_odds_rat
 from mammorisk.metrics.reclassification import CAUTION
 from mammorisk.records.alignment import Aligned, align, by_model
 
-#: Five-year risks at which guidelines act: NCCN 2026 and the image-based groups of Lamb 2026.
+#: Five-year risks used as thresholds by guidelines: NCCN 2026 and the image-based groups of Lamb
+#: 2026.
 THRESHOLDS = (0.017, 0.03)
 #: Begin of the identifiers of mammorisk.simulate.
 _SIMULATED = "SIM-"
@@ -66,7 +67,7 @@ def evaluate_risks(
     simulated: bool | None = None,
     progress: bool = False,
 ) -> Report:
-    """Every table; see :func:`mammorisk.evaluate` for the parameters."""
+    """Compute every table. See :func:`mammorisk.evaluate` for the parameters."""
     normal_quantile(level)
     wanted = None if horizons is None else tuple(float(year) for year in horizons)
     given = by_model(risks)
@@ -302,7 +303,7 @@ def _recalibration(
 
 
 def _matched(aligned: Aligned, model: str, year: float) -> pd.DataFrame:
-    """Concordance and odds ratio within matched sets, where the cohort names them; else empty."""
+    """Concordance and odds ratio within matched sets; empty if the cohort has none."""
     if "matched_set" not in aligned.table.columns:
         return pd.DataFrame()
     there = aligned.table["matched_set"].notna().to_numpy()

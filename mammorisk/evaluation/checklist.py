@@ -1,4 +1,4 @@
-"""TRIPOD+AI items: what the report gives for them, and what is left to the authors."""
+"""TRIPOD+AI items, with the parts of the report that answer them."""
 
 from __future__ import annotations
 

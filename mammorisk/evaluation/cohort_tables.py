@@ -39,7 +39,7 @@ def flow_table(aligned: Aligned, year: float) -> pd.DataFrame:
         rows.append(("median follow-up (reverse Kaplan-Meier), y", round(median.value, 2)))
     rows.append(("longest follow-up, y", round(float(outcome.time.max()), 2)))
     if outcome.has_entry:
-        rows.append(("rows under observation only from later on", int((outcome.entry > 0).sum())))
+        rows.append(("rows with late entry", int((outcome.entry > 0).sum())))
     if outcome.is_weighted:
         used = weight[weight > 0]
         rows.append(("range of weights", f"{used.min():.4g} to {used.max():.4g}"))

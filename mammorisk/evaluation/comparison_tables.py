@@ -1,4 +1,4 @@
-"""The first model compared with each other model, on the women who have a risk from all."""
+"""Comparison of the first model with each other model, in women who have a risk from all."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.alignment import Aligned
 from mammorisk.records.outcome import Outcome
 
-#: A model with risks for fewer of the first model's women is left out of comparisons.
+#: Smallest share of the women of the first model for whom a compared model has a risk.
 _LEAST_SHARE = 0.5
 
 
@@ -51,7 +51,7 @@ class Common:
 
 
 def common_rows(aligned: Aligned, year: float) -> Common:
-    """The rows for which every compared model has a risk at the last horizon."""
+    """Return the rows for which every compared model has a risk at the last horizon."""
     notes: list[str] = []
     kept: dict[str, pd.DataFrame] = {}
     n = len(aligned.outcome)
@@ -69,7 +69,7 @@ def common_rows(aligned: Aligned, year: float) -> Common:
         there &= risks[year].notna().to_numpy()
     rows = np.flatnonzero(there)
     if len(rows) < n and len(kept) > 1:
-        notes.append(f"models are compared on the {len(rows)} of {n} exams all have a risk for")
+        notes.append(f"models are compared on the {len(rows)} of {n} exams with a risk from all")
     return Common(
         outcome=aligned.outcome if len(rows) == n else aligned.outcome.take(rows),
         tables={name: risks.iloc[rows].reset_index(drop=True) for name, risks in kept.items()},

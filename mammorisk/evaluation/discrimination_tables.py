@@ -19,7 +19,7 @@ from mammorisk.records.follow_up import COMPETING
 
 
 def discrimination_table(aligned: Aligned, censoring: Censoring, level: float) -> pd.DataFrame:
-    """AUC by horizon; with competing events, AUC against event-free women too; C indices."""
+    """AUC by horizon (with competing events also with event-free controls), and C indices."""
     rows = []
     for model in aligned.risks:
         years = years_of(aligned, model)

@@ -1,4 +1,4 @@
-"""What the figures of a report draw, as tidy tables."""
+"""Data of the figures of a report, as tidy tables."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from mammorisk.metrics.roc import RocCurve, roc_curve
 from mammorisk.metrics.smooth_calibration import CalibrationCurve, calibration_curve
 from mammorisk.records.outcome import Outcome
 
-#: A figure cannot show more points than this apart.
+#: Largest number of points that can be distinguished in a figure.
 MOST_POINTS = 400
-#: Histograms end at this quantile of risk, so that one large risk does not flatten them.
+#: Quantile of risk at which histograms end, so that one large risk does not compress them.
 LAST_QUANTILE = 0.995
 BINS = 40
 #: Times of a curve of cumulative incidence.

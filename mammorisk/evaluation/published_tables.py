@@ -14,12 +14,12 @@ _ESTIMATE = ["value", "lower", "upper"]
 
 
 def published_table(tables: Tables, name: str, *, model: str, horizon: float) -> pd.DataFrame:
-    """A table in the layout of a published study.
+    """Return a table in the layout of a published study.
 
     Parameters
     ----------
     tables : mapping of str to DataFrame
-        Of a report, and its plot data.
+        Tables of a report, and its plot data.
     name : str
         ``"T1"`` to ``"T10"``; see :meth:`mammorisk.Report.published_table`.
     model : str
@@ -30,7 +30,7 @@ def published_table(tables: Tables, name: str, *, model: str, horizon: float) ->
     Raises
     ------
     EvaluationError
-        Another name, or ``"T10"`` where the cohort has no matched sets.
+        The name is unknown, or ``"T10"`` is requested without matched sets in the cohort.
     """
     if name not in _TABLES:
         raise EvaluationError(
@@ -126,7 +126,7 @@ def _matched(tables: Tables, model: str, year: float) -> pd.DataFrame:
         raise EvaluationError(
             "the cohort has no column matched_set",
             where="T10",
-            remedy="Name the set of each woman.",
+            remedy="Add a column matched_set with the set of each woman.",
         )
     return table
 

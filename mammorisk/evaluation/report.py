@@ -196,7 +196,7 @@ class Report:
         return {name: getattr(self, name) for name in CAPTIONS}
 
     def published_table(self, name: str) -> pd.DataFrame:
-        """A table in the layout of a published study.
+        """Return a table in the layout of a published study.
 
         Parameters
         ----------
@@ -409,7 +409,7 @@ class Report:
         return tidy(self.tables | {"characteristics": self.characteristics})
 
     def to_page(self) -> str:
-        """The report as the text of one self-contained HTML page."""
+        """Return the report as one self-contained HTML page."""
         return page(
             self.tables | {"methods": self._methods_table()},
             self._request(),
@@ -425,7 +425,7 @@ class Report:
         return pd.DataFrame(self.methods.items(), columns=["what", "how"])
 
     def to_html(self, path: str | Path) -> Path:
-        """Write one self-contained page.
+        """Write the report as one self-contained HTML page.
 
         Raises
         ------

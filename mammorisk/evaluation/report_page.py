@@ -1,4 +1,4 @@
-"""A report as one self-contained HTML page."""
+"""HTML page of a report, in one self-contained file."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def page(
     Returns
     -------
     str
-        HTML; nothing on the page is fetched from elsewhere.
+        HTML. The page loads no other files.
     """
     models, horizons = request.models, request.horizons
     year, first = horizons[-1], models[0]

@@ -1,4 +1,4 @@
-"""Performance in groups of women, and tests that it differs between them."""
+"""Performance in groups of women, and tests for differences between groups."""
 
 from __future__ import annotations
 
@@ -55,13 +55,14 @@ MISSING = "missing"
 
 
 def group_labels(values: pd.Series, *, bins: list[float] | None = None) -> pd.Series:
-    """Groups of a column: its categories, or bins of its numbers, left-closed.
+    """Return the groups of a column: its categories, or left-closed bins of its numbers.
 
     Parameters
     ----------
     values : Series
     bins : list of float, optional
-        Inner borders. Without them a column of more than ten numbers is cut at its quartiles.
+        Inner borders. By default, a column with more than ten distinct numbers is divided at its
+        quartiles.
 
     Returns
     -------
@@ -120,7 +121,7 @@ def subgroup_table(
     threshold : float, optional
         Adds sensitivity, specificity and share positive.
     fewest_cancers : int
-        Groups with fewer are listed with their size and no more.
+        Groups with fewer cancers are listed with their size only.
     level : float
 
     Returns
@@ -178,7 +179,7 @@ def subgroup_table(
 
 
 def _shares_women(outcome: Outcome, first: NDArray[np.bool_], second: NDArray[np.bool_]) -> bool:
-    """Whether a woman has exams in both groups."""
+    """Whether any woman has exams in both groups."""
     if not outcome.is_clustered:
         return False
     return bool(np.isin(outcome.cluster[first], outcome.cluster[second]).any())
@@ -187,9 +188,9 @@ def _shares_women(outcome: Outcome, first: NDArray[np.bool_], second: NDArray[np
 def _part(
     outcome: Outcome, values: Floats, rows: NDArray[np.bool_], *, whole: bool
 ) -> tuple[Outcome, Floats]:
-    """The rows of a group; with ``whole`` all rows, those outside with weight zero.
+    """Return the rows of a group; with ``whole``, all rows, with weight zero outside the group.
 
-    The latter keeps influence values over all rows, and so which exams are of one woman.
+    The latter keeps influence values for all rows, so that exams of one woman can be matched.
     """
     if whole:
         return outcome.with_weight(np.where(rows, outcome.weight, 0.0)), values
@@ -197,14 +198,14 @@ def _part(
 
 
 def _difference_of_separate(here: Estimate, there: Estimate, level: float) -> dict[str, float]:
-    """Difference of groups of different women, which are independent."""
+    """Difference between independent groups of women."""
     return _limits(here.value - there.value, float(np.hypot(here.se, there.se)), level)
 
 
 def _difference_of_shared(
     here: Estimate, there: Estimate, outcome: Outcome, level: float
 ) -> dict[str, float]:
-    """Difference of groups that share women, from influence values summed by woman."""
+    """Difference between groups with common women, from influence values summed by woman."""
     difference = here.value - there.value
     if here.influence is None or there.influence is None:
         return _limits(difference, float("nan"), level)
@@ -276,9 +277,9 @@ def _measures(
 def calibration_heterogeneity(
     outcome: Outcome, risk: Floats, labels: pd.Series, horizon: float | None = None
 ) -> pd.DataFrame:
-    """Likelihood-ratio tests that calibration intercept and slope are the same in all groups.
+    """Likelihood-ratio tests of equal calibration intercepts and slopes in all groups.
 
-    For outcomes known for all, by logistic regression on the logit of risk.
+    Logistic regression on the logit of risk, for outcomes that are known for all.
 
     Returns
     -------
@@ -295,7 +296,7 @@ def calibration_heterogeneity(
     predictor = logit(values)
     groups = pd.get_dummies(labels, drop_first=True).to_numpy(dtype=float)
     one = np.ones((len(case), 1))
-    # The intercept with the slope held at 1; the slope with the intercepts free.
+    # Intercepts are tested with a slope of 1, slopes with free intercepts.
     alike = fit_glm(case, one, outcome, "logistic", predictor)
     moved = fit_glm(case, np.column_stack([one, groups]), outcome, "logistic", predictor)
     shifted = fit_glm(case, np.column_stack([one, predictor, groups]), outcome, "logistic")

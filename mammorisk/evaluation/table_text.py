@@ -1,4 +1,4 @@
-"""Tables as text for pages and papers: rounded numbers with their intervals."""
+"""Conversion of tables to text for pages and papers: rounded numbers with intervals."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""read_risks(): risks that another tool has written, as a table like that of predict()."""
+"""read_risks(): read the risks of another tool as a table like the result of predict()."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
     from mammorisk.warnings import ResultWarning
 
-#: BCRA projects to any age: rows whose interval differs from a whole number of years by more are
-#: not over that horizon.
+#: Largest difference between an interval of BCRA and a whole number of years, in years. BCRA
+#: projects to any age.
 _YEARS_TOLERANCE = 0.005
 
 
@@ -40,51 +40,51 @@ def read_risks(
     ids: Sequence[object] | None = None,
     model: str | None = None,
 ) -> pd.DataFrame:
-    """Read the risks of another tool.
+    """Read risks that another tool has written.
 
     Parameters
     ----------
     path : path
-        A file of :func:`mammorisk.read_cohort`'s kinds.
+        A file in a format of :func:`mammorisk.read_cohort`.
     format : str
         The tool: ``"mammorisk"``, ``"mirai"``, ``"bcra"`` (R package BCRA), ``"brest-ai"``,
         ``"ibis"`` (Tyrer-Cuzick), ``"canrisk-service"`` (BOADICEA, file of CanRisk's script for its
         web service), ``"canrisk"`` (BOADICEA, another table) or ``"bcsc"``.
     unit : {"fraction", "percent"}, optional
-        Of the risks in the file. Needed for formats whose exports differ (``"canrisk"``,
-        ``"bcsc"``); elsewhere the tool's own.
+        Unit of the risks in the file. Required for formats whose exports differ (``"canrisk"``,
+        ``"bcsc"``). Default: the unit of the tool.
     horizon : float or "lifetime", optional
-        Years. Needed where the file does not state it (``"ibis"``).
+        Years. Required if the file does not state it (``"ibis"``).
     cohort : Cohort, optional
-        Whose ids must be those of the file.
+        Cohort whose ids must match those of the file.
     ids : sequence, optional
         ``patient_id`` by row, for a file without ids, such as that of ``"brest-ai"``.
     model : str, optional
-        Name for the column ``model``; the tool's by default.
+        Name for the column ``model``. Default: the name of the tool.
 
     Returns
     -------
     DataFrame
-        ``patient_id``, ``exam_id`` (where the file has it), ``model``, ``risk_5y`` ... as fractions
-        of 1 (years as in the file, or ``risk_lifetime``), ``warnings`` and ``warning_codes``; of
-        the format ``"mammorisk"`` also the limits of intervals and the other columns. Its
-        ``attrs`` hold ``format``, ``unit`` (of the file), ``source`` and ``verified``.
+        ``patient_id``, ``exam_id`` (if the file has it), ``model``, ``risk_5y`` ... as fractions of
+        1 (years as in the file, or ``risk_lifetime``), ``warnings`` and ``warning_codes``. For the
+        format ``"mammorisk"`` also the limits of intervals and the other columns. Its ``attrs``
+        contain ``format``, ``unit`` (of the file), ``source`` and ``verified``.
 
     Raises
     ------
     ManifestError
-        The file cannot be read, has no column of ids or risks, or repeats an id; the unit or the
-        horizon must be stated; ids do not meet those of ``cohort``.
+        The file cannot be read, has no column of ids or risks, or has an id twice; the unit or the
+        horizon is not given; the ids do not match those of ``cohort``.
     EvaluationError
-        A risk is no number, or outside [0, 1] in the stated unit.
+        A risk is not a number, or is outside [0, 1] in the given unit.
 
     Notes
     -----
     Formats of ``"mirai"``, ``"bcra"``, ``"brest-ai"`` and ``"canrisk-service"`` follow the
     published code of these tools.
     Those of ``"ibis"``, ``"canrisk"`` and ``"bcsc"`` could not be checked against a file of the
-    tool, and every row carries a warning that says so. Scores of BREST-AI are not absolute risks:
-    they rank women, and are not calibrated.
+    tool, and every row has a warning. Scores of BREST-AI are not absolute risks: they rank women
+    and are not calibrated.
 
     See Also
     --------
@@ -105,7 +105,7 @@ def read_risks(
     chosen = FORMATS.get(format)
     if chosen is None:
         raise ManifestError(
-            f"{format!r} is no format of risks",
+            f"{format!r} is not a format of risks",
             where="format",
             remedy=f"One of: {', '.join(FORMATS)}.",
         )
@@ -131,12 +131,14 @@ def read_risks(
 def _scale(chosen: RiskFormat, unit: Unit | None) -> Unit:
     if unit not in (None, "fraction", "percent"):
         raise ManifestError(
-            f"{unit!r} is no unit", where="unit", remedy='Pass unit="fraction" or unit="percent".'
+            f"{unit!r} is not a unit",
+            where="unit",
+            remedy='Pass unit="fraction" or unit="percent".',
         )
     scale = unit or chosen.unit
     if scale is None:
         raise ManifestError(
-            f"exports of {chosen.name} hold fractions or percent, and do not say which",
+            f"exports of {chosen.name} contain fractions or percent and do not state which",
             where="unit",
             remedy='Pass unit="fraction" or unit="percent".',
         )
@@ -223,7 +225,7 @@ def _risks(
         raise ManifestError(
             f"several columns are risks over one horizon: {', '.join(map(str, wanted))}",
             where=path.name,
-            remedy="Keep the one that is meant.",
+            remedy="Keep only one of them.",
         )
     return {risk_column(year): table[name] for name, year in wanted.items()}
 
@@ -236,7 +238,7 @@ def _checked(horizon: float | str) -> float | str:
 
 
 def _bcra(table: pd.DataFrame, where: str) -> dict[str, pd.Series]:
-    """Columns by the interval T1 to T2, which differs between rows."""
+    """Create columns by the interval T1 to T2, which differs between rows."""
     by_name = {plain_name(str(name)): name for name in table.columns}
     if absent := [name for name in ("T1", "T2", "AbsRisk") if plain_name(name) not in by_name]:
         raise ManifestError(
@@ -250,7 +252,7 @@ def _bcra(table: pd.DataFrame, where: str) -> dict[str, pd.Series]:
     odd = ~(np.abs(interval - years) <= _YEARS_TOLERANCE) | ~(years > 0)
     if odd.any():
         raise ManifestError(
-            f"T2 - T1 is no whole number of years in {int(odd.sum())} rows",
+            f"T2 - T1 is not a whole number of years in {int(odd.sum())} rows",
             where=where,
             remedy="Project to T1 plus the horizon.",
         )
@@ -265,7 +267,7 @@ def _fractions(values: pd.Series, scale: Unit, name: str) -> Floats:
             f"{int(wrong.sum())} values are not numbers, the first at position "
             f"{int(np.argmax(wrong))}",
             where=name,
-            remedy="Leave a cell empty where there is no risk.",
+            remedy="Leave cells without a risk empty.",
         )
     risk = numbers / 100 if scale == "percent" else numbers
     outside = (risk < 0) | (risk > 1)
@@ -284,7 +286,7 @@ def _refuse_repeated(found: pd.DataFrame, where: str) -> None:
         raise ManifestError(
             f"{int(twice.sum())} rows repeat a {' and '.join(keys)}",
             where=where,
-            remedy="Keep one row an exam.",
+            remedy="Keep one row per exam.",
         )
 
 
@@ -335,7 +337,7 @@ def _finished(
 def _with_the_rest(
     result: pd.DataFrame, table: pd.DataFrame, names: list[str], scale: Unit
 ) -> pd.DataFrame:
-    """What else a table of this package holds: limits, earlier warnings, features."""
+    """Add the other columns of a table of this package: limits, earlier warnings, features."""
     for name in table.columns:
         if name in ("warnings", "warning_codes"):
             separator = "; " if name == "warnings" else ","

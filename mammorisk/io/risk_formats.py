@@ -1,7 +1,7 @@
-"""What files of risks by other tools look like: columns, units and horizons, with the source.
+"""Formats of the risk files of other tools: columns, units and horizons, with their sources.
 
-A format that could not be checked against a file of the tool itself is marked so; the reader then
-says it with every file.
+A format that could not be checked against a file of the tool is marked, and reading it gives a
+warning.
 """
 
 from __future__ import annotations
@@ -21,26 +21,26 @@ class RiskFormat:
     ----------
     name : str
     model : str
-        Written to the column ``model``.
+        Value of the column ``model``.
     patient, exam : tuple of str
-        Names of the columns with ids, the first found is taken. Compared without case, blanks and
-        punctuation, as all names here.
+        Names of the columns with ids. The first one found is used. All names are compared without
+        case, blanks and punctuation.
     risks : tuple of (str, float or "lifetime" or None)
-        Patterns of columns with risks, and their horizon in years; None where the pattern has the
-        years as its group.
+        Patterns of columns with risks, and their horizon in years. None if the years are the group
+        of the pattern.
     unit : {"fraction", "percent"} or None
-        None where it differs between exports, so that the user must state it.
+        None if it differs between exports, so that the user must state it.
     horizon_needed : bool
-        The file does not state the horizon, so that the user must.
+        Whether the user must state the horizon, because the file does not.
     lifetime_to : float or None
-        Age at which lifetime risks of this tool end.
+        Age at which the lifetime risks of the tool end.
     verified : bool
-        Checked against a published file or the code of the tool.
+        Whether the format was checked against a published file or the code of the tool.
     source : str
     separator : str or None
-        Where the file has no header line: its separator, as a regular expression.
+        Separator as a regular expression, for files without a header line.
     columns : tuple of str
-        Names of the columns of such a file.
+        Names of the columns of a file without a header line.
     """
 
     name: str
@@ -57,7 +57,7 @@ class RiskFormat:
     columns: tuple[str, ...] = field(default=())
 
     def horizon_of(self, column: str) -> float | Literal["lifetime"] | None:
-        """Horizon of a column with risks; None for another column."""
+        """Return the horizon of a column with risks; None for other columns."""
         plain = plain_name(column)
         for pattern, years in self.risks:
             if (found := re.fullmatch(pattern, plain)) is not None:
@@ -66,7 +66,7 @@ class RiskFormat:
 
 
 def plain_name(name: str) -> str:
-    """A column name without case, blanks and punctuation."""
+    """Return a column name without case, blanks and punctuation."""
     return re.sub(r"[^a-z0-9]", "", name.lower())
 
 

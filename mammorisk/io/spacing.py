@@ -1,4 +1,4 @@
-"""Pixel spacing in the breast, from the attributes that state it and their contradictions."""
+"""Pixel spacing in the breast from DICOM attributes, which may contradict each other."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from pydicom.dataset import Dataset
 from mammorisk.io.dataset import number, numbers, text
 from mammorisk.warnings import ResultWarning, make_warning
 
-#: Above this estimated magnification an image is a magnification view.
+#: Largest estimated magnification of a standard view. Above it an image is a magnification view.
 MAGNIFICATION_LIMIT = 1.3
 
-#: Spacing of mammograms, digitised and reduced ones included, mm.
+#: Plausible pixel spacing of mammograms in mm, including digitised films and reduced images.
 _PLAUSIBLE_MM = (0.02, 2.0)
 
 
 def read_spacing(dataset: Dataset) -> tuple[float | None, ResultWarning | None]:
-    """Pixel spacing in the breast in mm, and a warning; call inside ``quiet_pydicom``.
+    """Read the pixel spacing in the breast in mm, with a warning. Call inside ``quiet_pydicom``.
 
     Returns
     -------
@@ -26,10 +26,10 @@ def read_spacing(dataset: Dataset) -> tuple[float | None, ResultWarning | None]:
 
     Notes
     -----
-    PS3.3 10.7.1.3: where PixelSpacing (0028,0030) differs from ImagerPixelSpacing (0018,1164), it
-    has been corrected for magnification or calibrated, and counts. Where both are equal, or where
-    there is only ImagerPixelSpacing, the spacing is that of the detector, and is divided by the
-    estimated magnification (0018,1114). Digitised film has NominalScannedPixelSpacing (0018,2010).
+    PS3.3 10.7.1.3: if PixelSpacing (0028,0030) differs from ImagerPixelSpacing (0018,1164), it was
+    corrected for magnification or calibrated, and is used. If both are equal, or if there is only
+    ImagerPixelSpacing, the spacing is that of the detector and is divided by the estimated
+    magnification (0018,1114). Digitised film has NominalScannedPixelSpacing (0018,2010).
     """
     imager = _pair(dataset, "ImagerPixelSpacing")
     spacing = _pair(dataset, "PixelSpacing")

@@ -1,4 +1,4 @@
-"""Stored values of an image, where the pixels may contradict what the header says of their bits."""
+"""Stored values of an image, with a check of the attributes that describe their bits."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from mammorisk.warnings import ResultWarning, make_warning
 
 Pixels = NDArray[Any]
 
-#: A header is contradicted by at least this many pairs of neighbouring pixels.
+#: Smallest number of pairs of neighbouring pixels that contradict a header.
 _PAIRS = 50
 
 
 def stored_image(
     pixels: Pixels, greyscale: Greyscale, *, high_bit: int | None, overlay_bits: int = 0
 ) -> RawImage:
-    """Stored values with their sign, and what was found about them.
+    """Return the stored values with their sign, and warnings about them.
 
     Parameters
     ----------
     pixels : ndarray of uint8 or uint16, shape (rows, columns)
-        Cells as they lie in the file. Signed values of a decoder are taken as they are.
+        Unsigned values as in the file. Signed values from a decoder are not changed.
     greyscale : Greyscale
-        As the header states it.
+        Greyscale from the header.
     high_bit : int or None
         HighBit (0028,0102).
     overlay_bits : int
@@ -40,8 +40,8 @@ def stored_image(
 
     Notes
     -----
-    A bit that carries part of a value is told from one that does not by neighbouring pixels: where
-    they differ in that bit, values that include it stay close, and values without it jump.
+    Neighbouring pixels show whether a bit is part of the value. Where they differ in such a bit,
+    values with the bit are close and values without it are not.
     """
     found: list[ResultWarning] = []
     stored = greyscale.bits_stored
@@ -63,14 +63,14 @@ def _contradiction(text: str) -> ResultWarning:
 def _aligned(
     pixels: Pixels, stored: int, high: int | None, overlays: int, found: list[ResultWarning]
 ) -> tuple[Pixels, int]:
-    """Values shifted down to bit 0, where HighBit says so and the pixels agree."""
+    """Shift values down to bit 0 if HighBit says so and the pixels agree."""
     if high is None:
         return pixels, stored
     shift = high + 1 - stored
     if shift <= 0 or shift + stored > 8 * pixels.dtype.itemsize:
         return pixels, stored
     below = ((1 << shift) - 1) & ~overlays
-    # The highest bit is out of use while bits below the stored ones carry values.
+    # The highest bit is not used, and bits below the stored ones contain values.
     if not (pixels >> high).any() and (pixels & below).any():
         found.append(
             _contradiction("HighBit (0028,0102) does not fit the pixels: read right-aligned")
@@ -82,7 +82,7 @@ def _aligned(
 def _without_others(
     pixels: Pixels, stored: int, signed: bool, overlays: int, found: list[ResultWarning]
 ) -> tuple[Pixels, int]:
-    """Values without the bits above BitsStored, unless these carry part of the value."""
+    """Remove the bits above BitsStored, unless they are part of the value."""
     width = 8 * pixels.dtype.itemsize
     if stored >= width or not int(pixels.max()) >> stored:
         return pixels, stored
@@ -104,7 +104,7 @@ def _without_others(
 
 
 def _is_extended(pixels: Pixels, stored: int) -> bool:
-    """Whether the bits above merely repeat the sign."""
+    """Whether the bits above only repeat the sign."""
     values = pixels.view(f"i{pixels.dtype.itemsize}")
     half = 1 << (stored - 1)
     return bool(int(values.min()) >= -half and int(values.max()) < half)
@@ -125,7 +125,7 @@ def _differences(values: Pixels, axis: int) -> NDArray[np.int64]:
 
 
 def _with_sign(pixels: Pixels, stored: int, found: list[ResultWarning]) -> Pixels:
-    """Two's complement of the stored bits, unless only unsigned values fit together."""
+    """Convert the stored bits by two's complement, unless only unsigned values are smooth."""
     size = pixels.dtype.itemsize
     # Move the sign bit to the top, then let the arithmetic shift bring it back.
     lifted = (pixels << (8 * size - stored)).astype(pixels.dtype, copy=False)
@@ -151,7 +151,7 @@ def _with_sign(pixels: Pixels, stored: int, found: list[ResultWarning]) -> Pixel
 def _padding(
     pixels: Pixels, greyscale: Greyscale, stored: int, found: list[ResultWarning]
 ) -> tuple[int, int] | None:
-    """The range of padding values, with the sign that the pixels have."""
+    """Return the range of padding values with the sign of the pixels."""
     stated = greyscale.padding
     if stated is None or not pixels.size or _occurs(pixels, stated):
         return stated
@@ -160,8 +160,8 @@ def _padding(
         if other != stated and _occurs(pixels, other):
             found.append(
                 _contradiction(
-                    "PixelPaddingValue (0028,0120) is written with the sign that the pixels do not "
-                    "have: read with theirs"
+                    "PixelPaddingValue (0028,0120) does not have the sign of the pixels: read with "
+                    "the sign of the pixels"
                 )
             )
             return other
@@ -181,5 +181,5 @@ def _resigned(stated: tuple[int, int], bits: int, *, negative: bool) -> tuple[in
 def _occurs(pixels: Pixels, values: tuple[int, int]) -> bool:
     edges = (pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1])
     low, high = values
-    # Padding lies at the edges almost always: look there first.
+    # Padding is almost always at the edges: check them first.
     return any(bool(((part >= low) & (part <= high)).any()) for part in (*edges, pixels))

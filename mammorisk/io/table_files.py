@@ -1,7 +1,7 @@
 """Tables from files: CSV as spreadsheets and statistics packages write it, Parquet, Excel, Stata,
 SAS and SPSS.
 
-A row never shifts: the fields of a line are counted before they are given names.
+Fields never move to another column: the fields of each line are counted first.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from mammorisk.errors import ManifestError
 #: The extra of this package that reads Excel, Stata, SAS and SPSS.
 EXTRA = "tables"
 _SEPARATORS = (",", ";", "\t", "|")
-#: Empty cells. Other words for "not known" are read where a column is known; "None" may be a word
-#: for 0, and pandas would take it for an empty cell.
+#: Empty cells. Other words for "not known" are interpreted later by column. pandas would treat
+#: "None" as an empty cell, although it may mean 0.
 _EMPTY = ["", "NA", "N/A", "#N/A", "n/a", "NaN", "nan", "NULL", "null", "<NA>"]
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+,\d+")
-#: Rows that are looked at for decimal commas.
+#: Number of rows that are checked for decimal commas.
 _ROWS_SAMPLED = 1000
 #: Modules whose errors mean a damaged spreadsheet or file of a statistics package.
 _LIBRARIES = ("openpyxl", "pyreadstat", "zipfile", "xml", "zlib", "struct")
@@ -39,17 +39,17 @@ _LINES_NAMED = 5
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TableFile:
-    """A table as it stands in a file.
+    """A table as in the file.
 
     Attributes
     ----------
     table : DataFrame
-        Index 0 ... n-1. The columns asked for as text are text, missing where empty.
+        Index 0 ... n-1. The requested text columns are text; empty cells are missing.
     lines : ndarray of int, shape (n,)
-        Line of each row in the file, the header being line 1; of a file without lines, the row of
-        a spreadsheet.
+        Line of each row in the file; the header is line 1. For files without lines, the row as in a
+        spreadsheet.
     short : ndarray of bool, shape (n,)
-        Rows whose line has fewer fields than the header; the missing ones are empty.
+        Rows whose line has fewer fields than the header. The missing fields are empty.
     """
 
     table: pd.DataFrame
@@ -58,7 +58,7 @@ class TableFile:
 
 
 def read_table_file(path: Path, text_columns: Sequence[str] = ()) -> TableFile:
-    """Read a table from a file of any supported kind.
+    """Read a table from a file in any supported format.
 
     Parameters
     ----------
@@ -68,8 +68,8 @@ def read_table_file(path: Path, text_columns: Sequence[str] = ()) -> TableFile:
         (comma, semicolon, tab or bar) is taken from its header line, or from a first line such as
         ``sep=;``. With another separator than a comma, decimal commas are read.
     text_columns : sequence of str
-        Columns to keep as text, such as ids: 007 is not 7. Compared without case, blanks and
-        punctuation.
+        Columns that are kept as text, such as ids: 007 is not 7. Names are compared without case,
+        blanks and punctuation.
 
     Returns
     -------
@@ -78,9 +78,10 @@ def read_table_file(path: Path, text_columns: Sequence[str] = ()) -> TableFile:
     Raises
     ------
     ManifestError
-        The file is not of its kind, not UTF-8, has a column twice, or rows longer than the header.
+        The file cannot be read in its format, is not UTF-8, has a column twice, or has rows that
+        are longer than the header.
     MissingDependency
-        The library for the file's kind is not installed.
+        The library for the format is not installed.
     """
     kind = path.suffix.lower()
     if kind in (".parquet", ".pq"):
@@ -112,7 +113,7 @@ def read_table_file(path: Path, text_columns: Sequence[str] = ()) -> TableFile:
 
 
 def id_text(column: pd.Series) -> pd.Series:
-    """Ids as text without blanks around them, missing where empty; 7.0 is "7"."""
+    """Convert ids to text without blanks around them. Empty ids are missing; 7.0 is "7"."""
 
     if pd.api.types.is_string_dtype(column) and column.dtype != object:
         text = column.str.strip()
@@ -125,7 +126,7 @@ def id_text(column: pd.Series) -> pd.Series:
             return str(int(value))
         return str(value).strip() or None
 
-    # pandas chooses its type of text.
+    # The text type depends on the version of pandas.
     return pd.Series([read(value) for value in column.astype(object)], index=column.index)
 
 
@@ -151,7 +152,7 @@ def _unreadable(path: Path, error: Exception) -> ManifestError:
 
 
 def _read_statistics(path: Path, kind: str) -> pd.DataFrame:
-    """A file of Stata, SAS or SPSS, with value labels as text and user-missing values empty."""
+    """Read a file of Stata, SAS or SPSS: value labels become text, user-missing values empty."""
     import pyreadstat
 
     readers: dict[str, Any] = {
@@ -168,7 +169,7 @@ def _read_statistics(path: Path, kind: str) -> pd.DataFrame:
 
 def _read_text(path: Path, text_columns: Sequence[str]) -> TableFile:
     text = _decode(path)
-    # Not splitlines: it also ends lines at form feeds and other characters inside of cells.
+    # splitlines would also split at form feeds and other characters inside cells.
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if not any(line.strip() for line in lines):
         raise ManifestError(
@@ -228,14 +229,14 @@ def _decode(path: Path) -> str:
 
 
 def _fields(line: str, separator: str) -> int:
-    """Number of fields of a header line; quoted separators do not count."""
+    """Count the fields of a header line. Quoted separators do not count."""
     return len(next(csv.reader([line], delimiter=separator), []))
 
 
 def _parse_quoted(
     lines: list[str], first: int, separator: str, where: str
 ) -> tuple[list[list[str]], list[int]]:
-    """Rows of a CSV with quoted fields, and the position of the last line of each."""
+    """Return the rows of a CSV with quoted fields, and the position of the last line of each."""
     reader = csv.reader((line + "\n" for line in lines[first:]), delimiter=separator, strict=True)
     rows, at = [], []
     try:
@@ -291,13 +292,13 @@ def _parse(
 
 
 def _decimal_commas(column: pd.Series) -> pd.Series:
-    """A column with decimal commas as numbers where all of it can be read so."""
+    """Convert a column with decimal commas to numbers if all values can be converted."""
     known = column.dropna()
     if not any(_DECIMAL_COMMA.fullmatch(str(one).strip()) for one in known.iloc[:_ROWS_SAMPLED]):
         return column
     points = column.str.replace(",", ".", regex=False)
     numbers = pd.to_numeric(points, errors="coerce")
-    # A column with words in it stays text, for whoever reads its words.
+    # A column that contains words stays text.
     return numbers if numbers.notna().equals(column.notna()) else points
 
 
@@ -308,7 +309,7 @@ def _refuse_doubled(names: Iterable[str], where: str) -> None:
         raise ManifestError(
             f"columns appear twice: {', '.join(twice)}",
             where=where,
-            remedy="Keep one of them, or rename it.",
+            remedy="Remove or rename one of them.",
         )
 
 
@@ -323,7 +324,7 @@ def _refuse_surplus(
         f"{int(rows.sum())} of {len(lines)} rows have more fields than the header has names "
         f"({width}): line {', '.join(named)}{more}",
         where=where,
-        remedy="Give every column a name (row names of R too), and quote fields that hold a "
+        remedy="Give every column a name (row names of R too), and quote fields that contain a "
         "separator.",
     )
 

@@ -1,4 +1,4 @@
-"""View, laterality and modifiers: from codes, from attributes, from names."""
+"""View, laterality and modifiers of an image from codes, attributes and names."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ MODIFIER_CODES = {
     "R-40AB2": "axillary tissue",
 }
 
-#: Modifiers under which an image still shows the whole breast in its standard projection.
+#: Modifiers of images that still show the whole breast in a standard projection.
 HARMLESS_MODIFIERS = frozenset(
     {"implant displaced", "nipple in profile", "infra-mammary fold", "axillary tissue"}
 )
@@ -103,7 +103,7 @@ _LABELS = {
 
 @dataclass(frozen=True, kw_only=True)
 class ViewName:
-    """What could be told of side and view, and how far it was inferred."""
+    """Side, view and modifiers of an image, with warnings about inferred values."""
 
     laterality: Laterality | None
     position: str | None
@@ -114,7 +114,7 @@ class ViewName:
 
 @dataclass(frozen=True)
 class ViewWords:
-    """Side, view and modifiers in free text; None and empty where it names none."""
+    """Side, view and modifiers in free text. None and empty if the text has none."""
 
     laterality: Laterality | None
     position: str | None
@@ -122,10 +122,10 @@ class ViewWords:
 
 
 def parse_view_words(words: str) -> ViewWords:
-    """Side and view from free text.
+    """Find side, view and modifiers in free text.
 
-    Later words win over earlier ones, so that a site code in front does no harm. Conflicting
-    sides, or none, give None.
+    Later words take precedence, so that a site code at the beginning has no effect. Without a side,
+    or with both sides, the side is None.
 
     Parameters
     ----------
@@ -164,10 +164,10 @@ def parse_view_words(words: str) -> ViewWords:
 
 
 def view_of(dataset: Dataset) -> ViewName:
-    """Side and view of a DICOM image, attributes in order of trust.
+    """Determine side and view of a DICOM image from attributes in order of reliability.
 
     View: ViewCodeSequence (0054,0220), ViewPosition (0018,5101), SeriesDescription (0008,103E), and
-    PatientOrientation (0020,0020), where CBIS-DDSM puts it. Laterality: ImageLaterality
+    PatientOrientation (0020,0020), where CBIS-DDSM stores it. Laterality: ImageLaterality
     (0020,0062), FrameLaterality (0020,9072) of the shared functional groups, Laterality
     (0020,0060), the words of ViewPosition, SeriesDescription. Modifiers: ViewModifierCodeSequence
     (0054,0222) and the words of these, of PaddleDescription (0018,11A4) and of ProtocolName
@@ -235,7 +235,7 @@ def _modifiers(dataset: Dataset) -> list[str]:
 
 
 def _series_side(dataset: Dataset) -> Laterality | None:
-    """Laterality (0020,0060) of the series."""
+    """Return Laterality (0020,0060) of the series."""
     return _SIDES.get((text(dataset, "Laterality") or "").upper())
 
 

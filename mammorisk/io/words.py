@@ -1,7 +1,7 @@
-"""Words of makers and radiographers that tell what an image is, where no code does.
+"""Words in descriptions and names that show the kind of an image if no code does.
 
-Matched against descriptions (series, protocol, paddle, image type, names of pictures) in capitals.
-Underscores, hyphens and dots count as spaces.
+They are searched in descriptions (series, protocol, paddle, image type, names of pictures) in
+capitals. Underscores, hyphens and dots count as spaces.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ _SYNTHETIC = re.compile(
     r"\b[CSG] ?VIEW\b|\bV ?PREVIEW\b|\bINTELLIGENT ?2D\b|\bINSIGHT ?2D\b|\bGENERATED ?2D\b"
     r"|\bTOMO ?2D\b|\bSYNTH\w*|\bS2D\b|\bSM ?2D\b|\b2D ?SM\b"
 )
-#: Contrast-enhanced mammography: what shows the contrast agent and not the tissue.
+#: Images of contrast-enhanced mammography that show the contrast agent.
 _RECOMBINED = re.compile(
     r"\bRECOMB\w*|\bSUBTRACT\w*|\bSUB\b|\bIODINE\b|\bHIGH ?ENERGY\b|\bHE\b|\bDUAL ?ENERGY\b"
 )
 _LOW_ENERGY = re.compile(r"\bLOW ?ENERGY\b|\bLE\b")
 _CONTRAST = re.compile(r"\b(CEM|CESM|CEDM|TICEM|CONTRAST ?ENHANCED|I ?VIEW|SENOBRIGHT)\b")
-#: What lies beside images and is none.
+#: Files beside images that are not mammograms.
 _MASK = re.compile(
     r"\bMASKS?\b|\bOVERLAYS?\b|\bANNOT\w*|\bROIS?\b|\bCONTOURS?\b|\bSEG(MENT\w*)?\b|\bLABELS?\b"
     r"|\bHEAT ?MAPS?\b|\bSALIENCY\b|\bGRAD ?CAM\b|\bGROUND ?TRUTH\b|\bGT\b|\bTHUMB(NAIL)?S?\b"
@@ -31,7 +31,7 @@ _QUALITY_CONTROL = re.compile(
     r"|\bACR PH\w*|\bUNIFORMITY\b|\bMTF\b|\bTEST (OBJECT|IMAGE|PATTERN)\b|\bPMMA\b|\bTOMOPHAN\b"
     r"|\bDETECTOR CAL\w*|\bARTI?FACT EVAL\w*"
 )
-#: Words of paddles and descriptions -> modifier as in :mod:`mammorisk.io.views`.
+#: Modifier (see :mod:`mammorisk.io.views`) by words in paddle names and descriptions.
 _MODIFIERS = (
     (
         re.compile(r"\bSPOT(S|TED)?\b|\bCON(E|ED) ?(DOWN|VIEW)?\b|\bSPOT ?COMP\w*"),
@@ -51,17 +51,17 @@ _MODIFIERS = (
         "intervention",
     ),
 )
-#: Sizes may stand right behind a word: "SPOT9CM", "MAG1.8".
+#: A size may follow a word directly: "SPOT9CM", "MAG1.8".
 _SIZE = re.compile(r"(?<=[A-Z])(\d+([.,]\d+)?(CM|MM|X)?)\b")
 
 
 def spaced(words: str) -> str:
-    """Capitals, with one space for everything that parts words."""
+    """Convert text to capitals with one space between words."""
     return re.sub(r"[\s_./\\,;:()\[\]^+-]+", " ", words.upper()).strip()
 
 
 def is_synthetic_name(words: str) -> bool:
-    """Whether a description names a synthetic 2D image.
+    """Whether a description is that of a synthetic 2D image.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def is_synthetic_name(words: str) -> bool:
 
 
 def is_recombined_name(words: str) -> bool:
-    """Whether a description names an image of contrast agent: recombined or high-energy.
+    """Whether a description is that of a recombined or high-energy image.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def is_contrast_name(words: str) -> bool:
 
 
 def is_mask_name(words: str) -> bool:
-    """Whether a picture is named a mask, an overlay, a crop or the like.
+    """Whether the name of a picture is that of a mask, an overlay or a crop.
 
     Examples
     --------
@@ -101,12 +101,12 @@ def is_mask_name(words: str) -> bool:
 
 
 def is_quality_control_name(words: str) -> bool:
-    """Whether a description names a phantom, a flat field or another test image."""
+    """Whether a description is that of a phantom, a flat field or another test image."""
     return _QUALITY_CONTROL.search(spaced(words)) is not None
 
 
 def modifiers_in(words: str) -> list[str]:
-    """View modifiers that a description names.
+    """Return the view modifiers in a description.
 
     Examples
     --------

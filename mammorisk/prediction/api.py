@@ -60,8 +60,8 @@ def predict(
 ) -> Prediction | pd.DataFrame:
     """Predict the absolute risk of breast cancer for one woman or a cohort.
 
-    Every exam is read once and scored once. A row of a cohort has the same risk, interval and
-    warnings as the same woman predicted alone.
+    Each exam is read and scored once. A row of a cohort has the same risk, interval and warnings as
+    the same woman predicted alone.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Acquisition: how a mammogram was taken, with units in the names."""
+"""Acquisition: acquisition parameters of a mammogram, with units in the names."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from mammorisk.warnings import Warnings
 
 
 class Acquisition(BaseModel):
-    """Acquisition parameters of one image; None = not stated or not trusted.
+    """Acquisition parameters of one image. None means not stated or not used.
 
-    Filled by :func:`mammorisk.io.acquisition.read_acquisition`. A value outside its plausible
-    range is kept in ``raw``, named in ``warnings``, and left None here.
+    They are read by :func:`mammorisk.io.acquisition.read_acquisition`. A value outside its
+    plausible range is None here; it is kept in ``raw``, and ``warnings`` names it.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Acquisition(BaseModel):
     paddle : str or None
         PaddleDescription (0018,11A4).
     raw : dict of str to float
-        Values as written that were not plausible, by attribute keyword.
+        Values that are not plausible, as in the file, by attribute keyword.
     warnings : tuple of ResultWarning
         Attributes that were not used as recorded.
 
@@ -103,7 +103,7 @@ class Acquisition(BaseModel):
     warnings: Warnings = ()
 
     def summary(self) -> str:
-        """One line for a caption: ``"63 mm, 110 N, 29 kV, W/Rh"``."""
+        """Return one line for a caption: ``"63 mm, 110 N, 29 kV, W/Rh"``."""
         parts = [
             f"{self.thickness_mm:.0f} mm" if self.thickness_mm is not None else None,
             f"{self.force_n:.0f} N" if self.force_n is not None else None,

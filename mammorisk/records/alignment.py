@@ -1,4 +1,4 @@
-"""Risks and outcomes matched by row."""
+"""Matching of risks and outcomes by row."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ from mammorisk.records.risk_doubts import SUSPECT_RATIO, doubt_risks
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Aligned:
-    """The rows that are evaluated.
+    """Rows of an evaluation.
 
     Attributes
     ----------
     outcome : Outcome
     table : DataFrame
-        The cohort's rows, in the order of ``outcome``.
+        Rows of the cohort, in the order of ``outcome``.
     risks : dict of str to DataFrame
-        By model; columns are horizons in years, NaN where a model has no risk.
+        Risks by model. Columns are horizons in years; NaN if a model has no risk.
     flow : list of (str, int)
-        How many rows were left at each step.
+        Number of remaining rows after each step.
     notes : list of str
-        What looks doubtful in the cohort and in the risks, and ids that do not meet.
+        Doubts about the cohort and the risks, and ids without a match.
     """
 
     outcome: Outcome
@@ -58,18 +58,18 @@ def align(risks: object, cohort: object, horizons: tuple[float, ...] | None) -> 
         See :func:`mammorisk.evaluate`.
     cohort : Cohort or DataFrame
     horizons : tuple of float, optional
-        Years; those of the columns of the first table unless given.
+        Years. Default: the horizons of the columns of the first table.
 
     Raises
     ------
     EvaluationError
-        Nothing to match on, ids that do not meet, a key twice, no column of risks, risks that are
-        no numbers, or no outcome.
+        There is nothing to match on, ids do not match, a key appears twice, there is no column of
+        risks or no outcome, or risks are not numbers.
 
     Notes
     -----
-    A column ``frequency_weight`` of the cohort is the number of equal women that a row stands for:
-    the row is written out as often, each time as another woman.
+    A column ``frequency_weight`` of the cohort is the number of equal women that a row represents.
+    The row is repeated that many times, each time as another woman.
     """
     table = as_frame(cohort)
     if table is None:
@@ -135,10 +135,10 @@ def _look_alikes(table: pd.DataFrame, missing: list[str]) -> str:
 
 
 def _cohort_notes(cohort: object, table: pd.DataFrame) -> list[str]:
-    """What the reader of the cohort has to say, or would have to say of a table."""
+    """Return the warnings of the cohort; for a table, those that reading it would give."""
     told = getattr(cohort, "warnings", None)
     if told is None:
-        # Names and answers matter where published models are scored from them.
+        # Names and answers matter only if published models are scored from them.
         has_answers = "age" in (*table.columns, *match_columns(table.columns).renamed.values())
         doubts = read_answers(table)[1] if has_answers else doubt_follow_up(table)
         return [one.warning.text for one in doubts]
@@ -148,9 +148,9 @@ def _cohort_notes(cohort: object, table: pd.DataFrame) -> list[str]:
 def _doubtful_risks(
     found: Mapping[str, pd.DataFrame], table: pd.DataFrame, checked: CheckedFollowUp
 ) -> list[str]:
-    """Risks that are probably in percent: far above average women and above what happened.
+    """Warn about risks that are probably in percent: far above average women and the observed risk.
 
-    A sample with many cancers may have high risks, and then has many cancers.
+    Comparing with the observed risk avoids a warning for samples with many cancers.
     """
     age = as_numbers(table["age"])[0] if "age" in table.columns else None
     time, event, known = checked.values["time"], checked.values["event"], checked.is_known
@@ -181,7 +181,7 @@ def _as_other_women(part: pd.DataFrame, kept: NDArray[np.int64]) -> pd.DataFrame
 
 
 def by_model(risks: object) -> dict[str, object]:
-    """Risks by the name of their model.
+    """Return the risks by the name of their model.
 
     A table takes its name from its column ``model`` where that holds one name. A table with the
     rows of several models, each exam once for each, is divided by model.
@@ -224,7 +224,7 @@ def _one_model(
     horizons: tuple[float, ...] | None,
     notes: list[str],
 ) -> pd.DataFrame:
-    """Risks of a model in the rows of the cohort, columns by horizon."""
+    """Return the risks of a model in the rows of the cohort, with columns by horizon."""
     frame = as_frame(risks)
     if frame is not None:
         risks = frame
@@ -235,7 +235,7 @@ def _one_model(
             raise EvaluationError(
                 "the risks have no column of a horizon",
                 where="risks",
-                remedy="Columns are called risk_1y to risk_5y; mammorisk.predict makes them.",
+                remedy="Name the columns risk_1y to risk_5y, as mammorisk.predict does.",
             )
         rows = _matched(risks, table, cohort, notes)
         return pd.DataFrame(
@@ -243,7 +243,7 @@ def _one_model(
         )
     if horizons is None or len(horizons) != 1:
         raise EvaluationError(
-            "one risk a row needs one horizon",
+            "one risk per row needs one horizon",
             where="horizons",
             remedy="Pass horizons=(5,), or a table with columns risk_1y to risk_5y.",
         )
@@ -267,7 +267,7 @@ def _one_model(
 
 
 def _risk_numbers(column: pd.Series, name: str) -> Floats:
-    """Risks as numbers, NaN where there is none.
+    """Convert risks to numbers; NaN if there is no risk.
 
     Raises
     ------
@@ -286,14 +286,14 @@ def _risk_numbers(column: pd.Series, name: str) -> Floats:
 
 
 def risk_columns(risks: pd.DataFrame) -> dict[str, float]:
-    """Columns such as ``risk_5y`` with their horizons in years, ascending."""
+    """Return the columns such as ``risk_5y`` with their horizons in years, ascending."""
     found = {}
     for column in map(str, risks.columns):
         if column.startswith("risk_") and column.endswith("y"):
             try:
                 found[column] = float(column[5:-1])
             except ValueError:
-                # Another column of that name, such as a percentile.
+                # Another column with this prefix, such as a percentile.
                 continue
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
@@ -301,7 +301,7 @@ def risk_columns(risks: pd.DataFrame) -> dict[str, float]:
 def _matched(
     risks: pd.DataFrame, table: pd.DataFrame, cohort: object, notes: list[str]
 ) -> pd.DataFrame:
-    """Rows of the risks in the order of the cohort."""
+    """Return the rows of the risks in the order of the cohort."""
     keys = [key for key in KEYS if key in risks.columns and key in table.columns]
     if keys:
         ids, wanted = id_columns(risks, keys), id_columns(table, keys)
@@ -310,7 +310,7 @@ def _matched(
             raise EvaluationError(
                 f"{int(twice.sum())} rows of the risks repeat a {' and '.join(keys)}",
                 where="risks",
-                remedy="Keep one row an exam, with exam_id in both tables.",
+                remedy="Keep one row per exam, with exam_id in both tables.",
             )
         match = match_ids(ids, wanted)
         if match.problem is not None:
@@ -330,12 +330,12 @@ def _matched(
 
 
 def check_evaluation_horizons(horizons: object) -> tuple[float, ...] | None:
-    """Horizons of an evaluation as a tuple of years; None stays None.
+    """Return the horizons of an evaluation as a tuple of years; None stays None.
 
     Raises
     ------
     EvaluationError
-        No number of years above 0, or a duplicate.
+        A horizon is not a number of years above 0, or appears twice.
     """
     if horizons is None:
         return None
@@ -352,12 +352,12 @@ def check_evaluation_horizons(horizons: object) -> tuple[float, ...] | None:
 
 
 def check_thresholds(thresholds: object) -> tuple[float, ...]:
-    """Thresholds of risk as a tuple of fractions.
+    """Return thresholds of risk as a tuple of fractions.
 
     Raises
     ------
     EvaluationError
-        A value outside (0, 1), such as 1.7 for 1.7%.
+        A value is outside (0, 1), such as 1.7 for 1.7%.
     """
     points = _as_floats(thresholds, "thresholds", "Thresholds are fractions: 1.7% is 0.017.")
     wrong = [point for point in points if not 0 < point < 1]
@@ -381,5 +381,5 @@ def _as_floats(values: object, name: str, remedy: str) -> tuple[float, ...]:
 
 
 def risk_column(horizon: float | str) -> str:
-    """Column name of a horizon: 5 -> ``"risk_5y"``, "lifetime" -> ``"risk_lifetime"``."""
+    """Return the column of a horizon: 5 -> ``"risk_5y"``, "lifetime" -> ``"risk_lifetime"``."""
     return "risk_lifetime" if horizon == "lifetime" else f"risk_{horizon:g}y"

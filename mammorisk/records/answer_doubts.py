@@ -1,6 +1,6 @@
-"""Answers that are possible and hardly true: codes for "not known", and other units.
+"""Answers that are possible but improbable: codes for "not known", and other units.
 
-Nothing is changed. Each doubt states its evidence and what the user can do.
+No value is changed. Each warning states the evidence and what the user can do.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from mammorisk.warnings import make_warning
 if TYPE_CHECKING:
     import pandas as pd
 
-#: By field: how far neighbours of a code are counted, and from which value on a code is doubted
-#: even in a single row, since the answer hardly exists (None: only where it is a spike).
-#: Assumptions; the codes are those of MISSING_CODES inside the plausible range.
+#: By field: distance up to which values around a code are counted, and smallest code that gives a
+#: warning even in a single row because such an answer is improbable (None: a code gives a warning
+#: only if it is more frequent than the values around it). Assumptions. The codes are those of
+#: MISSING_CODES inside the plausible range.
 _CODES: dict[str, tuple[float, float | None]] = {
     "age": (4, 98),
     "age_menarche": (1, None),
@@ -32,7 +33,7 @@ _CODES: dict[str, tuple[float, float | None]] = {
     "biopsies": (4, 8),
     "first_degree_relatives": (4, 7),
 }
-#: A code that may be an answer is doubted from so many rows on.
+#: Smallest number of rows with a code that may be an answer for a warning.
 FEWEST_ROWS = 3
 #: A body mass index outside hardly exists, kg/m2. An assumption.
 BMI_RANGE = (13.0, 60.0)
@@ -40,7 +41,7 @@ BMI_RANGE = (13.0, 60.0)
 #: median of US adults was 25.5 kg/m2 in NHANES III (1988-1994, women 65.6 kg; Kuczmarski 1997,
 #: doi:10.1002/j.1550-8528.1997.tb00575.x), and in pounds it would have been 56.
 BMI_MEDIAN, WEIGHT_MEDIAN = 38.0, 105.0
-#: A median of fewer women says little.
+#: Smallest number of women for a median.
 WOMEN_FOR_A_MEDIAN = 5
 #: In a table of too few women for a median, a body mass index from here on is doubted if it would
 #: be an ordinary one, within this range, with the weight in pounds. An assumption: so high a body
@@ -53,12 +54,12 @@ INCH_CM, CONVERTED_BMI = 2.54, 38.0
 
 
 def doubt_answers(table: pd.DataFrame) -> list[TableWarning]:
-    """Doubt the answers of a table of questionnaires.
+    """Find improbable answers in a table of questionnaires.
 
     Parameters
     ----------
     table : DataFrame
-        With any Questionnaire fields as columns, not yet typed.
+        Columns are Questionnaire fields, before conversion.
 
     Returns
     -------
@@ -106,7 +107,7 @@ def _share(n: int, values: Floats) -> str:
 
 
 def _doubt_size(numbers: dict[str, Floats]) -> list[TableWarning]:
-    """Weights in pounds, and a body mass index that hardly exists."""
+    """Find weights in pounds and an improbable body mass index."""
     height, weight = numbers.get("height_cm"), numbers.get("weight_kg")
     bmi = numbers.get("bmi")
     if height is not None and weight is not None:
@@ -129,7 +130,7 @@ def _doubt_size(numbers: dict[str, Floats]) -> list[TableWarning]:
     if not odd.any():
         return []
     text = (
-        f"a body mass index outside {BMI_RANGE[0]:g} to {BMI_RANGE[1]:g} kg/m2 hardly exists"
+        f"a body mass index outside {BMI_RANGE[0]:g} to {BMI_RANGE[1]:g} kg/m2 is improbable"
         f"{_share(int(odd.sum()), bmi)}: check the units of height_cm, weight_kg and bmi"
     )
     return [TableWarning(warning=make_warning("value-implausible", text), rows=odd)]

@@ -1,4 +1,4 @@
-"""Cohort: many exams as tables, one row an exam, with the images left where they are."""
+"""Cohort: many exams as tables with one row per exam. Images are read when they are used."""
 
 from __future__ import annotations
 
@@ -20,44 +20,43 @@ if TYPE_CHECKING:
 
 _Opened = TypeVar("_Opened")
 
-#: Columns of a table that identify a row; carried into results when present.
+#: Columns that identify a row. They are copied to results if present.
 KEYS = ("patient_id", "exam_id")
 OUTCOME_COLUMNS = ("time", "event", "entry", "weight", "frequency_weight")
-#: What a cohort tells of the time after an exam. ``"survival"``: dates of events and of the end of
-#: follow-up. ``"interval-censored"``: classes of time. ``"cross-sectional"``: cancers found at the
-#: exam itself. ``"none"``: no outcome.
+#: Kind of outcome of a cohort. ``"survival"``: dates of events and of the end of follow-up.
+#: ``"interval-censored"``: classes of time. ``"cross-sectional"``: cancers found at the exam.
+#: ``"none"``: no outcome.
 OutcomeKind = Literal["survival", "interval-censored", "cross-sectional", "none"]
-#: Warnings that the repr of a cohort prints in full.
+#: Number of warnings in the repr of a cohort.
 WARNINGS_SHOWN = 5
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cohort:
-    """The tables of a cohort, read by :func:`mammorisk.read_cohort`.
+    """Tables of a cohort, read by :func:`mammorisk.read_cohort`.
 
     Attributes
     ----------
     exams : DataFrame
-        One row an exam, index 0 ... n-1: ``patient_id``, ``exam_id``, whatever Questionnaire
-        fields and outcome columns the manifest had, and its other columns unchanged.
+        One row per exam, index 0 ... n-1: ``patient_id``, ``exam_id``, the Questionnaire fields and
+        outcome columns of the manifest, and its other columns unchanged.
     views : DataFrame or None
         One row an image (``exam_id``, ``patient_id``, ``laterality``, ``view``, ``file_path``)
-        where the manifest listed images.
+        if the manifest lists images.
     errors : Series of str
-        By row of ``exams``: what the manifest got wrong, or empty.
+        Fault of each row of ``exams``, or empty.
     open_exam : callable or None
-        Reads the headers of the exam in row i; None when the cohort has no images.
+        Function that reads the headers of the exam in row i. None if the cohort has no images.
     open_prior : callable or None
-        The same for the prior exam (column ``prior_path``); gives None for a row without one.
+        The same for the prior exam (column ``prior_path``). It returns None for a row without one.
     has_prior : callable or None
-        Whether row i has a prior exam, without opening it.
+        Function that returns whether row i has a prior exam, without opening it.
     table_warnings : tuple of TableWarning
-        What was read under a nearly right name, was not read, or looks doubtful, with the rows
-        concerned. A prediction for such a row carries the same warning.
+        Warnings about column names and improbable values, with the rows concerned. A prediction for
+        such a row has the same warning.
     outcome_kind : {"survival", "interval-censored", "cross-sectional", "none"} or None
-        What is known of the time after an exam; None if nobody has stated it. A cross-sectional
-        cohort is refused by :func:`mammorisk.evaluate`: its cancers were found at the exam, so it
-        tests detection and not risk.
+        Kind of outcome; None if not stated. :func:`mammorisk.evaluate` refuses a cross-sectional
+        cohort: its cancers were found at the exam, so it tests detection and not risk.
 
     See Also
     --------
@@ -86,7 +85,7 @@ class Cohort:
 
     @property
     def warnings(self) -> Warnings:
-        """What to know about the table as a whole, as records."""
+        """Warnings about the table as a whole."""
         return tuple(one.warning for one in self.table_warnings)
 
     def __len__(self) -> int:
@@ -98,7 +97,7 @@ class Cohort:
 
     @property
     def questionnaires(self) -> pd.DataFrame:
-        """Keys and Questionnaire fields, one row an exam."""
+        """Keys and Questionnaire fields, one row per exam."""
         columns = [c for c in self.exams.columns if c in KEYS or c in FIELDS]
         return self.exams[columns]
 
@@ -110,12 +109,12 @@ class Cohort:
         return self.exams[[c for c in self.exams.columns if c in KEYS or c in OUTCOME_COLUMNS]]
 
     def select(self, rows: ArrayLike) -> Cohort:
-        """Some of the exams, with their images.
+        """Select some of the exams, with their images.
 
         Parameters
         ----------
         rows : array_like of bool, shape (n,), or of int
-            Which rows of ``exams``: a mask, or positions in the order wanted.
+            Rows of ``exams``: a mask, or positions in the requested order.
 
         Returns
         -------
@@ -124,13 +123,13 @@ class Cohort:
         Raises
         ------
         CohortError
-            A mask of another length, or a position that is not there.
+            The mask has another length, or a position does not exist.
         """
         places = _positions(np.asarray(rows), len(self))
         exams = self.exams.iloc[places].reset_index(drop=True)
         views = self.views
         if views is not None:
-            # An exam is told by both keys: sites may number exams from 1 for each woman.
+            # Both keys identify an exam, because sites may number exams from 1 for each woman.
             keys = list(KEYS)
             kept = views.set_index(keys).index.isin(exams.set_index(keys).index)
             views = views[kept].reset_index(drop=True)
@@ -169,7 +168,7 @@ def _positions(rows: NDArray[Any], n: int) -> NDArray[np.int64]:
         return np.flatnonzero(rows)
     if rows.size and (rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer)):
         raise CohortError(
-            f"rows are told by {rows.dtype} of shape {rows.shape}",
+            f"rows are given as {rows.dtype} of shape {rows.shape}",
             remedy="Give a mask, or a list of positions.",
         )
     if rows.size and (rows.min() < 0 or rows.max() >= n):

@@ -1,4 +1,4 @@
-"""Names of columns: which are nearly those of fields, and which only look like one."""
+"""Comparison of column names with the names of fields."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from mammorisk.errors import QuestionnaireError
 from mammorisk.records.cohort import KEYS, OUTCOME_COLUMNS
 from mammorisk.records.questionnaire_fields import FIELDS
 
-#: Columns read under a name that differs in case, blanks and punctuation alone. Not ``weight``:
-#: "Weight" is a body weight more often than a sampling weight.
+#: Columns that are also read if their name differs in case, blanks and punctuation. ``weight`` is
+#: not among them, because "Weight" is usually a body weight, not a sampling weight.
 _READ = (*FIELDS, *KEYS, *(name for name in OUTCOME_COLUMNS if name != "weight"))
 
 #: Names of other files for the same or a like thing (BCSC, SEER, BCRA, iCARE, OMOP and common
-#: exports), without blanks and punctuation. They are never read: their coding may differ.
+#: exports), without blanks and punctuation. They are never read, because their coding may differ.
 _SYNONYMS: dict[str, tuple[str, ...]] = {
     "age": ("ageyears", "ageatexam", "agegroup", "t1"),
     "race_ethnicity": ("race", "ethnicity", "ethnicgroup", "raceeth", "ethnicbackground"),
@@ -53,20 +53,20 @@ _SYNONYMS: dict[str, tuple[str, ...]] = {
     "event": ("status", "cancer", "case", "outcome", "breastcancer"),
 }
 _BY_SYNONYM = {word: field for field, words in _SYNONYMS.items() for word in words}
-#: Of difflib; at 0.85 a name of eleven letters may have two wrong.
+#: Smallest ratio of difflib. At 0.85 two letters of a name of eleven may be wrong.
 _SIMILAR = 0.85
 
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnMatch:
-    """What the columns of a table are taken for.
+    """Interpretation of the columns of a table.
 
     Attributes
     ----------
     renamed : dict of str to str
-        Columns that differ from a field in case, blanks and punctuation alone, with the field.
+        Columns that differ from a field only in case, blanks and punctuation, with the field.
     look_alikes : dict of str to str
-        Columns that are not read, with the field that they look like and the table lacks.
+        Columns that are not read, with a similar field that is not in the table.
     """
 
     renamed: Mapping[str, str]
@@ -87,7 +87,7 @@ def match_columns(columns: Iterable[object]) -> ColumnMatch:
     Raises
     ------
     QuestionnaireError
-        Two columns would be the same field.
+        Two columns match the same field.
 
     Examples
     --------
@@ -179,7 +179,7 @@ def read_names(columns: Iterable[object], known: Iterable[str]) -> dict[object, 
 
 
 def _tokens(name: str) -> list[str]:
-    """Words of a name: at punctuation, at digits and at capitals inside."""
+    """Split a name into words at punctuation, digits and capitals."""
     split = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name)
     return re.findall(r"[a-z]+|\d+", split.lower())
 
@@ -189,7 +189,7 @@ def _compact(name: str) -> str:
 
 
 def _look_alike(name: str, absent: list[str]) -> str | None:
-    """A field that the table lacks and the name resembles."""
+    """Return a field that is not in the table and is similar to the name."""
     tokens = _tokens(name)
     compact = "".join(tokens)
     field = _BY_SYNONYM.get(compact)

@@ -1,4 +1,4 @@
-"""View and Exam: the records of a mammographic examination."""
+"""View and Exam: records of a mammographic examination."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 class Laterality(StrEnum):
-    """Side of the breast; DICOM ImageLaterality (0020,0062)."""
+    """Side of the breast: DICOM ImageLaterality (0020,0062)."""
 
     LEFT = "L"
     RIGHT = "R"
 
 
 class ImageKind(StrEnum):
-    """How an image came about."""
+    """Kind of an image."""
 
     FFDM = "ffdm"
     SYNTHETIC = "synthetic"
@@ -42,7 +42,7 @@ class Intent(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Orientation:
-    """Where the rows and columns of a stored image lead: DICOM PatientOrientation (0020,0020).
+    """Directions of the rows and columns of a stored image: DICOM PatientOrientation (0020,0020).
 
     Attributes
     ----------
@@ -63,20 +63,20 @@ class Orientation:
 
     @property
     def chest_wall(self) -> str | None:
-        """Image edge at which the chest wall lies; None where neither direction tells."""
+        """Image edge at which the chest wall lies; None if the directions do not determine it."""
         along_rows = {"P": "right", "A": "left"}.get(self.rows[:1])
         return along_rows or {"P": "bottom", "A": "top"}.get(self.columns[:1])
 
     def opposite(self) -> Orientation:
-        """Where the rows and columns of the image lead after a turn by 180 degrees."""
+        """Return the directions after a rotation by 180 degrees."""
         swap = str.maketrans("APLRHF", "PARLFH")
         return Orientation(rows=self.rows.translate(swap), columns=self.columns.translate(swap))
 
     def turned(self, laterality: Laterality, position: str) -> str:
-        """How the image is turned against the usual display of a view.
+        """Return the rotation of the image relative to the usual display of a view.
 
-        Displayed as usual, the chest wall of a left breast is at the left edge and that of a right
-        breast at the right; lateral (CC) or cranial (MLO) parts are at the top.
+        In the usual display the chest wall of a left breast is at the left edge and that of a right
+        breast at the right edge. Lateral (CC) or cranial (MLO) parts are at the top.
 
         Returns
         -------
@@ -93,7 +93,8 @@ class Orientation:
         medial, lateral = ("R", "L") if is_left else ("L", "R")
         down, across = self.columns[:1], self.columns[1:2]
         if down in ("F", "H"):
-            # Towards the foot the detector of an oblique view leads to the middle of the body.
+            # In an oblique view the direction towards the foot also leads to the middle of the
+            # body.
             wanted = medial if down == "F" else lateral
             if position != "CC" and across in ("L", "R") and across != wanted:
                 return "mirrored"
@@ -109,7 +110,7 @@ class Orientation:
 
 @dataclass(frozen=True, kw_only=True)
 class FieldOfView:
-    """How a stored image was turned against the detector.
+    """Rotation of a stored image relative to the detector.
 
     Attributes
     ----------
@@ -123,44 +124,45 @@ class FieldOfView:
     is_flipped: bool
 
     def mirrors(self, other: FieldOfView) -> bool | None:
-        """Whether left and right change places between the two; None a quarter turn apart."""
+        """Whether left and right are exchanged between the two images; None if they differ by 90
+        degrees."""
         apart = (self.rotation_deg - other.rotation_deg) % 360
         if apart in (90, 270):
             return None
         return (apart == 180) != (self.is_flipped != other.is_flipped)
 
 
-#: The four views of a screening exam, in the order used wherever an order is needed.
+#: The four views of a screening exam in their standard order.
 STANDARD_VIEWS: tuple[str, ...] = ("R-CC", "L-CC", "R-MLO", "L-MLO")
 
 
 @dataclass(frozen=True, kw_only=True)
 class View:
-    """One mammographic image: what its header says, and how to get its pixels.
+    """One mammographic image: information from its header, and access to its pixels.
 
     Attributes
     ----------
     laterality : Laterality
     position : str
-        View name after DICOM CID 4014: ``"CC"``, ``"MLO"``, ``"ML"``, ``"LM"``, ``"XCCL"`` ...
+        View name by DICOM CID 4014: ``"CC"``, ``"MLO"``, ``"ML"``, ``"LM"``, ``"XCCL"`` ...
     kind : ImageKind
     intent : Intent
     source : str
-        Name of the file, relative to the folder or list the user gave. It may be an identity, so
-        no warning and no message holds it.
+        Name of the file, relative to the folder or list that the user gave. It may be an identity,
+        so it is not part of any warning or message.
     rows, columns : int
         Size of the stored image in pixels.
     pixel_mm : float or None
-        Pixel spacing in the breast in mm; None when the file does not tell.
+        Pixel spacing in the breast in mm; None if the file does not state it.
     modifiers : tuple of str
-        View modifiers after DICOM CID 4015 (``"spot compression"`` ...).
+        View modifiers by DICOM CID 4015 (``"spot compression"`` ...).
     implant, partial : bool or None
         BreastImplantPresent (0028,1300), PartialView (0028,1350); None = not stated.
     orientation : Orientation or None
         PatientOrientation (0020,0020).
     field_of_view : FieldOfView or None
     contrast : bool
-        Contrast agent was given: ContrastBolusAgent (0018,0010), or words that say so.
+        Whether contrast agent was given, by ContrastBolusAgent (0018,0010) or by descriptions.
     burned_in : bool or None
         BurnedInAnnotation (0028,0301).
     acquisition : Acquisition
@@ -168,11 +170,11 @@ class View:
         Opaque sortable key (AcquisitionDate and time), used only to find the latest of several
         images of a view; never printed.
     warnings : tuple of ResultWarning
-        What a reader of the result should know about this image.
+        Warnings about this image.
     load : callable
-        Returns the stored pixels and how to turn them into display grey levels.
+        Function that returns the stored pixels and their greyscale.
     digest : callable or None
-        Returns a digest of the file's content, by which results of work on it can be kept.
+        Function that returns a digest of the content of the file, used as a key of caches.
 
     See Also
     --------
@@ -226,16 +228,16 @@ class View:
 
 @dataclass(frozen=True, kw_only=True)
 class SetAside:
-    """A file that was read but not used, and why.
+    """A file that was read but not used, with the reason.
 
     Attributes
     ----------
     source : str
         Name of the file as the user gave it.
     reason : str
-        Holds no name of a file.
+        Reason without the name of a file.
     is_image : bool
-        False for files that are no images at all; these make no warning.
+        False for files that are not images. They give no warning.
     """
 
     source: str
@@ -245,7 +247,7 @@ class SetAside:
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Exam:
-    """The views of one examination, at most one of each name.
+    """Views of one examination, at most one of each name.
 
     Attributes
     ----------
@@ -254,13 +256,13 @@ class Exam:
     set_aside : tuple of SetAside
         Images that were found but not used, with the reason.
     age_years : float or None
-        PatientAge (0010,1010) at the exam, when plausible.
+        PatientAge (0010,1010) at the exam, if plausible.
     patient_sex : {"F", "M", "O"} or None
         PatientSex (0010,0040).
     warnings : tuple of ResultWarning
-        About the exam as a whole; those of a view stand in the view.
+        Warnings about the exam as a whole. Those about a view are in the view.
     prior : Exam or None
-        An earlier exam of the woman that was found beside this one.
+        An earlier exam of the woman among the given files.
 
     See Also
     --------
@@ -314,11 +316,12 @@ class Exam:
         return f"<Exam: {views or 'no views'}{aside}>"
 
     def all_warnings(self) -> Warnings:
-        """Warnings of the exam, of its views and of images that were set aside, each fact once."""
+        """Return the warnings of the exam, its views and images that were set aside, without
+        duplicates."""
         return merge_views(self.single_warnings(), len(self))
 
     def single_warnings(self) -> list[ResultWarning]:
-        """The same with one record for each view."""
+        """Return the same warnings with one record for each view."""
         aside = [
             make_warning("image-set-aside", f"an image was not used: {item.reason}")
             for item in self.set_aside

@@ -1,4 +1,4 @@
-"""The one check of follow-up columns: time, event, entry and weight."""
+"""Check of follow-up columns: time, event, entry and weight."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from numpy.typing import NDArray
 from mammorisk._utils.typing import Floats
 
 CENSORED, CANCER, COMPETING = 0, 1, 2
-#: Longer follow-up is a mistake of units: days, months or ages instead of years.
+#: Longest follow-up in years. Larger values are days, months or ages.
 MOST_YEARS = 100
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class FollowUpFault:
-    """Values of one column that cannot be right.
+    """Impossible values of one column.
 
     Attributes
     ----------
     column : str
     rows : ndarray of bool, shape (n,)
     what : str
-        The fault, to be read after "<column> is".
+        Description of the fault, to follow "<column> is".
     """
 
     column: str
@@ -36,16 +36,16 @@ class FollowUpFault:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class CheckedFollowUp:
-    """Follow-up columns as numbers, with what is wrong with them.
+    """Follow-up columns as numbers, with their faults.
 
     Attributes
     ----------
     values : dict of str to ndarray, shape (n,)
-        The columns that were given, in years; NaN is unknown.
+        The given columns, in years; NaN means unknown.
     faults : list of FollowUpFault
         Impossible values. Unknown values are not faults.
     is_known : ndarray of bool, shape (n,)
-        Rows that have both a time and an event.
+        Rows with both a time and an event.
     """
 
     values: dict[str, Floats]
@@ -54,16 +54,16 @@ class CheckedFollowUp:
 
 
 def check_follow_up(columns: Mapping[str, Any]) -> CheckedFollowUp:
-    """Read follow-up columns and find impossible values.
+    """Convert follow-up columns to numbers and find impossible values.
 
-    Whoever reads follow-up (a manifest, an evaluation, a fit) uses these rules.
+    Manifests, evaluations and fits all use these rules.
 
     Parameters
     ----------
     columns : mapping of str to array_like, shape (n,)
         Any of ``time`` (years from the exam to the event or to the last follow-up), ``event`` (0
         censored, 1 breast cancer, 2 competing event), ``entry`` (years from the exam until the row
-        came under observation) and ``weight``. All of one length.
+        came under observation) and ``weight``. All have the same length.
 
     Returns
     -------
@@ -72,8 +72,8 @@ def check_follow_up(columns: Mapping[str, Any]) -> CheckedFollowUp:
     Notes
     -----
     ``time`` lies in [0, 100]; ``event`` is 0, 1 or 2; ``entry`` is not negative and, unless 0, less
-    than ``time``; ``weight`` is finite and not negative. Text, dates and durations are not numbers
-    of years: pandas would turn a duration into nanoseconds.
+    than ``time``; ``weight`` is finite and not negative. Text, dates and durations are faults:
+    pandas would convert a duration to nanoseconds.
 
     Examples
     --------
@@ -116,20 +116,20 @@ def check_follow_up(columns: Mapping[str, Any]) -> CheckedFollowUp:
 
 
 def as_numbers(values: Any) -> tuple[Floats, NDArray[np.bool_]]:
-    """Values as numbers, NaN where there is none.
+    """Convert values to numbers; NaN if there is no value.
 
     Returns
     -------
     numbers : ndarray, shape (n,)
     is_wrong : ndarray of bool, shape (n,)
-        Where there is a value that is not a number.
+        Rows with a value that is not a number.
     """
     given = values if isinstance(values, pd.Series) else pd.Series(values, dtype=_dtype(values))
     there = given.notna().to_numpy()
     if pd.api.types.is_datetime64_any_dtype(given) or pd.api.types.is_timedelta64_dtype(given):
         return np.full(len(given), np.nan), there
     if given.dtype == object:
-        # Dates and durations among other objects.
+        # Dates and durations in a column of objects.
         dates = given.map(lambda value: hasattr(value, "year") or hasattr(value, "days"))
         given = given.mask(dates.to_numpy(dtype=bool), "date")
     numbers = pd.to_numeric(given, errors="coerce").to_numpy(dtype=np.float64, na_value=np.nan)

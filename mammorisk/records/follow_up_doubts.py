@@ -1,7 +1,7 @@
-"""Follow-up that is possible and hardly true: months or ages as years, other codes of events, body
+"""Follow-up that is possible but improbable: months or ages as years, other codes of events, body
 weights as sampling weights.
 
-Nothing is changed. Each doubt states its evidence and what the user can do.
+No value is changed. Each warning states the evidence and what the user can do.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from mammorisk.warnings import make_warning
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Words of an event in exports, in lower case.
+#: Words for events in exports, in lower case.
 EVENT_WORDS: dict[str, int] = {
     **dict.fromkeys(("censored", "no", "false", "none", "no event", "event-free", "n"), CENSORED),
     **dict.fromkeys(("cancer", "breast cancer", "yes", "true", "y"), CANCER),
@@ -27,16 +27,16 @@ EVENT_WORDS: dict[str, int] = {
         ("competing", "competing event", "competing death", "death", "other death"), COMPETING
     ),
 }
-#: No cohort of mammograms is followed for longer, years.
+#: Longest plausible follow-up of a cohort with mammograms, years.
 LONGEST_YEARS = 45.0
-#: Fewer rows say little about a coding.
+#: Smallest number of rows for a warning about the coding.
 FEWEST_ROWS = 10
-#: Body weights of women, kg and pounds: the range that holds all, and that of medians.
+#: Range of body weights of women in kg and pounds, and range of their median.
 _BODY_WEIGHTS, _BODY_MEDIANS = (30.0, 400.0), (50.0, 190.0)
 
 
 def read_events(column: pd.Series) -> pd.Series:
-    """Events with words read as 0, 1 and 2; what is no such word stays as it is."""
+    """Convert words for events to 0, 1 and 2. Other values are not changed."""
     if column.dtype.kind in "iufb":
         return column
 
@@ -51,19 +51,19 @@ def read_events(column: pd.Series) -> pd.Series:
 
 
 def read_years(column: pd.Series) -> pd.Series:
-    """A column of numbers with the words for "not known" as empty cells."""
+    """Replace words for "not known" in a column of numbers by empty cells."""
     if column.dtype.kind in "iufmM":
         return column
     return column.astype(object).map(blank_to_none)
 
 
 def doubt_follow_up(table: pd.DataFrame) -> list[TableWarning]:
-    """Doubt the columns ``time``, ``event`` and ``weight`` of a table.
+    """Find improbable values in the columns ``time``, ``event`` and ``weight``.
 
     Parameters
     ----------
     table : DataFrame
-        With any of these columns, and ``age`` and ``weight_kg`` where it has them.
+        Table with any of these columns, and with ``age`` and ``weight_kg`` if available.
 
     Returns
     -------
@@ -110,7 +110,7 @@ def _doubt_time(time: Floats, age: Floats | None) -> list[Any]:
 
 
 def doubt_censoring(event: Floats) -> str | None:
-    """Say so where nobody is censored, which is nearly always another coding of events.
+    """Return a text if nobody is censored, which usually means another coding of events.
 
     Parameters
     ----------
@@ -123,11 +123,11 @@ def doubt_censoring(event: Floats) -> str | None:
         return None
     cancers, others = (int((event == code).sum()) for code in (CANCER, COMPETING))
     if cancers + others < n:
-        # Other values are faults of their rows.
+        # Other values are reported as faults of their rows.
         return None
     text = (
-        f"nobody is censored: event is 1 in {cancers:,} and 2 in {others:,} of {n:,} rows; wanted "
-        "is 0 censored, 1 breast cancer, 2 death from another cause"
+        f"nobody is censored: event is 1 in {cancers:,} and 2 in {others:,} of {n:,} rows; "
+        "expected: 0 censored, 1 breast cancer, 2 death from another cause"
     )
     if cancers and others:
         text += " (survival in R codes 1 censored, 2 event: subtract 1)"
@@ -140,11 +140,11 @@ def _doubt_weight(weight: Floats) -> list[Any]:
         return []
     low, high, median = (float(f(known)) for f in (np.min, np.max, np.median))
     inside = _BODY_WEIGHTS[0] <= low and high <= _BODY_WEIGHTS[1]
-    # Weights of a sample are 1 for cases, or ratios of sampling far apart.
+    # Sampling weights are 1 for cases, or differ by large factors.
     if not inside or not _BODY_MEDIANS[0] <= median <= _BODY_MEDIANS[1] or high > 6 * low:
         return []
     text = (
-        f"weight is read as sampling weights and looks like body weights ({low:g} to {high:g}, "
+        f"weight is used as sampling weights but looks like body weights ({low:g} to {high:g}, "
         f"median {median:g}): call body weights weight_kg"
     )
     return [make_warning("weight-doubtful", text)]

@@ -1,4 +1,4 @@
-"""Tables of other libraries as pandas DataFrames."""
+"""Conversion of tables of other libraries to pandas DataFrames."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ if TYPE_CHECKING:
 
 
 def as_frame(data: object) -> pd.DataFrame | None:
-    """A table as a pandas DataFrame; None for what is no table.
+    """Convert a table to a pandas DataFrame; return None for other objects.
 
     Parameters
     ----------
     data : object
         A DataFrame, or a table of polars, pyarrow, DuckDB or another library that has Arrow's
-        PyCapsule interface for streams. A Series or column is no table.
+        PyCapsule interface for streams. A Series or column is not a table.
 
     Returns
     -------

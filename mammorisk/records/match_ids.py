@@ -1,4 +1,4 @@
-"""Ids of two tables: do they meet, and if not, why."""
+"""Comparison of the ids of two tables."""
 
 from __future__ import annotations
 
@@ -8,26 +8,26 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-#: Under this share of the smaller table, those that meet may do so by accident.
+#: Smallest share of matching ids in the smaller table. Fewer may match by accident.
 FEWEST_MET = 0.5
-#: Characters of an id that a message shows.
+#: Largest number of characters of an id in a message.
 _SHOWN = 24
 _JOIN = "\x1f"
 
 
 @dataclass(frozen=True, kw_only=True)
 class IdMatch:
-    """How the ids of one table meet those of another.
+    """Result of the comparison of the ids of two tables.
 
     Attributes
     ----------
     met, left, right : int
-        Ids of the left table that the right one has, and ids of either.
+        Number of ids of the left table that are also in the right one, and number of ids in each.
     problem : str or None
-        Why the tables cannot be joined, with an example of each side.
+        Reason why the tables cannot be joined, with an example of each table.
     remedy : str
     note : str or None
-        What to say where they can be joined and some ids do not meet.
+        Note if the tables can be joined but some ids do not match.
     """
 
     met: int
@@ -39,7 +39,7 @@ class IdMatch:
 
 
 def id_columns(table: pd.DataFrame, keys: Sequence[str]) -> pd.DataFrame:
-    """Ids as text: 7 and 7.0 are "7", blanks around are dropped, an empty id is missing."""
+    """Convert ids to text: 7 and 7.0 are "7", blanks around are removed, an empty id is missing."""
     return pd.DataFrame({key: _id_text(table[key]) for key in keys}, index=table.index)
 
 
@@ -51,15 +51,15 @@ def match_ids(
     Parameters
     ----------
     left, right : DataFrame
-        As :func:`id_columns` gives them, with the same columns.
+        Results of :func:`id_columns`, with the same columns.
     names : tuple of str
-        What messages call the tables.
+        Names of the tables in messages.
 
     Returns
     -------
     IdMatch
-        With a problem where none meets, where fewer than half of the smaller table do, or where
-        some would meet without leading zeros, capitals and punctuation.
+        It has a problem if no ids match, if fewer than half of those of the smaller table match, or
+        if some would match only without leading zeros, capitals and punctuation.
 
     Examples
     --------
@@ -131,7 +131,7 @@ def _one_id(value: object) -> str:
 
 
 def _joined(ids: pd.DataFrame) -> pd.Series:
-    """Distinct ids, those with an empty part left out; several columns are joined."""
+    """Return the distinct ids without those with an empty part. Several columns are joined."""
     known = ids.dropna()
     text = known.iloc[:, 0].astype(str)
     for key in known.columns[1:]:
@@ -140,7 +140,7 @@ def _joined(ids: pd.DataFrame) -> pd.Series:
 
 
 def _loose(text: pd.Series) -> pd.Series:
-    """Ids without leading zeros, capitals and punctuation, part by part."""
+    """Remove leading zeros, capitals and punctuation from each part of ids."""
     plain = text.str.lower().str.replace(rf"[^a-z0-9{_JOIN}]", "", regex=True)
     return plain.str.replace(rf"(^|{_JOIN}|[a-z])0+(?=[0-9])", r"\1", regex=True)
 

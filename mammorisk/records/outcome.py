@@ -1,4 +1,4 @@
-"""Outcome: what happened to each row, and when. It is validated when it is made."""
+"""Outcome: event and time of each row, validated when it is created."""
 
 from __future__ import annotations
 
@@ -41,8 +41,7 @@ class Outcome:
         Sampling weight, the inverse of the probability of being in the data (case-cohort,
         case-control); finite, not negative, not all zero. Rows of weight zero are ignored.
     entry : array_like of float, shape (n,), optional
-        Years from the exam at which the row came under observation (left truncation); less than
-        ``time``.
+        Years from the exam to the start of observation (left truncation); less than ``time``.
     cluster : array_like, shape (n,), optional
         Rows of one woman share a value; rows are then not taken as independent. Stored as codes.
     frequency_weight : array_like of int, shape (n,), optional
@@ -58,8 +57,8 @@ class Outcome:
     Raises
     ------
     EvaluationError
-        Empty or unequal arrays, missing, negative or otherwise impossible values; the message
-        counts the faulty rows and gives the position of the first.
+        Arrays are empty or have different lengths, or values are missing, negative or otherwise
+        impossible. The message gives the number of faulty rows and the position of the first.
 
     See Also
     --------
@@ -172,9 +171,9 @@ class Outcome:
         cluster: ArrayLike | None = None,
         frequency_weight: ArrayLike | None = None,
     ) -> Outcome:
-        """Yes or no, without times: measures then need no horizon.
+        """Create an outcome from yes or no, without times. Metrics then need no horizon.
 
-        Cases are given the time 1, and everyone else is known to be free of cancer at 2.
+        Cases get the time 1. All others are known to be free of cancer at time 2.
 
         Parameters
         ----------
@@ -200,7 +199,7 @@ class Outcome:
         Raises
         ------
         EvaluationError
-            Also where ``exam_id`` names an exam of the same woman twice.
+            Values are impossible, or an exam of a woman appears twice (``exam_id``).
         """
         missing = [name for name in ("time", "event") if name not in table.columns]
         if missing:
@@ -211,7 +210,7 @@ class Outcome:
                 f"{int(repeated.sum())} rows repeat an exam, the first at position "
                 f"{int(np.argmax(repeated))}",
                 where="exam_id",
-                remedy="Keep one row an exam; give the number of equal women as frequency_weight.",
+                remedy="Keep one row per exam; give the number of equal women as frequency_weight.",
             )
         return cls(
             time=table["time"],
@@ -270,7 +269,7 @@ class Outcome:
         return self
 
     def with_weight(self, weight: ArrayLike) -> Outcome:
-        """The same follow-up under other weights."""
+        """Return the same follow-up with other weights."""
         return Outcome(
             time=self.time,
             event=self.event,
@@ -281,7 +280,7 @@ class Outcome:
 
     @cached_property
     def order(self) -> NDArray[np.int64]:
-        """Rows by time; at equal times events before censorings."""
+        """Return the order of rows by time, with events before censorings at equal times."""
         return np.lexsort((self.event == CENSORED, self.time))
 
     @cached_property
@@ -293,18 +292,18 @@ class Outcome:
         return int((np.bincount(self.cluster, used) > 0).sum())
 
     def is_case(self, horizon: float) -> NDArray[np.bool_]:
-        """Rows with a breast cancer within the horizon (years)."""
+        """Return the rows with breast cancer within the horizon (years)."""
         return np.asarray((self.event == CANCER) & (self.time <= horizon))
 
     def is_competing(self, horizon: float) -> NDArray[np.bool_]:
-        """Rows with a competing event within the horizon (years)."""
+        """Return the rows with a competing event within the horizon (years)."""
         return np.asarray((self.event == COMPETING) & (self.time <= horizon))
 
     def is_event_free(self, horizon: float) -> NDArray[np.bool_]:
-        """Rows known to be under observation and without event by the horizon (years).
+        """Return the rows under observation and without event at the horizon (years).
 
-        Rows followed beyond the horizon; and rows censored exactly at it where
-        :meth:`ends_at_horizon`.
+        These are rows followed beyond the horizon and, if :meth:`ends_at_horizon`, rows censored
+        exactly at the horizon.
         """
         if self.ends_at_horizon(horizon):
             until = (self.time > horizon) | self._is_censored_at(horizon)
@@ -314,11 +313,11 @@ class Outcome:
     def ends_at_horizon(self, horizon: float) -> bool:
         """Whether follow-up ends administratively at the horizon (years).
 
-        True where more weight is censored exactly at the horizon than is followed beyond it, as
-        with follow-up cut at five years or times in completed years. Women censored at that time
-        are then counted as free of events by the horizon, which they are. Otherwise they count as
-        censored before it, as in riskRegression: both rules are consistent, but the latter rests on
-        the women followed beyond the horizon alone.
+        True if more weight is censored exactly at the horizon than is followed beyond it, as with
+        follow-up cut at five years or times in completed years. Women censored at this time then
+        count as free of events at the horizon. Otherwise they count as censored before it, as in
+        riskRegression. Both rules are consistent, but the latter uses only the women followed
+        beyond the horizon.
         """
         at = float(self.weight[self._is_censored_at(horizon)].sum())
         return at > 0 and at > float(self.weight[self.time > horizon].sum())
@@ -329,7 +328,7 @@ class Outcome:
     def is_complete(self, horizon: float) -> bool:
         """Whether the outcome by the horizon (years) is known for every row of positive weight.
 
-        False with late entry: rows that ended before they could enter are not in the data.
+        False with late entry, because women with an earlier end are not in the data.
         """
         known = (self.event != CENSORED) | (self.time > horizon)
         if self.ends_at_horizon(horizon):
@@ -350,19 +349,19 @@ class Outcome:
 
 
 def _column(name: str, values: ArrayLike) -> Any:
-    """The values as they are, if they are one column."""
+    """Return the values if they are one-dimensional."""
     if hasattr(values, "dtype") and getattr(values, "ndim", 1) == 1:
         return values
     array = np.asarray(values)
     if array.ndim != 1:
         raise EvaluationError(
-            f"the array has shape {array.shape}, it must have one dimension", where=name
+            f"the array has shape {array.shape}, one dimension is required", where=name
         )
     return array
 
 
 def refuse_faults(checked: CheckedFollowUp) -> None:
-    """Raise EvaluationError for the first kind of impossible values, if there are any."""
+    """Raise EvaluationError if there are impossible values."""
     for fault in checked.faults:
         _refuse(fault.column, fault.rows, fault.what)
 

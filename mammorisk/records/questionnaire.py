@@ -1,7 +1,7 @@
-"""Questionnaire: what the woman and her record say. Every field but age is optional.
+"""Questionnaire: answers of a woman and facts of her record. Only age is required.
 
-One woman is a :class:`Questionnaire`; many are a table whose columns are the same fields, checked
-whole by :func:`mammorisk.records.questionnaire_table.check_frame` under the same rules.
+A table with the same fields as columns represents many women.
+:func:`mammorisk.records.questionnaire_table.check_frame` checks it with the same rules.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def _read_category(value: Any, info: ValidationInfo) -> Any:
     return read_category(info.field_name or "", value)
 
 
-# Types only: ranges and contradictions are checked where tables are, by check_frame.
+# Types only. check_frame checks ranges and contradictions, as for tables.
 Age = Annotated[float, BeforeValidator(_read_number)]
 Number = Annotated[float | None, BeforeValidator(_read_number)]
 WholeNumber = Annotated[int | None, BeforeValidator(_read_number)]
@@ -53,7 +53,7 @@ OnsetAges = Annotated[tuple[float, ...] | None, BeforeValidator(read_ages)]
 
 
 class Questionnaire(BaseModel):
-    """What is known of one woman at her exam. None means unknown, never "no".
+    """Answers of one woman at her exam. None means unknown, never "no".
 
     Attributes
     ----------
@@ -70,7 +70,7 @@ class Questionnaire(BaseModel):
     age_first_birth : float, optional
         Years, at first live birth.
     height_cm, weight_kg, bmi : float, optional
-        BMI (kg/m2) is derived from height and weight; give it only where they are not known.
+        BMI (kg/m2) is derived from height and weight. Give it only if they are not known.
     hrt_use : {"never", "former", "current"}, optional
     hrt_type : {"combined", "estrogen", "unknown"}, optional
     oral_contraceptive : {"never", "former", "current"}, optional
@@ -86,13 +86,13 @@ class Questionnaire(BaseModel):
         BI-RADS category given by a reader.
     last_mammogram : {"negative", "false_positive"}, optional
     onset_mother, onset_daughters, ... : sequence of float, optional
-        Ages at onset of breast cancer of each affected relative of that relation; an empty
-        sequence says that none is affected.
+        Ages at onset of breast cancer of the affected relatives of this relation. An empty sequence
+        means that none is affected.
 
     Raises
     ------
     QuestionnaireError
-        A value out of range, or two fields that contradict each other; both are named.
+        A value is out of range, or two fields contradict each other. The message names the fields.
 
     See Also
     --------
@@ -160,18 +160,18 @@ class Questionnaire(BaseModel):
         return [(name, value) for name, value in self if value is not None]
 
     def to_frame(self) -> pd.DataFrame:
-        """A table of one row whose columns are the known fields."""
+        """Return a table of one row with the known fields as columns."""
         import pandas as pd
 
         known = {name: value for name, value in self if value is not None}
         return pd.DataFrame({name: [value] for name, value in known.items()})
 
 
-_REMEDY = "Leave a field out (or empty) when it is not known."
+_REMEDY = "Leave out fields that are not known."
 
 
 def _explain(error: ValidationError) -> str:
-    """All faults in one line, naming fields but not repeating values."""
+    """Join all faults to one line, with the names of fields but not their values."""
     parts = []
     for item in error.errors(include_url=False, include_input=False):
         name = str(item["loc"][0]) if item["loc"] else "questionnaire"

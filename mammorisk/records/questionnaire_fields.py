@@ -1,4 +1,4 @@
-"""The fields of a questionnaire: names, categories, plausible ranges, and how words are read."""
+"""Fields of a questionnaire: names, categories, plausible ranges, and words for answers."""
 
 from __future__ import annotations
 
@@ -42,9 +42,9 @@ CATEGORIES: dict[str, tuple[str, ...]] = {
     "last_mammogram": get_args(LastMammogram),
 }
 
-#: Plausible range and whether only whole numbers make sense. Outside it a value is refused, which
-#: also catches codes for "not known" such as 99 or -1; codes inside it are doubted by
-#: mammorisk.records.table_doubts.
+#: Plausible range, and whether only whole numbers are valid. A value outside the range is refused,
+#: including codes for "not known" such as 99 or -1. mammorisk.records.answer_doubts warns about
+#: codes inside the range.
 NUMBERS: dict[str, tuple[float, float, bool]] = {
     "age": (0, 120, False),
     "age_menarche": (5, 30, False),
@@ -68,7 +68,7 @@ BOOLEANS: tuple[str, ...] = (
     "prior_breast_cancer",
 )
 
-#: Ages at onset of breast cancer of relatives, a list a relation (family-history models).
+#: Ages at onset of breast cancer of relatives, one list for each relation (family-history models).
 RELATIVES: tuple[str, ...] = (
     "onset_mother",
     "onset_daughters",
@@ -83,11 +83,11 @@ RELATIVES: tuple[str, ...] = (
 
 FIELDS: tuple[str, ...] = (*NUMBERS, *CATEGORIES, *BOOLEANS, *RELATIVES)
 
-#: Counts, in which "none" is an answer: 0.
+#: Counts, for which "none" is an answer: 0.
 COUNTS: tuple[str, ...] = ("parity", "biopsies", "first_degree_relatives")
 
-#: Words that tables use for "not known", in lower case. "none" is not one of them: of a count it
-#: means 0, elsewhere nobody can tell.
+#: Words that tables use for "not known", in lower case. "none" is not one of them: it means 0 for a
+#: count and is ambiguous elsewhere.
 UNKNOWN_WORDS = frozenset(
     {
         *("", "?", "-", "--", "na", "n/a", "#n/a", "n.a.", "nan", "null", "<na>", "nk", "dk"),
@@ -96,7 +96,7 @@ UNKNOWN_WORDS = frozenset(
         *("prefer not to say", "prefer not to answer", "undetermined"),
     }
 )
-#: Missing values of SAS, printed: a point, or a point with a letter.
+#: Missing values as SAS prints them: a point, or a point with a letter.
 _SAS_MISSING = re.compile(r"\.[a-z_]?")
 _TRUE = frozenset({"1", "1.0", "true", "yes", "y"})
 _FALSE = frozenset({"0", "0.0", "false", "no", "n"})
@@ -105,7 +105,7 @@ _FALSE = frozenset({"0", "0.0", "false", "no", "n"})
 #: with them for "refused" and "not applicable" (NHANES), and negative ones.
 MISSING_CODES = (9, 99, 999, 9999, 88, 888, 98, 998, 77, 777, 97, 997, -1, -2, -8, -9, -99, -999)
 
-#: Values outside the plausible range that are so in another unit: low, high, unit.
+#: Ranges outside the plausible range that are plausible in another unit: low, high, unit.
 _OTHER_UNITS: dict[str, tuple[tuple[float, float, str], ...]] = {
     "height_cm": (
         (1.2, 2.3, "metres"),
@@ -125,25 +125,26 @@ def is_missing(value: Any) -> bool:
 
 
 def is_unknown_word(text: str) -> bool:
-    """Whether a text says that nothing is known."""
+    """Whether a text means "not known"."""
     word = text.strip().lower().replace("_", " ")
     return word in UNKNOWN_WORDS or _SAS_MISSING.fullmatch(word) is not None
 
 
 def blank_to_none(value: Any) -> Any:
-    """None for an empty cell and for the words that tables use for "not known"."""
+    """Return None for an empty cell and for words for "not known"; else the value."""
     if is_missing(value) or (isinstance(value, str) and is_unknown_word(value)):
         return None
     return value
 
 
 def read_number(name: str, value: Any) -> Any:
-    """A number, None where unknown; what is no number comes back as it is.
+    """Convert a value to a number; None if unknown. Other values are returned unchanged.
 
     Raises
     ------
     ValueError
-        Yes or no, a date or a duration: pandas and pydantic would turn them into numbers.
+        The value is yes or no, a date or a duration: pandas and pydantic would convert it to a
+        number.
     """
     value = blank_to_none(value)
     if isinstance(value, str):
@@ -164,7 +165,7 @@ def read_number(name: str, value: Any) -> Any:
 
 
 def read_category(name: str, value: Any) -> Any:
-    """A category in any case and spacing: ``" White "`` is ``"white"``."""
+    """Read a category in any case and spacing: ``" White "`` is ``"white"``."""
     if isinstance(value, str):
         word = value.strip().lower().replace(" ", "_")
         if word in CATEGORIES[name]:
@@ -203,7 +204,8 @@ def read_yes_no(value: Any) -> Any:
 
 
 def read_ages(value: Any) -> Any:
-    """A tuple of ages, not yet numbers, from one age, several, or text with spaces between."""
+    """Split one age, several ages, or text with spaces to a tuple of ages, which are not yet
+    numbers."""
     value = blank_to_none(value)
     if value is None:
         return None
@@ -213,16 +215,16 @@ def read_ages(value: Any) -> Any:
 
 
 def range_text(name: str) -> str:
-    """What a number must be, in words."""
+    """Return the condition for a number as text."""
     low, high, whole = NUMBERS[name]
     return f"must be a {'whole ' if whole else ''}number from {low:g} to {high:g}"
 
 
 def other_units(name: str) -> tuple[tuple[float, float, str], ...]:
-    """Ranges of values that a field has in other units: low, high, unit."""
+    """Return the ranges of a field in other units: low, high, unit."""
     return _OTHER_UNITS.get(name, ())
 
 
 def code_text(name: str, code: float) -> str:
-    """What to do where a value may be a code for "not known"."""
+    """Return the advice for a value that may be a code for "not known"."""
     return f'{code:g} is often a code for not known (missing={{"{name}": [{code:g}]}})'

@@ -1,4 +1,4 @@
-"""check_frame(): many questionnaires at once, under the same rules as one."""
+"""check_frame(): check many questionnaires, with the same rules as for one."""
 
 from __future__ import annotations
 
@@ -24,19 +24,18 @@ from mammorisk.records.questionnaire_fields import (
 if TYPE_CHECKING:
     import pandas as pd
 
-#: Largest difference accepted between a stated BMI and the one from height and weight, kg/m2.
+#: Largest accepted difference between a stated BMI and that from height and weight, kg/m2.
 BMI_TOLERANCE = 0.5
 POUND_KG = 0.45359237
 
 
 def check_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
-    """Check and type a table of questionnaires whole.
+    """Check a table of questionnaires and convert its columns.
 
     Parameters
     ----------
     frame : DataFrame
-        Columns named after Questionnaire fields, all optional but ``age``; other columns are
-        ignored.
+        Columns are Questionnaire fields; only ``age`` is required. Other columns are ignored.
 
     Returns
     -------
@@ -45,7 +44,7 @@ def check_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
         Categorical, onset ages as tuples (None = unknown). Only the fields given, plus ``bmi``
         where it can be derived.
     problems : Series of tuple of str
-        Empty where the row is sound, else what is wrong, naming the fields.
+        Faults of each row with the names of the fields. Empty if there are none.
 
     Raises
     ------
@@ -86,7 +85,7 @@ def check_frame(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
 
 
 def read_numbers(name: str, column: pd.Series) -> tuple[Any, Any]:
-    """A column of numbers as floats.
+    """Convert a column of numbers to floats.
 
     Parameters
     ----------
@@ -98,10 +97,10 @@ def read_numbers(name: str, column: pd.Series) -> tuple[Any, Any]:
     Returns
     -------
     values : ndarray of float, shape (n,)
-        NaN where unknown or unreadable.
+        NaN if unknown or not a number.
     is_wrong : ndarray of bool, shape (n,)
-        Where there is an answer that is no number. Dates, durations and yes or no are none: pandas
-        would turn them into nanoseconds and ones.
+        Rows with an answer that is not a number. Dates, durations, and yes or no are not numbers:
+        pandas would convert them to nanoseconds and ones.
     """
     import numpy as np
 
@@ -126,19 +125,19 @@ def read_numbers(name: str, column: pd.Series) -> tuple[Any, Any]:
 
 
 def _kind(column: pd.Series) -> str:
-    """What the objects of a column are, empty cells aside."""
+    """Return the kind of the objects in a column, ignoring empty cells."""
     import pandas as pd
 
     return pd.api.types.infer_dtype(column, skipna=True)
 
 
 def _factorize(column: pd.Series) -> tuple[Any, list[Any]]:
-    """Codes and distinct values: women share few. Code -1 is an empty cell."""
+    """Return codes and distinct values, which are few. Code -1 is an empty cell."""
     import numpy as np
     import pandas as pd
 
     if column.dtype == object and _kind(column) not in ("string", "boolean", "empty"):
-        # True and 1 are equal, and so are all values of a type that cannot be compared.
+        # True equals 1, so types are kept apart.
         keys = column.map(lambda value: (type(value).__name__, str(value)))
         codes, _ = pd.factorize(keys)
         first = np.unique(codes, return_index=True)[1]
@@ -165,7 +164,7 @@ def _check_numbers(name: str, column: pd.Series, faults: list[Any]) -> Any:
 
 
 def _tell_numbers(name: str, values: Any, wrong: Any, faults: list[Any]) -> None:
-    """Faults of a number, with what it may be: a code, or a value in another unit."""
+    """Describe faults of numbers, with a possible reason: a code, or another unit."""
     import numpy as np
 
     text = f"{name}: {range_text(name)}"
@@ -202,7 +201,7 @@ def _check_categories(name: str, column: pd.Series, faults: list[Any]) -> Any:
 
 
 def _tell_value(name: str, text: str, value: Any, rows: Any, faults: list[Any]) -> None:
-    """A fault of a word, with what it may be: a code for "not known"."""
+    """Describe the fault of a word, with a possible reason: a code for "not known"."""
     try:
         number = float(value)
     except (TypeError, ValueError):
@@ -266,7 +265,7 @@ def _derive_bmi(clean: pd.DataFrame, faults: list[Any]) -> None:
 
 
 def _contradictions(clean: pd.DataFrame) -> list[tuple[Any, str]]:
-    """Rows in which two fields cannot both be true; unknown (NaN) never contradicts."""
+    """Find rows in which two fields contradict each other. Unknown (NaN) never contradicts."""
     found: list[tuple[Any, str]] = []
 
     def later(first: str, second: str) -> None:

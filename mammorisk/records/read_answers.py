@@ -1,4 +1,4 @@
-"""read_answers(): the one door for tables: names, codes for "not known", doubts."""
+"""read_answers(): column names, codes for "not known" and improbable values of any table."""
 
 from __future__ import annotations
 
@@ -26,27 +26,27 @@ MissingCodes = Mapping[str, Iterable[Any]]
 def read_answers(
     table: pd.DataFrame, missing: MissingCodes | None = None
 ) -> tuple[pd.DataFrame, tuple[TableWarning, ...]]:
-    """Bring a table to the names and missing values of the package, and doubt what it holds.
+    """Convert a table to the column names and missing values of the package, with warnings.
 
     Parameters
     ----------
     table : DataFrame
-        One row a woman or exam, any columns. Not changed.
+        One row per woman or exam, any columns. It is not changed.
     missing : dict of str to list, optional
         Values that mean "not known" by column, such as ``{"biopsies": [9]}``.
 
     Returns
     -------
     table : DataFrame
-        Same rows and index. Columns are renamed where they differ from a field in case, blanks and
-        punctuation alone; words for "not known" in outcomes and the values of ``missing`` are
-        empty; words for events are numbers. Nothing else is changed.
+        Same rows and index. Columns that differ from a field only in case, blanks and punctuation
+        are renamed. Words for "not known" in outcomes and the values of ``missing`` are empty.
+        Words for events are numbers. Other values are not changed.
     warnings : tuple of TableWarning
 
     Raises
     ------
     QuestionnaireError
-        Two columns would be the same field, or ``missing`` names a column that is not there.
+        Two columns match the same field, or a column in ``missing`` does not exist.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def is_code(value: object, codes: Iterable[Any]) -> bool:
 
 
 def _spellings(values: list[Any]) -> list[Any]:
-    """A code as number and as text: a column with one word in it is text."""
+    """Return a code as a number and as text, because a column with a single word is text."""
     found = []
     for value in values:
         found.append(value)

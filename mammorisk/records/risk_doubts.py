@@ -1,4 +1,4 @@
-"""Risks that are possible and hardly true: percent below 1."""
+"""Risks that are possible but improbable: percent below 1."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ SUSPECT_RATIO = 20.0
 
 
 def doubt_risks(risk: Floats, horizon: float, age: Floats | None = None) -> str | None:
-    """Say so where risks are probably in percent.
+    """Return a text if risks are probably in percent.
 
     Parameters
     ----------
     risk : ndarray, shape (n,)
-        Over ``horizon``; NaN is left out.
+        Risk over ``horizon``; NaN is ignored.
     horizon : float
         Years.
     age : ndarray, shape (n,), optional
-        Years. Where not known, the age with the highest risk is taken.
+        Years. For an unknown age, the age with the highest risk is used.
 
     Returns
     -------
@@ -48,7 +48,7 @@ def doubt_risks(risk: Floats, horizon: float, age: Floats | None = None) -> str 
     average = np.full(len(risk), max(_TEN_YEARS))
     if age is not None:
         average = np.where(np.isfinite(age), np.interp(age, _AGES, _TEN_YEARS), average)
-    # Incidence within ten years is taken as constant, and beyond them as that of the first ten.
+    # Assume constant incidence, that of the first ten years also after them.
     expected = float(-np.expm1(np.log1p(-average[known]) * horizon / 10).mean())
     mean = float(risk[known].mean())
     if mean <= SUSPECT_RATIO * expected:

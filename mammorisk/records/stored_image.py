@@ -1,7 +1,6 @@
-"""Greyscale and RawImage: stored pixels, and what the header says of their grey levels.
+"""Greyscale and RawImage: stored pixels, and the description of their grey levels.
 
-A record between io (which fills it from a file) and imaging (which applies it), so that neither
-needs to know the other.
+io creates these records from files, and imaging uses them.
 """
 
 from __future__ import annotations
@@ -49,14 +48,14 @@ class Window:
 
 @dataclass(frozen=True, kw_only=True)
 class Greyscale:
-    """How stored values become display grey levels.
+    """Conversion of stored values to display grey levels.
 
     Attributes
     ----------
     bits_stored : int
     signed : bool
     inverted : bool
-        MONOCHROME1: the lowest value is white.
+        Whether the lowest value is white (MONOCHROME1).
     slope, intercept : float
         Rescale of the modality transformation (ignored when ``modality_lut`` is given).
     modality_lut : Lut or None
@@ -86,9 +85,9 @@ class RawImage:
     ----------
     pixels : ndarray of int, shape (rows, columns)
     greyscale : Greyscale
-        As the header states it, corrected where the pixels contradict it.
+        Greyscale from the header, corrected if the pixels contradict it.
     warnings : tuple of ResultWarning
-        What was found while the pixels were read.
+        Warnings that arose while the pixels were read.
     """
 
     pixels: NDArray[Any] = field(repr=False)

@@ -1,4 +1,4 @@
-"""TableWarning: what must be said of a table as a whole, and the rows that it concerns."""
+"""TableWarning: a warning about a table, with the rows concerned."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from mammorisk.warnings import ResultWarning
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TableWarning:
-    """One thing to know about a table.
+    """A warning about a table.
 
     Attributes
     ----------
     warning : ResultWarning
-        With the evidence and the remedy. The result of each row concerned carries the same record.
+        Warning with the evidence and the remedy. The result of each row concerned has the same
+        record.
     rows : ndarray of bool, shape (n,), or None
-        The rows concerned; None where it is about the table and not about the risk of a row.
+        Rows concerned. None if the warning is about the table and not about the risk of a row.
     """
 
     warning: ResultWarning
@@ -29,7 +30,7 @@ class TableWarning:
 
 
 def take_rows(warnings: Iterable[TableWarning], places: NDArray[Any]) -> tuple[TableWarning, ...]:
-    """The warnings that concern some of the rows, for a table of these rows alone."""
+    """Return the warnings for a table that contains only some of the rows."""
     found = []
     for one in warnings:
         rows = None if one.rows is None else one.rows[places]

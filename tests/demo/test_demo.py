@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from mammorisk.demo.run import run_demo
 from mammorisk.prediction.prediction import Prediction
 
 
+@pytest.mark.slow
 def test_demo_twice(tmp_path: Path) -> None:
     told: list[str] = []
     shown: list[Prediction] = []

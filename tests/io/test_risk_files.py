@@ -43,7 +43,7 @@ def test_bcra_gives_percent_over_the_interval_of_each_row(tmp_path: Path) -> Non
     assert risks["risk_5y"].round(6).tolist()[0] == 0.0131
     assert risks["risk_10y"].round(6).tolist()[1] == 0.034
     assert risks[["risk_5y", "risk_10y"]].notna().sum().tolist() == [1, 1]
-    with pytest.raises(ManifestError, match="no whole number of years in 1 rows"):
+    with pytest.raises(ManifestError, match="not a whole number of years in 1 rows"):
         mr.read_risks(write(tmp_path, "ID,T1,T2,AbsRisk\n1,50,53.1,1\n"), format="bcra")
     with pytest.raises(ManifestError, match="no column T2, AbsRisk"):
         mr.read_risks(write(tmp_path, "ID,T1\n1,50\n"), format="bcra")
@@ -170,9 +170,9 @@ def test_slips_end_in_errors_that_help(tmp_path: Path) -> None:
     path = write(tmp_path, "patient_id,risk_5y\na,1.7%\n")
     with pytest.raises(EvaluationError, match="not numbers"):
         mr.read_risks(path)
-    with pytest.raises(ManifestError, match="is no format of risks"):
+    with pytest.raises(ManifestError, match="is not a format of risks"):
         mr.read_risks(path, format="gail")
-    with pytest.raises(ManifestError, match="is no unit"):
+    with pytest.raises(ManifestError, match="is not a unit"):
         mr.read_risks(path, unit="%")  # type: ignore[arg-type]
     with pytest.raises(ManifestError, match="no such file"):
         mr.read_risks(tmp_path / "none.csv")

@@ -197,6 +197,7 @@ def test_splits_share_no_woman() -> None:
 WITHOUT_MIRAI = [name for name in recipes() if load_recipe(name).kind != "mirai"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", WITHOUT_MIRAI)
 def test_every_recipe_runs(name: str, cohort: Cohort, exams: ExamSet) -> None:
     changes: dict[str, object] = {"training__epochs": 1}
