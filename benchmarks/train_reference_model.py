@@ -218,7 +218,7 @@ def _opening(
         "",
         f"Trained on {told['train']['exams']:,} exams, {told['train']['cancers']:,} with cancer,",
         f"sampled from {TRAIN['n']:,} women (seed {TRAIN['seed']}).",
-        f"{_encoder_text(told.get('encoder_of')).capitalize().replace('; ', '. ')}",
+        f"{_encoder_text(told.get('encoder_of')).capitalize().replace('; ', '.')}",
         f"Held out: {len(table):,}",
         f"rendered exams, {cancers:,} with cancer, that represent {standing:,.0f} women (seed",
         f"{HELD_OUT['seed']}). Confidence intervals are 95%, by influence functions, with",

@@ -35,7 +35,7 @@ _CODES: dict[str, tuple[float, float | None]] = {
 }
 #: Smallest number of rows with a code that may be an answer for a warning.
 FEWEST_ROWS = 3
-#: A body mass index outside hardly exists, kg/m2. An assumption.
+#: Plausible range of the body mass index, kg/m2. An assumption.
 BMI_RANGE = (13.0, 60.0)
 #: Median of a table above which weights are probably in pounds: kg/m2 and kg. An assumption: the
 #: median of US adults was 25.5 kg/m2 in NHANES III (1988-1994, women 65.6 kg; Kuczmarski 1997,
