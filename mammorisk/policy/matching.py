@@ -15,6 +15,9 @@ from numpy.typing import NDArray
 from mammorisk.errors import PolicyError
 from mammorisk.policy.policy import Policy
 
+#: Families of models whose risk is one of the images.
+IMAGE_FAMILIES = ("image", "hybrid")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
@@ -43,6 +46,7 @@ def match_models(
 ) -> Match:
     """Compare the models of a table with those for which a policy was written.
 
+    A row whose column ``images_used`` is False is off-label for a policy about image-based risk.
     The family of a model comes from the argument ``model_family``, else from the column
     ``model_family``, else from ``risks.attrs["model_family"]``, else from the models of this
     package.
@@ -62,18 +66,26 @@ def match_models(
         index=risks.index,
         dtype=object,
     )
-    groups = pairs.groupby(["model", "family"], dropna=False, sort=False)
+    # A model of images whose images were not used gives a risk of other models.
+    unused = (
+        risks["images_used"] if "images_used" in risks.columns else pd.Series(True, risks.index)
+    )
+    pairs["blind"] = unused.astype("boolean").eq(False).fillna(False).to_numpy(dtype=bool)
+    groups = pairs.groupby(["model", "family", "blind"], dropna=False, sort=False)
     code = groups.ngroup().to_numpy().astype(np.intp)
     told = pairs.iloc[np.unique(code, return_index=True)[1]]
     given = model_family if model_family is not None else risks.attrs.get("model_family")
     calibrated = recalibrated if recalibrated is not None else risks.attrs.get("recalibrated")
     matches: list[str | None] = []
     cautions = []
-    for model, family in told.itertuples(index=False):
+    for model, family, blind in told.itertuples(index=False):
         name = None if pd.isna(model) else str(model)
         kind = _family(name, None if pd.isna(family) else str(family), given)
         _refuse(policy, name, kind)
         match, notes = _compare(policy, name, kind)
+        if blind and kind in IMAGE_FAMILIES and match != "off-label":
+            match = "off-label"
+            notes.append(f"off-label: {name or 'the model'} did not use the images of this exam")
         if calibrated is not True and _is_absolute(policy):
             notes.append("risk not known to be recalibrated locally")
             if caution := _known().get(name or "", {}).get("caution"):

@@ -128,6 +128,21 @@ def test_how_well_model_and_policy_match(model: str, policy: str, match: str) ->
     assert ("off-label" in result["cautions"].item()) == (match == "off-label")
 
 
+def test_an_image_policy_is_off_label_where_the_images_were_not_used() -> None:
+    used: list[object] = [True, False, None]
+    risks = pd.DataFrame(
+        {"model": "hybrid", "age": 54.0, "risk_5y": 0.02, "images_used": pd.array(used, "boolean")}
+    )
+    result = stratify(risks, "nccn-2026")
+    assert result["policy_model_match"].tolist() == ["same-family", "off-label", "same-family"]
+    told = result["cautions"].str.contains("did not use the images").tolist()
+    assert told == [False, True, False]
+    # A risk of a questionnaire model is off-label with and without images.
+    other = stratify(risks.assign(model="bcrat"), "nccn-2026")
+    assert set(other["policy_model_match"]) == {"off-label"}
+    assert not other["cautions"].str.contains("did not use").any()
+
+
 def test_family_is_told_by_argument_column_or_attrs() -> None:
     risks = one(risk_5y=0.02).assign(model="ours")
     told = risks.copy()
