@@ -34,7 +34,7 @@ test-installs: $(READY)  ## the small install, the oldest and the newest depende
 coverage: $(READY)  ## every test with coverage, child processes included
 	mkdir -p build/coverage
 	$(BIN)/python -m coverage erase
-	-$(BIN)/python -m coverage run -m pytest
+	-$(BIN)/python -m coverage run -m pytest -n 2 --dist worksteal
 	$(BIN)/python -m coverage combine -q
 	$(BIN)/python -m coverage html -q
 	$(BIN)/python -m coverage report
