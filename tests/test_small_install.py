@@ -72,6 +72,7 @@ def test_tables_of_embeddings_are_read_but_not_computed() -> None:
     assert "pip install 'mammorisk[networks]'" in message
 
 
+@pytest.mark.slow
 def test_evaluation_policies_and_simulation_work() -> None:
     printed = without_networks(
         "study = mr.simulate(2000, seed=1)\n"

@@ -39,6 +39,7 @@ def features(encoder: nn.Module, pixels: np.ndarray) -> np.ndarray:
     return found
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["torch", "openvino"])
 def test_full_precision(
     encoder: nn.Module, pixels: np.ndarray, features: np.ndarray, name: str

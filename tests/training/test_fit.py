@@ -36,6 +36,7 @@ def weights(model: HybridModel) -> dict[str, torch.Tensor]:
     return {**model.head.state_dict(), **model.encoder.state_dict()}
 
 
+@pytest.mark.slow
 def test_a_fit_stopped_in_the_middle_ends_as_an_uninterrupted_one(
     tmp_path: Path, cohort: Cohort, exams: ExamSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +131,7 @@ def test_a_diverging_loss_is_told(cohort: Cohort, exams: ExamSet) -> None:
         fit(replace(cohort, exams=heavy), tiny(training__loss="likelihood"), exams=exams)
 
 
+@pytest.mark.slow
 def test_unreadable_exams_are_counted_and_stop_above_a_share(cohort: Cohort) -> None:
     opener = cohort.open_exam
     assert opener is not None
@@ -149,6 +151,7 @@ def test_unreadable_exams_are_counted_and_stop_above_a_share(cohort: Cohort) -> 
     assert exams.present[4].all()
 
 
+@pytest.mark.slow
 def test_unreadable_prior_exams_are_counted_too(cohort: Cohort) -> None:
     def broken(row: int) -> object:
         if row == 5:
@@ -265,6 +268,7 @@ def test_fine_tuning_begins_from_the_model(cohort: Cohort, exams: ExamSet, tmp_p
             fit(cohort, init=first, **other)
 
 
+@pytest.mark.slow
 def test_balanced_drawing_keeps_the_rates(cohort: Cohort, exams: ExamSet) -> None:
     recipe = tiny("clinical-only", training__loss="likelihood", training__head_epochs=60)
     plain, balanced = (fit(cohort, recipe, training__balanced=on) for on in (False, True))

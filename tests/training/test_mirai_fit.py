@@ -273,6 +273,7 @@ def test_what_cannot_be_fitted(cohort: Cohort, tmp_path: Path) -> None:
         fit(cohort, "mirai", mirai__width=2)
 
 
+@pytest.mark.slow
 def test_mirais_own_manifest(folder: Path, cohort: Cohort, tmp_path: Path) -> None:
     rows = []
     for _, exam in cohort.exams.head(24).iterrows():
@@ -301,6 +302,7 @@ def test_mirais_own_manifest(folder: Path, cohort: Cohort, tmp_path: Path) -> No
     assert mr.predict(read, model=model)["risk_5y"].notna().all()
 
 
+@pytest.mark.slow
 def test_features_go_on_behind_the_last_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
