@@ -14,7 +14,6 @@ import mammorisk as mr
 from mammorisk import metrics
 from mammorisk.errors import EvaluationError
 from mammorisk.records.outcome import Outcome
-from mammorisk.training.outcomes import read_outcomes
 
 
 def data(n: int = 80) -> tuple[dict[str, Any], np.ndarray, np.ndarray]:
@@ -131,7 +130,11 @@ def test_counts_are_whole_numbers_from_1(counts: list[float], text: str) -> None
         Outcome(time=[1, 2], event=[1, 0], frequency_weight=counts)
 
 
+@pytest.mark.networks
 def test_a_fit_counts_the_women_of_a_row() -> None:
+    # Outcomes of a fit are tensors: this needs torch.
+    from mammorisk.training.outcomes import read_outcomes
+
     given, _, counts = data()
     table = pd.DataFrame(given | {"weight": np.where(given["event"] == 1, 1.0, 3.0)})
     rows = np.repeat(np.arange(len(table)), counts)

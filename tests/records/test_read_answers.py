@@ -207,7 +207,7 @@ def test_a_single_woman_in_pounds_is_told_where_there_is_evidence() -> None:
     assert "in pounds?" in scored["warnings"].iloc[0]
 
 
-@pytest.mark.parametrize("name", ["bcrat", "hybrid"])
+@pytest.mark.parametrize("name", ["bcrat", pytest.param("hybrid", marks=pytest.mark.networks)])
 def test_a_model_reads_names_as_predict_does(name: str) -> None:
     model = mr.load_model(name)
     women = pd.DataFrame(
