@@ -103,7 +103,7 @@ from .follow_up import (
 from .follow_up import (
     median_follow_up as median_follow_up,
 )
-from .gray_test import gray_test as gray_test
+from .gray import gray_test as gray_test
 from .incidence import (
     IncidenceCurve as IncidenceCurve,
 )

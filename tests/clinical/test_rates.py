@@ -146,7 +146,12 @@ def test_a_file_may_state_everything_and_must_not_contradict(tmp_path: Path) -> 
 def test_a_written_file_is_read_again_whole(tmp_path: Path) -> None:
     for name in RATE_SETS:
         known = load_rates(name)
-        assert mr.read_rates(known.to_csv(tmp_path / f"{name}.csv")) == known
+        found = mr.read_rates(known.to_csv(tmp_path / f"{name}.csv"))
+        # Old versions of pandas do not read the last digits exactly.
+        np.testing.assert_allclose(found.incidence, known.incidence, rtol=1e-12)
+        np.testing.assert_allclose(found.mortality, known.mortality, rtol=1e-12)
+        same = {"incidence": known.incidence, "mortality": known.mortality}
+        assert replace(found, **same) == known
 
 
 @pytest.mark.parametrize("missing", ["per", "kind", "deaths"])
