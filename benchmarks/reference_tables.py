@@ -131,10 +131,9 @@ def reference_interval(model: HybridModel, women: Women, unknown: UnknownAnswers
         target = -np.expm1(np.log1p(-true[rows]) * ratio)
         inputs = gather_inputs(hidden.assign(**{name: None}), None, model.baseline)
         batch = batch_of(model, inputs, None)
-        apart = log_hazard_ratio(five_year_risk(model, inputs, batch), target)
-        with torch.no_grad():
-            spread = model.head.spread(batch).double().numpy()
-        gap = gap_of(apart, spread, np.ones(len(apart)))
+        found = model.evaluate_batch(inputs, batch)
+        apart = log_hazard_ratio(five_year_risk(model, found), target)
+        gap = gap_of(apart, found.spread, np.ones(len(apart)))
         answer_gap[name] = float(np.sqrt(max(gap**2 - interval.gap["0q"] ** 2, 0.0)))
     return replace(interval, answer_gap=answer_gap)
 
@@ -145,7 +144,7 @@ def view_table(model: HybridModel, women: Women) -> list[str]:
     own, every = restrict(
         women.inputs, women.batch, views=ALL_VIEWS, acquisition=True, answers=True, density=False
     )
-    whole = five_year_risk(model, own, every)
+    whole = five_year_risk(model, model.evaluate_batch(own, every))
     lines = [
         "## Missing views",
         "",
@@ -161,7 +160,7 @@ def view_table(model: HybridModel, women: Women) -> list[str]:
         own, some = restrict(
             women.inputs, women.batch, views=views, acquisition=True, answers=True, density=False
         )
-        risk = five_year_risk(model, own, some)
+        risk = five_year_risk(model, model.evaluate_batch(own, some))
         low, middle, high = weighted_quantiles(risk / whole, women.weight, (0.05, 0.5, 0.95))
         inside = np.average((risk / whole >= 0.75) & (risk / whole <= 1.33), weights=women.weight)
         ratio = expected_observed_ratio(outcome, risk, 5)
@@ -240,10 +239,11 @@ def _covered(model: HybridModel, women: Women, kinds: str, views: int) -> tuple[
         answers="q" in kinds,
         density="d" in kinds,
     )
-    half = model.evaluate_batch(own, some).half_width
+    found = model.evaluate_batch(own, some)
+    half = found.half_width
     if half is None:
         return np.nan, np.nan
-    apart = np.abs(log_hazard_ratio(five_year_risk(model, own, some), women.truth[kinds]))
+    apart = np.abs(log_hazard_ratio(five_year_risk(model, found), women.truth[kinds]))
     covered = float(np.average(apart <= half, weights=women.weight))
     return covered, float(np.exp(2 * weighted_quantiles(half, women.weight, (0.5,))[0]))
 

@@ -120,6 +120,7 @@ def finish(model: HybridModel, start: float, encoder: dict[str, Any] | None) -> 
         outcome="invasive breast cancer (simulated)",
         source="mammorisk, benchmarks/train_reference_model.py",
         licence="MIT",
+        simulated=True,
         intended_use="Trying the library, and a start for fine-tuning. Not for care.",
         limits=(
             "Trained on simulated images: real exams are outside its domain, lose their image "

@@ -40,6 +40,8 @@ class ModelCard:
         Use for which the model was made.
     limits : str
         Known limits.
+    simulated : bool
+        Whether the training data are simulated. Every result of the model then says so.
 
     See Also
     --------
@@ -69,6 +71,7 @@ class ModelCard:
     licence: str
     intended_use: str
     limits: str
+    simulated: bool = False
 
     @property
     def needs_pixels(self) -> bool:

@@ -50,7 +50,20 @@ class HeadEnsemble(nn.Module):
 
     def contributions(self, batch: Batch) -> dict[str, Tensor]:
         """Compute mean log hazard ratios by modality, shape (n,); 0 if a modality is missing."""
+        return self.contributions_and_spread(batch)[0]
+
+    def contributions_and_spread(self, batch: Batch) -> tuple[dict[str, Tensor], Tensor]:
+        """Compute the contributions, and the spread of their sum between the heads.
+
+        Returns
+        -------
+        parts : dict of str to Tensor of shape (n,)
+        spread : Tensor, shape (n,)
+            Standard deviation of the log hazard between the heads; 0 for one head.
+        """
         each = [head.contributions(batch) for head in self._heads()]
+        totals = torch.stack([torch.stack(list(one.values())).sum(dim=0) for one in each])
+        spread = totals.std(dim=0) if len(each) > 1 else torch.zeros_like(totals[0])
         parts = {name: torch.stack([one[name] for one in each]).mean(dim=0) for name in each[0]}
         terms, views = age_terms(batch.age), view_set(batch.mask)
         told = (batch.given & batch.mask).any(dim=1)
@@ -64,17 +77,7 @@ class HeadEnsemble(nn.Module):
             )
         shift = (self.age[views, told.long()] * terms).sum(dim=1)
         parts["age"] = torch.where(age_applies(self.settings, batch), parts["age"] + shift, 0.0)
-        return parts
-
-    def spread(self, batch: Batch) -> Tensor:
-        """Standard deviation of the log hazard between the heads, shape (n,); 0 for one head."""
-        totals = [
-            torch.stack(list(head.contributions(batch).values())).sum(dim=0)
-            for head in self._heads()
-        ]
-        if len(totals) == 1:
-            return torch.zeros_like(totals[0])
-        return torch.stack(totals).std(dim=0)
+        return parts, spread
 
     def log_hazard(self, batch: Batch, parts: dict[str, Tensor]) -> Tensor:
         """Compute the log hazard per year, shape (n, years)."""

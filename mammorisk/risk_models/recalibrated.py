@@ -133,8 +133,9 @@ class RecalibratedModel(ImageModel):
         return replace(
             scores,
             risk=self._map_table(scores.risk),
-            lower=None if scores.lower is None else self._map_table(scores.lower),
-            upper=None if scores.upper is None else self._map_table(scores.upper),
+            # The interval of the model was not shown to cover the risk of other women.
+            lower=None,
+            upper=None,
             warnings=warnings,
             contributions=contributions,
         )

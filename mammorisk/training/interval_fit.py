@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 import torch
 from numpy.typing import NDArray
 
@@ -14,8 +15,8 @@ from mammorisk.networks.hazards import YEARS
 from mammorisk.networks.head_ensemble import VIEW_SETS, with_views
 from mammorisk.networks.hybrid import Batch
 from mammorisk.risk_models.hybrid.model import HybridModel
-from mammorisk.risk_models.hybrid.result_tables import risk_table
-from mammorisk.risk_models.hybrid.risk_interval import RiskInterval, pattern_of
+from mammorisk.risk_models.hybrid.result_tables import Evaluation, risk_table
+from mammorisk.risk_models.hybrid.risk_interval import NORMAL_975, RiskInterval, pattern_of
 
 Floats = NDArray[np.float64]
 
@@ -49,10 +50,9 @@ def restrict(
     return inputs, replace(some, offset=baseline_offset(inputs, seen, answered))
 
 
-def five_year_risk(model: HybridModel, inputs: Inputs, batch: Batch) -> Floats:
+def five_year_risk(model: HybridModel, found: Evaluation) -> Floats:
     """Recalibrated five-year risk, shape (n,)."""
-    found = model.evaluate_batch(inputs, batch)
-    table = risk_table(found, model.recalibration, (YEARS,), inputs.frame.index)
+    table = risk_table(found, model.recalibration, (YEARS,), pd.RangeIndex(len(found.risk)))
     return table[YEARS].to_numpy(dtype=float)
 
 
@@ -97,10 +97,9 @@ def fit_interval(
                 answers="q" in kinds,
                 density="d" in kinds,
             )
-            apart = log_hazard_ratio(five_year_risk(model, own, some), true)
-            with torch.no_grad():
-                spread = model.head.spread(some).double().numpy()
-            gap[str(pattern_of(own, some)[0])] = gap_of(apart, spread, weight)
+            found = model.evaluate_batch(own, some)
+            apart = log_hazard_ratio(five_year_risk(model, found), true)
+            gap[str(pattern_of(own, some)[0])] = gap_of(apart, found.spread, weight)
     return RiskInterval(gap=gap)
 
 
@@ -123,7 +122,7 @@ def gap_of(apart: Floats, spread: Floats, weight: Floats, covered: float = _COVE
         Share in (0, 1).
     """
     # A woman is covered from the gap on at which her half-width equals her difference.
-    needed = np.sqrt(np.maximum((apart / 1.959964) ** 2 - spread**2, 0.0))
+    needed = np.sqrt(np.maximum((apart / NORMAL_975) ** 2 - spread**2, 0.0))
     order = np.argsort(needed)
     share = np.cumsum(weight[order]) / weight.sum()
     place = min(int(np.searchsorted(share, covered)), len(order) - 1)

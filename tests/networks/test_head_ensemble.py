@@ -30,8 +30,9 @@ def test_contributions_and_hazard_are_means_of_the_heads() -> None:
         )
     total = torch.stack([one(data) for one in each])
     torch.testing.assert_close(network(data), total.mean(dim=0))
-    torch.testing.assert_close(network.spread(data), total[..., 0].std(dim=0))
-    assert not HeadEnsemble(each[:1]).spread(data).any()
+    spread = network.contributions_and_spread(data)[1]
+    torch.testing.assert_close(spread, total[..., 0].std(dim=0))
+    assert not HeadEnsemble(each[:1]).contributions_and_spread(data)[1].any()
 
 
 def test_a_set_of_views_is_a_number_of_four_bits_without_prior_exams() -> None:

@@ -69,7 +69,7 @@ def test_an_interval_covers_the_truth_that_it_was_fitted_to(
     assert "breast_density" not in own.frame
     assert not some.mask[:, 2:].any()
     rng = np.random.default_rng(0)
-    risk = five_year_risk(model, own, some)
+    risk = five_year_risk(model, model.evaluate_batch(own, some))
     true = -np.expm1(np.log1p(-risk) * np.exp(rng.normal(0, 0.4, len(risk))))
     interval = fit_interval(model, inputs, batch, {"iaq": true, "q": true}, weight)
     assert len(interval.gap) == VIEW_SETS

@@ -235,7 +235,9 @@ class HybridModel(ImageModel):
                 f"{card.limits}",
             )
         recipe = self.recipe.model_copy(update={"baseline": baseline})
-        return replace(self, recipe=recipe, card=card)
+        # The interval was shown to cover the risk at the rates of the training alone.
+        interval = self.interval if found == self.other_rates else None
+        return replace(self, recipe=recipe, card=card, interval=interval)
 
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
         frame, told = read_field_names(frame)
@@ -302,7 +304,7 @@ class HybridModel(ImageModel):
             self.name,
             used=self._fields_used(used),
             ages_seen=self.ages_seen,
-            simulated="simulation" in self.training,
+            simulated=self.card.simulated,
         )
         return Scores(
             risk=risk.where(applies),
@@ -418,7 +420,7 @@ class HybridModel(ImageModel):
         density: Floats | None = None
         published: Floats | None = None
         with torch.no_grad():
-            parts = self.head.contributions(batch)
+            parts, between_heads = self.head.contributions_and_spread(batch)
             log_hazard = self.head.log_hazard(batch, parts).double()
             death = self.head.log_death_hazard(batch)
             risk = cumulative_risk(log_hazard, None if death is None else death.double())
@@ -434,6 +436,7 @@ class HybridModel(ImageModel):
         else:
             risk_array = risk.numpy()
         seen = batch.mask.any(dim=1).numpy()
+        spread = between_heads.double().numpy()
         # A recalibration fitted on exams does not apply to questionnaires alone.
         images_needed = self.encoder is not None and inputs.baseline is not None
         return Evaluation(
@@ -444,19 +447,29 @@ class HybridModel(ImageModel):
             learned=seen if images_needed else np.ones(len(inputs), dtype=bool),
             seen=seen,
             objections=reasons,
-            half_width=self._half_width(inputs, batch, reasons),
+            spread=spread,
+            half_width=self._half_width(inputs, batch, spread, reasons),
         )
 
     def _half_width(
-        self, inputs: Inputs, batch: Batch, objections: Sequence[ResultWarning | None]
+        self,
+        inputs: Inputs,
+        batch: Batch,
+        spread: Floats,
+        objections: Sequence[ResultWarning | None],
     ) -> Floats | None:
-        """Half-width of the interval of the log hazard; NaN if the exam is outside the domain."""
+        """Half-width of the interval of the log hazard.
+
+        NaN where the coverage was not shown: outside the domain, and outside the training ages.
+        """
         if self.interval is None:
             return None
-        with torch.no_grad():
-            spread = self.head.spread(batch).double().numpy()
         half = self.interval.half_widths(pattern_of(inputs, batch), spread, inputs.frame)
-        return np.where([one is None for one in objections], half, np.nan)
+        shown = np.array([one is None for one in objections], dtype=bool)
+        if self.ages_seen is not None:
+            age = inputs.frame["age"].to_numpy(dtype=float)
+            shown &= (age >= self.ages_seen[0]) & (age <= self.ages_seen[1])
+        return np.where(shown, half, np.nan)
 
     def _no_features(self, n: int) -> Tensor:
         return torch.zeros(n, 4, self.head.settings.n_features)

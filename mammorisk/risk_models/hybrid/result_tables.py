@@ -39,6 +39,8 @@ class Evaluation:
         Women whose images were used.
     objections : list of ResultWarning or None, length n
         Reasons for not using the images.
+    spread : ndarray, shape (n,)
+        Standard deviation of the log hazard between the heads.
     half_width : ndarray, shape (n,), or None
         Half-width of the 95% interval on the log hazard scale.
     """
@@ -50,6 +52,7 @@ class Evaluation:
     learned: NDArray[np.bool_]
     seen: NDArray[np.bool_]
     objections: list[ResultWarning | None]
+    spread: Floats
     half_width: Floats | None = None
 
 

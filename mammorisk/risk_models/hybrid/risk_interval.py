@@ -15,7 +15,7 @@ from mammorisk.networks.head_ensemble import view_set
 from mammorisk.networks.hybrid import Batch
 
 #: Normal quantile of the 95% interval.
-_Z = 1.959964
+NORMAL_975 = 1.959964
 
 #: Answers that do not apply to every woman: field, field that decides, values where it applies.
 _APPLIES: dict[str, tuple[str, frozenset[str]]] = {
@@ -65,7 +65,7 @@ class RiskInterval:
         answered = np.array(["q" in one for one in pattern], dtype=bool)
         for name, extra in self.answer_gap.items():
             squared = squared + np.where(answered & unknown_answer(frame, name), extra**2, 0.0)
-        return np.asarray(_Z * np.sqrt(squared))
+        return np.asarray(NORMAL_975 * np.sqrt(squared))
 
     @staticmethod
     def limits(risk: Floats, half: Floats) -> tuple[Floats, Floats]:

@@ -20,6 +20,7 @@ from mammorisk.records.cohort import Cohort
 from mammorisk.records.exam import Exam
 from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.hybrid.view_sets import ViewSets
+from mammorisk.risk_models.recalibrated import RecalibratedModel
 from mammorisk.risk_models.recipe import load_recipe
 from mammorisk.risk_models.registry import BUNDLED
 from mammorisk.training.card import card_of
@@ -117,7 +118,7 @@ def test_the_bundled_model_says_that_it_was_trained_on_simulated_exams(
     assert told(mr.predict(WOMAN, model="hybrid"))
     # Only the published baseline answers: nothing of the training is in the risk.
     assert not told(mr.predict(mr.Questionnaire(age=52), model="hybrid"))
-    own = replace(model, training={"ages": [40.0, 74.0]})
+    own = replace(model, card=replace(model.card, simulated=False))
     assert not told(mr.predict(exam, WOMAN, model=own))
 
 
@@ -153,6 +154,20 @@ def test_any_subset_of_inputs(model: HybridModel, exam: Exam) -> None:
     assert 0 < width[0] < width[1]
     assert lost.interval is None
     assert mr.predict(exam, WOMAN, model=replace(model, interval=None)).interval is None
+
+
+def test_there_is_no_interval_where_its_coverage_was_not_shown(
+    model: HybridModel, exam: Exam
+) -> None:
+    def interval(age: float, chosen: HybridModel | RecalibratedModel = model) -> object:
+        return mr.predict(exam, WOMAN.model_copy(update={"age": age}), model=chosen).interval
+
+    assert interval(52) is not None
+    # Outside the ages of the training, the learned parts are those of the nearest age.
+    assert interval(37) is None
+    assert interval(52, model.with_options(rates="white_1995_2003")) is None
+    maps = {5.0: Recalibration(method="intercept", parameters=(0.3, 1.0))}
+    assert interval(52, RecalibratedModel(model=model, maps=maps, card=model.card)) is None
 
 
 def test_an_exam_unlike_the_training_falls_back_to_the_baseline(tmp_path: Path) -> None:
