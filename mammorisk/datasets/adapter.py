@@ -12,13 +12,13 @@ import pandas as pd
 
 from mammorisk.datasets.card import DatasetCard
 from mammorisk.datasets.check import DatasetCheck
-from mammorisk.datasets.dataset_cohort import DatasetCohort
+from mammorisk.datasets.dataset_cohort import VIEW_COLUMNS, DatasetCohort, build_cohort
 from mammorisk.datasets.exclusions import Exclusions
 from mammorisk.datasets.layout import Layout, load_layout
 from mammorisk.datasets.release_files import find_table, read_table, read_tables, shifted_rows
 from mammorisk.errors import DatasetError
 from mammorisk.io.remote import Place
-from mammorisk.records.cohort import KEYS
+from mammorisk.records.cohort import KEYS, OutcomeKind
 from mammorisk.records.table_warning import TableWarning
 from mammorisk.warnings import make_warning
 
@@ -275,3 +275,37 @@ class Reading:
                 n = int(gone["rows"].sum())
                 text = f"{table}: {n:,} of {total:,} rows are excluded ({told})"
                 self.say("rows-excluded", text)
+
+    def cohort(
+        self,
+        exams: pd.DataFrame,
+        views: pd.DataFrame | None = None,
+        *,
+        outcome_kind: OutcomeKind | None = None,
+        allow_missing_views: bool = False,
+    ) -> DatasetCohort:
+        """Put the cohort together, and say how many rows of each table are not in it.
+
+        Parameters
+        ----------
+        exams : DataFrame
+            One row for each exam, with ``patient_id`` and ``exam_id``.
+        views : DataFrame, optional
+            With the columns :data:`~mammorisk.datasets.dataset_cohort.VIEW_COLUMNS`. An image may
+            be in several rows, for example one for each finding.
+        outcome_kind : str, optional
+            Default: that of the card.
+        allow_missing_views : bool
+            Passed to :func:`mammorisk.read_exam`.
+        """
+        self.tell_exclusions()
+        return build_cohort(
+            self.card,
+            exams,
+            None if views is None else views[list(VIEW_COLUMNS)].drop_duplicates(),
+            self.exclusions,
+            self.warnings,
+            root=self.root,
+            outcome_kind=outcome_kind,
+            allow_missing_views=allow_missing_views,
+        )

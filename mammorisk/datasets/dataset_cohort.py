@@ -73,6 +73,10 @@ class DatasetCohort(Cohort):
         return f"{text}\n  terms: {self.card.terms} ({self.card.licence})"
 
 
+#: Columns of a table of images.
+VIEW_COLUMNS = (*KEYS, "laterality", "view", "file_path")
+
+
 def build_cohort(
     card: DatasetCard,
     exams: pd.DataFrame,

@@ -13,6 +13,12 @@ import pandas as pd
 DENSITIES = ("a", "b", "c", "d")
 
 
+def exam_keys(rows: pd.DataFrame) -> pd.DataFrame:
+    """``patient_id`` and ``exam_id`` of every exam, in order of appearance."""
+    exams = rows.groupby("exam_id", sort=False)[["patient_id"]].first().reset_index()
+    return exams[["patient_id", "exam_id"]]
+
+
 def one_value(rows: pd.DataFrame, by: str, column: str) -> tuple[pd.Series, np.ndarray]:
     """The value that all rows of a group share.
 

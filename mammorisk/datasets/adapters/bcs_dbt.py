@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from mammorisk.datasets.adapter import Dataset, Reading
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
+from mammorisk.datasets.dataset_cohort import DatasetCohort
 from mammorisk.datasets.release_files import find_table, numbers
 
 _TABLES = {"labels": "train", "labels_validation": "validation", "labels_test": "test"}
@@ -74,10 +74,7 @@ class BcsDbt(Dataset):
         reading.say(
             "images-absent", "the images are tomosynthesis volumes, which are not read: no images"
         )
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card, exams, None, reading.exclusions, reading.warnings, root=reading.root
-        )
+        return reading.cohort(exams)
 
     def annotations(self, root: str | Path) -> pd.DataFrame:
         """Read the boxes of the training part.

@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 
 from mammorisk.datasets.adapter import Dataset, Reading
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
+from mammorisk.datasets.dataset_cohort import DatasetCohort
 from mammorisk.datasets.frequency_table import read_groups
 from mammorisk.errors import DatasetError
 
@@ -77,10 +77,7 @@ class BcscRiskEstimation(Dataset):
             exams["time"] = np.where(exams["event"] == 1, 0.5, 1.0)
             text = "cancers are put at the middle of the year: only the horizon of 1 year is known"
             reading.say("outcome-assumed", text)
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card, exams, None, reading.exclusions, reading.warnings, root=reading.root
-        )
+        return reading.cohort(exams)
 
 
 bcsc_risk_estimation = BcscRiskEstimation()

@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from mammorisk.datasets.adapter import Dataset, Reading
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
+from mammorisk.datasets.dataset_cohort import DatasetCohort
 from mammorisk.datasets.frequency_table import read_groups
 
 
@@ -40,10 +40,7 @@ class BcscRiskFactors(Dataset):
             read_groups(reading, file, rows) for file, rows in reading.tables("groups").items()
         ]
         exams = pd.concat(parts, ignore_index=True)
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card, exams, None, reading.exclusions, reading.warnings, root=reading.root
-        )
+        return reading.cohort(exams)
 
 
 bcsc_risk_factors = BcscRiskFactors()

@@ -9,11 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from mammorisk.datasets.adapter import Dataset, Reading
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
-from mammorisk.datasets.grouping import list_images
+from mammorisk.datasets.dataset_cohort import DatasetCohort
+from mammorisk.datasets.grouping import exam_keys, list_images
 from mammorisk.errors import DatasetError
 
-_VIEWS = ["patient_id", "exam_id", "laterality", "view", "file_path"]
 _NAME = re.compile(r"^(\d{4})_BC(\d+)_\s*([A-Z]+)_([LR])(?:EFT|IGHT)?\W", re.IGNORECASE)
 _FOLDER = re.compile(r"(?:^|/)birads?[ _-]?(\d)(?:/|$)", re.IGNORECASE)
 
@@ -67,8 +66,7 @@ class Bmcd(Dataset):
             )
         rows = rows.assign(exam_id=rows["patient_id"] + "-" + rows["year"])
         rows = reading.standard_views("files", rows)
-        exams = rows.groupby("exam_id", sort=False)[["patient_id"]].first().reset_index()
-        exams = exams[["patient_id", "exam_id"]]
+        exams = exam_keys(rows)
         by_exam = rows.groupby("exam_id")["birads"]
         exams["birads"] = by_exam.max().reindex(exams["exam_id"]).to_numpy()
         if n := int((by_exam.nunique() > 1).sum()):
@@ -76,16 +74,7 @@ class Bmcd(Dataset):
                 f"birads: the images of {n:,} exams lie in several folders; the higher one counts"
             )
             reading.say("value-not-read", text)
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card,
-            exams,
-            rows[_VIEWS],
-            reading.exclusions,
-            reading.warnings,
-            root=reading.root,
-            allow_missing_views=allow_missing_views,
-        )
+        return reading.cohort(exams, rows, allow_missing_views=allow_missing_views)
 
 
 bmcd = Bmcd()

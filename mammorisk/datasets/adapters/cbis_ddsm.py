@@ -12,12 +12,11 @@ import pydicom
 from pydicom.errors import InvalidDicomError
 
 from mammorisk.datasets.adapter import Dataset, Reading
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
+from mammorisk.datasets.dataset_cohort import DatasetCohort
 from mammorisk.datasets.grouping import densest, list_images
 from mammorisk.datasets.release_files import numbers, whole_codes
 
 _TABLES = ("mass_train", "mass_test", "calc_train", "calc_test")
-_VIEWS = ["patient_id", "exam_id", "laterality", "view", "file_path"]
 
 
 class CbisDdsm(Dataset):
@@ -81,7 +80,7 @@ class CbisDdsm(Dataset):
                 reading.say("images-absent", "no image file is there: a cohort without images")
             else:
                 rows = _drop(reading, rows, ~there, "the image file is not there")
-                views = rows.drop_duplicates([*_VIEWS])[_VIEWS]
+                views = rows
                 if images and views.empty:
                     views = reading.find_images("mass_train", views.iloc[:0], True)
         exams = rows.groupby("exam_id", sort=False)[["patient_id", "split"]].first().reset_index()
@@ -92,16 +91,7 @@ class CbisDdsm(Dataset):
         for name in ("cancer", "assessment", "subtlety"):
             exams[name] = by_exam[name].max().reindex(ids).to_numpy()
         exams["findings"] = by_exam.size().reindex(ids).to_numpy()
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card,
-            exams,
-            views,
-            reading.exclusions,
-            reading.warnings,
-            root=reading.root,
-            allow_missing_views=allow_missing_views,
-        )
+        return reading.cohort(exams, views, allow_missing_views=allow_missing_views)
 
     def annotations(self, root: str | Path) -> pd.DataFrame:
         """Read the findings, and find out which file is the mask and which the crop.

@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from mammorisk.datasets.adapter import Dataset, Reading
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
-from mammorisk.datasets.grouping import densest, image_paths, one_value
+from mammorisk.datasets.dataset_cohort import DatasetCohort
+from mammorisk.datasets.grouping import densest, exam_keys, image_paths, one_value
 from mammorisk.datasets.release_files import numbers, whole_codes
 
-_VIEWS = ["patient_id", "exam_id", "laterality", "view", "file_path"]
 _NAME = r"^P(?P<woman>\d+)_(?P<side>[LR])_(?P<kind>DM|CM)_(?P<position>[A-Z]+)"
 
 
@@ -80,8 +79,7 @@ class CddCesm(Dataset):
             rows["file_path"] = f"{folder.name}/" + rows["file_path"]
         views = reading.find_images("images", rows, images)
         kept = rows if views is None else views
-        exams = kept.groupby("exam_id", sort=False)[["patient_id"]].first().reset_index()
-        exams = exams[["patient_id", "exam_id"]]
+        exams = exam_keys(kept)
         ids = exams["exam_id"]
         age, differ = one_value(kept, "exam_id", "age")
         reading.unread("age (the images of a woman differ)", differ)
@@ -93,16 +91,7 @@ class CddCesm(Dataset):
         for side in "LR":
             of_side = kept[kept["laterality"] == side].groupby("exam_id")["cancer"].max()
             exams[f"cancer_{side}"] = of_side.reindex(ids).to_numpy()
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card,
-            exams,
-            None if views is None else views[_VIEWS].drop_duplicates(),
-            reading.exclusions,
-            reading.warnings,
-            root=reading.root,
-            allow_missing_views=allow_missing_views,
-        )
+        return reading.cohort(exams, views, allow_missing_views=allow_missing_views)
 
 
 cdd_cesm = CddCesm()

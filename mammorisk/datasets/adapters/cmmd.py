@@ -7,13 +7,11 @@ from pathlib import Path
 import pandas as pd
 
 from mammorisk.datasets.adapter import Dataset, Reading
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
-from mammorisk.datasets.grouping import list_images, one_value
+from mammorisk.datasets.dataset_cohort import DatasetCohort
+from mammorisk.datasets.grouping import exam_keys, list_images, one_value
 from mammorisk.datasets.image_headers import read_headers
 from mammorisk.datasets.release_files import numbers
 from mammorisk.errors import DatasetError
-
-_VIEWS = ["patient_id", "exam_id", "laterality", "view", "file_path"]
 
 
 class Cmmd(Dataset):
@@ -65,8 +63,7 @@ class Cmmd(Dataset):
         rows = reading.drop("breasts", rows, cancer.isna(), reason)
         rows["age"], wrong = numbers(rows["age"])
         reading.unread("age", wrong)
-        exams = rows.groupby("exam_id", sort=False)[["patient_id"]].first().reset_index()
-        exams = exams[["patient_id", "exam_id"]]
+        exams = exam_keys(rows)
         ids = exams["exam_id"]
         age, differ = one_value(rows, "exam_id", "age")
         reading.unread("age (the rows of a woman differ)", differ)
@@ -87,16 +84,7 @@ class Cmmd(Dataset):
             gone = rows["exam_id"].isin(exams.loc[~there, "exam_id"])
             reading.drop("breasts", rows, gone, "no image of the woman is there")
             exams = exams[there]
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card,
-            exams,
-            None if views is None else views[_VIEWS],
-            reading.exclusions,
-            reading.warnings,
-            root=reading.root,
-            allow_missing_views=allow_missing_views,
-        )
+        return reading.cohort(exams, views, allow_missing_views=allow_missing_views)
 
     def _images(
         self, reading: Reading, exams: pd.DataFrame, images: bool | None

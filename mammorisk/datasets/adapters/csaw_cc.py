@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from mammorisk.datasets.adapter import Dataset, Reading
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
+from mammorisk.datasets.dataset_cohort import DatasetCohort
 from mammorisk.datasets.grouping import image_paths, one_value
 from mammorisk.datasets.release_files import numbers, whole_codes
 from mammorisk.errors import DatasetError
@@ -114,16 +114,7 @@ class CsawCc(Dataset):
             )
         else:
             exams["weight"] = np.where(exams["event"] == 0, 1 / control_sampling_fraction, 1.0)
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card,
-            exams,
-            None if views is None else views[_VIEWS],
-            reading.exclusions,
-            reading.warnings,
-            root=reading.root,
-            allow_missing_views=allow_missing_views,
-        )
+        return reading.cohort(exams, views, allow_missing_views=allow_missing_views)
 
     def _exams(self, reading: Reading, rows: pd.DataFrame) -> pd.DataFrame:
         density, wrong = numbers(rows["libra_percentdensity"])
@@ -156,9 +147,6 @@ class CsawCc(Dataset):
             "a case without rad_timing",
         )
         return exams[exams["exam_id"].isin(kept["exam_id"])].reset_index(drop=True)
-
-
-_VIEWS = ["patient_id", "exam_id", "laterality", "view", "file_path"]
 
 
 def _intervals(exams: pd.DataFrame, days: dict[str, Any], after: float) -> pd.DataFrame:

@@ -10,11 +10,10 @@ import numpy as np
 import pandas as pd
 
 from mammorisk.datasets.adapter import Dataset, Reading
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
+from mammorisk.datasets.dataset_cohort import VIEW_COLUMNS, DatasetCohort
 from mammorisk.datasets.grouping import one_value
 from mammorisk.datasets.release_files import dates, numbers, whole_codes, whole_ids
 
-_VIEWS = ["patient_id", "exam_id", "laterality", "view", "file_path"]
 _DAYS = 365.25
 _NO_BOX = (float("nan"),) * 4
 
@@ -73,15 +72,8 @@ class Embed(Dataset):
             keys = pd.MultiIndex.from_frame(views[["patient_id", "exam_id"]])
             there = pd.MultiIndex.from_frame(table[["patient_id", "exam_id"]]).isin(keys)
             table = _drop_exams(reading, table, ~there, "no image of the exam is there")
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card,
-            table.drop(columns="rows"),
-            None if views is None else views[_VIEWS],
-            reading.exclusions,
-            reading.warnings,
-            root=reading.root,
-            allow_missing_views=allow_missing_views,
+        return reading.cohort(
+            table.drop(columns="rows"), views, allow_missing_views=allow_missing_views
         )
 
     def annotations(self, root: str | Path) -> pd.DataFrame:
@@ -137,7 +129,7 @@ class Embed(Dataset):
         found = []
         # PatientOrientation is the text of a list: "['P', 'L']" or "P\L".
         letter = rows["PatientOrientation"].str.extract(r"([A-Z])", expand=False)
-        keys = rows[_VIEWS].to_dict("records")
+        keys = rows[list(VIEW_COLUMNS)].to_dict("records")
         for key, text, first, columns in zip(keys, rows["ROI_coords"], letter, width, strict=True):
             flipped = None if pd.isna(first) else first == "P"
             unknown = flipped is None or (flipped and np.isnan(columns))
@@ -149,7 +141,7 @@ class Embed(Dataset):
                     x1, x2 = columns - 1 - x2, columns - 1 - x1
                 box = {"x_min": x1, "y_min": y1, "x_max": x2, "y_max": y2, "is_flipped": flipped}
                 found.append({str(name): value for name, value in key.items()} | box)
-        names = [*_VIEWS, "x_min", "y_min", "x_max", "y_max", "is_flipped"]
+        names = [*VIEW_COLUMNS, "x_min", "y_min", "x_max", "y_max", "is_flipped"]
         return pd.DataFrame(found, columns=names)
 
     def _ids(self, reading: Reading, name: str) -> pd.DataFrame:

@@ -11,11 +11,10 @@ from xml.parsers.expat import ExpatError
 import pandas as pd
 
 from mammorisk.datasets.adapter import Dataset, Reading, open_folder
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
-from mammorisk.datasets.grouping import densest, list_images
+from mammorisk.datasets.dataset_cohort import DatasetCohort
+from mammorisk.datasets.grouping import densest, exam_keys, list_images
 from mammorisk.datasets.release_files import whole_codes
 
-_VIEWS = ["patient_id", "exam_id", "laterality", "view", "file_path"]
 _NAME = re.compile(r"(?P<number>\d+)_(?P<woman>[0-9a-f]{16})_MG_(?P<side>[LR])_(?P<view>CC|MLO?)_")
 _POINT = re.compile(r"\(\s*(-?[\d.]+(?:e[+-]?\d+)?)\s*,\s*(-?[\d.]+(?:e[+-]?\d+)?)\s*\)")
 
@@ -74,24 +73,14 @@ class InBreast(Dataset):
         rows["density"] = reading.codes(whole_codes(rows["acr"]), "acr")
         rows["rank"] = reading.codes(whole_codes(rows["birads"]).str.lower(), "birads")
         views = reading.find_images("images", rows, images)
-        exams = rows.groupby("exam_id", sort=False)[["patient_id"]].first().reset_index()
-        exams = exams[["patient_id", "exam_id"]]
+        exams = exam_keys(rows)
         ids = exams["exam_id"]
         exams["exam_month"] = ids.str.rsplit("-", n=1).str[1]
         exams["breast_density"] = densest(rows, "exam_id", "density").reindex(ids).to_numpy()
         names = {rank: code for code, rank in self.layout.codes["birads"].items()}
         rank = rows.groupby("exam_id")["rank"].max().reindex(ids)
         exams["birads"] = rank.map(names).to_numpy()
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card,
-            exams,
-            None if views is None else views[_VIEWS],
-            reading.exclusions,
-            reading.warnings,
-            root=reading.root,
-            allow_missing_views=allow_missing_views,
-        )
+        return reading.cohort(exams, views, allow_missing_views=allow_missing_views)
 
     def annotations(self, root: str | Path) -> pd.DataFrame:
         """Read the outlines.

@@ -9,11 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from mammorisk.datasets.adapter import Dataset, Reading
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
-from mammorisk.datasets.grouping import densest, list_images
+from mammorisk.datasets.dataset_cohort import DatasetCohort
+from mammorisk.datasets.grouping import densest, exam_keys, list_images
 from mammorisk.errors import DatasetError
 
-_VIEWS = ["patient_id", "exam_id", "laterality", "view", "file_path"]
 _NAME = re.compile(r"^(\d{6})_([LR])_([A-Z]+)_B(\d)_D(\d)(?:\.dcm)?$", re.IGNORECASE)
 
 
@@ -69,21 +68,11 @@ class MammoMx(Dataset):
             reading.say("value-not-read", text)
         rows = reading.standard_views("files", rows)
         rows["density"] = reading.codes(rows["density"], "density")
-        exams = rows.groupby("exam_id", sort=False)[["patient_id"]].first().reset_index()
-        exams = exams[["patient_id", "exam_id"]]
+        exams = exam_keys(rows)
         ids = exams["exam_id"]
         exams["breast_density"] = densest(rows, "exam_id", "density").reindex(ids).to_numpy()
         exams["birads"] = rows.groupby("exam_id")["birads"].max().reindex(ids).to_numpy()
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card,
-            exams,
-            rows[_VIEWS],
-            reading.exclusions,
-            reading.warnings,
-            root=reading.root,
-            allow_missing_views=allow_missing_views,
-        )
+        return reading.cohort(exams, rows, allow_missing_views=allow_missing_views)
 
 
 mammo_mx = MammoMx()

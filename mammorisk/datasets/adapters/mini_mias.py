@@ -9,11 +9,10 @@ import numpy as np
 import pandas as pd
 
 from mammorisk.datasets.adapter import Dataset, Reading
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
-from mammorisk.datasets.grouping import image_paths
+from mammorisk.datasets.dataset_cohort import DatasetCohort
+from mammorisk.datasets.grouping import exam_keys, image_paths
 from mammorisk.errors import DatasetError
 
-_VIEWS = ["patient_id", "exam_id", "laterality", "view", "file_path"]
 _TABLE = "Info.txt"
 #: Rows and columns of every film.
 _PIXELS = 1024
@@ -67,23 +66,13 @@ class MiniMias(Dataset):
             "sides are read from the numbers of the films (odd = right), which letters on several "
             "films contradict",
         )
-        exams = kept.groupby("exam_id", sort=False)[["patient_id"]].first().reset_index()
-        exams = exams[["patient_id", "exam_id"]]
+        exams = exam_keys(kept)
         for side in "LR":
             tissue = kept[kept["laterality"] == side].groupby("exam_id")["tissue"].first()
             exams[f"tissue_{side}"] = tissue.reindex(exams["exam_id"]).to_numpy()
         cancer = kept.groupby("exam_id")["cancer"].max()
         exams["cancer"] = cancer.reindex(exams["exam_id"]).to_numpy()
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card,
-            exams,
-            None if views is None else views[_VIEWS].drop_duplicates(),
-            reading.exclusions,
-            reading.warnings,
-            root=reading.root,
-            allow_missing_views=allow_missing_views,
-        )
+        return reading.cohort(exams, views, allow_missing_views=allow_missing_views)
 
     def annotations(self, root: str | Path) -> pd.DataFrame:
         """Read the abnormalities.

@@ -7,11 +7,9 @@ from pathlib import Path
 import pandas as pd
 
 from mammorisk.datasets.adapter import Dataset, Reading
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
-from mammorisk.datasets.grouping import one_value
+from mammorisk.datasets.dataset_cohort import DatasetCohort
+from mammorisk.datasets.grouping import exam_keys, one_value
 from mammorisk.datasets.release_files import numbers, whole_codes
-
-_VIEWS = ["patient_id", "exam_id", "laterality", "view", "file_path"]
 
 
 class Nlbs(Dataset):
@@ -66,24 +64,14 @@ class Nlbs(Dataset):
         reading.unread("age", wrong)
         views = reading.find_images("images", rows, images)
         kept = rows if views is None else views
-        exams = kept.groupby("exam_id", sort=False)[["patient_id"]].first().reset_index()
-        exams = exams[["patient_id", "exam_id"]]
+        exams = exam_keys(kept)
         ids = exams["exam_id"]
         age, differ = one_value(kept, "exam_id", "age")
         reading.unread("age (the images of an exam differ)", differ)
         exams["age"] = age.reindex(ids).to_numpy()
         for name in ("cancer", "false_positive"):
             exams[name] = kept.groupby("exam_id")[name].max().reindex(ids).to_numpy()
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card,
-            exams,
-            None if views is None else views[_VIEWS],
-            reading.exclusions,
-            reading.warnings,
-            root=reading.root,
-            allow_missing_views=allow_missing_views,
-        )
+        return reading.cohort(exams, views, allow_missing_views=allow_missing_views)
 
     def _tell_folders(self, reading: Reading, rows: pd.DataFrame) -> None:
         folder = rows["file_path"].str.lower()

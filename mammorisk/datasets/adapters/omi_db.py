@@ -10,10 +10,9 @@ from typing import Any, Literal
 import pandas as pd
 
 from mammorisk.datasets.adapter import Dataset, Reading
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
+from mammorisk.datasets.dataset_cohort import VIEW_COLUMNS, DatasetCohort
 from mammorisk.errors import DatasetError
 
-_VIEWS = ["patient_id", "exam_id", "laterality", "view", "file_path"]
 _DAYS = 365.25
 #: Parts of an episode with a pathologist's opinion.
 _PATHOLOGY = ("SURGERY", "BIOPSYWIDE", "BIOPSYFINE")
@@ -79,7 +78,7 @@ class OmiDb(Dataset):
         views = None
         if images is not False:
             files = [one for names in rows["images"] for one in names]
-            table = pd.DataFrame(files, columns=[*_VIEWS, "intent", "pair"])
+            table = pd.DataFrame(files, columns=[*VIEW_COLUMNS, "intent", "pair"])
             reading.exclusions.start("images", table)
             views = reading.find_images("images", _without_raw_copies(reading, table), images)
         if views is not None:
@@ -90,14 +89,9 @@ class OmiDb(Dataset):
             "women with cancer were sampled more often than others, by an unknown fraction: "
             "absolute risks need weights",
         )
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card,
+        return reading.cohort(
             rows.drop(columns=["images", "diagnosed", "last", "is_undated"]),
-            None if views is None else views[_VIEWS],
-            reading.exclusions,
-            reading.warnings,
-            root=reading.root,
+            views,
             allow_missing_views=allow_missing_views,
         )
 

@@ -8,11 +8,10 @@ from typing import Literal
 import pandas as pd
 
 from mammorisk.datasets.adapter import Dataset, Reading
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
-from mammorisk.datasets.grouping import densest, one_value
+from mammorisk.datasets.dataset_cohort import DatasetCohort
+from mammorisk.datasets.grouping import densest, exam_keys, one_value
 from mammorisk.datasets.release_files import numbers, whole_codes, whole_ids
 
-_VIEWS = ["patient_id", "exam_id", "laterality", "view", "file_path"]
 #: Ages are not stated beyond this one.
 _TOP_AGE = 89
 #: Shares of known values at two sites further apart than this are said to be missing by site.
@@ -75,21 +74,15 @@ class Rsna2022(Dataset):
         kept["site"] = whole_codes(kept["site_id"])
         exams = self._exams(reading, kept, part)
         _tell_sites(reading, exams)
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card,
+        return reading.cohort(
             exams,
-            None if views is None else views[_VIEWS],
-            reading.exclusions,
-            reading.warnings,
-            root=reading.root,
+            views,
             outcome_kind="cross-sectional" if part == "train" else "none",
             allow_missing_views=allow_missing_views,
         )
 
     def _exams(self, reading: Reading, rows: pd.DataFrame, part: str) -> pd.DataFrame:
-        exams = rows.groupby("exam_id", sort=False)[["patient_id"]].first().reset_index()
-        exams = exams[["patient_id", "exam_id"]]
+        exams = exam_keys(rows)
         ids = exams["exam_id"]
         rows["age"], wrong = numbers(rows["age"])
         reading.unread("age", wrong)

@@ -9,11 +9,9 @@ from typing import Any
 import pandas as pd
 
 from mammorisk.datasets.adapter import Dataset, Reading
-from mammorisk.datasets.dataset_cohort import DatasetCohort, build_cohort
-from mammorisk.datasets.grouping import densest, one_value
+from mammorisk.datasets.dataset_cohort import DatasetCohort
+from mammorisk.datasets.grouping import densest, exam_keys, one_value
 from mammorisk.datasets.release_files import numbers
-
-_VIEWS = ["patient_id", "exam_id", "laterality", "view", "file_path"]
 
 
 class VindrMammo(Dataset):
@@ -65,8 +63,7 @@ class VindrMammo(Dataset):
         rows["file_path"] = "images/" + rows["patient_id"] + "/" + rows["image_id"] + ".dicom"
         views = reading.find_images("breasts", rows, images)
         kept = rows if views is None else views
-        exams = kept.groupby("exam_id", sort=False)[["patient_id"]].first().reset_index()
-        exams = exams[["patient_id", "exam_id"]]
+        exams = exam_keys(kept)
         ids = exams["exam_id"]
         exams["breast_density"] = densest(kept, "exam_id", "breast_density").reindex(ids).to_numpy()
         birads = kept.groupby("exam_id", sort=False)["breast_birads"].max()
@@ -80,16 +77,7 @@ class VindrMammo(Dataset):
         split, differ = one_value(kept, "exam_id", "split")
         reading.unread("split (the images of an exam differ)", differ)
         exams["split"] = split.reindex(ids).to_numpy()
-        reading.tell_exclusions()
-        return build_cohort(
-            self.card,
-            exams,
-            None if views is None else views[_VIEWS],
-            reading.exclusions,
-            reading.warnings,
-            root=reading.root,
-            allow_missing_views=allow_missing_views,
-        )
+        return reading.cohort(exams, views, allow_missing_views=allow_missing_views)
 
     def annotations(self, root: str | Path) -> pd.DataFrame:
         """Read the findings.
