@@ -18,11 +18,10 @@ from mammorisk.datasets.hospital.fhir_resources import (
     read_dates,
     resource_rows,
 )
-from mammorisk.datasets.hospital.mapping import merge_mapping
+from mammorisk.datasets.hospital.mapping import check_units, merge_mapping
 from mammorisk.datasets.layout import load_layout
 from mammorisk.datasets.questionnaire_mapping import UNITS
 from mammorisk.errors import DatasetError
-from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.records.table_warning import TableWarning
 from mammorisk.warnings import make_warning
 
@@ -72,13 +71,7 @@ class FhirMapping(BaseModel):
     @field_validator("fields")
     @classmethod
     def _are_fields(cls, fields: dict[str, CodedField]) -> dict[str, CodedField]:
-        unknown = [name for name in fields if name not in FIELDS]
-        if unknown:
-            raise ValueError(f"{', '.join(unknown)}: no Questionnaire field")
-        for name, one in fields.items():
-            wrong = [unit for unit in one.units.values() if unit not in UNITS.get(name, {})]
-            if wrong:
-                raise ValueError(f"{name}: unit {wrong[0]!r} is not known")
+        check_units({name: one.units.values() for name, one in fields.items()})
         return fields
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from mammorisk.datasets.questionnaire_mapping import UNITS
 from mammorisk.errors import DatasetError
+from mammorisk.records.questionnaire_fields import FIELDS
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -57,3 +59,20 @@ def merge_mapping(
         place = ".".join(str(part) for part in first["loc"])
         text = first["msg"].removeprefix("Value error, ")
         raise DatasetError(f"{place}: {text}", where=where) from None
+
+
+def check_units(fields: Mapping[str, Iterable[str]]) -> None:
+    """Refuse names that are no Questionnaire fields, and units that a field does not have.
+
+    Raises
+    ------
+    ValueError
+        For a validator of pydantic.
+    """
+    unknown = [name for name in fields if name not in FIELDS]
+    if unknown:
+        raise ValueError(f"{', '.join(unknown)}: no Questionnaire field")
+    for name, units in fields.items():
+        wrong = [unit for unit in units if unit not in UNITS.get(name, {})]
+        if wrong:
+            raise ValueError(f"{name}: unit {wrong[0]!r} is not known")

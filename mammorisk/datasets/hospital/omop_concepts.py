@@ -6,8 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from mammorisk.datasets.questionnaire_mapping import UNITS
-from mammorisk.records.questionnaire_fields import FIELDS
+from mammorisk.datasets.hospital.mapping import check_units
 
 Table = Literal["condition_occurrence", "procedure_occurrence", "measurement", "observation"]
 
@@ -66,11 +65,5 @@ class OmopMapping(BaseModel):
     @field_validator("fields")
     @classmethod
     def _are_fields(cls, fields: dict[str, ConceptSet]) -> dict[str, ConceptSet]:
-        unknown = [name for name in fields if name not in FIELDS]
-        if unknown:
-            raise ValueError(f"{', '.join(unknown)}: no Questionnaire field")
-        for name, one in fields.items():
-            wrong = [unit for unit in one.units.values() if unit not in UNITS.get(name, {})]
-            if wrong:
-                raise ValueError(f"{name}: unit {wrong[0]!r} is not known")
+        check_units({name: one.units.values() for name, one in fields.items()})
         return fields

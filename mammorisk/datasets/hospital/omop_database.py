@@ -29,10 +29,10 @@ class OmopDatabase:
         statement = f"SELECT {', '.join(columns)} FROM {self.prefix}{table}{where}"
         try:
             rows = self._run(statement)
-        except Exception as error:
+        except MemoryError:
+            raise
+        except Exception as error:  # noqa: BLE001
             # Every driver has errors of its own, and they hold the statement.
-            if isinstance(error, (KeyboardInterrupt, MemoryError)):
-                raise
             raise DatasetError(
                 f"the database has no table {table} with the expected columns",
                 where=type(error).__name__,

@@ -171,7 +171,7 @@ class _Dictionary:
                 continue
             codes = {label.strip().lower(): code for code, label in choices.items()}
             text = found[name].astype(object)
-            read = text.map(lambda one: codes.get(str(one).strip().lower()))  # noqa: B023
+            read = text.astype(str).str.strip().str.lower().map(codes)
             found[name] = read.where(read.notna(), text)
         return found
 
