@@ -36,7 +36,11 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
     """
     temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
     try:
+        temporary.touch()
+        mode = temporary.stat().st_mode
         write(temporary)
+        # Some writers leave files that only their owner may read.
+        temporary.chmod(mode)
         with open(temporary, "rb") as handle:
             os.fsync(handle.fileno())
         os.replace(temporary, path)
