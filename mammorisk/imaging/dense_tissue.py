@@ -29,8 +29,9 @@ LEAST_STEP = 0.15
 STAND_IN_STEP, LEAST_CONTRAST = 0.45, 0.25
 
 #: Contrast of the core (10th to 95th percentile). Below the first number the view may show one
-#: kind of tissue only, above the second it shows both fat and dense tissue.
-BOTH_CONTRAST = (0.45, 1.0)
+#: kind of tissue only, above the second it shows both fat and dense tissue. The contrast is
+#: proportional to gamma, so the range is wide.
+BOTH_CONTRAST = (0.45, 1.4)
 
 #: Largest grey of fat, as a share of the contrast, in a view that shows both kinds of tissue.
 MOST_OF_CONTRAST = 0.4
