@@ -47,7 +47,7 @@ GRAIN_SHARES = (0.4, 0.8)
 
 #: Logistic curve from the standardised measures to percent. Its maximum is below 100 because even
 #: the densest breast has fat under its skin. Set by hand on labelled films.
-CURVE_SLOPE, CURVE_OFFSET, CURVE_TOP = 1.2, -0.75, 90.0
+CURVE_SLOPE, CURVE_OFFSET, CURVE_TOP = 1.2, -0.68, 90.0
 
 #: A view whose grey varies by less than the first number over the core (5th to 95th percentile),
 #: and in which less than the second share of the breast is darker than its typical grey, shows no

@@ -18,7 +18,11 @@ WORKING_ROWS = 384
 #: Tissue near the skin is not measured if its grey above air is below this share of the median.
 #: At this level grey rises steeply. At the outline of the mask it rises slowly, and the outline
 #: moves with gamma.
-EDGE_SHARE = 0.45
+EDGE_SHARE = 0.6
+
+#: The view is read with the gamma that gives the tissue this median grey, so that the measured area
+#: does not depend on the gamma of the display. Limits of that gamma.
+USUAL_MEDIAN, GAMMAS = 0.5, (0.25, 4.0)
 
 #: Depths below the skin line, in units of the square root of the breast area. The skin, up to the
 #: first, is not measured. In the core, beyond the second, the thickness is nearly constant.
@@ -96,8 +100,11 @@ def read_tissue(
     -----
     Near the skin, where the breast is thinner, grey is equalised by its lower quartile at each
     depth (after Wang 2003, doi:10.2214/ajr.180.1.1800257). On the logarithmic scale a change of
-    gamma is a change of unit, which does not affect percent density. The logarithm is computed
-    before the image is reduced, because the mean of a power is not the power of the mean.
+    gamma is a change of unit, which hardly affects percent density. The thresholds below which
+    pixels are dark or belong to the edge are not on that scale: they are applied with a fixed
+    median of grey (``USUAL_MEDIAN``), and the result is divided by the gamma that this took. The
+    logarithm is computed before the image is reduced, because the mean of a power is not the power
+    of the mean.
     """
     step = reduction_step(image.shape)
     small = reduce_image(image, step) if reduced is None else reduced
@@ -109,9 +116,16 @@ def read_tissue(
     box = (int(rows[0]), int(rows[-1]) + 1, int(columns[0]), int(columns[-1]) + 1)
     size = _size(box)
     breast, muscle = (_reduce_mask(one, box, size) for one in (breast, muscle))
-    fine = _part(small, box) - np.float32(air_level(image, mask))
-    grey = cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
     tissue = breast & ~muscle
+    shown = _part(small, box)
+    outside = _air(image, mask)
+    black = float(np.percentile(outside, 1)) if outside.size else 0.0
+    span = max(float(shown.max()) - black, 1e-6)
+    shown = np.clip((shown - np.float32(black)) / np.float32(span), 0.0, 1.0)
+    gamma = _usual_gamma(shown, tissue, size)
+    air = max(air_level(image, mask) - black, 0.0) / span
+    fine = cv2.pow(shown, gamma) - np.float32(air**gamma)
+    grey = cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
     typical = float(np.median(grey[tissue])) if tissue.any() else 0.0
     if typical <= 0:
         return None
@@ -134,6 +148,7 @@ def read_tissue(
     inner = cv2.erode(muscle.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1) > 0
     level = float(np.median(log_grey[inner])) if inner.sum() >= 100 else None
     log_grey = (log_grey + _shortfall(log_grey, depth, measured)).astype(np.float32)
+    log_grey, level = log_grey / gamma, None if level is None else level / gamma
     scale = SKEWNESS_SCALE * float(np.sqrt(measured.sum()))
     return TissueReading(
         log_grey=log_grey,
@@ -148,13 +163,28 @@ def read_tissue(
     )
 
 
+def _usual_gamma(part: np.ndarray, tissue: np.ndarray, size: tuple[int, int]) -> float:
+    """Return the gamma after which the median grey of the tissue is ``USUAL_MEDIAN``."""
+    values = cv2.resize(part, size, interpolation=cv2.INTER_AREA)[tissue]
+    middle = float(np.median(values)) if values.size else 0.0
+    if not 0.0 < middle < 1.0:
+        return 1.0
+    return float(np.clip(np.log(USUAL_MEDIAN) / np.log(middle), *GAMMAS))
+
+
 def air_level(image: np.ndarray, mask: BreastMask) -> float:
     """Median grey of the exposed area outside the breast. 0 if there is hardly any."""
+    outside = _air(image, mask)
+    return float(np.median(outside)) if outside.size else 0.0
+
+
+def _air(image: np.ndarray, mask: BreastMask) -> np.ndarray:
+    """Grey of a sample of the exposed area outside the breast; empty if there is hardly any."""
     top, bottom, left, right = mask.exposed or (0, image.shape[0], 0, image.shape[1])
     step = max(1, max(bottom - top, right - left) // 256)
     area = (slice(top, bottom, step), slice(left, right, step))
-    outside = image[area][~mask.breast[area]]
-    return float(np.median(outside)) if outside.size >= 50 else 0.0
+    outside: np.ndarray = image[area][~mask.breast[area]]
+    return outside if outside.size >= 50 else outside[:0]
 
 
 def _size(box: tuple[int, int, int, int]) -> tuple[int, int]:

@@ -87,6 +87,17 @@ def test_gamma_hardly_matters(gamma: float, dense: float) -> None:
     assert oblique_percent(image**gamma) == pytest.approx(oblique_percent(image), abs=3)
 
 
+@pytest.mark.parametrize("gamma", [0.6, 1.6])
+def test_gamma_does_not_move_the_measured_area(gamma: float) -> None:
+    image, _, _ = phantom()
+    mask = find_breast(image, position="MLO")
+    first, second = (read_tissue(i, mask) for i in (image, image**gamma))
+    assert first is not None
+    assert second is not None
+    assert (first.measured != second.measured).sum() < 0.002 * first.measured.sum()
+    assert second.positive_skewness == pytest.approx(first.positive_skewness, abs=0.003)
+
+
 @settings(max_examples=15, deadline=None)
 @given(sides=st.tuples(*[st.floats(0.0, 0.2)] * 4))
 def test_black_padding_does_not_matter(sides: tuple[float, float, float, float]) -> None:
