@@ -15,6 +15,7 @@ import os
 import sys
 import time
 from dataclasses import replace
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,7 @@ from mammorisk.metrics.cancer_share import false_negative_rate_at_share
 from mammorisk.metrics.estimate import Estimate, difference, standard_error
 from mammorisk.metrics.expected_observed import expected_observed_ratio
 from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
+from mammorisk.records.exam import STANDARD_VIEWS
 from mammorisk.records.outcome import Outcome
 from mammorisk.risk_models.hybrid.model import HybridModel, guard_features
 from mammorisk.risk_models.recipe import load_recipe
@@ -337,7 +339,7 @@ def _missed(outcome: Outcome, risks: dict[str, pd.Series]) -> list[str]:
 
 
 def _guard(model: HybridModel, exams: ExamSet) -> list[str]:
-    """False flags of the domain guard for exams with four, two and one view."""
+    """False flags of the domain guard for every set of views."""
     lines = [
         "## Domain guard",
         "",
@@ -347,10 +349,12 @@ def _guard(model: HybridModel, exams: ExamSet) -> list[str]:
         "| --- | --- |",
     ]
     seen = guard_features(exams, model.features(exams))
-    for name, kept in (("4", (0, 1, 2, 3)), ("2 (CC)", (0, 1)), ("1 (R-CC)", (0,))):
+    sets = [kept for count in range(4, 0, -1) for kept in combinations(range(4), count)]
+    for kept in sets:
         some = np.full_like(seen, np.nan)
         some[:, kept] = seen[:, kept]
         outside = 0.0 if model.guard is None else float((~model.guard.inside(some)).mean())
+        name = ", ".join(STANDARD_VIEWS[view] for view in kept)
         lines.append(f"| {name} | {100 * outside:.1f}% |")
     return [*lines, ""]
 

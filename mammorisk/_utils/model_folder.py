@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._version import __version__
 from mammorisk.errors import OutputError
 
@@ -133,7 +134,8 @@ def _write(state: ModelState, folder: Path) -> None:
     if state.tensors:
         from safetensors.numpy import save_file
 
-        save_file({k: np.ascontiguousarray(v) for k, v in state.tensors.items()}, folder / WEIGHTS)
+        tensors = {k: np.ascontiguousarray(v) for k, v in state.tensors.items()}
+        atomic_write(folder / WEIGHTS, lambda path: save_file(tensors, path))
     for name, part in state.parts.items():
         _write(part, folder / name)
 

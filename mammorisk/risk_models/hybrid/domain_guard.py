@@ -7,10 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk.inputs.exam_set import TOKENS_PER_EXAM
+
 Floats = NDArray[np.float64]
 
 #: Share of held-out exams of the training domain that a guard may flag.
 FALSE_FLAG_SHARE = 0.01
+
+#: Number of sets of standard views, with the empty one.
+SETS = 2**TOKENS_PER_EXAM
+
+#: Fewest held-out exams from which the limit of a set is taken.
+LEAST_EXAMS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,15 +30,16 @@ class DomainGuard:
     arXiv:1807.03888).
 
     An exam may lack views. Features are centred at the mean of their view and averaged over the
-    available views. The limit depends on the number of available views.
+    available views. Each set of views has a limit of its own.
 
     Attributes
     ----------
     mean : ndarray, shape (4, d)
         Mean features by standard view.
     precision : ndarray, shape (d, d)
-    limits : ndarray, shape (4,)
-        Largest distance inside the domain for exams of one to four views.
+    limits : ndarray, shape (16,)
+        Largest distance inside the domain, by set of views: bit k of the index stands for standard
+        view k. Without a view no distance is inside.
     """
 
     mean: Floats
@@ -55,15 +64,32 @@ class DomainGuard:
         spread = np.maximum(exams.std(axis=0), 1e-6)
         covariance = LedoitWolf(assume_centered=True).fit(exams / spread)
         precision = covariance.precision_ / np.outer(spread, spread)
-        guard = cls(mean=mean, precision=precision, limits=np.full(4, np.inf))
-        limits = []
-        rng = np.random.default_rng(0)
-        for count in range(1, 5):
-            # Views are removed from held-out exams, as many as an exam may lack.
-            kept = np.argsort(rng.random(held_out.shape[:2]), axis=1) < count
-            distance = guard.distance(np.where(kept[..., None], held_out, np.nan))
-            limits.append(np.nanquantile(distance, 1 - FALSE_FLAG_SHARE))
-        return cls(mean=mean, precision=precision, limits=np.array(limits))
+        guard = cls(mean=mean, precision=precision, limits=np.full(SETS, np.inf))
+        return cls(mean=mean, precision=precision, limits=guard.limits_from(held_out))
+
+    def limits_from(self, held_out: Floats) -> Floats:
+        """Distance that ``FALSE_FLAG_SHARE`` of held-out exams exceed, by set of views.
+
+        The other views are removed from the exams that have the set. A set that hardly any exam has
+        takes the largest limit of the sets with at most as many views.
+
+        Parameters
+        ----------
+        held_out : ndarray, shape (n, 4, d)
+        """
+        there: NDArray[np.bool_] = np.asarray(np.isfinite(held_out).all(axis=2))
+        limits = np.full(SETS, np.nan)
+        for views in range(1, SETS):
+            kept = _views(views)
+            exams = held_out[there[:, kept].all(axis=1)]
+            if len(exams) >= LEAST_EXAMS:
+                distance = self.distance(np.where(kept[:, None], exams, np.nan))
+                limits[views] = np.quantile(distance, 1 - FALSE_FLAG_SHARE)
+        counts = np.array([views.bit_count() for views in range(SETS)])
+        for unknown in np.flatnonzero(np.isnan(limits)):
+            fewer = limits[(counts <= counts[unknown]) & np.isfinite(limits)]
+            limits[unknown] = fewer.max() if unknown and fewer.size else -np.inf
+        return limits
 
     def arrays(self) -> dict[str, Floats]:
         """Arrays to save, by attribute."""
@@ -77,10 +103,14 @@ class DomainGuard:
 
     def inside(self, features: Floats) -> NDArray[np.bool_]:
         """Whether each exam is inside the domain; False for an exam without views."""
-        views = np.isfinite(features).all(axis=2).sum(axis=1)
-        limit = np.where(views > 0, self.limits[np.maximum(views, 1) - 1], -np.inf)
+        views = np.isfinite(features).all(axis=2) @ (1 << np.arange(TOKENS_PER_EXAM))
         with np.errstate(invalid="ignore"):
-            return np.asarray(self.distance(features) <= limit)
+            return np.asarray(self.distance(features) <= self.limits[views])
+
+
+def _views(views: int) -> NDArray[np.bool_]:
+    """Which standard views a set contains."""
+    return np.array([views >> view & 1 for view in range(TOKENS_PER_EXAM)], dtype=bool)
 
 
 def _average(features: Floats) -> Floats:
