@@ -14,6 +14,8 @@ from .base import RiskModel as RiskModel
 from .clinical.rates import Rates as Rates
 from .clinical.rates_library import rates as rates
 from .clinical.rates_table import read_rates as read_rates
+from .cohort_check.api import check_cohort as check_cohort
+from .cohort_check.result import CohortCheck as CohortCheck
 from .datasets.questionnaire_mapping import map_questionnaire as map_questionnaire
 from .embeddings.api import embed as embed
 from .embeddings.embeddings import Embeddings as Embeddings

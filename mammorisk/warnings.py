@@ -169,6 +169,27 @@ CODES: dict[str, WarningCode] = {
     "no-images": WarningCode("info", "no images: risk from the questionnaire alone"),
     "images-needed": WarningCode("incomplete", "the model needs images"),
     "uncalibrated": WarningCode("caution", "raw probabilities, not calibrated risks"),
+    # checks of a cohort
+    "woman-in-splits": WarningCode("refusal", "a woman is in several splits"),
+    "image-in-splits": WarningCode("refusal", "an image is in several splits"),
+    "image-of-women": WarningCode("refusal", "an image belongs to several women"),
+    "exam-repeated": WarningCode("caution", "an exam of a woman is in the table several times"),
+    "pixels-not-compared": WarningCode("info", "copies of images were not searched in the pixels"),
+    "image-flat": WarningCode("caution", "all pixels of an image have the same value"),
+    "exams-unreadable": WarningCode("caution", "exams of the cohort cannot be read"),
+    "rows-in-error": WarningCode("caution", "rows of the manifest cannot be used"),
+    "outcome-missing": WarningCode("caution", "rows have no outcome"),
+    "few-cancers": WarningCode("caution", "the cohort has few cancers for this purpose"),
+    "imbalanced": WarningCode("caution", "few exams of a batch have cancer"),
+    "incidence-implausible": WarningCode(
+        "caution", "cancers are rarer or more frequent than usual"
+    ),
+    "cancers-by-source": WarningCode("caution", "the share of cancers differs between sources"),
+    "follow-up-short": WarningCode("caution", "most women are not followed to the horizon"),
+    "field-missing": WarningCode("info", "an answer is missing for most women"),
+    "acquisition-outlier": WarningCode(
+        "caution", "acquisition values are far from those of the same device"
+    ),
     # choice of the model
     "model-replaced": WarningCode(
         "info", "the default model does not apply: another model was used"

@@ -27,6 +27,7 @@ SECTIONS: dict[str, list[str]] = {
         "read_risks",
         "map_questionnaire",
         "check_cohort",
+        "CohortCheck",
         "Limits",
     ],
     "Predict": [

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import TypeVar
 
 Item = TypeVar("Item")
@@ -82,4 +84,40 @@ def read_ahead(read: Callable[[Item], Made], items: Sequence[Item]) -> Iterator[
             found = coming.pop().result()
             if i + 1 < len(items):
                 coming.append(pool.submit(read, items[i + 1]))
+            yield found
+
+
+def map_in_order(
+    work: Callable[[Item], Made], items: Iterable[Item], *, ahead: int = 8
+) -> Iterator[Made]:
+    """Yield the result for each item in order, computed in one thread per usable core.
+
+    Unlike :func:`map_parallel`, it holds few results at a time.
+
+    Parameters
+    ----------
+    work : callable
+        Called with one item.
+    items : iterable
+    ahead : int
+        Largest number of items that are computed and not yet yielded.
+
+    Yields
+    ------
+    object
+        In the order of the items. The first exception is raised.
+
+    Examples
+    --------
+    >>> from mammorisk._utils.parallel import map_in_order
+    >>> list(map_in_order(abs, [-2, 1]))
+    [2, 1]
+    """
+    queue = iter(items)
+    with ThreadPoolExecutor(max_workers=usable_cores()) as pool:
+        running = deque(pool.submit(work, item) for item in islice(queue, max(ahead, 1)))
+        while running:
+            found = running.popleft().result()
+            for item in islice(queue, 1):
+                running.append(pool.submit(work, item))
             yield found

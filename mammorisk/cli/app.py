@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from mammorisk._version import __version__
+from mammorisk.cli.check import check
 from mammorisk.cli.common import SHOW_FILES
 from mammorisk.cli.convert import convert
 from mammorisk.cli.demo import demo
@@ -31,7 +32,7 @@ app = typer.Typer(
 )
 
 for command in (
-    *(predict, simulate, fit, embed, evaluate, stratify, convert, demo, models, rates, scan),
+    *(predict, simulate, check, fit, embed, evaluate, stratify, convert, demo, models, rates, scan),
 ):
     app.command()(command)
 

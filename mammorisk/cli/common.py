@@ -16,7 +16,7 @@ from mammorisk.errors import MammoriskError, QuestionnaireError
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
 
-DONE, SOME_FAILED, UNUSABLE = 0, 1, 2
+DONE, SOME_FAILED, UNUSABLE, REFUSED = 0, 1, 2, 3
 
 #: Whether the name of the file that caused an error is printed. The app sets it for each call.
 SHOW_FILES: ContextVar[bool] = ContextVar("SHOW_FILES", default=False)

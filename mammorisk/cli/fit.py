@@ -98,6 +98,7 @@ def fit(
             progress=sys.stderr.isatty(),
             devices=int(devices) if devices.isdigit() else devices,
             strategy=strategy,
+            on_warning=lambda one: typer.echo(f"{one.severity}: {one.text}", err=True),
             **changes,
         )
     training = model.record["training"] if isinstance(model, MiraiModel) else model.training

@@ -15,7 +15,7 @@ from mammorisk.warnings import ResultWarning, make_warning
 
 #: Attribute of each field, factor to the unit of the field, and plausible range after scaling,
 #: inclusive. Zero means "not recorded" in these attributes.
-_NUMERIC: dict[str, tuple[str, float, float, float]] = {
+PLAUSIBLE: dict[str, tuple[str, float, float, float]] = {
     "force_n": ("CompressionForce", 1.0, 10, 250),
     "pressure_kpa": ("CompressionPressure", 1.0, 1, 60),
     "contact_area_mm2": ("CompressionContactArea", 1.0, 500, 40_000),
@@ -84,7 +84,7 @@ def read_acquisition(dataset: Dataset) -> Acquisition:
     raw: dict[str, float] = {}
     warnings: list[ResultWarning] = []
     fields: dict[str, Any] = {}
-    for field, (keyword, factor, low, high) in _NUMERIC.items():
+    for field, (keyword, factor, low, high) in PLAUSIBLE.items():
         fields[field] = _plausible(places, keyword, factor, low, high, raw, warnings)
     fields["mas"] = _plausible(places, "ExposureInuAs", 0.001, 1, 600, raw, warnings)
     if fields["mas"] is None:
@@ -200,11 +200,21 @@ def doubt_force_units(
     medians = {group: median(forces) for group, forces in groups.items()}
 
     def doubt(group: tuple[str | None, str | None]) -> ResultWarning | None:
-        middle = medians.get(group, 0.0)
-        for (low, high), unit in ((_LOOKS_LIKE_DAN, "daN or kgf"), (_LOOKS_LIKE_DN, "dN")):
-            if low <= middle <= high:
-                text = f"CompressionForce: the median of the device looks like {unit}"
-                return make_warning("force-unit", text)
-        return None
+        text = doubt_force_median(medians.get(group, 0.0))
+        return None if text is None else make_warning("force-unit", text)
 
     return [doubt((one.manufacturer, one.model)) for one in known]
+
+
+def doubt_force_median(median_force: float) -> str | None:
+    """Return a text if the median force of a device is probably not in newton.
+
+    Parameters
+    ----------
+    median_force : float
+        As recorded; 0 if it is not known.
+    """
+    for (low, high), unit in ((_LOOKS_LIKE_DAN, "daN or kgf"), (_LOOKS_LIKE_DN, "dN")):
+        if low <= median_force <= high:
+            return f"CompressionForce: the median of the device looks like {unit}"
+    return None

@@ -157,6 +157,7 @@ def read_cohort(
         open_prior=_prior_opener(table, base, allow_missing_views),
         has_prior=_prior_test(table),
         table_warnings=warnings,
+        lines=faults.lines,
     )
 
 
@@ -174,7 +175,7 @@ class _Faults:
     """Faults by row, collected to be reported together."""
 
     def __init__(self, lines: np.ndarray) -> None:
-        self.lines = lines
+        self.lines = np.asarray(lines, dtype=np.int64)
         self.by_row: dict[int, list[str]] = {}
 
     def add(self, rows: np.ndarray, message: str) -> None:

@@ -77,6 +77,9 @@ from .delong import (
 from .delong import (
     delong_unpaired as delong_unpaired,
 )
+from .development_sample_size import (
+    development_sample_size as development_sample_size,
+)
 from .effect_size import (
     hazard_ratio_per_sd as hazard_ratio_per_sd,
 )
@@ -255,6 +258,7 @@ __all__ = [
     "delong_auc",
     "delong_paired",
     "delong_unpaired",
+    "development_sample_size",
     "difference",
     "discrimination_slope",
     "estimates_table",

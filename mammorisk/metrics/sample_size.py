@@ -219,7 +219,7 @@ def _plan(risk: ArrayLike | None, mean_risk: float | None, auc: float | None) ->
                 where="risk",
                 remedy="Give risks, or mean_risk and auc.",
             )
-        return _Plan(risk=_normal_risks(mean_risk, auc), mean=mean_risk, auc=auc)
+        return _Plan(risk=normal_risks(mean_risk, auc), mean=mean_risk, auc=auc)
     try:
         values = np.asarray(risk, dtype=np.float64).ravel()
     except (TypeError, ValueError):
@@ -242,7 +242,7 @@ def _auc_of(risk: Floats) -> float:
     return float(case @ below)
 
 
-def _normal_risks(mean: float, auc: float) -> Floats:
+def normal_risks(mean: float, auc: float) -> Floats:
     """Risks whose logit is normal, with a mean and an AUC."""
     normal = ndtri((np.arange(_POINTS) + 0.5) / _POINTS)
 

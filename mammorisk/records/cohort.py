@@ -54,6 +54,9 @@ class Cohort:
     table_warnings : tuple of TableWarning
         Warnings about column names and improbable values, with the rows concerned. A prediction for
         such a row has the same warning.
+    lines : ndarray of int, shape (n,), or None
+        Line of each exam in the manifest, the header being line 1; of several lines the first. None
+        if the cohort is not from a file.
     outcome_kind : {"survival", "interval-censored", "cross-sectional", "none"} or None
         Kind of outcome; None if not stated. :func:`mammorisk.evaluate` refuses a cross-sectional
         cohort: its cancers were found at the exam, so it tests detection and not risk.
@@ -81,6 +84,7 @@ class Cohort:
     open_prior: Callable[[int], Exam | None] | None = field(default=None, repr=False, compare=False)
     has_prior: Callable[[int], bool] | None = field(default=None, repr=False, compare=False)
     table_warnings: tuple[TableWarning, ...] = field(default=(), repr=False, compare=False)
+    lines: NDArray[np.int64] | None = field(default=None, repr=False, compare=False)
     outcome_kind: OutcomeKind | None = None
 
     @property
@@ -142,6 +146,7 @@ class Cohort:
             open_prior=_selected(self.open_prior, places),
             has_prior=_selected(self.has_prior, places),
             table_warnings=take_rows(self.table_warnings, places),
+            lines=None if self.lines is None else self.lines[places],
         )
 
     def __repr__(self) -> str:

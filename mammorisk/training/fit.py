@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +12,7 @@ from mammorisk.errors import TrainingError
 from mammorisk.records.follow_up import as_numbers
 from mammorisk.records.follow_up_doubts import doubt_censoring
 from mammorisk.risk_models.recipe import Recipe, load_recipe
+from mammorisk.warnings import ResultWarning
 
 if TYPE_CHECKING:
     from mammorisk.inputs.exam_set import ExamSet
@@ -17,6 +20,10 @@ if TYPE_CHECKING:
     from mammorisk.risk_models.density_fit import DensityFit
     from mammorisk.risk_models.hybrid.model import HybridModel
     from mammorisk.risk_models.mirai.model import MiraiModel
+
+
+class CohortWarning(UserWarning):
+    """A doubt about the cohort of a fit, told before the fit begins."""
 
 
 def fit(
@@ -32,6 +39,7 @@ def fit(
     devices: str | int = "auto",
     strategy: str = "auto",
     accelerator: str = "auto",
+    on_warning: Callable[[ResultWarning], None] | None = None,
     **changes: Any,
 ) -> HybridModel | DensityFit | MiraiModel:
     """Fit a model to a cohort, or fine-tune one.
@@ -60,6 +68,11 @@ def fit(
         Show progress bars.
     devices, strategy, accelerator
         Arguments of Lightning's Trainer, for several GPUs or nodes.
+    on_warning : callable, optional
+        Called with each warning about the cohort before anything is read or trained: few cancers
+        for the recipe, batches with few cancers, exams listed several times. Default: a
+        :class:`~mammorisk.training.fit.CohortWarning` of Python. The record of the training has
+        them too.
     **changes
         Fields of the recipe. Nested fields use double underscores: ``training__epochs=3``.
 
@@ -75,7 +88,8 @@ def fit(
         The recipe is unknown, or a field is unknown or out of range.
     TrainingError
         There are no outcomes, nobody is censored, there are too few cancers or too many unreadable
-        exams, a part of the split has no cancers, or the loss is not a number.
+        exams, a part of the split has no cancers, a woman or a file is in several splits, a file
+        belongs to several women, or the loss is not a number.
     OutputError
         ``out`` cannot be written.
     MissingDependency
@@ -84,6 +98,7 @@ def fit(
     See Also
     --------
     mammorisk.Recipe : What to fit and how.
+    mammorisk.check_cohort : Checks what a cohort can teach before it is used.
     mammorisk.recalibrate : Recalibrates a model, which needs fewer women than a fit.
     mammorisk.predict : Predicts with the fitted model.
 
@@ -100,6 +115,7 @@ def fit(
     for module in ("torch", "lightning"):
         require(module, NETWORKS, what="fit()")
     from mammorisk.risk_models.mirai.model import MiraiModel
+    from mammorisk.training.cohort_doubts import check_before_fit
     from mammorisk.training.density_fit import fit_density
     from mammorisk.training.hybrid_fit import fit_hybrid
     from mammorisk.training.mirai_fit import fit_mirai
@@ -116,10 +132,20 @@ def fit(
     else:
         chosen = load_recipe(begin.recipe if begin is not None else recipe, **changes)
     _refuse_uncensored(cohort)
+    # Missing and impossible outcomes are errors of their own, raised by the fit at once.
+    doubts: tuple[ResultWarning, ...] = ()
+    if {"time", "event"} <= set(cohort.exams.columns):
+        doubts = check_before_fit(cohort, chosen)
+    for one in doubts:
+        if on_warning is None:
+            warnings.warn(CohortWarning(one.text), stacklevel=2)
+        else:
+            on_warning(one)
     if chosen.kind == "density-fit":
         if begin is not None:
             raise _cannot_start(begin, chosen)
         fitted = fit_density(cohort, chosen)
+        _record(fitted.training, doubts)
         if out is not None:
             fitted.save(out)
         return fitted
@@ -155,9 +181,16 @@ def fit(
                 place=place,
                 fresh_head=fresh_head,
             )
+    _record(model.record["training"] if isinstance(model, MiraiModel) else model.training, doubts)
     if out is not None:
         model.save(out)
     return model
+
+
+def _record(training: dict[str, Any], doubts: tuple[ResultWarning, ...]) -> None:
+    """Add the warnings about the cohort to the record of the training."""
+    if doubts:
+        training["warnings"] = [one.to_dict() for one in doubts]
 
 
 def _cannot_start(begin: HybridModel | MiraiModel, recipe: Recipe) -> TrainingError:

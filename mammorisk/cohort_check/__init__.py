@@ -1,0 +1,1 @@
+"""Checks of a cohort before a model is fitted or evaluated: counts, leaks, images, recipes."""
