@@ -158,6 +158,10 @@ class OutputError(MammoriskError):
     """A result cannot be written."""
 
 
+class CacheDamaged(MammoriskError):
+    """An entry of a cache is damaged or was removed while it was in use."""
+
+
 # --- models ------------------------------------------------------------------------------------
 
 

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from itertools import islice
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from mammorisk._utils.parallel import usable_cores
-from mammorisk.errors import ExamError, MammoriskError
+from mammorisk.errors import ExamError, MammoriskError, OutputError
 from mammorisk.inputs.acquisition_table import acquisition_table
 from mammorisk.inputs.image_cache import ImageCache
-from mammorisk.inputs.standard_exam import VIEWS, ImageSettings, StandardExam
+from mammorisk.inputs.map_in_workers import map_in_workers
+from mammorisk.inputs.standard_exam import VIEWS, ImageSettings, StandardExam, standard_exam
+from mammorisk.inputs.stored_pixels import Remake, StoredPixels
 from mammorisk.records.acquisition import Acquisition
 from mammorisk.records.exam import Exam
 
@@ -29,8 +30,9 @@ class ExamSet:
 
     Attributes
     ----------
-    pixels : ndarray of uint8, shape (n, tokens, rows, columns)
+    pixels : ndarray of uint8, or StoredPixels, shape (n, tokens, rows, columns)
         Tokens are the four standard views, followed by those of the prior exam if priors are used.
+        Stored pixels stay on disk until they are indexed.
     present : ndarray of bool, shape (n, tokens)
     years_before : ndarray of float, shape (n, tokens)
     percent_density : ndarray of float, shape (n, tokens)
@@ -51,7 +53,7 @@ class ExamSet:
         Probabilities of categories a-d, measured in the images; NaN if not measured.
     """
 
-    pixels: NDArray[np.uint8] = field(repr=False)
+    pixels: NDArray[np.uint8] | StoredPixels = field(repr=False)
     present: NDArray[np.bool_]
     years_before: NDArray[np.float64]
     percent_density: NDArray[np.float64]
@@ -87,8 +89,10 @@ def load_exams(
     open_prior: Opener | None = None,
     prior_years: float = 2.0,
     on_exam: Callable[[int, int], None] | None = None,
+    in_memory: bool = True,
+    workers: int | None = None,
 ) -> ExamSet:
-    """Read exams on all cores. An unreadable exam becomes a row without views.
+    """Read exams in several processes. An unreadable exam becomes a row without views.
 
     Parameters
     ----------
@@ -100,23 +104,38 @@ def load_exams(
         Years between an exam and its prior.
     on_exam : callable, optional
         Called with the number of finished exams and the total number.
+    in_memory : bool
+        Keep the pixels in memory. Otherwise they stay in the cache, which then needs a folder.
+    workers : int, optional
+        Number of processes, by default one a usable core. 0 reads in this process.
 
     Returns
     -------
     ExamSet
+
+    Raises
+    ------
+    OutputError
+        The cache cannot be written. What was written is kept.
     """
+    openers = [open_exam] if open_prior is None else [open_exam, open_prior]
 
     def read(row: int) -> list[LoadedExam]:
-        openers = [open_exam] if open_prior is None else [open_exam, open_prior]
-        return [_read_one(opener, row, cache) for opener in openers]
+        return [_read_one(opener, row, cache, in_memory) for opener in openers]
 
-    stack = _Stack(len(rows), 1 if open_prior is None else 2, cache.settings, prior_years)
-    with ThreadPoolExecutor(max_workers=usable_cores()) as pool:
-        for i, found in enumerate(_in_order(pool, read, rows)):
-            for time, one in enumerate(found):
-                stack.add(i, time, one)
-            if on_exam is not None:
-                on_exam(i + 1, len(rows))
+    def remake(position: int, time: int) -> StandardExam | None:
+        exam = openers[time](rows[position])
+        return None if exam is None else standard_exam(exam, cache.settings)
+
+    stack = _Stack(len(rows), len(openers), cache.settings, prior_years, in_memory, remake)
+    found = map_in_workers(read, rows, usable_cores() if workers is None else workers)
+    for i, exams in enumerate(found):
+        for time, one in enumerate(exams):
+            if one.stop is not None:
+                raise one.stop
+            stack.add(i, time, one)
+        if on_exam is not None:
+            on_exam(i + 1, len(rows))
     return stack.exam_set()
 
 
@@ -146,20 +165,37 @@ def stack_exams(
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedExam:
-    """One exam, the age in its header, and the reason if it cannot be read."""
+    """One exam, the age in its header, and the reason if it cannot be read.
+
+    ``file`` is its entry in the cache if the pixels stay there. ``stop`` is an error that must stop
+    the reading of all exams.
+    """
 
     made: StandardExam | None = None
     age_years: float = np.nan
     error: str = ""
+    file: Path | None = None
+    stop: MammoriskError | None = None
 
 
 class _Stack:
     """Arrays of many exams, filled one by one."""
 
-    def __init__(self, n: int, times: int, settings: ImageSettings, prior_years: float) -> None:
+    def __init__(
+        self,
+        n: int,
+        times: int,
+        settings: ImageSettings,
+        prior_years: float,
+        in_memory: bool = True,
+        remake: Remake | None = None,
+    ) -> None:
         tokens = times * TOKENS_PER_EXAM
-        self.tokens = tokens
-        self.pixels = np.zeros((n, tokens, settings.rows, settings.columns), dtype=np.uint8)
+        self.tokens, self.settings, self.remake = tokens, settings, remake
+        self.pixels: NDArray[np.uint8] | None = None
+        if in_memory:
+            self.pixels = np.zeros((n, tokens, settings.rows, settings.columns), dtype=np.uint8)
+        self.files: list[list[Path | None]] = [[None] * times for _ in range(n)]
         self.present = np.zeros((n, tokens), dtype=bool)
         self.years_before = np.zeros((n, tokens))
         self.years_before[:, TOKENS_PER_EXAM:] = prior_years
@@ -178,7 +214,10 @@ class _Stack:
         if found.made is None:
             return
         place = slice(time * TOKENS_PER_EXAM, (time + 1) * TOKENS_PER_EXAM)
-        self.pixels[row, place], self.present[row, place] = found.made.pixels, found.made.present
+        if self.pixels is not None:
+            self.pixels[row, place] = found.made.pixels
+        self.files[row][time] = found.file
+        self.present[row, place] = found.made.present
         self.density[row, place] = found.made.percent_density
         if time == 0:
             self.implant[row] = found.made.implant
@@ -186,8 +225,14 @@ class _Stack:
         self.acquisitions[start : start + TOKENS_PER_EXAM] = found.made.acquisitions
 
     def exam_set(self) -> ExamSet:
+        pixels: NDArray[np.uint8] | StoredPixels
+        if self.pixels is not None:
+            pixels = self.pixels
+        else:
+            files = [tuple(one) for one in self.files]
+            pixels = StoredPixels(files=files, settings=self.settings, remake=self.remake)
         return ExamSet(
-            pixels=self.pixels,
+            pixels=pixels,
             present=self.present,
             years_before=self.years_before,
             percent_density=self.density,
@@ -200,27 +245,19 @@ class _Stack:
         )
 
 
-def _read_one(opener: Opener, row: int, cache: ImageCache) -> LoadedExam:
+def _read_one(opener: Opener, row: int, cache: ImageCache, in_memory: bool) -> LoadedExam:
     try:
         exam = opener(row)
         if exam is None:
             return LoadedExam()
-        made = cache.get(exam)
+        made, file = cache.keep(exam)
+    except OutputError as error:
+        return LoadedExam(stop=error)
     except MammoriskError as error:
         return LoadedExam(error=str(error))
     except MemoryError:
         return LoadedExam(error=str(ExamError("not enough memory to read the exam")))
-    return LoadedExam(made=made, age_years=np.nan if exam.age_years is None else exam.age_years)
-
-
-def _in_order(
-    pool: ThreadPoolExecutor, work: Callable[[int], list[LoadedExam]], rows: Sequence[int]
-) -> Iterator[list[LoadedExam]]:
-    """Yield results in order. Few exams are read ahead, to limit memory."""
-    queue = iter(rows)
-    running = [pool.submit(work, row) for row in islice(queue, 8)]
-    while running:
-        done = running.pop(0)
-        for row in islice(queue, 1):
-            running.append(pool.submit(work, row))
-        yield done.result()
+    if not in_memory:
+        made = replace(made, pixels=made.pixels[:, :0, :0])
+    age = np.nan if exam.age_years is None else exam.age_years
+    return LoadedExam(made=made, age_years=age, file=None if in_memory else file)

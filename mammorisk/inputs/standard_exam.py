@@ -19,6 +19,9 @@ from mammorisk.warnings import make_warning
 
 #: Order of views in all arrays.
 VIEWS = STANDARD_VIEWS
+#: Version of the pixels and measurements of a standardised exam, part of the key of caches. It
+#: is raised with every change of imaging that changes them.
+PREPROCESSING_VERSION = 1
 #: Limits of grey on the standardised scale; values are clipped before they are stored as bytes.
 _GREY_RANGE = (-0.5, 1.5)
 

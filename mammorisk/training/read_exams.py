@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mammorisk._utils.progress import progress_bar
-from mammorisk.errors import TrainingError
+from mammorisk.errors import OutputError, TrainingError
 from mammorisk.inputs.exam_set import ExamSet, load_exams
 from mammorisk.inputs.image_cache import ImageCache
 from mammorisk.risk_models.recipe import Recipe
@@ -16,35 +17,98 @@ if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
 
 
+#: Up to this size pixels without a cache are kept in memory.
+IN_MEMORY_BYTES = 256 << 20
+
+
 def read_exams(
     cohort: Cohort,
     recipe: Recipe,
     cache: str | Path | None = None,
     progress: bool = False,
+    *,
+    scratch: Path | None = None,
+    workers: int | None = None,
 ) -> ExamSet:
     """Read the exams of a cohort with the settings of a recipe.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    recipe : Recipe
+    cache : path, optional
+        Folder of the cache of standardised images. The pixels stay there until they are used.
+    progress : bool
+    scratch : Path, optional
+        Folder to use like a cache if there is none and the pixels are too many for the memory
+        (:data:`IN_MEMORY_BYTES`).
+    workers : int, optional
+        Number of processes that read, by default one a usable core.
 
     Raises
     ------
     TrainingError
         The cohort has no images, or more than ``unreadable_share`` of the exams, or of the prior
         exams, cannot be read.
+    OutputError
+        The cache cannot be written, or the disk has too little space for it.
     """
     if cohort.open_exam is None:
         raise TrainingError(
             f"the recipe {recipe.name} needs images, and the cohort has none",
             remedy="Add the column path to the manifest, or choose clinical-only.",
         )
-    keep = ImageCache(folder=None if cache is None else Path(cache), settings=recipe.image)
+    folder = None if cache is None else Path(cache)
+    if folder is None and scratch is not None and cache_bytes(cohort, recipe) > IN_MEMORY_BYTES:
+        folder = scratch
+    keep = ImageCache(folder=folder, settings=recipe.image)
+    if folder is not None:
+        check_space(folder, cache_bytes(cohort, recipe))
     prior = cohort.open_prior if recipe.priors else None
     with progress_bar("exams read", len(cohort), show=progress) as tell:
         exams = load_exams(
-            range(len(cohort)), cohort.open_exam, keep, open_prior=prior, on_exam=tell
+            range(len(cohort)),
+            cohort.open_exam,
+            keep,
+            open_prior=prior,
+            on_exam=tell,
+            in_memory=folder is None,
+            workers=workers,
         )
     most = recipe.training.unreadable_share
     check_readable(cohort, exams.errors, most)
     check_readable(cohort, exams.prior_errors, most, what="prior exams")
     return exams
+
+
+def cache_bytes(cohort: Cohort, recipe: Recipe) -> int:
+    """Size of the standardised images of a cohort on disk, about."""
+    exams = len(cohort)
+    if recipe.priors and cohort.open_prior is not None:
+        has_prior = cohort.has_prior
+        exams += sum(has_prior(row) for row in range(exams)) if has_prior is not None else exams
+    return exams * ImageCache(folder=None, settings=recipe.image).entry_bytes
+
+
+def check_space(folder: Path, needed: int) -> None:
+    """Refuse a cache that does not fit on its disk, before it is made.
+
+    Entries that exist are counted as space.
+
+    Raises
+    ------
+    OutputError
+    """
+    place = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
+    there = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
+    free = shutil.disk_usage(place).free
+    if needed > free + there:
+        raise OutputError(
+            f"the cache of images needs about {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are "
+            "free",
+            where="cache",
+            remedy="Free space, choose another cache, or a recipe with smaller images.",
+        )
 
 
 def check_readable(
