@@ -68,9 +68,11 @@ def check(
             for name, table in found.tables.items()
         }
         told = [one.to_dict() for one in found.warnings]
-        typer.echo(json.dumps({"warnings": told, "tables": names}, indent=2))
+        typer.echo(
+            json.dumps({"simulated": found.simulated, "warnings": told, "tables": names}, indent=2)
+        )
     else:
-        print_table("cohort", found.overview)
+        print_table("SIMULATED cohort" if found.simulated else "cohort", found.overview)
         print_table("cancers", found.groups.drop(columns=["without_outcome", "years"]))
         print_table("what can be learnt", found.recipes.drop(columns=["basis"]))
         if len(found.unreadable):

@@ -26,6 +26,7 @@ from mammorisk.cohort_check.recipes import recipe_table
 from mammorisk.cohort_check.result import CohortCheck
 from mammorisk.errors import CohortError
 from mammorisk.metrics.estimate import check_horizon
+from mammorisk.records.simulated_ids import are_simulated
 from mammorisk.warnings import CODES, ResultWarning, make_warning
 
 if TYPE_CHECKING:
@@ -88,7 +89,7 @@ def check_cohort(
     >>> import mammorisk as mr
     >>> check = mr.check_cohort(mr.simulate(4000, seed=1).cohort)
     >>> check
-    <CohortCheck: 4,000 exams of 4,000 women, 72 cancers>
+    <CohortCheck: 4,000 exams of 4,000 SIMULATED women, 72 cancers>
       info: the cohort has no images
     >>> check.recipes.loc[[1, 4], ["recipe", "cancers", "cancers_needed", "verdict"]]
                     recipe  cancers  cancers_needed          verdict
@@ -131,7 +132,12 @@ def check_cohort(
     warnings += [*of_images, *_doubt_images(cohort, result, headers or pixels, pixels)]
     warnings += doubt_missing(missing)
     tables["overview"] = _overview(counted, cohort, result, facts)
-    return CohortCheck(tables=tables, warnings=tuple(dict.fromkeys(warnings)), horizon=year)
+    return CohortCheck(
+        tables=tables,
+        warnings=tuple(dict.fromkeys(warnings)),
+        horizon=year,
+        simulated=are_simulated(cohort.exams),
+    )
 
 
 def _overview(

@@ -26,6 +26,8 @@ class CohortCheck:
         A refusal (``woman-in-splits``, ``image-in-splits``, ``image-of-women``) is a leak.
     horizon : float
         Years.
+    simulated : bool
+        Whether the women are those of :func:`mammorisk.simulate`.
     overview, groups, follow_up, missing, splits, copies, unreadable, recipes : DataFrame
         Tables of every cohort: numbers; exams, women and cancers by site, vendor, calendar year and
         split; completeness of follow-up; missing fields; women in common of splits; copies of
@@ -57,6 +59,7 @@ class CohortCheck:
     tables: Mapping[str, pd.DataFrame] = field(repr=False)
     warnings: Warnings
     horizon: float
+    simulated: bool = False
 
     @property
     def is_leaking(self) -> bool:
@@ -107,11 +110,13 @@ class CohortCheck:
     def outliers(self) -> pd.DataFrame:
         return self.tables.get("outliers", pd.DataFrame())
 
-    def to_page(self, title: str = "Check of a cohort") -> str:
+    def to_page(self, title: str | None = None) -> str:
         """Return the check as one self-contained HTML page."""
+        kind = "SIMULATED cohort" if self.simulated else "cohort"
+        title = title or f"Check of a {kind}"
         return check_page(self.tables, self.warnings, self.horizon, title)
 
-    def to_html(self, path: str | Path, title: str = "Check of a cohort") -> Path:
+    def to_html(self, path: str | Path, title: str | None = None) -> Path:
         """Write the check as one self-contained HTML page.
 
         Raises
@@ -140,8 +145,9 @@ class CohortCheck:
 
     def __repr__(self) -> str:
         numbers = dict(self.overview.to_numpy().tolist())
+        kind = "SIMULATED women" if self.simulated else "women"
         lines = [
-            f"<CohortCheck: {numbers['exams']:,} exams of {numbers['women']:,} women, "
+            f"<CohortCheck: {numbers['exams']:,} exams of {numbers['women']:,} {kind}, "
             f"{numbers['exams followed by cancer']:,} cancers>"
         ]
         return "\n".join([*lines, *(f"  {one.severity}: {one.text}" for one in self.warnings)])

@@ -38,12 +38,11 @@ from mammorisk.metrics.links import cloglog
 from mammorisk.metrics.matched_sets import matched_concordance, matched_odds_ratio
 from mammorisk.metrics.reclassification import CAUTION
 from mammorisk.records.alignment import Aligned, align, by_model
+from mammorisk.records.simulated_ids import are_simulated
 
 #: Five-year risks used as thresholds by guidelines: NCCN 2026 and the image-based groups of Lamb
 #: 2026.
 THRESHOLDS = (0.017, 0.03)
-#: Begin of the identifiers of mammorisk.simulate.
-_SIMULATED = "SIM-"
 
 
 def evaluate_risks(
@@ -105,7 +104,7 @@ def evaluate_risks(
         cluster=cluster,
         recalibrated=recalibrated,
         seed=seed,
-        simulated=_is_simulated(aligned.table) if simulated is None else simulated,
+        simulated=are_simulated(aligned.table) if simulated is None else simulated,
     )
     scored = [model for model in aligned.risks if source.has(model, year)]
     common = comparison_tables.common_rows(aligned, year)
@@ -228,12 +227,6 @@ def _check_columns(table: pd.DataFrame, names: Sequence[str], where: str) -> Non
             where=where,
             remedy=f"It has: {', '.join(map(str, table.columns[:40]))}.",
         )
-
-
-def _is_simulated(table: pd.DataFrame) -> bool:
-    """Whether the identifiers are those of mammorisk.simulate."""
-    keys = [key for key in ("patient_id", "exam_id") if key in table.columns]
-    return any(bool(table[key].astype(str).str.startswith(_SIMULATED).all()) for key in keys)
 
 
 def _by_model_and_column(

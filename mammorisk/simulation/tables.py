@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._utils.progress import OnProgress
 from mammorisk.records.questionnaire_fields import FIELDS
+from mammorisk.records.simulated_ids import SIMULATED_PREFIX
 from mammorisk.simulation.follow_up import follow
 from mammorisk.simulation.options import StudyOptions
 from mammorisk.simulation.population import draw_population
@@ -36,7 +37,7 @@ class Block(NamedTuple):
 
 def patient_id(woman: int) -> str:
     """Return the identifier of a woman, which states that she is simulated."""
-    return f"SIM-{woman:08d}"
+    return f"{SIMULATED_PREFIX}{woman:08d}"
 
 
 def exam_id(woman: int, *, prior: bool = False) -> str:
