@@ -5,6 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
+from mammorisk.imaging.percentiles import row_percentiles
+
 #: Height of the grid for the detection of borders.
 _ROWS = 512
 
@@ -56,8 +58,8 @@ def exposed_box(image: np.ndarray) -> tuple[int, int, int, int]:
         inner = grid[top:bottom, left:right]
         if inner.size == 0:
             return 0, rows, 0, columns
-        first, last = _inside(_is_border(inner, axis=1))
-        start, end = _inside(_is_border(inner, axis=0))
+        first, last = _inside(inner)
+        start, end = _inside(inner.T)
         if last <= first or end <= start:
             return 0, rows, 0, columns
         if (first, last, start, end) == (0, inner.shape[0], 0, inner.shape[1]):
@@ -72,17 +74,18 @@ def exposed_box(image: np.ndarray) -> tuple[int, int, int, int]:
     )
 
 
-def _is_border(grid: np.ndarray, axis: int) -> np.ndarray:
-    # A border with a mark or a speck of dust is still a border.
-    low, middle, high = np.percentile(grid, [4, 50, 96], axis=axis)
-    flat = high - low < _FLAT
-    border: np.ndarray = flat & ((middle < _NEAR_END) | (middle > 1 - _NEAR_END))
-    return border
-
-
-def _inside(border: np.ndarray) -> tuple[int, int]:
-    inner = np.flatnonzero(~border)
+def _inside(grid: np.ndarray) -> tuple[int, int]:
+    """First row that is no border, and one past the last; (0, 0) if all rows are borders."""
+    inner = np.flatnonzero(~_are_borders(grid))
     return (int(inner[0]), int(inner[-1]) + 1) if inner.size else (0, 0)
+
+
+def _are_borders(rows: np.ndarray) -> np.ndarray:
+    # A border with a mark or a speck of dust is still a border.
+    low, middle, high = row_percentiles(rows, [4, 50, 96])
+    near_end = (middle < _NEAR_END) | (middle > 1 - _NEAR_END)
+    border: np.ndarray = (high - low < _FLAT) & near_end
+    return border
 
 
 def white_marks(grid: np.ndarray, air: float, white: float) -> np.ndarray:

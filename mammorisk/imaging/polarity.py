@@ -103,9 +103,11 @@ def _solidity(bright: np.ndarray) -> float:
     if count < 2:
         return 0.0
     largest = 1 + int(np.argmax(stats[1:, cv2.CC_STAT_AREA]))
-    points = cv2.findNonZero((labels == largest).astype(np.uint8))
+    outlines, _ = cv2.findContours(
+        (labels == largest).astype(np.uint8), cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE
+    )
     hull = np.zeros_like(bright)
-    cv2.fillConvexPoly(hull, cv2.convexHull(points), 1)
+    cv2.fillConvexPoly(hull, cv2.convexHull(outlines[0]), 1)
     return float(stats[largest, cv2.CC_STAT_AREA]) / float(hull.sum())
 
 

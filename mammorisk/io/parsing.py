@@ -8,6 +8,7 @@ from __future__ import annotations
 import io
 import os
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
@@ -79,23 +80,24 @@ class Parsed(NamedTuple):
     ----------
     dataset : Dataset
     pixel_start : int or None
-        Offset of the element at which parsing stopped. None if the pixels were also read, or if the
-        data set is deflated.
+        Offset of the element at which parsing stopped. None if only some elements were read, or if
+        the data set is deflated.
     """
 
     dataset: Dataset
     pixel_start: int | None
 
 
-def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Parsed:
+def read_dataset(path: Path, limits: Limits, *, only: Sequence[int] = ()) -> Parsed:
     """Parse a file; call inside :func:`quiet_pydicom`.
 
     Parameters
     ----------
     path : Path
     limits : Limits
-    pixels : bool
-        Whether to read the pixel data.
+    only : sequence of int
+        Tags of the elements to read, which may include the pixel data. Default: all elements before
+        the pixel data.
 
     Returns
     -------
@@ -115,12 +117,17 @@ def read_dataset(path: Path, limits: Limits, *, pixels: bool = False) -> Parsed:
             source: Any = _Clamped(handle, size)
             meta = _deflated_meta(source)
             if meta is not None:
-                dataset = _read_deflated(source, meta, limits, pixels)
+                dataset = _read_deflated(source, meta, limits, only)
                 start = None
             else:
                 source.seek(0)
-                dataset = pydicom.dcmread(source, force=True, stop_before_pixels=not pixels)
-                start = None if pixels else handle.tell()
+                dataset = pydicom.dcmread(
+                    source,
+                    force=True,
+                    stop_before_pixels=not only,
+                    specific_tags=list(only) or None,
+                )
+                start = None if only else handle.tell()
             # Sequences are parsed at the first access: do this here, where errors are caught.
             _look_inside(dataset, 0, MAX_VALUE_BYTES)
     except PARSE_ERRORS as error:
@@ -189,7 +196,9 @@ def _deflated_meta(source: Any) -> FileMetaDataset | None:
     return FileMetaDataset(meta)
 
 
-def _read_deflated(source: Any, meta: FileMetaDataset, limits: Limits, pixels: bool) -> FileDataset:
+def _read_deflated(
+    source: Any, meta: FileMetaDataset, limits: Limits, only: Sequence[int]
+) -> FileDataset:
     """Read a deflated data set with a limit. pydicom would inflate it without one."""
     inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     inflated, chunk = bytearray(), source.read()
@@ -207,6 +216,7 @@ def _read_deflated(source: Any, meta: FileMetaDataset, limits: Limits, pixels: b
         _Clamped(io.BytesIO(inflated), len(inflated)),  # type: ignore[arg-type]
         False,
         True,
-        stop_when=None if pixels else lambda tag, vr, length: tag >> 16 == 0x7FE0,
+        stop_when=None if only else lambda tag, vr, length: tag >> 16 == 0x7FE0,
+        specific_tags=[BaseTag(tag) for tag in only] or None,
     )
     return FileDataset(None, dataset, file_meta=meta, is_implicit_VR=False)  # type: ignore[arg-type]

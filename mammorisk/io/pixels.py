@@ -11,6 +11,7 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
+from pydicom.tag import Tag
 from pydicom.uid import ImplicitVRLittleEndian
 
 from mammorisk.errors import PixelError, TooLarge, UnsupportedSyntax
@@ -23,6 +24,14 @@ from mammorisk.io.syntaxes import FAMILIES, NATIVE, NOT_READ
 from mammorisk.records.stored_image import Greyscale, RawImage
 
 _PIXEL_DATA = (0x7FE0, 0x0010)
+
+#: Groups of overlays, and the element of each that gives the bit of an overlay within the pixels:
+#: Overlay Bit Position (60xx,0102), retired.
+_OVERLAY_BITS = [(group, 0x0102) for group in range(0x6000, 0x6020, 2)]
+
+#: Elements that are needed to read the pixels.
+_NAMES = ("SamplesPerPixel", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit")
+_WITH_PIXELS = (*map(Tag, _NAMES), *map(Tag, [_PIXEL_DATA, *_OVERLAY_BITS]))
 _ITEM, _SEQUENCE_DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 
 #: Largest number of fragments. A single frame has one or a few; reading a long chain of empty
@@ -164,7 +173,7 @@ def load_pixels(path: Path, greyscale: Greyscale, limits: Limits) -> RawImage:
         Truncated or damaged data, colour, or a header that contradicts them.
     """
     with quiet_pydicom():
-        dataset = read_dataset(path, limits, pixels=True).dataset
+        dataset = read_dataset(path, limits, only=_WITH_PIXELS).dataset
         rows, columns = whole(dataset, "Rows"), whole(dataset, "Columns")
         allocated, stored = whole(dataset, "BitsAllocated"), whole(dataset, "BitsStored")
         high = whole(dataset, "HighBit")
@@ -228,11 +237,11 @@ def _bytes(dataset: Dataset, syntax: str) -> bytes:
 
 
 def _overlay_bits(dataset: Dataset) -> int:
-    """Return the mask of bits that contain overlays: Overlay Bit Position (60xx,0102), retired."""
+    """Return the mask of bits that contain overlays."""
     bits = 0
-    for group in range(0x6000, 0x6020, 2):
+    for tag in _OVERLAY_BITS:
         try:
-            element = dataset.get((group, 0x0102))
+            element = dataset.get(tag)
             position = None if element is None else int(element.value)
         except PARSE_ERRORS:
             continue
