@@ -22,6 +22,7 @@ ROOMS = (
     "mammorisk._utils",
     "mammorisk.base",
     "mammorisk.clinical",
+    "mammorisk.cohort_check",
     "mammorisk.datasets",
     "mammorisk.datasets.adapters",
     "mammorisk.datasets.archive",

@@ -103,13 +103,16 @@ def read_facts(cohort: Cohort) -> Facts:
     if COLUMN in table:
         numbers = pd.to_numeric(table[COLUMN], errors="coerce").fillna(0).clip(lower=0)
         counts = np.floor(numbers.to_numpy(dtype=float)).astype(np.int64)
-    names = id_columns(table, ["patient_id"])["patient_id"]
+    women = np.arange(n)
+    if "patient_id" in table:
+        names = id_columns(table, ["patient_id"])["patient_id"]
+        women = pd.factorize(names)[0].astype(np.int64)
     splits = None
     if "split" in table:
         words = as_labels(table["split"], "").str.strip().str.lower()
         splits = words.where(~words.isin(UNUSED_WORDS), "").to_numpy(dtype=object)
     return Facts(
-        women=pd.factorize(names)[0].astype(np.int64),
+        women=women,
         splits=splits,
         time=values.get("time", np.full(n, np.nan)),
         event=values.get("event", np.full(n, np.nan)),

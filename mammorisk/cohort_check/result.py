@@ -50,10 +50,10 @@ class CohortCheck:
     False
     >>> check.groups.query("column == 'site'")[["group", "exams", "cancers"]]
         group  exams  cancers
-    1  site-1    258        3
-    2  site-2    237        7
-    3  site-3    266        6
-    4  site-4    239        5
+    1  site-1    263        8
+    2  site-2    263        1
+    3  site-3    246        6
+    4  site-4    228        6
     """
 
     tables: Mapping[str, pd.DataFrame] = field(repr=False)
