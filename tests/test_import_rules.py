@@ -95,7 +95,12 @@ def test_prediction_never_imports_lightning() -> None:
 
 def test_every_public_name_resolves() -> None:
     for name in mammorisk.__all__:
-        assert getattr(mammorisk, name) is not None
+        found = getattr(mammorisk, name)
+        if inspect.ismodule(found):
+            assert found.__name__ == f"mammorisk.{name}"
+        elif name != "__version__":
+            assert found.__name__ == name
+            assert found.__module__.startswith("mammorisk.")
     for name in mammorisk.clinical.__all__:
         assert not inspect.ismodule(getattr(mammorisk.clinical, name))
 

@@ -45,14 +45,18 @@ def test_every_figure_is_drawn_into_given_axes_from_a_tidy_table(report: Report,
     made = report.plot(kind, ax=own)  # type: ignore[call-overload]
     assert made is own
     assert isinstance(made, Axes)
-    assert own.lines or own.collections or own.texts
+    # The flow of women is boxes of text; all others draw data.
+    assert own.has_data() == (kind != "flow")
+    if kind == "flow":
+        assert "exams in the cohort\n1,500" in [text.get_text() for text in own.texts]
     assert not empty.lines
     own.figure.canvas.draw()
     data = report.plot_data(kind)
     assert len(data)
     if kind != "flow":
         assert {"horizon"} <= set(data.columns)
-        assert {"model"} <= set(data.columns) or {"first", "second"} <= set(data.columns)
+        models = {"first", "second"} if kind == "comparison" else {"model"}
+        assert models <= set(data.columns)
 
 
 def test_labels_colours_models_and_horizon(report: Report) -> None:
@@ -227,4 +231,10 @@ def test_one_model_without_curve() -> None:
     flat = pd.Series(np.full(600, 0.02))
     report = mr.evaluate({"flat": flat}, table, horizons=5, published=())
     for kind in ("roc", "calibration", "decision", "distribution", "incidence"):
-        report.plot(kind).figure.canvas.draw()  # type: ignore[call-overload]
+        made = report.plot(kind)  # type: ignore[call-overload]
+        made.figure.canvas.draw()
+        assert len(report.plot_data(kind)), kind
+    roc, calibration = (report.plot_data(kind) for kind in ("roc", "calibration"))
+    # One risk for all: two corners of the ROC curve, and one point of calibration.
+    assert roc["sensitivity"].tolist() == [0, 1]
+    assert calibration["predicted"].dropna().tolist() == pytest.approx([0.02])

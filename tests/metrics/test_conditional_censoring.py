@@ -225,7 +225,10 @@ def test_what_is_refused() -> None:
     late = Outcome(time=outcome.time + 1, event=outcome.event, entry=np.full(60, 0.5))
     with pytest.raises(EvaluationError, match="late entry"):
         fit_censoring(late, covariates=x)
-    assert fit_censoring(late, strata=x > 0).weights(2) is not None
+    together = fit_censoring(late, strata=x > 0).weights(2)
+    for part in (x > 0, x <= 0):
+        alone = fit_censoring(late.take(np.flatnonzero(part))).weights(2)
+        np.testing.assert_allclose(together[part], alone)
     with pytest.raises(EvaluationError, match="nobody is censored"):
         fit_censoring(Outcome(time=[1, 2], event=[1, 2]), covariates=[0.1, 0.4])
 

@@ -214,7 +214,11 @@ def test_a_handful_of_cancers_has_no_normal_interval() -> None:
         assert math.isnan(made.lower)
         assert made.reason == "1 cancer: under 10 there is no reliable interval"
     case[np.argsort(risk)[700:720]] = 1
-    assert m.auc(Outcome.binary(case), risk).lower > 0.5
+    made = m.auc(Outcome.binary(case), risk)
+    # Ranks 700 to 719 have 700 controls below, rank 900 has 880.
+    assert made.value == pytest.approx((20 * 700 + 880) / (21 * 979))
+    assert 0.5 < made.lower < made.value < made.upper < 1
+    assert made.reason is None
 
 
 def test_no_cancer_leaves_an_upper_limit() -> None:
@@ -317,15 +321,10 @@ def test_few_reading_times_without_ties_are_tested_exactly() -> None:
     made = m.reading_time_difference(before, after)
     assert made.p == pytest.approx(0.0390625)
     assert m.signed_rank_test(before - after)["v"] == 40
-    # The limits are where the exact test turns.
-    for limit, outwards in ((made.lower, -1), (made.upper, 1)):
-        assert m.signed_rank_test(before - after - limit - 1e-7 * outwards)["p"] < 0.05 or (
-            m.signed_rank_test(before - after - limit + 1e-7 * outwards)["p"] >= 0.05
-        )
-    inside = m.signed_rank_test(before - after - (made.lower + 1e-7))["p"]
-    outside = m.signed_rank_test(before - after - (made.lower - 1e-7))["p"]
-    assert outside < 0.05 <= inside
-    assert m.signed_rank_test(before - after - (made.upper + 1e-7))["p"] < 0.05
+    # The exact test rejects differences just outside the limits, and none just inside.
+    for limit, outwards in ((made.lower, -1e-7), (made.upper, 1e-7)):
+        assert m.signed_rank_test(before - after - (limit + outwards))["p"] < 0.05
+        assert m.signed_rank_test(before - after - (limit - outwards))["p"] >= 0.05
     tied = m.signed_rank_test(np.round(before - after, 1))
     assert tied["p"] != pytest.approx(made.p, abs=1e-4)
 

@@ -1,9 +1,10 @@
-"""One small simulated study for the tests of fitting."""
+"""One small simulated study for the tests of fitting: about 80 exams, a third with cancer."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import mammorisk as mr
@@ -22,6 +23,8 @@ TINY = {
     "head__width": 8,
 }
 
+LARGER = {"spacing_mm": 3.0, "rows": 80, "columns": 80}
+
 
 def tiny(name: str = "hybrid", **changes: object) -> Recipe:
     return load_recipe(name, **(TINY | changes))
@@ -31,12 +34,12 @@ def tiny(name: str = "hybrid", **changes: object) -> Recipe:
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study") / "study"
     mr.simulate(
-        2_500,
+        2_400,
         seed=5,
         out=folder,
         images="all",
         design="case-cohort",
-        subcohort_fraction=0.025,
+        subcohort_fraction=0.02,
         pixel_mm=2.0,
         prior_share=0.0,
     )
@@ -51,3 +54,16 @@ def cohort(study: Path) -> Cohort:
 @pytest.fixture(scope="session")
 def exams(cohort: Cohort) -> ExamSet:
     return read_exams(cohort, tiny())
+
+
+@pytest.fixture(scope="session")
+def some(cohort: Cohort) -> Cohort:
+    """Thirty women, for deep networks."""
+    cancer = cohort.exams["event"] == 1
+    return cohort.select(np.r_[np.flatnonzero(cancer)[:20], np.flatnonzero(~cancer)[:10]])
+
+
+@pytest.fixture(scope="session")
+def larger_exams(some: Cohort) -> ExamSet:
+    """The exams of :func:`some`, in the smallest size that every deep network accepts."""
+    return read_exams(some, tiny(image=LARGER))

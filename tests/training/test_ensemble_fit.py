@@ -25,7 +25,8 @@ from tests.training.conftest import tiny
 
 @pytest.fixture(scope="module")
 def model(cohort: Cohort, exams: ExamSet) -> HybridModel:
-    recipe = tiny(head__members=3, training__epochs=1, training__validation_share=0.6)
+    # Sets of views are compared on 50 women or more.
+    recipe = tiny(head__members=3, training__epochs=1, training__validation_share=0.7)
     found = mr.fit(cohort, recipe, exams=exams)
     assert isinstance(found, HybridModel)
     return found
