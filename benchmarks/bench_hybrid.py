@@ -20,10 +20,11 @@ import mammorisk as mr
 from mammorisk.inputs.exam_set import load_exams
 from mammorisk.inputs.image_cache import ImageCache
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
-from mammorisk.risk_models.recipe import TrainingOptions
-from mammorisk.training.module import FitModule
+from mammorisk.risk_models.recipe import TrainingOptions, load_recipe
+from mammorisk.training.exam_steps import EpochSampler, ExamSteps
+from mammorisk.training.module import FitData, FitModule
 from mammorisk.training.outcomes import Outcomes
-from mammorisk.training.trainer import EpochSampler, run_stage
+from mammorisk.training.trainer import StageOptions, run_stage
 
 
 def one_exam(folder: Path) -> None:
@@ -104,14 +105,8 @@ def head() -> None:
     module = FitModule(
         HybridHead(HeadSettings(n_features=width, n_acquisition=20, n_questionnaire=40)),
         None,
-        batch=batch,
-        outcomes=outcomes,
-        pixels=None,
-        percent_density=None,
-        censoring_weight=ones,
-        sampling=ones,
-        options=options,
-        seed=0,
+        data=FitData(batch=batch, outcomes=outcomes, censoring_weight=ones, sampling=ones),
+        recipe=load_recipe("hybrid"),
         learning_rate=2e-3,
         weight_decay=0.02,
         total_steps=len(sampler) * options.head_epochs,
@@ -121,13 +116,12 @@ def head() -> None:
         run_stage(
             module,
             sampler,
-            np.arange(4_500, n),
+            EpochSampler(np.arange(4_500, n), 1024, 0),
+            (ExamSteps(0), ExamSteps(0)),
             epochs=options.head_epochs,
             options=options,
             folder=Path(folder),
-            progress=False,
-            devices=1,
-            accelerator="cpu",
+            stage=StageOptions(on_one_processor=True),
         )
     print(
         f"\nhead on {n:,} exams' features, {options.head_epochs} epochs: "

@@ -6,16 +6,24 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import Protocol, TextIO
 
 #: Called with the name of the stage ("women", "exams"), the number of finished items and the total.
 OnProgress = Callable[[str, int, int], None]
+
+
+class ShowProgress(Protocol):
+    """An :data:`OnProgress` that also takes a note, shown behind the rate."""
+
+    def __call__(self, stage: str, done: int, total: int, *, note: str = "") -> None: ...
+
+
 #: The same for a task with one stage: called with the number of finished items and the total.
 OnStep = Callable[[int, int], None]
 
 
 @contextmanager
-def show_progress(stream: TextIO, *, every_s: float = 10.0) -> Iterator[OnProgress]:
+def show_progress(stream: TextIO, *, every_s: float = 10.0) -> Iterator[ShowProgress]:
     """Context manager for a callback that shows the progress of a task with stages.
 
     Parameters
@@ -29,7 +37,8 @@ def show_progress(stream: TextIO, *, every_s: float = 10.0) -> Iterator[OnProgre
     Yields
     ------
     callable
-        Called with the name of the stage, the number of finished items, and the total.
+        Called with the name of the stage, the number of finished items, and the total; with
+        ``note``, a text that is shown too.
 
     Examples
     --------
@@ -80,11 +89,11 @@ def _in_notebook() -> bool:
     return Console(file=sys.stderr).is_jupyter
 
 
-def _lines(stream: TextIO, every_s: float) -> OnProgress:
+def _lines(stream: TextIO, every_s: float) -> ShowProgress:
     told: dict[str, float] = {}
     begun: dict[str, tuple[float, int]] = {}
 
-    def tell(stage: str, done: int, total: int) -> None:
+    def tell(stage: str, done: int, total: int, *, note: str = "") -> None:
         now = time.monotonic()
         started, before = begun.setdefault(stage, (now, done))
         if done < total and now - told.get(stage, started) < every_s:
@@ -93,14 +102,14 @@ def _lines(stream: TextIO, every_s: float) -> OnProgress:
         rate = (done - before) / (now - started) if now > started else 0.0
         left = f", {(total - done) / rate:.0f} s left" if rate > 0 and done < total else ""
         speed = f" ({rate:.1f} a second{left})" if rate > 0 else ""
-        stream.write(f"{done} of {total} {stage}{speed}\n")
+        stream.write(f"{done} of {total} {stage}{speed}{note and f': {note}'}\n")
         stream.flush()
 
     return tell
 
 
 @contextmanager
-def _bar(stream: TextIO) -> Iterator[OnProgress]:
+def _bar(stream: TextIO) -> Iterator[ShowProgress]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -125,12 +134,13 @@ def _bar(stream: TextIO) -> Iterator[OnProgress]:
         MofNCompleteColumn(),
         Rate(),
         TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
     )
     with Progress(*columns, console=Console(file=None if _in_notebook() else stream)) as bar:
 
-        def tell(stage: str, done: int, total: int) -> None:
+        def tell(stage: str, done: int, total: int, *, note: str = "") -> None:
             if stage not in tasks:
-                tasks[stage] = bar.add_task(stage, total=total)
-            bar.update(tasks[stage], completed=done)
+                tasks[stage] = bar.add_task(stage, total=total, note=note)
+            bar.update(tasks[stage], completed=done, note=note)
 
         yield tell

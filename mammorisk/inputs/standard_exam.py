@@ -23,7 +23,7 @@ VIEWS = STANDARD_VIEWS
 #: is raised with every change of imaging that changes them.
 PREPROCESSING_VERSION = 1
 #: Limits of grey on the standardised scale; values are clipped before they are stored as bytes.
-_GREY_RANGE = (-0.5, 1.5)
+GREY_RANGE = (-0.5, 1.5)
 
 
 class ImageSettings(BaseModel):
@@ -167,13 +167,13 @@ def stack_views(views: Mapping[str, NetworkView | None], settings: ImageSettings
 
 def to_bytes(pixels: np.ndarray, breast: np.ndarray) -> NDArray[np.uint8]:
     """Convert grey to bytes: 1-255 inside the breast, 0 outside."""
-    low, high = _GREY_RANGE
+    low, high = GREY_RANGE
     scaled = np.round((np.clip(pixels, low, high) - low) / (high - low) * 254) + 1
     return np.where(breast, scaled, 0).astype(np.uint8)
 
 
 def to_float(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Convert bytes to the input of a network: standardised grey inside the breast, 0 outside."""
-    low, high = _GREY_RANGE
+    low, high = GREY_RANGE
     grey = (pixels.astype(np.float32) - 1) / 254 * (high - low) + low
     return np.where(pixels > 0, grey, 0).astype(np.float32)

@@ -7,11 +7,14 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint_sequential
 
 from mammorisk.errors import ModelError
 
 #: Name of the compact network, which can be trained and run on a laptop.
 COMPACT = "compact"
+#: Parts of the compact network whose activations are computed again with gradient checkpointing.
+_CHECKPOINTS = 7
 
 
 class Compact(nn.Module):
@@ -36,10 +39,21 @@ class Compact(nn.Module):
             ]
         self.layers = nn.Sequential(*layers)
         self.num_features = width
+        self._parts = 0
+
+    def set_grad_checkpointing(self, enable: bool = True) -> None:
+        """Compute the activations again in the backward pass, as models of timm do."""
+        self._parts = _CHECKPOINTS if enable else 0
 
     def forward_features(self, pixels: Tensor) -> Tensor:
         """Compute feature maps, shape (n, width, rows / 16, columns / 16)."""
-        maps: Tensor = self.layers(pixels)
+        maps: Tensor
+        if self._parts and self.training:
+            maps = checkpoint_sequential(  # type: ignore[no-untyped-call]
+                self.layers, self._parts, pixels, use_reentrant=False
+            )
+        else:
+            maps = self.layers(pixels)
         return maps
 
     def forward(self, pixels: Tensor) -> Tensor:

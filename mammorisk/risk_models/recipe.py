@@ -21,8 +21,11 @@ from mammorisk.clinical.rated import as_rates, stored_rates
 from mammorisk.clinical.rates import Rates
 from mammorisk.errors import RecipeError
 from mammorisk.inputs.standard_exam import ImageSettings
+from mammorisk.risk_models.augment_options import AugmentOptions
 
 Loss = Literal["case_control", "likelihood", "binary_5y"]
+Schedule = Literal["one_cycle", "cosine", "constant"]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 Split = Literal["patient", "site", "vendor", "time"]
 
 
@@ -60,6 +63,8 @@ class EncoderSettings(BaseModel):
         Start from timm's published weights, which are downloaded.
     frozen : bool
         Do not train the encoder. Features are computed once and only the head is trained.
+    frozen_layers : int
+        Number of groups of layers, counted from the input, that are not trained.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -67,6 +72,7 @@ class EncoderSettings(BaseModel):
     name: str = "compact"
     pretrained: bool = False
     frozen: bool = False
+    frozen_layers: int = Field(default=0, ge=0)
 
 
 class HeadOptions(BaseModel):
@@ -160,8 +166,22 @@ class TrainingOptions(BaseModel):
         Cross-entropy of the event over the whole follow-up, which accounts for the sampling of
         women; the weighted likelihood of the follow-up (needed for death as a competing cause); or
         the cross-entropy of cancer within five years with inverse probability of censoring weights.
-    epochs, batch_size : int
+    epochs : int
+    batch_size : int
+        Exams of a batch, over all devices.
     learning_rate, weight_decay : float
+    encoder_learning_rate : float or None
+        Learning rate of the encoder, if it differs from that of the head.
+    layer_decay : float
+        Factor of the learning rate from each group of layers of the encoder to the one before it.
+    schedule : {"one_cycle", "cosine", "constant"}
+        Learning rates after the warm-up: to almost 0 (one_cycle), along a cosine to 1% (cosine), or
+        constant.
+    warm_up : float
+        Share of the steps in which the learning rates rise.
+    ema_decay : float
+        Decay of the exponential moving average of the weights, a step. The averaged weights are
+        validated and kept. 0 disables it.
     head_epochs : int
         Epochs of the head alone, on features of the trained encoder. 0 skips this stage.
     head_weight_decay : float
@@ -171,7 +191,7 @@ class TrainingOptions(BaseModel):
         Weight of an auxiliary task: the risk from a random subset of the views is fitted to the
         risk from all views. 0 disables it.
     augment : bool
-        Flips, small rotations, zoom and grey changes.
+        Change the views at random; see ``augmentation`` of the recipe.
     density_task : float
         Weight of an auxiliary task, the measured percent density of each view. 0 disables it.
     balanced : bool
@@ -181,8 +201,14 @@ class TrainingOptions(BaseModel):
     validation_share : float
         Share of the women in validation if the cohort has no column ``split``.
     accumulate_batches : int
-    precision : str
-        Precision of Lightning: ``"32-true"``, ``"16-mixed"``, ``"bf16-mixed"``.
+        Batches of a step of the optimizer.
+    precision : {"32-true", "bf16-mixed", "16-mixed"}
+        Single precision; automatic bfloat16, on processors and GPUs; or float16, on GPUs.
+    channels_last : bool
+        Store the channels of a pixel together, which is faster for convolutions.
+    gradient_checkpointing : bool
+        Compute the activations of the encoder twice instead of storing them: less memory, a third
+        more time. Running statistics of batch normalisation are updated twice a step.
     unreadable_share : float
         Largest share of exams that may be unreadable; above it the fit stops with an error.
     """
@@ -194,6 +220,11 @@ class TrainingOptions(BaseModel):
     batch_size: int = Field(default=32, ge=1)
     learning_rate: float = Field(default=2e-3, gt=0, le=1)
     weight_decay: float = Field(default=0.02, ge=0)
+    encoder_learning_rate: float | None = Field(default=None, gt=0, le=1)
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    schedule: Schedule = "one_cycle"
+    warm_up: float = Field(default=0.15, gt=0, lt=1)
+    ema_decay: float = Field(default=0.0, ge=0, lt=1)
     head_epochs: int = Field(default=20, ge=0)
     head_learning_rate: float = Field(default=5e-4, gt=0, le=1)
     head_weight_decay: float = Field(default=0.1, ge=0)
@@ -206,7 +237,9 @@ class TrainingOptions(BaseModel):
     validation_share: float = Field(default=0.15, gt=0, lt=0.9)
     split_by: Split = "patient"
     accumulate_batches: int = Field(default=1, ge=1)
-    precision: str = "32-true"
+    precision: Precision = "32-true"
+    channels_last: bool = False
+    gradient_checkpointing: bool = False
     unreadable_share: float = Field(default=0.05, ge=0, le=1)
 
 
@@ -229,6 +262,7 @@ class Recipe(BaseModel):
     encoder : EncoderSettings
     head : HeadOptions
     training : TrainingOptions
+    augmentation : AugmentOptions
     mirai : MiraiOptions or None
         Options of the kind ``"mirai"``.
     seed : int
@@ -262,6 +296,7 @@ class Recipe(BaseModel):
     encoder: EncoderSettings = EncoderSettings()
     head: HeadOptions = HeadOptions()
     training: TrainingOptions = TrainingOptions()
+    augmentation: AugmentOptions = AugmentOptions()
     mirai: MiraiOptions | None = None
     seed: int = 1
 

@@ -2,46 +2,81 @@
 
 from __future__ import annotations
 
+import cv2
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
+from torchvision.transforms.v2 import InterpolationMode
+from torchvision.transforms.v2 import functional as transform
 
-#: Largest rotation in degrees, relative zoom, and shift as a share of the height or width.
-_TURN_DEG, _ZOOM, _SHIFT = 6.0, 0.06, 0.03
-#: Relative change of contrast, and of brightness on the standardised scale.
-_CONTRAST, _BRIGHTNESS = 0.05, 0.02
+from mammorisk.inputs.standard_exam import to_float
+from mammorisk.risk_models.augment_options import AugmentOptions
 
 
-def augment(pixels: Tensor) -> Tensor:
-    """Flip vertically, rotate, zoom and shift each view, and change its grey.
+def augment_view(
+    pixels: NDArray[np.uint8], options: AugmentOptions, rng: np.random.Generator
+) -> Tensor:
+    """Change one view at random: flip, rotation, zoom, shift, grey, noise, JPEG, cut-out.
 
     Parameters
     ----------
-    pixels : Tensor, shape (n, 1, rows, columns)
-        0 outside the breast.
+    pixels : ndarray of uint8, shape (rows, columns)
+        Chest wall at the left; 0 outside the breast.
+    options : AugmentOptions
+    rng : Generator
+        All random numbers come from it.
 
     Returns
     -------
-    Tensor, same shape
+    Tensor, shape (1, rows, columns)
+        Grey on the standardised scale; 0 outside the breast.
     """
-    n, device = len(pixels), pixels.device
-    turn = torch.deg2rad((2 * torch.rand(n, device=device) - 1) * _TURN_DEG)
-    zoom = 1 + (2 * torch.rand(n, device=device) - 1) * _ZOOM
-    flip = torch.where(torch.rand(n, device=device) < 0.5, -1.0, 1.0)
-    aspect = pixels.shape[2] / pixels.shape[3]
-    cos, sin = zoom * turn.cos(), zoom * turn.sin()
-    move = (2 * torch.rand(n, 2, device=device) - 1) * 2 * _SHIFT
-    # The chest wall stays at the edge, so views are not moved away from it.
-    theta = torch.stack(
-        [
-            torch.stack([cos, -sin * aspect, move[:, 0].clamp(max=0)], dim=1),
-            torch.stack([sin / aspect * flip, cos * flip, move[:, 1]], dim=1),
-        ],
-        dim=1,
+    rows, columns = pixels.shape
+    if rng.random() < options.jpeg_share:
+        pixels = _compressed(pixels, int(rng.integers(options.jpeg_quality, 96)))
+    grey = torch.from_numpy(to_float(pixels))[None]
+    if rng.random() < options.flip_share:
+        grey = transform.vertical_flip(grey)
+    turn, zoom, across, down, contrast, brightness = 2 * rng.random(6) - 1
+    # The chest wall stays at the edge: tissue at the wall may be cut off, but no gap opens.
+    shift = [-round(abs(across) * options.shift * columns), round(down * options.shift * rows)]
+    moved = transform.affine(
+        grey,
+        angle=float(turn * options.turn_deg),
+        translate=shift,
+        scale=float(1 + zoom * options.zoom),
+        shear=[0.0, 0.0],
+        center=[0.0, rows / 2],
+        interpolation=InterpolationMode.BILINEAR,
     )
-    grid = functional.affine_grid(theta, list(pixels.shape), align_corners=False)
-    moved = functional.grid_sample(pixels, grid, align_corners=False)
     inside = moved != 0
-    contrast = 1 + (2 * torch.rand(n, 1, 1, 1, device=device) - 1) * _CONTRAST
-    brightness = (2 * torch.rand(n, 1, 1, 1, device=device) - 1) * _BRIGHTNESS
-    return torch.where(inside, moved * contrast + brightness, 0.0)
+    moved = moved * (1 + contrast * options.contrast) + brightness * options.brightness
+    if options.noise_sd > 0:
+        seed = torch.Generator().manual_seed(int(rng.integers(2**62)))
+        moved = moved + options.noise_sd * torch.randn(moved.shape, generator=seed)
+    if rng.random() < options.cut_out_share:
+        high, wide = round(options.cut_out_size * rows), round(options.cut_out_size * columns)
+        top = int(rng.integers(0, max(rows - high, 0) + 1))
+        left = int(rng.integers(0, max(columns - wide, 0) + 1))
+        moved = transform.erase(moved, top, left, high, wide, torch.zeros(()))
+    return torch.where(inside, moved, 0.0)
+
+
+def _compressed(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
+    """Compress as JPEG and decode. The outline of the breast stays."""
+    _, coded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    decoded = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
+    return np.where(pixels > 0, np.maximum(decoded, 1), 0).astype(np.uint8)
+
+
+def drop_views(
+    present: NDArray[np.bool_], share: float, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Remove each view with a probability. At least one of the present views is kept."""
+    if share == 0:
+        return present
+    kept = present & (rng.random(len(present)) >= share)
+    if present.any() and not kept.any():
+        kept[rng.choice(np.flatnonzero(present))] = True
+    return kept

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,6 +37,9 @@ def fit(
     cache: str | Path | None = None,
     exams: ExamSet | None = None,
     progress: bool = False,
+    workers: int | None = None,
+    loggers: Sequence[str] = (),
+    checkpoint_minutes: float = 5.0,
     devices: str | int = "auto",
     strategy: str = "auto",
     accelerator: str = "auto",
@@ -58,14 +62,24 @@ def fit(
     fresh_head : bool
         With ``init``: use only its encoder.
     out : path, optional
-        Folder of the model. Checkpoints and logs are stored beside it (``<out>.work``) until the
-        fit is done. After an interruption the same call continues from the last epoch.
+        Folder of the model. Checkpoints are stored beside it (``<out>.work``) until the fit is
+        done. After an interruption the same call continues from the last checkpoint, also within
+        an epoch. Logs and a picture of the training stay there.
     cache : path, optional
-        Folder for standardised images, shared by any number of runs.
+        Folder for standardised images, shared by any number of runs. They are read from there when
+        they are used, so that the memory does not grow with the number of exams.
     exams : ExamSet, optional
         The exams of the cohort, if they are already read.
     progress : bool
-        Show progress bars.
+        Show progress on standard error, with rate, loss and time left.
+    workers : int, optional
+        Number of processes that read and augment exams. They do not change the result. By default
+        none for small images, else half of the usable cores.
+    loggers : sequence of str
+        Any of ``"tensorboard"``, ``"wandb"`` and ``"mlflow"``, besides the CSV files in the work
+        folder. They must be installed.
+    checkpoint_minutes : float
+        Time between checkpoints within an epoch.
     devices, strategy, accelerator
         Arguments of Lightning's Trainer, for several GPUs or nodes.
     on_warning : callable, optional
@@ -119,8 +133,9 @@ def fit(
     from mammorisk.training.density_fit import fit_density
     from mammorisk.training.hybrid_fit import fit_hybrid
     from mammorisk.training.mirai_fit import fit_mirai
-    from mammorisk.training.problem import pose
-    from mammorisk.training.read_exams import read_exams
+    from mammorisk.training.problem import check_outcomes, pose
+    from mammorisk.training.read_exams import default_workers, read_exams
+    from mammorisk.training.trainer import StageOptions
     from mammorisk.training.work_folder import WorkFolder
 
     begin = _initial(init)
@@ -149,38 +164,35 @@ def fit(
         if out is not None:
             fitted.save(out)
         return fitted
-    place = {"devices": devices, "strategy": strategy, "accelerator": accelerator}
+    stage = StageOptions(
+        progress=progress,
+        workers=default_workers(chosen) if workers is None else workers,
+        loggers=tuple(loggers),
+        checkpoint_minutes=checkpoint_minutes,
+        devices=devices,
+        strategy=strategy,
+        accelerator=accelerator,
+    )
+    made = WorkFolder(out, chosen, cohort)
+    stage = replace(stage, key=made.key)
     model: HybridModel | MiraiModel
     if chosen.kind == "mirai":
         if begin is not None and not isinstance(begin, MiraiModel):
             raise _cannot_start(begin, chosen)
         views = None if cache is None else Path(cache)
-        with WorkFolder(out, chosen, cohort) as work:
-            model = fit_mirai(
-                cohort,
-                chosen,
-                begin,
-                work,
-                cache=views,
-                progress=progress,
-                place=place,
-            )
+        with made as work:
+            model = fit_mirai(cohort, chosen, begin, work, cache=views, stage=stage)
     else:
         if isinstance(begin, MiraiModel):
             raise _cannot_start(begin, chosen)
-        if exams is None and "image" in chosen.modalities:
-            exams = read_exams(cohort, chosen, cache, progress)
-        problem = pose(cohort, chosen, exams)
-        with WorkFolder(out, chosen, cohort) as work:
-            model = fit_hybrid(
-                problem,
-                chosen,
-                begin,
-                work,
-                progress=progress,
-                place=place,
-                fresh_head=fresh_head,
-            )
+        check_outcomes(cohort, chosen)
+        with made as work:
+            if exams is None and "image" in chosen.modalities:
+                exams = read_exams(
+                    cohort, chosen, cache, progress, scratch=work / "images", workers=workers
+                )
+            problem = pose(cohort, chosen, exams)
+            model = fit_hybrid(problem, chosen, begin, work, stage=stage, fresh_head=fresh_head)
     _record(model.record["training"] if isinstance(model, MiraiModel) else model.training, doubts)
     if out is not None:
         model.save(out)

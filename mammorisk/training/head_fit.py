@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import lightning
 import numpy as np
@@ -13,11 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from mammorisk.networks.hybrid import Batch, HybridHead
+from mammorisk.networks.hybrid import HybridHead
 from mammorisk.risk_models.recipe import Recipe
-from mammorisk.training.module import FitModule
+from mammorisk.training.exam_steps import EpochSampler, ExamSteps
+from mammorisk.training.module import FitData, FitModule
 from mammorisk.training.problem import Problem, Rows
-from mammorisk.training.trainer import EpochSampler, run_stage
+from mammorisk.training.trainer import StageOptions, run_stage
 
 #: Epochs without improvement after which the training of a head stops.
 _HEAD_PATIENCE = 5
@@ -25,14 +26,13 @@ _HEAD_PATIENCE = 5
 
 def fit_heads(
     starts: Sequence[nn.Module],
-    batch: Batch,
+    data: FitData,
     problem: Problem,
     recipe: Recipe,
-    common: dict[str, Any],
     work: Path,
     *,
     fresh: bool,
-    progress: bool,
+    stage: StageOptions,
 ) -> tuple[list[HybridHead], dict[str, float]]:
     """Train the heads of a model on computed features.
 
@@ -40,18 +40,16 @@ def fit_heads(
     ----------
     starts : sequence of HybridHead
         Initial heads, used in turn.
-    batch : Batch
+    data : FitData
         With the features of the views.
     problem : Problem
     recipe : Recipe
         ``head.members`` heads are trained.
-    common : dict
-        Arguments of :class:`~mammorisk.training.module.FitModule`.
     work : Path
         Folder of checkpoints.
     fresh : bool
         The first initial head has random weights. The others then get their own.
-    progress : bool
+    stage : StageOptions
 
     Returns
     -------
@@ -68,7 +66,8 @@ def fit_heads(
             head = HybridHead(head.settings)
         rows = _bootstrap(problem, recipe, member)
         folder = work / f"head-{member}"
-        losses.append(_fit_head(head, batch, problem, rows, recipe, common, folder, progress))
+        name = f"exams, head {member + 1} of {recipe.head.members}"
+        losses.append(_fit_head(head, data, problem, rows, recipe, folder, stage, name))
         heads.append(head)
     return heads, {name: float(np.mean([one[name] for one in losses])) for name in losses[0]}
 
@@ -87,13 +86,13 @@ def _bootstrap(problem: Problem, recipe: Recipe, member: int) -> Rows:
 
 def _fit_head(
     head: HybridHead,
-    batch: Batch,
+    data: FitData,
     problem: Problem,
     rows: Rows,
     recipe: Recipe,
-    common: dict[str, Any],
     work: Path,
-    progress: bool,
+    stage: StageOptions,
+    name: str,
 ) -> dict[str, float]:
     """Train the head on computed features. This takes seconds and always runs on the CPU.
 
@@ -108,30 +107,30 @@ def _fit_head(
     module = FitModule(
         head,
         None,
-        batch=batch,
-        pixels=None,
-        percent_density=None,
+        data=data,
+        recipe=recipe,
         learning_rate=options.head_learning_rate,
         weight_decay=options.head_weight_decay,
         total_steps=optimizer_steps(len(sampler), 1, options.head_epochs),
-        **common,
     )
+    steps = ExamSteps(recipe.seed)
     run_stage(
         module,
         sampler,
-        problem.validation,
+        EpochSampler(problem.validation, 4 * size, seed=0),
+        (steps, steps),
         epochs=options.head_epochs,
         options=options.model_copy(
             update={
                 "accumulate_batches": 1,
                 "precision": "32-true",
                 "patience": options.patience or _HEAD_PATIENCE,
+                "ema_decay": 0.0,
             }
         ),
         folder=work,
-        progress=progress,
-        devices=1,
-        accelerator="cpu",
+        stage=replace(stage, on_one_processor=True, workers=0, loggers=()),
+        name=name,
     )
     after = module.loss_without_training(held)
     fitted = {name: value.clone() for name, value in head.state_dict().items()}

@@ -10,6 +10,7 @@ from typing import Any
 
 import lightning
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor, nn
 
@@ -18,9 +19,8 @@ from mammorisk._utils.text import as_labels
 from mammorisk.inputs.batches import fit_scalings, lowest_weights, make_batch
 from mammorisk.inputs.scaling import Scaling
 from mammorisk.networks.encoders import make_encoder
-from mammorisk.networks.head_ensemble import (
-    HeadEnsemble,
-)
+from mammorisk.networks.hazards import YEARS
+from mammorisk.networks.head_ensemble import HeadEnsemble
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
 from mammorisk.risk_models.hybrid.model import HybridModel, encode, guard_features
 from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
@@ -29,12 +29,14 @@ from mammorisk.runtime.torch_encoder import torch_encoder
 from mammorisk.training.card import card_of
 from mammorisk.training.centring import centre
 from mammorisk.training.compare_view_sets import compare_view_sets, risk_of
+from mammorisk.training.exam_steps import EpochSampler, ExamSteps
 from mammorisk.training.head_fit import drawing_probability, fit_heads, optimizer_steps
-from mammorisk.training.module import FitModule
+from mammorisk.training.module import FitData, FitModule
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.problem import Problem, Rows
 from mammorisk.training.recalibrate import fit_all_horizons
-from mammorisk.training.trainer import EpochSampler, run_stage
+from mammorisk.training.trainer import StageOptions, run_stage
+from mammorisk.training.training_plot import save_training_plot
 
 #: Number of validation women from which on the heads are centred on them alone.
 _ENOUGH_TO_CENTRE = 1000
@@ -46,8 +48,7 @@ def fit_hybrid(
     begin: HybridModel | None,
     work: Path,
     *,
-    progress: bool,
-    place: dict[str, Any],
+    stage: StageOptions,
     fresh_head: bool,
 ) -> HybridModel:
     """Fit encoder and head, the domain guard and the recalibration.
@@ -60,9 +61,7 @@ def fit_hybrid(
         Initial weights.
     work : Path
         Folder of checkpoints, features and logs, from which an interrupted call continues.
-    progress : bool
-    place : dict
-        Devices, strategy and accelerator for Lightning's Trainer.
+    stage : StageOptions
     fresh_head : bool
         Use only the encoder of ``begin``.
     """
@@ -88,39 +87,16 @@ def fit_hybrid(
         head.load_state_dict(begin.head.members[0].state_dict())
     cancer_weight = censoring_weights(problem.outcomes)
     sampling = _sampling(problem, recipe)
-    common = {
-        "outcomes": problem.outcomes,
-        "censoring_weight": cancer_weight,
-        "sampling": sampling,
-        "options": options,
-        "seed": recipe.seed,
-    }
+    data = FitData(
+        batch=batch,
+        outcomes=problem.outcomes,
+        percent_density=None if inputs.exams is None else inputs.exams.percent_density,
+        censoring_weight=cancer_weight,
+        sampling=sampling,
+    )
+    log = pd.DataFrame()
     if encoder is not None and not recipe.encoder.frozen:
-        assert inputs.exams is not None
-        sampler = EpochSampler(
-            train, options.batch_size, recipe.seed, drawing_probability(problem, recipe, train)
-        )
-        module = FitModule(
-            head,
-            encoder,
-            batch=batch,
-            pixels=inputs.exams.pixels,
-            percent_density=inputs.exams.percent_density,
-            learning_rate=options.learning_rate,
-            weight_decay=options.weight_decay,
-            total_steps=optimizer_steps(len(sampler), options.accumulate_batches, options.epochs),
-            **common,  # type: ignore[arg-type]
-        )
-        run_stage(
-            module,
-            sampler,
-            problem.validation,
-            epochs=options.epochs,
-            options=options,
-            folder=work / "encoder",
-            progress=progress,
-            **place,
-        )
+        log = _fit_encoder(head, encoder, data, problem, recipe, work / "encoder", stage)
     features = None
     if encoder is not None:
         assert inputs.exams is not None
@@ -137,8 +113,9 @@ def fit_hybrid(
             # The first one was trained together with the encoder.
             starts += list(begin.head.members)[1:]
         trained = keep_head or (encoder is not None and not recipe.encoder.frozen)
+        with_features = replace(data, batch=batch, percent_density=None)
         heads, losses = fit_heads(
-            starts, batch, problem, recipe, common, work, fresh=not trained, progress=progress
+            starts, with_features, problem, recipe, work, fresh=not trained, stage=stage
         )
     ensemble = HeadEnsemble(heads).eval()
     with torch.no_grad():
@@ -156,6 +133,7 @@ def fit_hybrid(
         origin=_origin(problem, features),
         view_sets=compare_view_sets(ensemble, batch, problem),
         training=_record(problem, recipe, losses, begin)
+        | _summary(log)
         | {"ages": list(_ages(problem, begin if keep_head else None))},
     )
     risk = risk_of(model.head, batch)
@@ -168,7 +146,58 @@ def fit_hybrid(
     model.recalibration = {
         int(year): found for year, found in maps.items() if found.method != "none"
     }
+    own = model.recalibration.get(YEARS)
+    five = risk[:, -1] if own is None else own.apply(risk[:, -1])
+    held = problem.validation
+    save_training_plot(work / "training.png", log, outcome.take(held), five[held])
     return model
+
+
+def _fit_encoder(
+    head: HybridHead,
+    encoder: nn.Module,
+    data: FitData,
+    problem: Problem,
+    recipe: Recipe,
+    work: Path,
+    stage: StageOptions,
+) -> pd.DataFrame:
+    """Train encoder and head together on the images, and return the log of the epochs."""
+    exams, options = problem.inputs.exams, recipe.training
+    assert exams is not None
+    train = EpochSampler(
+        problem.train,
+        options.batch_size,
+        recipe.seed,
+        drawing_probability(problem, recipe, problem.train),
+    )
+    held = EpochSampler(problem.validation, 4 * options.batch_size, seed=0)
+    augmentation = recipe.augmentation if options.augment else None
+    module = FitModule(
+        head,
+        encoder,
+        data=data,
+        recipe=recipe,
+        learning_rate=options.learning_rate,
+        weight_decay=options.weight_decay,
+        total_steps=optimizer_steps(len(train), options.accumulate_batches, options.epochs),
+    )
+    run_stage(
+        module,
+        train,
+        held,
+        (
+            ExamSteps(recipe.seed, exams.pixels, exams.present, augmentation),
+            ExamSteps(recipe.seed, exams.pixels, exams.present),
+        ),
+        epochs=options.epochs,
+        options=options,
+        folder=work,
+        stage=stage,
+        name="exams, encoder and head",
+        outcome=problem.outcomes.as_record(),
+    )
+    return pd.read_csv(work / "log.csv")
 
 
 def _head_settings(
@@ -239,6 +268,22 @@ def _ages(problem: Problem, begin: HybridModel | None) -> tuple[float, float]:
     if begin is None or begin.ages_seen is None:
         return low, high
     return min(low, begin.ages_seen[0]), max(high, begin.ages_seen[1])
+
+
+def _summary(log: pd.DataFrame) -> dict[str, Any]:
+    """What the training of the encoder gave, for the record."""
+    if log.empty:
+        return {}
+    best = log.iloc[int(log["validation_loss"].to_numpy(float).argmin())]
+    told = {
+        "lowest_validation_loss": best["validation_loss"],
+        "c_index_there": best["c_index"],
+        "seconds": log["seconds"].sum(),
+        "exams_per_second": log["exams_per_second"].mean(),
+    }
+    rounded = {name: float(f"{value:.4g}") for name, value in told.items()}
+    known = {name: value if np.isfinite(value) else None for name, value in rounded.items()}
+    return {"encoder": {"epochs": len(log), "lowest_at_epoch": int(best["epoch"]), **known}}
 
 
 def _record(

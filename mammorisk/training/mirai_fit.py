@@ -33,6 +33,7 @@ from mammorisk.risk_models.mirai.model import MiraiModel, places
 from mammorisk.risk_models.mirai.risk_factors import risk_factors
 from mammorisk.risk_models.recipe import MiraiOptions, Recipe
 from mammorisk.runtime.backend import Runner, choose_backend
+from mammorisk.training.exam_steps import DrawnRows, EpochSampler
 from mammorisk.training.mirai_calibration import fit_calibration
 from mammorisk.training.mirai_labels import MiraiLabels, mirai_labels
 from mammorisk.training.mirai_modules import VIEWS, EncoderPhase, Phase, TransformerPhase
@@ -40,7 +41,7 @@ from mammorisk.training.mirai_views import MiraiViews, read_mirai_views
 from mammorisk.training.outcomes import read_outcomes
 from mammorisk.training.problem import Rows, check_cancers
 from mammorisk.training.splits import split_rows
-from mammorisk.training.trainer import EpochSampler, run_stage
+from mammorisk.training.trainer import StageOptions, run_stage
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
@@ -56,8 +57,7 @@ def fit_mirai(
     work: Path,
     *,
     cache: Path | None,
-    progress: bool,
-    place: dict[str, Any],
+    stage: StageOptions,
 ) -> MiraiModel:
     """Fit encoder and transformer to a cohort.
 
@@ -74,9 +74,7 @@ def fit_mirai(
         Folder of checkpoints and logs, from which an interrupted call continues.
     cache : Path, optional
         Folder for views, shared by any number of runs.
-    progress : bool
-    place : dict
-        Devices, strategy and accelerator for Lightning's Trainer.
+    stage : StageOptions
 
     Raises
     ------
@@ -87,7 +85,7 @@ def fit_mirai(
     assert options is not None
     lightning.seed_everything(recipe.seed, verbose=False)
     outcomes = read_outcomes(cohort.exams)
-    with progress_bar("exams read", len(cohort), show=progress) as tell:
+    with progress_bar("exams read", len(cohort), show=stage.progress) as tell:
         views = read_mirai_views(
             cohort,
             cache if cache is not None else work / "views",
@@ -116,14 +114,14 @@ def fit_mirai(
         validation=validation,
         factors=(torch.from_numpy(values), torch.from_numpy(is_known)),
         work=work,
-        stage={"progress": progress, **place},
+        stage=stage,
     )
     encoder = _encoder(options, begin)
     if options.encoder_epochs:
         by_side = _labels_by_side(cohort, labels, time, event, weight)
         encoder = _fit_encoder(run, encoder, views, by_side)
     encoder.eval()
-    with progress_bar("exams encoded", len(cohort), show=progress) as tell:
+    with progress_bar("exams encoded", len(cohort), show=stage.progress) as tell:
         features = _kept_features(work / "features", encoder, views, tell)
     transformer = _fit_transformer(run, begin, features, views, labels)
     model = MiraiModel(
@@ -169,8 +167,7 @@ class _Run:
     factors : tuple of Tensor
         Risk factors of every exam, and a mask of the known ones.
     work : Path
-    stage : dict
-        Arguments of :func:`run_stage`.
+    stage : StageOptions
     """
 
     recipe: Recipe
@@ -179,7 +176,7 @@ class _Run:
     validation: Rows
     factors: tuple[Tensor, Tensor]
     work: Path
-    stage: dict[str, Any]
+    stage: StageOptions
 
     @property
     def common(self) -> dict[str, Any]:
@@ -194,11 +191,14 @@ class _Run:
         run_stage(
             phase,
             EpochSampler(rows, batch_size, self.recipe.seed, balance / balance.sum()),
-            held,
+            EpochSampler(held, 4 * batch_size, seed=0),
+            (DrawnRows(), DrawnRows()),
             epochs=epochs,
             options=self.recipe.training.model_copy(update={"batch_size": batch_size}),
             folder=self.work / name,
-            **self.stage,
+            # Phases read their views themselves.
+            stage=replace(self.stage, workers=0),
+            name=f"{'views' if name == 'encoder' else 'exams'}, {name}",
         )
 
 

@@ -57,6 +57,26 @@ class Problem:
         return float(ages.min()), float(ages.max())
 
 
+def check_outcomes(cohort: Cohort, recipe: Recipe) -> None:
+    """Check outcomes and split before images are read, which can take hours.
+
+    Raises
+    ------
+    TrainingError
+        There are no outcomes, or too few cancers in a part.
+    """
+    outcomes = read_outcomes(cohort.exams)
+    event = ((outcomes.event == 1) & (outcomes.time <= 5)).numpy()
+    train, validation = split_rows(
+        cohort.exams,
+        by=recipe.training.split_by,
+        share=recipe.training.validation_share,
+        seed=recipe.seed,
+    )
+    for name, rows in (("training", train), ("validation", validation)):
+        check_cancers(name, int(event[rows].sum()), len(rows))
+
+
 def pose(cohort: Cohort, recipe: Recipe, exams: ExamSet | None) -> Problem:
     """Prepare the data of a fit from a cohort and a recipe.
 
@@ -67,8 +87,6 @@ def pose(cohort: Cohort, recipe: Recipe, exams: ExamSet | None) -> Problem:
     TrainingError
         There are no outcomes, or too few cancers in a part.
     """
-    # Checked before questionnaires are scored, so that missing outcomes are reported at once.
-    read_outcomes(cohort.exams)
     settings = recipe.baseline
     baseline = None if settings is None else PublishedBaseline(**settings.model_dump())
     inputs = gather_inputs(cohort.questionnaires, exams, baseline)

@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from mammorisk._utils.parallel import usable_cores
 from mammorisk._utils.progress import progress_bar
 from mammorisk.errors import OutputError, TrainingError
 from mammorisk.inputs.exam_set import ExamSet, load_exams
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Up to this size pixels without a cache are kept in memory.
 IN_MEMORY_BYTES = 256 << 20
+#: Up to this size of a view a step takes less time than its way from a worker.
+_SMALL_PIXELS = 256 * 192
 
 
 def read_exams(
@@ -79,6 +84,14 @@ def read_exams(
     check_readable(cohort, exams.errors, most)
     check_readable(cohort, exams.prior_errors, most, what="prior exams")
     return exams
+
+
+def default_workers(recipe: Recipe) -> int:
+    """Number of processes that read and augment exams in training."""
+    small = recipe.image.rows * recipe.image.columns <= _SMALL_PIXELS
+    if small or "image" not in recipe.modalities:
+        return 0
+    return int(np.clip(usable_cores() // 2, 1, 8))
 
 
 def cache_bytes(cohort: Cohort, recipe: Recipe) -> int:

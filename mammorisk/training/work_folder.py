@@ -1,4 +1,4 @@
-"""Folder of the checkpoints of a fit, with a check that they belong to the same fit."""
+"""Folder of the checkpoints and logs of a fit, with a check that they belong to the same fit."""
 
 from __future__ import annotations
 
@@ -9,8 +9,11 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pandas as pd
+
 from mammorisk._utils.atomic_write import atomic_write
 from mammorisk.errors import OutputError
+from mammorisk.records.cohort import KEYS, OUTCOME_COLUMNS
 from mammorisk.risk_models.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -18,12 +21,18 @@ if TYPE_CHECKING:
 
 
 class WorkFolder:
-    """Folder of checkpoints: beside the model if it is saved, else temporary."""
+    """Folder of checkpoints and logs: beside the model if it is saved, else temporary.
+
+    After the fit only logs and pictures stay.
+    """
 
     def __init__(self, out: str | Path | None, recipe: Recipe, cohort: Cohort) -> None:
         self.kept = None if out is None else Path(out).with_name(Path(out).name + ".work")
-        text = recipe.model_dump_json() + "".join(cohort.exams["exam_id"].astype(str))
-        self.key = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+        columns = [c for c in cohort.exams.columns if c in (*KEYS, *OUTCOME_COLUMNS, "split")]
+        rows = pd.util.hash_pandas_object(cohort.exams[columns].astype(str), index=False)
+        key = hashlib.blake2b(recipe.model_dump_json().encode(), digest_size=8)
+        key.update(rows.to_numpy().tobytes())
+        self.key = key.hexdigest()
         self.temporary: tempfile.TemporaryDirectory[str] | None = None
 
     def __enter__(self) -> Path:
@@ -32,14 +41,17 @@ class WorkFolder:
             return Path(self.temporary.name)
         note = self.kept / "run.json"
         try:
-            self.kept.mkdir(parents=True, exist_ok=True)
-            if note.exists() and json.loads(note.read_text()).get("key") != self.key:
+            told = json.loads(note.read_text()) if note.exists() else {}
+            if told.get("done"):
+                shutil.rmtree(self.kept)
+            elif told and told.get("key") != self.key:
                 raise OutputError(
                     "the folder contains an unfinished fit of another recipe or cohort",
                     where=self.kept.name,
                     remedy="Remove that folder, or use another out.",
                 )
-            atomic_write(note, lambda path: path.write_text(json.dumps({"key": self.key})))
+            self.kept.mkdir(parents=True, exist_ok=True)
+            _write(note, {"key": self.key})
         except (OSError, ValueError) as error:
             raise OutputError(
                 f"the fit cannot be saved ({type(error).__name__})", where=self.kept.name
@@ -50,4 +62,13 @@ class WorkFolder:
         if self.temporary is not None:
             self.temporary.cleanup()
         elif kind is None and self.kept is not None:
-            shutil.rmtree(self.kept, ignore_errors=True)
+            _write(self.kept / "run.json", {"key": self.key, "done": True})
+            shutil.rmtree(self.kept / "images", ignore_errors=True)
+            for file in self.kept.rglob("*"):
+                if file.is_file() and file.suffix in (".ckpt", ".safetensors", ".npy"):
+                    file.unlink(missing_ok=True)
+            shutil.rmtree(self.kept / "views", ignore_errors=True)
+
+
+def _write(note: Path, told: dict[str, object]) -> None:
+    atomic_write(note, lambda path: path.write_text(json.dumps(told)))

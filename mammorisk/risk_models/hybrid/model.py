@@ -60,8 +60,8 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 
-#: Number of views that the encoder processes at once.
-_VIEWS_AT_ONCE = 64
+#: Largest number of views that the encoder processes at once, and of their pixels.
+_VIEWS_AT_ONCE, _PIXELS_AT_ONCE = 64, 64 * 192 * 128
 #: Kind of model in the configuration of a saved folder.
 KIND = "network"
 
@@ -481,8 +481,10 @@ def encode(
     """Features of every view, shape (n, tokens, n_features); 0 where there is none."""
     places = np.argwhere(exams.present)
     out = torch.zeros(*exams.present.shape, width)
-    for first in range(0, len(places), _VIEWS_AT_ONCE):
-        some = places[first : first + _VIEWS_AT_ONCE]
+    rows, columns = exams.pixels.shape[2:]
+    step = int(np.clip(_PIXELS_AT_ONCE // (rows * columns), 1, _VIEWS_AT_ONCE))
+    for first in range(0, len(places), step):
+        some = places[first : first + step]
         found = run(to_float(exams.pixels[some[:, 0], some[:, 1]])[:, None])
         out[some[:, 0], some[:, 1]] = torch.from_numpy(found)
     return out
