@@ -66,7 +66,7 @@ def augment_view(
 def _compressed(pixels: NDArray[np.uint8], quality: int) -> NDArray[np.uint8]:
     """Compress as JPEG and decode. The outline of the breast stays."""
     _, coded = cv2.imencode(".jpg", pixels, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    decoded = cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE)
+    decoded = np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE))
     return np.where(pixels > 0, np.maximum(decoded, 1), 0).astype(np.uint8)
 
 
