@@ -34,6 +34,7 @@ from .policy.stratify import stratify as stratify
 from .prediction.api import predict as predict
 from .prediction.archive import predict_to_file as predict_to_file
 from .prediction.prediction import Prediction as Prediction
+from .prediction.result_schema import result_schema as result_schema
 from .prediction.results_file import PredictionFile as PredictionFile
 from .records.acquisition import Acquisition as Acquisition
 from .records.cohort import Cohort as Cohort

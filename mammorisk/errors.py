@@ -189,6 +189,14 @@ class PolicyError(MammoriskError):
     """A surveillance policy cannot be applied."""
 
 
+class PolicyRefused(PolicyError):
+    """The policy does not allow the model for its thresholds."""
+
+
+class NoRisk(MammoriskError):
+    """A result without a risk cannot be written to a format that states a risk."""
+
+
 class EmbeddingError(MammoriskError, ValueError):
     """A table of embeddings cannot be used, or belongs to another cohort or encoder."""
 

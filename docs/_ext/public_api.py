@@ -35,6 +35,7 @@ SECTIONS: dict[str, list[str]] = {
         "predict_to_file",
         "Prediction",
         "PredictionFile",
+        "result_schema",
         "ResultWarning",
         "warning_codes",
         "load_model",

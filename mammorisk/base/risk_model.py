@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 # RiskModel.predict and RiskModel.recalibrate call the public functions of the same names.
 import mammorisk
+from mammorisk._utils.digests import json_digest
 from mammorisk._utils.model_folder import ModelState, write_model_folder
 from mammorisk.base.card import ModelCard
 from mammorisk.base.horizons import DEFAULT_HORIZONS, Horizon
@@ -57,6 +58,18 @@ class RiskModel(ABC):
     def other_rates(self) -> Any:
         """:class:`mammorisk.Rates` that replace those of the publication; None for its own."""
         return None
+
+    @property
+    def calibration_id(self) -> str:
+        """Identifier of the calibration of the risks, for their provenance.
+
+        ``"published"``, ``"none"`` (raw probabilities), ``"fit-..."`` or ``"local-..."`` with a
+        digest of the maps of a fit or of a local recalibration. ``"rates-..."`` has a digest of the
+        incidence and mortality that replace those of the publication.
+        """
+        if self.other_rates is None:
+            return "published"
+        return f"rates-{json_digest(self.other_rates.describe())[:16]}"
 
     @abstractmethod
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:

@@ -30,6 +30,9 @@ class Scores:
         Whether the network used the images. None for a model without a network.
     models : Series of str or None
         Name of the model that gave each risk. None where one model gave all of them.
+    guard_distance, guard_limit : Series of float or None
+        Distance of each exam to the training images, and the largest distance inside the domain.
+        NaN without images. None for a model without such a check.
     """
 
     risk: pd.DataFrame
@@ -39,6 +42,8 @@ class Scores:
     upper: pd.DataFrame | None = None
     images_used: pd.Series | None = None
     models: pd.Series | None = None
+    guard_distance: pd.Series | None = None
+    guard_limit: pd.Series | None = None
 
     @property
     def warning_texts(self) -> pd.Series:

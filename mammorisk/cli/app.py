@@ -14,6 +14,7 @@ from mammorisk.cli.demo import demo
 from mammorisk.cli.embed import embed
 from mammorisk.cli.evaluate import evaluate
 from mammorisk.cli.fit import fit
+from mammorisk.cli.json_errors import JsonErrors
 from mammorisk.cli.models import models
 from mammorisk.cli.predict import predict
 from mammorisk.cli.rates import rates
@@ -23,6 +24,7 @@ from mammorisk.cli.stratify import stratify
 
 app = typer.Typer(
     name="mammorisk",
+    cls=JsonErrors,
     help="Breast cancer risk from mammograms and clinical data. Research software, not a medical "
     "device.",
     no_args_is_help=True,

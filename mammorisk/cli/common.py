@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mammorisk.errors import MammoriskError, QuestionnaireError
+from mammorisk.errors import MammoriskError, PolicyRefused, QuestionnaireError
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
 
+#: Exit codes. A command whose results all have one reason for no risk ends with the code of this
+#: reason: see :func:`mammorisk.prediction.status.exit_code`.
 DONE, SOME_FAILED, UNUSABLE, REFUSED = 0, 1, 2, 3
 
 #: Whether the name of the file that caused an error is printed. The app sets it for each call.
@@ -66,7 +68,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print only JSON on standar
 
 @contextmanager
 def exit_on_error(debug: bool, as_json: bool = False) -> Iterator[None]:
-    """End the command with exit code 2 on an error of the package.
+    """End the command with exit code 2 on an error of the package, or 3 on a refusal.
 
     Parameters
     ----------
@@ -81,13 +83,35 @@ def exit_on_error(debug: bool, as_json: bool = False) -> Iterator[None]:
         if debug:
             raise
         typer.echo(f"error: {error}", err=True)
-        fields = {"what": error.what, "where": error.where, "remedy": error.remedy}
-        if error.source is not None and SHOW_FILES.get():
-            typer.echo(f"file: {error.source}", err=True)
-            fields["source"] = error.source
+        source = error.source if SHOW_FILES.get() else None
+        if source is not None:
+            typer.echo(f"file: {source}", err=True)
+        exit_code = REFUSED if isinstance(error, PolicyRefused) else UNUSABLE
         if as_json:
-            typer.echo(json.dumps({"error": {"code": type(error).__name__, **fields}}, indent=2))
-        raise typer.Exit(UNUSABLE) from None
+            print_error(
+                *(type(error).__name__, exit_code),
+                what=error.what,
+                where=error.where,
+                remedy=error.remedy,
+                source=source,
+            )
+        raise typer.Exit(exit_code) from None
+
+
+def print_error(
+    code: str,
+    exit_code: int,
+    *,
+    what: str,
+    where: str | None = None,
+    remedy: str | None = None,
+    source: str | None = None,
+) -> None:
+    """Print an error as a JSON object on standard output."""
+    fields = {"code": code, "exit_code": exit_code, "what": what, "where": where, "remedy": remedy}
+    if source is not None:
+        fields["source"] = source
+    typer.echo(json.dumps({"error": fields}, indent=2))
 
 
 def read_cohort_with_warnings(*args: Any, **options: Any) -> Cohort:

@@ -18,7 +18,7 @@ from mammorisk.cli.common import (
     exit_on_error,
     read_cohort_with_warnings,
 )
-from mammorisk.cli.predict import Engine
+from mammorisk.cli.predict_cohort import Engine
 
 #: Failures that are printed.
 _NAMED = 20

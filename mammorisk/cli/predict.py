@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import json
-import sys
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from mammorisk.cli.common import (
-    DONE,
     PLACE,
-    SOME_FAILED,
     AsJson,
     Debug,
     Missing,
@@ -24,11 +20,13 @@ from mammorisk.cli.common import (
     exit_on_error,
     missing_codes,
     rates_option,
-    read_cohort_with_warnings,
 )
+from mammorisk.cli.predict_cohort import Engine, predict_cohort
+from mammorisk.prediction.status import EXIT_CODES
 
 if TYPE_CHECKING:
-    from mammorisk.base import RiskModel
+    from mammorisk.base import Horizon, RiskModel
+    from mammorisk.prediction.prediction import Prediction
     from mammorisk.records.questionnaire import Questionnaire
 
 ModelName = Annotated[
@@ -39,13 +37,6 @@ ModelName = Annotated[
         "bcsc-2008 if breast density is known, else icare-lit. `mammorisk models` lists all.",
     ),
 ]
-
-
-class Engine(StrEnum):
-    """Engine that predicts the parts of a cohort."""
-
-    LOCAL = "local"
-    RAY = "ray"
 
 
 def predict(
@@ -117,69 +108,132 @@ def predict(
         Path | None,
         typer.Option(help="File for the risk curve of one woman (.png, .svg or .pdf)."),
     ] = None,
+    horizons: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Years from the exam, separated by commas, or 'lifetime'. Default: 1,2,3,4,5.",
+            metavar="YEARS",
+        ),
+    ] = None,
+    prior: Annotated[
+        str | None,
+        typer.Option(help="With EXAM: folder of the previous exam.", metavar=PLACE),
+    ] = None,
+    policy: Annotated[
+        str | None,
+        typer.Option(
+            help="Also apply a surveillance policy: an id (mr.policies() lists all) or a YAML file."
+        ),
+    ] = None,
+    audit: Annotated[
+        Path | None,
+        typer.Option(help="File to which a JSON line for each result is appended."),
+    ] = None,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """Predict absolute risk over one to five years for one exam or a cohort."""
+    """Predict absolute risk over one to five years for one exam or a cohort.
+
+    Exit codes: 0 every exam has a risk; 1 some have none; 2 unusable input; 3 refused.
+    """
     with exit_on_error(debug, as_json):
         given = rates_option(rates, rates_per, rates_kind, rates_deaths)
         chosen = _model_on(model, backend, given)
         codes = missing_codes(missing)
+        wanted = _horizons(horizons)
         if cohort is not None:
-            if exam is not None or questionnaire is not None or age is not None:
-                raise typer.BadParameter("give either EXAM or --cohort, not both")
-            failed = _predict_cohort(
-                cohort,
-                out,
-                root,
-                chosen,
-                allow_missing_views,
-                as_json,
-                codes,
-                engine,
-                workers,
-                address,
+            one = (exam, questionnaire, age, prior, plot)
+            if any(value is not None for value in one):
+                raise typer.BadParameter(
+                    "give either EXAM or --cohort, not both; --questionnaire, --age, --prior and "
+                    "--plot are for one exam"
+                )
+            raise typer.Exit(
+                predict_cohort(
+                    cohort,
+                    out,
+                    root=root,
+                    model=chosen,
+                    horizons=wanted,
+                    policy=policy,
+                    audit=audit,
+                    allow_missing_views=allow_missing_views,
+                    as_json=as_json,
+                    missing=codes,
+                    engine=engine,
+                    workers=workers,
+                    address=address,
+                )
             )
-            raise typer.Exit(SOME_FAILED if failed else DONE)
         if exam is None and questionnaire is None and age is None:
             raise typer.BadParameter("give the folder of an exam, --questionnaire, or --cohort")
-        has_risk = _predict_one(
-            exam, questionnaire, age, chosen, codes, allow_missing_views, plot, as_json
+        if exam is None and prior is not None:
+            raise typer.BadParameter("--prior needs EXAM")
+        result = _predict_one(
+            exam,
+            _read_questionnaire(questionnaire, age, codes),
+            model=chosen,
+            horizons=wanted,
+            prior=prior,
+            allow_missing_views=allow_missing_views,
         )
-        raise typer.Exit(DONE if has_risk else SOME_FAILED)
+        if policy is not None:
+            result = result.with_policy(policy)
+        if audit is not None:
+            from mammorisk.prediction.audit import audit_result
+
+            audit_result(audit, result.to_dict())
+        if plot is not None:
+            from mammorisk.prediction.plot import save_risk
+
+            save_risk(result, plot)
+        _show(result, as_json)
+        raise typer.Exit(EXIT_CODES[result.status])
 
 
 def _predict_one(
     exam: str | None,
-    questionnaire: Path | None,
-    age: float | None,
-    chosen: RiskModel | None,
-    missing: dict[str, list[str]],
+    woman: Questionnaire | None,
+    *,
+    prior: str | None,
     allow_missing_views: bool,
-    plot: Path | None,
-    as_json: bool,
-) -> bool:
-    """Return whether there is a risk at any horizon."""
-    from mammorisk.cli.show import print_prediction
+    **options: Any,
+) -> Prediction:
     from mammorisk.io import read_exam
     from mammorisk.prediction.api import predict as predict_one
+
+    if exam is None:
+        return predict_one(_known(woman), **options)
+    images = read_exam(exam, allow_missing_views=allow_missing_views)
+    return predict_one(images, woman, prior=prior, **options)
+
+
+def _show(result: Prediction, as_json: bool) -> None:
+    from mammorisk.cli.show import print_prediction
     from mammorisk.prediction.prediction import to_json
 
-    woman = _read_questionnaire(questionnaire, age, missing)
-    if exam is None:
-        result = predict_one(_known(woman), model=chosen)
-    else:
-        images = read_exam(exam, allow_missing_views=allow_missing_views)
-        result = predict_one(images, woman, model=chosen)
-    if plot is not None:
-        from mammorisk.prediction.plot import save_risk
-
-        save_risk(result, plot)
     if as_json:
         typer.echo(to_json(result))
     else:
         print_prediction(result)
-    return bool(result.risk.notna().any())
+
+
+def _horizons(texts: list[str] | None) -> tuple[Horizon, ...]:
+    from mammorisk.base import DEFAULT_HORIZONS
+
+    found: list[Horizon] = []
+    for word in ",".join(texts or ()).split(","):
+        if word.strip() == "lifetime":
+            found.append("lifetime")
+        elif word.strip():
+            try:
+                years = float(word)
+                found.append(int(years) if years.is_integer() else years)
+            except ValueError:
+                raise typer.BadParameter(
+                    f"{word.strip()!r} is not a number of years", param_hint="--horizons"
+                ) from None
+    return tuple(dict.fromkeys(found)) or DEFAULT_HORIZONS
 
 
 def _model_on(name: str | None, backend: str, options: dict[str, Any]) -> RiskModel | None:
@@ -229,61 +283,3 @@ def _read_questionnaire(
     if age is not None:
         fields["age"] = age
     return Questionnaire(**fields) if fields else None
-
-
-def _predict_cohort(
-    manifest: str,
-    out: Path | None,
-    root: str | None,
-    chosen: RiskModel | None,
-    allow_missing_views: bool,
-    as_json: bool,
-    missing: dict[str, list[str]],
-    engine: Engine,
-    workers: int | None,
-    address: str | None,
-) -> int:
-    """Return the number of exams without a risk."""
-    from mammorisk._utils.progress import progress_bar
-    from mammorisk.prediction.api import predict as predict_all
-    from mammorisk.prediction.archive import predict_to_file
-    from mammorisk.prediction.results_file import count_risks
-
-    if out is None and engine is not Engine.LOCAL:
-        raise typer.BadParameter("--engine needs --out")
-    cohort = read_cohort_with_warnings(
-        manifest,
-        root=root,
-        errors="flag",
-        allow_missing_views=allow_missing_views,
-        missing=missing,
-    )
-    if out is not None:
-        with progress_bar("exams", len(cohort)) as advance:
-            found = predict_to_file(
-                cohort,
-                out,
-                model=chosen,
-                engine=engine.value,
-                workers=workers,
-                address=address,
-                on_part=advance,
-            )
-        if as_json:
-            counts = {"exams": found.exams, "without_risk": found.without_risk}
-            typer.echo(json.dumps({"path": str(found.path), **counts}, indent=2))
-    else:
-        risks = predict_all(cohort, model=chosen, progress=sys.stderr.isatty())
-        found = count_risks([risks], Path())
-        if as_json:
-            # to_json converts NaN to null; json.dumps does not.
-            typer.echo(risks.to_json(orient="records", indent=2))
-        else:
-            typer.echo(risks.to_string(index=False))
-    typer.echo(f"{found.exams} exams, {found.without_risk} without a risk", err=True)
-    for exam_id, why in found.failures:
-        typer.echo(f"  exam {exam_id}: {why}", err=True)
-    if found.without_risk > len(found.failures):
-        more = found.without_risk - len(found.failures)
-        typer.echo(f"  ... and {more} more; see the column warnings", err=True)
-    return found.without_risk

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from mammorisk.cli.common import console_width
 
 if TYPE_CHECKING:
     import pandas as pd
+    from rich.console import Console
 
     from mammorisk.prediction.prediction import Prediction
 
@@ -18,15 +20,16 @@ def print_prediction(prediction: Prediction) -> None:
     from rich.table import Table
 
     from mammorisk._utils.style import NOTICE
-    from mammorisk.prediction.prediction import without_risk
+    from mammorisk.prediction.percent import horizon_name, percent
+    from mammorisk.prediction.prediction_html import without_risk
 
     table = Table(title="Absolute risk of breast cancer", title_justify="left")
     table.add_column("model")
     for horizon in prediction.risk.index:
-        table.add_column(f"{horizon:g} y", justify="right")
+        table.add_column(horizon_name(horizon), justify="right")
 
     def cells(row: pd.Series) -> list[str]:
-        return ["–" if value != value else f"{100 * value:.2f}%" for value in row]
+        return [percent(value) for value in row]
 
     table.add_row(prediction.model, *cells(prediction.risk), style="bold")
     if prediction.interval is not None:
@@ -41,6 +44,33 @@ def print_prediction(prediction: Prediction) -> None:
         console.print(f"breast density {density['category']}, {density['source']}")
     for warning in prediction.warnings:
         console.print(f"! {warning}", markup=False, highlight=False)
-    for note in without_risk(prediction):
+    for note in without_risk(prediction.to_dict()):
         console.print(note, markup=False, highlight=False, style="dim")
+    if prediction.policy is not None:
+        print_policy(prediction.policy, console)
     console.print(NOTICE, style="dim")
+
+
+def print_policy(policy: Mapping[str, Any], console: Console | None = None) -> None:
+    """Print what a policy states for one woman, with its reason, marks and cautions.
+
+    Parameters
+    ----------
+    policy : mapping
+        A row of :func:`mammorisk.stratify`, or :attr:`mammorisk.Prediction.policy`.
+    console : Console, optional
+    """
+    from rich.console import Console
+
+    from mammorisk.prediction.policy_result import marks
+
+    console = console or Console(width=console_width(100))
+    lines = [
+        f"policy {policy['policy']}: {policy['category']} - {policy['label']}",
+        f"  {policy['modality'] or 'no action'}",
+        f"  reason: {policy['reason']}",
+    ]
+    lines += [f"! {one}" for one in marks(policy)]
+    lines += [f"! {one}" for one in str(policy["cautions"] or "").split("; ") if one]
+    for line in [*lines, str(policy["notice"])]:
+        console.print(line, markup=False, highlight=False)

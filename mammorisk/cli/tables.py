@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,7 +14,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Risks = Annotated[
-    Path, typer.Argument(help="Risks written by `mammorisk predict --cohort` (.parquet or .csv).")
+    Path,
+    typer.Argument(
+        help="Risks written by `mammorisk predict --cohort` (.parquet or .csv), or the result of "
+        "`mammorisk predict --json` (.json)."
+    ),
 ]
 
 
@@ -23,7 +28,7 @@ def read_risks(path: Path) -> pd.DataFrame:
     Parameters
     ----------
     path : Path
-        Parquet or CSV.
+        Parquet or CSV, or the JSON of one result or of a cohort.
 
     Returns
     -------
@@ -41,6 +46,8 @@ def read_risks(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".parquet":
             return pd.read_parquet(path)
+        if path.suffix == ".json":
+            return _from_json(json.loads(path.read_text(encoding="utf-8")))
         return pd.read_csv(path, dtype={"patient_id": str, "exam_id": str})
     except (OSError, ValueError, UnicodeDecodeError) as error:
         raise ManifestError(
@@ -48,6 +55,16 @@ def read_risks(path: Path) -> pd.DataFrame:
             where=path.name,
             remedy="Give a file written by `mammorisk predict --cohort ... --out ...`.",
         ) from None
+
+
+def _from_json(content: Any) -> pd.DataFrame:
+    import pandas as pd
+
+    from mammorisk.prediction.result_frame import result_frame
+
+    if isinstance(content, list):
+        return pd.DataFrame(content)
+    return result_frame(content)
 
 
 def write_table(table: pd.DataFrame, path: Path) -> None:

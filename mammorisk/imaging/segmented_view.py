@@ -7,6 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
+from mammorisk._utils.digests import array_digest
 from mammorisk._utils.parallel import map_parallel
 from mammorisk.imaging.breast import BreastMask, find_breast
 from mammorisk.imaging.polarity import is_inverted, turn_grey
@@ -34,6 +35,8 @@ class SegmentedView:
         Whether air was brighter than tissue; the grey levels have then been inverted.
     warnings : tuple of ResultWarning
         Warnings that arose while the view was loaded and brought upright.
+    pixel_digest : str or None
+        SHA-256 of the pixels as they are stored in the file; None if it was not asked for.
     """
 
     view: View
@@ -42,6 +45,7 @@ class SegmentedView:
     mask: BreastMask = field(repr=False)
     inverted: bool = False
     warnings: Warnings = ()
+    pixel_digest: str | None = None
 
     @property
     def step(self) -> int:
@@ -54,8 +58,14 @@ class SegmentedView:
         return reduce_image(self.image, self.step)
 
 
-def segment_view(view: View) -> SegmentedView:
+def segment_view(view: View, *, digest: bool = False) -> SegmentedView:
     """Load a view, bring it upright and find its breast.
+
+    Parameters
+    ----------
+    view : View
+    digest : bool
+        Whether to compute the digest of its pixels.
 
     Raises
     ------
@@ -63,6 +73,8 @@ def segment_view(view: View) -> SegmentedView:
         Its pixels cannot be read.
     """
     image, raw = fitting_display(view.load())
+    # Before the image is brought upright, so that others can compute the same digest.
+    pixel_digest = array_digest(raw.pixels) if digest else None
     inverted = is_inverted(reduce_image(image, reduction_step(image.shape)))
     if inverted:
         image = turn_grey(image)
@@ -82,6 +94,7 @@ def segment_view(view: View) -> SegmentedView:
         mask=mask,
         inverted=inverted,
         warnings=(*raw.warnings, *turn.warnings),
+        pixel_digest=pixel_digest,
     )
 
 

@@ -33,6 +33,7 @@ from mammorisk.io.pixels import (
     load_pixels,
     syntax_of,
 )
+from mammorisk.io.source_header import read_source
 from mammorisk.io.spacing import read_spacing
 from mammorisk.io.syntaxes import is_lossy
 from mammorisk.io.views import ViewName, view_of
@@ -210,6 +211,7 @@ def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Li
         digest=functools.partial(
             call_named, full_name, source, functools.partial(content_digest, path)
         ),
+        dicom=read_source(dataset, patient.day),
     )
     return ReadImage(
         view=view,

@@ -12,7 +12,7 @@ import pandas as pd
 import yaml
 from numpy.typing import NDArray
 
-from mammorisk.errors import PolicyError
+from mammorisk.errors import PolicyRefused
 from mammorisk.policy.policy import Policy
 
 #: Families of models whose risk is one of the images.
@@ -53,7 +53,7 @@ def match_models(
 
     Raises
     ------
-    PolicyError
+    PolicyRefused
         The policy forbids a model of the table.
     """
     if not policy.quantities:
@@ -109,7 +109,7 @@ def _refuse(policy: Policy, name: str | None, family: str | None) -> None:
     for one in (name, family):
         if one is not None and one in policy.models.forbidden:
             what = f"model {name!r}" if name else f"models of the family {family!r}"
-            raise PolicyError(
+            raise PolicyRefused(
                 f"the policy forbids {what} for its threshold: {policy.models.forbidden[one]}",
                 where=policy.id,
                 remedy=f"It was written for: {', '.join(policy.models.exact)}.",

@@ -26,10 +26,12 @@ _ONE_YEAR = 1.0
 
 
 def as_table(data: object) -> pd.DataFrame:
-    """Return the table of a cohort (its ``exams``), or a table unchanged."""
+    """Return the table of a cohort or of one prediction, or a table unchanged."""
     table = as_frame(data)
     if table is None:
         table = getattr(data, "exams", None)
+    if table is None and callable(to_frame := getattr(data, "to_frame", None)):
+        table = to_frame()
     if not isinstance(table, pd.DataFrame):
         raise PolicyError(
             f"a {type(data).__name__} is neither a table nor a cohort",

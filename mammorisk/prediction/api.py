@@ -12,6 +12,7 @@ from mammorisk.clinical.registry import CLINICAL_MODELS
 from mammorisk.errors import ModelError, QuestionnaireError
 from mammorisk.evaluation.model_tables import RECORD, card_record, record_of
 from mammorisk.prediction.as_cohort import Request, as_request
+from mammorisk.prediction.audit import AuditLog
 from mammorisk.prediction.default_model import choose_model
 from mammorisk.prediction.one import as_prediction
 from mammorisk.prediction.prediction import Prediction
@@ -36,6 +37,7 @@ def predict(
     prior: Exam | str | Path | None = None,
     missing: None = None,
     progress: bool = False,
+    audit: str | Path | None = None,
 ) -> Prediction: ...
 @overload
 def predict(
@@ -47,6 +49,7 @@ def predict(
     prior: None = None,
     missing: MissingCodes | None = None,
     progress: bool = False,
+    audit: str | Path | None = None,
 ) -> pd.DataFrame: ...
 def predict(
     data: Exam | Questionnaire | Cohort | pd.DataFrame | Sequence[Questionnaire] | str | Path,
@@ -57,6 +60,7 @@ def predict(
     prior: Exam | str | Path | None = None,
     missing: MissingCodes | None = None,
     progress: bool = False,
+    audit: str | Path | None = None,
 ) -> Prediction | pd.DataFrame:
     """Predict the absolute risk of breast cancer for one woman or a cohort.
 
@@ -90,6 +94,9 @@ def predict(
         :func:`mammorisk.read_cohort`.
     progress : bool
         Show the progress for a cohort with images, on standard error.
+    audit : path, optional
+        File to which a JSON line for each result is appended: its key, digests, versions, risks and
+        warning codes. It has no identifier of a row.
 
     Returns
     -------
@@ -147,14 +154,15 @@ def predict(
     request = as_request(data, woman, prior, missing)
     cohort = request.cohort
     if isinstance(model, Sequence) and not isinstance(model, str):
-        return _several(list(model), request, data, horizons, missing, progress)
+        return _several(list(model), request, data, horizons, missing, progress, audit)
     chosen = choose_model(model, cohort, wanted)
     step = rows_at_once(cohort, chosen)
+    log = None if audit is None else AuditLog(audit, chosen, wanted)
     rows = range(len(cohort))
     chunks = [rows[first : first + step] for first in range(0, len(rows), step)] or [rows]
     with progress_bar("exams", len(rows), show=progress and cohort.has_images) as tell:
         if request.is_one:
-            (found,) = score_in_chunks(cohort, chunks, chosen, wanted, tell)
+            (found,) = score_in_chunks(cohort, chunks, chosen, wanted, tell, log)
             error = first_error(found.readings)
             if error is not None:
                 raise error
@@ -168,7 +176,7 @@ def predict(
         tables = [
             risk_table(cohort.exams.iloc[list(chunk)], found.scores, chosen.name, wanted)
             for chunk, found in zip(
-                chunks, score_in_chunks(cohort, chunks, chosen, wanted, tell), strict=True
+                chunks, score_in_chunks(cohort, chunks, chosen, wanted, tell, log), strict=True
             )
         ]
     import pandas as pd
@@ -185,6 +193,7 @@ def _several(
     horizons: Sequence[Horizon] | Horizon,
     missing: MissingCodes | None,
     progress: bool,
+    audit: str | Path | None,
 ) -> pd.DataFrame:
     """The risks of several models, one below the other."""
     import pandas as pd
@@ -202,6 +211,7 @@ def _several(
             horizons=horizons,
             missing=missing,
             progress=progress,
+            audit=audit,
         )
         for one in models
     ]

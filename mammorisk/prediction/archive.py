@@ -14,7 +14,8 @@ from mammorisk._utils.atomic_write import atomic_write, content_digest
 from mammorisk._utils.style import NOTICE
 from mammorisk._version import __version__
 from mammorisk.base import DEFAULT_HORIZONS, Horizon, ImageModel, RiskModel, check_horizons
-from mammorisk.errors import CohortError
+from mammorisk.errors import CohortError, OutputError
+from mammorisk.prediction.audit import AuditLog
 from mammorisk.prediction.default_model import choose_model
 from mammorisk.prediction.part_files import (
     Engine,
@@ -50,6 +51,7 @@ def predict_to_file(
     address: str | None = None,
     exams_per_part: int | None = None,
     on_part: OnPart | None = None,
+    audit: str | Path | None = None,
 ) -> PredictionFile:
     """Predict a cohort into a file or folder. The same call resumes an interrupted run.
 
@@ -77,6 +79,9 @@ def predict_to_file(
         Default: 32 with images and 100,000 without.
     on_part : callable, optional
         Called after each part with the number of finished exams and the total.
+    audit : path, optional
+        As in :func:`mammorisk.predict`. Exams of a part that an interruption made to be computed
+        twice have two lines. Not with ``engine="ray"``, whose workers cannot share a file.
 
     Returns
     -------
@@ -123,6 +128,13 @@ def predict_to_file(
         return summary(out)
     wanted = check_horizons(horizons)
     chosen = choose_model(model, cohort, wanted)
+    if audit is not None and engine != "local":
+        raise OutputError(
+            "an audit log needs the engine of this machine",
+            where="audit",
+            remedy="Leave out audit, or use engine='local'.",
+        )
+    log = None if audit is None else AuditLog(audit, chosen, wanted)
     if exams_per_part is None:
         exams_per_part = (
             EXAMS_PER_PART_WITH_IMAGES if cohort.has_images else EXAMS_PER_PART_WITHOUT_IMAGES
@@ -133,7 +145,7 @@ def predict_to_file(
         exams_per_part=exams_per_part,
         fingerprint=_fingerprint(cohort, chosen, wanted, exams_per_part),
         provenance=_provenance(chosen, wanted),
-        write_parts=partial(write_parts, cohort, chosen, wanted),
+        write_parts=partial(write_parts, cohort, chosen, wanted, log=log),
         part_writer=lambda: _PartWriter(cohort=cohort, model=_fresh(chosen), horizons=wanted),
         engine=engine,
         workers=workers,
@@ -149,6 +161,7 @@ def write_parts(
     horizons: tuple[Horizon, ...],
     parts: Parts,
     on_part: Callable[[int], None] = lambda exams: None,
+    log: AuditLog | None = None,
 ) -> None:
     """Predict parts of a cohort in this process. The next exams are read during scoring.
 
@@ -161,21 +174,28 @@ def write_parts(
         File of each part, and its rows of the cohort.
     on_part : callable, optional
         Called after each part with its number of exams.
+    log : AuditLog, optional
     """
-    for (file, rows), table in zip(parts, _tables(cohort, model, horizons, parts), strict=True):
+    tables = _tables(cohort, model, horizons, parts, log)
+    for (file, rows), table in zip(parts, tables, strict=True):
         _write_table(file, table)
         on_part(len(rows))
 
 
 def _tables(
-    cohort: Cohort, model: RiskModel, horizons: tuple[Horizon, ...], parts: Parts
+    cohort: Cohort,
+    model: RiskModel,
+    horizons: tuple[Horizon, ...],
+    parts: Parts,
+    log: AuditLog | None,
 ) -> Iterator[pd.DataFrame]:
     """Yield the table of each part. Chunks of exams are read ahead across parts."""
     import pandas as pd
 
     step = rows_at_once(cohort, model)
     chunks = chunks_of(parts, step)
-    scored = score_in_chunks(cohort, [chunk for chunk, _ in chunks], model, horizons)
+    places = [chunk for chunk, _ in chunks]
+    scored = score_in_chunks(cohort, places, model, horizons, log=log)
     gathered = []
     for (chunk, is_last), found in zip(chunks, scored, strict=True):
         keys = cohort.exams.iloc[list(chunk)]

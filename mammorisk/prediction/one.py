@@ -5,7 +5,6 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from mammorisk._version import __version__
 from mammorisk.base import Horizon, ImageModel, RiskModel, Scores
 from mammorisk.clinical.rates import Rates
 from mammorisk.clinical.registry import CLINICAL_MODELS, RATED_MODELS, load_clinical
@@ -13,8 +12,8 @@ from mammorisk.clinical.scoring import ClinicalModel
 from mammorisk.errors import HorizonError, RatesError
 from mammorisk.prediction.default_model import WITH_DENSITY
 from mammorisk.prediction.prediction import Prediction
+from mammorisk.prediction.provenance import known_answers, row_record, run_record
 from mammorisk.prediction.rows import ScoredRows
-from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.warnings import Warnings
 
 if TYPE_CHECKING:
@@ -42,6 +41,10 @@ def as_prediction(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, 
     name = model.name if scores.models is None else str(scores.models.iloc[0])
     rates: Rates | None = model.other_rates
     baselines, notes = _baselines(found.with_density, name, horizons, rates)
+    if found.refused[0]:
+        # The exam is refused, and with it every risk, whichever model would give one.
+        baselines = baselines * float("nan")
+        notes = dict.fromkeys(notes, scores.warnings.iloc[0])
     contributions = (
         scores.contributions.iloc[0].dropna()
         if scores.contributions is not None
@@ -58,14 +61,18 @@ def as_prediction(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, 
         density=_density(found, rates),
         warnings=scores.warnings.iloc[0],
         images_used=bool(scores.images_used is not None and scores.images_used.iloc[0]),
-        provenance=_provenance(name, model, found.answers, reading)
+        provenance=row_record(run_record(model, horizons), found, 0, model)
         | {
+            "views": _views(reading),
             "baseline_warnings": {
                 other: [one.to_dict() for one in told] for other, told in notes.items()
-            }
+            },
         },
         interval=_interval(scores),
+        answers=known_answers(found.answers, 0),
+        sources=tuple(view.dicom for view in reading.exam or () if view.dicom is not None),
         explainer=explainer,
+        scorer=model.score,
     )
 
 
@@ -139,29 +146,15 @@ def _by_category(frame: pd.DataFrame, rates: Rates | None) -> dict[str, float | 
     }
 
 
-def _provenance(
-    name: str, model: RiskModel, answers: pd.DataFrame, reading: ExamReading
-) -> dict[str, Any]:
-    card = load_clinical(name).card if name != model.name else model.card
-    known = [field for field in answers.columns if field in FIELDS]
-    return {
-        "software": f"mammorisk {__version__}",
-        "model": card.name,
-        "backend": model.backend_used if isinstance(model, ImageModel) else None,
-        "source": card.source,
-        "training_data": card.training_data,
-        "outcome": card.outcome,
-        "rates": None if model.other_rates is None else model.other_rates.describe(),
-        "fields_known": sorted(field for field in known if answers[field].notna().iloc[0]),
-        "views": [
-            {
-                "view": view.name,
-                "kind": view.kind.value,
-                "rows": view.rows,
-                "columns": view.columns,
-                "pixel_mm": view.pixel_mm,
-                "acquisition": view.acquisition.summary(),
-            }
-            for view in reading.exam or ()
-        ],
-    }
+def _views(reading: ExamReading) -> list[dict[str, Any]]:
+    return [
+        {
+            "view": view.name,
+            "kind": view.kind.value,
+            "rows": view.rows,
+            "columns": view.columns,
+            "pixel_mm": view.pixel_mm,
+            "acquisition": view.acquisition.summary(),
+        }
+        for view in reading.exam or ()
+    ]

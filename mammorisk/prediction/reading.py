@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from mammorisk._utils.parallel import map_parallel
@@ -36,6 +36,9 @@ class ExamReading:
         None if the pixels were not read.
     prepared : PreparedExam or None
         Input of an image model.
+    pixel_digests : dict of str to str
+        SHA-256 of the stored pixels by view, with ``"prior "`` before those of the prior exam.
+        Empty if the pixels were not read.
     """
 
     exam: Exam | None = None
@@ -43,6 +46,7 @@ class ExamReading:
     warnings: Warnings = ()
     density: DensityEstimate | None = None
     prepared: PreparedExam | None = None
+    pixel_digests: dict[str, str] = field(default_factory=dict)
 
     @property
     def acquisitions(self) -> list[Acquisition]:
@@ -124,6 +128,7 @@ def _read_pixels(
     names = [view.name for view in views]
     measured = map_parallel(measure, views) if parallel else [measure(view) for view in views]
     found = dict(zip(names, measured, strict=True))
+    digests = {name: one.pixel_digest for name, one in found.items()}
     density = exam_density({name: one.density for name, one in found.items()})
     warnings = [
         *exam.single_warnings(),
@@ -146,7 +151,9 @@ def _read_pixels(
             text = f"the prior exam was not used: {prior.what}"
             warnings.append(make_warning("prior-exam", text))
         elif prior is not None:
-            of_prior = {view.name: _measure(view, model).prepared for view in prior}
+            seen = {view.name: _measure(view, model) for view in prior}
+            of_prior = {name: one.prepared for name, one in seen.items()}
+            digests |= {f"prior {name}": one.pixel_digest for name, one in seen.items()}
         prepared = PreparedExam(
             exam=exam,
             views=_contents({name: one.prepared for name, one in found.items()}),
@@ -158,6 +165,7 @@ def _read_pixels(
         warnings=_each_fact_once(warnings, len(exam)),
         density=density,
         prepared=prepared,
+        pixel_digests=digests,
     )
 
 
@@ -167,6 +175,7 @@ class _MeasuredView:
     area: float
     density: ViewDensity
     prepared: PreparedView | None
+    pixel_digest: str
 
 
 def _measure(view: View, model: ImageModel | None) -> _MeasuredView:
@@ -175,13 +184,14 @@ def _measure(view: View, model: ImageModel | None) -> _MeasuredView:
     from mammorisk.imaging.quality import breast_area, check_view
     from mammorisk.imaging.segmented_view import segment_view
 
-    seen = segment_view(view)
+    seen = segment_view(view, digest=True)
     findings = tuple(check_view(seen))
     return _MeasuredView(
         findings=findings,
         area=breast_area(seen),
         density=measure_view_density(seen, findings),
         prepared=None if model is None else model.prepare_view(seen),
+        pixel_digest=seen.pixel_digest or "",
     )
 
 

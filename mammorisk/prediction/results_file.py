@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mammorisk.prediction.part_files import FINGERPRINT, read_provenance
+from mammorisk.prediction.status import Status, status_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +32,8 @@ class PredictionFile:
         Number of exams.
     without_risk : int
         Number of exams without a risk at any horizon.
+    incomplete, unusable, refused : int
+        Numbers of exams without a risk by :attr:`mammorisk.Prediction.status`.
     failures : list of (str, str)
         ``exam_id`` and warnings of the first 20 exams without a risk.
     provenance : dict
@@ -63,6 +67,9 @@ class PredictionFile:
     path: Path
     exams: int = 0
     without_risk: int = 0
+    incomplete: int = 0
+    unusable: int = 0
+    refused: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
     provenance: dict[str, Any] = field(default_factory=dict)
 
@@ -99,16 +106,27 @@ def count_risks(tables: Iterable[pd.DataFrame], path: Path) -> PredictionFile:
     PredictionFile
         Without provenance.
     """
-    exams = without = 0
+    exams = 0
+    statuses: Counter[Status] = Counter()
     failures: list[tuple[str, str]] = []
     for table in tables:
         risks = [name for name in table.columns if name.startswith("risk_")]
         failed = table[table[risks].isna().all(axis=1)]
-        exams, without = exams + len(table), without + len(failed)
+        exams += len(table)
+        for codes, n in failed["warning_codes"].fillna("").astype(str).value_counts().items():
+            statuses[status_of(False, str(codes).split(","))] += int(n)
         room = _FAILURES_NAMED - len(failures)
         told = failed[["exam_id", "warnings"]].head(room) if "exam_id" in failed else failed.head(0)
         failures += [(str(row[0]), str(row[1])) for row in told.itertuples(index=False)]
-    return PredictionFile(path=path, exams=exams, without_risk=without, failures=failures)
+    return PredictionFile(
+        path=path,
+        exams=exams,
+        without_risk=sum(statuses.values()),
+        incomplete=statuses["incomplete"],
+        unusable=statuses["unusable"],
+        refused=statuses["refused"],
+        failures=failures,
+    )
 
 
 def _tables(path: Path) -> Iterator[pd.DataFrame]:

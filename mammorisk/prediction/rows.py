@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from mammorisk._utils.parallel import read_ahead, usable_cores
 from mammorisk.base import Horizon, ImageModel, RiskModel, Scores
@@ -45,12 +45,21 @@ class ScoredRows:
     scores : Scores
         Risks. The warnings include those of the readings.
     readings : list of ExamReading
+    refused : list of bool
+        Rows whose exam or answers are refused, whatever the model.
     """
 
     answers: pd.DataFrame
     with_density: pd.DataFrame
     scores: Scores
     readings: list[ExamReading]
+    refused: list[bool]
+
+
+class RowLog(Protocol):
+    """Records scored rows, such as :class:`mammorisk.prediction.audit.AuditLog`."""
+
+    def write(self, found: ScoredRows) -> None: ...
 
 
 def rows_at_once(cohort: Cohort, model: RiskModel) -> int:
@@ -66,6 +75,7 @@ def score_in_chunks(
     model: RiskModel,
     horizons: tuple[Horizon, ...],
     on_exam: OnExam | None = None,
+    log: RowLog | None = None,
 ) -> Iterator[ScoredRows]:
     """Score chunks of rows. The next chunk is read while one is scored.
 
@@ -78,6 +88,8 @@ def score_in_chunks(
     horizons : tuple of float or "lifetime"
     on_exam : callable, optional
         Called with the number of exams that were read and the total.
+    log : RowLog, optional
+        Records every chunk before it is returned.
 
     Yields
     ------
@@ -98,7 +110,10 @@ def score_in_chunks(
         return found
 
     for chunk, readings in zip(chunks, read_ahead(read, chunks), strict=True):
-        yield _score(cohort, list(chunk), readings, model, horizons)
+        found = _score(cohort, list(chunk), readings, model, horizons)
+        if log is not None:
+            log.write(found)
+        yield found
 
 
 def _read_rows(cohort: Cohort, rows: Sequence[int], model: RiskModel) -> Iterator[ExamReading]:
@@ -164,7 +179,13 @@ def _score(
         warnings=pd.Series(warnings, index=answers.index, dtype=object),
         images_used=used & sound,
     )
-    return ScoredRows(answers=answers, with_density=with_density, scores=scores, readings=readings)
+    return ScoredRows(
+        answers=answers,
+        with_density=with_density,
+        scores=scores,
+        readings=readings,
+        refused=[bool(why) for why in refused],
+    )
 
 
 def _refuse(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from mammorisk.errors import ViewMissing
 from mammorisk.records.acquisition import Acquisition
+from mammorisk.records.dicom_source import DicomSource
 from mammorisk.warnings import ResultWarning, Warnings, make_warning, merge_views
 
 if TYPE_CHECKING:
@@ -175,6 +176,8 @@ class View:
         Function that returns the stored pixels and their greyscale.
     digest : callable or None
         Function that returns a digest of the content of the file, used as a key of caches.
+    dicom : DicomSource or None
+        Identifiers to which a document about the image refers; None for a picture.
 
     See Also
     --------
@@ -214,6 +217,7 @@ class View:
     acquired_at: str | None = field(default=None, repr=False)
     warnings: Warnings = ()
     digest: Callable[[], str] | None = field(default=None, repr=False, compare=False)
+    dicom: DicomSource | None = field(default=None, repr=False, compare=False)
 
     @property
     def name(self) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
+from mammorisk._utils.digests import json_digest
 from mammorisk._utils.model_folder import ModelState
 from mammorisk.base import (
     DEFAULT_HORIZONS,
@@ -76,6 +77,11 @@ class RecalibratedModel(ImageModel):
     @property
     def other_rates(self) -> Any:
         return self.model.other_rates
+
+    @property
+    def calibration_id(self) -> str:
+        maps = {f"{horizon:g}": one.to_dict() for horizon, one in self.maps.items()}
+        return f"local-{json_digest(maps)[:16]}"
 
     @property
     def uses_priors(self) -> bool:

@@ -294,3 +294,84 @@ def test_evaluate_and_stratify_from_the_command_line(tmp_path: Path) -> None:
     wrong = run(app, ["stratify", str(risks), "--policy", "nccn-classic-mri"])
     assert wrong.exit_code == 2
     assert "needs the lifetime risk" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("fields", "model", "code"),
+    [
+        ({"age": 54}, "bcrat", 0),
+        ({"age": 54}, "density-only", 1),
+        ({"age": 540}, "bcrat", 2),
+        ({"age": 97}, "bcrat", 3),
+    ],
+)
+def test_one_exam_and_a_cohort_of_one_end_in_the_same_code(
+    tmp_path: Path, fields: dict[str, float], model: str, code: int
+) -> None:
+    (tmp_path / "w.json").write_text(json.dumps(fields))
+    pd.DataFrame([{"patient_id": "p", "exam_id": "e"} | fields]).to_csv(
+        tmp_path / "c.csv", index=False
+    )
+    one = run(app, ["predict", "-q", str(tmp_path / "w.json"), "--model", model, "--json"])
+    many = ["predict", "--cohort", str(tmp_path / "c.csv"), "--model", model]
+    written = [*many, "--out", str(tmp_path / "r.csv")]
+    assert [one.exit_code, run(app, many).exit_code, run(app, written).exit_code] == [code] * 3
+    told = json.loads(one.stdout)
+    if code == 2:
+        assert told["error"]["code"] == "QuestionnaireError"
+    else:
+        assert told["status"] == ["done", "incomplete", None, "refused"][code]
+
+
+def test_errors_of_arguments_are_json_too() -> None:
+    for wrong in (["--no-such"], ["--horizons", "soon"], ["--age", "old"], ["--prior", "x"]):
+        done = run(app, ["predict", "--age", "54", *wrong, "--json"])
+        assert done.exit_code == 2
+        error = json.loads(done.stdout)["error"]
+        assert (error["code"], error["exit_code"]) == ("UsageError", 2)
+        assert done.stderr
+    assert run(app, ["predict", "--no-such"]).stdout == ""
+
+
+def test_the_risk_between_40_and_50_from_the_command_line(tmp_path: Path) -> None:
+    asked = ["predict", "--age", "40", "--horizons", "10", "--policy", "nice-cg164"]
+    shown = run(app, asked)
+    assert shown.exit_code == 0
+    assert "near_population" in shown.stdout
+    assert "off-label" in shown.stdout
+    result = run(app, [*asked[:5], "--json"])
+    (tmp_path / "r.json").write_text(result.stdout)
+    row = json.loads(
+        run(app, ["stratify", str(tmp_path / "r.json"), "--policy", "nice-cg164", "--json"]).stdout
+    )
+    assert row[0]["category"] == "near_population"
+    assert row[0]["risk_10y"] == json.loads(result.stdout)["risk"]["10"]
+    refused = ["predict", "--age", "54", "--model", "bcrat", "--horizons", "lifetime", "--json"]
+    done = run(app, [*refused, "--policy", "nccn-classic-mri"])
+    assert (done.exit_code, json.loads(done.stdout)["error"]["code"]) == (3, "PolicyRefused")
+
+
+def test_groups_go_from_low_to_high_with_their_marks(tmp_path: Path) -> None:
+    risks = pd.DataFrame(
+        {"model": "bcrat", "age": 50, "risk_5y": [0.07, 0.005, 0.0165, 0.03, 0.012], "exam_id": 1}
+    )
+    risks.to_csv(tmp_path / "r.csv", index=False)
+    shown = run(app, ["stratify", str(tmp_path / "r.csv"), "--policy", "mypebs"]).stdout
+    policy = mr.policy.load_policy("mypebs")
+    order = [group.category or name for name, group in policy.groups.items()]
+    places = [shown.index(f"│ {name} ") for name in dict.fromkeys(order)]
+    assert places == sorted(places)
+    for mark in ("off label", "near threshold", "unverified"):
+        assert mark in shown
+    assert "! 5 off-label" in shown
+
+
+def test_an_audit_line_and_a_prior(exam_folder: Path, tmp_path: Path) -> None:
+    log, woman = tmp_path / "audit.jsonl", str(exam_folder.parent / "woman.json")
+    asked = ["predict", str(exam_folder), "-q", woman, "--prior", str(exam_folder)]
+    done = run(app, [*asked, "--policy", "nccn-2026", "--audit", str(log), "--json"])
+    told, line = json.loads(done.stdout), json.loads(log.read_text())
+    assert line["key"] == told["key"]
+    assert line["sha256"] == told["provenance"]["sha256"]
+    assert line["sha256"]["policy"] == told["policy"]["sha256"]
+    assert "prior-exam" in line["warning_codes"]

@@ -103,9 +103,13 @@ class DomainGuard:
 
     def inside(self, features: Floats) -> NDArray[np.bool_]:
         """Whether each exam is inside the domain; False for an exam without views."""
-        views = np.isfinite(features).all(axis=2) @ (1 << np.arange(TOKENS_PER_EXAM))
         with np.errstate(invalid="ignore"):
-            return np.asarray(self.distance(features) <= self.limits[views])
+            return np.asarray(self.distance(features) <= self.limit(features))
+
+    def limit(self, features: Floats) -> Floats:
+        """Largest distance inside the domain for the views of each exam; NaN without views."""
+        views = np.isfinite(features).all(axis=2) @ (1 << np.arange(TOKENS_PER_EXAM))
+        return np.where(views > 0, self.limits[views], np.nan)
 
 
 def _views(views: int) -> NDArray[np.bool_]:

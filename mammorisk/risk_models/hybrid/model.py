@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from mammorisk._utils.digests import json_digest
 from mammorisk._utils.model_folder import ModelState
 from mammorisk.base import (
     DEFAULT_HORIZONS,
@@ -128,6 +129,11 @@ class HybridModel(ImageModel):
             raise ModelError(f"{self.name} has no encoder")
         chosen = choose_backend(self.backend, self.encoder, may_reduce=False)
         return Runner(self.encoder, chosen)
+
+    @property
+    def calibration_id(self) -> str:
+        maps = {str(year): one.to_dict() for year, one in self.recalibration.items()}
+        return f"fit-{json_digest(maps)[:16]}" if maps else "none"
 
     @property
     def uses_priors(self) -> bool:
@@ -313,6 +319,8 @@ class HybridModel(ImageModel):
             images_used=pd.Series(found.seen, index=frame.index) & applies,
             lower=None if lower is None else lower.where(applies),
             upper=None if upper is None else upper.where(applies),
+            guard_distance=_as_series(found.guard_distance, frame.index),
+            guard_limit=_as_series(found.guard_limit, frame.index),
         )
 
     @property
@@ -398,7 +406,15 @@ class HybridModel(ImageModel):
             trusted=trusted,
             ages_seen=self.ages_seen,
         )
-        return self.evaluate_batch(inputs, batch, objections)
+        found = self.evaluate_batch(inputs, batch, objections)
+        if self.guard is None or exams is None or features is None:
+            return found
+        of_guard = guard_features(exams, features)
+        return replace(
+            found,
+            guard_distance=self.guard.distance(of_guard),
+            guard_limit=self.guard.limit(of_guard),
+        )
 
     def evaluate_batch(
         self,
@@ -488,6 +504,10 @@ def encode(
         found = run(to_float(exams.pixels[some[:, 0], some[:, 1]])[:, None])
         out[some[:, 0], some[:, 1]] = torch.from_numpy(found)
     return out
+
+
+def _as_series(values: Floats | None, index: pd.Index) -> pd.Series | None:
+    return None if values is None else pd.Series(values, index=index)
 
 
 def guard_features(exams: ExamSet, features: Tensor) -> Floats:

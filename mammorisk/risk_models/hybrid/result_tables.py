@@ -43,6 +43,8 @@ class Evaluation:
         Standard deviation of the log hazard between the heads.
     half_width : ndarray, shape (n,), or None
         Half-width of the 95% interval on the log hazard scale.
+    guard_distance, guard_limit : ndarray, shape (n,), or None
+        As in :class:`mammorisk.base.Scores`.
     """
 
     risk: Floats
@@ -54,6 +56,8 @@ class Evaluation:
     objections: list[ResultWarning | None]
     spread: Floats
     half_width: Floats | None = None
+    guard_distance: Floats | None = None
+    guard_limit: Floats | None = None
 
 
 def contribution_table(

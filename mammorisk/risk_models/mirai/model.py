@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mammorisk._utils.digests import json_digest
 from mammorisk._utils.model_folder import ModelState
 from mammorisk._utils.parallel import map_parallel
 from mammorisk.base import (
@@ -104,6 +105,14 @@ class MiraiModel(ImageModel):
     card: ModelCard = CARD  # type: ignore[misc]
     rows: int = ROWS
     columns: int = COLUMNS
+
+    @property
+    def calibration_id(self) -> str:
+        if self.calibration is None:
+            return "none"
+        if self.calibration == PUBLISHED_CALIBRATION:
+            return "published"
+        return f"fit-{json_digest(self.calibration)[:16]}"
 
     @property
     def shape(self) -> tuple[int, int]:

@@ -1,0 +1,108 @@
+"""``mammorisk predict --cohort``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from mammorisk.cli.common import read_cohort_with_warnings
+
+if TYPE_CHECKING:
+    from mammorisk.base import Horizon, RiskModel
+    from mammorisk.prediction.results_file import PredictionFile
+
+
+class Engine(StrEnum):
+    """Engine that predicts the parts of a cohort."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
+
+def predict_cohort(
+    manifest: str,
+    out: Path | None,
+    *,
+    root: str | None,
+    model: RiskModel | None,
+    horizons: Sequence[Horizon],
+    policy: str | None,
+    audit: Path | None,
+    allow_missing_views: bool,
+    as_json: bool,
+    missing: dict[str, list[str]],
+    engine: Engine,
+    workers: int | None,
+    address: str | None,
+) -> int:
+    """Predict a cohort, print or write the table, and return the exit code."""
+    from mammorisk._utils.progress import progress_bar
+    from mammorisk.policy import stratify
+    from mammorisk.prediction.api import predict
+    from mammorisk.prediction.archive import predict_to_file
+    from mammorisk.prediction.results_file import count_risks
+
+    if out is None and engine is not Engine.LOCAL:
+        raise typer.BadParameter("--engine needs --out")
+    if out is not None and policy is not None:
+        raise typer.BadParameter("--policy goes without --out: stratify the file afterwards")
+    cohort = read_cohort_with_warnings(
+        manifest,
+        root=root,
+        errors="flag",
+        allow_missing_views=allow_missing_views,
+        missing=missing,
+    )
+    if out is not None:
+        with progress_bar("exams", len(cohort)) as advance:
+            found = predict_to_file(
+                cohort,
+                out,
+                model=model,
+                horizons=horizons,
+                engine=engine.value,
+                workers=workers,
+                address=address,
+                on_part=advance,
+                audit=audit,
+            )
+        if as_json:
+            counts = {"exams": found.exams, "without_risk": found.without_risk}
+            typer.echo(json.dumps({"path": str(found.path), **counts}, indent=2))
+    else:
+        risks = predict(
+            cohort, model=model, horizons=horizons, progress=sys.stderr.isatty(), audit=audit
+        )
+        found = count_risks([risks], Path())
+        if policy is not None:
+            risks = stratify(risks, policy, cohort)
+        if as_json:
+            # to_json converts NaN to null; json.dumps does not.
+            typer.echo(risks.to_json(orient="records", indent=2))
+        else:
+            typer.echo(risks.to_string(index=False))
+    typer.echo(f"{found.exams} exams, {found.without_risk} without a risk", err=True)
+    for exam_id, why in found.failures:
+        typer.echo(f"  exam {exam_id}: {why}", err=True)
+    if found.without_risk > len(found.failures):
+        more = found.without_risk - len(found.failures)
+        typer.echo(f"  ... and {more} more; see the column warnings", err=True)
+    return _exit_code(found)
+
+
+def _exit_code(found: PredictionFile) -> int:
+    from mammorisk.prediction.status import Status, exit_code
+
+    counts: dict[Status, int] = {
+        "done": found.exams - found.without_risk,
+        "incomplete": found.incomplete,
+        "unusable": found.unusable,
+        "refused": found.refused,
+    }
+    return exit_code(counts)

@@ -1,0 +1,1 @@
+"""A result in the formats of a clinic: DICOM SR, FHIR, PDF and HTML."""

@@ -1,0 +1,146 @@
+"""What DICOM documents about a result have in common: UIDs, patient and study, and their file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pydicom
+from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
+from pydicom.uid import ExplicitVRLittleEndian
+
+from mammorisk._utils.atomic_write import atomic_write
+from mammorisk.errors import OutputError
+from mammorisk.records.dicom_source import DicomSource
+
+MANUFACTURER = "mammorisk"
+#: Encoding of text in the documents: UTF-8.
+CHARACTER_SET = "ISO_IR 192"
+#: Attributes that a document must have; empty unless the identity is copied.
+_PATIENT_AND_STUDY = (
+    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
+    *("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"),
+)
+
+
+def derived_uid(*parts: str) -> str:
+    """Return the UID that belongs to texts, always the same (PS3.5 B.2: 2.25 and a UUID).
+
+    Examples
+    --------
+    >>> from mammorisk.prediction.exports.dicom_header import derived_uid
+    >>> derived_uid("a") == derived_uid("a"), derived_uid("a") == derived_uid("b")
+    (True, False)
+    """
+    digest = hashlib.sha256("\0".join(parts).encode()).digest()
+    return f"2.25.{int.from_bytes(digest[:16], 'big')}"
+
+
+def document_uid(
+    kind: str, result: Mapping[str, Any], sources: Sequence[DicomSource], identity: bool
+) -> str:
+    """Return the SOPInstanceUID of a document, the same for the same exam and model."""
+    policy = result["provenance"]["sha256"]["policy"] or ""
+    images = sorted(source.sop_instance for source in sources)
+    return derived_uid(kind, result["key"], policy, str(identity), *images)
+
+
+def series_uid(kind: str, result: Mapping[str, Any], sources: Sequence[DicomSource]) -> str:
+    """Return the UID of the series of documents of a kind about a study, by model."""
+    return derived_uid(kind, "series", sources[0].study, result["model"])
+
+
+def check_sources(sources: Sequence[DicomSource]) -> None:
+    """Check that there are images of one study to which a document can refer.
+
+    Raises
+    ------
+    OutputError
+    """
+    if not sources:
+        raise OutputError(
+            "the exam has no DICOM images to which a DICOM document could refer",
+            remedy="Write a PDF, HTML or JSON file, or predict from DICOM images.",
+        )
+    if len({source.study for source in sources}) > 1:
+        raise OutputError(
+            "the images have different StudyInstanceUIDs: a document belongs to one study",
+            remedy="Write a PDF, HTML or JSON file.",
+        )
+
+
+def patient_and_study(sources: Sequence[DicomSource], identity: bool) -> Dataset:
+    """Return the attributes of patient and study: empty, or copied from the images.
+
+    Parameters
+    ----------
+    sources : sequence of DicomSource
+    identity : bool
+        Whether to copy them. StudyInstanceUID is always there.
+    """
+    dataset = Dataset()
+    dataset.SpecificCharacterSet = CHARACTER_SET
+    for keyword in _PATIENT_AND_STUDY:
+        setattr(dataset, keyword, "")
+    if identity:
+        for keyword, value in sources[0].identity.items():
+            setattr(dataset, keyword, value)
+    dataset.StudyInstanceUID = sources[0].study
+    return dataset
+
+
+def image_reference(source: DicomSource) -> Dataset:
+    """Return an item that refers to an image."""
+    item = Dataset()
+    item.ReferencedSOPClassUID = source.sop_class
+    item.ReferencedSOPInstanceUID = source.sop_instance
+    return item
+
+
+def write_document(dataset: Dataset, path: Path) -> Path:
+    """Write a DICOM document. A file that already holds this instance is left as it is.
+
+    An instance must never have two contents, and a new document would have another date.
+
+    Raises
+    ------
+    OutputError
+        The file cannot be written.
+    """
+    if _holds(path, str(dataset.SOPInstanceUID)):
+        return path
+    meta = FileMetaDataset()
+    meta.MediaStorageSOPClassUID = dataset.SOPClassUID
+    meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
+    meta.TransferSyntaxUID = ExplicitVRLittleEndian
+    file = FileDataset("", dataset, preamble=b"\0" * 128, file_meta=meta)
+
+    def write(temporary: Path) -> None:
+        pydicom.dcmwrite(temporary, file, enforce_file_format=True)
+
+    try:
+        atomic_write(path, write)
+    except OSError as error:
+        raise cannot_write(error, path) from None
+    return path
+
+
+def cannot_write(error: OSError, path: Path) -> OutputError:
+    """Return the error for a file that cannot be written."""
+    return OutputError(
+        f"the {path.suffix.lstrip('.') or 'file'} cannot be written "
+        f"({error.strerror or type(error).__name__})",
+        remedy="Choose a folder that exists and can be written to, with enough free space.",
+    )
+
+
+def _holds(path: Path, uid: str) -> bool:
+    if not path.is_file():
+        return False
+    try:
+        there = pydicom.dcmread(path, specific_tags=["SOPInstanceUID"], stop_before_pixels=True)
+    except (pydicom.errors.InvalidDicomError, OSError, ValueError, EOFError):
+        return False
+    return str(there.get("SOPInstanceUID", "")) == uid

@@ -1,0 +1,119 @@
+"""What a surveillance policy states for one result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from mammorisk._utils.digests import json_digest
+from mammorisk.base import Horizon, Scores
+from mammorisk.errors import HorizonError, PolicyError
+from mammorisk.policy.library import load_policy
+from mammorisk.policy.policy import Policy, Quantity
+from mammorisk.policy.stratify import COLUMNS, stratify
+from mammorisk.records.questionnaire_fields import FIELDS
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+#: Scores a table of questionnaires at horizons.
+Scorer = Callable[["pd.DataFrame", tuple[Horizon, ...]], Scores]
+
+
+def policy_result(
+    row: pd.DataFrame, policy: str | Path | Policy, score: Scorer | None
+) -> dict[str, Any]:
+    """Apply a policy to one result.
+
+    A policy can use the risk from a fixed age, such as that between 40 and 50. The same woman is
+    then scored at this age, from her questionnaire alone.
+
+    Parameters
+    ----------
+    row : DataFrame, 1 row
+        See :func:`mammorisk.prediction.result_frame.result_frame`.
+    policy : str, path or Policy
+    score : callable or None
+        Scores questionnaires with the model of the result.
+
+    Returns
+    -------
+    dict
+        The columns of :func:`mammorisk.stratify` as plain JSON types, with ``title``, ``sha256`` of
+        the policy and ``risks``, the risks that it used by column.
+
+    Raises
+    ------
+    PolicyError
+        The policy cannot be applied.
+    """
+    chosen = load_policy(policy)
+    risks = row.copy()
+    for quantity in chosen.quantities.values():
+        if quantity.from_age_years is not None and score is not None:
+            risks[quantity.column] = _risk_from_age(quantity, row, score, chosen.id)
+    found = stratify(risks, chosen).iloc[0]
+    told: dict[str, Any] = {name: _plain(found[name]) for name in COLUMNS}
+    used = [name for name in _used(chosen) if name in risks.columns]
+    return told | {
+        "title": chosen.title,
+        "sha256": json_digest(chosen.model_dump(mode="json")),
+        "risks": {name: _plain(risks[name].iloc[0]) for name in used},
+    }
+
+
+def _used(policy: Policy) -> list[str]:
+    return [
+        quantity.column if quantity.from_age_years is not None else quantity.risk_column
+        for quantity in policy.quantities.values()
+    ]
+
+
+def _risk_from_age(quantity: Quantity, row: pd.DataFrame, score: Scorer, policy: str) -> float:
+    """Absolute risk of the same woman from a fixed age; NaN if the model does not apply then."""
+    woman = row[[name for name in row.columns if name in FIELDS]]
+    woman = woman.assign(age=quantity.from_age_years)
+    horizon = quantity.horizon_years
+    try:
+        return float(score(woman, (horizon,)).risk.to_numpy(dtype=float)[0, 0])
+    except HorizonError as error:
+        raise PolicyError(
+            f"the policy needs the {quantity.words}: {error.what}",
+            where=policy,
+            remedy="Use a model that answers it, such as icare-lit.",
+        ) from None
+
+
+def marks(policy: Mapping[str, Any]) -> list[str]:
+    """Return what a reader must know about a category: model, threshold and unchecked figures.
+
+    Parameters
+    ----------
+    policy : mapping
+        As :func:`policy_result` returns it, or a row of :func:`mammorisk.stratify`.
+
+    Examples
+    --------
+    >>> from mammorisk.prediction.policy_result import marks
+    >>> marks({"policy_model_match": "off-label", "near_threshold": False, "unverified": ""})
+    ['off-label: the policy was not written for this model']
+    """
+    found = []
+    if policy.get("policy_model_match") == "off-label":
+        found.append("off-label: the policy was not written for this model")
+    if policy.get("near_threshold") is True:
+        found.append("near threshold: the risk is close to that of another group")
+    if policy.get("unverified"):
+        found.append(f"unverified: {policy['unverified']}")
+    elif policy.get("status") == "verify":
+        found.append("unverified: the policy was not checked against its source")
+    return found
+
+
+def _plain(value: Any) -> Any:
+    if hasattr(value, "item"):
+        value = value.item()
+    if value is None or str(value) in ("<NA>", "NaT") or value != value:
+        return None
+    return value if isinstance(value, (bool, int, float)) else str(value)
