@@ -21,6 +21,7 @@ from mammorisk.cli.common import (
     missing_codes,
     rates_option,
 )
+from mammorisk.cli.export import Exports, Fhir, Html, Identity, Pdf, Sr, write_exports
 from mammorisk.cli.predict_cohort import Engine, predict_cohort
 from mammorisk.prediction.status import EXIT_CODES
 
@@ -129,6 +130,11 @@ def predict(
         Path | None,
         typer.Option(help="File to which a JSON line for each result is appended."),
     ] = None,
+    sr: Sr = None,
+    fhir: Fhir = None,
+    pdf: Pdf = None,
+    html: Html = None,
+    identity: Identity = False,
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
@@ -141,12 +147,13 @@ def predict(
         chosen = _model_on(model, backend, given)
         codes = missing_codes(missing)
         wanted = _horizons(horizons)
+        exports = Exports(sr=sr, fhir=fhir, pdf=pdf, html=html, identity=identity)
         if cohort is not None:
             one = (exam, questionnaire, age, prior, plot)
-            if any(value is not None for value in one):
+            if any(value is not None for value in one) or exports.any:
                 raise typer.BadParameter(
-                    "give either EXAM or --cohort, not both; --questionnaire, --age, --prior and "
-                    "--plot are for one exam"
+                    "give either EXAM or --cohort, not both; --questionnaire, --age, --prior, "
+                    "--plot, --sr, --fhir, --pdf and --html are for one exam"
                 )
             raise typer.Exit(
                 predict_cohort(
@@ -187,6 +194,7 @@ def predict(
             from mammorisk.prediction.plot import save_risk
 
             save_risk(result, plot)
+        write_exports(result, exports)
         _show(result, as_json)
         raise typer.Exit(EXIT_CODES[result.status])
 

@@ -13,7 +13,10 @@ from mammorisk.prediction.policy_result import marks
 
 # Five horizons fit a telephone of 390 px: labels wrap, and cells have little padding.
 _CELL = "style='text-align:right;padding:2px 4px;min-width:0;white-space:nowrap'"
-_LABEL = "style='text-align:left;padding:2px 4px;min-width:0;overflow-wrap:anywhere'"
+_LABEL = (
+    "style='text-align:left;padding:2px 4px;min-width:0;overflow-wrap:anywhere;"
+    "border-bottom:1px solid #ddd'"
+)
 _TABLE = "style='border-collapse:collapse;font-size:.85rem;font-variant-numeric:tabular-nums'"
 
 
@@ -73,7 +76,7 @@ def prediction_html(result: Mapping[str, Any], *, baselines: bool = True) -> str
         "<div style='overflow-x:auto'>"
         f"<table {_TABLE}><thead><tr><th></th>{header}</tr></thead>"
         f"<tbody>{''.join(rows)}</tbody></table></div>"
-        + (f"<p>{level}: interval of the {result['interval']['estimand']}.</p>" if level else "")
+        + (f"<p>{level} interval of the {result['interval']['estimand']}.</p>" if level else "")
         + _policy(result["policy"])
         + (_contributions(result["contributions"]) if baselines else "")
         + (f"<ul>{listed}</ul>" if listed else "")

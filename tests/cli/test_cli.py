@@ -375,3 +375,26 @@ def test_an_audit_line_and_a_prior(exam_folder: Path, tmp_path: Path) -> None:
     assert line["sha256"] == told["provenance"]["sha256"]
     assert line["sha256"]["policy"] == told["policy"]["sha256"]
     assert "prior-exam" in line["warning_codes"]
+
+
+def test_files_for_a_clinic(exam_folder: Path, tmp_path: Path) -> None:
+    pytest.importorskip("highdicom")
+    files = {name: tmp_path / f"risk.{name}" for name in ("sr", "fhir", "pdf", "html")}
+    to = [part for name, file in files.items() for part in (f"--{name}", str(file))]
+    woman = ["-q", str(exam_folder.parent / "woman.json")]
+    asked = ["predict", str(exam_folder), *woman, "--model", "bcsc-2008"]
+    done = run(app, [*asked, *to, "--json"])
+    assert done.exit_code == 0, done.output
+    risk = f"{100 * json.loads(done.stdout)['risk']['5']:.2f}"
+    assert all(file.stat().st_size > 1000 for file in files.values())
+    assert risk.encode() in files["sr"].read_bytes()
+    assert f"{risk}%" in files["html"].read_text()
+    for file in files.values():
+        file.unlink()
+    (tmp_path / "w.json").write_text('{"age": 97}')
+    refused = run(app, [*asked[:2], "-q", str(tmp_path / "w.json"), *asked[4:], *to])
+    assert refused.exit_code == 3
+    assert "refusal: the structured report is not written" in refused.stderr
+    assert [name for name, file in files.items() if file.exists()] == ["pdf", "html"]
+    wrong = run(app, ["predict", "--cohort", "c.csv", "--html", str(files["html"])])
+    assert wrong.exit_code == 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import textwrap
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydicom.dataset import Dataset
 
@@ -30,6 +30,9 @@ from mammorisk.prediction.policy_result import marks
 from mammorisk.prediction.prediction_html import density_text
 from mammorisk.records.dicom_source import DicomSource
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 ENCAPSULATED_PDF = "1.2.840.10008.5.1.4.1.1.104.1"
 _SERIES_NUMBER = 9017
 _A4_INCHES = (8.27, 11.69)
@@ -39,7 +42,16 @@ _NOTE_SIZES = (9.0, 8.0, 7.0, 6.0, 5.0)
 
 
 def pdf_bytes(result: Mapping[str, Any]) -> bytes:
-    """Return the page. Without a risk it has the reason, and no number.
+    """Return the page as a PDF file: the same bytes for the same result."""
+    buffer = io.BytesIO()
+    # Without a date of its own, so that the same result has the same bytes.
+    about = {"Title": "Breast cancer risk", "Creator": MANUFACTURER, "CreationDate": None}
+    result_figure(result).savefig(buffer, format="pdf", metadata=about)
+    return buffer.getvalue()
+
+
+def result_figure(result: Mapping[str, Any]) -> Figure:
+    """Draw the page. Without a risk it has the reason, and no number.
 
     Parameters
     ----------
@@ -54,13 +66,13 @@ def pdf_bytes(result: Mapping[str, Any]) -> bytes:
     page = _Page(figure)
     page.line("Breast cancer risk", size=20, weight="bold", gap=1.6)
     page.box(NOTICE)
-    page.line(f"Risk of {outcome_words(result)}", size=12, weight="bold")
+    page.heading(f"Risk of {outcome_words(result)}")
     page.text(model_words(result), size=10)
     page.text(density_text(result["density"]), size=10)
     risks = stated_risks(result)
     if risks:
         page.table(
-            ["from the exam", "absolute risk", interval_words(result)],
+            ["from the exam", "absolute risk", "interval" if result["interval"] else ""],
             [
                 (
                     risk.period,
@@ -71,16 +83,11 @@ def pdf_bytes(result: Mapping[str, Any]) -> bytes:
             ],
         )
     else:
-        page.line(NO_RISK, size=12, weight="bold")
+        page.heading(NO_RISK)
     _policy(page, result["policy"])
-    page.notes([*notes(result), *_provenance(result)])
-    buffer = io.BytesIO()
-    figure.savefig(
-        buffer,
-        format="pdf",
-        metadata={"Title": "Breast cancer risk", "Creator": MANUFACTURER, "CreationDate": None},
-    )
-    return buffer.getvalue()
+    interval = [f"{interval_words(result)}."] if result["interval"] else []
+    page.notes([*notes(result), *interval, *_provenance(result)])
+    return figure
 
 
 def encapsulated_pdf(
@@ -125,7 +132,7 @@ def encapsulated_pdf(
 def _policy(page: _Page, policy: Mapping[str, Any] | None) -> None:
     if policy is None:
         return
-    page.line(policy["title"], size=12, weight="bold")
+    page.heading(policy["title"])
     page.text(f"{policy['label']} ({policy['category']}): {policy['modality'] or 'no action'}.")
     page.text(f"Reason: {policy['reason']}. {policy['notice']}")
     for mark in marks(policy):
@@ -150,11 +157,20 @@ class _Page:
         self.figure = figure
         self.y = _TOP
 
+    def _write(self, place: float, text: str, **look: Any) -> None:
+        # Texts of warnings and policies can contain "$", which would start a formula.
+        self.figure.text(place, self.y, text, va="top", parse_math=False, **look)
+
     def line(
         self, text: str, *, size: float = 10, weight: str = "normal", gap: float = 1.4
     ) -> None:
-        self.figure.text(_LEFT, self.y, text, size=size, weight=weight, va="top")
+        self._write(_LEFT, text, size=size, weight=weight)
         self.y -= gap * _height(size)
+
+    def heading(self, text: str) -> None:
+        self.y -= 0.9 * _height(12)
+        for part in textwrap.wrap(text, _characters(13)):
+            self.line(part, size=12, weight="bold", gap=1.6)
 
     def text(self, text: str, *, size: float = 10) -> None:
         for part in textwrap.wrap(text, _characters(size)):
@@ -162,14 +178,14 @@ class _Page:
 
     def box(self, text: str) -> None:
         look = {"facecolor": "#fff3cd", "edgecolor": "none", "pad": 5}
-        self.figure.text(_LEFT, self.y, text, size=11, va="top", bbox=look)
-        self.y -= 2.4 * _height(11)
+        self._write(_LEFT, text, size=11, bbox=look)
+        self.y -= 2.2 * _height(11)
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
         places = (_LEFT, 0.30, 0.47)
         self.y -= 0.4 * _height(11)
         for place, text in zip(places, head, strict=True):
-            self.figure.text(place, self.y, text, size=9, color="#444444", va="top")
+            self._write(place, text, size=9, color="#444444")
         self.y -= 1.5 * _height(9)
         from matplotlib.lines import Line2D
 
@@ -177,13 +193,12 @@ class _Page:
         self.y -= 0.4 * _height(11)
         for row in rows:
             for place, text in zip(places, row, strict=True):
-                self.figure.text(place, self.y, text, size=12, va="top")
+                self._write(place, text, size=12)
             self.y -= 1.6 * _height(12)
-        self.y -= 0.6 * _height(11)
 
     def notes(self, texts: Sequence[str]) -> None:
         """Write notes in the largest size in which all of them fit the page."""
-        self.line("Notes", size=12, weight="bold")
+        self.heading("Notes")
         for size in _NOTE_SIZES:
             lines = [
                 part

@@ -1,0 +1,72 @@
+"""Files of one result for a clinic: DICOM SR, FHIR, PDF and HTML."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from mammorisk.prediction.prediction import Prediction
+
+Sr = Annotated[
+    Path | None,
+    typer.Option("--sr", help="With EXAM: file for a DICOM structured report."),
+]
+Fhir = Annotated[
+    Path | None, typer.Option("--fhir", help="With EXAM: file for a FHIR R4 RiskAssessment.")
+]
+Pdf = Annotated[
+    Path | None,
+    typer.Option(
+        "--pdf", help="With EXAM: file for one page of PDF; .dcm for a DICOM Encapsulated PDF."
+    ),
+]
+Html = Annotated[Path | None, typer.Option("--html", help="With EXAM: file for a web page.")]
+Identity = Annotated[
+    bool,
+    typer.Option(
+        "--identity",
+        help="Copy the attributes of patient and study from the images into DICOM files, and the "
+        "PatientID into --fhir. An archive needs them to file a document under the patient.",
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exports:
+    """Files to write, and whether they name the patient."""
+
+    sr: Path | None = None
+    fhir: Path | None = None
+    pdf: Path | None = None
+    html: Path | None = None
+    identity: bool = False
+
+    @property
+    def any(self) -> bool:
+        """Whether there is a file to write."""
+        return any(one is not None for one in (self.sr, self.fhir, self.pdf, self.html))
+
+
+def write_exports(result: Prediction, to: Exports) -> None:
+    """Write the files of a result.
+
+    Without a risk no structured report and no RiskAssessment are written, and the reason is printed
+    on standard error. PDF and HTML then state the reason.
+    """
+    from mammorisk.errors import NoRisk
+
+    try:
+        if to.sr is not None:
+            result.to_sr(to.sr, identity=to.identity)
+        if to.fhir is not None:
+            result.to_fhir(to.fhir, identity=to.identity)
+    except NoRisk as error:
+        typer.echo(f"refusal: {error}", err=True)
+    if to.pdf is not None:
+        result.to_pdf(to.pdf, identity=to.identity)
+    if to.html is not None:
+        result.to_html(to.html)
