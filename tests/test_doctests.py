@@ -34,6 +34,7 @@ ROOMS = (
     "mammorisk.metrics",
     "mammorisk.policy",
     "mammorisk.prediction",
+    "mammorisk.prediction.exports",
     "mammorisk.records",
     "mammorisk.risk_models",
     "mammorisk.simulation",

@@ -262,7 +262,7 @@ class Prediction:
 
         See Also
         --------
-        to_fhir : The same risks as a FHIR resource.
+        mammorisk.Prediction.to_fhir : The same risks as a FHIR resource.
 
         Examples
         --------
@@ -300,7 +300,7 @@ class Prediction:
 
         See Also
         --------
-        to_html : The same as a web page.
+        mammorisk.Prediction.to_html : The same as a web page.
 
         Examples
         --------
@@ -339,7 +339,7 @@ class Prediction:
 
         See Also
         --------
-        to_pdf : The same as one page of PDF.
+        mammorisk.Prediction.to_pdf : The same as one page of PDF.
 
         Examples
         --------
@@ -388,7 +388,7 @@ class Prediction:
 
         See Also
         --------
-        to_sr : The same risks as a DICOM structured report.
+        mammorisk.Prediction.to_sr : The same risks as a DICOM structured report.
 
         Examples
         --------
