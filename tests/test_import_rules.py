@@ -47,7 +47,11 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 @pytest.mark.parametrize("path", FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_nothing_is_unpickled(path: Path) -> None:
     names = imports(path)
-    assert "torch.load" not in path.read_text(encoding="utf-8")
+    # The checkpoints of an interrupted fit are read as tensors and numbers only.
+    for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(call, ast.Call) and ast.unparse(call.func) == "torch.load":
+            assert path.name == "trainer.py"
+            assert "weights_only=True" in ast.unparse(call)
     if path.name == "restricted_unpickler.py":
         return
     assert not {name.split(".")[0] for name in names} & {"pickle", "dill", "joblib", "shelve"}
