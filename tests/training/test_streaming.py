@@ -57,6 +57,7 @@ def streamed(cohort: Cohort, tmp_path_factory: pytest.TempPathFactory) -> ExamSe
 
 #: Everything with a state of its own: averaged weights, accumulation, early stopping, view dropout.
 STATEFUL = {
+    "training__batch_size": 14,
     "training__ema_decay": 0.8,
     "training__accumulate_batches": 2,
     "training__patience": 2,
@@ -84,7 +85,7 @@ def killer(at: int, where: str) -> Callable[..., Any]:
     return stop
 
 
-# There are 5 batches an epoch; the last one is a step of the optimizer of its own.
+# There are 5 batches of 14 an epoch; the last one is a step of the optimizer of its own.
 @pytest.mark.parametrize(
     ("where", "at"), [("training_step", 4), ("validation_step", 1), ("training_step", 8)]
 )
@@ -310,7 +311,8 @@ def test_two_processes_give_the_losses_of_one(tmp_path: Path, study: Path) -> No
         textwrap.dedent(
             f"""
             import sys, yaml
-                        from mammorisk.risk_models.recipe import load_recipe
+            import mammorisk as mr
+            from mammorisk.risk_models.recipe import load_recipe
             changes = yaml.safe_load(open({str(tmp_path / "changes.yaml")!r}))
             devices = int(sys.argv[1])
             mr.fit(mr.read_cohort({str(study)!r}), load_recipe("hybrid", **changes),
