@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import platform
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -162,6 +163,6 @@ def _plain(value: Any) -> Any:
 
 
 def _number(values: pd.Series | None, row: int) -> float | None:
-    if values is None or values.iloc[row] != values.iloc[row]:
+    if values is None or not math.isfinite(values.iloc[row]):
         return None
     return float(values.iloc[row])
