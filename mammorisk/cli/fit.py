@@ -37,8 +37,8 @@ def fit(
     recipe: Annotated[
         str,
         typer.Option(
-            help="Name of a recipe (hybrid, image-only, clinical-only, density-fit ...) or a "
-            "YAML file."
+            help="Name of a recipe (hybrid, hybrid-mirai, coxnet, clinical-only, density-fit "
+            "...) or a YAML file."
         ),
     ] = "hybrid",
     init: Annotated[
@@ -46,6 +46,13 @@ def fit(
     ] = None,
     cache: Annotated[
         Path | None, typer.Option(help="Folder of the cache of standardised images.")
+    ] = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            help="Table of embeddings of the cohort (see `mammorisk embed`), for hybrid-mirai, "
+            "hybrid-embeddings, coxnet, survival-forest and gradient-boosting."
+        ),
     ] = None,
     change: Annotated[
         list[str] | None,
@@ -95,6 +102,7 @@ def fit(
             init=init,
             out=out,
             cache=cache,
+            embeddings=embeddings,
             progress=sys.stderr.isatty(),
             devices=int(devices) if devices.isdigit() else devices,
             strategy=strategy,

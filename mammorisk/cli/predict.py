@@ -73,6 +73,13 @@ def predict(
         ),
     ] = None,
     model: ModelName = None,
+    embeddings: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --cohort and a model fitted on embeddings: table of embeddings of the "
+            "cohort. Images are then not read."
+        ),
+    ] = None,
     rates: RatesTable = None,
     rates_per: RatesPer = None,
     rates_kind: RatesKind = None,
@@ -147,6 +154,8 @@ def predict(
         chosen = _model_on(model, backend, given)
         codes = missing_codes(missing)
         wanted = _horizons(horizons)
+        if embeddings is not None and cohort is None:
+            raise typer.BadParameter("--embeddings needs --cohort")
         exports = Exports(sr=sr, fhir=fhir, pdf=pdf, html=html, identity=identity)
         if cohort is not None:
             one = (exam, questionnaire, age, prior, plot)
@@ -170,6 +179,7 @@ def predict(
                     engine=engine,
                     workers=workers,
                     address=address,
+                    embeddings=embeddings,
                 )
             )
         if exam is None and questionnaire is None and age is None:

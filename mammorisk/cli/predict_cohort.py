@@ -40,6 +40,7 @@ def predict_cohort(
     engine: Engine,
     workers: int | None,
     address: str | None,
+    embeddings: Path | None,
 ) -> int:
     """Predict a cohort, print or write the table, and return the exit code."""
     from mammorisk._utils.progress import progress_bar
@@ -69,6 +70,7 @@ def predict_cohort(
                 engine=engine.value,
                 workers=workers,
                 address=address,
+                embeddings=embeddings,
                 on_part=advance,
                 audit=audit,
             )
@@ -77,7 +79,12 @@ def predict_cohort(
             typer.echo(json.dumps({"path": str(found.path), **counts}, indent=2))
     else:
         risks = predict(
-            cohort, model=model, horizons=horizons, progress=sys.stderr.isatty(), audit=audit
+            cohort,
+            model=model,
+            horizons=horizons,
+            embeddings=embeddings,
+            progress=sys.stderr.isatty(),
+            audit=audit,
         )
         found = count_risks([risks], Path())
         if policy is not None:

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk.errors import EmbeddingError
+from mammorisk.inputs.acquisition_table import CATEGORIES as ACQUISITION_CATEGORIES
+from mammorisk.inputs.acquisition_table import NUMBERS as ACQUISITION_NUMBERS
 from mammorisk.records.cohort import KEYS
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ ROW = (*KEYS, "view", "laterality", "years_before")
 ENCODER = "encoder"
 #: Codes of the warnings about the view, separated by commas; not in every table.
 CODES = "warning_codes"
+#: Acquisition of the view, from the image header; not in every table.
+IMPLANT = "implant"
+ACQUISITION: tuple[str, ...] = (*ACQUISITION_NUMBERS, *ACQUISITION_CATEGORIES, IMPLANT)
 #: ``view`` of a row for a whole exam. Such a row has no laterality.
 POOLED = "pooled"
 #: View names (DICOM CID 4014) and sides.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -16,12 +16,22 @@ from numpy.typing import NDArray
 from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._utils.parallel import read_ahead, usable_cores
 from mammorisk._utils.text import text_array
-from mammorisk.embeddings.columns import CODES, ENCODER, FEATURE, feature_columns
+from mammorisk.embeddings.columns import (
+    CODES,
+    ENCODER,
+    FEATURE,
+    IMPLANT,
+    feature_columns,
+)
 from mammorisk.embeddings.encoder import Encoder
 from mammorisk.embeddings.pooling import pool_rows
 from mammorisk.errors import EmbeddingError, MammoriskError
 from mammorisk.imaging.segmented_view import segment_view
+from mammorisk.inputs.acquisition_table import CATEGORIES as ACQUISITION_CATEGORIES
+from mammorisk.inputs.acquisition_table import NUMBERS as ACQUISITION_NUMBERS
+from mammorisk.inputs.acquisition_table import acquisition_table
 from mammorisk.prediction.part_files import KEY, Parts, chunks_of
+from mammorisk.records.acquisition import Acquisition
 from mammorisk.records.cohort import KEYS, Cohort
 from mammorisk.records.exam import Exam
 from mammorisk.warnings import join_codes
@@ -40,6 +50,8 @@ class _ReadView:
     codes: str
     content: NDArray[Any] | None
     reason: str = ""
+    acquisition: Acquisition | None = None
+    implant: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +126,8 @@ class EmbedWork:
                         codes=join_codes(prepared.warnings),
                         content=prepared.content,
                         reason="; ".join(one.text for one in prepared.warnings),
+                        acquisition=view.acquisition,
+                        implant=bool(view.implant),
                     )
                 )
             return _ReadExam(views=views)
@@ -155,6 +169,7 @@ class EmbedWork:
                 CODES: text_array(view.codes for _, view in used),
             }
         )
+        table = table.join(_acquisition(view for _, view in used))
         named = pd.DataFrame(
             features, columns=[f"{FEATURE}{i}" for i in range(self.encoder.n_features)]
         )
@@ -185,6 +200,16 @@ def _absent(exam: Exam, name: str) -> _ReadView:
     return _ReadView(view=view, laterality=laterality, codes="", content=None, reason=reason)
 
 
+def _acquisition(views: Iterable[_ReadView]) -> pd.DataFrame:
+    read = list(views)
+    made = acquisition_table(one.acquisition for one in read)
+    made = made.astype(dict.fromkeys(ACQUISITION_NUMBERS, np.float32))
+    for name in ACQUISITION_CATEGORIES:
+        made[name] = text_array(made[name])
+    made[IMPLANT] = np.array([one.implant for one in read], dtype=bool)
+    return made
+
+
 def _pooled(table: pd.DataFrame, pool: str, dtype: str) -> pd.DataFrame:
     features = feature_columns(table.columns)
     # In float32, because a mean in float16 loses digits.
@@ -204,6 +229,9 @@ def _write(table: pd.DataFrame, dtype: str, failures: list[Failure], path: Path)
             *(pa.field(name, pa.string()) for name in (*KEYS, "view", "laterality")),
             pa.field("years_before", pa.float32()),
             *(pa.field(name, pa.string()) for name in (ENCODER, CODES)),
+            *(pa.field(name, pa.float32()) for name in ACQUISITION_NUMBERS),
+            *(pa.field(name, pa.string()) for name in ACQUISITION_CATEGORIES),
+            pa.field(IMPLANT, pa.bool_()),
             *(pa.field(name, getattr(pa, dtype)()) for name in features),
         ],
         metadata={KEY.encode(): json.dumps({"failures": failures}).encode()},

@@ -10,9 +10,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.embeddings.columns import FEATURE, POOLED, feature_columns, feature_matrix
+from mammorisk.embeddings.columns import (
+    FEATURE,
+    IMPLANT,
+    POOLED,
+    feature_columns,
+    feature_matrix,
+)
 from mammorisk.embeddings.pooling import Pool, check_pool, pool_rows
 from mammorisk.errors import EmbeddingError
+from mammorisk.inputs.acquisition_table import CATEGORIES as ACQUISITION_CATEGORIES
+from mammorisk.inputs.acquisition_table import NUMBERS as ACQUISITION_NUMBERS
+from mammorisk.inputs.feature_set import FeatureSet
+from mammorisk.records.acquisition import Acquisition
 from mammorisk.records.cohort import KEYS, Cohort
 from mammorisk.records.exam import STANDARD_VIEWS
 
@@ -101,7 +111,9 @@ class Embeddings:
             ``patient_id``, ``exam_id``, ``view`` (``"CC"``, ``"MLO"`` ...; ``"pooled"`` for a whole
             exam), ``laterality`` (``"L"``, ``"R"``; missing for a whole exam), ``years_before``
             (years before the exam of the row, 0 for the exam itself), ``encoder``, if known
-            ``warning_codes``, and ``feature_0``, ``feature_1`` ... (float32).
+            ``warning_codes`` and the acquisition of the view (``thickness_mm``, ``force_n``,
+            ``kvp``, ``mas``, ``glandular_dose_mgy``, ``manufacturer``, ``anode``, ``filter``,
+            ``implant``), and ``feature_0``, ``feature_1`` ... (float32).
         """
         import pandas as pd
 
@@ -184,13 +196,49 @@ class Embeddings:
             No exam of the cohort has features, so that they are those of another cohort; or the
             table has both views and pooled rows.
         """
+        found = self.feature_set(cohort)
+        features = np.where(found.present[..., None], found.features, np.float32(np.nan))
+        return features[:, 0] if found.pool is not None else features
+
+    def feature_set(self, cohort: Cohort) -> FeatureSet:
+        """Return the features and the acquisition in the order of a cohort.
+
+        This is the input of models that are fitted on embeddings.
+
+        Parameters
+        ----------
+        cohort : Cohort
+
+        Returns
+        -------
+        FeatureSet
+            Without views for an exam that has no features.
+
+        Raises
+        ------
+        EmbeddingError
+            As :meth:`align`, or a feature is not a finite number.
+        """
         place = {key: i for i, key in enumerate(_keys(cohort.exams))}
         views = {name: i for i, name in enumerate(STANDARD_VIEWS)}
         out = np.full((len(cohort), len(views), self.n_features), np.nan, dtype=np.float32)
-        found, is_pooled = 0, {False: False, True: False}
+        acquisitions: list[Acquisition | None] = [None] * (len(cohort) * len(views))
+        implant = np.zeros(len(cohort), dtype=bool)
+        found, is_pooled, has_acquisition = 0, {False: False, True: False}, False
         for table in self.iter_frames():
-            table = table[table["years_before"] == 0]
+            table = table[table["years_before"] == 0].reset_index(drop=True)
             features = feature_matrix(table)
+            if not np.isfinite(features).all():
+                raise EmbeddingError(
+                    "the table has features that are not finite", remedy="Compute it again."
+                )
+            read = _acquisitions(table)
+            has_acquisition |= read is not None
+            implants = (
+                table[IMPLANT].to_numpy(dtype=bool)
+                if IMPLANT in table.columns
+                else np.zeros(len(table), dtype=bool)
+            )
             names = table["laterality"].astype(object) + "-" + table["view"].astype(object)
             for i, (key, view, name) in enumerate(
                 zip(_keys(table), table["view"], names, strict=True)
@@ -201,6 +249,9 @@ class Embeddings:
                 if row is None or column is None:
                     continue
                 out[row, column] = features[i]
+                implant[row] |= implants[i]
+                if read is not None:
+                    acquisitions[row * len(views) + column] = read[i]
                 found += 1
         if all(is_pooled.values()):
             raise EmbeddingError(
@@ -212,7 +263,14 @@ class Embeddings:
                 "no exam of the cohort has features: they belong to another cohort",
                 remedy="patient_id and exam_id of both must be equal.",
             )
-        return out[:, 0] if is_pooled[True] else out
+        pool = str(self.provenance.get("pool") or POOLED) if is_pooled[True] else None
+        return FeatureSet.of(
+            out,
+            encoder=self.encoder,
+            pool=pool,
+            acquisitions=acquisitions if has_acquisition else (),
+            implant=implant,
+        )
 
     def __repr__(self) -> str:
         place = "in memory" if self.path is None else self.path.name
@@ -225,6 +283,16 @@ class Embeddings:
 
 def _keys(table: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     return zip(*(table[key].astype(str) for key in KEYS), strict=True)
+
+
+def _acquisitions(table: pd.DataFrame) -> list[Acquisition] | None:
+    """The acquisition of every row; None if the table has none."""
+    names = [n for n in (*ACQUISITION_NUMBERS, *ACQUISITION_CATEGORIES) if n in table.columns]
+    if not names:
+        return None
+    rows = table[names].astype(object)
+    rows = rows.where(rows.notna(), None)
+    return [Acquisition(**dict(zip(names, row, strict=True))) for row in rows.to_numpy()]
 
 
 def in_memory(table: pd.DataFrame, encoder: str, **said: Any) -> Embeddings:

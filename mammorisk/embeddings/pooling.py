@@ -8,14 +8,17 @@ import numpy as np
 
 from mammorisk._utils.text import text_array
 from mammorisk.embeddings.columns import (
+    ACQUISITION,
     CODES,
     ENCODER,
+    IMPLANT,
     POOLED,
     ROW,
     feature_columns,
     feature_matrix,
 )
 from mammorisk.errors import EmbeddingError
+from mammorisk.inputs.acquisition_table import NUMBERS as ACQUISITION_NUMBERS
 from mammorisk.records.cohort import KEYS
 
 if TYPE_CHECKING:
@@ -50,7 +53,8 @@ def pool_rows(table: pd.DataFrame, pool: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an exam, in the order of their first views.
+        One row an exam, in the order of their first views. Numbers of the acquisition are means
+        over the views, categories are those of the first view, ``implant`` is that of any view.
     """
     import pandas as pd
 
@@ -64,8 +68,12 @@ def pool_rows(table: pd.DataFrame, pool: str) -> pd.DataFrame:
         pooled /= np.bincount(exam, minlength=len(first))[:, None]
     else:
         np.maximum.at(pooled, exam, values)
-    found = used.iloc[first][[n for n in (*ROW, ENCODER, CODES) if n in used.columns]]
+    found = used.iloc[first][[n for n in (*ROW, ENCODER, CODES, *ACQUISITION) if n in used.columns]]
     found = found.reset_index(drop=True)
+    for name, how in (*((one, "mean") for one in ACQUISITION_NUMBERS), (IMPLANT, "any")):
+        if name in used.columns:
+            each = used[name].groupby(exam).agg(how).to_numpy()
+            found[name] = each.astype(np.float32 if how == "mean" else bool)
     found["view"] = text_array([POOLED] * len(found))
     found["laterality"] = text_array([None] * len(found))
     if CODES in found.columns:

@@ -10,9 +10,11 @@ import numpy as np
 
 from mammorisk._utils.text import TEXT
 from mammorisk.embeddings.columns import (
+    ACQUISITION,
     CODES,
     ENCODER,
     FEATURE,
+    IMPLANT,
     POOLED,
     ROW,
     check_rows,
@@ -20,6 +22,8 @@ from mammorisk.embeddings.columns import (
 )
 from mammorisk.embeddings.embeddings import Embeddings, in_memory
 from mammorisk.errors import EmbeddingError, ManifestError
+from mammorisk.inputs.acquisition_table import CATEGORIES as ACQUISITION_CATEGORIES
+from mammorisk.inputs.acquisition_table import NUMBERS as ACQUISITION_NUMBERS
 from mammorisk.io.table_files import id_text, read_table_file
 from mammorisk.io.views import parse_view_words
 from mammorisk.prediction.part_files import FINGERPRINT, read_provenance
@@ -53,7 +57,9 @@ def read_embeddings(
     columns : dict of str to str, optional
         Names of the columns in the table, such as ``{"patient_id": "PatientID"}``. Needed columns
         are ``patient_id``, ``exam_id``, ``view`` and ``laterality``. A view such as ``"L-CC"``
-        needs no column ``laterality``. ``years_before`` is optional.
+        needs no column ``laterality``. Optional are ``years_before``, and the acquisition as in
+        :class:`mammorisk.Acquisition`: ``thickness_mm``, ``force_n``, ``kvp``, ``mas``,
+        ``glandular_dose_mgy``, ``manufacturer``, ``anode``, ``filter`` and ``implant``.
     features : str or sequence of str, optional
         Columns of the features in order; or one name, of a column of lists or a prefix followed by
         the number of the feature. Default: the prefix ``"feature_"``.
@@ -179,14 +185,15 @@ def _read_table(path: Path, columns: Mapping[str, str] | None) -> pd.DataFrame:
 
 
 def _renamed(table: pd.DataFrame, columns: Mapping[str, str]) -> pd.DataFrame:
-    unknown = sorted(set(columns) - {*ROW, ENCODER})
+    unknown = sorted(set(columns) - {*ROW, ENCODER, *ACQUISITION})
     absent = sorted({name for name in columns.values() if name not in table.columns})
     if unknown or absent:
         raise EmbeddingError(
             f"columns= names {', '.join(unknown or absent)}, which "
             + ("is no column of embeddings" if unknown else "the table does not have"),
             where="columns",
-            remedy=f"Keys are {', '.join((*ROW, ENCODER))}; values are columns of the table.",
+            remedy=f"Keys are {', '.join((*ROW, ENCODER, *ACQUISITION))}; values are columns of "
+            "the table.",
         )
     taken = set(columns.values())
     # A column of one of our names that stands for something else is left out.
@@ -327,4 +334,30 @@ def _typed(table: pd.DataFrame, features: pd.DataFrame, encoder: str) -> pd.Data
     made[ENCODER] = pd.Series(encoder, index=table.index, dtype=TEXT)
     if CODES in table.columns:
         made[CODES] = table[CODES]
+    made |= _acquisition(table)
     return pd.DataFrame(made).join(features)
+
+
+def _acquisition(table: pd.DataFrame) -> dict[str, Any]:
+    """The columns of the acquisition. A number that cannot be read is an error."""
+    import pandas as pd
+
+    made: dict[str, Any] = {}
+    for name in ACQUISITION_NUMBERS:
+        if name in table.columns:
+            try:
+                made[name] = pd.to_numeric(table[name]).astype(np.float32)
+            except (TypeError, ValueError):
+                raise EmbeddingError(
+                    f"{name} has values that are not numbers",
+                    where="embeddings",
+                    remedy="Leave unknown values empty.",
+                ) from None
+    for name in ACQUISITION_CATEGORIES:
+        if name in table.columns:
+            words = table[name].astype(object).where(table[name].notna(), None)
+            texts = [None if one is None else str(one).strip().lower() or None for one in words]
+            made[name] = pd.array(texts, dtype=TEXT)
+    if IMPLANT in table.columns:
+        made[IMPLANT] = table[IMPLANT].isin([True, 1, "1", "true", "True"]).to_numpy()
+    return made

@@ -14,6 +14,7 @@ from mammorisk.evaluation.model_tables import RECORD, card_record, record_of
 from mammorisk.prediction.as_cohort import Request, as_request
 from mammorisk.prediction.audit import AuditLog
 from mammorisk.prediction.default_model import choose_model
+from mammorisk.prediction.from_embeddings import TableOfFeatures, from_embeddings
 from mammorisk.prediction.one import as_prediction
 from mammorisk.prediction.prediction import Prediction
 from mammorisk.prediction.rows import first_error, rows_at_once, score_in_chunks
@@ -36,6 +37,7 @@ def predict(
     horizons: Sequence[Horizon] | Horizon = DEFAULT_HORIZONS,
     prior: Exam | str | Path | None = None,
     missing: None = None,
+    embeddings: None = None,
     progress: bool = False,
     audit: str | Path | None = None,
 ) -> Prediction: ...
@@ -48,6 +50,7 @@ def predict(
     horizons: Sequence[Horizon] | Horizon = DEFAULT_HORIZONS,
     prior: None = None,
     missing: MissingCodes | None = None,
+    embeddings: TableOfFeatures | str | Path | None = None,
     progress: bool = False,
     audit: str | Path | None = None,
 ) -> pd.DataFrame: ...
@@ -59,6 +62,7 @@ def predict(
     horizons: Sequence[Horizon] | Horizon = DEFAULT_HORIZONS,
     prior: Exam | str | Path | None = None,
     missing: MissingCodes | None = None,
+    embeddings: TableOfFeatures | str | Path | None = None,
     progress: bool = False,
     audit: str | Path | None = None,
 ) -> Prediction | pd.DataFrame:
@@ -92,6 +96,9 @@ def predict(
         With a table: values that mean "not known" by column, such as
         ``{"first_degree_relatives": [9]}``. For a cohort, pass them to
         :func:`mammorisk.read_cohort`.
+    embeddings : Embeddings or path, optional
+        With a cohort or table, and a model that was fitted on embeddings: features by the encoder
+        of the model, matched by ``patient_id`` and ``exam_id``. Images are then not read.
     progress : bool
         Show the progress for a cohort with images, on standard error.
     audit : path, optional
@@ -120,7 +127,10 @@ def predict(
     CohortError
         ``data`` has another type.
     ModelError
-        Several models for one woman, or none.
+        Several models for one woman, or none; or ``embeddings`` with a model that was not fitted
+        on embeddings.
+    EmbeddingError
+        ``embeddings`` are of another encoder or another cohort.
 
     See Also
     --------
@@ -154,8 +164,12 @@ def predict(
     request = as_request(data, woman, prior, missing)
     cohort = request.cohort
     if isinstance(model, Sequence) and not isinstance(model, str):
+        if embeddings is not None:
+            raise ModelError("embeddings go with one model", where="embeddings")
         return _several(list(model), request, data, horizons, missing, progress, audit)
     chosen = choose_model(model, cohort, wanted)
+    if embeddings is not None:
+        cohort, chosen = from_embeddings(cohort, chosen, embeddings)
     step = rows_at_once(cohort, chosen)
     log = None if audit is None else AuditLog(audit, chosen, wanted)
     rows = range(len(cohort))

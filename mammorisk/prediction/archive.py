@@ -17,6 +17,7 @@ from mammorisk.base import DEFAULT_HORIZONS, Horizon, ImageModel, RiskModel, che
 from mammorisk.errors import CohortError, OutputError
 from mammorisk.prediction.audit import AuditLog
 from mammorisk.prediction.default_model import choose_model
+from mammorisk.prediction.from_embeddings import TableOfFeatures, from_embeddings
 from mammorisk.prediction.part_files import (
     Engine,
     OnPart,
@@ -50,6 +51,7 @@ def predict_to_file(
     workers: int | None = None,
     address: str | None = None,
     exams_per_part: int | None = None,
+    embeddings: TableOfFeatures | str | Path | None = None,
     on_part: OnPart | None = None,
     audit: str | Path | None = None,
 ) -> PredictionFile:
@@ -77,6 +79,8 @@ def predict_to_file(
         Address of a running Ray cluster. Default: a cluster on this machine for this call.
     exams_per_part : int, optional
         Default: 32 with images and 100,000 without.
+    embeddings : Embeddings or path, optional
+        As in :func:`mammorisk.predict`. The features of all exams are then in memory.
     on_part : callable, optional
         Called after each part with the number of finished exams and the total.
     audit : path, optional
@@ -128,6 +132,10 @@ def predict_to_file(
         return summary(out)
     wanted = check_horizons(horizons)
     chosen = choose_model(model, cohort, wanted)
+    if embeddings is not None:
+        cohort, chosen = from_embeddings(cohort, chosen, embeddings)
+    # Loads the encoder of a model that stores its name only, so that its backend is known.
+    rows_at_once(cohort, chosen)
     if audit is not None and engine != "local":
         raise OutputError(
             "an audit log needs the engine of this machine",

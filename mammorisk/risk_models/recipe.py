@@ -23,6 +23,17 @@ from mammorisk.errors import RecipeError
 from mammorisk.inputs.standard_exam import ImageSettings
 from mammorisk.risk_models.augment_options import AugmentOptions
 
+Kind = Literal[
+    "network",
+    "density-fit",
+    "mirai",
+    "embeddings",
+    "coxnet",
+    "survival-forest",
+    "gradient-boosting",
+]
+#: Kinds that are fitted by scikit-survival.
+SURVIVAL_KINDS = ("coxnet", "survival-forest", "gradient-boosting")
 Loss = Literal["case_control", "likelihood", "binary_5y"]
 Schedule = Literal["one_cycle", "cosine", "constant"]
 Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
@@ -157,6 +168,66 @@ class MiraiOptions(BaseModel):
     adversary_weight: float = Field(default=1.0, ge=0)
 
 
+class EmbeddingOptions(BaseModel):
+    """The embeddings on which a model is fitted.
+
+    Attributes
+    ----------
+    encoder : str or None
+        Name of the encoder that the embeddings must be of. None for any.
+    complete : bool
+        Use the images of an exam only if it has all four standard views.
+    missing_share : float
+        Largest share of exams of a fit without (complete) embeddings; above it the fit stops with
+        an error.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    encoder: str | None = None
+    complete: bool = False
+    missing_share: float = Field(default=0.05, ge=0, le=1)
+
+
+class SurvivalOptions(BaseModel):
+    """Options of a model of scikit-survival.
+
+    Attributes
+    ----------
+    components : int or None
+        Number of principal components of the embeddings that are used. None uses the features
+        themselves.
+    folds, inner_folds : int
+        Folds by woman: those that give the risks for the calibration, and within each the folds
+        that choose the tuning parameter.
+    l1_ratio : float
+        Coxnet: share of the lasso in the penalty.
+    penalties : int
+        Coxnet: number of penalties on the path.
+    trees : int
+        Survival forest: number of trees. Gradient boosting: largest number of trees.
+    leaf_sizes : tuple of int
+        Survival forest: smallest numbers of training women in a leaf from which one is chosen.
+    depth : int
+        Gradient boosting: depth of a tree.
+    learning_rate, subsample : float
+        Gradient boosting: share of a Newton step, and share of the women for each tree.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    components: int | None = Field(default=16, ge=1)
+    folds: int = Field(default=5, ge=2, le=20)
+    inner_folds: int = Field(default=3, ge=2, le=20)
+    l1_ratio: float = Field(default=0.5, gt=0, le=1)
+    penalties: int = Field(default=40, ge=2, le=200)
+    trees: int = Field(default=100, ge=1, le=2000)
+    leaf_sizes: tuple[int, ...] = Field(default=(10, 30, 90), min_length=1)
+    depth: int = Field(default=2, ge=1, le=8)
+    learning_rate: float = Field(default=0.1, gt=0, le=1)
+    subsample: float = Field(default=0.5, gt=0, le=1)
+
+
 class TrainingOptions(BaseModel):
     """Options of the training.
 
@@ -250,8 +321,11 @@ class Recipe(BaseModel):
     ----------
     name, title, source : str
         ``source`` is the paper that the recipe follows.
-    kind : {"network", "density-fit", "mirai"}
-        A network, a regression on age and density, or Mirai's two networks.
+    kind : str
+        ``"network"``; ``"density-fit"``: a regression on age and density; ``"mirai"``: Mirai's two
+        networks; ``"embeddings"``: the hybrid head on embeddings; ``"coxnet"``,
+        ``"survival-forest"`` or ``"gradient-boosting"``: a model of scikit-survival, with or
+        without embeddings.
     modalities : tuple of str
         Any of ``"image"``, ``"acquisition"`` and ``"questionnaire"``.
     priors : bool
@@ -265,6 +339,10 @@ class Recipe(BaseModel):
     augmentation : AugmentOptions
     mirai : MiraiOptions or None
         Options of the kind ``"mirai"``.
+    embeddings : EmbeddingOptions or None
+        Options of the kind ``"embeddings"`` and of those of scikit-survival.
+    survival : SurvivalOptions or None
+        Options of the kinds of scikit-survival.
     seed : int
 
     See Also
@@ -282,7 +360,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    kind: Literal["network", "density-fit", "mirai"] = "network"
+    kind: Kind = "network"
     title: str = ""
     source: str = ""
     modalities: tuple[Literal["image", "acquisition", "questionnaire"], ...] = (
@@ -298,6 +376,8 @@ class Recipe(BaseModel):
     training: TrainingOptions = TrainingOptions()
     augmentation: AugmentOptions = AugmentOptions()
     mirai: MiraiOptions | None = None
+    embeddings: EmbeddingOptions | None = None
+    survival: SurvivalOptions | None = None
     seed: int = 1
 
     @model_validator(mode="after")
@@ -314,6 +394,15 @@ class Recipe(BaseModel):
             raise ValueError("kind: mirai and the part mirai belong together")
         if not self.modalities:
             raise ValueError("modalities are empty")
+        is_survival = self.kind in SURVIVAL_KINDS
+        if is_survival != (self.survival is not None):
+            raise ValueError("the part survival belongs to the kinds of scikit-survival")
+        if (self.kind == "embeddings" or is_survival) != (self.embeddings is not None):
+            raise ValueError("the part embeddings belongs to the kinds that use embeddings")
+        if self.kind == "embeddings" and (self.priors or "image" not in self.modalities):
+            raise ValueError("kind: embeddings needs the modality image, and has no priors")
+        if is_survival and self.baseline is not None:
+            raise ValueError("a model of scikit-survival learns its baseline: baseline is null")
         return self
 
 

@@ -232,6 +232,19 @@ def _load_network(folder: Path, config: dict[str, Any]) -> RiskModel:
     return load_network(folder, config)
 
 
+def _load_embedding_network(folder: Path, config: dict[str, Any]) -> RiskModel:
+    require("torch", NETWORKS, what=_named(config))
+    from mammorisk.risk_models.on_embeddings.hybrid import load_embedding_network
+
+    return load_embedding_network(folder, config)
+
+
+def _load_survival(folder: Path, config: dict[str, Any]) -> RiskModel:
+    from mammorisk.risk_models.survival.storage import load_survival
+
+    return load_survival(folder, config)
+
+
 def _load_mirai(folder: Path, config: dict[str, Any]) -> RiskModel:
     require("torch", NETWORKS, what=_named(config))
     from mammorisk.risk_models.mirai.storage import load_mirai
@@ -259,5 +272,7 @@ _LOADERS: dict[str, Callable[[Path, dict[str, Any]], RiskModel]] = {
     "density-fit": _load_density_fit,
     "network": _load_network,
     "mirai": _load_mirai,
+    "embedding-network": _load_embedding_network,
+    "survival": _load_survival,
     "recalibrated": _load_recalibrated,
 }

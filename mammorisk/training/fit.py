@@ -12,15 +12,17 @@ from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.errors import TrainingError
 from mammorisk.records.follow_up import as_numbers
 from mammorisk.records.follow_up_doubts import doubt_censoring
-from mammorisk.risk_models.recipe import Recipe, load_recipe
+from mammorisk.risk_models.recipe import SURVIVAL_KINDS, Recipe, load_recipe
 from mammorisk.warnings import ResultWarning
 
 if TYPE_CHECKING:
+    from mammorisk.embeddings.embeddings import Embeddings
     from mammorisk.inputs.exam_set import ExamSet
     from mammorisk.records.cohort import Cohort
     from mammorisk.risk_models.density_fit import DensityFit
     from mammorisk.risk_models.hybrid.model import HybridModel
     from mammorisk.risk_models.mirai.model import MiraiModel
+    from mammorisk.risk_models.survival.model import SurvivalModel
 
 
 class CohortWarning(UserWarning):
@@ -36,6 +38,7 @@ def fit(
     out: str | Path | None = None,
     cache: str | Path | None = None,
     exams: ExamSet | None = None,
+    embeddings: Embeddings | str | Path | None = None,
     progress: bool = False,
     workers: int | None = None,
     loggers: Sequence[str] = (),
@@ -45,7 +48,7 @@ def fit(
     accelerator: str = "auto",
     on_warning: Callable[[ResultWarning], None] | None = None,
     **changes: Any,
-) -> HybridModel | DensityFit | MiraiModel:
+) -> HybridModel | DensityFit | MiraiModel | SurvivalModel:
     """Fit a model to a cohort, or fine-tune one.
 
     Parameters
@@ -70,6 +73,11 @@ def fit(
         they are used, so that the memory does not grow with the number of exams.
     exams : ExamSet, optional
         The exams of the cohort, if they are already read.
+    embeddings : Embeddings or path, optional
+        Features of the cohort by a frozen encoder, from :func:`mammorisk.embed` or
+        :func:`mammorisk.read_embeddings`, for the recipes ``"hybrid-mirai"`` and
+        ``"hybrid-embeddings"`` (needed), and ``"coxnet"``, ``"survival-forest"`` and
+        ``"gradient-boosting"`` (which use no images without them).
     progress : bool
         Show progress on standard error, with rate, loss and time left.
     workers : int, optional
@@ -92,9 +100,11 @@ def fit(
 
     Returns
     -------
-    HybridModel, DensityFit or MiraiModel
+    HybridModel, DensityFit, MiraiModel or SurvivalModel
         :class:`~mammorisk.risk_models.density_fit.DensityFit` for the recipe ``"density-fit"``,
-        :class:`~mammorisk.risk_models.mirai.model.MiraiModel` for the recipe ``"mirai"``.
+        :class:`~mammorisk.risk_models.mirai.model.MiraiModel` for the recipe ``"mirai"``,
+        :class:`~mammorisk.risk_models.survival.model.SurvivalModel` for the recipes of
+        scikit-survival.
 
     Raises
     ------
@@ -103,14 +113,18 @@ def fit(
     TrainingError
         There are no outcomes, nobody is censored, there are too few cancers or too many unreadable
         exams, a part of the split has no cancers, a woman or a file is in several splits, a file
-        belongs to several women, or the loss is not a number.
+        belongs to several women, or the loss is not a number; or embeddings are missing, not
+        complete, or not those of the recipe.
+    EmbeddingError
+        The embeddings belong to another cohort, or are not finite.
     OutputError
         ``out`` cannot be written.
     MissingDependency
-        torch or lightning is not installed.
+        torch, lightning or, for its recipes, scikit-survival is not installed.
 
     See Also
     --------
+    mammorisk.embed : Computes embeddings.
     mammorisk.Recipe : What to fit and how.
     mammorisk.check_cohort : Checks what a cohort can teach before it is used.
     mammorisk.recalibrate : Recalibrates a model, which needs fewer women than a fit.
@@ -124,17 +138,25 @@ def fit(
     >>> cohort = mr.read_cohort("manifest.csv")  # doctest: +SKIP
     >>> model = mr.fit(cohort, "hybrid", out="model", training__epochs=3)  # doctest: +SKIP
     >>> tuned = mr.fit(cohort, init="model", out="tuned")  # doctest: +SKIP
+
+    A fit on embeddings, in seconds:
+
+    >>> emb = mr.embed(cohort, "mirai", out="mirai.parquet")  # doctest: +SKIP
+    >>> head = mr.fit(cohort, "hybrid-mirai", embeddings=emb)  # doctest: +SKIP
     """
     # Imported here, so that ``mammorisk.fit`` is available without torch.
     for module in ("torch", "lightning"):
         require(module, NETWORKS, what="fit()")
     from mammorisk.risk_models.mirai.model import MiraiModel
+    from mammorisk.risk_models.on_embeddings.hybrid import EmbeddingModel
     from mammorisk.training.cohort_doubts import check_before_fit
     from mammorisk.training.density_fit import fit_density
+    from mammorisk.training.embedding_fit import fit_embeddings
     from mammorisk.training.hybrid_fit import fit_hybrid
     from mammorisk.training.mirai_fit import fit_mirai
     from mammorisk.training.problem import check_outcomes, pose
     from mammorisk.training.read_exams import default_workers, read_exams
+    from mammorisk.training.survival_fit import fit_survival
     from mammorisk.training.trainer import StageOptions
     from mammorisk.training.work_folder import WorkFolder
 
@@ -147,6 +169,13 @@ def fit(
     else:
         chosen = load_recipe(begin.recipe if begin is not None else recipe, **changes)
     _refuse_uncensored(cohort)
+    if embeddings is not None and chosen.embeddings is None:
+        raise TrainingError(
+            f"the recipe {chosen.name} does not use embeddings",
+            where="embeddings",
+            remedy="Use hybrid-embeddings, hybrid-mirai, coxnet, survival-forest or "
+            "gradient-boosting.",
+        )
     # Missing and impossible outcomes are errors of their own, raised by the fit at once.
     doubts: tuple[ResultWarning, ...] = ()
     if {"time", "event"} <= set(cohort.exams.columns):
@@ -156,6 +185,30 @@ def fit(
             warnings.warn(CohortWarning(one.text), stacklevel=2)
         else:
             on_warning(one)
+    if chosen.kind in SURVIVAL_KINDS:
+        if begin is not None:
+            raise _cannot_start(begin, chosen)
+        learned = fit_survival(cohort, chosen, embeddings, progress=progress)
+        _record(learned.training, doubts)
+        if out is not None:
+            learned.save(out)
+        return learned
+    if chosen.kind == "embeddings":
+        if begin is not None and not isinstance(begin, EmbeddingModel):
+            raise _cannot_start(begin, chosen)
+        if embeddings is None:
+            name = (chosen.embeddings.encoder if chosen.embeddings else None) or "hybrid"
+            raise TrainingError(
+                f"the recipe {chosen.name} needs embeddings",
+                where="embeddings",
+                remedy=f'Pass embeddings=mr.embed(cohort, "{name}", out="emb.parquet").',
+            )
+        quick = StageOptions(progress=progress, loggers=tuple(loggers))
+        head = fit_embeddings(cohort, chosen, embeddings, begin, out, stage=quick)
+        _record(head.training, doubts)
+        if out is not None:
+            head.save(out)
+        return head
     if chosen.kind == "density-fit":
         if begin is not None:
             raise _cannot_start(begin, chosen)
@@ -183,7 +236,7 @@ def fit(
         with made as work:
             model = fit_mirai(cohort, chosen, begin, work, cache=views, stage=stage)
     else:
-        if isinstance(begin, MiraiModel):
+        if isinstance(begin, (MiraiModel, EmbeddingModel)):
             raise _cannot_start(begin, chosen)
         check_outcomes(cohort, chosen)
         with made as work:

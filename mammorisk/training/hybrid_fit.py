@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._utils.text import as_labels
 from mammorisk.inputs.batches import fit_scalings, lowest_weights, make_batch
+from mammorisk.inputs.feature_set import FeatureSet
 from mammorisk.inputs.scaling import Scaling
 from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.hazards import YEARS
@@ -73,7 +74,8 @@ def fit_hybrid(
         begin.scalings if begin is not None and keep_head else fit_scalings(inputs, train, weight)
     )
     encoder = None
-    if "image" in recipe.modalities:
+    given = inputs.exams if isinstance(inputs.exams, FeatureSet) else None
+    if "image" in recipe.modalities and given is None:
         size = (recipe.image.rows, recipe.image.columns)
         encoder = make_encoder(
             recipe.encoder.name, pretrained=recipe.encoder.pretrained and begin is None, size=size
@@ -81,7 +83,9 @@ def fit_hybrid(
         if begin is not None and begin.encoder is not None:
             encoder.load_state_dict(begin.encoder.state_dict())
     batch = make_batch(inputs, None, scalings, modalities=tuple(recipe.modalities))
-    settings = _head_settings(recipe, encoder, batch, scalings)
+    n_features = int(encoder.num_features) if encoder is not None else 0  # type: ignore[arg-type]
+    n_features = n_features if given is None else given.n_features
+    settings = _head_settings(recipe, n_features, batch, scalings)
     head = HybridHead(settings)
     if begin is not None and keep_head:
         head.load_state_dict(begin.head.members[0].state_dict())
@@ -98,7 +102,10 @@ def fit_hybrid(
     if encoder is not None and not recipe.encoder.frozen:
         log = _fit_encoder(head, encoder, data, problem, recipe, work / "encoder", stage)
     features = None
-    if encoder is not None:
+    if given is not None:
+        features = torch.from_numpy(given.features)
+        batch = replace(batch, features=features)
+    elif encoder is not None:
         assert inputs.exams is not None
         encoder.eval()
         features = _kept_features(
@@ -201,11 +208,11 @@ def _fit_encoder(
 
 
 def _head_settings(
-    recipe: Recipe, encoder: Any, batch: Batch, scalings: dict[str, Scaling]
+    recipe: Recipe, n_features: int, batch: Batch, scalings: dict[str, Scaling]
 ) -> HeadSettings:
     used = recipe.modalities
     return HeadSettings(
-        n_features=int(encoder.num_features) if encoder is not None else 0,
+        n_features=n_features,
         n_acquisition=batch.acquisition.shape[-1] if "acquisition" in used else 0,
         n_questionnaire=batch.questionnaire.shape[-1] if "questionnaire" in used else 0,
         width=recipe.head.width,

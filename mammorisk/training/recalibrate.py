@@ -33,6 +33,7 @@ from mammorisk.risk_models.registry import load_model
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mammorisk.embeddings.embeddings import Embeddings
     from mammorisk.records.cohort import Cohort
 
 Floats = NDArray[np.float64]
@@ -45,6 +46,7 @@ def recalibrate(
     method: str = "auto",
     horizons: float | Sequence[float] = (1, 2, 3, 4, 5),
     seed: int = 0,
+    embeddings: Embeddings | str | Path | None = None,
     progress: bool = False,
 ) -> RecalibratedModel:
     """Recalibrate a model, published or fitted, to a local cohort.
@@ -62,6 +64,9 @@ def recalibrate(
         Years. A horizon that the model does not answer, or without cancers, is omitted.
     seed : int
         Of the division of women into ten parts for cross-validation.
+    embeddings : Embeddings or path, optional
+        For a model that was fitted on embeddings: features of the cohort, so that its images are
+        not read.
     progress : bool
         Show progress while exams are read.
 
@@ -103,7 +108,9 @@ def recalibrate(
     outcome = _read_outcome(cohort.exams)
     years = [float(h) for h in ([horizons] if isinstance(horizons, (int, float)) else horizons)]
     try:
-        table = predict(cohort, model=chosen, horizons=years, progress=progress)
+        table = predict(
+            cohort, model=chosen, horizons=years, embeddings=embeddings, progress=progress
+        )
     except HorizonError as error:
         raise TrainingError(error.what, remedy=error.remedy) from None
     risk = table[[risk_column(h) for h in years]].to_numpy(dtype=float)

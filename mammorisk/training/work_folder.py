@@ -24,14 +24,25 @@ class WorkFolder:
     """Folder of checkpoints and logs: beside the model if it is saved, else temporary.
 
     After the fit only logs and pictures stay.
+
+    Parameters
+    ----------
+    out : path or None
+    recipe : Recipe
+    cohort : Cohort
+    inputs : str
+        What else identifies the fit, such as the encoder of embeddings.
     """
 
-    def __init__(self, out: str | Path | None, recipe: Recipe, cohort: Cohort) -> None:
+    def __init__(
+        self, out: str | Path | None, recipe: Recipe, cohort: Cohort, inputs: str = ""
+    ) -> None:
         self.kept = None if out is None else Path(out).with_name(Path(out).name + ".work")
         columns = [c for c in cohort.exams.columns if c in (*KEYS, *OUTCOME_COLUMNS, "split")]
         rows = pd.util.hash_pandas_object(cohort.exams[columns].astype(str), index=False)
         key = hashlib.blake2b(recipe.model_dump_json().encode(), digest_size=8)
         key.update(rows.to_numpy().tobytes())
+        key.update(inputs.encode())
         self.key = key.hexdigest()
         self.temporary: tempfile.TemporaryDirectory[str] | None = None
 

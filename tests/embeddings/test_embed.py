@@ -251,7 +251,7 @@ def test_a_worker_gets_a_copy_that_gives_the_same(cohort: Cohort, tmp_path: Path
 def test_a_part_without_any_view_joins_the_others(cohort: Cohort, tmp_path: Path) -> None:
     alone = mr.embed(cohort.select([1]), "compact", out=tmp_path / "none.parquet", pool="max")
     assert (alone.rows, len(alone.to_frame()), len(alone.failures)) == (0, 0, 1)
-    assert alone.to_frame().shape[1] == 7 + 128
+    assert alone.to_frame().shape[1] == 7 + 9 + 128
     # The damaged exam comes first, so that its part without rows gives the schema.
     order = cohort.select([1, 0])
     both = mr.embed(order, "compact", out=tmp_path / "both.parquet", pool="max", exams_per_part=1)

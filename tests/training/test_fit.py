@@ -166,7 +166,8 @@ def test_splits_share_no_woman() -> None:
 
 
 #: Mirai has tests of its own.
-WITHOUT_MIRAI = [name for name in recipes() if load_recipe(name).kind != "mirai"]
+#: Those on embeddings are fitted in tests/risk_models.
+WITHOUT_MIRAI = [n for n in recipes() if load_recipe(n).kind in ("network", "density-fit")]
 
 
 @pytest.mark.slow

@@ -57,8 +57,10 @@ class DomainGuard:
         """
         from sklearn.covariance import LedoitWolf
 
-        mean = np.nanmean(training, axis=0)
+        there = np.isfinite(training)
         with np.errstate(invalid="ignore"):
+            # NaN for a view that no exam has.
+            mean = np.where(there, training, 0.0).sum(axis=0) / there.sum(axis=0)
             exams = _average(training - mean)
         exams = exams[np.isfinite(exams).all(axis=1)]
         spread = np.maximum(exams.std(axis=0), 1e-6)

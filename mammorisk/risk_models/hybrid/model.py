@@ -31,6 +31,7 @@ from mammorisk.clinical.rates import Rates
 from mammorisk.errors import HorizonError, ModelError
 from mammorisk.inputs.batches import Inputs, gather_inputs, make_batch
 from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet, stack_exams
+from mammorisk.inputs.feature_set import FeatureSet
 from mammorisk.inputs.grey_statistics import grey_statistics
 from mammorisk.inputs.scaling import Scaling
 from mammorisk.inputs.standard_exam import network_view, stack_views, to_float
@@ -391,7 +392,7 @@ class HybridModel(ImageModel):
         return ModelState(config=config, tensors=arrays, texts=texts)
 
     def _evaluate(self, inputs: Inputs, used: tuple[str, ...]) -> Evaluation:
-        exams = inputs.exams if self.encoder is not None and "image" in used else None
+        exams = inputs.exams if self.uses_images and "image" in used else None
         features, trusted = None, None
         objections: list[ResultWarning | None] = [None] * len(inputs)
         if exams is not None:
@@ -454,7 +455,7 @@ class HybridModel(ImageModel):
         seen = batch.mask.any(dim=1).numpy()
         spread = between_heads.double().numpy()
         # A recalibration fitted on exams does not apply to questionnaires alone.
-        images_needed = self.encoder is not None and inputs.baseline is not None
+        images_needed = self.uses_images and inputs.baseline is not None
         return Evaluation(
             risk=risk_array,
             parts={name: value.double().numpy() for name, value in parts.items()},
@@ -511,7 +512,12 @@ def _as_series(values: Floats | None, index: pd.Index) -> pd.Series | None:
 
 
 def guard_features(exams: ExamSet, features: Tensor) -> Floats:
-    """Encoder features and grey statistics of each view, shape (n, 4, d); NaN without a view."""
+    """Encoder features and grey statistics of each view, shape (n, 4, d); NaN without a view.
+
+    Without pixels they are the features alone.
+    """
     seen = features[:, :TOKENS_PER_EXAM].double().numpy()
     there = exams.present[:, :TOKENS_PER_EXAM, None]
+    if isinstance(exams, FeatureSet):
+        return np.where(there, seen, np.nan)
     return np.concatenate([np.where(there, seen, np.nan), grey_statistics(exams)], axis=2)

@@ -28,6 +28,24 @@ def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:
     ModelError
         The folder is damaged.
     """
+    return read_network(folder, config, with_encoder=True)
+
+
+def read_network(folder: Path, config: dict[str, Any], *, with_encoder: bool) -> HybridModel:
+    """Load a saved model.
+
+    Parameters
+    ----------
+    folder : Path
+    config : dict
+    with_encoder : bool
+        False: the encoder is not part of the model.
+
+    Raises
+    ------
+    ModelError
+        The folder is damaged.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
@@ -38,7 +56,7 @@ def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:
         tensors = load_file(folder / WEIGHTS)
         head.load_state_dict(under(tensors, "head."))
         encoder = None
-        if head.settings.n_features:
+        if head.settings.n_features and with_encoder:
             size = (recipe.image.rows, recipe.image.columns)
             encoder = make_encoder(recipe.encoder.name, pretrained=False, size=size)
             encoder.load_state_dict(under(tensors, "encoder."))
