@@ -6,9 +6,6 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-import torch
-from torch.utils.data import DataLoader, Dataset
-
 Made = TypeVar("Made")
 
 #: Start method of workers. Forked workers share the memory of this process and need not import it
@@ -16,7 +13,7 @@ Made = TypeVar("Made")
 FORK = "fork" if sys.platform == "linux" else None
 
 
-class _Items(Dataset[Made], Generic[Made]):
+class _Items(Generic[Made]):
     def __init__(self, work: Callable[[int], Made], items: Sequence[int]) -> None:
         self.work, self.items = work, items
 
@@ -46,9 +43,14 @@ def map_in_workers(
     object
         A few results are computed ahead.
     """
+    # Here, because predictions of tables work without torch.
+    import torch
+    from torch.utils.data import DataLoader
+
     usable = min(workers, len(items)) if FORK is not None else 0
+    data: Any = _Items(work, items)
     loader: DataLoader[Any] = DataLoader(
-        _Items(work, items),
+        data,
         batch_size=None,
         collate_fn=_unchanged,
         num_workers=usable,
