@@ -22,6 +22,7 @@ from .embeddings.embeddings import Embeddings as Embeddings
 from .embeddings.read import read_embeddings as read_embeddings
 from .errors import MammoriskError as MammoriskError
 from .evaluation.api import evaluate as evaluate
+from .evaluation.left_out import LeaveOneOut as LeaveOneOut
 from .evaluation.report import Report as Report
 from .imaging.plot import plot_exam as plot_exam
 from .io.limits import Limits as Limits
@@ -48,6 +49,7 @@ from .risk_models.registry import models as models
 from .simulation.simulate import simulate as simulate
 from .simulation.study import Study as Study
 from .training.fit import fit as fit
+from .training.leave_one_out import leave_one_out as leave_one_out
 from .training.recalibrate import recalibrate as recalibrate
 from .warnings import ResultWarning as ResultWarning
 from .warnings import warning_codes as warning_codes

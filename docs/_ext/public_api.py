@@ -47,7 +47,7 @@ SECTIONS: dict[str, list[str]] = {
         "ImageModel",
         "ModelCard",
     ],
-    "Train and adapt": ["fit", "recalibrate", "Recipe"],
+    "Train and adapt": ["fit", "recalibrate", "leave_one_out", "LeaveOneOut", "Recipe"],
     "Embed": ["embed", "read_embeddings", "Embeddings"],
     "Evaluate": ["evaluate", "Report", "Outcome"],
     "Apply a policy": ["stratify", "policies", "compare_policies"],

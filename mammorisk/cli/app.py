@@ -15,6 +15,7 @@ from mammorisk.cli.embed import embed
 from mammorisk.cli.evaluate import evaluate
 from mammorisk.cli.fit import fit
 from mammorisk.cli.json_errors import JsonErrors
+from mammorisk.cli.leave_one_out import leave_one_out
 from mammorisk.cli.models import models
 from mammorisk.cli.predict import predict
 from mammorisk.cli.rates import rates
@@ -34,7 +35,21 @@ app = typer.Typer(
 )
 
 for command in (
-    *(predict, simulate, check, fit, embed, evaluate, stratify, convert, demo, models, rates, scan),
+    *(
+        predict,
+        simulate,
+        check,
+        fit,
+        leave_one_out,
+        embed,
+        evaluate,
+        stratify,
+        convert,
+        demo,
+        models,
+        rates,
+        scan,
+    ),
 ):
     app.command()(command)
 

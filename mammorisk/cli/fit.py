@@ -81,19 +81,11 @@ def fit(
     """Fit or fine-tune a model on a local cohort."""
     import json
 
-    import yaml
-
-    from mammorisk.errors import RecipeError
     from mammorisk.risk_models.mirai.model import MiraiModel
     from mammorisk.training.fit import fit as fit_model
 
     with exit_on_error(debug, as_json):
-        changes: dict[str, Any] = {}
-        for text in change or []:
-            name, separator, value = text.partition("=")
-            if not separator:
-                raise RecipeError(f"--set {text} is not NAME=VALUE")
-            changes[name.replace(".", "__")] = yaml.safe_load(value)
+        changes = changes_of(change)
         if given := rates_option(rates, rates_per, rates_kind, rates_deaths):
             changes["baseline__rates"] = given["rates"]
         model = fit_model(
@@ -116,3 +108,24 @@ def fit(
     typer.echo(f"{model.name} fitted and saved in {out}")
     for name, value in training.items():
         typer.echo(f"  {name}: {value}")
+
+
+def changes_of(texts: list[str] | None) -> dict[str, Any]:
+    """Read ``--set NAME=VALUE`` as changes of a recipe.
+
+    Raises
+    ------
+    RecipeError
+        A text is not of this form.
+    """
+    import yaml
+
+    from mammorisk.errors import RecipeError
+
+    changes: dict[str, Any] = {}
+    for text in texts or []:
+        name, separator, value = text.partition("=")
+        if not separator:
+            raise RecipeError(f"--set {text} is not NAME=VALUE")
+        changes[name.replace(".", "__")] = yaml.safe_load(value)
+    return changes
