@@ -14,7 +14,7 @@ from mammorisk.cohort_check.facts import Facts
 from mammorisk.metrics.development_sample_size import development_sample_size
 from mammorisk.metrics.incidence import cumulative_incidence
 from mammorisk.records.questionnaire_fields import FIELDS
-from mammorisk.risk_models.recipe import Recipe, load_recipe, recipes
+from mammorisk.risk_models.recipe import SURVIVAL_KINDS, Recipe, load_recipe, recipes
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
@@ -46,6 +46,8 @@ ENCODERS = {
     "vgg16": (134_259_392, 4096),
     "efficientnet_b0": (4_006_972, 1280),
 }
+#: Kinds that are fitted to all women, without a validation part.
+WITHOUT_VALIDATION = ("density-fit", *SURVIVAL_KINDS)
 TRAINING_WORDS = ("train", "training")
 
 
@@ -84,12 +86,21 @@ def demand_of(recipe: Recipe, cohort: Cohort, mean_risk: float) -> Demand:
     """
     if recipe.kind == "density-fit":
         return _regression(_DENSITY_TERMS, mean_risk, _AUC["density-fit"])
+    if recipe.kind in SURVIVAL_KINDS:
+        return Demand(
+            trains="a penalised regression" if recipe.kind == "coxnet" else "trees",
+            parameters=None,
+            cancers=HEAD,
+            basis="rule of thumb",
+        )
     uses_images = recipe.kind == "mirai" or "image" in recipe.modalities
     if not uses_images:
         terms = max(sum(name in cohort.exams for name in FIELDS), 1)
         return _regression(terms, mean_risk, _AUC["clinical"])
     # Mirai's encoder is a ResNet-18; its transformer is counted as a head.
     sizes = ENCODERS.get("resnet18" if recipe.kind == "mirai" else recipe.encoder.name)
+    if recipe.kind == "embeddings":
+        return Demand(trains="a head", parameters=None, cancers=HEAD, basis="rule of thumb")
     if recipe.kind == "network" and recipe.encoder.frozen:
         return Demand(
             trains="a head",
@@ -134,7 +145,7 @@ def five_year_risk(facts: Facts) -> float:
 def training_cancers(facts: Facts, recipe: Recipe) -> int:
     """Number of cancers that a fit with a recipe would train on; an expectation without splits."""
     cancers = facts.is_cancer
-    if recipe.kind == "density-fit":
+    if recipe.kind in WITHOUT_VALIDATION:
         return int(facts.counts[cancers].sum())
     cancers = cancers & (facts.time <= 5)
     if facts.splits is not None:
@@ -207,7 +218,10 @@ def recipe_table(
 def _obstacle(recipe: Recipe, cohort: Cohort, facts: Facts) -> str | None:
     if not facts.has_outcomes:
         return "no outcomes"
-    uses_images = recipe.kind == "mirai" or "image" in recipe.modalities
+    # Survival models take the questionnaire alone if there are no embeddings.
+    uses_images = recipe.kind not in SURVIVAL_KINDS and (
+        recipe.kind == "mirai" or "image" in recipe.modalities
+    )
     if uses_images and not cohort.has_images:
         return "no images"
     if recipe.kind == "density-fit" and (

@@ -8,7 +8,12 @@ import numpy as np
 
 from mammorisk.cohort_check.facts import Facts, lines_of, read_facts
 from mammorisk.cohort_check.leaks import doubt_leaks, repeated_files
-from mammorisk.cohort_check.recipes import demand_of, five_year_risk, judge
+from mammorisk.cohort_check.recipes import (
+    WITHOUT_VALIDATION,
+    demand_of,
+    five_year_risk,
+    judge,
+)
 from mammorisk.errors import TrainingError
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.problem import check_cancers
@@ -52,7 +57,7 @@ def check_before_fit(cohort: Cohort, recipe: Recipe) -> tuple[ResultWarning, ...
             remedy="Correct the manifest. mr.check_cohort lists every line.",
         )
     cancers, exams = int(facts.counts[facts.is_cancer].sum()), len(facts)
-    if recipe.kind != "density-fit":
+    if recipe.kind not in WITHOUT_VALIDATION:
         train, validation = split_rows(
             cohort.exams,
             by=recipe.training.split_by,

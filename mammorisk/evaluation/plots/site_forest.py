@@ -86,6 +86,7 @@ def _draw_site(ax: Axes, at: float, row: pd.Series) -> None:
             va="center",
             fontsize="small",
             color="0.4",
+            bbox={"color": "white", "pad": 1.0},
         )
         return
     if math.isfinite(row["lower"]):
