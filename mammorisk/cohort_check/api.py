@@ -91,10 +91,12 @@ def check_cohort(
     >>> check
     <CohortCheck: 4,000 exams of 4,000 SIMULATED women, 72 cancers>
       info: the cohort has no images
-    >>> check.recipes.loc[[1, 4], ["recipe", "cancers", "cancers_needed", "verdict"]]
-                    recipe  cancers  cancers_needed          verdict
-    1  recalibrate (slope)       72              50       reasonable
-    4          density-fit       72             245  too few cancers
+    >>> needs = check.recipes.set_index("recipe")[["cancers", "cancers_needed", "verdict"]]
+    >>> needs.loc[["recalibrate (slope)", "density-fit"]]
+                         cancers  cancers_needed          verdict
+    recipe
+    recalibrate (slope)       72              50       reasonable
+    density-fit               72             245  too few cancers
     """
     if not len(cohort):
         raise CohortError("the cohort has no exams", where="cohort")
