@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from mammorisk._utils.parallel import usable_cores
 from mammorisk.errors import ExamError, MammoriskError, OutputError
-from mammorisk.inputs.acquisition_table import acquisition_table
+from mammorisk.inputs.acquisition_table import CATEGORIES, NUMBERS
 from mammorisk.inputs.image_cache import ImageCache
 from mammorisk.inputs.map_in_workers import map_in_workers
 from mammorisk.inputs.standard_exam import VIEWS, ImageSettings, StandardExam, standard_exam
@@ -46,7 +46,8 @@ class ExamSet:
     prior_errors : list of str
         The same for the prior exam. A row without prior exam has only the views of the exam.
     acquisitions : list of Acquisition or None
-        The records of ``acquisition``, in the same order.
+        The records of ``acquisition``, in the same order. If the pixels are on disk, they have
+        only the manufacturer.
     implant : ndarray of bool, shape (n,)
         Whether the header of a view states an implant.
     density_probabilities : ndarray of float, shape (n, 4), or None
@@ -75,6 +76,25 @@ class ExamSet:
     @property
     def tokens(self) -> int:
         return int(self.present.shape[1])
+
+    def take(self, rows: NDArray[np.int64]) -> ExamSet:
+        """Select some exams. Pixels on disk stay there."""
+        views = (rows[:, None] * self.tokens + np.arange(self.tokens)).ravel()
+        density = self.density_probabilities
+        stored = isinstance(self.pixels, StoredPixels)
+        return ExamSet(
+            pixels=self.pixels.take(rows) if stored else self.pixels[rows],
+            present=self.present[rows],
+            years_before=self.years_before[rows],
+            percent_density=self.percent_density[rows],
+            acquisition=self.acquisition.iloc[views].reset_index(drop=True),
+            age_years=self.age_years[rows],
+            errors=[self.errors[row] for row in rows],
+            prior_errors=[self.prior_errors[row] for row in rows] if self.prior_errors else [],
+            acquisitions=[self.acquisitions[i] for i in views] if self.acquisitions else [],
+            implant=self.implant[rows],
+            density_probabilities=None if density is None else density[rows],
+        )
 
 
 #: Opens the exam of a row; returns None if there is none.
@@ -205,6 +225,9 @@ class _Stack:
         self.errors = [""] * n
         self.implant = np.zeros(n, dtype=bool)
         self.prior_errors = [""] * n
+        self.numbers = np.full((n * tokens, len(NUMBERS)), np.nan)
+        self.labels = np.full((n * tokens, len(CATEGORIES)), None, dtype=object)
+        self._slim: dict[str | None, Acquisition] = {}
 
     def add(self, row: int, time: int, found: LoadedExam) -> None:
         if time == 0:
@@ -222,7 +245,17 @@ class _Stack:
         if time == 0:
             self.implant[row] = found.made.implant
         start = row * self.tokens + place.start
-        self.acquisitions[start : start + TOKENS_PER_EXAM] = found.made.acquisitions
+        for view, one in enumerate(found.made.acquisitions, start):
+            if one is None:
+                continue
+            known = [getattr(one, name) for name in NUMBERS]
+            self.numbers[view] = [np.nan if value is None else value for value in known]
+            self.labels[view] = [getattr(one, name) for name in CATEGORIES]
+            if self.pixels is None:
+                # Whole records of very many views would fill the memory.
+                slim = Acquisition(manufacturer=one.manufacturer)
+                one = self._slim.setdefault(one.manufacturer, slim)
+            self.acquisitions[view] = one
 
     def exam_set(self) -> ExamSet:
         pixels: NDArray[np.uint8] | StoredPixels
@@ -236,7 +269,9 @@ class _Stack:
             present=self.present,
             years_before=self.years_before,
             percent_density=self.density,
-            acquisition=acquisition_table(self.acquisitions),
+            acquisition=pd.DataFrame(self.numbers, columns=NUMBERS).join(
+                pd.DataFrame(self.labels, columns=CATEGORIES)
+            ),
             acquisitions=self.acquisitions,
             age_years=self.ages,
             errors=self.errors,

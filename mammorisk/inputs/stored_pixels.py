@@ -41,7 +41,7 @@ class StoredPixels:
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
-        times = max((len(one) for one in self.files), default=1)
+        times = len(self.files[0]) if self.files else 1
         return len(self.files), times * len(VIEWS), self.settings.rows, self.settings.columns
 
     def __len__(self) -> int:
@@ -56,6 +56,15 @@ class StoredPixels:
             return np.stack([self.exam(int(row)) for row in rows])
         both = zip(np.asarray(rows), np.asarray(tokens), strict=True)
         return np.stack([self.exam(int(row))[token] for row, token in both])
+
+    def take(self, rows: NDArray[np.int64]) -> StoredPixels:
+        """Select some exams."""
+        remake = self.remake
+        return StoredPixels(
+            files=[self.files[row] for row in rows],
+            settings=self.settings,
+            remake=None if remake is None else lambda row, time: remake(int(rows[row]), time),
+        )
 
     def exam(self, row: int) -> NDArray[np.uint8]:
         """Pixels of one exam and its prior, shape (tokens, rows, columns). Missing views are 0.

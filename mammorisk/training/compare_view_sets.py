@@ -22,6 +22,8 @@ from mammorisk.training.problem import Problem
 _FREQUENT = 0.05
 #: Fewest complete validation exams for the comparison.
 _FEWEST_COMPLETE = 50
+#: Number of women whose risk is computed at once.
+_WOMEN_AT_ONCE = 2000
 
 
 def compare_view_sets(heads: HeadEnsemble, batch: Batch, problem: Problem) -> ViewSets | None:
@@ -45,7 +47,11 @@ def compare_view_sets(heads: HeadEnsemble, batch: Batch, problem: Problem) -> Vi
 
 def risk_of(heads: HeadEnsemble, batch: Batch) -> NDArray[np.float64]:
     """Risk by the end of each year, before recalibration, shape (n, years)."""
+    parts = []
     with torch.no_grad():
-        death = heads.log_death_hazard(batch)
-        risk = cumulative_risk(heads(batch).double(), None if death is None else death.double())
-    return np.asarray(risk.numpy())
+        for first in range(0, len(batch), _WOMEN_AT_ONCE):
+            some = batch.take(slice(first, first + _WOMEN_AT_ONCE))
+            death = heads.log_death_hazard(some)
+            part = cumulative_risk(heads(some).double(), None if death is None else death.double())
+            parts.append(part.numpy())
+    return np.concatenate(parts)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,6 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._utils.text import as_labels
 from mammorisk.inputs.batches import fit_scalings, lowest_weights, make_batch
 from mammorisk.inputs.feature_set import FeatureSet
@@ -23,24 +20,27 @@ from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.hazards import YEARS
 from mammorisk.networks.head_ensemble import HeadEnsemble
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
-from mammorisk.risk_models.hybrid.model import HybridModel, encode, guard_features
+from mammorisk.risk_models.hybrid.model import HybridModel, guard_features
 from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
 from mammorisk.risk_models.recipe import Recipe
-from mammorisk.runtime.torch_encoder import torch_encoder
 from mammorisk.training.card import card_of
 from mammorisk.training.centring import centre
 from mammorisk.training.compare_view_sets import compare_view_sets, risk_of
 from mammorisk.training.exam_steps import EpochSampler, ExamSteps
+from mammorisk.training.features import keep_features
 from mammorisk.training.head_fit import drawing_probability, fit_heads, optimizer_steps
 from mammorisk.training.module import FitData, FitModule
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.problem import Problem, Rows
 from mammorisk.training.recalibrate import fit_all_horizons
 from mammorisk.training.trainer import StageOptions, run_stage
+from mammorisk.training.training_log import shown
 from mammorisk.training.training_plot import save_training_plot
 
 #: Number of validation women from which on the heads are centred on them alone.
 _ENOUGH_TO_CENTRE = 1000
+#: Largest number of exams of training, and of validation, for the domain guard.
+_GUARD_EXAMS = 3000
 
 
 def fit_hybrid(
@@ -108,10 +108,10 @@ def fit_hybrid(
     elif encoder is not None:
         assert inputs.exams is not None
         encoder.eval()
-        features = _kept_features(
-            work / "features.safetensors",
-            partial(encode, torch_encoder(encoder), inputs.exams, head.settings.n_features),
-        )
+        with shown(stage.progress) as tell:
+            features = keep_features(
+                work, encoder, inputs.exams, head.settings.n_features, on_exam=tell
+            )
         batch = replace(batch, features=features)
     heads, losses = [head], dict[str, float]()
     if options.head_epochs:
@@ -235,30 +235,24 @@ def _sampling(problem: Problem, recipe: Recipe) -> Tensor:
     return sampling
 
 
-def _kept_features(file: Path, make: Callable[[], Tensor]) -> Tensor:
-    """Features of the views, stored so that they are computed only once."""
-    from safetensors.torch import load_file, save_file
-
-    if file.exists():
-        return load_file(file)["features"]
-    features = make()
-    atomic_write(file, lambda path: save_file({"features": features.contiguous()}, path))
-    return features
-
-
 def _guard(problem: Problem, features: Tensor | None) -> Any:
     from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
 
     exams = problem.inputs.exams
     if features is None or exams is None:
         return None
-    seen = guard_features(exams, features)
     there = np.asarray(exams.present.any(axis=1))
-    parts = [seen[rows[there[rows]]] for rows in (problem.train, problem.validation)]
+    parts = [rows[there[rows]] for rows in (problem.train, problem.validation)]
     if min(len(part) for part in parts) < 20:
         # Too few exams to estimate a domain.
         return None
-    return DomainGuard.fit(*parts)
+    rng = np.random.default_rng(0)
+    seen = []
+    for rows in parts:
+        if len(rows) > _GUARD_EXAMS:
+            rows = np.sort(rng.choice(rows, _GUARD_EXAMS, replace=False))
+        seen.append(guard_features(exams.take(rows), features[rows]))
+    return DomainGuard.fit(*seen)
 
 
 def _origin(problem: Problem, features: Tensor | None) -> TrainingOrigin | None:

@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import mammorisk as mr
@@ -59,7 +60,14 @@ def test_pixels_on_disk_are_those_in_memory(exam: Exam, cache: ImageCache) -> No
     assert lazy.pixels.shape == whole.pixels.shape
     np.testing.assert_array_equal(lazy.present, whole.present)
     np.testing.assert_array_equal(lazy.percent_density, whole.percent_density)
-    assert lazy.acquisitions == whole.acquisitions
+    pd.testing.assert_frame_equal(lazy.acquisition, whole.acquisition)
+    names = [[one and one.manufacturer for one in exams.acquisitions] for exams in (lazy, whole)]
+    assert names[0] == names[1]
+    some = lazy.take(np.array([3, 0]))
+    np.testing.assert_array_equal(some.pixels[[0, 1]], whole.pixels[[3, 0]])
+    pd.testing.assert_frame_equal(
+        some.acquisition, whole.take(np.array([3, 0])).acquisition, check_dtype=False
+    )
     assert lazy.errors == whole.errors
     assert "damaged" in lazy.errors[2]
     np.testing.assert_array_equal(lazy.pixels[[4, 0, 2]], whole.pixels[[4, 0, 2]])
