@@ -159,7 +159,7 @@ def fit_in_memory(folder: Path, n: int, workers: int) -> None:
         on_warning=lambda told: None,
         training__epochs=1,
         training__head_epochs=2,
-        training__batch_size=4,
+        training__batch_size=2,
     )
     assert seen == n
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,11 +28,11 @@ def fit(
         str, typer.Argument(help="Path or URL of a manifest with outcomes (CSV or Parquet).")
     ],
     out: Annotated[
-        Path,
+        Path | None,
         typer.Option(
             help="Folder to write the model to. The same command resumes an interrupted run."
         ),
-    ],
+    ] = None,
     recipe: Annotated[
         str,
         typer.Option(
@@ -69,6 +68,20 @@ def fit(
     root: Annotated[
         str | None, typer.Option(help="Folder that contains all images.", metavar=PLACE)
     ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(min=0, help="Number of processes that read and augment exams."),
+    ] = None,
+    log: Annotated[
+        list[str] | None,
+        typer.Option(help="Also log to tensorboard, wandb or mlflow. Repeatable."),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Only estimate the size of the cache, the memory and the time."
+        ),
+    ] = False,
     devices: Annotated[
         str, typer.Option(help="Number of devices, or 'auto' (Lightning).")
     ] = "auto",
@@ -84,23 +97,31 @@ def fit(
     from mammorisk.risk_models.mirai.model import MiraiModel
     from mammorisk.training.fit import fit as fit_model
 
+    if out is None and not dry_run:
+        raise typer.BadParameter("give a folder", param_hint="--out")
     with exit_on_error(debug, as_json):
         changes = changes_of(change)
         if given := rates_option(rates, rates_per, rates_kind, rates_deaths):
             changes["baseline__rates"] = given["rates"]
-        model = fit_model(
-            read_cohort_with_warnings(cohort, root=root, missing=missing_codes(missing)),
-            recipe,
-            init=init,
-            out=out,
-            cache=cache,
-            embeddings=embeddings,
-            progress=sys.stderr.isatty(),
-            devices=int(devices) if devices.isdigit() else devices,
-            strategy=strategy,
-            on_warning=lambda one: typer.echo(f"{one.severity}: {one.text}", err=True),
-            **changes,
-        )
+        options: dict[str, Any] = {
+            "init": init,
+            "out": out,
+            "cache": cache,
+            "embeddings": embeddings,
+            "workers": workers,
+            "loggers": tuple(log or ()),
+            # On a terminal a bar, elsewhere lines.
+            "progress": True,
+            "devices": int(devices) if devices.isdigit() else devices,
+            "strategy": strategy,
+            "on_warning": lambda one: typer.echo(f"{one.severity}: {one.text}", err=True),
+        }
+        read = read_cohort_with_warnings(cohort, root=root, missing=missing_codes(missing))
+        if dry_run:
+            plan = fit_model(read, recipe, dry_run=True, **options, **changes)
+            typer.echo(json.dumps(plan.to_dict()) if as_json else str(plan))
+            return
+        model = fit_model(read, recipe, **options, **changes)
     training = model.record["training"] if isinstance(model, MiraiModel) else model.training
     if as_json:
         typer.echo(json.dumps(training, default=str))

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.errors import TrainingError
@@ -23,10 +23,31 @@ if TYPE_CHECKING:
     from mammorisk.risk_models.hybrid.model import HybridModel
     from mammorisk.risk_models.mirai.model import MiraiModel
     from mammorisk.risk_models.survival.model import SurvivalModel
+    from mammorisk.training.fit_plan import FitPlan
 
 
 class CohortWarning(UserWarning):
     """A doubt about the cohort of a fit, told before the fit begins."""
+
+
+@overload
+def fit(
+    cohort: Cohort,
+    recipe: str | Path | Recipe = ...,
+    *,
+    dry_run: Literal[True],
+    **options: Any,
+) -> FitPlan: ...
+
+
+@overload
+def fit(
+    cohort: Cohort,
+    recipe: str | Path | Recipe = ...,
+    *,
+    dry_run: Literal[False] = ...,
+    **options: Any,
+) -> HybridModel | DensityFit | MiraiModel | SurvivalModel: ...
 
 
 def fit(
@@ -43,12 +64,13 @@ def fit(
     workers: int | None = None,
     loggers: Sequence[str] = (),
     checkpoint_minutes: float = 5.0,
+    dry_run: bool = False,
     devices: str | int = "auto",
     strategy: str = "auto",
     accelerator: str = "auto",
     on_warning: Callable[[ResultWarning], None] | None = None,
     **changes: Any,
-) -> HybridModel | DensityFit | MiraiModel | SurvivalModel:
+) -> HybridModel | DensityFit | MiraiModel | SurvivalModel | FitPlan:
     """Fit a model to a cohort, or fine-tune one.
 
     Parameters
@@ -88,6 +110,8 @@ def fit(
         folder. They must be installed.
     checkpoint_minutes : float
         Time between checkpoints within an epoch.
+    dry_run : bool
+        Only estimate the size of the cache, the memory and the time.
     devices, strategy, accelerator
         Arguments of Lightning's Trainer, for several GPUs or nodes.
     on_warning : callable, optional
@@ -100,7 +124,8 @@ def fit(
 
     Returns
     -------
-    HybridModel, DensityFit, MiraiModel or SurvivalModel
+    HybridModel, DensityFit, MiraiModel, SurvivalModel or FitPlan
+        With ``dry_run`` a :class:`~mammorisk.training.fit_plan.FitPlan`. Otherwise
         :class:`~mammorisk.risk_models.density_fit.DensityFit` for the recipe ``"density-fit"``,
         :class:`~mammorisk.risk_models.mirai.model.MiraiModel` for the recipe ``"mirai"``,
         :class:`~mammorisk.risk_models.survival.model.SurvivalModel` for the recipes of
@@ -152,6 +177,7 @@ def fit(
     from mammorisk.training.cohort_doubts import check_before_fit
     from mammorisk.training.density_fit import fit_density
     from mammorisk.training.embedding_fit import fit_embeddings
+    from mammorisk.training.fit_plan import plan_fit
     from mammorisk.training.hybrid_fit import fit_hybrid
     from mammorisk.training.mirai_fit import fit_mirai
     from mammorisk.training.problem import check_outcomes, pose
@@ -185,6 +211,10 @@ def fit(
             warnings.warn(CohortWarning(one.text), stacklevel=2)
         else:
             on_warning(one)
+    readers = default_workers(chosen) if workers is None else workers
+    if dry_run:
+        folders = [None if one is None else Path(one) for one in (cache, out)]
+        return plan_fit(cohort, chosen, folders[0], folders[1], readers)
     if chosen.kind in SURVIVAL_KINDS:
         if begin is not None:
             raise _cannot_start(begin, chosen)
@@ -219,7 +249,7 @@ def fit(
         return fitted
     stage = StageOptions(
         progress=progress,
-        workers=default_workers(chosen) if workers is None else workers,
+        workers=readers,
         loggers=tuple(loggers),
         checkpoint_minutes=checkpoint_minutes,
         devices=devices,

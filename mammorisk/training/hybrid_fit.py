@@ -32,6 +32,7 @@ from mammorisk.training.head_fit import drawing_probability, fit_heads, optimize
 from mammorisk.training.module import FitData, FitModule
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.problem import Problem, Rows
+from mammorisk.training.read_exams import held_batch_size
 from mammorisk.training.recalibrate import fit_all_horizons
 from mammorisk.training.trainer import StageOptions, run_stage
 from mammorisk.training.training_log import shown
@@ -178,7 +179,7 @@ def _fit_encoder(
         recipe.seed,
         drawing_probability(problem, recipe, problem.train),
     )
-    held = EpochSampler(problem.validation, 4 * options.batch_size, seed=0)
+    held = EpochSampler(problem.validation, held_batch_size(recipe), seed=0)
     augmentation = recipe.augmentation if options.augment else None
     module = FitModule(
         head,

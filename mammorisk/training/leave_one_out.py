@@ -250,7 +250,7 @@ def _fitter(
         what = recipe if given.get("init") is not None else chosen
         more = changes if given.get("init") is not None else {}
         uses_images = chosen.kind == "mirai" or "image" in chosen.modalities
-        return fit(
+        fitted: RiskModel = fit(
             train,
             what,
             out=folder,
@@ -259,6 +259,7 @@ def _fitter(
             **given,
             **more,
         )
+        return fitted
 
     init = options.get("init")
     begin = str(init) if isinstance(init, (str, Path)) else type(init).__name__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -16,6 +16,12 @@ from torch.utils._pytree import tree_map_only
 from mammorisk.risk_models.recipe import Precision
 
 _AUTOCAST = {"bf16-mixed": torch.bfloat16, "16-mixed": torch.float16}
+
+
+def autocast(precision: Precision, device: str) -> AbstractContextManager[Any]:
+    """Context manager of a precision of Lightning."""
+    kind = _AUTOCAST.get(precision)
+    return nullcontext() if kind is None else torch.autocast(device, dtype=kind)
 
 
 class _LiveTensors(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -73,7 +79,6 @@ def step_bytes(
     int
         Without the weights and the state of the optimizer, and without the workspace of libraries.
     """
-    kind = _AUTOCAST.get(precision)
     was_training = encoder.training
     encoder.train(train)
     trained = [one for one in encoder.parameters() if one.requires_grad]
@@ -85,9 +90,8 @@ def step_bytes(
                 for name, value in [*encoder.named_parameters(), *encoder.named_buffers()]
             }
             pixels = torch.empty(shape)
-            autocast = nullcontext() if kind is None else torch.autocast("cpu", dtype=kind)
             with _LiveTensors() as counted, torch.set_grad_enabled(train):
-                with autocast:
+                with autocast(precision, "cpu"):
                     features = torch.func.functional_call(encoder, weights, (pixels,))
                 if train:
                     features.float().square().mean().backward()

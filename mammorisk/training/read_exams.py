@@ -94,6 +94,12 @@ def default_workers(recipe: Recipe) -> int:
     return int(np.clip(usable_cores() // 2, 1, 8))
 
 
+def held_batch_size(recipe: Recipe) -> int:
+    """Number of exams of a batch in validation, which needs no gradients."""
+    small = recipe.image.rows * recipe.image.columns <= _SMALL_PIXELS
+    return recipe.training.batch_size * (4 if small else 1)
+
+
 def cache_bytes(cohort: Cohort, recipe: Recipe) -> int:
     """Size of the standardised images of a cohort on disk, about."""
     exams = len(cohort)
