@@ -22,7 +22,10 @@ from mammorisk.errors import (
 from mammorisk.records.cohort import Cohort
 from tests.made_embeddings import as_cohort, embedding_table, made_cohort, made_embeddings
 
-pytestmark = pytest.mark.networks
+pytestmark = [
+    pytest.mark.networks,
+    pytest.mark.filterwarnings("ignore::mammorisk.training.fit.CohortWarning"),
+]
 
 FAST = {"training__head_epochs": 2, "head__width": 8}
 

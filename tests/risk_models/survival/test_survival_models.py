@@ -22,7 +22,10 @@ from tests.made_embeddings import as_cohort, embedding_table, made_cohort, made_
 from tests.risk_models.test_adverse_facts import with_fact
 
 pytest.importorskip("sksurv")
-pytestmark = pytest.mark.networks
+pytestmark = [
+    pytest.mark.networks,
+    pytest.mark.filterwarnings("ignore::mammorisk.training.fit.CohortWarning"),
+]
 
 RECIPES = ("coxnet", "survival-forest", "gradient-boosting")
 FAST = {"survival__trees": 12, "survival__folds": 2, "survival__inner_folds": 2}
