@@ -48,8 +48,11 @@ from .risk_models.registry import load_model as load_model
 from .risk_models.registry import models as models
 from .simulation.simulate import simulate as simulate
 from .simulation.study import Study as Study
+from .training.compare_recipes import compare_recipes as compare_recipes
+from .training.estimator import RiskEstimator as RiskEstimator
 from .training.fit import fit as fit
 from .training.leave_one_out import leave_one_out as leave_one_out
 from .training.recalibrate import recalibrate as recalibrate
+from .training.recipe_comparison import RecipeComparison as RecipeComparison
 from .warnings import ResultWarning as ResultWarning
 from .warnings import warning_codes as warning_codes

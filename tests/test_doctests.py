@@ -41,10 +41,14 @@ ROOMS = (
 )
 #: Modules outside of packages.
 MODULES = ("mammorisk.errors", "mammorisk.warnings")
+#: Those of them that need torch.
+FITS = ("compare_recipes", "estimator", "folds", "recipe_comparison")
 
 
 def modules() -> list[str]:
     found = list(MODULES)
+    if installed("torch"):
+        found += [f"mammorisk.training.{name}" for name in FITS]
     for room in ROOMS:
         package = importlib.import_module(room)
         found += [f"{room}.{one.name}" for one in pkgutil.iter_modules(package.__path__)]

@@ -46,7 +46,7 @@ def folds_by_woman(
     >>> exams = pd.DataFrame({"patient_id": ["a", "b", "c", "c", "d"]})
     >>> case = np.array([True, False, True, False, False])
     >>> [one.tolist() for one in folds_by_woman(exams, np.arange(5), case, 2, seed=0)]
-    [[1, 2, 3], [0, 4]]
+    [[0, 1], [2, 3, 4]]
     """
     ids = as_labels(exams["patient_id"].iloc[rows], "").to_numpy()
     names, woman = np.unique(ids, return_inverse=True)
