@@ -201,6 +201,13 @@ class EmbeddingError(MammoriskError, ValueError):
     """A table of embeddings cannot be used, or belongs to another cohort or encoder."""
 
 
+# --- services ----------------------------------------------------------------------------------
+
+
+class ServiceError(MammoriskError):
+    """A queue cannot be used: it is locked, damaged or was changed."""
+
+
 # --- training ----------------------------------------------------------------------------------
 
 

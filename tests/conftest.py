@@ -28,6 +28,7 @@ _NETWORKS = (
     "networks",
     "prediction",
     "runtime",
+    "service",
     "training",
     "risk_models/test_hub.py",
     "risk_models/test_recalibration.py",

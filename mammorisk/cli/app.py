@@ -22,6 +22,7 @@ from mammorisk.cli.rates import rates
 from mammorisk.cli.scan import scan
 from mammorisk.cli.simulate import simulate
 from mammorisk.cli.stratify import stratify
+from mammorisk.cli.watch import process_folder, watch
 
 app = typer.Typer(
     name="mammorisk",
@@ -49,6 +50,8 @@ for command in (
         models,
         rates,
         scan,
+        watch,
+        process_folder,
     ),
 ):
     app.command()(command)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -111,20 +112,24 @@ def write_document(dataset: Dataset, path: Path) -> Path:
     """
     if _holds(path, str(dataset.SOPInstanceUID)):
         return path
+    content = document_bytes(dataset)
+    try:
+        atomic_write(path, lambda temporary: temporary.write_bytes(content))
+    except OSError as error:
+        raise cannot_write(error, path) from None
+    return path
+
+
+def document_bytes(dataset: Dataset) -> bytes:
+    """Return a DICOM document as the content of a file."""
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     file = FileDataset("", dataset, preamble=b"\0" * 128, file_meta=meta)
-
-    def write(temporary: Path) -> None:
-        pydicom.dcmwrite(temporary, file, enforce_file_format=True)
-
-    try:
-        atomic_write(path, write)
-    except OSError as error:
-        raise cannot_write(error, path) from None
-    return path
+    buffer = io.BytesIO()
+    pydicom.dcmwrite(buffer, file, enforce_file_format=True)
+    return buffer.getvalue()
 
 
 def cannot_write(error: OSError, path: Path) -> OutputError:

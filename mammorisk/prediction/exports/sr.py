@@ -69,7 +69,11 @@ def risk_code(horizon: float | str, outcome: Outcome) -> tuple[str, str]:
 
 
 def sr_dataset(
-    result: Mapping[str, Any], sources: Sequence[DicomSource], *, identity: bool = False
+    result: Mapping[str, Any],
+    sources: Sequence[DicomSource],
+    *,
+    identity: bool = False,
+    predecessor: Dataset | None = None,
 ) -> Dataset:
     """Build the structured report of a result.
 
@@ -85,6 +89,8 @@ def sr_dataset(
         Images of one study.
     identity : bool
         Whether to copy the attributes of patient and study from the images.
+    predecessor : Dataset, optional
+        The report that this one replaces, for PredecessorDocumentsSequence (0040,A360).
 
     Raises
     ------
@@ -139,6 +145,7 @@ def sr_dataset(
             is_final=False,
             is_verified=False,
             specific_character_set=CHARACTER_SET,
+            previous_versions=None if predecessor is None else [predecessor],
         )
     return _finished(report, result)
 

@@ -1,0 +1,137 @@
+"""``mammorisk watch``."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from mammorisk.cli.common import DONE, SOME_FAILED, Debug, exit_on_error
+from mammorisk.cli.export import Identity
+from mammorisk.cli.predict import ModelName
+
+if TYPE_CHECKING:
+    from mammorisk.service.exam_job import ExamScorer
+
+_FORMATS = "sr,fhir,pdf,html"
+Formats = Annotated[
+    str, typer.Option(help="Files beside result.json, separated by commas. sr needs [clinic].")
+]
+AllowMissing = Annotated[
+    bool,
+    typer.Option(
+        "--allow-missing-views", help="Predict from the available views if some are missing."
+    ),
+]
+
+
+def watch(
+    inbox: Annotated[Path, typer.Argument(help="Folder into which DICOM images are put.")],
+    outbox: Annotated[Path, typer.Argument(help="Folder for the results, one folder an exam.")],
+    model: ModelName = None,
+    formats: Formats = _FORMATS,
+    identity: Identity = False,
+    allow_missing_views: AllowMissing = False,
+    quiet: Annotated[
+        float,
+        typer.Option(help="Seconds without a new image after which an incomplete exam is taken."),
+    ] = 120.0,
+    poll: Annotated[float, typer.Option(help="Seconds between looks into the inbox.")] = 5.0,
+    state: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the queue and its event log. Default: OUTBOX/.queue."),
+    ] = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Take what is there as complete, and end after it.")
+    ] = False,
+    check_log: Annotated[
+        bool, typer.Option("--check-log", help="Check the chain of the event log, and end.")
+    ] = False,
+    debug: Debug = False,
+) -> None:
+    """Score the exams that arrive in a folder. The queue survives a kill at any moment."""
+    from mammorisk.service.inbox import Inbox
+    from mammorisk.service.job_queue import JobQueue
+    from mammorisk.service.watch import NoSpace, Watch
+
+    with exit_on_error(debug), JobQueue(state or outbox / ".queue") as queue:
+        if check_log:
+            typer.echo(f"{queue.check()} events, unchanged")
+            raise typer.Exit(DONE)
+        scorer = scorer_of(model, formats, identity, allow_missing_views)
+        outbox.mkdir(parents=True, exist_ok=True)
+        watcher = Watch(Inbox(inbox, quiet_s=0 if once else quiet), outbox, queue, scorer)
+        if once:
+            try:
+                watcher.run_once()
+            except NoSpace as error:
+                typer.echo(f"error: {error}; the same command goes on", err=True)
+                raise typer.Exit(SOME_FAILED) from None
+        else:
+            stops: list[int] = []
+            for one in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(one, lambda number, frame: stops.append(number))
+            watcher.run(poll_s=poll, stopped=lambda: bool(stops))
+        counts = queue.counts()
+        typer.echo(", ".join(f"{n} {name}" for name, n in counts.items()) or "no exams", err=True)
+        for job in queue.jobs():
+            if job.state == "failed":
+                typer.echo(f"  job {job.id}: {job.reason}", err=True)
+        raise typer.Exit(SOME_FAILED if counts.get("failed") else DONE)
+
+
+def process_folder(
+    folder_in: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder of DICOM images.", envvar=["MERCURE_IN_DIR", "MONAI_INPUTPATH"]
+        ),
+    ],
+    folder_out: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder for the results.", envvar=["MERCURE_OUT_DIR", "MONAI_OUTPUTPATH"]
+        ),
+    ],
+    model: ModelName = None,
+    formats: Formats = _FORMATS,
+    identity: Identity = False,
+    allow_missing_views: AllowMissing = False,
+    debug: Debug = False,
+) -> None:
+    """Score the exams of a folder into another, as a step of mercure or MONAI Deploy."""
+    from mammorisk.service.folder_task import run_folder
+
+    with exit_on_error(debug):
+        scorer = scorer_of(model, formats, identity, allow_missing_views)
+        told = run_folder(folder_in, folder_out, scorer)
+    failed = [one for one in told["exams"] if one.get("status") != "done"]
+    typer.echo(f"{len(told['exams'])} exams, {len(failed)} without a risk", err=True)
+    raise typer.Exit(SOME_FAILED if failed else DONE)
+
+
+def scorer_of(
+    model: str | None, formats: str, identity: bool, allow_missing_views: bool
+) -> ExamScorer:
+    """Return the scorer for the options of a command; the model is loaded once."""
+    from mammorisk._utils.optional import require
+    from mammorisk.prediction.exports.sr import CLINIC
+    from mammorisk.risk_models.registry import load_model
+    from mammorisk.service.exam_job import FORMATS, ExamScorer
+
+    wanted = [word.strip() for word in formats.split(",") if word.strip()]
+    if unknown := set(wanted) - set(FORMATS):
+        raise typer.BadParameter(
+            f"{', '.join(sorted(unknown))}: known are {', '.join(FORMATS)}",
+            param_hint="--formats",
+        )
+    if "sr" in wanted:
+        require("highdicom", CLINIC, what="a DICOM structured report")
+    return ExamScorer(
+        model=None if model is None else load_model(model),
+        formats=wanted,
+        identity=identity,
+        allow_missing_views=allow_missing_views,
+    )

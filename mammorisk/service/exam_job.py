@@ -1,0 +1,118 @@
+"""Scoring of one exam to the files that a service writes."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import Dataset
+
+from mammorisk.base import RiskModel
+from mammorisk.errors import QuestionnaireError
+from mammorisk.io.read_exam import read_exam
+from mammorisk.prediction.api import predict
+from mammorisk.prediction.exports.dicom_header import document_bytes, document_uid
+from mammorisk.prediction.exports.fhir import fhir_text, risk_assessment
+from mammorisk.prediction.exports.page import result_page
+from mammorisk.prediction.exports.pdf import pdf_bytes
+from mammorisk.prediction.exports.sr import sr_dataset
+from mammorisk.prediction.prediction import Prediction, to_json
+from mammorisk.records.questionnaire import Questionnaire
+
+#: Names of the files of a result.
+RESULT, SR, FHIR, PDF, HTML = "result.json", "sr.dcm", "fhir.json", "report.pdf", "report.html"
+#: Answers of the woman, in the folder of her images.
+QUESTIONNAIRE = "questionnaire.json"
+FORMATS = ("sr", "fhir", "pdf", "html")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExamScorer:
+    """Scores exams and makes their files.
+
+    Attributes
+    ----------
+    model : RiskModel or None
+        None for the default.
+    formats : sequence of {"sr", "fhir", "pdf", "html"}
+        Files beside ``result.json``.
+    identity : bool
+        Whether to copy the attributes of patient and study from the images.
+    allow_missing_views : bool
+    """
+
+    model: RiskModel | None = None
+    formats: Sequence[str] = FORMATS
+    identity: bool = False
+    allow_missing_views: bool = False
+
+    def __call__(self, files: Sequence[Path], predecessor: Path | None) -> dict[str, bytes]:
+        """Score the images of an exam.
+
+        Parameters
+        ----------
+        files : sequence of Path
+        predecessor : Path or None
+            The structured report of an earlier job of the exam.
+
+        Returns
+        -------
+        dict of str to bytes
+            Content by file name. Without a risk there is no structured report and no FHIR resource.
+
+        Raises
+        ------
+        MammoriskError
+            The exam cannot be scored.
+        """
+        exam = read_exam(list(files), allow_missing_views=self.allow_missing_views)
+        found = predict(exam, _questionnaire(files), model=self.model)
+        result = found.to_dict()
+        made = {RESULT: to_json(found).encode()}
+        if "html" in self.formats:
+            made[HTML] = result_page(result).encode()
+        if "pdf" in self.formats:
+            made[PDF] = pdf_bytes(result)
+        if found.has_risk and "fhir" in self.formats:
+            resource = risk_assessment(result, found.sources, identity=self.identity)
+            made[FHIR] = fhir_text(resource).encode()
+        if found.has_risk and "sr" in self.formats:
+            made[SR] = self._report(found, predecessor)
+        return made
+
+    def _report(self, found: Prediction, predecessor: Path | None) -> bytes:
+        before = None if predecessor is None else _read_report(predecessor)
+        result = found.to_dict()
+        uid = document_uid("sr", result, found.sources, self.identity)
+        if before is not None and predecessor is not None and str(before.SOPInstanceUID) == uid:
+            # The new image was not used: the same instance, and so the same bytes.
+            return predecessor.read_bytes()
+        return document_bytes(
+            sr_dataset(result, found.sources, identity=self.identity, predecessor=before)
+        )
+
+
+def _read_report(path: Path) -> Dataset | None:
+    return pydicom.dcmread(path) if path.is_file() else None
+
+
+def _questionnaire(files: Sequence[Path]) -> Questionnaire | None:
+    """Read the answers beside the images; None if there are none."""
+    for folder in dict.fromkeys(file.parent for file in files):
+        path = folder / QUESTIONNAIRE
+        if path.is_file():
+            try:
+                answers = json.loads(path.read_text(encoding="utf-8"))
+                return Questionnaire(**answers)
+            except (OSError, ValueError, TypeError) as error:
+                if isinstance(error, QuestionnaireError):
+                    raise
+                raise QuestionnaireError(
+                    f"the questionnaire cannot be read ({type(error).__name__})",
+                    where=QUESTIONNAIRE,
+                    remedy='Give a JSON object such as {"age": 54, "parity": 2}.',
+                ) from None
+    return None

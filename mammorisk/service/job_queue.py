@@ -1,0 +1,256 @@
+"""JobQueue: the jobs of a service in SQLite, which survive a kill and a power cut."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from mammorisk.errors import ServiceError
+from mammorisk.service.event_log import EVENT_TABLE, add_event, check_events
+
+#: ``"ready"``: to be done. ``"running"``: begun. ``"done"``: its outputs are on disk. ``"failed"``:
+#: given up, with the reason.
+State = Literal["ready", "running", "done", "failed"]
+#: How often a job is begun before it is given up. A kill counts, so that an exam that crashes the
+#: process cannot stop the queue.
+MOST_TRIES = 3
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS jobs (
+    id TEXT PRIMARY KEY,
+    exam TEXT NOT NULL,
+    state TEXT NOT NULL,
+    tries INTEGER NOT NULL DEFAULT 0,
+    reason TEXT NOT NULL DEFAULT '',
+    place INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, place);
+CREATE INDEX IF NOT EXISTS jobs_by_exam ON jobs (exam, place);
+CREATE TABLE IF NOT EXISTS job_files (
+    job TEXT NOT NULL,
+    path TEXT NOT NULL,
+    PRIMARY KEY (job, path)
+) WITHOUT ROWID;
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One exam to score.
+
+    Attributes
+    ----------
+    id : str
+        Digest of the exam and its images; another image makes another job.
+    exam : str
+        Digest of the StudyInstanceUID.
+    state : {"ready", "running", "done", "failed"}
+    tries : int
+        How often it was begun.
+    reason : str
+        Why it failed.
+    files : tuple of str
+        Paths of its images, relative to the inbox.
+    """
+
+    id: str
+    exam: str
+    state: State
+    tries: int
+    reason: str
+    files: tuple[str, ...]
+
+
+class JobQueue:
+    """Jobs in a SQLite database with a write-ahead log that is flushed at every change.
+
+    Every change is one transaction with its event. One process at a time has the queue.
+
+    Parameters
+    ----------
+    folder : path
+        Folder of the database. It is created if it does not exist.
+    clock : callable
+        Returns seconds since 1970.
+
+    Raises
+    ------
+    ServiceError
+        Another process has the queue, or the database cannot be opened.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from mammorisk.service.job_queue import JobQueue
+    >>> with tempfile.TemporaryDirectory() as folder, JobQueue(folder) as queue:
+    ...     _ = queue.add("job-1", exam="exam-1", files=["a.dcm"])
+    ...     job = queue.begin()
+    ...     queue.finish(job.id, {"status": "done"})
+    ...     queue.counts(), queue.check()
+    ({'done': 1}, 3)
+    """
+
+    def __init__(self, folder: str | Path, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        place = Path(folder)
+        try:
+            place.mkdir(parents=True, exist_ok=True)
+            # A lock that ends with the process, on every platform.
+            self._lock = sqlite3.connect(place / "lock.sqlite", timeout=0, isolation_level=None)
+            self._lock.execute("BEGIN EXCLUSIVE")
+            self._database = sqlite3.connect(place / "queue.sqlite", isolation_level=None)
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("PRAGMA synchronous=FULL")
+            self._database.executescript(_TABLES + EVENT_TABLE)
+        except sqlite3.OperationalError as error:
+            if "locked" in str(error):
+                raise ServiceError(
+                    "another process has the queue", remedy="Stop the other process."
+                ) from None
+            raise ServiceError(
+                f"the queue cannot be used ({error})", remedy="Check the folder and its space."
+            ) from None
+        except OSError as error:
+            raise ServiceError(f"the queue cannot be opened ({error.strerror})") from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the database and give the queue free."""
+        self._database.close()
+        self._lock.close()
+
+    @contextmanager
+    def _change(self) -> Iterator[sqlite3.Connection]:
+        self._database.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._database
+            self._database.execute("COMMIT")
+        except BaseException:
+            # A full disk can have ended the transaction already.
+            if self._database.in_transaction:
+                self._database.execute("ROLLBACK")
+            raise
+
+    def _tell(self, job: str, event: str, **detail: Any) -> None:
+        add_event(self._database, self._clock(), job, event, detail)
+
+    def add(self, job: str, *, exam: str, files: Sequence[str]) -> bool:
+        """Add a job, unless it is known. Return whether it was added."""
+        with self._change() as database:
+            if database.execute("SELECT 1 FROM jobs WHERE id = ?", (job,)).fetchone():
+                return False
+            database.execute(
+                "INSERT INTO jobs (id, exam, state, place) "
+                "VALUES (?, ?, 'ready', (SELECT COALESCE(MAX(place), 0) + 1 FROM jobs))",
+                (job, exam),
+            )
+            database.executemany(
+                "INSERT INTO job_files VALUES (?, ?)", [(job, path) for path in sorted(files)]
+            )
+            self._tell(job, "added", exam=exam, images=len(files))
+        return True
+
+    def begin(self) -> Job | None:
+        """Begin the oldest job that is ready, and count the try. None if there is none."""
+        with self._change() as database:
+            row = database.execute(
+                "SELECT id FROM jobs WHERE state = 'ready' ORDER BY place LIMIT 1"
+            ).fetchone()
+            if row is None:
+                return None
+            database.execute(
+                "UPDATE jobs SET state = 'running', tries = tries + 1 WHERE id = ?", row
+            )
+            found = self.job(row[0])
+            self._tell(found.id, "begun", tries=found.tries)
+            return found
+
+    def finish(self, job: str, detail: dict[str, Any]) -> None:
+        """Mark a job as done. Call it after its outputs are on disk."""
+        with self._change() as database:
+            database.execute("UPDATE jobs SET state = 'done', reason = '' WHERE id = ?", (job,))
+            self._tell(job, "done", **detail)
+
+    def fail(self, job: str, reason: str) -> State:
+        """Record that a try failed. Return ``"ready"``, or ``"failed"`` after the last try."""
+        with self._change() as database:
+            return self._give_up_or_repeat(database, job, reason)
+
+    def put_back(self, job: str, reason: str) -> None:
+        """Put a job back that could not be tried, for example without space. It does not count."""
+        with self._change() as database:
+            database.execute(
+                "UPDATE jobs SET state = 'ready', tries = tries - 1 WHERE id = ?", (job,)
+            )
+            self._tell(job, "put back", reason=reason)
+
+    def recover(self) -> int:
+        """Put back the jobs that a killed process had begun. Return their number."""
+        with self._change() as database:
+            rows = database.execute("SELECT id FROM jobs WHERE state = 'running'").fetchall()
+            for (job,) in rows:
+                self._give_up_or_repeat(database, job, "the process ended during the job")
+        return len(rows)
+
+    def _give_up_or_repeat(self, database: sqlite3.Connection, job: str, reason: str) -> State:
+        (tries,) = database.execute("SELECT tries FROM jobs WHERE id = ?", (job,)).fetchone()
+        state: State = "failed" if tries >= MOST_TRIES else "ready"
+        database.execute("UPDATE jobs SET state = ?, reason = ? WHERE id = ?", (state, reason, job))
+        self._tell(job, "failed" if state == "failed" else "try failed", reason=reason, tries=tries)
+        return state
+
+    def job(self, job: str) -> Job:
+        """Return a job by its id."""
+        row = self._database.execute(
+            "SELECT id, exam, state, tries, reason FROM jobs WHERE id = ?", (job,)
+        ).fetchone()
+        files = self._database.execute(
+            "SELECT path FROM job_files WHERE job = ? ORDER BY path", (job,)
+        ).fetchall()
+        return Job(
+            id=row[0],
+            exam=row[1],
+            state=row[2],
+            tries=row[3],
+            reason=row[4],
+            files=tuple(path for (path,) in files),
+        )
+
+    def jobs(self, exam: str | None = None) -> list[Job]:
+        """Return all jobs, or those of an exam, in the order in which they were added."""
+        query = "SELECT id FROM jobs" + (" WHERE exam = ?" if exam is not None else "")
+        rows = self._database.execute(
+            f"{query} ORDER BY place", () if exam is None else (exam,)
+        ).fetchall()
+        return [self.job(job) for (job,) in rows]
+
+    def counts(self) -> dict[str, int]:
+        """Return the number of jobs by state."""
+        return dict(
+            self._database.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state").fetchall()
+        )
+
+    def tries(self) -> int:
+        """Return how often jobs were begun."""
+        (total,) = self._database.execute("SELECT COALESCE(SUM(tries), 0) FROM jobs").fetchone()
+        return int(total)
+
+    def check(self) -> int:
+        """Check the chain of events and return their number.
+
+        Raises
+        ------
+        ServiceError
+            An event was changed or is missing.
+        """
+        return check_events(self._database)

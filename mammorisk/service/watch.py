@@ -1,0 +1,177 @@
+"""Watch: scores the exams of an inbox into an outbox, one after the other."""
+
+from __future__ import annotations
+
+import errno
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+from mammorisk.errors import MammoriskError
+from mammorisk.service.durable_files import Sync, sync_path, write_folder
+from mammorisk.service.exam_job import RESULT, SR
+from mammorisk.service.inbox import Inbox
+from mammorisk.service.job_queue import Job, JobQueue
+
+#: Makes the files of an exam from its images and the report of an earlier job.
+Scorer = Callable[[Sequence[Path], "Path | None"], dict[str, bytes]]
+#: Error of a job that has failed, in its folder.
+FAILED = "failed.json"
+#: Errors of the disk that pass, and so are no fault of the exam.
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
+
+
+class NoSpace(Exception):
+    """The disk is full: the job waits."""
+
+
+class Watch:
+    """Scores the exams that arrive in a folder.
+
+    Outputs lie in a folder of the outbox for each job, named by a digest. A job is done when its
+    outputs are on disk; a kill at any moment leaves no partial output, and no job is lost.
+
+    Parameters
+    ----------
+    inbox : Inbox
+    outbox : Path
+    queue : JobQueue
+    score : callable
+        Makes the files of an exam, such as
+        :class:`mammorisk.service.exam_job.ExamScorer`.
+    sync : callable
+        Flushes a path to disk.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        outbox: Path,
+        queue: JobQueue,
+        score: Scorer,
+        sync: Sync = sync_path,
+    ) -> None:
+        self.inbox = inbox
+        self.outbox = outbox
+        self.queue = queue
+        self._score = score
+        self._sync = sync
+        self._known: set[str] = set()
+        queue.recover()
+
+    def run_once(self) -> int:
+        """Add the exams that have arrived, and do all jobs that are ready.
+
+        Returns
+        -------
+        int
+            Number of jobs that were done or given up.
+
+        Raises
+        ------
+        NoSpace
+            The disk is full. The job was put back; the same call goes on when there is space.
+        """
+        self.add_arrived()
+        ended = 0
+        while (job := self._begin()) is not None:
+            ended += self._do(job)
+        return ended
+
+    def run(self, *, poll_s: float, stopped: Callable[[], bool]) -> None:
+        """Run until told to stop. A full disk is waited for.
+
+        Parameters
+        ----------
+        poll_s : float
+            Seconds between scans of the inbox.
+        stopped : callable
+            Returns whether to stop. It is asked between scans.
+        """
+        while not stopped():
+            with suppress(NoSpace):
+                self.run_once()
+            until = time.monotonic() + poll_s
+            while time.monotonic() < until and not stopped():
+                time.sleep(min(0.2, poll_s))
+
+    def add_arrived(self) -> None:
+        """Add a job for each exam that is complete or has not grown for some time."""
+        try:
+            for one in self.inbox.scan():
+                if one.job not in self._known:
+                    self.queue.add(one.job, exam=one.exam, files=one.files)
+                    self._known.add(one.job)
+        except sqlite3.OperationalError as error:
+            raise _space_or(error) from None
+
+    def _begin(self) -> Job | None:
+        try:
+            return self.queue.begin()
+        except sqlite3.OperationalError as error:
+            raise _space_or(error) from None
+
+    def _do(self, job: Job) -> int:
+        """Do one job. Return 1 if it ended, and 0 if it is tried again."""
+        try:
+            folder = self.outbox / job.id
+            if (folder / RESULT).is_file():
+                # Written by a try that ended before it was done, perhaps before the last flush.
+                self._sync(self.outbox)
+            else:
+                files = [self.inbox.folder / path for path in job.files]
+                write_folder(folder, self._score(files, self._predecessor(job)), self._sync)
+            result = json.loads((folder / RESULT).read_bytes())
+            told = {name: result.get(name) for name in ("status", "key", "model")}
+            self.queue.finish(job.id, told)
+            return 1
+        except (OSError, sqlite3.OperationalError) as error:
+            wait = _space_or(error)
+            if isinstance(wait, NoSpace):
+                self._put_back(job)
+                raise wait from None
+            return self._fail(job, f"{type(error).__name__}: {getattr(error, 'strerror', '')}")
+        except MammoriskError as error:
+            return self._fail(job, f"{type(error).__name__}: {error}")
+        # One exam must not stop the queue, whatever is wrong with it.
+        except Exception as error:  # noqa: BLE001
+            return self._fail(job, f"unexpected error ({type(error).__name__})")
+
+    def _put_back(self, job: Job) -> None:
+        try:
+            self.queue.put_back(job.id, "no space left on the disk")
+        except sqlite3.OperationalError:
+            # No space for this either: recover() finds the job as begun.
+            return
+
+    def _fail(self, job: Job, reason: str) -> int:
+        if self.queue.fail(job.id, reason) == "ready":
+            return 0
+        code, _, text = reason.partition(": ")
+        told = {"error": {"code": code, "what": text or code, "tries": job.tries}}
+        write_folder(
+            self.outbox / f"{job.id}.failed",
+            {FAILED: json.dumps(told, indent=2).encode()},
+            self._sync,
+        )
+        return 1
+
+    def _predecessor(self, job: Job) -> Path | None:
+        """The structured report of the last earlier job of the exam that made one."""
+        earlier = []
+        for one in self.queue.jobs(job.exam):
+            if one.id == job.id:
+                break
+            if one.state == "done" and (self.outbox / one.id / SR).is_file():
+                earlier.append(self.outbox / one.id / SR)
+        return earlier[-1] if earlier else None
+
+
+def _space_or(error: Exception) -> Exception:
+    """Return NoSpace for an error of a full disk, else the error itself."""
+    if getattr(error, "errno", None) in _NO_SPACE or "disk is full" in str(error):
+        return NoSpace("no space left on the disk")
+    return error

@@ -1,0 +1,131 @@
+"""The queue: no job is lost or done twice, whatever happens to the process or the disk."""
+
+from __future__ import annotations
+
+import errno
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from mammorisk.errors import ServiceError
+from mammorisk.service.durable_files import sync_path, write_folder
+from mammorisk.service.job_queue import JobQueue
+from mammorisk.service.watch import NoSpace, Watch
+from tests.service.interruptions import (
+    FakeInbox,
+    fake_score,
+    kill_in_every_job,
+    lost_after_a_power_cut,
+    outputs,
+)
+
+
+def test_kills_in_mid_job_change_no_output(tmp_path: Path) -> None:
+    jobs = 4
+    kills = kill_in_every_job(tmp_path / "killed", jobs)
+    # Every moment was hit: the kills are not only those of the start.
+    assert all(kills.values())
+    (tmp_path / "whole" / "out").mkdir(parents=True)
+    with JobQueue(tmp_path / "whole" / "state") as queue:
+        Watch(FakeInbox(jobs), tmp_path / "whole" / "out", queue, fake_score).run_once()
+        assert queue.tries() == jobs
+    with JobQueue(tmp_path / "killed" / "state") as queue:
+        assert queue.counts() == {"done": jobs}
+        assert queue.tries() == jobs + sum(kills.values())
+        queue.check()
+    whole, killed = (outputs(tmp_path / name / "out") for name in ("whole", "killed"))
+    assert killed == whole
+    assert len(whole) == 2 * jobs
+
+
+def test_after_three_tries_a_job_has_failed_with_the_reason(tmp_path: Path) -> None:
+    def score(files: object, predecessor: object) -> dict[str, bytes]:
+        raise ServiceError("no such luck", where="exam")
+
+    with JobQueue(tmp_path / "state") as queue:
+        Watch(FakeInbox(1), tmp_path, queue, score).run_once()
+        (job,) = queue.jobs()
+        assert (job.state, job.tries) == ("failed", 3)
+        assert job.reason == "ServiceError: exam: no such luck."
+        assert b"no such luck" in outputs(tmp_path)["job0.failed/failed.json"]
+        assert Watch(FakeInbox(1), tmp_path, queue, fake_score).run_once() == 0
+
+
+def test_a_job_that_kills_the_process_three_times_has_failed(tmp_path: Path) -> None:
+    for _ in range(3):
+        with JobQueue(tmp_path) as queue:
+            queue.add("job", exam="exam", files=["a"])
+            queue.recover()
+            assert queue.begin() is not None
+    with JobQueue(tmp_path) as queue:
+        assert queue.recover() == 1
+        assert queue.begin() is None
+        assert queue.job("job").reason == "the process ended during the job"
+
+
+def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
+    left = 3
+
+    def sync(path: Path) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync_path(path)
+
+    with JobQueue(tmp_path / "state") as queue:
+        watch = Watch(FakeInbox(2), tmp_path / "out", queue, fake_score, sync)
+        for _ in range(4):
+            with pytest.raises(NoSpace):
+                watch.run_once()
+        # Waiting is no try, however long it lasts. The first folder is already there.
+        assert queue.counts() == {"ready": 2}
+        assert queue.tries() == 0
+        left = 100
+        assert watch.run_once() == 2
+        assert queue.counts() == {"done": 2}
+        assert len(outputs(tmp_path / "out")) == 4
+
+
+def test_a_power_cut_loses_nothing_that_is_done(tmp_path: Path) -> None:
+    assert lost_after_a_power_cut(tmp_path / "flushed", 3, flush=True) == []
+    # The control: the emulation finds what a watch without flushes loses.
+    assert len(lost_after_a_power_cut(tmp_path / "control", 3, flush=False)) == 3
+
+
+def test_a_folder_is_whole_or_absent_and_never_rewritten(tmp_path: Path) -> None:
+    def sync(path: Path) -> None:
+        if path.name == "b":
+            raise OSError(errno.EIO, "broken")
+
+    with pytest.raises(OSError, match="broken"):
+        write_folder(tmp_path / "x", {"a": b"1", "b": b"2"}, sync)
+    assert not list(tmp_path.iterdir())
+    write_folder(tmp_path / "x", {"a": b"1"})
+    write_folder(tmp_path / "x", {"a": b"2"})
+    assert outputs(tmp_path) == {"x/a": b"1"}
+
+
+def test_the_database_flushes_at_every_change(tmp_path: Path) -> None:
+    with JobQueue(tmp_path) as queue:
+        ask = queue._database.execute
+        assert ask("PRAGMA journal_mode").fetchone() == ("wal",)
+        assert ask("PRAGMA synchronous").fetchone() == (2,)
+        with pytest.raises(ServiceError, match="another process"):
+            JobQueue(tmp_path)
+
+
+def test_events_are_never_changed(tmp_path: Path) -> None:
+    with JobQueue(tmp_path) as queue:
+        for i in range(3):
+            queue.add(f"job{i}", exam="exam", files=["a"])
+        assert not queue.add("job0", exam="exam", files=["a"])
+        assert queue.check() == 3
+        for change in ("UPDATE events SET job = 'x'", "DELETE FROM events"):
+            with pytest.raises(sqlite3.IntegrityError):
+                queue._database.execute(change)
+        queue._database.execute("DROP TRIGGER events_stay")
+        queue._database.execute("UPDATE events SET job = 'x' WHERE n = 2")
+        with pytest.raises(ServiceError, match="event 2"):
+            queue.check()

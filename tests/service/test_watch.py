@@ -1,0 +1,129 @@
+"""Exams that arrive in a folder: when they are complete, and what is written."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pydicom
+import pytest
+from typer.testing import CliRunner
+
+import mammorisk as mr
+from mammorisk.cli.app import app
+from mammorisk.service.exam_job import ExamScorer
+from mammorisk.service.folder_task import run_folder
+from mammorisk.service.inbox import Inbox
+from mammorisk.service.job_queue import JobQueue
+from mammorisk.service.watch import Watch
+from tests.factories import write_exam, write_view
+
+run = CliRunner().invoke
+CANARY = "KANARIENVOGEL"
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_an_exam_is_complete_with_four_views_or_after_a_quiet_time(tmp_path: Path) -> None:
+    clock = Clock()
+    inbox = Inbox(tmp_path, quiet_s=60, clock=clock)
+    write_view(tmp_path / "a.dcm", "L", "CC")
+    (tmp_path / "note.txt").write_text("not an image")
+    assert inbox.scan() == []
+    # The second scan reads it: it no longer changes.
+    assert inbox.scan() == []
+    clock.now = 61
+    (one,) = inbox.scan()
+    assert (one.files, one.is_complete) == (("a.dcm",), False)
+    for name, view in (("b", ("L", "MLO")), ("c", ("R", "CC")), ("d", ("R", "MLO"))):
+        write_view(tmp_path / f"{name}.dcm", *view)
+    inbox.scan()
+    (other,) = inbox.scan()
+    assert (len(other.files), other.is_complete) == (4, True)
+    assert (other.exam == one.exam, other.job == one.job) == (True, False)
+    assert inbox.scan() == [other]
+    write_view(tmp_path / "e.dcm", "L", "CC", StudyInstanceUID="1.2.9")
+    clock.now = 100
+    inbox.scan()
+    assert len(inbox.scan()) == 1
+
+
+@pytest.fixture
+def scorer() -> ExamScorer:
+    pytest.importorskip("highdicom")
+    return ExamScorer(
+        model=mr.load_model("bcsc-2008"), formats=("sr", "fhir"), allow_missing_views=True
+    )
+
+
+def test_a_late_view_makes_a_report_that_names_the_first(
+    tmp_path: Path, scorer: ExamScorer
+) -> None:
+    write_exam(tmp_path / "all", PatientName=f"{CANARY}^X", PatientID=CANARY)
+    inbox, out = tmp_path / "in" / CANARY, tmp_path / "out"
+    shutil.copytree(tmp_path / "all", inbox)
+    late = inbox / "RMLO.dcm"
+    late.unlink()
+    (inbox / "questionnaire.json").write_text('{"age": 54, "race_ethnicity": "white"}')
+    with JobQueue(tmp_path / "state") as queue:
+        watch = Watch(Inbox(tmp_path / "in", quiet_s=0), out, queue, scorer)
+        assert watch.run_once() == 1
+        shutil.copy(tmp_path / "all" / "RMLO.dcm", late)
+        assert watch.run_once() == 1
+        assert watch.run_once() == 0
+        first, second = queue.jobs()
+        queue.check()
+        events = queue._database.execute("SELECT detail FROM events").fetchall()
+    assert first.exam == second.exam
+    before, after = (pydicom.dcmread(out / job.id / "sr.dcm") for job in (first, second))
+    named = after.PredecessorDocumentsSequence[0].ReferencedSeriesSequence[0]
+    assert named.ReferencedSOPSequence[0].ReferencedSOPInstanceUID == before.SOPInstanceUID
+    assert "PredecessorDocumentsSequence" not in before
+    assert json.loads((out / second.id / "result.json").read_text())["answers"]["age"] == 54
+    written = [file for file in out.rglob("*") if file.is_file()]
+    assert len(written) == 6
+    assert not [file for file in written if CANARY.encode() in file.read_bytes()]
+    assert CANARY not in str(events) + str([file.relative_to(tmp_path) for file in written])
+
+
+def test_refused_and_faulty_exams(tmp_path: Path, scorer: ExamScorer) -> None:
+    write_exam(tmp_path / "in" / "man", PatientSex="M", PatientAge="060Y")
+    write_exam(tmp_path / "in" / "no-age", StudyInstanceUID="1.2.5")
+    told = run_folder(tmp_path / "in", tmp_path / "out", scorer)
+    by_status = {one.get("status", "failed"): one for one in told["exams"]}
+    assert set(by_status) == {"refused", "failed"}
+    man = tmp_path / "out" / by_status["refused"]["folder"]
+    assert [file.name for file in man.iterdir()] == ["result.json"]
+    assert "the age of the woman is not known" in by_status["failed"]["error"]
+    reason = tmp_path / "out" / by_status["failed"]["folder"] / "failed.json"
+    assert json.loads(reason.read_text())["error"]["code"] == "QuestionnaireError"
+
+
+def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_exam(tmp_path / "in", PatientAge="054Y")
+    options = ["--model", "bcsc-2008", "--formats", "html,fhir"]
+    command = ["watch", str(tmp_path / "in"), str(tmp_path / "out"), "--once", *options]
+    done = run(app, command)
+    assert done.exit_code == 0, done.output
+    assert "1 done" in done.stderr
+    (folder,) = [one for one in (tmp_path / "out").iterdir() if not one.name.startswith(".")]
+    names = {file.name: file.read_bytes() for file in folder.iterdir()}
+    assert set(names) == {"result.json", "fhir.json", "report.html"}
+    assert run(app, command).exit_code == 0
+    assert {file.name: file.read_bytes() for file in folder.iterdir()} == names
+    assert "3 events, unchanged" in run(app, [*command[:3], "--check-log"]).stdout
+    monkeypatch.setenv("MERCURE_IN_DIR", str(tmp_path / "in"))
+    monkeypatch.setenv("MERCURE_OUT_DIR", str(tmp_path / "mercure"))
+    done = run(app, ["process-folder", *options])
+    assert done.exit_code == 0, done.output
+    (told,) = json.loads((tmp_path / "mercure" / "result.json").read_text())["exams"]
+    assert told["folder"] == folder.name
+    assert told["risk"] == json.loads(names["result.json"])["risk"]
+    assert run(app, [*command, "--formats", "docx"]).exit_code == 2
