@@ -37,6 +37,7 @@ ROOMS = (
     "mammorisk.prediction.exports",
     "mammorisk.records",
     "mammorisk.risk_models",
+    "mammorisk.service",
     "mammorisk.simulation",
 )
 #: Modules outside of packages.
