@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ import mammorisk as mr
 from mammorisk.inputs.exam_set import ExamSet
 from mammorisk.records.cohort import Cohort
 from mammorisk.risk_models.recipe import Recipe, load_recipe
+from mammorisk.runtime import backend
 from mammorisk.training.read_exams import read_exams
 
 TINY = {
@@ -28,6 +31,16 @@ LARGER = {"spacing_mm": 3.0, "rows": 80, "columns": 80}
 
 def tiny(name: str = "hybrid", **changes: object) -> Recipe:
     return load_recipe(name, **(TINY | changes))
+
+
+@pytest.fixture(autouse=True, scope="module")
+def without_openvino() -> Iterator[None]:
+    """Networks run in torch: OpenVINO takes 5 to 20 s to compile one, which is run once here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            backend, "find_spec", lambda name: None if name == "openvino" else find_spec(name)
+        )
+        yield
 
 
 @pytest.fixture(scope="session")

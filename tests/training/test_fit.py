@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -35,25 +34,23 @@ def weights(model: HybridModel) -> dict[str, torch.Tensor]:
     return {**model.head.state_dict(), **model.encoder.state_dict()}
 
 
+def fit_forty(study: str, folder: str) -> None:
+    """A fit on forty women of a study, long enough to be killed."""
+    recipe = tiny(training__epochs=12)
+    forty = mr.read_cohort(study).select(np.arange(40))
+    mr.fit(forty, recipe, out=f"{folder}/model", cache=f"{folder}/cache")
+
+
 @pytest.mark.slow
 def test_killed_for_good_and_started_again(tmp_path: Path, study: Path) -> None:
-    script = tmp_path / "run.py"
-    script.write_text(
-        textwrap.dedent(
-            f"""
-            import mammorisk as mr
-            from mammorisk.risk_models.recipe import load_recipe
-            from tests.training.conftest import TINY
-            recipe = load_recipe("hybrid", **(TINY | {{"training__epochs": 12}}))
-            mr.fit(mr.read_cohort({str(study)!r}), recipe, out={str(tmp_path / "model")!r},
-                   cache={str(tmp_path / "cache")!r})
-            """
-        )
-    )
     root = Path(__file__).parents[2]
-    environment = os.environ | {"PYTHONPATH": str(root)}
-    run = [sys.executable, str(script)]
-    first = subprocess.Popen(run, env=environment, cwd=root, stderr=subprocess.DEVNULL)
+    call = "import sys; from tests.training.test_fit import fit_forty; fit_forty(*sys.argv[1:])"
+    first = subprocess.Popen(
+        [sys.executable, "-c", call, str(study), str(tmp_path)],
+        env=os.environ | {"PYTHONPATH": str(root)},
+        cwd=root,
+        stderr=subprocess.DEVNULL,
+    )
     checkpoint = tmp_path / "model.work" / "encoder" / "last.ckpt"
     deadline = time.monotonic() + 120
     while not checkpoint.exists() and first.poll() is None and time.monotonic() < deadline:
@@ -62,7 +59,7 @@ def test_killed_for_good_and_started_again(tmp_path: Path, study: Path) -> None:
     assert first.wait() == -signal.SIGKILL
     assert checkpoint.exists()
     assert not (tmp_path / "model").exists()
-    subprocess.run(run, env=environment, cwd=root, check=True, capture_output=True)
+    fit_forty(str(study), str(tmp_path))
     assert isinstance(mr.load_model(tmp_path / "model"), HybridModel)
     assert not checkpoint.exists()
 
@@ -190,8 +187,7 @@ def test_every_recipe_runs(
     model = fit(cohort, chosen, exams=own)
     assert model.name == name
     if isinstance(model, HybridModel):
-        # Compiling a deep network for OpenVINO takes longer than running it on so few exams.
-        risk = model.on_backend("torch").score_exam_set(cohort.questionnaires, own).risk[5]
+        risk = model.score_exam_set(cohort.questionnaires, own).risk[5]
     else:
         assert isinstance(model, DensityFit)
         risk = model.predict(cohort)["risk_5y"]
@@ -200,7 +196,7 @@ def test_every_recipe_runs(
     assert risk.nunique() > 10
     if name == "transfer-efficientnet":
         assert isinstance(model, HybridModel)
-        table = compare_classifiers(model.on_backend("torch"), cohort, exams=own)
+        table = compare_classifiers(model, cohort, exams=own)
         assert list(table.index)[1:] == [
             *("support vector machine", "decision tree", "k nearest neighbours")
         ]
