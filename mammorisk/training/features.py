@@ -50,7 +50,7 @@ def keep_features(
     OutputError
         The disk is full. What was computed is kept.
     """
-    file, note = folder / "features.npy", folder / "features.json"
+    file, note = folder / "features.npy", folder / "features.done"
     shape = (len(exams), exams.tokens, width)
     done = json.loads(note.read_text())["exams"] if file.is_file() and note.is_file() else 0
     run = torch_encoder(encoder)

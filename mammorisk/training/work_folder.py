@@ -19,6 +19,9 @@ from mammorisk.risk_models.recipe import Recipe
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
 
+#: Files that are removed when the fit is done.
+_INTERIM = {".ckpt", ".safetensors", ".npy", ".done"}
+
 
 class WorkFolder:
     """Folder of checkpoints and logs: beside the model if it is saved, else temporary.
@@ -76,7 +79,7 @@ class WorkFolder:
             _write(self.kept / "run.json", {"key": self.key, "done": True})
             shutil.rmtree(self.kept / "images", ignore_errors=True)
             for file in self.kept.rglob("*"):
-                if file.is_file() and file.suffix in (".ckpt", ".safetensors", ".npy"):
+                if file.is_file() and file.suffix in _INTERIM:
                     file.unlink(missing_ok=True)
             shutil.rmtree(self.kept / "views", ignore_errors=True)
 
