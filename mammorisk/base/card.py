@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from mammorisk.warnings import ResultWarning, make_warning
+
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
@@ -72,6 +74,12 @@ class ModelCard:
     intended_use: str
     limits: str
     simulated: bool = False
+
+    @property
+    def simulated_warning(self) -> ResultWarning:
+        """Warning for the results of a model that was trained on simulated exams."""
+        text = f"{self.name} was trained on simulated exams: it does not describe real women"
+        return make_warning("trained-on-simulated", text)
 
     @property
     def needs_pixels(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -126,9 +127,33 @@ def fit(
     if as_json:
         typer.echo(json.dumps(training, default=str))
         return
-    typer.echo(f"{model.name} fitted and saved in {out}")
+    kind = " on SIMULATED women" if model.card.simulated else ""
+    typer.echo(f"{model.name} fitted{kind} and saved in {out}")
+    for line in _in_words(training):
+        typer.echo(f"  {line}")
+    typer.echo("The record of the training is in config.json; --json prints it.")
+
+
+def _in_words(training: Mapping[str, Any]) -> Iterator[str]:
+    """The numbers of a training record; nested parts are left to the record itself."""
     for name, value in training.items():
-        typer.echo(f"  {name}: {value}")
+        title = name.replace("_", " ")
+        if isinstance(value, dict) and {"exams", "women", "cancers"} <= value.keys():
+            yield (
+                f"{title}: {value['exams']:,} exams of {value['women']:,} women, "
+                f"{value['cancers']:,} with cancer"
+            )
+        elif name == "cross_validated":
+            for measure, (estimate, lower, upper) in value.items():
+                yield f"{measure}, cross-validated: {estimate:.3f} ({lower:.3f} to {upper:.3f})"
+        elif name == "ages":
+            yield f"ages: {value[0]:g} to {value[1]:g} years"
+        elif name == "excluded":
+            yield from (f"excluded: {count:,} exams, {reason}" for reason, count in value.items())
+        elif isinstance(value, float):
+            yield f"{title}: {value:.4g}"
+        elif isinstance(value, (str, int)):
+            yield f"{title}: {value}"
 
 
 def changes_of(texts: list[str] | None) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import floor
 
 from mammorisk.base import ModelCard
@@ -47,3 +48,11 @@ def card_of(recipe: Recipe, ages: tuple[float, float]) -> ModelCard:
         intended_use="Research on cohorts like the one it was fitted on.",
         limits="Not validated beyond its own held-out data. Not for care.",
     )
+
+
+def simulated_card(card: ModelCard) -> ModelCard:
+    """Return the card of a model that was fitted on simulated women."""
+    data = card.training_data.replace("a local cohort", "a SIMULATED cohort")
+    if "SIMULATED" not in data:
+        data = f"SIMULATED: {data}"
+    return replace(card, simulated=True, training_data=data)

@@ -6,13 +6,15 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.errors import TrainingError
 from mammorisk.records.follow_up import as_numbers
 from mammorisk.records.follow_up_doubts import doubt_censoring
+from mammorisk.records.simulated_ids import are_simulated
 from mammorisk.risk_models.recipe import SURVIVAL_KINDS, Recipe, load_recipe
+from mammorisk.training.card import simulated_card
 from mammorisk.warnings import ResultWarning
 
 if TYPE_CHECKING:
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from mammorisk.risk_models.mirai.model import MiraiModel
     from mammorisk.risk_models.survival.model import SurvivalModel
     from mammorisk.training.fit_plan import FitPlan
+
+
+Fitted = TypeVar("Fitted", bound="HybridModel | DensityFit | MiraiModel | SurvivalModel")
 
 
 class CohortWarning(UserWarning):
@@ -219,10 +224,7 @@ def fit(
         if begin is not None:
             raise _cannot_start(begin, chosen)
         learned = fit_survival(cohort, chosen, embeddings, progress=progress)
-        _record(learned.training, doubts)
-        if out is not None:
-            learned.save(out)
-        return learned
+        return _finished(learned, cohort, doubts, out)
     if chosen.kind == "embeddings":
         if begin is not None and not isinstance(begin, EmbeddingModel):
             raise _cannot_start(begin, chosen)
@@ -235,18 +237,12 @@ def fit(
             )
         quick = StageOptions(progress=progress, loggers=tuple(loggers))
         head = fit_embeddings(cohort, chosen, embeddings, begin, out, stage=quick)
-        _record(head.training, doubts)
-        if out is not None:
-            head.save(out)
-        return head
+        return _finished(head, cohort, doubts, out)
     if chosen.kind == "density-fit":
         if begin is not None:
             raise _cannot_start(begin, chosen)
         fitted = fit_density(cohort, chosen)
-        _record(fitted.training, doubts)
-        if out is not None:
-            fitted.save(out)
-        return fitted
+        return _finished(fitted, cohort, doubts, out)
     stage = StageOptions(
         progress=progress,
         workers=readers,
@@ -276,16 +272,23 @@ def fit(
                 )
             problem = pose(cohort, chosen, exams)
             model = fit_hybrid(problem, chosen, begin, work, stage=stage, fresh_head=fresh_head)
-    _record(model.record["training"] if isinstance(model, MiraiModel) else model.training, doubts)
+    return _finished(model, cohort, doubts, out)
+
+
+def _finished(
+    model: Fitted, cohort: Cohort, doubts: tuple[ResultWarning, ...], out: str | Path | None
+) -> Fitted:
+    """Complete the record and the card of a fitted model, and save it."""
+    from mammorisk.risk_models.mirai.model import MiraiModel
+
+    training = model.record["training"] if isinstance(model, MiraiModel) else model.training
+    if doubts:
+        training["warnings"] = [one.to_dict() for one in doubts]
+    if are_simulated(cohort.exams):
+        model = replace(model, card=simulated_card(model.card))
     if out is not None:
         model.save(out)
     return model
-
-
-def _record(training: dict[str, Any], doubts: tuple[ResultWarning, ...]) -> None:
-    """Add the warnings about the cohort to the record of the training."""
-    if doubts:
-        training["warnings"] = [one.to_dict() for one in doubts]
 
 
 def _cannot_start(begin: HybridModel | MiraiModel, recipe: Recipe) -> TrainingError:

@@ -203,6 +203,21 @@ def test_every_recipe_runs(
         assert table["auc"].between(0, 1).all()
 
 
+def test_a_model_fitted_on_simulated_women_says_so_and_one_on_others_does_not(
+    cohort: Cohort, tmp_path: Path
+) -> None:
+    woman = mr.Questionnaire(age=55, breast_density="c")
+    ids = cohort.exams["patient_id"].str.removeprefix("SIM-")
+    renamed = cohort.exams.assign(patient_id=ids, exam_id=ids)
+    for table, simulated in ((cohort.exams, True), (renamed, False)):
+        fit(replace(cohort, exams=table), "density-fit", out=tmp_path / str(simulated))
+        model = mr.load_model(tmp_path / str(simulated))
+        assert model.card.simulated is simulated
+        assert ("SIMULATED" in model.card.training_data) is simulated
+        codes = [one.code for one in mr.predict(woman, model=model).warnings]
+        assert ("trained-on-simulated" in codes) is simulated
+
+
 def test_fine_tuning_begins_from_the_model(cohort: Cohort, exams: ExamSet, tmp_path: Path) -> None:
     first = fit(cohort, tiny(), exams=exams)
     assert isinstance(first, HybridModel)

@@ -235,6 +235,8 @@ class MiraiModel(ImageModel):
             index=frame.index,
         )
         warnings = () if self.calibration else (make_warning("uncalibrated"),)
+        if self.card.simulated:
+            warnings = (*warnings, self.card.simulated_warning)
         return Scores(
             risk=table,
             warnings=pd.Series([warnings] * len(frame), index=frame.index, dtype=object),

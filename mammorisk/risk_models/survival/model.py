@@ -253,8 +253,8 @@ class SurvivalModel(EmbedsViews):
         notes = Notes(len(clean))
         add_unused_facts(Answers(clean), notes, self.fields_used, images=seen)
         if self.card.simulated:
-            text = f"{self.name} was trained on simulated exams: it does not describe real women"
-            notes.add(np.ones(len(clean), dtype=bool), "trained-on-simulated", text)
+            told = self.card.simulated_warning
+            notes.add(np.ones(len(clean), dtype=bool), told.code, told.text)
         if exams is not None and exams.pool is None:
             partial = seen & ~exams.present.all(axis=1)
             for i, name in enumerate(STANDARD_VIEWS):
