@@ -278,8 +278,8 @@ class TrainingOptions(BaseModel):
     channels_last : bool
         Store the channels of a pixel together, which is faster for convolutions.
     gradient_checkpointing : bool
-        Compute the activations of the encoder twice instead of storing them: less memory, a third
-        more time. Running statistics of batch normalisation are updated twice a step.
+        Compute the activations of the encoder twice instead of storing them: less memory, more
+        time. Running statistics of batch normalisation are updated twice a step.
     unreadable_share : float
         Largest share of exams that may be unreadable; above it the fit stops with an error.
     """

@@ -98,6 +98,7 @@ def fit_hybrid(
         percent_density=None if inputs.exams is None else inputs.exams.percent_density,
         censoring_weight=cancer_weight,
         sampling=sampling,
+        lines=problem.lines,
     )
     log = pd.DataFrame()
     if encoder is not None and not recipe.encoder.frozen:

@@ -21,9 +21,7 @@ from mammorisk.training.exam_steps import Step, process_place
 from mammorisk.training.objectives import loss_of
 from mammorisk.training.optimizer import make_schedule, parameter_groups
 from mammorisk.training.outcomes import Outcomes
-
-#: Number of rows that an error names.
-_ROWS_NAMED = 20
+from mammorisk.training.row_names import row_names
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +38,8 @@ class FitData:
     censoring_weight : Tensor, shape (n,)
     sampling : Tensor, shape (n,)
         Weights of the drawn women, so that balanced drawing keeps the population's rates.
+    lines : ndarray of int, shape (n,), or None
+        Lines of the women in the manifest, for messages.
     """
 
     batch: Batch
@@ -47,6 +47,7 @@ class FitData:
     percent_density: NDArray[np.float64] | None = None
     censoring_weight: Tensor
     sampling: Tensor
+    lines: NDArray[np.int64] | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> FitData:
         # Copies of a module, made to average weights, share the data.
@@ -163,13 +164,13 @@ class FitModule(lightning.LightningModule):
     def _not_a_number(self, loss: Tensor, step: Step, log_hazard: Tensor) -> TrainingError:
         """An error that names the rows of the step, and those whose own risk is no number."""
         rows = step.rows.cpu()
+        lines = self.data.lines
         strange = rows[~torch.isfinite(log_hazard.detach().cpu()).all(dim=1)].tolist()
-        own = f", of which rows {_listed(strange)} have no finite risk" if strange else ""
+        own = f"; no finite risk have {row_names(strange, lines)}" if strange else ""
         return TrainingError(
-            f"the loss is {loss.item()} in epoch {step.epoch + 1}, with rows "
-            f"{_listed(rows.tolist())} of the cohort{own}",
-            remedy="Rows are counted from 0. Lower training.learning_rate, or check the outcomes, "
-            "weights and images of these rows.",
+            f"the loss is {loss.item()} in epoch {step.epoch + 1}, in a batch of "
+            f"{row_names(rows.tolist(), lines)}{own}",
+            remedy="Lower training.learning_rate, or check the outcomes, weights and images there.",
         )
 
     def loss_without_training(self, rows: Tensor) -> float:
@@ -340,12 +341,6 @@ def _checked(step: Step | MammoriskError) -> Step:
     if isinstance(step, MammoriskError):
         raise step
     return step
-
-
-def _listed(rows: list[int]) -> str:
-    shown = ", ".join(str(row) for row in sorted(set(rows))[:_ROWS_NAMED])
-    more = len(set(rows)) - _ROWS_NAMED
-    return f"{shown} and {more} more" if more > 0 else shown
 
 
 def _cpu(value: Tensor | None) -> Tensor | None:

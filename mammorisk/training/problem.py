@@ -40,6 +40,8 @@ class Problem:
     cohort : DataFrame
     excluded : dict of str to int
         Number of excluded rows by reason.
+    lines : ndarray of int or None
+        Line of each row in the manifest.
     """
 
     inputs: Inputs
@@ -48,6 +50,7 @@ class Problem:
     validation: Rows
     cohort: pd.DataFrame
     excluded: dict[str, int]
+    lines: Rows | None = None
 
     @property
     def ages(self) -> tuple[float, float]:
@@ -117,6 +120,7 @@ def pose(cohort: Cohort, recipe: Recipe, exams: ExamSet | None) -> Problem:
         validation=validation,
         cohort=cohort.exams,
         excluded=left_out.counts,
+        lines=cohort.lines,
     )
 
 

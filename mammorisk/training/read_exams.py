@@ -15,6 +15,7 @@ from mammorisk.errors import OutputError, TrainingError
 from mammorisk.inputs.exam_set import ExamSet, load_exams
 from mammorisk.inputs.image_cache import ImageCache
 from mammorisk.risk_models.recipe import Recipe
+from mammorisk.training.row_names import row_names
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
@@ -141,10 +142,8 @@ def check_readable(
     """
     unread = [row for row, error in enumerate(errors) if error]
     if len(unread) > most * len(errors):
-        names = cohort.exams["exam_id"].astype(str).iloc[unread[:5]].tolist()
         raise TrainingError(
-            f"{len(unread)} of {len(errors)} {what} cannot be read, among them rows {unread[:5]} "
-            f"({errors[unread[0]]})",
-            where=", ".join(names),
+            f"{len(unread)} of {len(errors)} {what} cannot be read: "
+            f"{row_names(unread, cohort.lines)}; the first because {errors[unread[0]]}",
             remedy="Repair or leave out these rows, or raise training.unreadable_share.",
         )
