@@ -70,6 +70,26 @@ class RecalibratedModel(ImageModel):
 
         return pd.DataFrame(self.record.get("calibration", []))
 
+    def with_options(self, *, encoder: Any) -> RecalibratedModel:
+        """Return the same model with the encoder of a model on embeddings.
+
+        Parameters
+        ----------
+        encoder : str, path or Encoder
+            For :func:`mammorisk.embeddings.load_encoder`, or its result.
+
+        Raises
+        ------
+        TypeError
+            The model has no encoder of its own to name.
+        ModelError
+            Weights or preprocessing are not those of the fit.
+        """
+        change = getattr(self.model, "with_encoder", None)
+        if change is None:
+            raise TypeError(f"{self.name} has no option encoder")
+        return replace(self, model=change(encoder))
+
     @property
     def uses_images(self) -> bool:
         return self.model.uses_images

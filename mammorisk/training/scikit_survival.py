@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -22,8 +22,9 @@ from mammorisk.risk_models.survival.trees import Trees
 SURVIVAL = "survival"
 #: Times of a survival forest are rounded up to this, because a tree keeps a curve in each leaf.
 FOREST_YEARS = 0.25
-#: Smallest penalty on the path, relative to the one at which all coefficients are 0.
-_SMALLEST_PENALTY = 0.02
+#: Smallest penalty on the path, relative to the one at which all coefficients are 0. The next one
+#: is tried if the solver diverges, as with few cancers.
+_SMALLEST_PENALTIES = (0.02, 0.05, 0.1, 0.2, 0.5)
 #: Expected number of cancers in the smallest leaf of gradient boosting.
 _CANCERS_IN_A_LEAF = 2
 #: Penalty of age, relative to that of other columns.
@@ -88,32 +89,40 @@ def coxnet_path(
     factors = np.ones(matrix.shape[1])
     factors[list(age_columns)] = _PENALTY_OF_AGE
 
-    def fit(columns: NDArray[np.int64], wanted: Floats | None) -> tuple[Floats, Floats]:
+    def solve(
+        columns: NDArray[np.int64], wanted: Floats | None, ratio: float = _SMALLEST_PENALTIES[0]
+    ) -> tuple[Floats, Floats]:
         model = CoxnetSurvivalAnalysis(
             n_alphas=options.penalties,
             alphas=wanted,
-            alpha_min_ratio=_SMALLEST_PENALTY,
+            alpha_min_ratio=ratio,
             l1_ratio=options.l1_ratio,
             penalty_factor=factors[columns],
         )
-        try:
-            with _quiet():
-                model.fit(matrix[:, columns], structured(event, time))
-        except ArithmeticError as error:
-            raise TrainingError(
-                f"the penalised Cox regression cannot be solved ({error})",
-                remedy="Check the embeddings for columns of extreme values.",
-            ) from None
+        with _quiet():
+            model.fit(matrix[:, columns], structured(event, time))
         found = np.zeros((matrix.shape[1], len(model.alphas_)))
         found[columns] = model.coef_
-        if wanted is None or len(model.alphas_) == len(wanted):
-            return model.alphas_, found
+        return model.alphas_, found
+
+    def fit(columns: NDArray[np.int64], wanted: Floats) -> Floats:
+        """Coefficients of every penalty; NaN where the solver diverges."""
+        try:
+            solved, found = solve(columns, wanted)
+        except ArithmeticError:
+            if len(wanted) == 1:
+                return np.full((matrix.shape[1], 1), np.nan)
+            half = len(wanted) // 2
+            parts = [fit(columns, wanted[:half]), fit(columns, wanted[half:])]
+            return np.concatenate(parts, axis=1)
+        if len(solved) == len(wanted):
+            return found
         # The solver stops where two penalties in a row give the same fit, as at the start of a
         # path on which all coefficients are still 0.
-        _, rest = fit(columns, wanted[len(model.alphas_) :])
-        return wanted, np.concatenate([found, rest], axis=1)
+        return np.concatenate([found, fit(columns, wanted[len(solved) :])], axis=1)
 
-    path, coefficients = fit(varied, penalties)
+    path = penalties if penalties is not None else _path(solve, varied)
+    coefficients = _filled(fit(varied, path))
     columns = varied
     waiting = np.arange(len(path))
     while len(waiting):
@@ -122,8 +131,33 @@ def coxnet_path(
         if not len(waiting):
             break
         columns = np.setdiff1d(columns, negative)
-        coefficients[:, waiting] = fit(columns, path[waiting])[1]
+        coefficients[:, waiting] = _filled(fit(columns, path[waiting]))
     return path, coefficients
+
+
+def _path(
+    solve: Callable[[NDArray[np.int64], None, float], tuple[Floats, Floats]],
+    columns: NDArray[np.int64],
+) -> Floats:
+    """The penalties of a path for these data, as far down as the solver converges."""
+    for ratio in _SMALLEST_PENALTIES:
+        try:
+            return solve(columns, None, ratio)[0]
+        except ArithmeticError:
+            continue
+    raise TrainingError(
+        "the penalised Cox regression cannot be solved with any penalty",
+        remedy="Check the embeddings for columns of extreme values.",
+    )
+
+
+def _filled(coefficients: Floats) -> Floats:
+    """Replace the coefficients of a penalty without a solution by those of the next larger one."""
+    made = coefficients.copy()
+    for i in range(made.shape[1]):
+        if np.isnan(made[:, i]).any():
+            made[:, i] = made[:, i - 1] if i else 0.0
+    return made
 
 
 def forest(

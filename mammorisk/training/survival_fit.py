@@ -176,7 +176,9 @@ def fit_survival(
         "tuning": {
             "parameter": learner.parameter,
             "value": learned.value,
-            "log_score": {f"{value:g}": score for value, score in learned.scores.items()},
+            "log_score": {
+                f"{value:.4g}": round(score, 7) for value, score in learned.scores.items()
+            },
             "values_in_outer_folds": values,
         },
         "cross_validated": _performance(held_out, outcome, rows),

@@ -238,10 +238,10 @@ def _load(record: EncoderRecord, model: str) -> ViewEncoder:
             return found
         loaded: ViewEncoder = mammorisk.embeddings.load_encoder(record.name)
         return loaded
-    except (ModelError, KeyError) as error:
+    except ModelError as error:
         raise ModelError(
-            f"the encoder {record.identity} of {model} cannot be loaded by its name: {error}",
-            remedy="Pass it: model.with_encoder(folder or encoder).",
+            f"the encoder {record.identity} of {model} cannot be loaded by its name: {error.what}",
+            remedy="Pass it: mr.load_model(folder of the model, encoder=folder or encoder).",
         ) from None
 
 
@@ -250,5 +250,6 @@ def _check(encoder: ViewEncoder, record: EncoderRecord, model: str) -> None:
         raise ModelError(
             f"the encoder {encoder.identity} is not the one of {model}, {record.identity}: its "
             "weights or preprocessing differ",
-            remedy="Pass the encoder of the fit: model.with_encoder(folder or encoder).",
+            remedy="Pass the encoder of the fit: mr.load_model(folder of the model, "
+            "encoder=folder or encoder).",
         )

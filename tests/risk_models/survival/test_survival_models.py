@@ -147,6 +147,37 @@ def test_no_coefficient_of_an_adverse_answer_is_negative() -> None:
     assert (bounded[1] < 0).any()
 
 
+def test_penalties_at_which_the_solver_diverges_take_the_next_larger_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from sksurv.linear_model import CoxnetSurvivalAnalysis
+
+    from mammorisk.risk_models.recipe import SurvivalOptions
+    from mammorisk.training.scikit_survival import coxnet_path
+
+    matrix, event, time = _outcome()
+    options = SurvivalOptions(penalties=8)
+    columns = {"age_columns": [], "adverse_columns": []}
+    path, expected = coxnet_path(matrix, event, time, options, **columns)
+    real = CoxnetSurvivalAnalysis.fit
+
+    def fit(self: CoxnetSurvivalAnalysis, *data: object) -> object:
+        found = real(self, *data)
+        if (self.alphas_ < path[4]).any():
+            raise ArithmeticError
+        return found
+
+    monkeypatch.setattr(CoxnetSurvivalAnalysis, "fit", fit)
+    same, got = coxnet_path(matrix, event, time, options, penalties=path, **columns)
+    np.testing.assert_array_equal(same, path)
+    assert len(path) > 5
+    np.testing.assert_allclose(got[:, :5], expected[:, :5], rtol=1e-3, atol=1e-4)
+    np.testing.assert_array_equal(got[:, 5:], np.repeat(got[:, 4:5], len(path) - 5, axis=1))
+    shorter, _ = coxnet_path(matrix, event, time, options, **columns)
+    assert shorter[0] == pytest.approx(path[0])
+    assert shorter[-1] > path[-1]
+
+
 def test_weights_are_frequencies_in_the_forest_and_the_baseline() -> None:
     from mammorisk.training.scikit_survival import breslow
 
@@ -206,7 +237,7 @@ def test_prediction_needs_neither_scikit_survival_nor_torch(tmp_path: Path) -> N
 
 
 @every_recipe
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=20, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     woman=women(42, 70),
     fact=st.sampled_from(["relative", "biopsy", "density"]),
