@@ -71,18 +71,29 @@ class Inbox:
 
     def scan(self) -> list[ArrivedExam]:
         """Read new images. Return the exams that can be scored, also those returned before."""
+        there = set()
         for file in sorted(self.folder.rglob("*")):
             name = str(file.relative_to(self.folder))
+            there.add(name)
             if any(part.startswith(".") for part in file.relative_to(self.folder).parts):
                 continue
             if self._is_new(file, name):
                 self._read(file, name)
+        self._forget_all_but(there)
         now = self._clock()
         return [
             _arrived(study, one.images)
             for study, one in self._studies.items()
             if _complete(one.images) or now - one.last >= self.quiet_s
         ]
+
+    def _forget_all_but(self, there: set[str]) -> None:
+        """Forget files that are gone, and studies of which no image is left."""
+        for name in set(self._files) - there:
+            del self._files[name]
+        for study, one in list(self._studies.items()):
+            if not any(name in there for name, _ in one.images.values()):
+                del self._studies[study]
 
     def _is_new(self, file: Path, name: str) -> bool:
         """Whether a file is new and no longer written to: it is the same as at the last scan."""
@@ -102,6 +113,9 @@ class Inbox:
         return settled and not was_read
 
     def _read(self, file: Path, name: str) -> None:
+        if not file.resolve().is_relative_to(self.folder.resolve()):
+            self.set_aside += 1
+            return
         try:
             image = read_dicom(file, name, self._limits)
         except ExamError:

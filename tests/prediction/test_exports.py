@@ -270,6 +270,33 @@ def test_pictures_and_two_studies_have_no_dicom_document(
     assert not list(tmp_path.iterdir())
 
 
+@needs_highdicom
+def test_faulty_attributes_of_a_patient_are_left_out(
+    prediction: mr.Prediction, tmp_path: Path
+) -> None:
+    faulty = {
+        "PatientName": "Ä" * 300,
+        "PatientID": "ok\n" + "x" * 80,
+        "PatientBirthDate": "31.12.1957",
+        "PatientSex": "?",
+        "StudyDate": "2025-13-77",
+        "StudyTime": "noon",
+        "AccessionNumber": "A1",
+        "ReferringPhysicianName": "Müller^Jürgen",
+    }
+    sources = tuple(replace(one, identity=faulty) for one in prediction.sources)
+    found = replace(prediction, sources=sources)
+    for file in (
+        found.to_sr(tmp_path / "r.dcm", identity=True),
+        found.to_pdf(tmp_path / "p.dcm", identity=True),
+    ):
+        report = pydicom.dcmread(file)
+        for keyword in ("PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "PatientID"):
+            assert not report[keyword].value, keyword
+        assert report.AccessionNumber == "A1"
+        assert str(report.ReferringPhysicianName) == "Müller^Jürgen"
+
+
 @pytest.mark.parametrize("uid", [None, "1.2.840.x", "1." + "2" * 70])
 def test_a_header_without_uids_is_no_source(tmp_path: Path, uid: str | None) -> None:
     write_exam(tmp_path / "exam", SeriesInstanceUID=uid)

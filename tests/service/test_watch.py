@@ -53,6 +53,13 @@ def test_an_exam_is_complete_with_four_views_or_after_a_quiet_time(tmp_path: Pat
     clock.now = 100
     inbox.scan()
     assert len(inbox.scan()) == 1
+    for file in tmp_path.iterdir():
+        file.unlink()
+    clock.now = 1000
+    assert inbox.scan() == []
+    (tmp_path / "link").symlink_to(tmp_path.parent)
+    inbox.scan()
+    assert inbox.scan() == []
 
 
 @pytest.fixture

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
+from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
 from mammorisk._utils.atomic_write import atomic_write
 from mammorisk.errors import OutputError
+from mammorisk.io.dataset import quiet_pydicom
 from mammorisk.records.dicom_source import DicomSource
 
 MANUFACTURER = "mammorisk"
@@ -87,9 +90,24 @@ def patient_and_study(sources: Sequence[DicomSource], identity: bool) -> Dataset
         setattr(dataset, keyword, "")
     if identity:
         for keyword, value in sources[0].identity.items():
-            setattr(dataset, keyword, value)
+            _copy(dataset, keyword, value)
     dataset.StudyInstanceUID = sources[0].study
     return dataset
+
+
+def _copy(dataset: Dataset, keyword: str, value: str) -> None:
+    """Copy an attribute if its value is valid; headers of images are not always."""
+    if keyword == "PatientSex" and value not in ("F", "M", "O"):
+        return
+    tag = tag_for_keyword(keyword) or 0
+    try:
+        with quiet_pydicom():
+            element = DataElement(
+                tag, dictionary_VR(tag), value, validation_mode=pydicom.config.RAISE
+            )
+    except (ValueError, TypeError, OverflowError):
+        return
+    dataset.add(element)
 
 
 def image_reference(source: DicomSource) -> Dataset:
