@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 # RiskModel.predict and RiskModel.recalibrate call the public functions of the same names.
 import mammorisk
-from mammorisk._utils.digests import json_digest
 from mammorisk._utils.model_folder import ModelState, write_model_folder
 from mammorisk.base.card import ModelCard
 from mammorisk.base.horizons import DEFAULT_HORIZONS, Horizon
@@ -63,13 +62,11 @@ class RiskModel(ABC):
     def calibration_id(self) -> str:
         """Identifier of the calibration of the risks, for their provenance.
 
-        ``"published"``, ``"none"`` (raw probabilities), ``"fit-..."`` or ``"local-..."`` with a
-        digest of the maps of a fit or of a local recalibration. ``"rates-..."`` has a digest of the
-        incidence and mortality that replace those of the publication.
+        ``"published"``; ``"none"`` for risks as a fit gave them; ``"fit-..."`` or ``"local-..."``
+        with a digest of the recalibration in a fit or on a local cohort; ``"rates-..."`` with a
+        digest of the incidence and mortality that replace those of the publication.
         """
-        if self.other_rates is None:
-            return "published"
-        return f"rates-{json_digest(self.other_rates.describe())[:16]}"
+        return "none"
 
     @abstractmethod
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk._utils.digests import json_digest
 from mammorisk._utils.model_folder import ModelState
 from mammorisk.base import (
     DEFAULT_HORIZONS,
@@ -72,6 +73,12 @@ class ClinicalModel(RiskModel):
             raise ModelError(
                 f"{self.name} has no {option}={value!r}", remedy=f"One of: {', '.join(allowed)}."
             )
+
+    @property
+    def calibration_id(self) -> str:
+        if self.other_rates is None:
+            return "published"
+        return f"rates-{json_digest(self.other_rates.describe())[:16]}"
 
     def state(self) -> ModelState:
         return ModelState(config={"kind": "published", "name": self.name, "options": self.options})

@@ -78,7 +78,8 @@ class AuditLog:
     def __init__(self, path: str | Path, model: RiskModel, horizons: tuple[Horizon, ...]) -> None:
         self.path = Path(path)
         self._model = model
-        self._run: RunRecord = run_record(model, horizons)
+        self._horizons = horizons
+        self._run: RunRecord | None = None
 
     def write(self, found: ScoredRows) -> None:
         """Append a line for each row, and flush them to disk.
@@ -88,13 +89,15 @@ class AuditLog:
         OutputError
             The file cannot be written.
         """
+        # Recorded after the first scores, because some models choose their backend then.
+        run = self._run = self._run or run_record(self._model, self._horizons)
         scores = found.scores
         used = scores.images_used
         append_lines(
             self.path,
             [
                 _line(
-                    row_record(self._run, found, row, self._model),
+                    row_record(run, found, row, self._model),
                     scores.risk.iloc[row],
                     bool(used is not None and used.iloc[row]),
                     scores.warnings.iloc[row],

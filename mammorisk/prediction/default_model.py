@@ -79,6 +79,10 @@ class PublishedDefault(RiskModel):
         limits="two models with different outcomes and populations: name one for a paper",
     )
 
+    @property
+    def calibration_id(self) -> str:
+        return "published"
+
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
         scores = self._score(frame, horizons)
         if not self.images_unused:
