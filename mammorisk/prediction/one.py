@@ -41,10 +41,12 @@ def as_prediction(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, 
     name = model.name if scores.models is None else str(scores.models.iloc[0])
     rates: Rates | None = model.other_rates
     baselines, notes = _baselines(found.with_density, name, horizons, rates)
+    density = _density(found, rates)
     if found.refused[0]:
         # The exam is refused, and with it every risk, whichever model would give one.
         baselines = baselines * float("nan")
         notes = dict.fromkeys(notes, scores.warnings.iloc[0])
+        density.pop("five_year_by_category", None)
     contributions = (
         scores.contributions.iloc[0].dropna()
         if scores.contributions is not None
@@ -58,7 +60,7 @@ def as_prediction(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, 
         risk=scores.risk.iloc[0].rename("risk"),
         baselines=baselines,
         contributions=contributions.rename("log relative risk"),
-        density=_density(found, rates),
+        density=density,
         warnings=scores.warnings.iloc[0],
         images_used=bool(scores.images_used is not None and scores.images_used.iloc[0]),
         provenance=row_record(run_record(model, horizons), found, 0, model)

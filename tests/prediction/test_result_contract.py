@@ -134,6 +134,7 @@ def test_a_refused_exam_has_no_probability_by_any_model(tmp_path: Path) -> None:
     refused = mr.predict(tmp_path / "exam", WOMAN, model="bcsc-2008")
     assert refused.status == "refused"
     assert refused.baselines.isna().all(axis=None)
+    assert "five_year_by_category" not in refused.density
     check(refused.to_dict())
 
 
