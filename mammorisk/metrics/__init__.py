@@ -1,7 +1,7 @@
-"""Measures of predicted risk against outcomes: one estimand a file, with error and interval.
+"""Measures of predicted risk against outcomes, each with a standard error and an interval.
 
 Every measure takes an :class:`~mammorisk.records.outcome.Outcome` and the scores of any model, so
-that it also serves models from elsewhere. Names are imported when first used.
+that it also works for other models. Names are imported when first used.
 """
 
 import lazy_loader

@@ -29,10 +29,11 @@ def cohen_kappa(
     first, second : array_like, shape (n,)
         Ordered categories.
     weights : {"none", "linear", "quadratic"}
-        Quadratic: Fleiss and Cohen's.
+        ``"linear"`` and ``"quadratic"`` give partial credit to near categories; quadratic
+        weights are those of Fleiss and Cohen.
     categories : array_like, optional
-        All categories in order; those seen, sorted, unless given. Linear and quadratic weights
-        take them as equally spaced.
+        All categories in order; the default is the sorted categories of the data. Linear and
+        quadratic weights assume equal distances between them.
     level : float
 
     Returns
@@ -42,7 +43,7 @@ def cohen_kappa(
 
     See Also
     --------
-    prevalence_adjusted_kappa : Twice the share of agreement less one, for two categories.
+    prevalence_adjusted_kappa : Two times the share of agreement, minus one, for two categories.
     agreement_table : Counts of each pair of categories given by two readers.
     intraclass_correlation
 
@@ -105,7 +106,7 @@ def agreement_table(
     first, second : array_like, shape (n,)
         Categories that two readers gave to the same exams.
     categories : array_like, optional
-        All categories in order; those seen, sorted, unless given.
+        All categories in order; the default is the sorted categories of the data.
 
     Returns
     -------
@@ -115,7 +116,7 @@ def agreement_table(
     Raises
     ------
     EvaluationError
-        Readings that do not pair, or a category that is not among those given.
+        The readers have different numbers of readings, or a category that is not among those given.
 
     See Also
     --------
@@ -131,7 +132,9 @@ def agreement_table(
     """
     a, b = np.asarray(first), np.asarray(second)
     if a.shape != b.shape or a.ndim != 1 or len(a) == 0:
-        raise EvaluationError("two readers need as many readings, at least one", where="readers")
+        raise EvaluationError(
+            "both readers must have the same number of readings, at least one", where="readers"
+        )
     known = np.unique(np.concatenate([a, b])) if categories is None else np.asarray(categories)
     place = {value: i for i, value in enumerate(known.tolist())}
     unknown = {v for v in np.concatenate([a, b]).tolist() if v not in place}
@@ -146,7 +149,7 @@ def agreement_table(
 
 
 def prevalence_adjusted_kappa(first: ArrayLike, second: ArrayLike) -> float:
-    """Twice the share of agreement less one, for two categories.
+    """Two times the share of agreement, minus one, for two categories.
 
     Parameters
     ----------

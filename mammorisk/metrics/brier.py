@@ -1,4 +1,4 @@
-"""Brier score, its value for a model without predictors, and its integral over time."""
+"""Brier score, its value for a model without predictors, and its mean over time."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def brier_score(
 
     See Also
     --------
-    null_brier_score : Brier score of giving every woman the observed risk.
+    null_brier_score : Brier score of predicting the observed risk for every woman.
     index_of_prediction_accuracy
     integrated_brier_score : Brier score averaged over time.
     log_score : Mean negative log likelihood of cancer by the horizon, censoring-weighted.
@@ -62,8 +62,8 @@ def brier_score(
     Notes
     -----
     Weighted losses are divided by the number of women (the sum of sampling weights), as
-    riskRegression does. With late entry they are divided by the sum of the weights, which then
-    stand for all women who could have entered.
+    riskRegression does. With late entry they are divided by the sum of the weights, because the
+    weights then represent all women who could have entered.
 
     References
     ----------
@@ -93,7 +93,7 @@ def null_brier_score(
     censoring_known: bool = False,
     level: float = 0.95,
 ) -> Estimate:
-    """Brier score of giving every woman the observed risk.
+    """Brier score of predicting the observed risk for every woman.
 
     Parameters
     ----------
@@ -163,8 +163,9 @@ def integrated_brier_score(
     horizons : sequence of float, length k
         Years, ascending.
     rule : {"trapezoid", "riskregression"}
-        ``"riskregression"`` divides the sum of left-hand rectangles over the given times, 0
-        included, by the last, as ``Score(summary="ibs")``.
+        ``"trapezoid"`` integrates by the trapezoidal rule. ``"riskregression"`` divides the sum of
+        left-hand rectangles over the given times and 0 by the last time, as
+        ``Score(summary="ibs")``.
     censoring : Censoring or str
     level : float
 
@@ -208,11 +209,11 @@ def integrated_brier_score(
     if missing := [part for part in parts if part.influence is None]:
         return unavailable(name, missing[0].reason or "no Brier score", n=n, events=events)
     if rule == "riskregression":
-        # Each score stands for the time up to the next one.
+        # Each score is used for the time up to the next one.
         shares = np.append(np.diff(times), 0.0) / times[-1]
     else:
         if len(times) < 2:
-            return unavailable(name, "an integral needs two times", n=n, events=events)
+            return unavailable(name, "an integral needs two horizons", n=n, events=events)
         steps = np.diff(times)
         shares = (np.append(steps, 0.0) + np.append(0.0, steps)) / (2 * steps.sum())
     influence = sum(share * part.influence for share, part in zip(shares, parts, strict=True))

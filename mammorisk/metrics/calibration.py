@@ -40,7 +40,7 @@ def calibration_intercept(
     censoring: Censoring | None = None,
     level: float = 0.95,
 ) -> Estimate:
-    """Calibration intercept: what to add to the linear predictor of every woman.
+    """Calibration intercept: the correction to add to the linear predictor of every woman.
 
     Parameters
     ----------
@@ -55,19 +55,20 @@ def calibration_intercept(
         E/O. ``"logistic"``: regression with the logit as offset, outcome known for all.
         ``"pseudo"``: regression of pseudo-values with the complementary log-log as offset, Gaussian
         variance and robust errors. ``"ipcw"``: binomial regression with the same offset, weighted
-        by the inverse probability of censoring, robust errors. ``"auto"`` takes ``"logistic"``
-        where nothing is censored, else ``"pseudo"``.
+        by the inverse probability of censoring, robust errors. ``"auto"`` uses ``"logistic"``
+        if no row is censored, otherwise ``"pseudo"``.
     censoring : Censoring, optional
         From :func:`fit_censoring`, where censoring depends on covariates or strata; with
-        ``"in-the-large"`` and ``"ipcw"``, which takes the weights as known in its standard error.
+        ``"in-the-large"`` and ``"ipcw"``; the standard error of ``"ipcw"`` treats the weights as
+        known.
     level : float
         Confidence level of the interval.
 
     Returns
     -------
     Estimate
-        0 is calibrated; below 0 the model overestimates. p against 0. NaN with a reason for fewer
-        than two cancers.
+        0 means calibrated; below 0 the model overestimates. p tests against 0. NaN with a reason
+        for fewer than two cancers.
 
     See Also
     --------
@@ -77,9 +78,9 @@ def calibration_intercept(
 
     Notes
     -----
-    Regressions on pseudo-values weigh women of high risk more, so that their intercept may differ
-    in sign from one minus E/O where the model is miscalibrated in shape. Calibration in the large
-    does not.
+    Regressions on pseudo-values give more weight to women of high risk. If the calibration curve is
+    not parallel to the diagonal, their intercept may have another sign than one minus E/O.
+    Calibration in the large does not.
 
     References
     ----------
@@ -107,7 +108,7 @@ def calibration_intercept(
 def _check_censoring(censoring: Censoring | None, method: Method) -> None:
     if censoring is not None and method not in ("in-the-large", "ipcw"):
         raise EvaluationError(
-            f"the method {method!r} takes no censoring weights",
+            f"the method {method!r} does not use censoring weights",
             where="censoring",
             remedy='Use "ipcw".',
         )
@@ -160,7 +161,7 @@ def calibration_slope(
     censoring: Censoring | None = None,
     level: float = 0.95,
 ) -> Estimate:
-    """Calibration slope: the factor on the linear predictor that the data ask for.
+    """Calibration slope: the coefficient of the linear predictor in the data.
 
     Parameters
     ----------
@@ -173,7 +174,7 @@ def calibration_slope(
     Returns
     -------
     Estimate
-        1 is calibrated; below 1 risks are too extreme. p against 1.
+        1 means calibrated; below 1 the risks are too extreme. p tests against 1.
 
     See Also
     --------
@@ -303,8 +304,8 @@ def poisson_calibration(
     ----------
     outcome : Outcome
     counts : array_like, shape (n,)
-        Cancers expected during follow-up, as from :func:`expected_counts`; rows that expect none
-        are left out.
+        Cancers expected during follow-up, for example from :func:`expected_counts`. Rows with an
+        expected count of 0 are left out.
     horizon : float
         Years.
     level : float
@@ -313,7 +314,7 @@ def poisson_calibration(
     Returns
     -------
     Estimate
-        0 is calibrated; p against 0. NaN with a reason for fewer than two cancers.
+        0 means calibrated; p tests against 0. NaN with a reason for fewer than two cancers.
 
     See Also
     --------
@@ -338,7 +339,7 @@ def poisson_calibration(
     year = check_horizon(horizon, outcome)
     rows = np.flatnonzero(expected > 0)
     if len(rows) == 0:
-        return unavailable("calibration intercept (Poisson)", "nothing is expected", n=0)
+        return unavailable("calibration intercept (Poisson)", "the expected count is 0", n=0)
     some = outcome.take(rows)
     fitted = fit_glm(
         some.is_case(year).astype(float),

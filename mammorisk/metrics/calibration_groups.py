@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 
 
 def risk_groups(risk: Floats, weight: Floats, groups: int = 10) -> NDArray[np.int64]:
-    """Codes from 0 of groups of equal size by quantiles of risk, right-closed.
+    """Assign rows to groups of equal size by quantiles of risk, with codes from 0.
 
-    Tied risks stay in one group, so groups may be uneven or empty. Quantiles are R's type 7 for
-    equal weights, else those of the weighted distribution.
+    Tied risks stay in one group, so groups may be uneven or empty. Intervals are closed on the
+    right. Quantiles are R's type 7 for equal weights, otherwise those of the weighted distribution.
     """
     used = weight > 0
     shares = np.arange(1, groups) / groups
@@ -53,7 +53,7 @@ def calibration_by_group(
     horizon : float, optional
         Years; needed unless the outcome is from :meth:`Outcome.binary`.
     groups : int
-        Number of groups. Of equal size by quantiles of risk.
+        Number of groups, of equal size by quantiles of risk.
     competing : {"event", "censor"}
         See :func:`incidence_curve`.
     level : float

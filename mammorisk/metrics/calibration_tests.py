@@ -21,12 +21,12 @@ from mammorisk.records.outcome import Outcome
 
 
 def spiegelhalter_z(outcome: Outcome, risk: Floats, horizon: float | None = None) -> Estimate:
-    """Spiegelhalter's z: whether the Brier score is what calibrated risks would give.
+    """Spiegelhalter's z: test of whether the Brier score is that of calibrated risks.
 
     Parameters
     ----------
     outcome : Outcome
-        Unweighted, known for all by the horizon.
+        Unweighted; the outcome by the horizon is known for all rows.
     risk : array_like, shape (n,)
         Predicted risk by the horizon, in [0, 1].
     horizon : float, optional
@@ -90,8 +90,8 @@ def recalibration_test(
     Returns
     -------
     dict
-        ``chi2`` and ``p`` of both together (2 degrees of freedom, "U" of rms's val.prob),
-        ``chi2_intercept``, ``chi2_slope`` of one after the other.
+        ``chi2`` and ``p`` of the joint test (2 degrees of freedom; "U" of val.prob in rms), and
+        ``chi2_intercept`` and ``chi2_slope`` of the two tests in sequence.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def recalibration_test(
     year = check_horizon(horizon, outcome)
     if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:
         raise EvaluationError(
-            "likelihood-ratio tests need independent, unweighted outcomes known for all",
+            "likelihood-ratio tests need independent, unweighted rows whose outcome is known",
             where="outcome",
         )
     case = outcome.is_case(year)
@@ -187,10 +187,12 @@ def greenwood_nam_dagostino_test(
     if len(table) < 2:
         return unavailable(name, "risks do not form two groups", n=n, events=events)
     if table["observed"].isna().any():
-        return unavailable(name, "a group is not followed to the horizon", n=n, events=events)
+        return unavailable(
+            name, "the follow-up of a group ends before the horizon", n=n, events=events
+        )
     if variance == "greenwood" and (table["cancers"] < 2).any():
         return unavailable(
-            name, "a group has fewer than two cancers; take fewer groups", n=n, events=events
+            name, "a group has fewer than two cancers; use fewer groups", n=n, events=events
         )
     apart = (table["observed"] - table["expected"]) ** 2
     if variance == "greenwood":
@@ -213,13 +215,13 @@ def hosmer_lemeshow_test(
 ) -> Estimate:
     """Hosmer-Lemeshow test; kept for comparison with older tables only.
 
-    Its result depends on the groups and on the size of the sample: it shows neither that risks are
-    calibrated nor how they fail (Van Calster 2019, doi 10.1186/s12916-019-1466-7).
+    Its result depends on the groups and on the size of the sample: it does not show that risks are
+    calibrated, or how they are miscalibrated (Van Calster 2019, doi 10.1186/s12916-019-1466-7).
 
     Parameters
     ----------
     outcome : Outcome
-        Unweighted, known for all by the horizon.
+        Unweighted; the outcome by the horizon is known for all rows.
     risk : array_like, shape (n,)
         Predicted risk by the horizon, in [0, 1].
     horizon : float, optional

@@ -34,7 +34,7 @@ def share_of_cancers(
     risk : array_like, shape (n,)
         Any score, higher for more risk.
     top : float
-        Share of women, such as 0.1; women tied at the border count in part.
+        Share of women, such as 0.1; women tied at the cut-off count in part.
     horizon : float, optional
         Years; needed unless the outcome is from :meth:`Outcome.binary`.
     censoring : Censoring or str
@@ -45,8 +45,8 @@ def share_of_cancers(
     Returns
     -------
     Estimate
-        In [0, 1]. The standard error takes the border between the groups as estimated, by the
-        influence of each row on it (the share's slope there estimated from neighbouring ranks).
+        In [0, 1]. The standard error includes the uncertainty of the cut-off, by the influence of
+        each row on it; the slope of the share there is estimated from neighbouring ranks.
 
     See Also
     --------
@@ -82,7 +82,7 @@ def share_of_cancers(
     value = float(cases @ inside) / total
     influence = cases * (inside - value) / total
     influence = influence + fitted.correction(influence, year)
-    # Density of cases over that of women at the border, by a window of ranks around it.
+    # Ratio of the densities of cases and of all women at the cut-off, in a window of ranks.
     _, place = np.unique(-score, return_inverse=True)
     reached = np.cumsum(np.bincount(place, outcome.weight)) / outcome.weight.sum()
     found = np.cumsum(np.bincount(place, cases)) / total
@@ -103,7 +103,7 @@ def share_of_cancers(
 
 
 def top_share(score: Floats, weight: Floats, top: float) -> Floats:
-    """How much of each row is among the share ``top`` of highest score; a part for ties."""
+    """Part of each row that is among the share ``top`` of highest score; a fraction for ties."""
     _values, place = np.unique(-score, return_inverse=True)
     mass = np.bincount(place, weight) / weight.sum()
     before = np.cumsum(mass) - mass
@@ -148,7 +148,7 @@ def false_negative_rate_at_share(
 
     References
     ----------
-    Dembrower 2020, doi 10.1148/radiol.2019190872 (the table it is used in).
+    Dembrower 2020, doi 10.1148/radiol.2019190872 (an example of its use).
 
     Examples
     --------

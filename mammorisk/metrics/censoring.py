@@ -1,4 +1,4 @@
-"""Inverse probability of censoring weights: the one place where they are fitted."""
+"""Inverse probability of censoring weights."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def fit_censoring(
     covariates: ArrayLike | None = None,
     strata: ArrayLike | None = None,
 ) -> Censoring:
-    """Estimate of the distribution of censoring.
+    """Estimate the distribution of censoring.
 
     A product-limit estimate common to all women, one in each stratum, or a Cox model of the hazard
     of censoring.
@@ -30,17 +30,17 @@ def fit_censoring(
     Parameters
     ----------
     outcome : Outcome
-        Sampling weights enter the risk sets. With late entry the weights also divide by the
-        probability of having entered (Geskus 2011, doi 10.1111/j.1541-0420.2010.01420.x), whose
-        own uncertainty the standard errors leave out.
+        Sampling weights enter the risk sets. With late entry the weights are also divided by
+        the probability of having entered (Geskus 2011, doi 10.1111/j.1541-0420.2010.01420.x);
+        the standard errors do not include the uncertainty of that probability.
     ties : {"riskregression", "scikit-survival", "kaplan-meier"}
-        The default lets events leave before censorings of the same time and takes G just before
-        an event: a censored woman was at risk of the event, an event was no longer at risk of
-        censoring. ``"scikit-survival"`` takes G at the event, after its censorings;
-        ``"kaplan-meier"`` keeps tied events at risk of censoring. With covariates only the default.
+        By default events leave the risk set before censorings of the same time, and G is taken just
+        before an event: a woman with an event was no longer at risk of censoring.
+        ``"scikit-survival"`` takes G at the event, after its censorings; ``"kaplan-meier"`` keeps
+        tied events at risk of censoring. With covariates, only the default is possible.
     covariates : array_like, shape (n,) or (n, k), optional
-        Numbers that censoring depends on, such as age or the risk itself, in a Cox model with
-        Breslow's baseline hazard. Not with late entry.
+        Numbers that censoring depends on, such as age or the risk itself. They enter a Cox model
+        with Breslow's baseline hazard. Not possible with late entry.
     strata : array_like, shape (n,), optional
         Labels, such as the site or the period of the exam, each with its own curve or baseline
         hazard.
@@ -65,13 +65,13 @@ def fit_censoring(
 
     Notes
     -----
-    Without covariates and strata censoring must not depend on risk or on covariates. With them it
-    must not depend on anything else, and the model must hold. Standard errors of the measures
-    include that the curve, or the coefficients and the baseline hazard, are estimated.
+    Without covariates and strata, censoring must not depend on risk or on covariates. With them,
+    it must not depend on anything else, and the model must hold. Standard errors of the measures
+    include the uncertainty of the curve, or of the coefficients and the baseline hazard.
 
     Where more women are censored exactly at a horizon than are followed beyond it (administrative
     censoring), they count as event-free at the horizon with the probability of being followed until
-    just before it; estimates say so in their ``reason``. In a stratum its own women decide.
+    just before it; estimates say so in their ``reason``. This is decided in each stratum.
 
     References
     ----------
@@ -112,7 +112,7 @@ def fit_censoring(
         raise EvaluationError(
             "a Cox model of censoring does not take late entry",
             where="covariates",
-            remedy="Give strata, which do.",
+            remedy="Give strata instead.",
         )
     return cox_censoring(outcome, _numbers(covariates, outcome), code, ties)
 
@@ -134,6 +134,6 @@ def _numbers(covariates: ArrayLike, outcome: Outcome) -> Floats:
         raise EvaluationError(
             f"{int((~np.isfinite(values)).sum())} values are missing or infinite",
             where="covariates",
-            remedy="Leave these rows out (Outcome.take) and say how many.",
+            remedy="Leave these rows out (Outcome.take) and report how many.",
         )
     return values

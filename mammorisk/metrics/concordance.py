@@ -1,4 +1,4 @@
-"""Concordance of scores with times: Harrell's and Uno's C and their relatives."""
+"""Concordance of scores with times: Harrell's C, Uno's C and related indices."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ def concordance_index(
 ) -> Estimate:
     """Probability that, of two women, the one whose cancer comes first scores higher.
 
-    Of all pairs where one is known to have cancer first, the weighted share that the score orders
-    rightly, ties in the score counting one half. Two cancers at one time form no pair; a cancer
-    comes before a censoring of the same time.
+    The index is the weighted share of correctly ordered pairs among all pairs where one woman is
+    known to have cancer first; ties in the score count one half. Two cancers at the same time are
+    not a pair. A cancer comes before a censoring at the same time.
 
     Parameters
     ----------
@@ -53,8 +53,8 @@ def concordance_index(
         ``concordance(timewt=)``: S(t-)/n(t), S(t-)/(G(t-) n(t)), 1/n(t), with S and G the
         survivor functions of cancer and of censoring and n(t) the weight at risk.
     truncation : float, optional
-        Pairs count where the earlier cancer is at or before this time (years); Uno's C needs one
-        that some women outlive.
+        Only pairs whose earlier cancer is at or before this time (years) are counted. For Uno's C
+        some women must be followed beyond it.
     competing : {"never", "censor"}
         ``"never"``: a woman with a competing event never gets cancer and stays comparable
         (Wolbers 2009; for Uno's weights Wolbers 2014: such a woman with her event before the
@@ -65,13 +65,13 @@ def concordance_index(
     Returns
     -------
     Estimate
-        In [0, 1]; p against 0.5. The standard error is the infinitesimal jackknife with the
-        weights over time taken as known, as survival's. NaN with a reason without a pair.
+        In [0, 1]; p against 0.5. The standard error is the infinitesimal jackknife and treats
+        the weights over time as known, as survival does. NaN with a reason if there is no pair.
 
     Raises
     ------
     EvaluationError
-        Risks that do not fit, or an unknown option.
+        Risks of another length than the outcome, or an unknown option.
 
     See Also
     --------
@@ -80,7 +80,7 @@ def concordance_index(
 
     Notes
     -----
-    Agreement with R's survival holds for ``competing="censor"`` or without competing events. For
+    Results agree with R's survival for ``competing="censor"`` or without competing events. For
     Uno's weights with competing events Wolbers 2014 takes one factor of G at t and one just before
     t; here both are just before t, as in Uno 2011, which differs at times that cancers and
     censorings share.
@@ -114,7 +114,7 @@ def concordance_index(
     pair_weight = _pair_weight(outcome, weighting, competing)
     if not np.isfinite(pair_weight[case]).all():
         return unavailable(
-            name, "the last follow-up leaves nobody to be censored; give a truncation time",
+            name, "nobody is followed beyond the last cancer; give a truncation time",
             n=n, events=events,
         )  # fmt: skip
     first = np.where(case, outcome.weight * np.where(case, pair_weight, 0.0), 0.0)
@@ -126,7 +126,7 @@ def concordance_index(
     if apart:
         earlier = _earlier_competing(outcome, score, np.where(case, np.sqrt(pair_weight), 0.0))
         right, total = right + earlier[0], total + earlier[1]
-    # Each pair stands with both its members.
+    # Each pair counts for both of its members.
     comparable = float(total.sum()) / 2
     if not comparable > 0:
         return unavailable(name, "no two women can be compared", n=n, events=events)
@@ -145,7 +145,7 @@ def concordance_index(
 
 
 def _pair_weight(outcome: Outcome, weighting: Weighting, competing: Competing) -> Floats:
-    """Weight of the pairs led by each row's cancer; infinite or NaN where undefined."""
+    """Weight of the pairs whose earlier cancer is each row's; infinite or NaN if undefined."""
     if weighting == "harrell":
         return np.ones(len(outcome))
     if weighting not in ("uno", "S", "S/G", "I"):
@@ -182,8 +182,8 @@ def _later(
 ) -> tuple[Floats, Floats]:
     """Pairs of a cancer and a row under observation, free of cancer, beyond its time.
 
-    ``stays``: a row with a competing event stays free of cancer for ever; ``apart``: those whose
-    competing event is not later are left out.
+    ``stays``: a row with a competing event never gets cancer. ``apart``: rows whose competing event
+    is not later are left out.
     """
     time = outcome.time
     if stays:
@@ -194,7 +194,7 @@ def _later(
         kind[outcome.event == COMPETING] = 0
     right, total = count_pairs(time, kind, score, first, outcome.weight)
     if outcome.has_entry:
-        # Less the pairs whose second member had not yet entered.
+        # Subtract the pairs whose second member had not yet entered.
         n = len(outcome)
         nothing = np.zeros(n)
         early_right, early_total = count_pairs(
@@ -242,7 +242,8 @@ def paired_concordance(
     Returns
     -------
     Estimate
-        0.5 where neither score is more concordant; twice it less one is Hmisc's ``rcorrp.cens``.
+        0.5 means that neither score is more concordant. Two times the estimate, minus one, is the
+        index of Hmisc's ``rcorrp.cens``.
 
     See Also
     --------

@@ -59,8 +59,8 @@ class CoxCensoring(Censoring):
     Attributes
     ----------
     turned : Outcome
-        Censoring as the event, on a time scale of ranks. Each stratum has its own stretch of it, so
-        that its rows are at risk only together.
+        Censoring as the event, on a time scale of ranks. Each stratum has its own range of ranks,
+        so that only rows of one stratum are at risk together.
     covariates : ndarray, shape (n, p)
         Centred.
     hazard : ndarray, shape (n,)
@@ -107,7 +107,7 @@ class CoxCensoring(Censoring):
         spent, spent_mean = self._until(end)
         own = pull * self.hazard
         start = np.where(self.turned.entry > 0, self.turned.entry, -1.0)
-        # Every row whose own censoring hazard reaches beyond a time, over all at risk there.
+        # Rows whose censoring hazard is integrated beyond each time, divided by all rows at risk.
         beyond = sums_from(end, own, self.times) - sums_from(start, own, self.times)
         slope = beyond / self.at_risk
         total = np.concatenate([[0.0], np.cumsum(slope * self.jump)])
@@ -142,7 +142,7 @@ class CoxCensoring(Censoring):
 
 @dataclass(frozen=True)
 class _Scale:
-    """Ranks of times as numbers in (0, 1], one stretch a stratum."""
+    """Ranks of times as numbers in (0, 1], with one range for each stratum."""
 
     distinct: int
     strata: int

@@ -37,28 +37,28 @@ def net_benefit(
 ) -> Estimate:
     """Net benefit of acting on every woman whose risk reaches a threshold.
 
-    True positives less false positives at the odds of the threshold, per woman. Observed risk
-    among positives is by Kaplan-Meier, or Aalen-Johansen with competing events.
+    True positives minus false positives weighted by the odds of the threshold, per woman. Observed
+    risk among positives is by Kaplan-Meier, or Aalen-Johansen with competing events.
 
     Parameters
     ----------
     outcome : Outcome
     risk : array_like, shape (n,), or None
-        None acts on everybody.
+        None: act on all women.
     threshold : float
-        Risk at which a woman would act, between 0 and 1.
+        Risk from which women are treated as positive, between 0 and 1.
     horizon : float
         Years; needed unless the outcome is from :meth:`Outcome.binary`.
     prevalence : float, optional
-        For case-control samples without weights: the share with cancer in the population.
+        Share with cancer in the population, for case-control samples without weights.
     harm : float
-        Of measuring the risk, subtracted.
+        Harm of measuring the risk, in units of net benefit; it is subtracted.
     level : float
 
     Returns
     -------
     Estimate
-        At most the share with cancer; 0 is the net benefit of acting on nobody.
+        At most the share of women with cancer; 0 is the net benefit of acting on no woman.
 
     See Also
     --------
@@ -123,7 +123,7 @@ def _of_prevalence(
         raise EvaluationError(f"{prevalence!r} is not between 0 and 1", where="prevalence")
     if not outcome.is_complete(year):
         raise EvaluationError(
-            "a prevalence is for outcomes known for all; censored samples need weights",
+            "a prevalence needs outcomes that are known for all; censored samples need weights",
             where="prevalence",
         )
     case = outcome.is_case(year)
@@ -156,7 +156,7 @@ def decision_curve(
     prevalence: float | None = None,
     level: float = 0.95,
 ) -> pd.DataFrame:
-    """Net benefit over thresholds of models, of acting on everybody, and of acting on nobody.
+    """Net benefit by threshold of models, of acting on all women, and of acting on no woman.
 
     Parameters
     ----------
@@ -232,7 +232,7 @@ def number_per_cancer(
     *,
     level: float = 0.95,
 ) -> Estimate:
-    """Women at or above a threshold per cancer among them: one over their observed risk.
+    """Number of women at or above a threshold for each cancer among them: 1 / observed risk.
 
     Parameters
     ----------
@@ -248,7 +248,7 @@ def number_per_cancer(
     Returns
     -------
     Estimate
-        At least 1; NaN with a reason where no cancer is among them.
+        At least 1. NaN with a reason if none of these women has cancer.
 
     See Also
     --------
@@ -265,7 +265,7 @@ def number_per_cancer(
     rows = np.flatnonzero((values >= threshold) & (outcome.weight > 0))
     name = f"women per cancer at {threshold:g}, {year:g} y"
     if len(rows) == 0:
-        return unavailable(name, "nobody reaches the threshold", n=0)
+        return unavailable(name, "no woman reaches the threshold", n=0)
     found = cumulative_incidence(outcome.take(rows), year, level=level)
     if not found.value > 0:
         return unavailable(name, found.reason or "no cancers", n=len(rows), events=0)

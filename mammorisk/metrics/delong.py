@@ -52,9 +52,9 @@ def _components(outcome: Outcome, risk: Floats, year: float) -> _Components | No
     score = check_risk(outcome, risk)
     if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:
         raise EvaluationError(
-            "DeLong's variance is for independent, unweighted outcomes known for all",
+            "DeLong's variance needs independent, unweighted rows whose outcome is known",
             where="outcome",
-            remedy="Use cumulative_dynamic_auc, which takes censoring, weights and clusters.",
+            remedy="Use cumulative_dynamic_auc, which allows censoring, weights and clusters.",
         )
     case = outcome.is_case(year)
     if not case.any() or case.all():
@@ -146,8 +146,8 @@ def auc(
 ) -> Estimate:
     """Area under the ROC curve at a horizon, with the standard error that fits the data.
 
-    DeLong's for independent, unweighted rows whose outcome by the horizon is known for all, else
-    the one from influence values. Both agree in large samples.
+    DeLong's standard error for independent, unweighted rows whose outcome by the horizon is known,
+    otherwise the one from influence values. Both agree in large samples.
 
     Parameters
     ----------
@@ -271,7 +271,7 @@ def delong_paired(
         events=len(a.of_cases),
         p=two_sided_p(difference / se) if se > 0 else math.nan,
         null=0.0,
-        reason=None if se > 0 else "the scores order all women alike",
+        reason=None if se > 0 else "both scores order all women alike",
     )
 
 
@@ -296,8 +296,8 @@ def delong_unpaired(
     Returns
     -------
     Estimate
-        ``first`` minus ``second``. The p value is of Welch's t distribution with Satterthwaite's
-        degrees of freedom, as pROC's unpaired test.
+        ``first`` minus ``second``. The p value is from a t distribution with Satterthwaite's
+        degrees of freedom (Welch), as in pROC's unpaired test.
 
     Raises
     ------

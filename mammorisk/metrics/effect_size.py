@@ -1,4 +1,4 @@
-"""Odds and hazard ratios per standard deviation and by groups of a score."""
+"""Odds ratios and hazard ratios per standard deviation and by groups of a score."""
 
 from __future__ import annotations
 
@@ -48,7 +48,10 @@ def ratio_from_fit(
     z = normal_quantile(level)
     if abs(value) + z * se > 700:
         return unavailable(
-            name, "groups are separated: the ratio is 0 or infinite", n=n, events=events
+            name,
+            "a group has no women with cancer or none without: the ratio is 0 or infinite",
+            n=n,
+            events=events,
         )
     if (events if fitted_events is None else fitted_events) < FEWEST_EVENTS:
         reason = few_events(events)
@@ -69,7 +72,7 @@ def ratio_from_fit(
 def spread(score: Floats, weight: Floats, rows: NDArray[np.bool_]) -> float:
     """Standard deviation, weighted where weights differ; 0 where all scores are the same."""
     x, w = score[rows], weight[rows]
-    # Equal scores may differ from their mean by rounding.
+    # By rounding, equal scores may differ from their mean.
     if len(x) < 2 or np.ptp(x) == 0:
         return 0.0
     if np.ptp(w) == 0:
@@ -91,7 +94,7 @@ def odds_ratio_per_sd(
     Parameters
     ----------
     outcome : Outcome
-        Known for all by the horizon.
+        The outcome by the horizon is known for all rows.
     score : array_like, shape (n,)
         Commonly the logit of a risk.
     horizon : float
@@ -125,7 +128,7 @@ def odds_ratio_per_sd(
     values, year = check_risk(outcome, score), check_horizon(horizon, outcome)
     if not outcome.is_complete(year):
         raise EvaluationError(
-            "odds ratios need every outcome known by the horizon",
+            "odds ratios need outcomes that are known for all rows by the horizon",
             where="outcome",
             remedy="Use hazard_ratio_per_sd.",
         )
@@ -156,7 +159,7 @@ def hazard_ratio_per_sd(
     score : array_like, shape (n,)
         Commonly the complementary log-log of a risk.
     horizon : float, optional
-        Years; follow-up is cut here. All of follow-up unless given.
+        Years; follow-up is truncated here. By default all of follow-up is used.
     adjust : array_like, shape (n,) or (n, k), optional
         Covariates, such as age.
     level : float
@@ -165,14 +168,14 @@ def hazard_ratio_per_sd(
     Returns
     -------
     Estimate
-        NaN with a reason without spread of the score, or fewer than two cancers. The interval is
+        NaN with a reason if all scores are equal, or for fewer than two cancers. The interval is
         normal on the log scale.
 
     See Also
     --------
     odds_ratio_per_sd
     ratios_by_group
-    subdistribution_hazard_ratio : Fine and Gray's ratio, of the risk where women also die.
+    subdistribution_hazard_ratio : Fine and Gray's ratio, with competing events.
     royston_d : Royston and Sauerbrei's D, and the explained variation it implies.
 
     References
@@ -192,7 +195,7 @@ def hazard_ratio_per_sd(
     sd = spread(values, outcome.weight, outcome.weight > 0)
     events = int(((outcome.event == CANCER) & (outcome.weight > 0)).sum())
     if not sd > 0:
-        return unavailable("HR per SD", "all have the same score", n=len(outcome), events=events)
+        return unavailable("HR per SD", "all scores are equal", n=len(outcome), events=events)
     mean = np.average(values, weights=outcome.weight)
     columns = [(values - mean) / sd]
     if adjust is not None:
@@ -212,7 +215,7 @@ def ratios_by_group(
     cuts_of_controls: bool | None = None,
     level: float = 0.95,
 ) -> list[Estimate]:
-    """Ratio of hazards, subdistribution hazards or odds of groups of the score to one of them.
+    """Hazard, subdistribution hazard or odds ratios of groups of the score.
 
     Parameters
     ----------
@@ -224,19 +227,19 @@ def ratios_by_group(
     groups : int
         Number of groups; 5 for quintiles.
     reference : int
-        Group that the others are compared with, from 1, the lowest.
+        Reference group, from 1 (the lowest).
     scale : {"hazard", "subdistribution", "odds"}
         Cause-specific hazard (Cox), subdistribution hazard (Fine and Gray), or odds (logistic).
     cuts_of_controls : bool, optional
-        Cut at quantiles of women without cancer, the custom for odds ratios; of all women for
-        hazard ratios.
+        Use quantiles of women without cancer (the default for odds ratios) instead of quantiles of
+        all women (the default for hazard ratios).
     level : float
         Confidence level of the interval.
 
     Returns
     -------
     list of Estimate
-        One for each group but the reference; ``n`` and ``events`` are those of the two groups
+        One for each group except the reference; ``n`` and ``events`` are those of the two groups
         compared. Intervals are normal on the log scale.
 
     See Also
@@ -271,7 +274,7 @@ def ratios_by_group(
         fitted = fit_hazard(outcome, design)
         skip = 0
     label = {"odds": "OR", "hazard": "HR", "subdistribution": "subdistribution HR"}[scale]
-    # Hazards take all of follow-up, the odds the cancers by the horizon.
+    # Hazards use all of follow-up, odds the cancers by the horizon.
     counted_event = case if scale == "odds" else outcome.event == CANCER
     found = []
     for place, k in enumerate(others):

@@ -36,18 +36,18 @@ class Estimate:
     value, se, lower, upper : float
         Estimate, standard error and interval; NaN where there is none, see ``reason``.
     n : int
-        Rows that entered.
+        Number of rows used.
     events : int or None
-        Cancers among them that count for the estimand.
+        Number of cancers among them that count for the estimand.
     p : float
         Two-sided p value where there is a null value; NaN otherwise.
     influence : ndarray, shape (n_rows,), or None
-        Contribution of each row to the error of the estimate. Summed by woman, then squared and
-        summed, they give the squared standard error.
+        Contribution of each row to the error of the estimate. The sum over women of the squares of
+        their sums is the squared standard error.
     reason : str or None
-        Why there is no number, or a limitation of it.
+        Why there is no value, or a limitation of the value.
     ddof : int
-        Of the standard error from influence values; see :func:`standard_error`.
+        Degrees of freedom of the standard error from influence values; see :func:`standard_error`.
     null : float
         Value that ``p`` tests against; NaN where there is none.
     """
@@ -160,8 +160,9 @@ def cluster_sums(influence: Floats, outcome: Outcome) -> Floats:
 def standard_error(influence: Floats, outcome: Outcome, *, ddof: int = 1) -> float:
     """Standard error from influence values, by woman where rows are clustered.
 
-    ``ddof=1`` multiplies the variance by m / (m - 1) and centres, m the number of women of positive
-    weight, as riskRegression and survey do; ``ddof=0`` does neither, as survival does.
+    With ``ddof=1`` the influence values are centred and the variance is multiplied by m / (m - 1),
+    where m is the number of women with positive weight, as in riskRegression and survey. With
+    ``ddof=0`` neither is done, as in survival.
     """
     sums = cluster_sums(influence, outcome)
     m = outcome.n_independent
@@ -189,7 +190,7 @@ def interval(
     scale: Scale = "identity",
     bounds: tuple[float, float] = (-math.inf, math.inf),
 ) -> tuple[float, float]:
-    """Normal interval taken on ``scale`` by the delta method, cut to ``bounds``."""
+    """Normal interval on ``scale`` by the delta method, limited to ``bounds``."""
     z = normal_quantile(level)
     if scale == "identity" or not value > 0 or (scale != "log" and not value < 1):
         low, high = value - z * se, value + z * se
@@ -220,11 +221,10 @@ def from_influence(
     ddof: int = 1,
     reason: str | None = None,
 ) -> Estimate:
-    """An estimate with standard error, interval and, against ``null``, a p value.
+    """Estimate with standard error, interval and p value against ``null``.
 
-    A standard error of zero gives a p value of NaN: the data cannot tell. With fewer than ten
-    events there is neither standard error, interval nor p value, as they rest on a normal
-    approximation.
+    If the standard error is zero, the p value is NaN. With fewer than ten events there is no
+    standard error, interval or p value, because they depend on a normal approximation.
     """
     normal_quantile(level)
     se = standard_error(influence, outcome, ddof=ddof)
@@ -302,7 +302,7 @@ def difference(
 
 
 def check_risk(outcome: Outcome, risk: Any, *, probability: bool = False) -> Floats:
-    """Scores as an array that fits the outcome.
+    """Check scores and return them as an array with one value for each row of the outcome.
 
     Parameters
     ----------
@@ -312,13 +312,14 @@ def check_risk(outcome: Outcome, risk: Any, *, probability: bool = False) -> Flo
     Raises
     ------
     EvaluationError
-        Other shape, missing or infinite values, or probabilities outside [0, 1].
+        The shape is another one, values are missing or infinite, or probabilities are outside [0,
+        1].
     """
     try:
         values: NDArray[np.float64] = np.asarray(risk, dtype=np.float64)
     except (TypeError, ValueError):
         raise EvaluationError("the values are not numbers", where="risk") from None
-    # Where rows stand for several women, scores may come by row.
+    # If rows represent several women, there may be one score for each row.
     values = outcome.written_out(values)
     if values.shape != (len(outcome),):
         raise EvaluationError(
@@ -330,7 +331,7 @@ def check_risk(outcome: Outcome, risk: Any, *, probability: bool = False) -> Flo
             f"{int(faulty.sum())} risks are missing or infinite, the first at position "
             f"{int(np.argmax(faulty))}",
             where="risk",
-            remedy="Leave these rows out (Outcome.take) and say how many.",
+            remedy="Leave these rows out (Outcome.take) and report how many.",
         )
     if probability and ((values < 0) | (values > 1)).any():
         raise EvaluationError(
@@ -342,20 +343,20 @@ def check_risk(outcome: Outcome, risk: Any, *, probability: bool = False) -> Flo
 
 
 def check_horizon(horizon: float | None, outcome: Outcome | None = None) -> float:
-    """The horizon in years; 1 for yes or no outcomes unless given.
+    """Check the horizon and return it in years; the default for binary outcomes is 1.
 
     Raises
     ------
     EvaluationError
-        It is not a positive finite number, or is missing for an outcome with times.
+        The horizon is not a positive finite number, or is missing for an outcome with times.
     """
     if horizon is None:
         if outcome is not None and outcome.is_binary:
             return 1.0
         raise EvaluationError(
-            "there is no horizon",
+            "the horizon is missing",
             where="horizon",
-            remedy="Give years; only Outcome.binary needs none.",
+            remedy="Give it in years; only outcomes of Outcome.binary need none.",
         )
     if isinstance(horizon, (str, bool)) or not 0 < horizon < math.inf:
         raise EvaluationError(f"{horizon!r} is not a horizon in years", where="horizon")

@@ -1,4 +1,4 @@
-"""Simulated risks with outcomes, for the examples of this room's documentation."""
+"""Simulated risks with outcomes, for the examples in the documentation."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def example_risks(n: int = 1000, *, seed: int = 0) -> tuple[Outcome, Floats, Flo
     n : int
         Number of women.
     seed : int
-        Of the random numbers.
+        Seed of the random numbers.
 
     Returns
     -------
@@ -25,7 +25,8 @@ def example_risks(n: int = 1000, *, seed: int = 0) -> tuple[Outcome, Floats, Flo
     risk : ndarray, shape (n,)
         True risk of cancer within five years.
     other : ndarray, shape (n,)
-        Risk of a model that sees less: it ranks worse, and its risks are 20 percent too high.
+        Risk of a model with less information: it discriminates less, and its risks are 20% too
+        high.
 
     See Also
     --------

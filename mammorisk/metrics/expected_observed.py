@@ -1,4 +1,4 @@
-"""Calibration in the large: expected over observed risk at a horizon."""
+"""Calibration in the large: ratio of expected to observed risk at a horizon."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def expected_observed_ratio(
     censoring: Censoring | None = None,
     level: float = 0.95,
 ) -> Estimate:
-    """Mean predicted risk against observed risk (Kaplan-Meier or Aalen-Johansen).
+    """Ratio of mean predicted risk to observed risk (Kaplan-Meier or Aalen-Johansen).
 
     Parameters
     ----------
@@ -55,8 +55,9 @@ def expected_observed_ratio(
     Returns
     -------
     Estimate
-        1 is calibrated in the large. Standard error and interval on the log scale from the
-        observed risk, the expected taken as known. NaN with a reason without an event.
+        1 means calibrated in the large. Standard error and interval are those of the observed risk
+        on the log scale; the expected risk is treated as known. NaN with a reason if there is no
+        cancer.
 
     See Also
     --------
@@ -99,7 +100,7 @@ def expected_observed_ratio(
     limits = observed.reason
     is_few = observed.events is not None and observed.events < FEWEST_EVENTS
     if is_few and math.isfinite(observed.upper):
-        # The exact limits of the observed risk, which are wider upwards than downwards.
+        # Exact limits of the observed risk; they are not symmetric.
         ends = sorted(
             (end / expected) ** sign if end > 0 else math.inf
             for end in (observed.lower, observed.upper)

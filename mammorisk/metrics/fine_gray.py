@@ -23,11 +23,11 @@ def fit_fine_gray(
     censoring_known: bool = False,
     ties: TiedCancers = "efron",
 ) -> Fit:
-    """Proportional hazards of the subdistribution of cancer; Fine and Gray 1999.
+    """Proportional hazards model of the subdistribution of cancer (Fine and Gray 1999).
 
     A woman with a competing event stays in the risk set after it, with the weight G(t-) / G(T-) of
-    still being followed at t; with late entry also H(t-) / H(T-), H the probability of having
-    entered (Geskus 2011, doi 10.1111/j.1541-0420.2010.01420.x). Errors are always robust.
+    still being followed at t; with late entry also H(t-) / H(T-), where H is the probability
+    of having entered (Geskus 2011, doi 10.1111/j.1541-0420.2010.01420.x). Errors are always robust.
 
     Parameters
     ----------
@@ -76,8 +76,8 @@ def fit_fine_gray(
 def _through_censoring(sets: RiskSets, state: State, fitted: MarginalCensoring) -> Floats:
     """Influence through the estimated probability of being followed, shape (n, p).
 
-    The product-limit estimate is differentiated in the weight of each row, at each of its
-    times; the probability of having entered is taken as known.
+    The product-limit estimate is differentiated with respect to the weight of each row, at each of
+    its times. The probability of having entered is treated as known.
     """
     outcome, stayed = sets.outcome, sets.stayed
     nothing = np.zeros_like(sets.design)

@@ -32,7 +32,7 @@ def median_follow_up(outcome: Outcome, *, level: float = 0.95) -> Estimate:
     Returns
     -------
     Estimate
-        Interval by the log limits of the curve, as R's ``quantile.survfit`` with
+        The interval is from the log limits of the curve, as in R's ``quantile.survfit`` with
         ``conf.type="log"``; NaN where fewer than half were censored.
 
     See Also
@@ -95,7 +95,7 @@ def follow_up_quantiles(outcome: Outcome, shares: tuple[float, ...] = (0.25, 0.5
     Returns
     -------
     ndarray
-        Years by which the shares of women would have been censored; NaN where not reached.
+        Years by which these shares of women would have been censored; NaN if not reached.
 
     Raises
     ------

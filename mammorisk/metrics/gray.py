@@ -1,4 +1,4 @@
-"""Gray's test: cumulative incidence between groups."""
+"""Gray's test of equal cumulative incidence in groups."""
 
 from __future__ import annotations
 
@@ -37,11 +37,11 @@ def gray_test(
     group : array_like, shape (n,)
         Labels.
     strata : array_like, shape (n,), optional
-        Labels; groups are compared within each stratum, and the comparisons are added.
+        Labels; groups are compared within each stratum, and the scores are added.
     event : {"cancer", "competing"}
-        Event that is tested; the other one competes with it.
+        Event that is tested; the other one is the competing event.
     rho : float
-        Power of one minus the pooled cumulative incidence in the weight of each time: above 0,
+        Each time is weighted by one minus the pooled cumulative incidence to this power. Above 0,
         early differences count more.
 
     Returns
@@ -54,7 +54,7 @@ def gray_test(
     Raises
     ------
     EvaluationError
-        Another number of labels than of rows, missing labels, or an unknown event.
+        The number of labels is not the number of rows, labels are missing, or the event is unknown.
 
     See Also
     --------
@@ -103,7 +103,7 @@ def gray_test(
             reason = f"the test is not defined for {fault}; use subdistribution_hazard_ratio"
             return unavailable(name, reason, n=n, events=events)
     if n_groups < 2:
-        return unavailable(name, "there are not two groups", n=n, events=events)
+        return unavailable(name, "there are fewer than two groups", n=n, events=events)
     if events < 2:
         noun = "cancer" if event == "cancer" else "competing event"
         told = f"no {noun}s" if events == 0 else f"one {noun}"
@@ -182,7 +182,7 @@ def _score(counts: _Counts, rho: float) -> tuple[Floats, Floats]:
     groups = n.shape[1]
     variance = np.zeros((groups, groups))
     for k in range(groups):
-        # Derivative of every group's score in the incidence of group k.
+        # Derivative of every group's score with respect to the incidence of group k.
         kernel = -weight[:, None] * size * (size[:, k] / all_size)[:, None]
         kernel[:, k] += weight * size[:, k]
         drift = np.cumsum(kernel * (all_d / (all_size * (1 - before)))[:, None], axis=0)

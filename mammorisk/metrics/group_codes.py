@@ -12,20 +12,20 @@ from mammorisk.records.outcome import Outcome
 def group_codes(
     labels: ArrayLike, outcome: Outcome, *, where: str
 ) -> tuple[NDArray[np.int64], int]:
-    """Codes from 0 of labels, in the order of the labels, and their number.
+    """Codes from 0 of sorted labels, and the number of labels.
 
     Parameters
     ----------
     labels : array_like, shape (n,)
     outcome : Outcome
-        Whose rows they label.
+        Outcome with the rows of the labels.
     where : str
         Name of the argument, for the messages.
 
     Raises
     ------
     EvaluationError
-        Another number of labels than of rows, or missing labels.
+        The number of labels is not the number of rows, or labels are missing.
     """
     import pandas as pd
 

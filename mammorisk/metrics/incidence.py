@@ -36,7 +36,7 @@ _SCALES = ("cloglog", "log", "logit", "identity", "log-risk", "loglog-risk")
 
 @dataclass(frozen=True, kw_only=True)
 class IncidenceCurve:
-    """Cumulative incidence over time: a step up at each of ``times``.
+    """Cumulative incidence over time: a step function that rises at each of ``times``.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ class IncidenceCurve:
     risk : ndarray, shape (k,)
         Cumulative incidence of breast cancer just after each time.
     event_free : ndarray, shape (k,)
-        Probability of neither cancer nor competing event.
+        Probability of having had neither cancer nor a competing event.
     """
 
     times: Floats
@@ -65,8 +65,8 @@ def incidence_curve(outcome: Outcome, competing: Competing = "event") -> Inciden
     ----------
     outcome : Outcome
     competing : {"event", "censor"}
-        ``"event"``: a competing event ends the chance of cancer. ``"censor"``: it is taken as
-        censoring, which gives one minus Kaplan-Meier.
+        ``"event"``: after a competing event a woman cannot have cancer. ``"censor"``: competing
+        events are treated as censoring, which gives one minus Kaplan-Meier.
 
     Returns
     -------
@@ -98,7 +98,7 @@ def _curve(life: LifeTable) -> IncidenceCurve:
 
 
 def as_censored(outcome: Outcome) -> Outcome:
-    """The outcome with competing events taken as censorings."""
+    """Outcome with competing events treated as censoring."""
     return Outcome(
         time=outcome.time,
         event=np.where(outcome.event == COMPETING, CENSORED, outcome.event),
@@ -130,7 +130,7 @@ def cumulative_incidence(
     competing : {"event", "censor"}
         See :func:`incidence_curve`.
     scale : {"cloglog", "log", "logit", "identity", "log-risk", "loglog-risk"}
-        On which the interval is taken. ``"cloglog"`` is the ``conf.type="log-log"`` of R's
+        Scale of the interval. ``"cloglog"`` is the ``conf.type="log-log"`` of R's
         ``survfit`` without competing events, and ``"log"`` its default: both act on the survival.
         With competing events ``survfit`` fits several states, and its limits act on the risk
         itself: its default is ``"log-risk"``, its ``conf.type="log-log"`` is ``"loglog-risk"``.
@@ -143,7 +143,7 @@ def cumulative_incidence(
     Estimate
         In [0, 1]. The standard error is Greenwood's for independent rows of equal weight without
         competing events, and from influence values (infinitesimal jackknife) otherwise, as
-        survival's and prodlim's. NaN with a reason where follow-up ends before.
+        survival's and prodlim's. NaN with a reason if follow-up ends before the horizon.
 
     See Also
     --------
@@ -153,9 +153,9 @@ def cumulative_incidence(
 
     Notes
     -----
-    With late entry the estimate is the risk from the exam on, provided that entry is independent of
-    risk. With fewer than ten cancers the limits are those of Clopper and Pearson at the effective
-    number of women (Korn and Graubard 1998), whatever ``scale``.
+    With late entry the estimate is the risk from the exam onwards, if entry is independent of risk.
+    With fewer than ten cancers the limits are those of Clopper and Pearson at the effective number
+    of women (Korn and Graubard 1998), whatever ``scale``.
 
     References
     ----------
@@ -179,7 +179,7 @@ def cumulative_incidence(
     if censoring is not None:
         if competing == "censor":
             raise EvaluationError(
-                "censoring weights leave competing events as events",
+                "with censoring weights, competing events cannot be treated as censoring",
                 where="censoring",
                 remedy='Use competing="event".',
             )

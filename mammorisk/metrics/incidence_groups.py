@@ -42,7 +42,8 @@ def incidence_by_group(
     DataFrame
         Columns ``group``, ``n``, ``cancers``, ``share_of_cancers``, ``observed``,
         ``incidence_ratio`` with ``ratio_lower`` and ``ratio_upper``: exact Poisson limits of the
-        group's cancers over those of as many average women; with weights, log-normal limits.
+        ratio of the group's cancers to those of the same number of average women; with weights,
+        log-normal limits.
 
     See Also
     --------

@@ -1,4 +1,4 @@
-"""Observed over expected cancers during follow-up."""
+"""Ratio of observed to expected cancers during follow-up."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from mammorisk.records.outcome import Outcome
 def expected_counts(
     outcome: Outcome, risks: ArrayLike, horizons: Sequence[float], horizon: float
 ) -> Floats:
-    """Cancers expected of each row during follow-up.
+    """Expected number of cancers of each row during follow-up.
 
     Parameters
     ----------
@@ -36,18 +36,18 @@ def expected_counts(
     horizons : sequence of float, length k
         Years, ascending.
     horizon : float
-        Follow-up counts up to here, at most the last of ``horizons``.
+        Follow-up is counted up to this time (years), at most the last of ``horizons``.
 
     Returns
     -------
     ndarray, shape (n,)
-        Increase of the cumulative hazard, minus the logarithm of one minus the risk, from entry to
-        the end of follow-up. That hazard is taken as linear between horizons (an assumption).
+        Increase of the cumulative hazard, -log(1 - risk), from entry to the end of follow-up. The
+        cumulative hazard is assumed to be linear between horizons.
 
     Raises
     ------
     EvaluationError
-        Horizons that do not ascend or do not reach ``horizon``, or other shapes.
+        Horizons do not ascend or do not reach ``horizon``, or shapes do not match.
 
     See Also
     --------
@@ -57,11 +57,11 @@ def expected_counts(
     Notes
     -----
     An absolute risk already allows for death from other causes: its hazard is the subdistribution
-    hazard, whose risk set keeps women who died of other causes. After her death a woman therefore
-    goes on to be expected to have cancer, with the weight G(t) / G(T) of still being followed at t
-    had she not died at T (Fine and Gray 1999, doi 10.1080/01621459.1999.10474144; with late entry
-    Geskus 2011, doi 10.1111/j.1541-0420.2010.01420.x). Ending her at death would expect too few
-    cancers.
+    hazard, whose risk set keeps women who died of other causes. The expected count of a woman
+    therefore increases after her death at T, with the weight G(t) / G(T) of still being followed at
+    t had she not died (Fine and Gray 1999, doi 10.1080/01621459.1999.10474144; with late entry
+    Geskus 2011, doi 10.1111/j.1541-0420.2010.01420.x). If her follow-up ended at death, the
+    expected count would be too low.
 
     Examples
     --------
@@ -140,20 +140,20 @@ def standardised_incidence_ratio(
     counts : array_like, shape (n,)
         Cancers expected during follow-up, as from :func:`expected_counts` or from a model itself.
     horizon : float
-        Years; follow-up counts up to here.
+        Years; follow-up is counted up to this time.
     level : float
         Confidence level of the interval.
 
     Returns
     -------
     Estimate
-        Observed over expected, with the exact Poisson interval; the expected count is taken as
-        known. No p value with fewer than two cancers.
+        Ratio of observed to expected cancers with the exact Poisson interval; the expected count is
+        treated as known. No p value with fewer than two cancers.
 
     See Also
     --------
-    expected_counts : Cancers expected of each row during follow-up.
-    poisson_ratio : Observed over expected count with the exact interval of a Poisson count.
+    expected_counts : Expected number of cancers of each row during follow-up.
+    poisson_ratio : Ratio of observed to expected count with the exact interval of a Poisson count.
     poisson_calibration
 
     References

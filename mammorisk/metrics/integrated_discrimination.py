@@ -24,7 +24,7 @@ from mammorisk.records.outcome import Outcome
 def discrimination_slope(
     outcome: Outcome, risk: Floats, horizon: float | None = None, *, level: float = 0.95
 ) -> Estimate:
-    """Mean risk of women with cancer less that of women without, censoring-weighted.
+    """Mean risk of women with cancer minus mean risk of women without, censoring-weighted.
 
     Tjur's R2 where the outcome is known for all.
 
@@ -65,7 +65,9 @@ def discrimination_slope(
     n, events = len(outcome), int(case.sum())
     name = f"discrimination slope at {year:g} y"
     if weights is None or not weights[case].sum() > 0 or not weights[~case].sum() > 0:
-        return unavailable(name, "no cases, no controls, or no follow-up", n=n, events=events)
+        return unavailable(
+            name, "no cases or controls, or no follow-up to the horizon", n=n, events=events
+        )
     a = np.where(case, weights, 0) / weights[case].sum()
     b = np.where(case, 0, weights) / weights[~case].sum()
     mean_a, mean_b = float(a @ values), float(b @ values)
@@ -100,7 +102,7 @@ def integrated_discrimination_improvement(
     Returns
     -------
     Estimate
-        Above 0 where the new model separates more; p against 0.
+        Above 0 if the new model separates cases and controls more; p tests against 0.
 
     See Also
     --------
@@ -109,7 +111,7 @@ def integrated_discrimination_improvement(
 
     Notes
     -----
-    Rises with miscalibration: read it with the same caution as net reclassification.
+    It increases with miscalibration; interpret it with the same caution as net reclassification.
 
     References
     ----------

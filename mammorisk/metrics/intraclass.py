@@ -11,12 +11,12 @@ from mammorisk.metrics.estimate import Estimate
 
 
 def intraclass_correlation(scores: ArrayLike, *, level: float = 0.95) -> dict[str, Estimate]:
-    """Intraclass correlations of n exams by k readers, all six of Shrout and Fleiss.
+    """All six intraclass correlations of Shrout and Fleiss for n exams read by k readers.
 
     Parameters
     ----------
     scores : array_like, shape (n, k)
-        Of n exams by k readers, none missing.
+        Scores of n exams by k readers, without missing values.
     level : float
         Confidence level of the interval.
 
@@ -47,7 +47,8 @@ def intraclass_correlation(scores: ArrayLike, *, level: float = 0.95) -> dict[st
     x = np.asarray(scores, dtype=float)
     if x.ndim != 2 or min(x.shape) < 2 or not np.isfinite(x).all():
         raise EvaluationError(
-            "scores must be exams by readers, two of each, none missing", where="scores"
+            "scores must have rows of exams and columns of readers, two or more, none missing",
+            where="scores",
         )
     n, k = x.shape
     mean, by_exam, by_reader = x.mean(), x.mean(axis=1), x.mean(axis=0)

@@ -14,7 +14,7 @@ from mammorisk.records.outcome import Outcome
 
 @dataclass(frozen=True, kw_only=True)
 class LifeTable:
-    """Weights at risk and leaving, by distinct time.
+    """Weights of the rows at risk and of those that leave, by distinct time.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class LifeTable:
     position : ndarray of int, shape (n,)
         Position of each row's time in ``times``.
     at_risk, cancers, competing, censored : ndarray, shape (k,)
-        Weight under observation just before, and leaving at, each time.
+        Weight under observation just before each time, and weight of the rows that leave at it.
     """
 
     times: Floats
@@ -68,7 +68,7 @@ def life_table(outcome: Outcome) -> LifeTable:
     at_risk = np.cumsum((cancers + competing + censored)[::-1])[::-1]
     if outcome.has_entry:
         late = outcome.entry > 0
-        # Rows entering at or after a time are not yet at risk at it.
+        # Rows that enter at or after a time are not yet at risk at that time.
         enters = np.searchsorted(times, outcome.entry[late], side="right")
         waiting = np.bincount(enters, outcome.weight[late], minlength=k + 1)
         at_risk = at_risk - np.cumsum(waiting[::-1])[::-1][1:]

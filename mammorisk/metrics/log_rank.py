@@ -34,7 +34,7 @@ def log_rank_test(outcome: Outcome, group: ArrayLike) -> Estimate:
     Raises
     ------
     EvaluationError
-        Another number of labels than of rows, or missing labels.
+        The number of labels is not the number of rows, or labels are missing.
 
     See Also
     --------
@@ -66,7 +66,7 @@ def log_rank_test(outcome: Outcome, group: ArrayLike) -> Estimate:
     name = "log-rank chi2"
     present = [k for k in range(n_groups) if used[code == k].any()]
     if len(present) < 2:
-        return unavailable(name, "there are not two groups", n=n, events=events)
+        return unavailable(name, "there are fewer than two groups", n=n, events=events)
     if events < 2:
         told = "no cancers" if events == 0 else "one cancer"
         return unavailable(name, told, n=n, events=events)
@@ -102,7 +102,7 @@ def _score(
     inside: Floats,
     shares: Floats,
 ) -> tuple[Floats, Floats]:
-    """Observed minus expected cancers of each group but the first, and their covariance."""
+    """Observed minus expected cancers of each group except the first, and their covariance."""
     observed = (outcome.weight * is_case) @ inside
     score = observed - life.cancers @ shares
     if not (outcome.is_weighted or outcome.is_clustered):

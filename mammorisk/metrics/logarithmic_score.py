@@ -14,7 +14,7 @@ from mammorisk.metrics.estimate import (
 from mammorisk.metrics.weighted_loss import mean_loss
 from mammorisk.records.outcome import Outcome
 
-#: Log scores move risks at least this far from 0 and 1.
+#: Log scores limit risks to at least this distance from 0 and 1.
 _SMALLEST_RISK = 1e-12
 
 
@@ -43,7 +43,7 @@ def log_score(
     Returns
     -------
     Estimate
-        0 or more, lower is better; risks of 0 and 1 are moved by 1e-12.
+        0 or more; lower is better. Risks are limited to [1e-12, 1 - 1e-12].
 
     See Also
     --------
@@ -51,7 +51,7 @@ def log_score(
 
     Notes
     -----
-    Unbounded: one woman with cancer and a risk near 0 can dominate it.
+    The score is unbounded: one woman with cancer and a risk near 0 can dominate it.
 
     References
     ----------

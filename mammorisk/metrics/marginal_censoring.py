@@ -55,18 +55,18 @@ class Censoring(ABC):
         Parameters
         ----------
         pull : ndarray, shape (n,)
-            Derivative of the estimate in the logarithm of each row's censoring weight.
+            Derivative of the estimate with respect to the logarithm of each row's censoring weight.
         horizon : float
             Years.
 
         Returns
         -------
         ndarray, shape (n,)
-            To be added to the influence values that take the weights as known.
+            Add it to the influence values for known weights.
         """
 
     def note(self, horizon: float) -> str | None:
-        """What a reader has to know of the weights at a horizon; None where nothing.
+        """Limitation of the weights at a horizon, for reports; None if there is none.
 
         Parameters
         ----------
@@ -79,7 +79,7 @@ class Censoring(ABC):
         free, at = int(is_free.sum()), int((is_free & (outcome.time == horizon)).sum())
         if 0 < free < FEWEST_FOLLOWED and not outcome.is_complete(horizon):
             return (
-                f"only {free} women are known to be event-free at the horizon; they stand for all "
+                f"only {free} women are known to be event-free at the horizon; they represent all "
                 "women censored before it"
             )
         if at:
@@ -125,9 +125,9 @@ class MarginalCensoring(Censoring):
         return weights
 
     def _censored_until(self, horizon: float) -> int:
-        """Number of distinct times whose censorings are lost before the horizon.
+        """Number of distinct times whose censored rows are lost before the horizon.
 
-        Censorings at the horizon itself are no loss where these women count as event-free.
+        Rows censored at the horizon itself are not lost if these women count as event-free.
         """
         side: Literal["left", "right"] = (
             "left" if self.outcome.ends_at_horizon(horizon) else "right"
@@ -135,8 +135,8 @@ class MarginalCensoring(Censoring):
         return int(np.searchsorted(self.life.times, horizon, side=side))
 
     def correction(self, pull: Floats, horizon: float) -> Floats:
-        # The integral of each row's censoring martingale in its Nelson-Aalen form, all rows of a
-        # tied time at risk, as riskRegression has it (Blanche 2013, appendix).
+        # Integral of each row's censoring martingale in its Nelson-Aalen form, with all rows of a
+        # tied time at risk, as in riskRegression (Blanche 2013, appendix).
         outcome, life = self.outcome, self.life
         last = self._censored_until(horizon)
         event = (outcome.event != CENSORED) & (outcome.time <= horizon)
@@ -174,7 +174,7 @@ def marginal_censoring(outcome: Outcome, ties: Ties = "riskregression") -> Margi
 
 
 def _entered(outcome: Outcome) -> tuple[Floats, Floats]:
-    """Distinct entries and the probability of entry by each, by product limit in reverse."""
+    """Distinct entry times, and the product-limit probability of entry by each, in reverse time."""
     if not outcome.has_entry:
         return np.zeros(1), np.ones(1)
     entries, position = np.unique(outcome.entry, return_inverse=True)

@@ -99,7 +99,7 @@ def matched_concordance(
     Returns
     -------
     Estimate
-        Ties count one half; the standard error takes sets as independent.
+        Ties count one half; the standard error treats sets as independent.
 
     See Also
     --------

@@ -1,4 +1,4 @@
-"""Partial likelihood of proportional hazards, with Newton and Raphson's steps and residuals."""
+"""Partial likelihood of proportional hazards models: Newton-Raphson solution and residuals."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from mammorisk.metrics.risk_sets import Deaths, sums_from
 from mammorisk.records.follow_up import CANCER, COMPETING
 from mammorisk.records.outcome import Outcome
 
-#: How cancers of the same time leave the risk set.
+#: Rule for cancers at the same time.
 TiedCancers = Literal["efron", "breslow"]
 
 _MOST_STEPS = 50
@@ -24,7 +24,7 @@ _SINGULAR = 1e10
 
 @dataclass(frozen=True, kw_only=True)
 class State:
-    """The partial likelihood at some coefficients, and what its residuals need."""
+    """Partial likelihood at given coefficients, with the quantities that the residuals need."""
 
     log_likelihood: float
     score: Floats
@@ -38,7 +38,7 @@ class State:
 
 @dataclass(frozen=True, kw_only=True)
 class RiskSets:
-    """Risk sets of a proportional hazards model, of the subdistribution where women stay in them.
+    """Risk sets of a proportional hazards model, or of the subdistribution if women stay in them.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class RiskSets:
     ) -> RiskSets | None:
         """Risk sets at the cancers up to the horizon; None without a cancer.
 
-        ``still`` gives the probability of being observed just before some times; without it women
+        ``still`` gives the probability of being observed just before some times; without it, women
         leave at their competing event.
         """
         end = np.inf if horizon is None else horizon
@@ -147,7 +147,7 @@ class RiskSets:
         return np.vstack([np.zeros(by_time.shape[1]), np.cumsum(by_time, axis=0)])
 
     def residuals(self, state: State) -> Floats:
-        """Score residuals with the weights over time as known, shape (n, p)."""
+        """Score residuals for known weights over time, shape (n, p)."""
         outcome, deaths, x = self.outcome, self.deaths, self.design
         times, step, place = deaths.times, deaths.step, deaths.place
         entry = np.where(outcome.entry > 0, outcome.entry, -1.0)
@@ -160,7 +160,7 @@ class RiskSets:
         after = (later[-1] - later[until[stayed]]) / self.at_own[stayed, None]
         met[stayed] += after
         found = -state.hazard[:, None] * (x * met[:, :1] - met[:, 1:])
-        # Those who die count for less and less of their own time.
+        # The weight of women who died decreases with time.
         died = self.died
         back = np.column_stack([np.bincount(step, c) for c in (
             (deaths.share * state.rate)[:, None]
@@ -174,7 +174,7 @@ class RiskSets:
 
 
 def maximise(sets: RiskSets) -> tuple[Floats, State, Floats] | None:
-    """Coefficients, the likelihood there, and the inverse information; None without a solution."""
+    """Coefficients, their likelihood and the inverse information; None if there is no solution."""
     p = sets.design.shape[1]
     coef, step = np.zeros(p), np.full(p, np.inf)
     state = sets.at(coef)

@@ -24,7 +24,7 @@ def index_of_prediction_accuracy(
     censoring: Censoring | Ties = "riskregression",
     level: float = 0.95,
 ) -> Estimate:
-    """Index of prediction accuracy: one minus the Brier score over that of the observed risk.
+    """Index of prediction accuracy: one minus the Brier score divided by the null Brier score.
 
     Parameters
     ----------
@@ -41,13 +41,13 @@ def index_of_prediction_accuracy(
     Returns
     -------
     Estimate
-        At most 1; 0 is no better than the same risk for all, below 0 worse. The standard error is
-        by the delta method on influence values.
+        At most 1. 0 is no better than one risk for all women; below 0 is worse. The standard error
+        is by the delta method on influence values.
 
     See Also
     --------
     brier_score
-    null_brier_score : Brier score of giving every woman the observed risk.
+    null_brier_score : Brier score of predicting the observed risk for every woman.
 
     References
     ----------
@@ -68,7 +68,7 @@ def index_of_prediction_accuracy(
     if own.influence is None or null.influence is None:
         return unavailable(name, own.reason or "no Brier score", n=own.n, events=own.events)
     if not null.value > 0:
-        return unavailable(name, "everybody has the same outcome", n=own.n, events=own.events)
+        return unavailable(name, "all women have the same outcome", n=own.n, events=own.events)
     influence = own.value / null.value**2 * null.influence - own.influence / null.value
     return from_influence(
         name,

@@ -22,7 +22,7 @@ def proportion(
     ci: ProportionInterval = "wilson",
     level: float = 0.95,
 ) -> Estimate:
-    """A share with its interval.
+    """Proportion with its confidence interval.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ def proportion(
 
     See Also
     --------
-    poisson_ratio : Observed over expected count with the exact interval of a Poisson count.
+    poisson_ratio : Ratio of observed to expected count with the exact interval of a Poisson count.
     mcnemar_test : Tests that two paired proportions are equal, from the discordant counts.
 
     Examples
@@ -63,7 +63,7 @@ def proportion(
     se = math.sqrt(share * (1 - share) / n)
     method = {"wilson": "wilson", "wald": "normal", "exact": "beta"}[ci]
     found = proportion_confint(successes, n, alpha=1 - level, method=method)
-    # The ends pass 0, 1 and the share by rounding.
+    # By rounding, the limits may lie slightly beyond 0, 1 or the share.
     low, high = min(max(float(found[0]), 0.0), share), max(min(float(found[1]), 1.0), share)
     return Estimate(
         name=name, value=share, se=se, lower=low, upper=high, n=round(n), events=round(successes)
@@ -73,13 +73,13 @@ def proportion(
 def poisson_ratio(
     observed: int, expected: float, *, name: str = "observed / expected", level: float = 0.95
 ) -> Estimate:
-    """Observed over expected count with the exact interval of a Poisson count.
+    """Ratio of observed to expected count with the exact interval of a Poisson count.
 
     Parameters
     ----------
     observed : int
     expected : float
-        Taken as known.
+        Treated as known.
     name : str
     level : float
 
@@ -93,7 +93,7 @@ def poisson_ratio(
     See Also
     --------
     standardised_incidence_ratio
-    proportion : A share with its interval.
+    proportion : Proportion with its confidence interval.
 
     Examples
     --------
@@ -102,7 +102,7 @@ def poisson_ratio(
     observed / expected: 1.429 (0.7382 to 2.495)
     """
     if not expected > 0:
-        return Estimate(name=name, value=NAN, n=0, reason="nothing is expected")
+        return Estimate(name=name, value=NAN, n=0, reason="the expected count is 0")
     tail = (1 - level) / 2
     low = 0.0 if observed == 0 else float(stats.chi2.ppf(tail, 2 * observed)) / 2
     high = float(stats.chi2.ppf(1 - tail, 2 * (observed + 1))) / 2
@@ -139,7 +139,7 @@ def mcnemar_test(only_first: int, only_second: int) -> dict[str, float]:
     See Also
     --------
     adjust_p_values : P values adjusted for the number of comparisons.
-    proportion : A share with its interval.
+    proportion : Proportion with its confidence interval.
 
     References
     ----------
@@ -181,12 +181,12 @@ def adjust_p_values(p: list[float] | np.ndarray, method: str = "holm") -> np.nda
     Returns
     -------
     ndarray
-        In the order of ``p``.
+        Adjusted p values in the order of ``p``.
 
     Raises
     ------
     EvaluationError
-        Another method.
+        The method is unknown.
 
     See Also
     --------

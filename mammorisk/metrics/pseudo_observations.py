@@ -24,9 +24,10 @@ def pseudo_values(outcome: Outcome, horizon: float | None = None) -> Floats:
     Returns
     -------
     ndarray, shape (n,)
-        Their weighted mean is the cumulative incidence. Leave-one-out for rows of equal weight
-        without late entry, as prodlim's ``jackknife``; else by influence values (infinitesimal
-        jackknife), as survival's ``pseudo``. NaN for rows of weight 0.
+        Their weighted mean is the cumulative incidence. They are leave-one-out values for rows of
+        equal weight without late entry, as prodlim's ``jackknife``; otherwise they are from
+        influence values (infinitesimal jackknife), as survival's ``pseudo``. NaN for rows of
+        weight 0.
 
     Raises
     ------
@@ -68,14 +69,14 @@ def pseudo_values(outcome: Outcome, horizon: float | None = None) -> Floats:
 
 
 def _alike(outcome: Outcome) -> bool:
-    """Whether rows have one weight, or none."""
+    """Whether all rows have the same weight."""
     return bool(np.ptp(outcome.weight[outcome.weight > 0]) == 0)
 
 
 def _left_out(outcome: Outcome, year: float) -> Floats:
     """Cumulative incidence without each row, in one pass.
 
-    Before the end of her follow-up the row is one less at risk; after it nothing changes.
+    Until the end of a row's follow-up one row less is at risk; after it nothing changes.
     """
     life = life_table(outcome)
     last, unit = life.before(year), float(outcome.weight.max())
@@ -86,7 +87,7 @@ def _left_out(outcome: Outcome, year: float) -> Floats:
         before_without = np.concatenate([[1.0], free_without])
         steps = np.where(fewer > 0, before_without[:-1] * cancers / fewer, 0.0)
         risk_without = np.concatenate([[0.0], np.cumsum(steps)])
-        # Risk from each time on, given event-free until then.
+        # Risk from each time onwards, given event-free until then.
         hazard = np.where(at_risk > 0, events / at_risk, 0.0)
         cancer_hazard = np.where(at_risk > 0, cancers / at_risk, 0.0)
     later = np.zeros(last + 1)

@@ -75,12 +75,12 @@ def count_pairs(
     kind : ndarray of int, shape (n,)
         Order of rows at one time.
     first, second : ndarray, shape (n,)
-        Weight of each row as first and as second member; a pair weighs their product.
+        Weight of each row as first and as second member; the weight of a pair is their product.
 
     Returns
     -------
     right : ndarray, shape (n,)
-        Weight of the concordant pairs each row belongs to, ties in the score counting one half.
+        Weight of the concordant pairs that each row belongs to; ties in the score count one half.
     total : ndarray, shape (n,)
         Weight of all pairs each row belongs to.
     """
@@ -129,7 +129,7 @@ def _outside_runs(
 
 
 def placements(score: Floats, cases: Floats, controls: Floats) -> tuple[Floats, Floats]:
-    """Share of controls below and of cases above each score, ties counted one half."""
+    """Share of controls below and of cases above each score; ties count one half."""
     used = np.flatnonzero((cases > 0) | (controls > 0))
     order = used[np.argsort(score[used])]
     in_order = score[order]

@@ -13,7 +13,7 @@ from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.estimate import Estimate, normal_quantile, two_sided_p, unavailable
 
-#: From this many differences on the normal approximation is taken, as in R.
+#: From this number of differences on, the normal approximation is used, as in R.
 FEWEST_FOR_NORMAL = 50
 
 
@@ -32,9 +32,10 @@ def reading_time_difference(
     Returns
     -------
     Estimate
-        In seconds, positive where aid is faster. Interval and p value are exact for fewer than 50
-        pairs without ties and without equal times; else by the normal approximation with tie and
-        continuity correction, pairs without a difference left out. Both as R's
+        In seconds; positive if reading with aid is faster. Interval and p value are exact for fewer
+        than 50 pairs without ties and without equal times. Otherwise they are from the normal
+        approximation with tie and continuity correction, without the pairs that have no
+        difference. Both are as in R's
         ``wilcox.test(paired=TRUE, conf.int=TRUE)``.
 
     See Also
@@ -94,7 +95,7 @@ def signed_rank_test(
     Parameters
     ----------
     differences : array_like
-        Of pairs.
+        Differences of pairs.
     zeros : {"wilcoxon", "pratt"}
         Leave zeros out, or rank them and leave out their ranks (Pratt 1959).
 
@@ -145,7 +146,7 @@ def signed_rank_test(
 
 
 def _is_exact(differences: Floats) -> bool:
-    """Whether R takes the exact distribution: few differences, no ties, no zeros."""
+    """Whether R uses the exact distribution: few differences, no ties, no zeros."""
     size = np.abs(differences)
     return len(size) < FEWEST_FOR_NORMAL and len(np.unique(size)) == len(size) and size.min() > 0
 

@@ -1,4 +1,4 @@
-"""Recalibration of risks by horizon, kept with a model."""
+"""Recalibration of risks by horizon, saved with a model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mammorisk._utils.typing import Floats
 from mammorisk.errors import TrainingError
 
 Method = Literal["none", "intercept", "cloglog", "platt", "beta", "isotonic"]
-#: From few parameters to many.
+#: In the order of the number of parameters.
 METHODS: tuple[Method, ...] = ("none", "intercept", "cloglog", "platt", "beta", "isotonic")
 #: Cancers within the horizon needed before a method with a slope, or isotonic steps, is tried.
 EVENTS_FOR_SLOPE, EVENTS_FOR_STEPS = 50, 200
@@ -85,7 +85,7 @@ def fit_recalibration(
     method: Method | Literal["auto"] = "auto",
     seed: int = 0,
 ) -> Recalibration:
-    """Fit one method, or the one of best cross-validated log score.
+    """Fit one method, or choose a method by its cross-validated log score.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def fit_recalibration(
         ``"auto"`` tries ``none`` and ``intercept``, with a slope from 50 cancers on, isotonic steps
         from 200 on.
     seed : int
-        Of the random assignment to ten folds.
+        Seed of the random assignment to ten folds.
 
     Returns
     -------
@@ -108,7 +108,7 @@ def fit_recalibration(
     Raises
     ------
     TrainingError
-        There are no women with cancer, or none without.
+        There are no women with cancer, or no women without.
 
     See Also
     --------
@@ -147,7 +147,8 @@ def choose_method(horizons: list[tuple[Floats, Floats, Floats]], *, seed: int = 
     Parameters
     ----------
     horizons : list of (risk, case, weight)
-        As :func:`fit_recalibration` takes them; one method serves all, so that curves keep shape.
+        As in :func:`fit_recalibration`. One method is chosen for all horizons, so that curves keep
+        their shape.
     seed : int
 
     Returns
@@ -167,7 +168,7 @@ def best_method(losses: Mapping[Method, list[Floats]]) -> Method:
         apart = [one - other for one, other in zip(own, losses[best], strict=True)]
         if not all(np.isfinite(one).all() for one in apart):
             continue
-        # The horizons are about the same women, so their errors add up.
+        # The horizons have the same women, so their errors are added.
         error = sum(float(np.sqrt(((one - one.mean()) ** 2).sum())) for one in apart)
         if scores[name] - scores[best] <= error:
             return name
@@ -203,7 +204,7 @@ def method_losses(
         tried.append("isotonic")
     losses: dict[Method, list[Floats]] = {name: [] for name in tried}
     for risk, case, weight in horizons:
-        # Each fold has its share of cancers.
+        # Folds are stratified by outcome.
         shuffled = np.random.default_rng(seed).permutation(len(risk))
         order = shuffled[np.argsort(case[shuffled], kind="stable")]
         folds = np.empty(len(risk), dtype=np.int64)
@@ -260,7 +261,7 @@ def _design(method: Method, risk: Floats) -> Floats:
 
 
 def _maximise(method: Method, design: Floats, case: Floats, weight: Floats) -> Floats:
-    """Weighted maximum likelihood; the slope of ``intercept`` is held at 1."""
+    """Weighted maximum likelihood; the slope of ``intercept`` is fixed at 1."""
     from scipy.optimize import minimize
 
     link = "cloglog" if method in ("intercept", "cloglog") else "logit"
@@ -280,7 +281,7 @@ def _maximise(method: Method, design: Floats, case: Floats, weight: Floats) -> F
         return float(-(weight * (case * log_case + (1 - case) * log_free)).sum() / weight.sum())
 
     bounds = [
-        # Slopes below zero would turn the order of women round.
+        # Slopes below zero would reverse the order of women.
         (None, None) if i == 0 else (0.0, None)
         for i in np.flatnonzero(free)
     ]

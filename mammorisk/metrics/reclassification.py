@@ -38,11 +38,11 @@ class Reclassification:
     Attributes
     ----------
     nri, of_cases, of_controls : Estimate
-        The sum and its parts: cases moving up less down, controls down less up.
+        The sum, and its parts: share of cases that move up minus down, of controls down minus up.
     up_cases, down_cases, up_controls, down_controls : float
-        Shares moving.
+        Shares that move.
     table, table_cases, table_controls : ndarray of int, shape (k, k)
-        Old category by row, new by column: everybody, and those known to be either.
+        Old category by row, new category by column: all women, known cases, and known controls.
     caution : str
     """
 
@@ -79,10 +79,11 @@ def net_reclassification_improvement(
     horizon : float
         Years; needed unless the outcome is from :meth:`Outcome.binary`.
     cuts : sequence of float, optional
-        Borders of left-closed categories. None: the continuous index, where any rise counts.
+        Borders of left-closed categories. None gives the continuous index, where any change counts.
     method : {"kaplan-meier", "ipcw"}
-        How censored women count: observed risk among those who move up, down and all
-        (Kaplan-Meier or Aalen-Johansen; Pencina 2011), or inverse probability of censoring.
+        How censored women are counted: by the observed risk among women who move up, who move down
+        and all (Kaplan-Meier or Aalen-Johansen; Pencina 2011), or by the inverse probability of
+        censoring.
     level : float
 
     Returns
@@ -246,7 +247,7 @@ def pencina_z(found: Reclassification) -> tuple[float, float]:
     Parameters
     ----------
     found : Reclassification
-        Of outcomes known for all.
+        Computed from outcomes that are known for all rows.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Regressions behind calibration and effect sizes, with weights and clusters; no formulae."""
+"""Regressions for calibration and effect sizes, with weights and clusters."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Fit:
     covariance : ndarray, shape (p, p)
     log_likelihood : float
     converged : bool
-        False where the coefficients are not to be used.
+        False if the coefficients must not be used.
     influence : ndarray, shape (n, p), or None
         Influence values of every row of the outcome, zero for those that were not used.
     """
@@ -54,7 +54,7 @@ def fit_glm(
     response : ndarray, shape (n,)
     design : ndarray, shape (n, p)
     outcome : Outcome
-        For its weights and clusters.
+        Its weights and clusters are used.
     family : {"logistic", "cloglog", "poisson", "pseudo"}
         ``"pseudo"``: Gaussian with complementary log-log link, always with robust errors.
     offset : ndarray, optional
@@ -68,14 +68,14 @@ def fit_glm(
         "logistic": sm.families.Binomial(),
         "cloglog": sm.families.Binomial(link=sm.families.links.CLogLog()),
         "poisson": sm.families.Poisson(),
-        # Not a usual pair; the pseudo-values themselves never enter the link.
+        # statsmodels warns of this unusual pair; pseudo-values themselves never enter the link.
         "pseudo": sm.families.Gaussian(link=sm.families.links.CLogLog(), check_link=False),
     }
     used = np.flatnonzero((outcome.weight > 0) & np.isfinite(response))
     weights = outcome.weight[used] if outcome.is_weighted else None
     options: dict[str, Any] = {"maxiter": 200, "tol": 1e-13}
     if family == "pseudo":
-        # Pseudo-values lie outside [0, 1]: begin from the mean risk, not from them.
+        # Pseudo-values lie outside [0, 1], so the start is the mean risk.
         mean = np.clip(np.average(response[used], weights=weights), 1e-6, 1 - 1e-6)
         begin = np.zeros(design.shape[1])
         begin[0] = np.log(-np.log1p(-mean)) - (0.0 if offset is None else offset[used].mean())

@@ -17,9 +17,9 @@ def resampling_weights(
 ) -> Iterator[Floats]:
     """How often each row is drawn, for bootstrap samples of women.
 
-    ``stratified`` by outcome: a woman belongs to the cases if any of her rows does. It keeps the
-    number of cases, without which small cohorts give samples that have none; statistics that
-    depend on how many cases there are (observed risk, net benefit) need unstratified samples.
+    With ``stratified``, cases and other women are drawn separately; a woman is a case if any of her
+    rows is. This keeps the number of cases, so that samples of small cohorts have cases. Statistics
+    that depend on the number of cases (observed risk, net benefit) need unstratified samples.
     """
     rng = np.random.default_rng(seed)
     _, women = np.unique(outcome.cluster, return_inverse=True)
@@ -49,13 +49,13 @@ def bootstrap(
     level: float = 0.95,
     name: str = "statistic",
 ) -> Estimate:
-    """Standard error and percentile interval of any statistic of an outcome.
+    """Bootstrap standard error and percentile interval of any statistic of an outcome.
 
     Parameters
     ----------
     outcome : Outcome
     statistic : callable
-        Takes the outcome with new weights; rows keep their place, so that scores need no
+        Function of the outcome with new weights. Rows keep their order, so that scores need no
         resampling.
     horizon : float
         Horizon at which women are divided into cases and others.
@@ -84,7 +84,7 @@ def bootstrap(
     statistic: 0.08597 (0.08197 to 0.08999)
     """
     if resamples < 2:
-        raise EvaluationError("a bootstrap needs two samples at least", where="resamples")
+        raise EvaluationError("a bootstrap needs at least two samples", where="resamples")
     year = check_horizon(horizon, outcome)
     value = statistic(outcome)
     found = np.array(
@@ -118,7 +118,7 @@ def multiplier_intervals(
     level: float = 0.95,
     simultaneous: bool = False,
 ) -> list[tuple[float, float]]:
-    """Intervals by the multiplier bootstrap: influence values under random signs of women.
+    """Intervals by the multiplier bootstrap: influence values are multiplied by random signs.
 
     Parameters
     ----------
@@ -128,7 +128,8 @@ def multiplier_intervals(
     resamples, seed : int
     level : float
     simultaneous : bool
-        One critical value for all, so that they hold together (a confidence band).
+        Use one critical value for all intervals, so that they hold simultaneously (a confidence
+        band).
 
     Returns
     -------
@@ -136,7 +137,7 @@ def multiplier_intervals(
 
     See Also
     --------
-    bootstrap : Standard error and percentile interval of any statistic of an outcome.
+    bootstrap : Bootstrap standard error and percentile interval of any statistic of an outcome.
 
     References
     ----------
@@ -160,7 +161,7 @@ def multiplier_intervals(
     sums = sums[np.abs(sums).sum(axis=1) > 0]
     rng = np.random.default_rng(seed)
     deviations = np.empty((resamples, sums.shape[1]))
-    # Rademacher signs, a million or so at a time.
+    # Rademacher signs, in blocks of about a million.
     step = max(1, 2**22 // max(len(sums), 1))
     single = sums.astype(np.float32)
     for start in range(0, resamples, step):

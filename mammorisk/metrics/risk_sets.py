@@ -1,4 +1,4 @@
-"""Risk sets at each death, ties by Efron's method."""
+"""Risk sets at each event, with Efron's method for ties."""
 
 from __future__ import annotations
 

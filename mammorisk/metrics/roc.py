@@ -29,7 +29,7 @@ Between = Literal["linear", "upper", "none"]
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RocCurve:
-    """Operating points, from nobody positive to everybody.
+    """Operating points, from no woman positive to all women positive.
 
     Attributes
     ----------
@@ -43,7 +43,7 @@ class RocCurve:
     specificity: Floats
 
     def sensitivity_at(self, specificity: float, *, between: Between = "linear") -> float:
-        """Sensitivity where the specificity is at least this.
+        """Sensitivity at a specificity of at least this.
 
         ``"linear"`` between neighbouring points of the curve, as pROC's ``coords``; ``"upper"``
         between the upper ends of its vertical parts, as R's ``approx(ties=max)``; ``"none"``: the
@@ -52,7 +52,7 @@ class RocCurve:
         return _at(1 - self.specificity, self.sensitivity, 1 - specificity, between)
 
     def specificity_at(self, sensitivity: float, *, between: Between = "linear") -> float:
-        """Specificity where the sensitivity is at least this."""
+        """Specificity at a sensitivity of at least this."""
         return _at(1 - self.sensitivity[::-1], self.specificity[::-1], 1 - sensitivity, between)
 
     def partial_area(
@@ -71,7 +71,7 @@ class RocCurve:
         return total / 2
 
     def youden(self) -> tuple[float, float, float]:
-        """Threshold halfway to the next score, sensitivity and specificity of largest sum."""
+        """Threshold, sensitivity and specificity where the sum of both is largest."""
         best = int(np.argmax(np.round(self.sensitivity + self.specificity, 12)))
         cut = self.threshold[best]
         below = self.threshold[best + 1] if best + 1 < len(self.threshold) else cut
@@ -81,12 +81,12 @@ class RocCurve:
 
 
 def standardised_partial_auc(area: float, low: float, high: float) -> float:
-    """A partial area under the ROC curve on the scale of a whole one.
+    """Partial area under the ROC curve on the scale of the full area.
 
     Parameters
     ----------
     area : float
-        Of :meth:`RocCurve.partial_area`.
+        Partial area from :meth:`RocCurve.partial_area`.
     low, high : float
         Range of specificity or sensitivity of that area.
 
@@ -131,7 +131,7 @@ def _at(x: Floats, y: Floats, wanted: float, between: Between = "linear") -> flo
 
 
 def _limit(x: Floats, y: Floats, at: float, side: str) -> float:
-    """Height of a piecewise linear curve at a place, its limit from one side where it jumps."""
+    """Value of a piecewise linear curve at a point; at a jump, its limit from one side."""
     here = np.flatnonzero(x == at)
     if len(here):
         return float(y[here].max() if side == "right" else y[here].min())
@@ -169,7 +169,7 @@ def roc_curve(
     --------
     cumulative_dynamic_auc
     operating_point : Sensitivity at a fixed specificity, or specificity at a fixed sensitivity.
-    standardised_partial_auc : A partial area under the ROC curve on the scale of a whole one.
+    standardised_partial_auc : Partial area under the ROC curve on the scale of the full area.
 
     References
     ----------
@@ -233,10 +233,11 @@ def operating_point(
     specificity, sensitivity : float, optional
         One of them, between 0 and 1.
     resamples : int
-        Of the bootstrap that gives standard error and percentile interval; stratified by outcome,
-        and of women where rows are clustered. Influence values would need the density of scores.
+        Number of bootstrap samples for the standard error and the percentile interval. They are
+        stratified by outcome; women are drawn if rows are clustered. (Influence values would need
+        the density of scores.)
     seed : int
-        Of the bootstrap.
+        Seed of the bootstrap.
     level : float
         Confidence level of the interval.
 
@@ -274,7 +275,9 @@ def operating_point(
     censoring = fit_censoring(outcome)
     curve, weights = roc_curve(outcome, score, year, censoring=censoring), censoring.weights(year)
     if curve is None or weights is None:
-        return unavailable(name, "no cases, no controls, or no follow-up", n=n, events=events)
+        return unavailable(
+            name, "no cases or controls, or no follow-up to the horizon", n=n, events=events
+        )
     value = (
         curve.sensitivity_at(wanted) if specificity is not None else curve.specificity_at(wanted)
     )

@@ -15,11 +15,12 @@ from mammorisk.records.outcome import Outcome
 def resampled_curves(
     outcome: Outcome, score: Floats, horizon: float, weights: Floats, resamples: int, seed: int
 ) -> Iterator[tuple[Floats, Floats]]:
-    """Weight of cases and of controls from each threshold on, in bootstrap samples of women.
+    """Weight of cases and controls above each threshold, in bootstrap samples of women.
 
-    Samples are stratified by outcome. Between two scores that cases have, the curve of every sample
-    is flat: its controls count together. Of many controls of the same weight only their number in a
-    sample is drawn, which is multinomial; this is the same distribution as that of drawing women.
+    Samples are stratified by outcome. Between the scores of two neighbouring cases the curve of
+    every sample is flat, so these controls are counted together. For many controls of the same
+    weight only their multinomial number in a sample is drawn, which gives the same distribution as
+    drawing women.
 
     Parameters
     ----------
@@ -34,7 +35,7 @@ def resampled_curves(
     Yields
     ------
     cases, controls : ndarray, shape (k + 1,)
-        Cumulative weights by falling score, first 0.
+        Cumulative weights by descending score; the first is 0.
     """
     case = outcome.is_case(horizon)
     block = _blocks(score, case & (weights > 0))
@@ -56,7 +57,7 @@ def resampled_curves(
 
 
 def _blocks(score: Floats, has_case: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Number of the run of scores of each row, by falling score; scores of cases stand alone."""
+    """Block number of each row, by descending score; each case is its own block."""
     distinct, place = np.unique(-score, return_inverse=True)
     there = np.bincount(place, has_case, minlength=len(distinct)) > 0
     starts = there.copy()
@@ -66,13 +67,13 @@ def _blocks(score: Floats, has_case: NDArray[np.bool_]) -> NDArray[np.int64]:
 
 
 class _Group:
-    """Rows of one outcome, from which as many are drawn with replacement."""
+    """Rows of one outcome, from which the same number is drawn with replacement."""
 
     def __init__(self, block: NDArray[np.int64], weight: Floats) -> None:
         self.n = len(block)
         values, code = np.unique(weight, return_inverse=True)
         key, counts = np.unique(block * len(values) + code, return_counts=True)
-        # Few rows that are alike: draw them one by one.
+        # Few rows are alike: draw them one by one.
         self.share = counts / self.n if len(key) < self.n / 2 else None
         self.block = block if self.share is None else key // len(values)
         self.weight = weight if self.share is None else values[key % len(values)]

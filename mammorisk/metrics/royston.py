@@ -26,14 +26,14 @@ def royston_d(outcome: Outcome, score: Floats, *, level: float = 0.95) -> tuple[
     ----------
     outcome : Outcome
     score : array_like, shape (n,)
-        Higher for more risk; only its ranks count.
+        Higher for more risk; only ranks are used.
     level : float
         Confidence level of the interval.
 
     Returns
     -------
     D : Estimate
-        Log hazard ratio between halves of women of lower and higher score.
+        Log hazard ratio between the half of women with higher and the half with lower scores.
     explained : float
         R2 of D, in [0, 1].
 

@@ -1,4 +1,4 @@
-"""Rubin's rules: one estimate from those of several imputed cohorts."""
+"""Rubin's rules: pooled estimate from several imputed cohorts."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class PooledEstimate(Estimate):
     ----------
     imputations : int
     scale : str
-        On which estimates were averaged.
+        Scale on which estimates were averaged.
     within, between : float
         Mean squared standard error, and variance of the estimates, on that scale.
     df : float
@@ -107,11 +107,11 @@ def pool_rubin(
     estimates : sequence of Estimate, length 2 or more
         Of the same measure, one from each imputed cohort.
     scale : {"identity", "log", "logit", "cloglog"}, optional
-        On which they are averaged. By default logit for areas under curves, C indices and
-        proportions, log for ratios, complementary log-log for observed risks, and identity for
-        others and for differences. Where an estimate is at the end of its scale, identity.
+        Scale on which estimates are averaged. By default logit for areas under curves, C indices
+        and proportions, log for ratios, complementary log-log for observed risks, and identity for
+        others and for differences. If an estimate is at the end of its range, identity.
     complete_df : float, optional
-        Degrees of freedom if nothing had been missing. By default the rows of the smallest cohort
+        Degrees of freedom of complete data. By default the rows of the smallest cohort
         minus one.
     level : float
         Confidence level of the interval.
@@ -125,18 +125,19 @@ def pool_rubin(
     Raises
     ------
     EvaluationError
-        Fewer than two estimates, estimates of different measures, or another scale.
+        There are fewer than two estimates, measures differ, or the scale is unknown.
 
     See Also
     --------
-    mammorisk.evaluate : Pools every table where it is given the risks of several imputed cohorts.
+    mammorisk.evaluate : Pools every table if it is given the risks of several imputed cohorts.
     difference : Difference of two estimates on the same rows, with their covariance.
 
     Notes
     -----
     The total variance is the mean squared standard error plus (1 + 1/m) times the variance of the m
-    estimates. Imputation assumes that answers are missing at random given what is imputed from, the
-    outcome included (Moons 2006, doi 10.1016/j.jclinepi.2006.01.009).
+    estimates. Imputation assumes that answers are missing at random given the variables of the
+    imputation model, which must include the outcome (Moons 2006, doi
+    10.1016/j.jclinepi.2006.01.009).
 
     References
     ----------
@@ -155,7 +156,7 @@ def pool_rubin(
     normal_quantile(level)
     made = list(estimates)
     if len(made) < 2:
-        raise EvaluationError("there are not two estimates to pool", where="estimates")
+        raise EvaluationError("there are fewer than two estimates to pool", where="estimates")
     names = sorted({one.name for one in made})
     if len(names) > 1:
         raise EvaluationError(
@@ -181,7 +182,7 @@ def pool_rubin(
         )
 
     if "chi2" in names[0]:
-        return without(NAN, "test statistics of imputed cohorts are not averaged")
+        return without(NAN, "test statistics of imputed cohorts cannot be averaged")
     reasons = [one.reason for one in made if one.reason]
     absent = np.isnan(values)
     if absent.any():
@@ -272,7 +273,7 @@ def _back(value: float, scale: PoolingScale) -> float:
 
 
 def _slope(values: np.ndarray, scale: PoolingScale) -> np.ndarray:
-    """Derivative of the scale in the value."""
+    """Derivative of the scale with respect to the value."""
     if scale == "log":
         return np.asarray(1 / values)
     if scale == "logit":

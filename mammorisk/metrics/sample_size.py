@@ -1,4 +1,4 @@
-"""Sample size of a validation study: women needed for intervals of a given width."""
+"""Sample size of a validation study: number of women for intervals of a given width."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ if TYPE_CHECKING:
 #: Formula for the variance of an AUC in the planned study.
 AucVariance = Literal["newcombe", "binormal", "distribution"]
 Method = Literal["auto", "closed-form", "simulation"]
-#: Points that stand for a normal distribution.
+#: Number of points that represent a normal distribution.
 _POINTS = 20_001
 
 
 @dataclass(frozen=True, kw_only=True)
 class _Plan:
-    """What is assumed of the women of the study, the model being calibrated."""
+    """Assumptions about the women of the study; the model is assumed to be calibrated."""
 
     risk: Floats
     mean: float
@@ -57,7 +57,7 @@ def validation_sample_size(
     women: int = 200_000,
     seed: int = 1,
 ) -> pd.DataFrame:
-    """Women needed to validate a model with confidence intervals of given widths.
+    """Number of women needed to validate a model with confidence intervals of given widths.
 
     Parameters
     ----------
@@ -65,19 +65,20 @@ def validation_sample_size(
         Risks that the model predicts for women like those of the study, in [0, 1]; no outcomes are
         needed. Otherwise ``mean_risk`` and ``auc`` give a normal distribution of the logit of risk.
     mean_risk, auc : float, optional
-        Anticipated share with cancer by the horizon, and AUC. By default those of ``risk``; where
-        both are given, formulas that need a distribution take ``risk`` and the others these.
+        Anticipated share with cancer by the horizon, and AUC. The defaults are those of ``risk``.
+        If both are given, formulas that need a distribution use ``risk``, the others these values.
     horizon : float
-        Years; matters with ``censored`` or ``competing``.
+        Years; used with ``censored`` or ``competing``.
     censored : float
         Share of women lost before the horizon if none had an event, at a constant rate.
     competing : float
         Share of women with a competing event by the horizon if none had cancer, at a constant rate.
     threshold : float, optional
-        Risk at which women would act; adds the net benefit.
+        Risk threshold of the net benefit, which is then included.
     oe_width, intercept_width, slope_width, auc_width, net_benefit_width : float or None
         Width of the interval of the ratio of observed to expected cancers, calibration intercept,
-        calibration slope, AUC, and net benefit over the share with cancer. None leaves it out.
+        calibration slope, AUC, and net benefit over the share with cancer. None leaves a measure
+        out.
     auc_variance : {"newcombe", "binormal", "distribution"}
         Variance of the AUC: by the formula of Newcombe 2006, as in Riley 2021; for scores that are
         normal with equal variance in both groups, as equation 9 of Pavlou 2021; or from the
@@ -90,9 +91,9 @@ def validation_sample_size(
     level : float
         Confidence level of the intervals.
     women : int
-        Size of the simulated study; with 200,000 ``n`` varies by some 2 percent between seeds.
+        Size of the simulated study. With 200,000 women ``n`` varies by about 2% between seeds.
     seed : int
-        Of the simulation.
+        Seed of the simulation.
 
     Returns
     -------
@@ -117,12 +118,12 @@ def validation_sample_size(
     Notes
     -----
     The model is assumed to be calibrated in the women of the study. All formulas are for large
-    samples; with few cancers the study is best simulated as a whole (:func:`mammorisk.simulate`).
+    samples. With few cancers, simulate the whole study (:func:`mammorisk.simulate`).
     The simulation draws cancers at a constant rate for each woman that gives her risk by the
     horizon in the presence of the competing event.
 
-    Widths after Riley 2021 (0.2, 0.2, 0.1, 0.2) ask for many women where cancers are rare: give
-    wider ones where a decision allows.
+    The widths of Riley 2021 (0.2, 0.2, 0.1, 0.2) need many women if cancers are rare; give larger
+    widths if the purpose allows.
 
     References
     ----------
@@ -162,7 +163,9 @@ def validation_sample_size(
     known = censored == 0 and competing == 0
     if method == "closed-form" and not known:
         raise EvaluationError(
-            "the formulas need outcomes known for all", where="method", remedy='Use "simulation".'
+            "the formulas need outcomes that are known for all women",
+            where="method",
+            remedy='Use "simulation".',
         )
     widths = {
         "O/E": oe_width,
@@ -215,7 +218,7 @@ def _plan(risk: ArrayLike | None, mean_risk: float | None, auc: float | None) ->
     if risk is None:
         if mean_risk is None or auc is None:
             raise EvaluationError(
-                "nothing is known of the risks",
+                "the distribution of risks is missing",
                 where="risk",
                 remedy="Give risks, or mean_risk and auc.",
             )

@@ -1,4 +1,4 @@
-"""Standard errors of a planned validation study, from one large simulated one."""
+"""Standard errors of a planned validation study, from one large simulated study."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def simulated_errors(
     women: int,
     seed: int,
 ) -> tuple[dict[str, float], dict[str, float], float]:
-    """Values, standard errors times the root of n, and the share with an observed cancer.
+    """Values, standard errors times the square root of n, and the share with an observed cancer.
 
     Parameters
     ----------
@@ -37,9 +37,9 @@ def simulated_errors(
         True risks, drawn from with replacement.
     year : float
     censored, competing : float
-        Shares by ``year`` of women lost, and with a competing event, at constant rates.
+        Shares of women lost and of women with a competing event by ``year``, at constant rates.
     threshold : float or None
-        Of the net benefit.
+        Threshold of the net benefit.
     wanted : list of str
         Measures.
     women : int
@@ -54,13 +54,13 @@ def simulated_errors(
         cancer = rng.exponential(size=women) / rate
     death = rng.exponential(size=women) / death_rate if death_rate > 0 else np.full(women, np.inf)
     lost = rng.exponential(size=women) / lost_rate if lost_rate > 0 else np.full(women, np.inf)
-    # Nothing after the horizon matters.
+    # Follow-up after the horizon is not needed.
     end = 1.5 * year
     times = np.column_stack([np.minimum(lost, end), cancer, death])
     outcome = Outcome(time=times.min(axis=1), event=times.argmin(axis=1))
     if int(outcome.is_case(year).sum()) < 100:
         raise EvaluationError(
-            "the simulated study has under 100 cancers",
+            "the simulated study has fewer than 100 cancers",
             where="women",
             remedy="Give more women.",
         )
@@ -103,7 +103,7 @@ def simulated_errors(
 
 
 def cause_specific_rate(risk: Floats, death_rate: float, year: float) -> Floats:
-    """Constant rate of cancer that gives a risk by ``year`` beside a constant rate of death."""
+    """Constant rate of cancer that gives a risk by ``year`` with a constant rate of death."""
     if death_rate == 0:
         with np.errstate(divide="ignore"):
             return np.asarray(-np.log1p(-risk) / year)
@@ -111,7 +111,7 @@ def cause_specific_rate(risk: Floats, death_rate: float, year: float) -> Floats:
         raise EvaluationError(
             "a risk of 1 leaves no room for a competing event", where="risk", remedy="Leave it out."
         )
-    # The risk rises with the rate: halve the interval that holds it.
+    # The risk increases with the rate: bisection.
     low = np.zeros(len(risk))
     high = np.ones(len(risk))
     while (short := _risk_of(high, death_rate, year) < risk).any():

@@ -33,7 +33,7 @@ class CalibrationCurve:
     lower, upper : ndarray, shape (n,), or None
         Interval of the curve, where the smoother gives one.
     ici, e50, e90, emax : float
-        Mean, median, 90th percentile and largest of the absolute differences; NaN with a reason.
+        Mean, median, 90th percentile and maximum of the absolute differences; NaN with a reason.
     method : str
     reason : str or None
     """
@@ -75,8 +75,8 @@ def calibration_curve(
         pseudo-values (censoring, competing events, weights). ``"cox-spline"``: the same in a Cox
         model (Austin 2020). ``"logistic-spline"``: of the logit, logistic (outcome known for all).
         ``"loess"``: local regression of the outcome, or of pseudo-values, on risk (Austin and
-        Steyerberg 2019), exact at every row; its time grows with the square of the rows.
-        ``"lowess"``: local linear regression as R's ``lowess(iter=0)`` and rms's val.prob.
+        Steyerberg 2019), computed exactly at every row; the time is quadratic in the number of
+        rows. ``"lowess"``: local linear regression as R's ``lowess(iter=0)`` and rms's val.prob.
         ``"auto"``: ``"logistic-spline"`` where nothing is censored, else ``"pseudo-spline"``.
     knots : int, optional
         3 to 7, at Harrell's quantiles; 3 for Cox and pseudo-values, 5 for logistic.
@@ -188,13 +188,13 @@ def _spline(
     is_logistic = method == "logistic-spline"
     if is_logistic and not outcome.is_complete(year):
         raise EvaluationError(
-            "a logistic curve needs every outcome known by the horizon",
+            "a logistic curve needs outcomes that are known for all rows by the horizon",
             where="method",
             remedy='Use "pseudo-spline".',
         )
     x = logit(values) if is_logistic else cloglog(values)
     at = place_knots(x[outcome.weight > 0], knots or (5 if is_logistic else 3))
-    # Two knots leave a straight line.
+    # Two knots give a straight line.
     basis = spline_basis(x, at) if len(at) > 2 else x[:, None]
     design = np.column_stack([np.ones(len(x)), basis])
     if is_logistic:

@@ -35,7 +35,7 @@ def spline_basis(x: Floats, knots: Floats) -> Floats:
 
 
 def place_knots(x: Floats, count: int) -> Floats:
-    """Knots at Harrell's quantiles; fewer where the values do not tell them apart."""
+    """Knots at Harrell's quantiles; fewer if some of them are equal."""
     if count not in _KNOTS:
         raise EvaluationError("a spline has 3 to 7 knots", where="knots")
     return np.unique(np.quantile(x, _KNOTS[count]))
@@ -50,11 +50,11 @@ def loess(
     ----------
     x, y : ndarray, shape (n,)
     span : float
-        Share of rows in a window; above 1 the window widens beyond the data.
+        Share of rows in a window; above 1 the window is wider than the data.
     degree : {1, 2}
         Local lines or parabolas.
     at : ndarray, optional
-        Where the curve is wanted; ``x`` unless given.
+        Values at which the curve is computed; the default is ``x``.
 
     References
     ----------

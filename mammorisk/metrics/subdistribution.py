@@ -1,4 +1,4 @@
-"""Subdistribution hazard ratio of a score: what multiplies the risk where women also die."""
+"""Subdistribution hazard ratio of a score."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ def subdistribution_hazard_ratio(
     ties: TiedCancers = "efron",
     level: float = 0.95,
 ) -> Estimate:
-    """Subdistribution hazard ratio of cancer; Fine and Gray.
+    """Subdistribution hazard ratio of cancer (Fine and Gray).
 
-    Where a cause-specific hazard ratio describes the rate among women alive and free of cancer,
-    this one describes how the score moves the cumulative incidence in the presence of competing
-    events.
+    A cause-specific hazard ratio describes the rate among women who are alive and free of cancer.
+    This ratio describes the effect of the score on the cumulative incidence in the presence of
+    competing events.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def subdistribution_hazard_ratio(
     per : {"sd", "unit"}
         Ratio for one standard deviation of the score, or for one unit.
     horizon : float, optional
-        Years; later cancers do not count. All of follow-up unless given.
+        Years; later cancers do not count. By default all of follow-up is used.
     adjust : array_like, shape (n,) or (n, k), optional
         Covariates, such as age.
     censoring : {"riskregression", "scikit-survival", "kaplan-meier"}
@@ -56,7 +56,7 @@ def subdistribution_hazard_ratio(
         Leave out the uncertainty of that probability, as R's ``finegray`` with ``coxph`` does;
         ``crr`` includes it.
     ties : {"efron", "breslow"}
-        Cancers of the same time: as ``coxph``, or as ``crr``.
+        Rule for cancers at the same time, as in ``coxph`` or as in ``crr``.
     level : float
         Confidence level of the interval.
 
@@ -64,12 +64,12 @@ def subdistribution_hazard_ratio(
     -------
     Estimate
         Robust standard error; the interval is normal on the log scale; p against 1. NaN with a
-        reason without spread of the score, or fewer than two cancers.
+        reason if all scores are equal, or for fewer than two cancers.
 
     Raises
     ------
     EvaluationError
-        Scores that do not fit, or an unknown option.
+        The length of the scores is wrong, or an option is unknown.
 
     See Also
     --------
@@ -81,8 +81,8 @@ def subdistribution_hazard_ratio(
     -----
     Women with a competing event stay in the risk set with the probability of still being followed.
     That probability is common to all women: censoring that depends on the score biases the ratio.
-    With late entry the probability of having entered is estimated likewise and taken as known in
-    the standard error.
+    With late entry the probability of having entered is estimated in the same way; the standard
+    error treats it as known.
 
     References
     ----------
@@ -109,7 +109,7 @@ def subdistribution_hazard_ratio(
     n, events = int(used.sum()), int(cancers.sum())
     sd = spread(values, outcome.weight, used)
     if not sd > 0:
-        return unavailable(name, "all have the same score", n=n, events=events)
+        return unavailable(name, "all women have the same score", n=n, events=events)
     columns = [values / sd if per == "sd" else values]
     if adjust is not None:
         columns.append(outcome.written_out(np.asarray(adjust, dtype=float)))

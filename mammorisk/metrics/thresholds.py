@@ -34,7 +34,7 @@ Measure = Literal[
 ]
 
 
-#: Who is counted, and among whom: functions of (positive, case).
+#: Numerator and denominator of each measure: functions of (positive, case).
 _PARTS: dict[Measure, tuple[str, str]] = {
     "sensitivity": ("positive", "case"),
     "specificity": ("negative", "control"),
@@ -59,7 +59,7 @@ def classification_measure(
     ci: ProportionInterval = "wilson",
     level: float = 0.95,
 ) -> Estimate:
-    """One property of calling women positive whose risk reaches a threshold.
+    """Classification measure for women whose risk reaches a threshold.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def classification_measure(
     horizon : float
         Years; needed unless the outcome is from :meth:`Outcome.binary`.
     strict : bool
-        Positive above the threshold only, as timeROC; else at it too.
+        Women are positive only above the threshold, as in timeROC; by default also at it.
     controls : {"not_case", "event_free"}
         Women without cancer, for specificity, false-positive rate and negative predictive value.
         ``"not_case"``: event-free beyond the horizon, or a competing event within it.
@@ -84,14 +84,14 @@ def classification_measure(
     censoring : Censoring or str
         See :func:`fit_censoring`; fit it once for many calls.
     ci : {"wilson", "wald", "exact"}
-        Where nothing is censored, weighted or clustered; else a normal interval from influence
-        values.
+        Interval if no row is censored, weighted or clustered; otherwise the interval is normal,
+        from influence values.
     level : float
 
     Returns
     -------
     Estimate
-        In [0, 1]; NaN with a reason where nobody is in the group that is counted.
+        In [0, 1]; NaN with a reason if the denominator is empty.
 
     See Also
     --------
@@ -221,7 +221,8 @@ def likelihood_ratios(
     n = len(outcome)
     if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:
         return [
-            unavailable(name, "needs independent outcomes known for all", n=n) for name in names
+            unavailable(name, "needs independent rows whose outcome is known", n=n)
+            for name in names
         ]
     case = outcome.is_case(year)
     fewest = min(int(case.sum()), int((~case).sum()))

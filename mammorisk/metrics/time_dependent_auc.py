@@ -19,7 +19,7 @@ from mammorisk.metrics.estimate import (
 from mammorisk.metrics.ranking import placements
 from mammorisk.records.outcome import Outcome
 
-#: Definition of controls where there are competing events.
+#: Definition of controls in the presence of competing events.
 Controls = Literal["not_case", "event_free"]
 
 
@@ -33,9 +33,9 @@ def cumulative_dynamic_auc(
     censoring_known: bool = False,
     level: float = 0.95,
 ) -> Estimate:
-    """Probability that a woman with cancer within the horizon scores above one without.
+    """Probability that a woman with cancer within the horizon has a higher score than one without.
 
-    Inverse-probability-of-censoring weighted; ties in the score count one half.
+    Weighted by the inverse probability of censoring; ties in the score count one half.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def cumulative_dynamic_auc(
     Raises
     ------
     EvaluationError
-        Risks that do not fit the outcome, or an unknown option.
+        The length of the risks is wrong, or an option is unknown.
 
     See Also
     --------
@@ -77,11 +77,11 @@ def cumulative_dynamic_auc(
 
     Notes
     -----
-    With late entry the weights also divide by the probability of having entered, so that the
-    estimate is of all women from their exam on, not of those who happened to be under observation.
+    With late entry the weights are also divided by the probability of having entered, so that the
+    estimate is for all women from their exam onwards, and not only for those under observation.
 
-    The interval is normal on the scale of the AUC itself, cut to [0, 1]; there is none with fewer
-    than ten cancers.
+    The interval is normal on the scale of the AUC itself, limited to [0, 1]. There is no interval
+    with fewer than ten cancers.
 
     References
     ----------

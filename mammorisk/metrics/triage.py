@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TriagePoint:
-    """A published operating point, as shares of exams not read and of cancers missed."""
+    """Published operating point: shares of exams not read and of cancers missed."""
 
     name: str
     not_read: float
@@ -47,18 +47,19 @@ def triage_point(
     Parameters
     ----------
     cancer : array_like of 0/1, shape (n,)
-        Screen-detected (or by whatever reference the study takes).
+        1 for cancer by the reference standard of the study, such as screen-detected cancer.
     score : array_like, shape (n,)
     threshold : float
     false_positive : array_like of 0/1, shape (n,), optional
-        Recalled without cancer.
+        1 for women recalled without cancer.
     ci : {"wilson", "wald", "exact"}
     level : float
 
     Returns
     -------
     dict of Estimate
-        ``not_read``, ``cancers_missed`` and, where given, ``false_positives_avoided``.
+        ``not_read``, ``cancers_missed`` and, if ``false_positive`` is given,
+        ``false_positives_avoided``.
 
     See Also
     --------
@@ -107,7 +108,7 @@ def triage_curve(cancer: ArrayLike, score: ArrayLike) -> pd.DataFrame:
     Parameters
     ----------
     cancer : array_like of 0/1, shape (n,)
-        Screen-detected, or by whatever reference the study takes.
+        1 for cancer by the reference standard of the study, such as screen-detected cancer.
     score : array_like, shape (n,)
         Higher for more suspicion.
 
@@ -120,7 +121,7 @@ def triage_curve(cancer: ArrayLike, score: ArrayLike) -> pd.DataFrame:
     Raises
     ------
     EvaluationError
-        No cancer, or arrays that do not fit.
+        There is no cancer, or the lengths of the arrays differ.
 
     See Also
     --------
@@ -155,7 +156,9 @@ def triage_curve(cancer: ArrayLike, score: ArrayLike) -> pd.DataFrame:
 def _pair(cancer: ArrayLike, score: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
     y, x = np.asarray(cancer, dtype=float), np.asarray(score, dtype=float)
     if y.shape != x.shape or y.ndim != 1 or len(y) == 0:
-        raise EvaluationError("cancers and scores must be as many, at least one", where="triage")
+        raise EvaluationError(
+            "cancers and scores must have the same length, at least one", where="triage"
+        )
     if not np.isin(y, (0, 1)).all() or not np.isfinite(x).all():
         raise EvaluationError("cancers must be 0 or 1 and scores finite", where="triage")
     return y == 1, x

@@ -1,4 +1,4 @@
-"""The indices that rms's val.prob prints, for binary outcomes."""
+"""Indices of val.prob in rms, for binary outcomes."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from mammorisk.records.outcome import Outcome
 
 
 def val_prob(outcome: Outcome, risk: Floats, horizon: float | None = None) -> dict[str, float]:
-    """Discrimination, calibration and overall indices of risks of a known binary outcome.
+    """Indices of discrimination, calibration and overall accuracy for a binary outcome.
 
     Parameters
     ----------
     outcome : Outcome
-        Known for all by the horizon.
+        The outcome by the horizon is known for all rows.
     risk : array_like, shape (n,)
         Predicted risk by the horizon, in [0, 1].
     horizon : float, optional

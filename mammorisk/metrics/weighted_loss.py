@@ -30,12 +30,12 @@ def mean_loss(
             name, "nobody is followed to the horizon, so censoring weights are undefined",
             n=n, events=events,
         )  # fmt: skip
-    # With late entry the weights stand for all women who could have entered, not for those in
-    # the data alone: their sum is what the loss is averaged over.
+    # With late entry the weights represent all women who could have entered, not only those in
+    # the data, so the loss is divided by their sum.
     base = weights if outcome.has_entry else outcome.weight
     total = float(base.sum())
-    # Weights of those observed sum to that of all but for the chance of the sample; dividing by
-    # all is what riskRegression does, and what the Brier score of Graf is.
+    # The expected sum of the weights of observed rows is the number of women. riskRegression and
+    # the Brier score of Graf divide by that number.
     value = float(weights @ loss) / total
     influence = (weights * loss - base * value) / total
     if not censoring_known:

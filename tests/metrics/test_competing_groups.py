@@ -118,7 +118,7 @@ def test_gray_refuses_what_its_variance_does_not_allow(options: dict, told: str)
 def test_gray_without_events_or_groups() -> None:
     outcome = Outcome(time=[1, 2, 3, 4], event=[1, 0, 2, 0])
     assert gray_test(outcome, [0, 0, 1, 1]).reason == "one cancer"
-    assert gray_test(outcome, [0, 0, 0, 0]).reason == "there are not two groups"
+    assert gray_test(outcome, [0, 0, 0, 0]).reason == "there are fewer than two groups"
     with pytest.raises(EvaluationError, match="labels"):
         gray_test(outcome, [0, 1])
     with pytest.raises(EvaluationError, match="event"):

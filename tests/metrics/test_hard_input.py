@@ -170,9 +170,9 @@ def test_curves_without_a_solution_say_why() -> None:
 def test_no_silent_horizon() -> None:
     """Only outcomes without times may do without a horizon; parts of them too."""
     outcome, risk = Outcome(**cohort()), risks()
-    with pytest.raises(EvaluationError, match="there is no horizon"):
+    with pytest.raises(EvaluationError, match="the horizon is missing"):
         cumulative_dynamic_auc(outcome, risk)
-    with pytest.raises(EvaluationError, match="there is no horizon"):
+    with pytest.raises(EvaluationError, match="the horizon is missing"):
         brier_score(outcome, risk)
     binary = Outcome.binary(outcome.event == 1)
     whole = cumulative_dynamic_auc(binary, risk)

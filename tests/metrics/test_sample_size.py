@@ -149,8 +149,8 @@ def test_the_assumed_distribution_has_the_mean_and_auc() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({}, "nothing is known"),
-        ({"mean_risk": 0.1}, "nothing is known"),
+        ({}, "distribution of risks is missing"),
+        ({"mean_risk": 0.1}, "distribution of risks is missing"),
         ({"mean_risk": 1.2, "auc": 0.7}, "mean_risk"),
         ({"mean_risk": 0.1, "auc": 0.4}, "auc"),
         ({"risk": [0.1, 1.7]}, "risks must be"),
@@ -160,7 +160,7 @@ def test_the_assumed_distribution_has_the_mean_and_auc() -> None:
         ({"mean_risk": 0.1, "auc": 0.7, "auc_width": 0.0}, "not a width"),
         ({"mean_risk": 0.1, "auc": 0.7, "threshold": 1.7}, "threshold"),
         ({"mean_risk": 0.1, "auc": 0.7, "censored": 0.2, "method": "closed-form"}, "formulas"),
-        ({"mean_risk": 0.001, "auc": 0.7, "censored": 0.2, "women": 2000}, "under 100 cancers"),
+        ({"mean_risk": 0.001, "auc": 0.7, "censored": 0.2, "women": 2000}, "fewer than 100"),
     ],
 )
 def test_what_is_refused(options: dict, told: str) -> None:

@@ -41,5 +41,5 @@ def test_what_is_no_triage() -> None:
         triage_curve(np.zeros(3), [1, 2, 3])
     with pytest.raises(EvaluationError, match="finite"):
         triage_curve([0, 1, 0], [1, np.nan, 3])
-    with pytest.raises(EvaluationError, match="as many"):
+    with pytest.raises(EvaluationError, match="the same length"):
         triage_point([0, 1], [1, 2, 3], 1)
