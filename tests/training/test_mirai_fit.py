@@ -134,7 +134,7 @@ def test_both_phases_and_from_given_weights(cohort: Cohort, tmp_path: Path) -> N
     again = mr.load_model(tmp_path / "m")
     assert isinstance(again, MiraiModel)
     assert again.shape == (96, 64)
-    assert "local cohort" in again.card.training_data
+    assert "SIMULATED cohort" in again.card.training_data
     assert "Massachusetts" not in again.card.training_data
     risks = mr.predict(cohort, model=again)
     assert risks["risk_5y"].notna().all()
