@@ -89,7 +89,7 @@ def _parameter(group: str, name: str, field: FieldInfo, default: Any) -> inspect
     if get_origin(kind) is Literal:
         kind = str
     elif get_origin(kind) is tuple and get_args(kind)[-1] is Ellipsis:
-        kind, default = str, ",".join(default)
+        kind, default = str, ",".join(map(str, default))
     elif kind not in (int, float, bool, str) and get_origin(kind) is not tuple:
         # A number, or None under a word of its own.
         kind, default = str, _NONE[name] if default is None else str(default)
@@ -113,7 +113,7 @@ def _nested(fields: dict[str, Any]) -> dict[str, Any]:
     for group, name, _, default in _leaves(StudyOptions):
         value = fields[f"{group}_{name}" if group in _PREFIXED else name]
         if isinstance(value, str) and isinstance(default, tuple):
-            value = tuple(value.split(","))
+            value = tuple(part for part in value.split(",") if part)
         elif name in _NONE:
             value = None if value == _NONE[name] else _number(name, value)
         target = found.setdefault(group, {}) if group else found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,7 @@ from mammorisk.simulation.mammogram_file import Header
 from mammorisk.simulation.options import StudyOptions
 from mammorisk.simulation.population import draw_population
 from mammorisk.simulation.rendering import Outline, Texture, outline_of, place_of, texture_of
+from mammorisk.simulation.signals import CHANGE_PER_SCORE, draw_signals, fine_amplitude
 from mammorisk.simulation.tables import exam_id, patient_id
 from mammorisk.simulation.traits import densities_before
 from mammorisk.simulation.vendors import VENDORS, Vendor
@@ -94,10 +95,14 @@ def plan_exam(options: StudyOptions, woman: int, *, prior: bool = False) -> Exam
     body = np.random.default_rng([*anatomy, 1])
     habit = habit_of(row, body)
     texture = texture_of(float(row["texture_score"]), int(body.integers(2**31)), options.exponent)
+    signals = draw_signals(options, woman, 1).iloc[0]
+    if "fine_score" in signals:
+        texture = replace(texture, fine=fine_amplitude(float(signals["fine_score"])))
     area, volume = float(row["percent_density"]), float(row["volumetric_percent"])
     date, age = visited["exam_date"], float(row["age"])
     if prior:
-        area, volume = (float(v[0]) for v in densities_before(drawn, PRIOR_YEARS))
+        rise = CHANGE_PER_SCORE * float(signals.get("change_score", 0.0))
+        area, volume = (float(v[0]) for v in densities_before(drawn, PRIOR_YEARS, rise))
         date, age = date - pd.Timedelta(days=round(365.25 * PRIOR_YEARS)), age - PRIOR_YEARS
     exam = _seed(options, "exam", woman)
     rng = np.random.default_rng([*exam, int(prior)])

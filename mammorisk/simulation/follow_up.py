@@ -55,11 +55,15 @@ def follow(women: pd.DataFrame, everything: Hazards, options: StudyOptions) -> p
     cancer = _event_time(u["cancer"], everything.relative[:, None] * everything.baseline)
     death = _event_time(u["death"], everything.death)
     end = options.follow_up_years - options.recruitment_years * u["entry"]
-    if options.loss_per_year > 0:
+    visits = visit(options, int(women.index[0]), len(women))
+    if options.site_loss:
+        rate = by_site(options.site_loss, options.sites)[visits["site"].cat.codes.to_numpy()]
+        with np.errstate(divide="ignore"):
+            end = np.minimum(end, -np.log(u["loss"]) / rate)
+    elif options.loss_per_year > 0:
         end = np.minimum(end, -np.log(u["loss"]) / options.loss_per_year)
     time = np.minimum(np.minimum(cancer, death), end)
     event = np.where(time == cancer, 1, np.where(time == death, 2, 0))
-    visits = visit(options, int(women.index[0]), len(women))
     old_enough = women["age"].to_numpy() - PRIOR_YEARS >= 40
     return pd.DataFrame(
         {
@@ -76,6 +80,11 @@ def follow(women: pd.DataFrame, everything: Hazards, options: StudyOptions) -> p
         },
         index=women.index,
     )
+
+
+def by_site(values: tuple[float, ...], sites: int) -> Floats:
+    """Values of the sites in turn."""
+    return np.array([values[i % len(values)] for i in range(sites)])
 
 
 def _uniforms(options: StudyOptions, first: int, n: int) -> dict[str, Floats]:

@@ -24,6 +24,7 @@ from mammorisk.records.questionnaire_fields import CATEGORIES
 from mammorisk.simulation.options import Effects
 from mammorisk.simulation.population import draw_population
 from mammorisk.simulation.questionnaire_effect import questionnaire_effect
+from mammorisk.simulation.signals import signals_of
 
 Floats = NDArray[np.float64]
 
@@ -127,8 +128,9 @@ def _quadratic(age: Floats) -> Floats:
 
 
 def image_log_sd(effects: Effects) -> float:
-    """Return the SD of the log relative hazard due to the three image scores."""
+    """Return the SD of the log relative hazard due to the scores of images."""
     ratios = [effects.density_hr, effects.texture_hr, effects.asymmetry_hr]
+    ratios += [getattr(effects, f"{name}_hr") for name in signals_of(effects)]
     return float(np.sqrt(np.sum(np.log(ratios) ** 2)))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -32,6 +32,13 @@ class Effects(BaseModel):
         2020, doi:10.1148/radiol.2019190872.
     asymmetry_hr : float, 0.2-5
         Hazard ratio per SD of left-right asymmetry, independent of the other effects. Assumed.
+    fine_hr : float, 0.2-5
+        Hazard ratio per SD of the fine signal: texture with structures of 0.3 to 0.5 mm, which
+        pictures with pixels of 1.25 mm do not show (:mod:`mammorisk.simulation.signals`). The
+        default of 1 leaves it out of risks and images.
+    change_hr : float, 0.2-5
+        Hazard ratio per SD of the change of density since the prior exam beyond that of age. The
+        exam itself does not show it. The default of 1 leaves it out.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -53,6 +60,18 @@ class Effects(BaseModel):
         ge=0.2,
         le=5,
         description="Hazard ratio per SD of left-right asymmetry, 0.2-5.",
+    )
+    fine_hr: float = Field(
+        default=1.0,
+        ge=0.2,
+        le=5,
+        description="Hazard ratio per SD of fine texture (0.3-0.5 mm), 0.2-5; 1 for none.",
+    )
+    change_hr: float = Field(
+        default=1.0,
+        ge=0.2,
+        le=5,
+        description="Hazard ratio per SD of the change since the prior exam, 0.2-5; 1 for none.",
     )
 
 
@@ -105,6 +124,11 @@ class StudyOptions(BaseModel):
         Number of sites, 1-20. Each site has one vendor of mammography systems.
     vendors : tuple of str
         Names from :data:`~mammorisk.simulation.vendors.VENDORS`, assigned to the sites in turn.
+    site_loss : tuple of float
+        Rates of loss to follow-up of the sites in turn, each 0-2, in place of ``loss_per_year``.
+    site_missing : tuple of float
+        Shares of answers that are missing in the manifest, 0-1, of the sites in turn. With 1 a site
+        asks for age alone. Every answer but age is missing independently of all other numbers.
     pixel_mm : float or None
         Pixel spacing of the images in mm, 0.05-2. None uses the spacing of each vendor (0.05-0.1).
     exponent : float
@@ -161,6 +185,12 @@ class StudyOptions(BaseModel):
     vendors: tuple[str, ...] = Field(
         default=DEFAULT_VENDORS,
         description=f"Simulated systems, assigned to the sites in turn: {', '.join(VENDORS)}.",
+    )
+    site_loss: tuple[Annotated[float, Field(ge=0, le=2)], ...] = Field(
+        default=(), description="Rates of loss per year of the sites in turn, such as 0.01,0.2."
+    )
+    site_missing: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(
+        default=(), description="Shares of missing answers of the sites in turn, such as 0,0.5."
     )
     pixel_mm: float | None = Field(
         default=1.0,

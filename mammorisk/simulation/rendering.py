@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from mammorisk.simulation.anatomy import ANGLE_DEG, GRID, Breast, Septum
 from mammorisk.simulation.exposure import Exposure, Habit, attenuation
 from mammorisk.simulation.lesions import Lesion
-from mammorisk.simulation.random_fields import octaves
+from mammorisk.simulation.random_fields import fine_texture, octaves
 from mammorisk.simulation.vendors import Vendor
 
 Single = NDArray[np.float32]
@@ -28,6 +28,8 @@ CONTRAST_LEFT = 0.15
 _REFERENCE_CONTRAST = 0.75
 #: Width of the skin line.
 _SKIN_MM = 1.5
+#: Last part of the seed of the fine signal, which no octave has.
+_FINE_STREAM = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +45,15 @@ class Texture:
         Relative modulation.
     exponent : float
         Power falls as 1/f^exponent below the coarsest size.
+    fine : float
+        Relative amplitude of the fine signal; 0 for none.
     """
 
     seed: int
     coarsest_mm: float
     strength: float
     exponent: float
+    fine: float = 0.0
 
 
 def texture_of(score: float, seed: int, exponent: float) -> Texture:
@@ -243,6 +248,10 @@ def _paths(
     # In fat, the same detail appears as a network of strands along its zero lines.
     strands = np.exp(-np.square(detail / np.float32(0.30)))
     share = np.clip(modulated, 0, 1.4) + (0.026 * texture.strength) * strands
+
+    if texture.fine > 0:
+        pattern = fine_texture([*seed, _FINE_STREAM], shape, pixel_mm)
+        share = share * np.maximum(1 + np.float32(texture.fine) * pattern, 0)
 
     half = outline.up_mm * (up > 0) + outline.down_mm * (up <= 0)
     to_skin = np.clip(1 - radius, 0, 1) * np.sqrt((xi * outline.depth_mm) ** 2 + (up * half) ** 2)

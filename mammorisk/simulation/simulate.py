@@ -22,6 +22,7 @@ from mammorisk.simulation.options import (
     StudyOptions,
     check_options,
 )
+from mammorisk.simulation.signals import DESCRIPTIONS, SIGNALS, signals_of
 from mammorisk.simulation.study import LESIONS, MANIFEST, TRUTH, WOMEN, Study, study_in_memory
 from mammorisk.simulation.tables import blocks, write_tables
 
@@ -164,12 +165,26 @@ def _choose_images(draw: NDArray[np.float64], images: int | Literal["all"]) -> N
 
 
 def _note(options: StudyOptions, images: int | Literal["all"]) -> dict[str, Any]:
+    signals = signals_of(options.effects)
     return {
         "note": "SIMULATED data: no woman, exam or outcome in this folder is real",
         "mammorisk": __version__,
-        "options": options.model_dump(mode="json"),
+        "options": _told(options),
         "images": images,
+        **({"signals": {name: DESCRIPTIONS[name] for name in signals}} if signals else {}),
     }
+
+
+def _told(options: StudyOptions) -> dict[str, Any]:
+    """Options of a study; those that are off by default only if they are on."""
+    told = options.model_dump(mode="json")
+    for name in ("site_loss", "site_missing"):
+        if not told[name]:
+            del told[name]
+    for name in SIGNALS:
+        if name not in signals_of(options.effects):
+            del told["effects"][f"{name}_hr"]
+    return told
 
 
 def _claim(folder: Path, note: dict[str, Any]) -> None:

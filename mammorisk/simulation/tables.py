@@ -19,6 +19,7 @@ from mammorisk.simulation.options import StudyOptions
 from mammorisk.simulation.population import draw_population
 from mammorisk.simulation.random_streams import uniforms
 from mammorisk.simulation.sampling import case_cohort_weights, nested_case_control_weights
+from mammorisk.simulation.signals import draw_signals, signals_of, with_missing
 from mammorisk.simulation.traits import TRAITS
 from mammorisk.simulation.truth import hazards, true_risks
 
@@ -80,12 +81,11 @@ def blocks(options: StudyOptions, on_progress: OnProgress | None = None) -> Iter
 
 
 def _draw(options: StudyOptions, first: int) -> pd.DataFrame:
-    return draw_population(
-        options.seed,
-        min(BLOCK, options.n - first),
-        first=first,
-        age_range=options.age_range,
-    )
+    n = min(BLOCK, options.n - first)
+    women = draw_population(options.seed, n, first=first, age_range=options.age_range)
+    if not signals_of(options.effects):
+        return women
+    return pd.concat([women, draw_signals(options, first, n)], axis=1)
 
 
 def _nested_weights(options: StudyOptions) -> NDArray[np.float64]:
@@ -121,7 +121,11 @@ def _block(
     women = pd.concat(
         [
             keys,
-            drawn[[name for name in drawn.columns if name in FIELDS]],
+            with_missing(
+                drawn[[name for name in drawn.columns if name in FIELDS]],
+                followed["site"].cat.codes.to_numpy(),
+                options,
+            ),
             followed[["time", "event"]],
             pd.DataFrame({"weight": weight[rows]}, index=drawn.index),
             followed[["exam_date", "site", "vendor"]],
@@ -133,9 +137,9 @@ def _block(
         [
             keys,
             pd.DataFrame({"woman": drawn.index.to_numpy()}, index=drawn.index),
-            true_risks(drawn, options.effects),
+            true_risks(drawn, options.effects, followed["prior"].to_numpy(dtype=bool)),
             followed[["years_to_cancer", "years_to_death"]],
-            drawn[list(TRAITS)],
+            drawn[[*TRAITS, *(f"{name}_score" for name in signals_of(options.effects))]],
             followed[["image"]].rename(columns={"image": "image_draw"}),
         ],
         axis=1,

@@ -126,14 +126,17 @@ def _volumetric_percent(volume: Floats) -> Floats:
     )
 
 
-def densities_before(women: pd.DataFrame, years: float) -> tuple[Floats, Floats]:
-    """Return percent density and volumetric density of the same women some years before."""
+def densities_before(women: pd.DataFrame, years: float, rise: float = 0.0) -> tuple[Floats, Floats]:
+    """Return percent density and volumetric density of the same women some years before.
+
+    ``rise`` is the increase since then beyond that of age, on the scale of ``area_density``.
+    """
     spread = density_residual_sd()
     area_score = (women["area_density"] - density_location(women)) / spread
     location = density_location(women.assign(age=women["age"] - years))
     return (
-        _percent_density(location + spread * area_score.to_numpy()),
-        _volumetric_percent(location + spread * women["density_score"].to_numpy()),
+        _percent_density(location + spread * area_score.to_numpy() - rise),
+        _volumetric_percent(location + spread * women["density_score"].to_numpy() - rise),
     )
 
 

@@ -8,6 +8,8 @@ conditional expectation over the unknown variables. Age is always known.
 ``questionnaire_density``    both
 ``image``                    projected (area) density, texture, asymmetry
 ``image_acquisition``        the same and compressed thickness, which converts area to volume
+``image_coarse``             ``image`` without the fine signal, if there is one
+``image_priors``             ``image`` and, of women with a prior exam, the change, if it matters
 
 Given the answers, the image scores are independent normal variables and the moments of the
 relative hazard have closed forms (truncated normal, given a category). Without the answers they
@@ -21,6 +23,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -41,6 +44,7 @@ from mammorisk.simulation.hazard import (
 )
 from mammorisk.simulation.margins import margins
 from mammorisk.simulation.options import Effects
+from mammorisk.simulation.signals import signals_of
 from mammorisk.simulation.traits import density_location, density_residual_sd
 
 Floats = NDArray[np.float64]
@@ -76,7 +80,7 @@ def hazards(women: pd.DataFrame, effects: Effects) -> Hazards:
     age = women["age"].to_numpy()
     cancer, death = cumulative_rates(age, rate_group(women))
     log_relative = centre.centred_questionnaire_effect(women) - image_log_sd(effects) ** 2 / 2
-    for name in ("density", "texture", "asymmetry"):
+    for name in ("density", "texture", "asymmetry", *signals_of(effects)):
         ratio = getattr(effects, f"{name}_hr")
         log_relative = log_relative + np.log(ratio) * women[f"{name}_score"].to_numpy()
     return Hazards(
@@ -86,20 +90,35 @@ def hazards(women: pd.DataFrame, effects: Effects) -> Hazards:
     )
 
 
-def true_risks(women: pd.DataFrame, effects: Effects) -> pd.DataFrame:
+def parts_of(effects: Effects) -> tuple[str, ...]:
+    """Parts of the variables for which there are risks: :data:`PARTS`, and those of the signals."""
+    signals = signals_of(effects)
+    return (
+        *PARTS,
+        *(["image_coarse"] if "fine" in signals else []),
+        *(["image_priors"] if "change" in signals else []),
+    )
+
+
+def true_risks(
+    women: pd.DataFrame, effects: Effects, has_prior: NDArray[np.bool_] | None = None
+) -> pd.DataFrame:
     """Return the true risks of drawn women.
 
     Parameters
     ----------
     women : DataFrame
-        As returned by :func:`~mammorisk.simulation.population.draw_population`.
+        As returned by :func:`~mammorisk.simulation.population.draw_population`, with the scores
+        of signals (:func:`~mammorisk.simulation.signals.draw_signals`).
     effects : Effects
+    has_prior : ndarray of bool, shape (n,), optional
+        Women with a prior exam, for the part ``image_priors``.
 
     Returns
     -------
     DataFrame
         Same index. ``risk_1y`` ... ``risk_5y`` given all variables, then ``risk_1y_PART`` ... for
-        each of :data:`PARTS`. Probabilities in [0, 1] of breast cancer before death from other
+        each of :func:`parts_of`. Probabilities in [0, 1] of breast cancer before death from other
         causes.
     """
     everything = hazards(women, effects)
@@ -109,8 +128,8 @@ def true_risks(women: pd.DataFrame, effects: Effects) -> pd.DataFrame:
     for horizon in HORIZONS:
         columns[f"risk_{horizon}y"] = risk[:, horizon - 1]
     mixed = _mixed_hazards(women["age"].to_numpy(), effects)
-    for part in PARTS:
-        first, second = _moments(women, part, effects)
+    for part in parts_of(effects):
+        first, second = _moments(women, part, effects, has_prior)
         base, death = (everything.baseline, everything.death) if "questionnaire" in part else mixed
         variance = np.log(np.maximum(second / first**2, 1.0))
         risk = np.zeros_like(risk)
@@ -141,7 +160,9 @@ def _mixed_rates(age: Floats) -> tuple[Floats, Floats]:
     return cancer, death
 
 
-def _moments(women: pd.DataFrame, part: str, effects: Effects) -> tuple[Floats, Floats]:
+def _moments(
+    women: pd.DataFrame, part: str, effects: Effects, has_prior: NDArray[np.bool_] | None
+) -> tuple[Floats, Floats]:
     """Return the first and second moment of the relative hazard given a part."""
     spread = image_log_sd(effects) ** 2
     if part in ("questionnaire", "questionnaire_density"):
@@ -153,16 +174,32 @@ def _moments(women: pd.DataFrame, part: str, effects: Effects) -> tuple[Floats, 
         return answers * density[0], answers**2 * density[1] * np.exp(rest)
     moments = []
     known = np.zeros(len(women))
-    rest = spread - np.log(effects.density_hr) ** 2
+    other: Any = spread - np.log(effects.density_hr) ** 2
     if part != "density":
         for name in ("texture", "asymmetry"):
             known = known + np.log(getattr(effects, f"{name}_hr")) * women[f"{name}_score"]
-        known, rest = np.asarray(known) - rest / 2, 0.0
-    design = _design(women, part, women["breast_density"].cat.codes.to_numpy())
+        hidden: Any = 0.0
+        for name in signals_of(effects):
+            beta = np.log(getattr(effects, f"{name}_hr"))
+            seen = _sees(part, name, len(women), has_prior)
+            known = known + beta * women[f"{name}_score"] * seen
+            hidden = hidden + beta**2 * ~seen
+        known, other = np.asarray(known) - (other - hidden) / 2, hidden
+    basis = part if part in ("density", "image", "image_acquisition") else "image"
+    design = _design(women, basis, women["breast_density"].cat.codes.to_numpy())
     for order in (1, 2):
-        log_mean = (design * _regression(part, effects)[order - 1]).sum(axis=1)
-        moments.append(np.exp(log_mean + order * known + (rest if order == 2 else 0.0)))
+        log_mean = (design * _regression(basis, effects)[order - 1]).sum(axis=1)
+        moments.append(np.exp(log_mean + order * known + (other if order == 2 else 0.0)))
     return moments[0], moments[1]
+
+
+def _sees(part: str, signal: str, n: int, has_prior: NDArray[np.bool_] | None) -> NDArray[np.bool_]:
+    """Women of whom a part shows a signal."""
+    if signal == "fine":
+        return np.full(n, part != "image_coarse")
+    if part != "image_priors" or has_prior is None:
+        return np.zeros(n, dtype=bool)
+    return has_prior
 
 
 def _density_moments(
