@@ -82,7 +82,8 @@ def leave_one_out(
     progress : bool
         Show progress.
     **options
-        Other arguments of :func:`mammorisk.fit`, such as ``init`` and fields of the recipe.
+        Other arguments of :func:`mammorisk.fit`, such as ``init``, ``embeddings`` (those of all
+        women of the cohort) and fields of the recipe.
 
     Returns
     -------
@@ -133,10 +134,13 @@ def leave_one_out(
     """
     plan = _plan(cohort, by, horizon, fewest_cancers)
     fitter, name, key = _fitter(recipe, cache, progress, options)
+    embeddings = options.get("embeddings")
     with tempfile.TemporaryDirectory() if out is None else nullcontext(str(out)) as folder:
         work = Path(folder)
         _claim(work, _key(cohort, plan, key))
-        risks = [_held_out(cohort, plan, row, fitter, work, progress) for row in plan.fitted]
+        risks = [
+            _held_out(cohort, plan, row, fitter, work, progress, embeddings) for row in plan.fitted
+        ]
     column = risk_column(horizon)
     table = cohort.exams[[one for one in _KEYS if one in cohort.exams]].assign(**{by: plan.labels})
     table = table.assign(model=name)
@@ -300,7 +304,13 @@ def _claim(work: Path, key: str) -> None:
 
 
 def _held_out(
-    cohort: Cohort, plan: _Plan, row: int, fitter: Fitter, work: Path, progress: bool
+    cohort: Cohort,
+    plan: _Plan,
+    row: int,
+    fitter: Fitter,
+    work: Path,
+    progress: bool,
+    embeddings: Any,
 ) -> NDArray[np.float64]:
     """Risks of the women of a group, from a model fitted without them."""
     # Names of sites may hold any character, so the files have numbers.
@@ -313,7 +323,9 @@ def _held_out(
     done = (folder / "config.json").exists()
     model = load_model(folder) if done else fitter(train, folder)
     left_out = cohort.select(plan.labels == group)
-    risks = predict(left_out, model=model, horizons=plan.horizon, progress=progress)[[column]]
+    given: dict[str, Any] = {} if embeddings is None else {"embeddings": embeddings}
+    table = predict(left_out, model=model, horizons=plan.horizon, progress=progress, **given)
+    risks = table[[column]]
     atomic_write(file, partial(risks.to_parquet, index=False))
     return risks[column].to_numpy(dtype=float)
 
