@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ from mammorisk.training.compare_view_sets import compare_view_sets, risk_of
 from mammorisk.training.exam_steps import EpochSampler, ExamSteps
 from mammorisk.training.features import keep_features
 from mammorisk.training.head_fit import drawing_probability, fit_heads, optimizer_steps
+from mammorisk.training.memory_estimate import step_bytes, weight_bytes
 from mammorisk.training.module import FitData, FitModule
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.problem import Problem, Rows
@@ -182,6 +184,7 @@ def _fit_encoder(
     )
     held = EpochSampler(problem.validation, held_batch_size(recipe), seed=0)
     augmentation = recipe.augmentation if options.augment else None
+    size = (1, recipe.image.rows, recipe.image.columns)
     module = FitModule(
         head,
         encoder,
@@ -191,6 +194,14 @@ def _fit_encoder(
         weight_decay=options.weight_decay,
         total_steps=optimizer_steps(len(train), options.accumulate_batches, options.epochs),
     )
+    if stage.progress:
+        views = exams.tokens * options.batch_size
+        step = step_bytes(encoder, (views, *size), options.precision, train=True)
+        weights = weight_bytes(encoder, averaged=options.ema_decay > 0)
+        sys.stderr.write(
+            f"memory: about {step / 1e9:.2f} GB for a batch of {options.batch_size} exams, and "
+            f"{weights / 1e9:.2f} GB for weights and optimizer\n"
+        )
     run_stage(
         module,
         train,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -69,7 +70,10 @@ def read_exams(
         folder = scratch
     keep = ImageCache(folder=folder, settings=recipe.image)
     if folder is not None:
-        check_space(folder, cache_bytes(cohort, recipe))
+        needed = cache_bytes(cohort, recipe)
+        check_space(folder, needed)
+        if progress:
+            sys.stderr.write(f"cache: about {needed / 1e9:.2f} GB for {len(cohort):,} exams\n")
     prior = cohort.open_prior if recipe.priors else None
     with progress_bar("exams read", len(cohort), show=progress) as tell:
         exams = load_exams(

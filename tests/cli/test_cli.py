@@ -205,6 +205,10 @@ def test_fit_from_the_command_line(tmp_path: Path) -> None:
     study = tmp_path / "study"
     assert run(app, ["simulate", str(study), "--women", "4000"]).exit_code == 0
     command = ["fit", str(study), "--recipe", "clinical-only", "--out", str(tmp_path / "model")]
+    plan = run(app, [*command[:-2], "--dry-run", "--json"])
+    assert plan.exit_code == 0, plan.stderr
+    assert json.loads(plan.stdout)["exams"] == 4000
+    assert run(app, command[:-2]).exit_code == 2
     done = run(app, [*command, "--set", "training.head_epochs=2", "--json"])
     assert done.exit_code == 0, done.stderr
     assert 20 < json.loads(done.stdout)["train"]["cancers"] < 200
