@@ -86,7 +86,10 @@ class TrainingLog(Callback):
         # A running mean, because the loss of a batch with few cancers says little.
         self._loss = loss if np.isnan(self._loss) else 0.95 * self._loss + 0.05 * loss
         total = trainer.max_epochs * self.exams
-        done = min(trainer.current_epoch * self.exams + (index + 1) * size, total)
+        # The last batch may be smaller than the others.
+        ends = index + 1 >= trainer.num_training_batches
+        inside = self.exams if ends else (index + 1) * size
+        done = trainer.current_epoch * self.exams + inside
         self.tell(self.stage, done, total, note=self._note(trainer))
 
     def _note(self, trainer: lightning.Trainer) -> str:
