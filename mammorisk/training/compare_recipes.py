@@ -24,7 +24,7 @@ from mammorisk.training.embedding_inputs import as_embeddings
 from mammorisk.training.fit import fit
 from mammorisk.training.folds import folds_by_woman
 from mammorisk.training.recipe_comparison import RecipeComparison, comparison_of
-from mammorisk.training.splits import TRAIN_WORDS, VALIDATION_WORDS, split_rows
+from mammorisk.training.splits import TRAIN_WORDS, VALIDATION_WORDS
 
 if TYPE_CHECKING:
     from mammorisk.embeddings.embeddings import Embeddings
@@ -180,6 +180,16 @@ def _used(cohort: Cohort) -> Cohort:
     return replace(kept, exams=kept.exams.drop(columns="split"))
 
 
+def _validation(exams: pd.DataFrame, share: float, seed: int) -> Rows:
+    """Rows of validation, with their share of the women with cancer within five years."""
+    case = Outcome.from_table(exams).is_case(_YEARS[-1])
+    women = exams["patient_id"][case].nunique()
+    parts = min(max(2, round(1 / share)), women)
+    rows = np.arange(len(exams))
+    # The fit refuses data with so few cancers, and says so.
+    return folds_by_woman(exams, rows, case, parts, seed)[0] if parts > 1 else rows[:0]
+
+
 def _held_out(
     cohort: Cohort,
     fold: Rows,
@@ -193,10 +203,8 @@ def _held_out(
     """Fit a recipe to all other exams, and predict those of the fold."""
     rest = np.setdiff1d(np.arange(len(cohort)), fold)
     train = cohort.select(rest)
-    share = recipe.training.validation_share
-    inside, _ = split_rows(train.exams, by="patient", share=share, seed=seed)
-    words = np.full(len(train), "validation", dtype=object)
-    words[inside] = "train"
+    words = np.full(len(train), "train", dtype=object)
+    words[_validation(train.exams, recipe.training.validation_share, seed)] = "validation"
     train = replace(train, exams=train.exams.assign(split=words))
 
     def note(warning: ResultWarning) -> None:
