@@ -22,7 +22,7 @@ def equal(name):
     return all((v == weights("bundled")[k]).all() for k, v in weights(name).items())
 
 assert table[["AUC", "expected / observed"]].notna().all(axis=None)
-assert equal("recalibrated") and equal("head trained") and not equal("all trained")
+assert equal("head trained") and not equal("all trained")
 # Images of a new system are outside the domain of the bundled model only.
 assert table.loc[["bundled", "recalibrated"], "images used (%)"].eq(0).all()
 assert table.loc[["head trained", "all trained"], "images used (%)"].gt(50).all()
@@ -38,7 +38,7 @@ assert all(__import__("os").path.exists(f"report.{kind}") for kind in ("html", "
     "07_stratify": """
 high = risks["risk_5y"] >= 0.03
 assert high.any() and (own["label"] == own["label"][high.idxmax()]).tolist() == high.tolist()
-assert comparison.summary["policy"].tolist() == ["nccn-classic", "mypebs", "bcsc-interval-2015"]
+assert set(comparison.summary["policy"]) > {"nccn-classic", "mypebs", "bcsc-interval-2015"}
 assert len(strata) == len(cohort) == 3_000
 """,
     "08_mirai": """

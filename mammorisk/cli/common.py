@@ -40,7 +40,7 @@ RatesTable = Annotated[
     str | None,
     typer.Option(
         "--rates",
-        help="Incidence and mortality in place of those of the model: a table by age, or the name "
+        help="Incidence and mortality that replace those of the model: a table by age, or the name "
         "of a set (`mammorisk rates` lists them).",
         metavar="<path or name>",
     ),
@@ -60,7 +60,7 @@ RatesKind = Annotated[
 RatesDeaths = Annotated[
     str | None,
     typer.Option(
-        "--rates-deaths", help="Deaths that its mortality counts: 'other causes' or 'all causes'."
+        "--rates-deaths", help="Deaths that the mortality counts: 'other causes' or 'all causes'."
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print only JSON on standard output.")]
@@ -130,7 +130,7 @@ def missing_codes(texts: list[str] | None) -> dict[str, list[str]]:
     Raises
     ------
     QuestionnaireError
-        A text is not of this form.
+        A text does not have this form.
     """
     found: dict[str, list[str]] = {}
     for text in texts or ():
@@ -149,7 +149,7 @@ def missing_codes(texts: list[str] | None) -> dict[str, list[str]]:
 def rates_option(
     table: str | None, per: float | None, kind: str | None, deaths: str | None
 ) -> dict[str, Any]:
-    """Read ``--rates`` and what is stated about it, as an option of ``load_model``.
+    """Read ``--rates`` and the options about its units, as an option of ``load_model``.
 
     Warnings about the table are printed on standard error.
 
@@ -158,7 +158,7 @@ def rates_option(
     RatesError
         The table cannot be read, or its unit is not stated.
     BadParameter
-        A statement without a table.
+        These options are given without a table.
     """
     if table is None:
         if (per, kind, deaths) != (None, None, None):

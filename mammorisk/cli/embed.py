@@ -62,10 +62,14 @@ def embed(
         float | None,
         typer.Option(help="Pixel spacing of a view in mm, for compact and models of timm."),
     ] = None,
-    rows: Annotated[int | None, typer.Option(help="Rows of a view, likewise.")] = None,
-    columns: Annotated[int | None, typer.Option(help="Columns of a view, likewise.")] = None,
+    rows: Annotated[
+        int | None, typer.Option(help="Rows of a view, for compact and models of timm.")
+    ] = None,
+    columns: Annotated[
+        int | None, typer.Option(help="Columns of a view, for compact and models of timm.")
+    ] = None,
     pool: Annotated[
-        Pooling | None, typer.Option(help="Also store one pooled row for each exam.")
+        Pooling | None, typer.Option(help="Also store one row per exam, pooled over its views.")
     ] = None,
     dtype: Annotated[DType, typer.Option(help="Type of the features.")] = DType.FLOAT32,
     root: Annotated[

@@ -50,14 +50,15 @@ def evaluate(
         bool, typer.Option(help="Also evaluate published models, if the cohort has ages.")
     ] = True,
     cluster: Annotated[
-        str | None, typer.Option(help="Column of sites, whose heterogeneity is estimated.")
+        str | None,
+        typer.Option(help="Column of sites; the heterogeneity between them is estimated."),
     ] = None,
     recalibrated: Annotated[
         bool, typer.Option("--recalibrated", help="Also evaluate the risks after recalibration.")
     ] = False,
     level: Annotated[float, typer.Option(help="Confidence level of the intervals.")] = 0.95,
     fewest_cancers: Annotated[
-        int, typer.Option(help="Smallest number of cancers in a group that is evaluated.")
+        int, typer.Option(help="Minimum number of cancers of a group that is evaluated.")
     ] = 20,
     missing: Missing = None,
     as_json: AsJson = False,

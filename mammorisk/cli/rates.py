@@ -21,7 +21,7 @@ from mammorisk.cli.common import (
 def rates(
     table: Annotated[
         str | None,
-        typer.Argument(help="A table of incidence and mortality to check.", metavar="[TABLE]"),
+        typer.Argument(help="Table of incidence and mortality to check.", metavar="[TABLE]"),
     ] = None,
     rates_per: RatesPer = None,
     rates_kind: RatesKind = None,
@@ -29,7 +29,7 @@ def rates(
     as_json: AsJson = False,
     debug: Debug = False,
 ) -> None:
-    """List the sets of incidence and mortality in the package, or check a table of your own."""
+    """List the sets of incidence and mortality in the package, or check your own table."""
     import json
 
     from rich.console import Console

@@ -13,7 +13,9 @@ from mammorisk.cli.tables import write_table
 
 
 def scan(
-    archive: Annotated[Path, typer.Argument(help="Folder with DICOM files, searched in full.")],
+    archive: Annotated[
+        Path, typer.Argument(help="Folder with DICOM files; subfolders are searched too.")
+    ],
     out: Annotated[Path, typer.Option(help="Manifest to write (.parquet).")],
     key_file: Annotated[
         Path | None,
@@ -30,7 +32,7 @@ def scan(
     ] = None,
     follow_up_end: Annotated[
         str | None,
-        typer.Option(help="Day until which the registry is complete, as 2024-12-31."),
+        typer.Option(help="Day until which the registry is complete, such as 2024-12-31."),
     ] = None,
     lead_time_days: Annotated[
         int, typer.Option(help="Exclude exams with a diagnosis within this many days.")
@@ -40,7 +42,7 @@ def scan(
     ] = None,
     debug: Debug = False,
 ) -> None:
-    """Make the manifest of a DICOM archive; with --registry also its outcomes. Resumable."""
+    """Create the manifest of a DICOM archive; with --registry also its outcomes. Resumable."""
     from mammorisk._utils.progress import show_progress
     from mammorisk.datasets.archive.link_outcomes import link_outcomes
     from mammorisk.datasets.archive.scan import scan_archive

@@ -84,14 +84,14 @@ def _leaves(model: type[BaseModel]) -> Iterator[tuple[str, str, FieldInfo, Any]]
 
 
 def _parameter(group: str, name: str, field: FieldInfo, default: Any) -> inspect.Parameter:
-    """A field as a parameter that typer understands."""
+    """Return a field as a parameter for typer."""
     kind: Any = field.annotation
     if get_origin(kind) is Literal:
         kind = str
     elif get_origin(kind) is tuple and get_args(kind)[-1] is Ellipsis:
         kind, default = str, ",".join(map(str, default))
     elif kind not in (int, float, bool, str) and get_origin(kind) is not tuple:
-        # A number, or None under a word of its own.
+        # A number, or a word for None.
         kind, default = str, _NONE[name] if default is None else str(default)
     return inspect.Parameter(
         f"{group}_{name}" if group in _PREFIXED else name,

@@ -16,7 +16,7 @@ Mask = NDArray[np.bool_]
 
 
 class Answers:
-    """The fields of a typed questionnaire table.
+    """Fields of a typed questionnaire table.
 
     A field that is not in the table is unknown for every woman.
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _SPLIT_AGE = 50
-#: Fewer women of an age group say little about a population.
+#: Minimum number of women of an age group.
 FEWEST_WOMEN = 30
 
 
@@ -33,11 +33,11 @@ def attributable_risk(
     ----------
     women : DataFrame, n rows
         Questionnaire fields of ``bcrat``. Unknown answers count as the lowest risk, as in the
-        model; leave women with unknown answers out where they are many. Women whom ``bcrat``
+        model; leave women with unknown answers out if there are many. Women whom ``bcrat``
         refuses are left out.
     of : {"population", "cases"}
-        What the women are: a sample of the population, or of women with breast cancer with their
-        answers before it.
+        Kind of sample: of the population, or of women with breast cancer (with their answers before
+        the diagnosis).
     weight : array_like, shape (n,), optional
         Sampling weights.
 
@@ -65,7 +65,9 @@ def attributable_risk(
     >>> model = mr.load_model("bcrat", attributable_risk=(under_50, from_50))
     """
     if of not in ("population", "cases"):
-        raise ModelError(f"{of!r} is no sample", where="of", remedy='"population" or "cases".')
+        raise ModelError(
+            f"{of!r} is not a kind of sample", where="of", remedy='"population" or "cases".'
+        )
     scores = Bcrat(age_range="formula").score(women, (1,))
     contributions = scores.contributions
     if contributions is None:

@@ -145,7 +145,7 @@ class PublishedBaseline:
         QuestionnaireError
             There is no column ``age``.
         HorizonError
-            The incidence model answers none of the horizons.
+            The incidence model supports none of the horizons.
         """
         import pandas as pd
 

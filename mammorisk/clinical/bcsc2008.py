@@ -171,8 +171,8 @@ class Bcsc2008(RatedModel):
 def _yearly_average(rates: Rates, row: NDArray[np.int64], age: Floats) -> tuple[Floats, Floats]:
     """Mean hazards over the year from a (fractional) age.
 
-    The last year of the rates stands for what is beyond it: no horizon ends there, but the year of
-    the recursion may.
+    Beyond the last year of the rates, its values are used: no horizon ends there, but the last year
+    of the recursion can.
     """
     yearly = rates.yearly
     birthday = np.floor(age)

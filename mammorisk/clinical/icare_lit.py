@@ -70,9 +70,9 @@ class IcareLit(RatedModel):
     Parameters
     ----------
     rates : Rates or str
-        Incidence and mortality. The baseline hazard is computed anew: the incidence at an age
+        Incidence and mortality. The baseline hazard is recomputed: the incidence at an age
         divided by the mean relative risk of the reference sample at that age. The sample itself,
-        of US women, stays.
+        of US women, is kept.
 
     Notes
     -----

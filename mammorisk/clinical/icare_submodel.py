@@ -140,7 +140,7 @@ def yearly_rates(name: SubmodelName, rates: Rates | None = None) -> YearlyRates:
 
     The baseline is the incidence at an age divided by the mean relative risk of the reference
     members who are free of breast cancer. It is found by fixed-point iteration, as in the
-    published program. It is found anew for other rates, which replaces an attributable risk.
+    published program. With other rates it is recomputed, so that no attributable risk is needed.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""RatedModel: the part of a published model that takes other incidence and mortality."""
+"""RatedModel: base class of published models whose incidence and mortality can be replaced."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def as_rates(value: object) -> Rates | None:
 
 
 def stored_rates(rates: Rates) -> str | dict[str, Any]:
-    """Rates as JSON types: the name of a set of the package, else everything."""
+    """Rates as JSON types: the name of a set of the package, otherwise all fields."""
     known = rates.name in RATE_SETS and rates == load_rates(rates.name)
     return rates.name if known else rates.to_dict()
 
@@ -81,14 +81,14 @@ class RatedModel(ClinicalModel):
 
     rates: Rates | str = DEFAULT
 
-    #: What is taken over from the publication when the rates are replaced, for the card.
+    #: Parts of the publication that are kept when the rates are replaced, for the card.
     carried: ClassVar[str] = "relative risks as published"
-    #: What the card says about the limits of the published rates, if anything.
+    #: Limitations of the published rates, for the card.
     dated: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         found = as_rates(self.rates)
-        # The dataclass is frozen; this runs before anyone has seen it.
+        # The dataclass is frozen; this runs before the instance is used.
         object.__setattr__(self, "rates", DEFAULT if found is None else found)
         if found is not None:
             object.__setattr__(self, "card", self._card_with(found))
@@ -172,7 +172,7 @@ class RatedModel(ClinicalModel):
             refusals.add(without, "answer-missing", text)
 
     def _note_rates(self, women: Answers, notes: Notes) -> None:
-        """Add the name of other rates, what is doubtful in them, and groups without rates."""
+        """Add notes on other rates: their name, doubts, and groups without rates."""
         rates = self.other_rates
         if rates is None:
             return

@@ -42,7 +42,7 @@ class Rates:
     Attributes
     ----------
     name : str
-        Short name. It stands in the warnings, card and provenance of a model with these rates.
+        Short name, used in the warnings, card and provenance of a model with these rates.
     incidence : tuple of tuple of float, shape (n_groups, n_ages)
         Hazard of breast cancer per woman and year, by completed year of age.
     mortality : tuple of tuple of float, shape (n_groups, n_ages)
@@ -52,20 +52,20 @@ class Rates:
     groups : tuple of str
         Values of ``Questionnaire.race_ethnicity``; ``"all"`` applies to every other woman.
     rest : str
-        Who the group ``"all"`` is, in words; for example ``"white women"`` in the US sets.
+        Description of the group ``"all"``, for example ``"white women"`` in the US sets.
     deaths : {"other causes", "all causes"}
         Deaths that the mortality counts. With all causes, deaths from breast cancer are counted as
         competing events too, which lowers risks slightly.
     source, years, licence : str
         Origin of the numbers.
     doubts : tuple of str
-        What is implausible in the table. Every result of a model with these rates repeats it.
+        Implausible values of the table. Every result of a model with these rates repeats them.
 
     Raises
     ------
     RatesError
-        Arrays of unequal shape, ages that do not overlap, an unknown group, or hazards that cannot
-        be: negative, missing or too large.
+        Shapes differ, ages do not overlap, a group is unknown, or hazards are negative, missing or
+        too large.
 
     See Also
     --------
@@ -109,7 +109,7 @@ class Rates:
             raise RatesError("a group appears twice, or there is none", where="group")
         if self.deaths not in get_args(Deaths):
             raise RatesError(
-                f"{self.deaths!r} are no deaths",
+                f"{self.deaths!r} is not a kind of deaths",
                 where="deaths",
                 remedy=f"One of: {', '.join(get_args(Deaths))}.",
             )
@@ -288,7 +288,9 @@ class Rates:
         known = {one.name for one in fields(cls)}
         if not {"name", "incidence", "mortality"} <= set(told) <= known:
             raise RatesError(
-                "these are no rates", where="rates", remedy="Pass the result of Rates.to_dict."
+                "this is not a table of rates",
+                where="rates",
+                remedy="Pass the result of Rates.to_dict.",
             )
         values = dict(told)
         for name in ("incidence", "mortality"):

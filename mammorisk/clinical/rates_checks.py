@@ -1,4 +1,4 @@
-"""Rates that are possible and hardly true: another unit, another sex, columns mixed up.
+"""Detection of implausible rates: another unit, another sex, or mixed-up columns.
 
 Nothing is changed. Each doubt states its evidence.
 """
@@ -21,7 +21,7 @@ _YOUNGER, _OLDER = 35, 65
 
 
 def doubt_rates(rates: Rates) -> tuple[str, ...]:
-    """Doubt rates that are implausible in size or shape.
+    """Find rates that are implausible in size or shape.
 
     Parameters
     ----------
@@ -30,7 +30,7 @@ def doubt_rates(rates: Rates) -> tuple[str, ...]:
     Returns
     -------
     tuple of str
-        One sentence a doubt, with the evidence; empty if there is none.
+        One sentence per doubt, with the evidence; empty if there is none.
 
     Examples
     --------

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class _About(NamedTuple):
-    """What is stated of a set; the numbers are in the constants of the models."""
+    """Description of a set; the numbers are in the constants of the models."""
 
     years: str
     used_by: str

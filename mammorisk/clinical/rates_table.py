@@ -23,7 +23,7 @@ from mammorisk.records.frames import as_frame
 if TYPE_CHECKING:
     import pandas as pd
 
-#: What the numbers are: a rate per woman-year, or the probability over a year or over the band.
+#: Kind of the numbers: a rate per person-year, or the probability over a year or over the band.
 Kind = Literal["hazard", "probability per year", "probability per band"]
 
 _FEMALE = {"f", "female", "females", "woman", "women"}
@@ -77,11 +77,12 @@ def read_rates(
             Values of ``Questionnaire.race_ethnicity``. ``all`` or an empty cell stands for every
             other woman.
 
-        Columns named like the arguments below state the same. Every row then has the same value.
+        Columns named like the arguments below have the same meaning. Every row then has the same
+        value.
     per : float
         Number of women (and years) to whom the numbers refer, such as 1 or 100,000.
     kind : {"hazard", "probability per year", "probability per band"}
-        ``"hazard"`` is a rate per woman-year: cases or deaths by population. Probabilities are
+        ``"hazard"`` is a rate per person-year: cases or deaths by population. Probabilities are
         those of a life table, over one year or over the band of the row.
     deaths : {"other causes", "all causes"}
         Deaths that ``mortality`` counts: all but those from breast cancer, or all.
@@ -116,8 +117,8 @@ def read_rates(
     -----
     A rate applies to every year of its band. A probability :math:`p` over :math:`n` years becomes
     the hazard :math:`-\\log(1-p)/n`. An open last band ends at 90. Incidence and mortality may
-    cover different ages; a model answers where both are known. Missing values at the ends of the
-    table narrow these ages, between others they are refused.
+    cover different ages; a model gives risks at ages where both are known. Missing values at the
+    ends of the table narrow these ages; missing values between others are refused.
 
     Examples
     --------

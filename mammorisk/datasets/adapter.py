@@ -1,4 +1,4 @@
-"""Dataset: what every adapter of a public cohort offers."""
+"""Dataset: base class of the adapters of public cohorts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from mammorisk.records.cohort import KEYS, OutcomeKind
 from mammorisk.records.table_warning import TableWarning
 from mammorisk.warnings import make_warning
 
-#: Image files looked for by a check.
+#: Maximum number of image files that a check looks for.
 _FILES_COUNTED = 200_000
 
 
@@ -66,7 +66,7 @@ class Dataset(ABC):
         )
 
     def check(self, root: str | Path) -> DatasetCheck:
-        """Say what of the release is in a folder. Nothing but headers of tables is read.
+        """Check which parts of the release are in a folder. Only the headers of tables are read.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class Dataset(ABC):
         return [("images", state, f"{n:,}{of} files")]
 
     def image_folder(self, root: Path) -> Path:
-        """The folder with the images; the root where none of the usual ones is there."""
+        """Folder with the images; the root if none of the usual folders exists."""
         for name in self.layout.images:
             if (root / name).is_dir():
                 return root / name
@@ -141,7 +141,7 @@ def open_folder(root: str | Path, card: DatasetCard) -> Path:
 
 
 class Reading:
-    """One pass over a release: its tables, what is excluded from them, and what must be said."""
+    """One pass over a release: its tables, exclusions and warnings."""
 
     def __init__(self, dataset: Dataset, root: str | Path) -> None:
         self.layout = dataset.layout
@@ -151,13 +151,13 @@ class Reading:
         self.warnings: list[TableWarning] = []
 
     def table(self, name: str, *, patient_id: str | None = None) -> pd.DataFrame:
-        """Read a table and begin to keep account of its rows.
+        """Read a table and start the account of its rows.
 
         Parameters
         ----------
         name : str
         patient_id : str, optional
-            Column that is the woman; it is given the name ``patient_id``.
+            Column that identifies the woman; it is renamed to ``patient_id``.
         """
         found = read_table(self.root, self.layout, name)
         if patient_id is not None and patient_id != "patient_id":
@@ -193,19 +193,19 @@ class Reading:
         self.warnings.append(TableWarning(warning=make_warning(code, text)))
 
     def unread(self, column: str, rows: np.ndarray) -> None:
-        """Say that values of a column were taken as unknown, if there are any."""
+        """Warn about values of a column that count as unknown, if there are any."""
         if n := int(np.asarray(rows).sum()):
             self.say("value-not-read", f"{column}: {n:,} values are not read and count as unknown")
 
     def codes(self, column: pd.Series, name: str) -> pd.Series:
-        """Codes of a column as words; a code that the release does not define is unknown."""
+        """Translate the codes of a column; a code that the release does not define is unknown."""
         codes = self.layout.codes[name]
         found = column.map(codes)
         self.unread(name, (found.isna() & column.notna() & ~column.isin(list(codes))).to_numpy())
         return found
 
     def standard_views(self, table: str, views: pd.DataFrame) -> pd.DataFrame:
-        """Exclude images of other views than CC and MLO, or without side."""
+        """Exclude images of other views than CC and MLO, and images without a side."""
         view, side = views["view"].str.upper(), views["laterality"].str.upper().str[:1]
         views = views.assign(view=view, laterality=side)
         odd = view.where(~view.isin(["CC", "MLO"])).mask(view.isna(), "")
@@ -220,7 +220,7 @@ class Reading:
     def find_images(
         self, table: str, views: pd.DataFrame, images: bool | None
     ) -> pd.DataFrame | None:
-        """The images whose files are there; None where the cohort is read without images.
+        """Images whose files exist; None if the cohort is read without images.
 
         Parameters
         ----------
@@ -254,7 +254,7 @@ class Reading:
     def with_images(
         self, table: str, exams: pd.DataFrame, views: pd.DataFrame | None
     ) -> pd.DataFrame:
-        """Exclude exams without any image, where the cohort is read with images."""
+        """Exclude exams without any image, if the cohort is read with images."""
         if views is None:
             return exams
         keys = pd.MultiIndex.from_frame(views[list(KEYS)])
@@ -262,7 +262,7 @@ class Reading:
         return self.drop(table, exams, ~there, "no image of the exam is there")
 
     def tell_exclusions(self) -> None:
-        """Say how many rows of each table are not in the cohort."""
+        """Warn about the number of rows of each table that are not in the cohort."""
         counts = self.exclusions.counts()
         for table, rows in counts.groupby("table", sort=False):
             gone = rows[rows["reason"] != "kept"].sort_values("rows", ascending=False)
@@ -284,7 +284,7 @@ class Reading:
         outcome_kind: OutcomeKind | None = None,
         allow_missing_views: bool = False,
     ) -> DatasetCohort:
-        """Put the cohort together, and say how many rows of each table are not in it.
+        """Build the cohort, with a warning about the rows of each table that are not in it.
 
         Parameters
         ----------

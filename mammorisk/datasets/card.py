@@ -1,4 +1,4 @@
-"""DatasetCard: what a public cohort holds, whose terms apply, and how far that was checked."""
+"""DatasetCard: content, terms and licence of a public cohort, and how they were checked."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ class Fact(BaseModel):
     says : str
         The statement.
     verified : {"release", "owner", "third party", "not verified"}
-        Seen in a table or program of the release itself; stated by its owner; found in public code
-        of other users, two or more of them or one with the data at hand; or taken from memory.
+        ``"release"``: seen in a table or program of the release itself. ``"owner"``: stated by its
+        owner. ``"third party"``: found in public code of other users (two or more, or one with the
+        data). ``"not verified"``: taken from memory.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,7 +44,7 @@ class DatasetCard(BaseModel):
     version : str
         Release that the adapter was written for.
     licence : str
-        Licence, and what it forbids.
+        Licence, and the uses that it forbids.
     terms : str
         Whose terms the user must accept.
     citation : str
@@ -58,9 +59,9 @@ class DatasetCard(BaseModel):
     outcome : {"survival", "interval-censored", "cross-sectional", "none"}
         Kind of outcome, see :attr:`mammorisk.Cohort.outcome_kind`.
     follow_up : str
-        What the outcome is and how long it was observed.
+        Outcome and length of follow-up.
     density : str
-        What is known of breast density.
+        Available information on breast density.
     acquisition : str
         Where acquisition parameters are found.
     images_are : str
@@ -70,7 +71,7 @@ class DatasetCard(BaseModel):
     facts : tuple of Fact
         Statements that the adapter relies on, and how each was checked.
     assumptions : tuple of str
-        What the adapter assumes where the release does not say.
+        Assumptions of the adapter that the release does not state.
 
     See Also
     --------

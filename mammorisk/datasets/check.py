@@ -1,4 +1,4 @@
-"""DatasetCheck: what of a release is in a folder."""
+"""DatasetCheck: parts of a release that are in a folder."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class DatasetCheck:
         One row for each table and for the images: ``part``, ``state`` (``"complete"``,
         ``"incomplete"``, ``"missing"``, ``"unreadable"``), ``detail``.
     is_usable : bool
-        Whether the cohort can be read: every required table is there with every required column.
+        Whether the cohort can be read: all required tables and columns exist.
 
     See Also
     --------

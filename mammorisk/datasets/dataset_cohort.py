@@ -1,4 +1,4 @@
-"""DatasetCohort: the cohort of a public release, with its card and what was excluded from it."""
+"""DatasetCohort: the cohort of a public release, with its card and the excluded rows."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class DatasetCohort(Cohort):
         One row for each row of the release that is not in the cohort: ``table``, ``line`` (in the
         file), ``reason``, ``patient_id``, ``exam_id``.
     exclusions : DataFrame
-        The same counted: ``table``, ``reason``, ``rows``, ``women``. For each table, the rows with
-        the reason ``"kept"`` and the others add up to the rows of the file.
+        Counts of the excluded rows: ``table``, ``reason``, ``rows``, ``women``. For each table, the
+        rows with the reason ``"kept"`` and the others add up to the rows of the file.
 
     See Also
     --------
@@ -88,14 +88,14 @@ def build_cohort(
     outcome_kind: OutcomeKind | None = None,
     allow_missing_views: bool = False,
 ) -> DatasetCohort:
-    """Put the tables of a cohort together.
+    """Build a cohort from its tables.
 
     Parameters
     ----------
     exams : DataFrame
-        One row an exam, with ``patient_id`` and ``exam_id``.
+        One row per exam, with ``patient_id`` and ``exam_id``.
     views : DataFrame or None
-        One row an image: ``patient_id``, ``exam_id``, ``laterality``, ``view`` and ``file_path``
+        One row per image: ``patient_id``, ``exam_id``, ``laterality``, ``view`` and ``file_path``
         (below ``root``); None if the cohort is read without images.
     outcome_kind : str, optional
         Default: that of the card.
@@ -143,7 +143,7 @@ def _opener(views: pd.DataFrame, root: Path, allow_missing_views: bool) -> Calla
             raise ViewMissing("the exam has no images")
         images = views.iloc[rows_of[row]]
         if images["view"].isna().any():
-            # The release names no views: the headers do.
+            # The views are in the headers, not in the release's tables.
             paths: list[str | Path] = [root / one for one in images["file_path"]]
             return read_exam(paths, allow_missing_views=allow_missing_views)
         files: dict[str, list[str | Path]] = {}

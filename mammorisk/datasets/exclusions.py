@@ -1,4 +1,4 @@
-"""Exclusions: every row of a release that is not in the cohort, and why."""
+"""Exclusions: rows of a release that are not in the cohort, with reasons."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ COLUMNS = ("table", "line", "reason", "patient_id", "exam_id")
 
 @dataclass(kw_only=True)
 class Exclusions:
-    """Keeps account of the rows of each table: rows read = rows kept + rows excluded.
+    """Account of the rows of each table: rows read = rows kept + rows excluded.
 
-    The index of a table is the line of each row in its file, from which an excluded row can be
-    found again.
+    The index of a table is the line of each row in its file, so that an excluded row can be found.
 
     Examples
     --------
@@ -52,7 +51,7 @@ class Exclusions:
         ----------
         table : str
         rows : DataFrame
-            Rows that are still there, index = line in the file.
+            Remaining rows, index = line in the file.
         excluded : array_like of bool, shape (n,)
             Missing values count as False.
         reason : str
@@ -81,7 +80,7 @@ class Exclusions:
         return pd.concat([part.astype(object) for part in self.parts], ignore_index=True)
 
     def counts(self) -> pd.DataFrame:
-        """Rows and women by table and reason; ``"kept"`` is what remains of a table."""
+        """Rows and women by table and reason; ``"kept"`` are the remaining rows of a table."""
         gone = self.table()
         found = []
         for table in self.read:

@@ -1,4 +1,4 @@
-"""Rows that stand for many equal women: their answers, and their number as a weight."""
+"""Rows that represent many women with equal answers; their number is a weight."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_groups(reading: Reading, table: str, rows: pd.DataFrame) -> pd.DataFram
     Returns
     -------
     DataFrame
-        Questionnaire fields, ``frequency_weight``, keys made of the place of the row, and the
+        Questionnaire fields, ``frequency_weight``, keys from the position of the row, and the
         columns of the release. Rows with a code that the release does not define are excluded.
     """
     count, _ = numbers(rows["count"])

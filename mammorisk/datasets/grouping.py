@@ -1,4 +1,4 @@
-"""From rows of images or findings to exams: one value an exam, and where the image files are."""
+"""Grouping of rows of images or findings to exams, and search of image files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def exam_keys(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def one_value(rows: pd.DataFrame, by: str, column: str) -> tuple[pd.Series, np.ndarray]:
-    """The value that all rows of a group share.
+    """Value that is the same in all rows of a group.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Woman, side and view of DICOM files, for releases whose tables do not tell."""
+"""Woman, side and view from DICOM headers, for releases whose tables lack them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TAGS = [
 
 
 def read_headers(root: Path, paths: Sequence[str]) -> pd.DataFrame:
-    """Read what tells images apart.
+    """Read woman, side and view of images.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ def read_headers(root: Path, paths: Sequence[str]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row a file: ``file_path``, ``patient_id``, ``study``, ``study_date``, ``laterality``,
+        One row per file: ``file_path``, ``patient_id``, ``study``, ``study_date``, ``laterality``,
         ``position``, ``intent``, and ``problem`` where the file cannot be read.
     """
     found = [_read(root, path) for path in paths]

@@ -66,14 +66,14 @@ class TableLayout(BaseModel):
 
 
 class Layout(BaseModel):
-    """Everything that is data about a cohort.
+    """Description of a cohort as data.
 
     Attributes
     ----------
     card : DatasetCard
     tables : dict of str to TableLayout
     images : tuple of str
-        Names of folders with the images; the first one that is there is used.
+        Names of folders with the images; the first one that exists is used.
     codes : dict
         Codes of the release by column, with their meaning.
     """

@@ -1,4 +1,4 @@
-"""map_questionnaire(): a table with its own names, codes and units becomes Questionnaire fields."""
+"""map_questionnaire(): conversion of tables with other names, codes and units to answers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ UNITS |= dict.fromkeys(
     ("age", "age_menarche", "age_menopause", "age_first_birth", "time", "entry"), _YEARS
 )
 _TARGETS = (*FIELDS, *KEYS, *OUTCOME_COLUMNS)
-#: Values named in an error.
+#: Maximum number of values named in an error.
 _VALUES_NAMED = 8
 
 
@@ -55,7 +55,7 @@ class Source(BaseModel):
         years, months, weeks or days; g/day, g/week, us drinks/day, us drinks/week or
         uk units/week.
     others : {"error", "unknown"}
-        What codes are that neither ``values`` nor ``missing`` has.
+        Treatment of codes that are neither in ``values`` nor in ``missing``.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -75,12 +75,13 @@ class Source(BaseModel):
 
 
 class QuestionnaireMapping(BaseModel):
-    """How a table becomes Questionnaire fields.
+    """Mapping of the columns of a table to Questionnaire fields.
 
     Attributes
     ----------
     fields : dict of str to tuple of Source
-        By field, key or outcome column. Of several sources the first with a known value counts.
+        Sources by field, key or outcome column. If there are several, the first known value is
+        used.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -145,21 +146,21 @@ def read_mapping(
 def map_questionnaire(
     frame: object, mapping: Mapping[str, Any] | str | Path, *, keep: bool = True
 ) -> pd.DataFrame:
-    """Turn a table with its own names, codes and units into Questionnaire fields.
+    """Convert a table with other names, codes and units to Questionnaire fields.
 
     Parameters
     ----------
     frame : DataFrame
-        One row a woman or exam; also a table of polars, pyarrow or DuckDB.
+        One row per woman or exam; tables of polars, pyarrow and DuckDB are also accepted.
     mapping : dict or path
         A dictionary, or a YAML file with the same content, by Questionnaire field (also
         ``patient_id``, ``exam_id``, ``time``, ``event``, ``entry``, ``weight``,
         ``frequency_weight``). An entry is the name of a column, or a dictionary with ``column``
         and any of ``values`` (code -> value), ``missing`` (codes that mean "not known"), ``unit``
-        and ``others`` (``"error"`` or ``"unknown"``: what codes are that are not listed). A list of
-        entries means: the first of them that is known.
+        and ``others`` (``"error"`` or ``"unknown"``: treatment of codes that are not listed). For a
+        list of entries the first known value is used.
     keep : bool
-        Also keep the columns of the table, whose codes then stand beside what they mean.
+        Also keep the original columns of the table.
 
     Returns
     -------
@@ -169,13 +170,13 @@ def map_questionnaire(
     Raises
     ------
     QuestionnaireError
-        A column is not there, or has codes that the mapping does not name, or text where a number
-        is wanted; the message names all of them with their counts. Nothing is guessed.
+        A column is missing, has codes that are not in the mapping, or has text instead of numbers.
+        The message names all of them with their counts. Nothing is guessed.
 
     Notes
     -----
-    The mapper changes names, codes and units. Whether values are possible is checked where they are
-    used, as of any other table.
+    The mapping changes names, codes and units. As for any other table, impossible values are
+    detected when the result is used.
 
     See Also
     --------
@@ -279,7 +280,7 @@ def _code(value: Any) -> str:
         return str(int(number)) if number.is_integer() else str(number)
     text = str(value).strip().lower()
     number_of = _number(text) if text[:1] in "+-0123456789." and text else None
-    # 007 is a code of its own.
+    # 007 is another code than 7.
     plain = number_of is not None and (text[:1] != "0" or text[:2] in ("0", "0."))
     if plain and number_of is not None and number_of.is_integer() and "e" not in text:
         return str(int(number_of))

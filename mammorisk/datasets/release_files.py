@@ -1,7 +1,7 @@
-"""The files of a downloaded release: where its tables are, and what is in them.
+"""Files of a downloaded release: location and content of its tables.
 
-Nothing is guessed: a table or a column that is not there is named, with where to get it. Every cell
-is read as text; whoever knows a column turns it into numbers or dates.
+Nothing is guessed: errors name the table or column that is missing, and where to get it. Every cell
+is read as text; adapters convert columns to numbers or dates.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from mammorisk.io.table_files import id_text, read_table_file
 
 #: Empty cells.
 _EMPTY = ("", "NA", "N/A", "NaN", "nan", "NULL", "null", "None", "<NA>")
-#: Columns named in an error.
+#: Maximum number of columns named in an error.
 _COLUMNS_NAMED = 12
-#: Decimal numbers hold all whole numbers up to this one.
+#: Floats represent all whole numbers up to this one.
 _EXACT = 2**53
 
 
 @dataclass(frozen=True, kw_only=True)
 class TableState:
-    """What was found of a table.
+    """State of a table in a folder.
 
     Attributes
     ----------
@@ -78,12 +78,12 @@ def read_table(root: Path, layout: Layout, name: str) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Text without blanks around it, missing where empty; index = line in the file.
+        Text without surrounding blanks, missing if empty; index = line in the file.
 
     Raises
     ------
     DatasetError
-        The table or a column of it is not there, or it cannot be read.
+        The table or a column is missing, or the file cannot be read.
     """
     table = layout.tables[name]
     state = find_table(root, table)
@@ -95,7 +95,7 @@ def read_table(root: Path, layout: Layout, name: str) -> pd.DataFrame:
         found = _read_text(path, table, state.header)
     if table.header:
         found = found[list(names)].rename(columns=names)
-    # Names that the release may lack are there, empty.
+    # Optional columns that the release lacks are empty.
     for column in table.columns:
         if column.name not in found:
             found[column.name] = pd.Series(None, index=found.index, dtype="object")
@@ -145,14 +145,14 @@ def usable_path(state: TableState, layout: Layout, name: str) -> Path:
 
 
 def numbers(column: pd.Series) -> tuple[pd.Series, np.ndarray]:
-    """A column as numbers, NaN where there is none, and the rows with something else."""
+    """Return a column as numbers (NaN if empty), and the rows that are not numbers."""
     found = pd.to_numeric(column, errors="coerce").astype(float)
     found = found.mask(~np.isfinite(found))
     return found, (found.isna() & column.notna()).to_numpy()
 
 
 def dates(column: pd.Series) -> tuple[pd.Series, np.ndarray]:
-    """A column of ISO dates, with or without a time, and the rows with something else."""
+    """Return a column of ISO dates, with or without a time, and the rows that are not dates."""
     found = pd.to_datetime(column.str.slice(0, 10), format="%Y-%m-%d", errors="coerce")
     compact = pd.to_datetime(column, format="%Y%m%d", errors="coerce")
     found = found.fillna(compact)
@@ -160,10 +160,10 @@ def dates(column: pd.Series) -> tuple[pd.Series, np.ndarray]:
 
 
 def whole_ids(column: pd.Series) -> tuple[pd.Series, np.ndarray]:
-    """Ids of digits: ``7.0`` is 7. Ids that a program has rounded (7E+15) are marked as faulty.
+    """Return ids of digits; ``7.0`` is 7. Ids that a program has rounded (7E+15) are faulty.
 
-    A decimal number holds whole numbers up to 2**53 exactly: a longer one that ends in ``.0`` may
-    have been another.
+    A float represents whole numbers up to 2**53 exactly. A larger number that ends in ``.0`` may
+    have been rounded.
     """
     text = column.str.replace(r"\.0+$", "", regex=True)
     faulty = column.notna() & ~text.str.fullmatch(r"\d+").fillna(False).astype(bool)
@@ -187,7 +187,7 @@ def _find_files(root: Path, table: TableLayout) -> list[Path]:
 
 
 def _other_width(path: Path, table: TableLayout) -> str | None:
-    """What is wrong with the first line of a table without a header."""
+    """Problem of the first line of a table without a header."""
     try:
         with open(path, encoding="utf-8-sig") as handle:
             first = handle.readline()
@@ -271,12 +271,12 @@ def _read_text(path: Path, table: TableLayout, header: tuple[str, ...]) -> pd.Da
 def shifted_rows(root: Path, layout: Layout, name: str, rows: pd.DataFrame) -> np.ndarray:
     """Rows whose line has another number of fields than the header: its cells are shifted.
 
-    The parser does not tell where it reads some of the columns only.
+    The parser does not report these lines if it reads only some of the columns.
 
     Parameters
     ----------
     rows : DataFrame
-        The table as :func:`read_table` gave it.
+        Result of :func:`read_table`.
 
     Returns
     -------

@@ -17,7 +17,7 @@ def split_by_woman(
 ) -> pd.Series:
     """Assign each woman to one part.
 
-    The part of a woman depends on her id and the seed alone, so that it stays the same when rows
+    The part of a woman depends only on her id and the seed, so that it stays the same when rows
     are added, removed or sorted.
 
     Parameters
@@ -25,7 +25,7 @@ def split_by_woman(
     cohort : Cohort or DataFrame
         With a column ``patient_id``.
     fractions : dict of str to float
-        Share of the women by part, such as ``{"train": 0.7, "test": 0.3}``; they add up to 1.
+        Share of the women by part, such as ``{"train": 0.7, "test": 0.3}``; they must add up to 1.
     seed : int
 
     Returns
@@ -87,8 +87,8 @@ def check_split(cohort: Cohort | pd.DataFrame, column: str = "split") -> pd.Data
     Returns
     -------
     DataFrame
-        One row for each woman in several parts, with the number of rows in each part; empty if the
-        split leaks nothing. Rows without a part are ignored.
+        One row for each woman in several parts, with the number of rows in each part; empty if no
+        woman is in several parts. Rows without a part are ignored.
 
     Raises
     ------

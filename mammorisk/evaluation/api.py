@@ -63,15 +63,15 @@ def evaluate(
     ----------
     risks : DataFrame, Series, array or dict, or a list of these
         Result of :func:`mammorisk.predict` for a cohort; any table with columns ``risk_1y`` ...
-        ``risk_5y`` in [0, 1]; one number per row, with ``horizons=5``; or a dict of these by
-        model name. The first model of a dict is evaluated, and the others are compared with it.
-        Tables are matched on ``patient_id`` and ``exam_id`` if both have them, else on the index.
-        A list has the risks of several imputed cohorts: estimates are pooled by Rubin's rules, see
+        ``risk_5y`` in [0, 1]; one number per row, with ``horizons=5``; or a dict of these by model
+        name. The first model of a dict is evaluated, and the others are compared with it. Tables
+        are matched on ``patient_id`` and ``exam_id`` if both have them, else on the index. A list
+        contains the risks of several imputed cohorts; estimates are pooled by Rubin's rules, see
         :func:`mammorisk.metrics.pool_rubin`.
     cohort : Cohort or DataFrame, or a list of these
         Columns ``time`` (years to the event or last follow-up) and ``event`` (0 censored, 1 breast
         cancer, 2 competing event); optionally ``weight``, ``entry`` (years), ``patient_id`` and
-        features. A list has the imputed cohorts, one for each of the risks.
+        features. A list contains the imputed cohorts, one for each element of ``risks``.
     by : str or sequence of str
         Columns whose groups are also evaluated separately, for every model.
     horizons : float or sequence of float, optional
@@ -99,18 +99,18 @@ def evaluate(
     censoring : {"riskregression", "scikit-survival", "kaplan-meier"}
         See :func:`mammorisk.metrics.fit_censoring`.
     fewest_cancers : int
-        Groups with fewer cancers are listed and not evaluated.
+        Groups with fewer cancers are listed but not evaluated.
     level : float
         Confidence level of the intervals.
     seed : int
-        Of the bootstrap and of cross-validation.
+        Seed of the bootstrap and of cross-validation.
     title : str
         Title of the page.
     data : str
-        The data in words, for the methods paragraph: source, setting, dates.
+        Description of the data for the methods paragraph: source, setting, dates.
     simulated : bool, optional
-        Whether the women are simulated; the report then says so throughout. Default: whether the
-        identifiers are those of :func:`mammorisk.simulate`.
+        Whether the women are simulated; if so, every table and figure says so. By default this is
+        detected from the identifiers of :func:`mammorisk.simulate`.
     progress : bool
         Show progress on standard error.
 
@@ -217,7 +217,7 @@ def evaluate(
 
 
 def _refuse_without_follow_up(cohort: Cohort) -> None:
-    """A risk is about the time after an exam: the cohort must have been observed then."""
+    """Refuse a cohort without follow-up: a risk describes the time after an exam."""
     if cohort.outcome_kind == "cross-sectional":
         raise EvaluationError(
             "the cancers of this cohort were found at the exam itself: comparing a score with them "

@@ -111,7 +111,7 @@ def evaluate_risks(
     made: dict[str, pd.DataFrame] = {}
 
     def tables() -> Iterator[str]:
-        """Compute one table after the other."""
+        """Compute the tables one by one."""
         fitted = fit_censoring(aligned.outcome, censoring)
         made["flow"] = cohort_tables.flow_table(aligned, year)
         made["characteristics"] = characteristics.characteristics_table(aligned, year, features)
@@ -335,7 +335,9 @@ def _notes(aligned: Aligned, year: float, settings: Settings) -> list[str]:
         notes.append("the women are simulated: nothing here is evidence about real women")
     cancers = int(outcome.is_case(year).sum())
     if cancers < 100:
-        notes.append(f"{cancers} cancers within {year:g} y: with under 100, estimates are unstable")
+        notes.append(
+            f"{cancers} cancers within {year:g} y: with fewer than 100, estimates are unstable"
+        )
     if outcome.is_weighted:
         low, high = float(outcome.weight.min()), float(outcome.weight.max())
         notes.append(

@@ -36,9 +36,10 @@ _DISTANCE = "a distance: no interval is computed"
 
 
 def intercept_row(outcome: Outcome, values: Floats, year: float, level: float) -> dict[str, object]:
-    """Calibration in the large, whose sign always agrees with E/O.
+    """Calibration in the large; its sign always agrees with E/O.
 
-    Of outcomes known for all: the intercept of a logistic regression with the logit as offset.
+    If all outcomes are known, it is the intercept of a logistic regression with the logit as
+    offset.
     """
     complete = outcome.is_complete(year)
     method: Method = "logistic" if complete else "in-the-large"
@@ -51,7 +52,7 @@ def intercept_row(outcome: Outcome, values: Floats, year: float, level: float) -
 def calibration_table(
     aligned: Aligned, curves: Mapping[str, CalibrationCurve], level: float
 ) -> pd.DataFrame:
-    """E/O at every horizon; intercept, slope, distances of the curve and tests at the last."""
+    """E/O at every horizon; intercept, slope, distances of the curve and tests at the last one."""
     rows: list[dict[str, object]] = []
     for model, risks in aligned.risks.items():
         years = years_of(aligned, model)

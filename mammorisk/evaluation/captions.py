@@ -1,4 +1,4 @@
-"""Titles of the tables, and what their columns mean, for documents."""
+"""Titles of the tables and descriptions of their columns, for documents."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ CAPTIONS: dict[str, str] = {
     "table_two": "Performance of the models at {year} years",
     "missing": "Missing values",
     "models_used": "Models",
-    "model_warnings": "What the models assumed or doubted",
+    "model_warnings": "Assumptions and warnings of the models",
     "discrimination": "Discrimination",
     "overall": "Overall accuracy",
     "calibration": "Calibration",
@@ -63,13 +63,13 @@ _WITHOUT_ESTIMATES = (
 
 
 def caption(name: str, *, horizon: float, cluster: str | None, simulated: bool) -> str:
-    """Title of a table; of simulated women it says so."""
+    """Title of a table; it states if the women are simulated."""
     text = CAPTIONS[name].format(year=f"{horizon:g}", cluster=cluster or "site")
     return f"{text} (simulated women)" if simulated else text
 
 
 def note(name: str) -> str:
-    """What the columns of a table mean."""
+    """Description of the columns of a table."""
     own = _NOTES.get(name, "")
     if name in _NOTES and name not in ("heterogeneity", "recalibration"):
         return own

@@ -60,7 +60,7 @@ LABELS: dict[str, str] = {
 
 @dataclass(frozen=True, kw_only=True)
 class _Structural:
-    """A field that has no value for some women: not because it is unknown."""
+    """A field that does not apply to some women."""
 
     given_by: str
     absent_for: tuple[object, ...]
@@ -128,7 +128,7 @@ def _features(table: pd.DataFrame) -> list[str]:
 
 
 def is_number(values: pd.Series) -> bool:
-    """Whether a column is summarised by its mean: numbers of more than two values."""
+    """Whether a column is summarised by its mean: numbers with more than two distinct values."""
     numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
     return bool(numeric and values.nunique() > 2)
 
@@ -217,7 +217,7 @@ def characteristics_table(
 
 
 def _levels(name: str, values: pd.Series) -> list[object]:
-    """Levels in the order of the field, the category or the alphabet; of yes or no, only yes."""
+    """Levels in the order of the field or the category, or sorted; for yes or no, only yes."""
     levels = list(values.dropna().unique())
     known = CATEGORIES.get(name, ())
     if isinstance(values.dtype, pd.CategoricalDtype) and values.dtype.ordered:
@@ -261,9 +261,9 @@ def _difference_of_means(values: Floats, weights: Floats, first: Mask, second: M
 
 
 def _difference_of_shares(first: Floats, second: Floats) -> float:
-    """Of a category; of several levels the Mahalanobis distance of Yang and Dalton 2012.
+    """Standardised difference of a category; for several levels that of Yang and Dalton 2012.
 
-    The sign is that of the difference for two levels; the distance of more has none.
+    For two levels it has the sign of the difference; for more it is a distance without a sign.
     """
     if not (np.isfinite(first).all() and np.isfinite(second).all()) or len(first) == 0:
         return math.nan
@@ -271,7 +271,7 @@ def _difference_of_shares(first: Floats, second: Floats) -> float:
         one, other = float(first[-1]), float(second[-1])
         spread = math.sqrt((one * (1 - one) + other * (1 - other)) / 2)
         return (one - other) / spread if spread > 0 else math.nan
-    # The last share follows from the others.
+    # The last share is determined by the others.
     a, b = first[:-1], second[:-1]
     covariance = (np.diag(a) - np.outer(a, a) + np.diag(b) - np.outer(b, b)) / 2
     apart = a - b
@@ -284,9 +284,9 @@ def table_one(characteristics: pd.DataFrame, sizes: Mapping[str, int]) -> pd.Dat
     Parameters
     ----------
     characteristics : DataFrame
-        Of :func:`characteristics_table`.
+        Result of :func:`characteristics_table`.
     sizes : dict of str to int
-        Exams of each group.
+        Number of exams of each group.
 
     Returns
     -------

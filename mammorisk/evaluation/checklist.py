@@ -1,4 +1,4 @@
-"""TRIPOD+AI items, with the parts of the report that answer them."""
+"""TRIPOD+AI items, with the parts of the report that address them."""
 
 from __future__ import annotations
 
@@ -23,13 +23,16 @@ _ITEMS = (
     ("6a", "setting, number and location of centres"),
     ("6b", "eligibility"),
     ("6c", "treatments and how they were handled"),
-    ("7", "preparation and quality checks of the data, alike in all groups or not"),
+    (
+        "7",
+        "preparation and quality checks of the data, and whether they were similar in all groups",
+    ),
     ("8a", "outcome: definition, horizon, assessment, consistency across groups"),
     ("8b", "assessors of the outcome, if it is subjective"),
     ("8c", "blinding of the assessment of the outcome"),
     ("9b", "predictors: definition, how and when measured, blinding"),
     ("9c", "assessors of predictors, if they are subjective"),
-    ("10", "how the sample size was arrived at, and that it is sufficient"),
+    ("10", "how the sample size was determined, and whether it is sufficient"),
     ("11", "how missing data were handled, reasons for omitting data"),
     ("12d", "whether and how heterogeneity between clusters was quantified"),
     ("12e", "measures and plots of performance, and their rationale"),
@@ -67,7 +70,7 @@ def checklist(
     recalibrated: bool = False,
     models_known: bool = False,
 ) -> pd.DataFrame:
-    """Items of TRIPOD+AI with what the report gives.
+    """Items of TRIPOD+AI with the contribution of the report.
 
     Parameters
     ----------
@@ -80,7 +83,7 @@ def checklist(
     recalibrated : bool
         Whether risks were recalibrated.
     models_known : bool
-        Whether the version of every model is on record.
+        Whether the version of every model is known.
 
     Returns
     -------

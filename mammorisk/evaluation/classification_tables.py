@@ -107,8 +107,8 @@ def two_by_two_table(
     DataFrame
         ``model``, ``horizon``, ``threshold``, ``test`` (``"positive"`` at or above the threshold),
         ``outcome`` (``"cancer"``, ``"no cancer"``, ``"unknown"``: follow-up ended before the
-        horizon), ``n`` and ``weighted``: the number that the exams stand for by their sampling
-        weights and the inverse probability of censoring; NaN where the outcome is unknown.
+        horizon), ``n`` and ``weighted``: the number of exams represented, by sampling weights and
+        the inverse probability of censoring; NaN if the outcome is unknown.
     """
     rows = []
     for model, risks in aligned.risks.items():
@@ -185,6 +185,6 @@ def _curve(outcome: Outcome, score: Floats, year: float) -> pd.DataFrame:
     if not case.any() or (outcome.is_weighted and not outcome.is_complete(year)):
         return pd.DataFrame()
     table = triage_curve(case, score[known])
-    # Some two hundred points are enough to draw and to print.
+    # About two hundred points are enough to draw and to print.
     step = max(1, len(table) // 200)
     return table.iloc[::step].reset_index(drop=True)

@@ -1,4 +1,4 @@
-"""The cohort: rows left at each step, outcomes and follow-up."""
+"""Flow of the cohort: rows left at each step, outcomes and follow-up."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def flow_table(aligned: Aligned, year: float) -> pd.DataFrame:
     if np.isfinite(risk.value):
         rows.append((f"observed risk by {year:g} y", risk.value))
     items, values = zip(*rows, strict=True)
-    # Counts stay integers beside years and risks.
+    # Counts stay integers in a column with years and risks.
     table = pd.DataFrame({"item": items, "value": pd.Series(values, dtype=object)})
     limits = np.where(table["item"].str.startswith("observed risk"), 1.0, np.nan)
     method = of_observed_risk(risk.events)

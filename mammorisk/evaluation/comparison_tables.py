@@ -81,7 +81,7 @@ def common_rows(aligned: Aligned, year: float) -> Common:
 def comparison_table(
     common: Common, first: str, years: Sequence[float], ties: Ties, level: float
 ) -> pd.DataFrame:
-    """First model less each other: AUC and Brier score by horizon, C index.
+    """First model minus each other model: AUC and Brier score by horizon, C index.
 
     ``first_value`` and ``second_value`` are those of the two models.
     """
@@ -205,7 +205,7 @@ def category_names(cuts: Sequence[float]) -> list[str]:
 def reclassified_table(
     common: Common, first: str, year: float, cuts: Sequence[float]
 ) -> pd.DataFrame:
-    """Exams by category of two models, by outcome.
+    """Exams by categories of two models and by outcome.
 
     Returns
     -------

@@ -106,7 +106,7 @@ def _add_table(document: Any, table: pd.DataFrame) -> str:
 
     for cell, name, aligned in zip(made.rows[0].cells, shown.columns, right, strict=False):
         fill(cell, str(name), aligned=aligned, bold=True)
-    # The first row is repeated on every page.
+    # The header row is repeated on every page.
     made.rows[0]._tr.get_or_add_trPr().append(OxmlElement("w:tblHeader"))
     for row in shown.itertuples(index=False):
         for cell, text, aligned in zip(made.add_row().cells, row, right, strict=True):
@@ -140,7 +140,7 @@ def write_excel(path: Path, sheets: Mapping[str, pd.DataFrame]) -> None:
                 cell = sheet.cell(i, j)
                 cell.value = _cell(value)
                 if isinstance(cell.value, str):
-                    # A label that begins with "=" is no formula.
+                    # A label that begins with "=" must not become a formula.
                     cell.data_type = "s"
         for j, column in enumerate(table.columns, start=1):
             texts = [str(column), *(str(_cell(value) or "") for value in table[column].head(200))]

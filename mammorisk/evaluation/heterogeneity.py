@@ -20,7 +20,7 @@ from mammorisk.metrics.expected_observed import expected_observed_ratio
 from mammorisk.records.outcome import Outcome
 
 SUMMARY = "summary"
-#: Columns that only summaries have.
+#: Columns of summaries only.
 _OF_SUMMARY = ("sites", "tau", "i2", "prediction_lower", "prediction_upper")
 _METHOD = "random effects (Paule-Mandel, Hartung-Knapp-Sidik-Jonkman)"
 _FEWEST_SITES = 3
@@ -41,7 +41,7 @@ class RandomEffects:
     i2 : float
         Share of the variation that is between sites, in [0, 1].
     p : float
-        Of Cochran's Q, against no difference between sites.
+        p value of Cochran's Q, against no difference between sites.
     """
 
     value: float
@@ -169,7 +169,7 @@ def heterogeneity_table(
     year : float
         Horizon.
     fewest_cancers : int
-        Sites with fewer are listed, and are not in the summary.
+        Sites with fewer cancers are listed, but are not part of the summary.
     level : float
 
     Returns
@@ -202,7 +202,7 @@ def heterogeneity_table(
             rows.append(
                 row(made, measure, outcome=own, horizon=year, interval=one.interval, **head)
             )
-            # At its border the scale of the summary has no value.
+            # The scale of the summary is infinite at the ends of its range.
             if (
                 made.se > 0
                 and np.isfinite(made.value)

@@ -1,4 +1,4 @@
-"""One report from those of several imputed cohorts, by Rubin's rules."""
+"""Pooling of the reports of several imputed cohorts by Rubin's rules."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _POOLED: dict[str, PoolingScale | None] = {
     "subgroups": None,
 }
 _METHOD = "t on the scale of the measure (Rubin)"
-#: Columns that tell the rows of a table apart.
+#: Columns that identify the rows of a table.
 _KEYS = (
     "model", "first", "second", "from", "to", "column", "group", "measure", "horizon", "threshold",
 )  # fmt: skip
@@ -46,16 +46,16 @@ def is_imputed(risks: object) -> bool:
 
 
 def cohorts_of(cohort: object, imputations: int) -> list[Any]:
-    """The cohort of each imputation: one for all, or as many.
+    """The cohort of each imputation; a single cohort is used for all.
 
     Raises
     ------
     EvaluationError
-        Another number of cohorts than of imputations, or fewer than two imputations.
+        The number of cohorts is not that of imputations, or there are fewer than two imputations.
     """
     if imputations < 2:
         raise EvaluationError(
-            "there are not two imputed sets of risks to pool",
+            "there are fewer than two imputed sets of risks to pool",
             where="risks",
             remedy="Give the risks themselves, not in a list.",
         )
@@ -74,7 +74,7 @@ def pooled_report(reports: Sequence[Report]) -> Report:
     Estimates with a standard error are pooled by Rubin's rules on the scale of their measure (see
     :func:`mammorisk.metrics.pool_rubin`), which adds the columns ``df`` and
     ``missing_information``. Estimates without one are averaged. All other tables and the data of
-    figures are those of the first imputed cohort, which ``notes`` say.
+    figures are those of the first imputed cohort, which is stated in ``notes``.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def pool_table(
         With columns ``measure``, ``value``, ``se``, ``lower``, ``upper`` and, where present, ``p``,
         ``null``, ``n``, ``events``, ``reason``.
     scale : str, optional
-        By default that of each measure.
+        Default: the scale of each measure.
     level : float
     """
     if any(len(table) == 0 or "measure" not in table.columns for table in tables):
@@ -142,7 +142,7 @@ def pool_table(
 
 
 def _by_key(table: pd.DataFrame, keys: list[str]) -> dict[tuple[Any, ...], dict[str, Any]]:
-    """Rows by what tells them apart, and a number where that does not."""
+    """Rows by their keys, with a number if keys are equal."""
     found: dict[tuple[Any, ...], dict[str, Any]] = {}
     seen: Counter[tuple[Any, ...]] = Counter()
     for record in table.to_dict("records"):

@@ -1,4 +1,4 @@
-"""How each interval was computed, in words for the tables."""
+"""Names of the methods of intervals, for the tables."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ POISSON = "exact (Poisson)"
 
 
 def is_plain(outcome: Outcome, year: float) -> bool:
-    """Whether the outcome is known for all, of equal weight, one exam a woman."""
+    """Whether all outcomes are known, weights are equal, and each woman has one exam."""
     return outcome.is_complete(year) and not (outcome.is_weighted or outcome.is_clustered)
 
 
@@ -27,12 +27,12 @@ def of_auc(outcome: Outcome, year: float) -> str:
 
 
 def of_share(outcome: Outcome, year: float) -> str:
-    """Of sensitivity, specificity and predictive values."""
+    """Return the method for sensitivity, specificity and predictive values."""
     return WILSON if is_plain(outcome, year) else NORMAL
 
 
 def of_share_positive(outcome: Outcome) -> str:
-    """Of a share of women that does not depend on the outcome."""
+    """Return the method for a share of women that does not depend on the outcome."""
     return NORMAL if outcome.is_weighted or outcome.is_clustered else WILSON
 
 
@@ -42,7 +42,7 @@ def of_observed_risk(events: int | None) -> str:
 
 
 def of_ratio(events: int | None) -> str:
-    """Of expected over observed risk: from the limits of the observed risk where events are few."""
+    """Return the method for expected over observed risk, which depends on the number of events."""
     few = events is not None and events < FEWEST_EVENTS
     return CLOPPER_PEARSON if few else LOG
 

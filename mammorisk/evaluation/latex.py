@@ -27,11 +27,11 @@ def as_latex(table: pd.DataFrame, *, caption: str, label: str, level: float, not
     Parameters
     ----------
     table : DataFrame
-        Of estimates, or of text.
+        Table of estimates or of text.
     caption : str
         Plain text.
     label : str
-        For ``\\ref``.
+        Label for ``\\ref``.
     level : float
         Confidence level of the intervals, for their heading.
     note : str
@@ -42,7 +42,7 @@ def as_latex(table: pd.DataFrame, *, caption: str, label: str, level: float, not
     str
         Estimates and counts in columns of type ``S``, aligned at the decimal point; limits as
         ``0.75 to 0.83``; other text left-aligned; methods of intervals, what p values test and
-        reasons below the table, by number. The first line says which packages are needed.
+        reasons below the table, by number. The first line states the required packages.
     """
     texts, legend = with_notes(columns_of_text(table))
     heads, kinds, cells = _columns(texts, level)
@@ -95,7 +95,7 @@ def _columns(
             whole, decimals = _widths(own)
             heads.append(f"{{{name}}}")
             kinds.append(f"S[table-format={whole}.{decimals}]")
-            # Text in a column of numbers stands in braces.
+            # Text in a column of numbers is enclosed in braces.
             cells.append(
                 [
                     text.replace(",", "") if _NUMBER.fullmatch(text) else f"{{{tex(text)}}}"

@@ -109,7 +109,7 @@ def paragraph(
     ----------
     settings : Settings
     told : dict of str to str
-        Of :func:`methods`.
+        Result of :func:`methods`.
     models : DataFrame
         Of :func:`mammorisk.evaluation.model_tables.model_table`.
     flow : DataFrame
@@ -122,7 +122,7 @@ def paragraph(
     Returns
     -------
     str
-        Plain text. What only the authors know stands in square brackets.
+        Plain text. Text in square brackets must be completed by the authors.
     """
     value = flow.set_index("item")["value"]
     n = int(value["with a risk of the first model"])

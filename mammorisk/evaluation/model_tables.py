@@ -1,4 +1,4 @@
-"""The models of a report: what they are, and what they told about the women they scored."""
+"""The models of a report, and the warnings of their risks."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _NOT_TOLD = "the risks were given without a record of their model"
 
 
 def model_table(risks: Mapping[str, object]) -> pd.DataFrame:
-    """What is known about every model.
+    """Title, version and training data of every model.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def model_table(risks: Mapping[str, object]) -> pd.DataFrame:
     -------
     DataFrame
         ``model``, ``title``, ``version``, ``weights_sha256``, ``outcome``, ``training_data``,
-        ``source`` and ``reason``: why the others are empty.
+        ``source``, and ``reason`` (why the other columns are empty).
     """
     return pd.DataFrame([_model_row(name, one) for name, one in risks.items()])
 
@@ -57,7 +57,7 @@ def card_record(name: str) -> dict[str, Any]:
 
 
 def record_of(model: RiskModel) -> dict[str, Any]:
-    """What a table of risks keeps about its model.
+    """Record of the model that a table of risks keeps.
 
     Returns
     -------
@@ -77,12 +77,12 @@ def record_of(model: RiskModel) -> dict[str, Any]:
 
 
 def warning_table(risks: Mapping[str, object], exams: pd.DataFrame) -> pd.DataFrame:
-    """How models filled or doubted what they read: warnings of the exams that are evaluated.
+    """Number of evaluated exams with each warning, by model.
 
     Parameters
     ----------
     risks : mapping of str to DataFrame or other
-        Tables with a column ``warning_codes``; other risks tell nothing.
+        Tables with a column ``warning_codes``; other risks have no warnings.
     exams : DataFrame
         The exams of the evaluation, in the order of the cohort.
 

@@ -21,7 +21,7 @@ _MEASURES: tuple[tuple[str, tuple[str, ...]], ...] = (
 def performance_table(
     tables: Mapping[str, pd.DataFrame], models: Sequence[str], horizon: float
 ) -> pd.DataFrame:
-    """One row a measure, one column a model; estimates with intervals, rounded by the one rule.
+    """One row per measure and one column per model; estimates with intervals, rounded.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ def performance_table(
     -------
     DataFrame
         ``measure`` and the models. The first rows are exams and cancers within the horizon. A
-        measure that no model has is left out.
+        measure without a value for any model is left out.
     """
     sizes = tables["discrimination"]
     sizes = sizes[(sizes["measure"] == "AUC") & (sizes["horizon"] == horizon)].set_index("model")

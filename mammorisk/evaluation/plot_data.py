@@ -62,12 +62,12 @@ class PlotSource:
         return float(next(iter(self.risks.values())).columns[-1])
 
     def has(self, model: str, year: float) -> bool:
-        """Whether the model has a risk for anybody at the horizon."""
+        """Whether the model has any risk at the horizon."""
         risks = self.risks[model]
         return year in risks.columns and bool(risks[year].notna().any())
 
     def cuts(self, year: float) -> tuple[float, ...]:
-        """Thresholds that apply at a horizon: they are risks at the last one."""
+        """Thresholds for a horizon; they apply to the last horizon only."""
         return self.thresholds if year == self.last else ()
 
     def roc(self, models: Sequence[str], year: float) -> pd.DataFrame:
@@ -88,7 +88,7 @@ class PlotSource:
         return self._of_models("distribution", models, year, histogram)
 
     def decision(self, models: Sequence[str], year: float) -> pd.DataFrame:
-        """Net benefit over thresholds, on the exams that all these models have a risk for."""
+        """Net benefit by threshold, for the exams with a risk from all these models."""
         key = ("decision", tuple(models), year)
         if key not in self._kept:
             values = {name: self.risks[name][year].to_numpy(dtype=float) for name in models}
@@ -342,5 +342,5 @@ def category_shares(
 
 
 def _thinned(n: int, most: int = MOST_POINTS) -> NDArray[np.int64]:
-    """Evenly spaced positions, the first and the last among them."""
+    """Evenly spaced positions, including the first and the last."""
     return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.int64))

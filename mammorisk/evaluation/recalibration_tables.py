@@ -1,4 +1,4 @@
-"""Performance before and after recalibration, the latter on women it was not fitted to."""
+"""Performance before and after recalibration, with cross-validation."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class CrossFitted:
     ----------
     risk : ndarray, shape (n,)
     method : str
-        Chosen on all women, and fitted to nine tenths of them at a time.
+        Chosen from all women, and fitted to nine tenths of them at a time.
     """
 
     risk: Floats
@@ -55,12 +55,12 @@ def cross_fit(
     method : str
         See :func:`mammorisk.recalibrate`.
     seed : int
-        Of the division of women into ten parts; exams of one woman stay together.
+        Seed of the division of women into ten parts; exams of one woman stay together.
 
     Returns
     -------
     CrossFitted or None
-        None where a part leaves no women with or without cancer.
+        None if there are no women with or without cancer outside of a part.
     """
     weight = fit_censoring(outcome).weights(year)
     if weight is None:
@@ -86,7 +86,7 @@ def cross_fit(
 
 
 def _folds(outcome: Outcome, case: NDArray[np.bool_], seed: int) -> NDArray[np.int64]:
-    """Parts of women with like shares of cancers."""
+    """Parts of women with similar shares of cancers."""
     women = int(outcome.cluster.max()) + 1
     is_case = np.bincount(outcome.cluster, case, minlength=women) > 0
     shuffled = np.random.default_rng(seed).permutation(women)

@@ -1,4 +1,4 @@
-"""Report: the tables of an evaluation, its figures, and how they are exported."""
+"""Report: tables and figures of an evaluation, and their export."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Report:
     Tables of estimates have one row per estimate: ``model``, ``measure``, ``horizon`` (years),
     ``value``, ``se``, ``lower``, ``upper``, ``interval`` (its method), ``p``, ``null`` (what p
     tests), ``n`` (exams), ``events`` (cancers among them within the horizon, or in follow-up where
-    there is no horizon), ``weight`` (sum of weights) and ``reason`` (why there is no number or no
+    there is no horizon), ``weight`` (sum of weights) and ``reason`` (why there is no value or no
     interval). The tables are not rounded; pages and documents are.
 
     Attributes
@@ -66,7 +66,7 @@ class Report:
     level : float
         Confidence level of all intervals.
     simulated : bool
-        Whether the women are simulated; every table and figure then says so.
+        Whether the women are simulated; if so, every table and figure states it.
     cluster : str or None
         Column of sites.
     flow : DataFrame
@@ -74,11 +74,11 @@ class Report:
     characteristics : DataFrame
         The numbers of Table 1; see :attr:`table_one`.
     missing : DataFrame
-        Missing values by column, apart from those that do not apply.
+        Missing values by column, without those that do not apply.
     models_used : DataFrame
         Title, version and hash of the weights of every model.
     model_warnings : DataFrame
-        How often each model assumed or doubted something.
+        Number of exams with each warning, by model.
     discrimination : DataFrame
         AUC by horizon, C indices.
     overall : DataFrame
@@ -104,21 +104,21 @@ class Report:
     reclassified : DataFrame
         Exams by category of risk under two models.
     subgroups : DataFrame
-        By group for every model, where ``by`` was given.
+        Performance by group for every model, if ``by`` was given.
     heterogeneity : DataFrame
-        By site with random-effects summaries, where ``cluster`` was given.
+        Performance by site with random-effects summaries, if ``cluster`` was given.
     recalibration : DataFrame
-        Before and after recalibration, where ``recalibrated`` was given.
+        Performance before and after recalibration, if ``recalibrated`` was given.
     triage : DataFrame
         Share of exams not read and of cancers missed, for scores of the same exam.
     checklist : DataFrame
-        TRIPOD+AI items and what the report gives for them.
+        TRIPOD+AI items and the parts of the report that address them.
     notes : list of str
         Notes to the reader.
     methods : dict of str to str
         Options, conventions, versions, date and seed.
     methods_paragraph : str
-        A paragraph for the methods section. What only the authors know stands in square brackets.
+        Paragraph for the methods section. Text in square brackets must be completed by the authors.
 
     See Also
     --------
@@ -212,7 +212,7 @@ class Report:
         Raises
         ------
         EvaluationError
-            Another name, or a table that the report has no data for.
+            The name is unknown, or the report has no data for this table.
         """
         return published_table(
             self.tables | self.layouts, name, model=self.models[0], horizon=self.horizons[-1]
@@ -284,12 +284,12 @@ class Report:
         Returns
         -------
         Axes
-            Of ``"panel"`` an array of four Axes.
+            For ``"panel"`` an array of four Axes.
 
         Raises
         ------
         EvaluationError
-            Another kind, model or horizon, or nothing to draw.
+            The kind, model or horizon is unknown, or there is nothing to draw.
 
         See Also
         --------
@@ -329,7 +329,7 @@ class Report:
         Returns
         -------
         DataFrame
-            One row a point, with ``model`` and ``horizon``. Risks are fractions in [0, 1].
+            One row per point, with ``model`` and ``horizon``. Risks are fractions in [0, 1].
 
         Examples
         --------
@@ -402,7 +402,7 @@ class Report:
         Returns
         -------
         DataFrame
-            One row an estimate: ``table``, ``model``, ``group``, ``horizon`` (years),
+            One row per estimate: ``table``, ``model``, ``group``, ``horizon`` (years),
             ``threshold``, ``estimand``, ``estimate``, ``lower``, ``upper``, ``interval`` (its
             method), ``p``, ``null``, ``n``, ``events``, ``weight``, ``reason``.
         """
@@ -435,7 +435,7 @@ class Report:
         return _write(Path(path), partial(_write_text, self.to_page()))
 
     def to_csv(self, folder: str | Path) -> Path:
-        """Write every table as a CSV file into a folder, made where there is none.
+        """Write every table as a CSV file into a folder, which is created if it does not exist.
 
         ``estimates.csv`` is :meth:`to_frame`.
         """
@@ -463,16 +463,16 @@ class Report:
         Parameters
         ----------
         path : path, optional
-            File of ``table``; or a folder that gets one file for every table.
+            File for ``table``, or folder for one file per table.
         table : str, optional
             One table: a name of :attr:`tables` or of :meth:`published_table`.
         caption : str, optional
-            Instead of the table's own.
+            Caption instead of that of the table.
 
         Returns
         -------
         str or Path
-            The text of ``table`` without ``path``; else ``path``.
+            Without ``path``, the text of ``table``; otherwise ``path``.
 
         Notes
         -----
@@ -483,7 +483,7 @@ class Report:
             return text if path is None else _write(Path(path), partial(_write_text, text))
         if path is None:
             raise EvaluationError(
-                "neither a table nor a folder is named",
+                "neither a table nor a folder was given",
                 where="to_latex",
                 remedy="Give to_latex('folder') or to_latex(table='calibration').",
             )

@@ -24,7 +24,7 @@ _SIZES = {
     "flow": (5.6, 4.6),
 }
 _SIZE = (5.6, 4.2)
-#: Models whose calibration is drawn; that of the others is in the tables.
+#: Number of models whose calibration is drawn; the others are in the tables.
 _MOST_MODELS = 6
 
 
@@ -78,7 +78,7 @@ def page(
             "Models",
             [
                 _open(tables["models_used"]),
-                _open(tables["model_warnings"], "What the models assumed or doubted"),
+                _open(tables["model_warnings"], "Assumptions and warnings of the models"),
             ],
         ),
         (
@@ -268,7 +268,7 @@ def _open(table: pd.DataFrame, title: str = "") -> str:
 
 
 def _noted(name: str, tables: Mapping[str, pd.DataFrame] | None = None) -> list[str]:
-    """What the columns of a table mean, where the table has rows."""
+    """Description of the columns of a table, if the table has rows."""
     text = note(name)
     empty = tables is not None and tables[name].empty
     return [] if empty or not text else [f"<p><small>{escape(text)}</small></p>"]

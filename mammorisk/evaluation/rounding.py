@@ -1,9 +1,9 @@
-"""The rule by which numbers are rounded in every table, page and document.
+"""Rounding of numbers in tables, pages and documents.
 
-An estimate and its limits have as many decimals as give the half-width of the interval two
-significant digits; all rows of a table with the same measure have the same, from the median
-half-width. Without an interval, the median value has three significant digits. P values have three
-decimals, or are "< 0.001". Counts are whole. The tables themselves are not rounded.
+The number of decimals of an estimate and its limits gives the half-width of the interval two
+significant digits. It is the same in all rows of a table with the same measure, and is derived from
+the median half-width. Without an interval, the median value has three significant digits. P values
+have three decimals, or are "< 0.001". Counts are whole. The tables themselves are not rounded.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def _decimals(size: float, significant: int) -> int:
 
 
 def rounded(value: float, decimals: int) -> str:
-    """A number as text; empty where there is none, ``"0.00"`` without a sign.
+    """A number as text; empty if it is missing. Zero has no sign.
 
     Examples
     --------

@@ -14,12 +14,12 @@ from mammorisk.records.follow_up import CANCER
 from mammorisk.records.outcome import Outcome
 
 NO_DIFFERENCE = "no difference"
-#: Standard errors below this are rounding: of a share of 0 or 1, for example.
+#: Smaller standard errors are rounding errors, for example of a share of 0 or 1.
 _NO_VARIATION = 1e-9
 
 
 def rows_of(aligned: Aligned, model: str, year: float) -> tuple[Outcome, Floats]:
-    """Outcome and risks where the model has one."""
+    """Outcome and risks of the rows with a risk from the model."""
     values = aligned.risks[model][year].to_numpy(dtype=float)
     there = np.isfinite(values)
     if there.all():
@@ -29,7 +29,7 @@ def rows_of(aligned: Aligned, model: str, year: float) -> tuple[Outcome, Floats]
 
 
 def years_of(aligned: Aligned, model: str) -> list[float]:
-    """Horizons, in years, at which the model has a risk for anybody."""
+    """Horizons in years at which the model has any risk."""
     risks = aligned.risks[model]
     return [float(year) for year in risks.columns if risks[year].notna().any()]
 
@@ -68,7 +68,7 @@ def row(
     horizon : float, optional
         Years.
     threshold : float, optional
-        Adds a column; NaN for measures of no threshold in a table of thresholds.
+        Adds a column; NaN for measures without a threshold in a table of thresholds.
     interval : str
         Method of the interval.
     null : str, optional
@@ -117,7 +117,7 @@ def row(
 
 
 def null_value(null: object) -> float:
-    """The number that a text of the column ``null`` ends with; 0 for no difference.
+    """Number at the end of a text of the column ``null``; 0 for no difference.
 
     Examples
     --------

@@ -44,7 +44,7 @@ from mammorisk.metrics.thresholds import Measure, classification_measure
 from mammorisk.records.outcome import Outcome
 from mammorisk.records.questionnaire_fields import CATEGORIES
 
-#: Shown with every comparison of groups.
+#: Note shown with every comparison of groups.
 MULTIPLICITY = (
     "p values of subgroups compare a group with the rest of the column's groups; adjusted ones are "
     "Holm's over the groups of a column, by model and measure."
@@ -133,7 +133,7 @@ def subgroup_table(
     """
     values, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     if len(labels) != len(outcome):
-        raise EvaluationError("there are not as many labels as rows", where="labels")
+        raise EvaluationError("the number of labels is not the number of rows", where="labels")
     names = labels.astype(object).to_numpy()
     rows: list[dict[str, object]] = []
     ordered = isinstance(labels.dtype, pd.CategoricalDtype)
@@ -289,7 +289,7 @@ def calibration_heterogeneity(
     values, year = check_risk(outcome, risk, probability=True), check_horizon(horizon, outcome)
     if not outcome.is_complete(year) or outcome.is_weighted or outcome.is_clustered:
         raise EvaluationError(
-            "likelihood-ratio tests need independent, unweighted outcomes known for all",
+            "likelihood-ratio tests need independent, unweighted rows whose outcome is known",
             where="outcome",
         )
     case = outcome.is_case(year).astype(float)

@@ -18,15 +18,15 @@ PAIRS: dict[str, tuple[str, str]] = {
     "incidence_ratio": ("ratio_lower", "ratio_upper"),
     "difference": ("difference_lower", "difference_upper"),
 }
-#: Columns that are in the data and not in a table for readers.
+#: Columns of the data that are not shown in tables for readers.
 _HIDDEN = (
     *("se", "weight", "feature", "prediction_lower", "prediction_upper"),
     *(limit for pair in PAIRS.values() for limit in pair),
 )
 _P = ("p", "p_adjusted")
-#: Columns of long texts, with what stands before the text below the table.
+#: Columns of long texts, with the words before the text below the table.
 _NOTED = {"interval": "interval: ", "null": "p: ", "reason": ""}
-#: Numbers that are shown as they are.
+#: Columns whose numbers are not rounded.
 _PLAIN = ("horizon", "threshold")
 
 
@@ -93,7 +93,7 @@ def _cell(value: object, decimals: int) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     number = _number(value)
-    # Thresholds of nobody and everybody.
+    # Thresholds at which no woman or every woman is positive.
     if math.isinf(number):
         return "all" if number < 0 else "none"
     return rounded(number, decimals)
@@ -120,9 +120,9 @@ def _plain(value: object) -> object:
 
 
 def as_html(table: pd.DataFrame) -> str:
-    """A table of text as HTML that scrolls by itself on a narrow page.
+    """A table of text as HTML; on a narrow page the table scrolls separately.
 
-    Methods of intervals, what p values test, and reasons stand below the table, by number.
+    Methods of intervals, what p values test, and reasons are listed below the table, by number.
     """
     shown = readable(table)
     cells, legend = with_notes({str(name): shown[name].tolist() for name in shown})

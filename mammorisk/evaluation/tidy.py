@@ -16,7 +16,7 @@ _SAME = ("horizon", "threshold", "lower", "upper", "interval", "p", "null", "n",
 
 
 def tidy(tables: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row an estimate, of every table.
+    """All tables with one row per estimate.
 
     Parameters
     ----------

@@ -41,14 +41,14 @@ def as_table(data: object) -> pd.DataFrame:
 
 
 def beside(risks: pd.DataFrame, data: object) -> pd.DataFrame:
-    """Rows of a cohort or table in the order of the risks table.
+    """Return the rows of a cohort or table in the order of the risks table.
 
-    Matched on ``patient_id`` and ``exam_id`` where both tables have them, else on the index.
+    Rows are matched on ``patient_id`` and ``exam_id`` if both tables have them, else on the index.
 
     Raises
     ------
     PolicyError
-        A key occurs twice in ``data``, the ids do not meet, or there is nothing to match on.
+        A key occurs twice in ``data``, no ids match, or there is nothing to match on.
     """
     table = as_table(data)
     keys = [key for key in KEYS if key in risks.columns and key in table.columns]
@@ -58,9 +58,9 @@ def beside(risks: pd.DataFrame, data: object) -> pd.DataFrame:
         if (twice := ids[known].duplicated()).any():
             raise PolicyError(
                 f"{int(twice.sum())} rows have a {' and '.join(keys)} that occurs before",
-                remedy="Give one row an exam, with exam_id in both tables.",
+                remedy="Give one row per exam, with exam_id in both tables.",
             )
-        match = match_ids(wanted, ids, names=("risks", "table beside them"))
+        match = match_ids(wanted, ids, names=("risks", "other table"))
         if match.problem is not None:
             raise PolicyError(match.problem, where="cohort", remedy=match.remedy)
         text = table.drop(columns=keys).join(ids)[known.to_numpy()]
@@ -69,8 +69,8 @@ def beside(risks: pd.DataFrame, data: object) -> pd.DataFrame:
     if table.index.is_unique and risks.index.isin(table.index).all():
         return table.loc[risks.index]
     raise PolicyError(
-        "the risks and the table beside them have no key in common",
-        remedy="Keep patient_id and exam_id in both, or one index.",
+        "the risks and the other table have no key in common",
+        remedy="Keep patient_id and exam_id in both tables, or the same index.",
     )
 
 
@@ -169,7 +169,7 @@ def fractions(values: pd.Series, name: str) -> NDArray[np.floating]:
 def doubts(
     risks: pd.DataFrame, other: pd.DataFrame | None, quantities: Iterable[Quantity]
 ) -> list[str]:
-    """What looks wrong with the absolute risks that a policy uses: percent below 1."""
+    """Return doubts about the absolute risks that a policy uses, such as percent below 1."""
     age = ages(risks, other).astype(np.float64)
     found = []
     for quantity in quantities:

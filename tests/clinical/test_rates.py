@@ -497,7 +497,7 @@ def test_rates_are_refused_that_no_model_can_use(rates: Rates) -> None:
         replace(rates, groups=("white", "black"))
     with pytest.raises(RatesError, match="no age in common"):
         replace(rates, mortality_from=90)
-    with pytest.raises(RatesError, match="no deaths"):
+    with pytest.raises(RatesError, match="not a kind of deaths"):
         replace(rates, deaths="cancer")  # type: ignore[arg-type]
     with pytest.raises(RatesError, match="appears twice"):
         replace(

@@ -112,5 +112,5 @@ def test_no_record(tmp_path: Path) -> None:
     path = write_csv(tmp_path / "export.csv", ("id", "age"), [["1", 50]])
     with pytest.raises(DatasetError, match="no column record_id"):
         mr.datasets.redcap(path, {"age": "age"})
-    with pytest.raises(DatasetError, match="no data dictionary"):
+    with pytest.raises(DatasetError, match="not a data dictionary"):
         mr.datasets.redcap(path, {"age": "age"}, dictionary=path, record="id")

@@ -92,7 +92,7 @@ def test_notes_say_what_was_done() -> None:
     values.loc[:9, ["risk_1y", "risk_3y", "risk_5y"]] = np.nan
     report = mr.evaluate(values, table, published=())
     notes = " ".join(report.notes)
-    for word in ("weights", "one woman", "competing", "late entry", "under 100", "10 exams left"):
+    for word in ("weights", "one woman", "competing", "late entry", "fewer than 100", "exams left"):
         assert word in notes
     assert report.flow.set_index("item")["value"]["with a risk of the first model"] == 590
     assert report.published_table("T5")["group"].eq("all").all()

@@ -194,7 +194,7 @@ def test_imputed_cohorts_of_their_own() -> None:
     assert made.models == ["first", "second"]
     with pytest.raises(EvaluationError, match="3 cohorts for 2"):
         mr.evaluate(sets, [cohort, cohort, cohort], horizons=[5])
-    with pytest.raises(EvaluationError, match="not two imputed"):
+    with pytest.raises(EvaluationError, match="fewer than two imputed"):
         mr.evaluate(sets[:1], cohort, horizons=[5])
     with pytest.raises(EvaluationError, match="different models"):
         mr.evaluate([sets[0], {"first": sets[1]["first"]}], cohort, horizons=[5])

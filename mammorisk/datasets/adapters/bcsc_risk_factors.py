@@ -33,7 +33,8 @@ class BcscRiskFactors(Dataset):
         -------
         DatasetCohort
             One row for each group of equal women: Questionnaire fields, the columns of the release,
-            and ``frequency_weight``, the number of women. ``patient_id`` is the place of the row.
+            and ``frequency_weight``, the number of women. ``patient_id`` is the position of the
+            row.
         """
         reading = Reading(self, root)
         parts = [

@@ -44,7 +44,7 @@ class CbisDdsm(Dataset):
         root : path
             Folder with the four tables and the DICOM files.
         images : bool or None
-            True: an error if no image is there. False: without images. None: with those there.
+            True: an error if no image exists. False: without images. None: with those that exist.
         leaks : {"drop", "keep"}
             Women who are in a training table and in a test table: ``"drop"`` excludes their
             training rows, so that the official test set stays whole.
@@ -105,7 +105,7 @@ class CbisDdsm(Dataset):
         DataFrame
             One row for each finding: ``patient_id``, ``laterality``, ``view``, ``type``, its
             descriptors, ``pathology``, ``cancer``, ``split``, ``file_path``, ``mask_path``,
-            ``crop_path`` (empty where the file is not there), ``was_swapped`` (the tables call the
+            ``crop_path`` (empty if the file does not exist), ``was_swapped`` (the tables call the
             mask the crop) and ``mask_fits`` (the mask has the size of the image).
         """
         reading = Reading(self, root)

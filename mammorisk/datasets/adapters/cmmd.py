@@ -38,8 +38,8 @@ class Cmmd(Dataset):
         root : path
             Folder with the clinical table and the DICOM files.
         images : bool or None
-            True: an error if no image is there. False: without images. None: with those there; the
-            header of each is read, since nothing else tells woman and view.
+            True: an error if no image exists. False: without images. None: with those that exist;
+            the header of each is read, because woman and view are stated only there.
         allow_missing_views : bool
             Passed to :func:`mammorisk.read_exam`. Many women have images of one breast.
 

@@ -44,11 +44,11 @@ class CsawCc(Dataset):
         root : path
             Folder with the table and, in any folder below it, the DICOM files.
         images : bool or None
-            True: an error if no image is there. False: without images. None: with those there.
+            True: an error if no image exists. False: without images. None: with those that exist.
         times : {"interval", "midpoint"}
             ``"interval"``: columns ``time_lower`` and ``time_upper`` (years; empty = open) beside
             ``event``. ``"midpoint"``: also ``time``, the middle of the interval, or its lower end
-            if it is open. Classes and calendar years are too coarse for horizons under 2 years.
+            if it is open. Classes and calendar years are too coarse for horizons below 2 years.
         control_follow_up_years : float
             Years that a control is known to be free of cancer after her last exam. The table does
             not tell; 0 assumes nothing.

@@ -44,8 +44,8 @@ class Embed(Dataset):
         root : path
             Folder with ``tables`` and ``images``.
         images : bool or None
-            True: an error if no image is there. False: without images, and the metadata table is
-            not read. None: with those there.
+            True: an error if no image exists. False: without images, and the metadata table is
+            not read. None: with those that exist.
         exams : {"screening", "all"}
             Screening exams are those whose ``desc`` contains "screen". Others count in any case for
             pathology and for the end of follow-up.

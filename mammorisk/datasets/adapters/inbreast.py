@@ -43,8 +43,8 @@ class InBreast(Dataset):
         root : path
             Folder with INbreast.csv and AllDICOMs.
         images : bool or None
-            True: an error if no image is there. False: the files are not opened; their names are
-            needed in any case, since nothing else tells the women apart.
+            True: an error if no image exists. False: the files are not opened; their names are
+            needed in any case, because only they identify the women.
         allow_missing_views : bool
             Passed to :func:`mammorisk.read_exam`.
 

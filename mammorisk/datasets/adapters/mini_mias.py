@@ -45,7 +45,7 @@ class MiniMias(Dataset):
         root : path
             Folder with Info.txt and the films (PGM, or PNG of the same name).
         images : bool or None
-            True: an error if no film is there. False: without images. None: with those there.
+            True: an error if no film exists. False: without images. None: with those that exist.
         allow_missing_views : bool
             Passed to :func:`mammorisk.read_exam`. There are no CC views.
 

@@ -36,7 +36,7 @@ class Nlbs(Dataset):
         root : path
             Folder with NLBSP-metadata.csv and images.
         images : bool or None
-            True: an error if no image is there. False: without images. None: with those there.
+            True: an error if no image exists. False: without images. None: with those that exist.
         allow_missing_views : bool
             Passed to :func:`mammorisk.read_exam`.
 

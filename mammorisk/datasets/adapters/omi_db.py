@@ -44,7 +44,7 @@ class OmiDb(Dataset):
         root : path
             Folder with ``data`` and ``images``.
         images : bool or None
-            True: an error if no image is there. False: without images. None: with those there.
+            True: an error if no image exists. False: without images. None: with those that exist.
         exams : {"screening", "all"}
             Screening exams are those on the date of a screening of the woman. Others count in any
             case for the outcome.
@@ -212,7 +212,7 @@ def _studies(
 
 
 class _Episode:
-    """What an episode of screening came to.
+    """Result of an episode of screening.
 
     Precedence: interval cancer, malignant, benign, normal, as in the omidb package.
     """
@@ -294,7 +294,7 @@ def _number(value: Any) -> float:
 
 
 def _images(root: Path, client: str, study: str, content: dict[str, Any]) -> list[tuple[Any, ...]]:
-    """Images of a study with what their header files tell."""
+    """Images of a study with the content of their header files."""
     found = []
     for _, series in _parts(content):
         for image in series:

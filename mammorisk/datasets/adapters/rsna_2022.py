@@ -43,7 +43,7 @@ class Rsna2022(Dataset):
         root : path
             Folder with train.csv and train_images.
         images : bool or None
-            True: an error if no image is there. False: without images. None: with those there.
+            True: an error if no image exists. False: without images. None: with those that exist.
         part : {"train", "test"}
             The test part has no outcome.
         allow_missing_views : bool
@@ -101,7 +101,7 @@ class Rsna2022(Dataset):
         for name in ("cancer", "invasive", "biopsy", "BIRADS"):
             rows[name], wrong = numbers(rows[name])
             reading.unread(name, wrong)
-        # 0 asks for another image, which is more than 1 and 2, both without suspicion.
+        # BI-RADS 0 (additional imaging needed) counts as higher than 1 and 2 (no suspicion).
         worst = rows["BIRADS"].map({0: 3, 1: 1, 2: 2})
         back = {3: "0", 1: "1", 2: "2"}
         exams["birads"] = worst.groupby(rows["exam_id"]).max().reindex(ids).map(back).to_numpy()
@@ -118,7 +118,7 @@ class Rsna2022(Dataset):
 
 
 def _tell_sites(reading: Reading, exams: pd.DataFrame) -> None:
-    """Say which columns are missing at one site: missing then stands for the site."""
+    """Warn about columns that are missing at one site: missingness then identifies the site."""
     for name in ("breast_density", "birads", "age"):
         if name not in exams or exams["site"].nunique() < 2:
             continue

@@ -39,7 +39,7 @@ class VindrMammo(Dataset):
         root : path
             Folder of the release, version 1.0.0.
         images : bool or None
-            True: an error if no image is there. False: without images. None: with those there.
+            True: an error if no image exists. False: without images. None: with those that exist.
         allow_missing_views : bool
             Passed to :func:`mammorisk.read_exam`.
 

@@ -1,1 +1,1 @@
-"""From an archive of DICOM files to a manifest with outcomes."""
+"""Creation of a manifest with outcomes from an archive of DICOM files."""

@@ -60,13 +60,13 @@ def link_outcomes(
     Parameters
     ----------
     manifest : DataFrame or path
-        ``patient_id``, ``exam_id`` and ``exam_date``, one row an exam or an image.
+        ``patient_id``, ``exam_id`` and ``exam_date``; one row per exam or image.
     registry : DataFrame or path
         One row for each tumour: ``patient_id``, ``diagnosis_date``; optionally ``laterality`` (L,
         R or B), ``death_date`` and ``last_follow_up``. A woman without a tumour may have a row
         without ``diagnosis_date``.
     follow_up_end : date
-        Day until which the registry is complete. Women whom it does not have are free of cancer
+        Day until which the registry is complete. Women who are not in it are free of cancer
         until then.
     lead_time_days : int
         Exams with a diagnosis within this many days after them are excluded: the cancer may have
@@ -85,12 +85,12 @@ def link_outcomes(
     Raises
     ------
     DatasetError
-        A column is not there, a date cannot be read, or a number of days is negative.
+        A column is missing, a date cannot be read, or a number of days is negative.
 
     Notes
     -----
     ``event`` is 1 for breast cancer, 2 for death without it, and 0 at the end of follow-up. A
-    tumour without a side has no ``event_L`` and ``event_R``, since it may be of either breast.
+    tumour without a side has no ``event_L`` and ``event_R``, because it may be in either breast.
     Exams after the day of a diagnosis are excluded.
 
     See Also
@@ -136,7 +136,7 @@ def link_outcomes(
         for name in ("diagnosis_date", "death_date", "last_follow_up"):
             tumours[name] = pseudonyms.shifted(tumours[name], woman)
         tumours["patient_id"] = woman.map(pseudonyms.of, na_action="ignore")
-        # The shift of a woman whom the registry lacks is not known: the earliest end is.
+        # The shift of a woman who is not in the registry is unknown, so the earliest end is used.
         shift = pd.Series(woman.map(pseudonyms.days, na_action="ignore").to_numpy(), dtype=float)
         by_woman = shift.groupby(tumours["patient_id"].to_numpy()).first()
         offset = exams["patient_id"].map(by_woman).fillna(-MOST_DAYS)
@@ -189,7 +189,7 @@ def _table(given: Any, where: str, columns: tuple[str, ...]) -> pd.DataFrame:
 
 
 def _dates(column: pd.Series, where: str) -> pd.Series:
-    """Dates; text must be of the form 2015-01-31, which can be read in one way only."""
+    """Dates; text must have the unambiguous form 2015-01-31."""
     if pd.api.types.is_datetime64_any_dtype(column):
         return column.astype("datetime64[ns]")
     text = column.astype(object).where(column.notna(), None)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from mammorisk.errors import DatasetError
 
-#: Days by which dates are shifted at most, in either direction.
+#: Maximum shift of dates in days, in either direction.
 MOST_DAYS = 182
 #: Shorter keys can be guessed together with the ids.
 FEWEST_CHARACTERS = 16
@@ -21,7 +21,7 @@ class Pseudonyms:
     """Replaces ids and shifts dates with a secret key.
 
     The same key gives the same pseudonyms, so that tables made at different times can be joined.
-    Without the key nobody can compute the pseudonym of an id.
+    The pseudonym of an id cannot be computed without the key.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ class Pseudonyms:
 
     @property
     def fingerprint(self) -> str:
-        """Tells whether two runs have the same key."""
+        """Hash that shows whether two runs have the same key."""
         return self._digest("fingerprint", "").hex()[:16]
 
     def _digest(self, kind: str, name: str) -> bytes:

@@ -1,4 +1,4 @@
-"""scan_archive(): the manifest of an archive of DICOM files, from one pass over the headers."""
+"""scan_archive(): manifest of an archive of DICOM files."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from mammorisk.io.dicom import ReadImage, read_dicom
 from mammorisk.io.limits import Limits
 from mammorisk.io.parsing import looks_like_dicom
 
-#: Files of a part. An interrupted scan loses at most one.
+#: Number of files per part. An interrupted scan loses at most one part.
 FILES_A_PART = 2000
 #: Files given to a worker at a time.
 _CHUNK = 16
@@ -84,19 +84,19 @@ def scan_archive(
     limits: Limits | None = None,
     on_files: OnStep | None = None,
 ) -> ArchiveScan:
-    """Make the manifest of an archive of DICOM files, from one pass over the headers.
+    """Create the manifest of an archive of DICOM files from their headers.
 
     Parameters
     ----------
     archive : path
         Folder that is searched with its subfolders.
     out : path
-        The manifest, a Parquet file. Files that are no mammograms of a standard view go to
-        ``<out>.excluded.parquet`` with the reason.
+        The manifest, a Parquet file. Files that are not mammograms of a standard view are
+        listed in ``<out>.excluded.parquet`` with the reason.
     hash_key : str, optional
         Secret of at least 16 characters. ``patient_id`` and ``exam_id`` are then keyed digests
-        (HMAC-SHA256), and dates are shifted by one offset of up to 182 days for each woman. Paths
-        of files stay as they are, since nothing can be read without them; they may hold names.
+        (HMAC-SHA256), and dates are shifted by one offset of up to 182 days for each woman. File
+        paths are not changed, because the images are read from them; they can contain names.
     workers : int, optional
         Processes that read headers. Default: the number of usable cores.
     limits : Limits, optional
@@ -110,14 +110,15 @@ def scan_archive(
     Raises
     ------
     DatasetError
-        There is no such folder, or an unfinished scan of another archive or with another key has
-        the same name.
+        The folder does not exist, or there is an unfinished scan of the same name with another
+        archive or key.
 
     Notes
     -----
     Results are written in parts of 2,000 files into ``<out>.parts``. After an interruption the same
-    call reads what is missing. Files that cannot be read never stop a scan. Memory holds one part,
-    and the paths of the files that an interrupted scan had read. Links are not followed.
+    call reads what is missing. Files that cannot be read never stop a scan. Only one part and the
+    paths of the files that were read before an interruption are kept in memory. Links are not
+    followed.
 
     See Also
     --------
@@ -220,11 +221,11 @@ def _portions(names: Iterator[str]) -> Iterator[list[str]]:
 
 @contextmanager
 def _mapper(workers: int) -> Iterator[Any]:
-    """A function that applies a function to a list, in processes if there is more than one."""
+    """Return a function that maps over a list, with processes if there are several workers."""
     if workers <= 1:
         yield lambda work, items: [work(one) for one in items]
         return
-    # A fresh process has no threads of ours, which a fork would copy in whatever state.
+    # A forked process would inherit the threads of this one in an undefined state.
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context) as pool:
         yield lambda work, items: list(pool.map(work, items, chunksize=_CHUNK))

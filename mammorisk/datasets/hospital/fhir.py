@@ -59,7 +59,7 @@ class CodedField(BaseModel):
 
 
 class FhirMapping(BaseModel):
-    """Which codes are the exam, the cancer, relatives and the fields of a questionnaire."""
+    """Codes of exams, cancers, relatives and the fields of a questionnaire."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -103,7 +103,7 @@ def fhir(
     Raises
     ------
     DatasetError
-        It is no FHIR, has no mammogram, or the mapping is wrong.
+        The input is not FHIR, has no mammogram, or the mapping is wrong.
 
     See Also
     --------
@@ -200,7 +200,7 @@ def _exams(rows: pd.DataFrame, mammogram: Sequence[str]) -> pd.DataFrame:
 def _answers(
     rows: pd.DataFrame, fields: Mapping[str, CodedField]
 ) -> tuple[pd.DataFrame, dict[str, int]]:
-    """Values of fields with their woman and date, and how many of each were not read."""
+    """Values of fields with woman and date, and the number that were not read."""
     found: list[tuple[str, Any, str, Any]] = []
     unread: dict[str, int] = {}
     for kind, patient, date, resource in rows[
@@ -240,7 +240,7 @@ def _items(items: Any) -> Iterator[tuple[Any, str, Mapping[str, Any]]]:
 
 
 def _value(holder: Mapping[str, Any], field: str, coded: CodedField) -> Any:
-    """The value of an Observation or answer as one of the field; None if it cannot be read."""
+    """The value of an Observation or answer in terms of the field; None if it cannot be read."""
     if coded.values:
         return next((coded.values[one] for one in _words(holder) if one in coded.values), None)
     quantity = holder.get("valueQuantity")
@@ -254,7 +254,7 @@ def _value(holder: Mapping[str, Any], field: str, coded: CodedField) -> Any:
         return None if unit is None else number * UNITS[field][unit]
     for name in ("valueInteger", "valueDecimal", "valueBoolean", "valueString"):
         if holder.get(name) is not None:
-            # A number without a unit is not one of a field with units.
+            # For a field with units, a number without a unit is not used.
             return None if coded.units else holder[name]
     return None
 
@@ -312,7 +312,7 @@ def _outcome(
 ) -> pd.DataFrame:
     conditions = rows[rows["kind"] == "Condition"]
     told = [has_code(one.get("code"), cancer) for one in conditions["resource"]]
-    # With its type: an empty list would be taken for names of columns.
+    # Typed, because an empty list would be interpreted as names of columns.
     found = conditions[pd.Series(told, index=conditions.index, dtype=bool)]
     at = found["patient_id"].map(exams["exam_date"])
     first = found[found["date"] > at].groupby("patient_id")["date"].min().reindex(exams.index)

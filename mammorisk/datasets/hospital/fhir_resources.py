@@ -11,9 +11,9 @@ import pandas as pd
 
 from mammorisk.errors import DatasetError
 
-#: Resources with one of these are errors or were never done.
+#: Status of resources that are errors or were never done.
 _VOID = frozenset({"entered-in-error", "cancelled", "refuted", "not-done", "stopped", "unknown"})
-#: Dates of a resource, the first that is there.
+#: Dates of a resource; the first one that exists is used.
 _DATES = (
     *("effectiveDateTime", "performedDateTime", "onsetDateTime", "started", "authored", "issued"),
     *("recordedDate", "date"),
@@ -28,7 +28,7 @@ def all_resources(bundle: Any) -> Iterator[dict[str, Any]]:
         if path.is_dir():
             paths = sorted([*path.glob("*.json"), *path.glob("*.ndjson")])
         if not paths or not all(one.is_file() for one in paths):
-            raise DatasetError("there is no file of FHIR", where="bundle")
+            raise DatasetError("there is no FHIR file", where="bundle")
         for one in paths:
             yield from _of_file(one)
     elif isinstance(bundle, Mapping):
@@ -39,12 +39,14 @@ def all_resources(bundle: Any) -> Iterator[dict[str, Any]]:
         elif "resourceType" in bundle:
             yield dict(bundle)
         else:
-            raise DatasetError("an object without resourceType is no FHIR", where="bundle")
+            raise DatasetError(
+                "an object without resourceType is not a FHIR resource", where="bundle"
+            )
     elif isinstance(bundle, Sequence):
         for one in bundle:
             yield from all_resources(one)
     else:
-        raise DatasetError(f"a {type(bundle).__name__} is no FHIR", where="bundle")
+        raise DatasetError(f"a {type(bundle).__name__} is not FHIR", where="bundle")
 
 
 def _of_file(path: Path) -> Iterator[dict[str, Any]]:

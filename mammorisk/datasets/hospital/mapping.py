@@ -1,4 +1,4 @@
-"""The mapping of a hospital: that of the package with the changes of the user."""
+"""Mapping of a hospital: the mapping of the package with changes of the user."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Model = TypeVar("Model", bound=BaseModel)
 def merge_mapping(
     model: type[Model], default: dict[str, Any], given: Mapping[str, Any] | str | Path | None
 ) -> Model:
-    """Put the changes of the user into a mapping, and check the result.
+    """Apply the changes of the user to a mapping, and check the result.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ def merge_mapping(
     default : dict
         Mapping of the package.
     given : dict, path of a YAML file, or None
-        Entries that replace those of the package; of ``fields``, each field is replaced alone.
+        Entries that replace those of the package; in ``fields``, fields are replaced one by one.
 
     Raises
     ------
@@ -46,10 +46,10 @@ def merge_mapping(
             ) from None
     if given is not None:
         if not isinstance(given, Mapping):
-            raise DatasetError("the mapping is no dictionary", where=where)
+            raise DatasetError("the mapping is not a dictionary", where=where)
         of_user = given.get("fields") or {}
         if not isinstance(of_user, Mapping):
-            raise DatasetError("fields is no dictionary", where=where)
+            raise DatasetError("fields is not a dictionary", where=where)
         fields = {**content["fields"], **of_user}
         content = {**content, **given, "fields": fields}
     try:
@@ -62,12 +62,12 @@ def merge_mapping(
 
 
 def check_units(fields: Mapping[str, Iterable[str]]) -> None:
-    """Refuse names that are no Questionnaire fields, and units that a field does not have.
+    """Refuse names that are not Questionnaire fields, and units that a field does not have.
 
     Raises
     ------
     ValueError
-        For a validator of pydantic.
+        As pydantic validators require.
     """
     unknown = [name for name in fields if name not in FIELDS]
     if unknown:

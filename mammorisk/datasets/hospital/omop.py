@@ -64,14 +64,14 @@ def omop(
     Raises
     ------
     DatasetError
-        A table or column is not there, or the mapping is wrong.
+        A table or column is missing, or the mapping is wrong.
 
     Notes
     -----
-    A condition that is not on record is not known to be absent, so that women without a record of
-    cancer before the exam have ``prior_breast_cancer`` unknown. Units are those that the database
-    states; values in units that the mapping does not name count as unknown, and a warning says how
-    many they are.
+    A condition without a record may still be present. Therefore ``prior_breast_cancer`` is unknown
+    for women without a record of cancer before the exam. Units are those that the database
+    states; values in units that the mapping does not name count as unknown, and a warning states
+    their number.
 
     See Also
     --------
@@ -207,7 +207,7 @@ def _ages(people: pd.DataFrame, exams: pd.DataFrame) -> pd.Series:
 def _field(
     database: OmopDatabase, field: str, concepts: ConceptSet, exams: pd.DataFrame
 ) -> tuple[pd.Series, int]:
-    """The latest value on or before the day of each exam, and how many were not read."""
+    """The latest value on or before the day of each exam, and the number that were not read."""
     rows = _records(database, concepts)
     joined = exams.reset_index()[["index", "person_id", "date"]].merge(
         rows, on="person_id", suffixes=("", "_of")
@@ -215,7 +215,7 @@ def _field(
     before = joined[joined["date_of"] <= joined["date"]]
     if concepts.count == "days":
         days = before[before["date_of"] < before["date"]].groupby("index")["date_of"].nunique()
-        # No record is no knowledge: 0 only where somebody looked.
+        # Without a record the number is unknown; 0 needs a record of an examination.
         return days.reindex(exams.index).astype(float), 0
     value, unread = _values(field, concepts, before)
     read = before.assign(value=value)

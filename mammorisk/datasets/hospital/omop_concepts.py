@@ -1,4 +1,4 @@
-"""Concepts of OMOP by field: which records count, and how their values are read."""
+"""Concepts of OMOP by field, and conversion of their values."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class ConceptSet(BaseModel):
 
 
 class OmopMapping(BaseModel):
-    """Which concepts are the exam, the cancer and the fields of a questionnaire."""
+    """Concepts of exams, cancers and the fields of a questionnaire."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 

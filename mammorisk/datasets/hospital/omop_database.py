@@ -10,7 +10,7 @@ import pandas as pd
 from mammorisk.datasets.hospital.omop_concepts import ConceptSet
 from mammorisk.errors import DatasetError
 
-#: Concept ids in one statement.
+#: Maximum number of concept ids in one statement.
 _IDS_AT_ONCE = 500
 
 
@@ -24,15 +24,15 @@ class OmopDatabase:
         self.prefix = "" if schema is None else f"{schema}."
 
     def read(self, table: str, columns: Sequence[str], where: str = "") -> pd.DataFrame:
-        """Columns of a table; raises where the table or one of them is not there."""
-        # Names come from this file, and values are whole numbers.
+        """Read columns of a table; raises an error if the table or a column is missing."""
+        # Names are constants of the package, and values are integers.
         statement = f"SELECT {', '.join(columns)} FROM {self.prefix}{table}{where}"
         try:
             rows = self._run(statement)
         except MemoryError:
             raise
         except Exception as error:  # noqa: BLE001
-            # Every driver has errors of its own, and they hold the statement.
+            # Every driver has its own errors, which contain the statement.
             raise DatasetError(
                 f"the database has no table {table} with the expected columns",
                 where=type(error).__name__,

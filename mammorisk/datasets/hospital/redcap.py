@@ -38,15 +38,15 @@ def redcap(
     csv : path
         The export, raw or with labels.
     mapping : dict or path
-        As :func:`mammorisk.map_questionnaire` takes it, with the codes of the project. It may name
+        As in :func:`mammorisk.map_questionnaire`, with the codes of the project. It may name
         ``time`` and ``event``.
     dictionary : path, optional
         The data dictionary as CSV. With it, labels are read as their codes, codes of the mapping
         are compared with those of the project, and columns marked as identifiers are left out.
     record : str
-        Column of the record, which is the woman.
+        Column that identifies the record (the woman).
     exam : str, optional
-        Column that tells exams of a woman apart, such as ``redcap_event_name``. Default: all rows
+        Column that distinguishes exams of a woman, such as ``redcap_event_name``. Default: all rows
         of a record are one exam.
 
     Returns
@@ -58,9 +58,9 @@ def redcap(
     Raises
     ------
     DatasetError
-        A file cannot be read, a column is not there, or rows of one exam contradict each other.
+        A file cannot be read, a column is missing, or rows of one exam contradict each other.
     QuestionnaireError
-        The mapping is wrong, or the table has codes that it does not name.
+        The mapping is wrong, or the table has codes that are not in the mapping.
 
     See Also
     --------
@@ -148,7 +148,7 @@ class _Dictionary:
         missing = [name for name in (_NAME, _CHOICES, _TYPE) if name not in table]
         if missing:
             raise DatasetError(
-                f"this is no data dictionary: it has no column {', '.join(missing)}",
+                f"this is not a data dictionary: it has no column {', '.join(missing)}",
                 where=Path(path).name,
                 remedy="Export the data dictionary of the project as CSV.",
             )
@@ -187,7 +187,7 @@ def _choices(text: str) -> dict[str, str]:
 
 
 def _compare(mapping: Mapping[str, Any] | str | Path, fields: _Dictionary) -> None:
-    """Refuse codes of the mapping that the project does not have: a typing error in one of them."""
+    """Refuse codes of the mapping that the project does not have."""
     wrong = []
     for field, sources in read_mapping(mapping).fields.items():
         for source in sources:
@@ -205,7 +205,7 @@ def _compare(mapping: Mapping[str, Any] | str | Path, fields: _Dictionary) -> No
 
 
 def _one_row_an_exam(rows: pd.DataFrame, where: str) -> pd.DataFrame:
-    """Instruments of one exam are rows of their own, with the other cells empty."""
+    """Merge the rows of one exam: each instrument has its own row, with the other cells empty."""
     if rows["exam_id"].is_unique:
         return rows.reset_index(drop=True)
     groups = rows.groupby("exam_id", sort=False)
@@ -218,7 +218,7 @@ def _one_row_an_exam(rows: pd.DataFrame, where: str) -> pd.DataFrame:
             f"the rows of {n:,} records contradict each other in {', '.join(columns[:5])}"
             + (" ..." if len(columns) > 5 else ""),
             where=where,
-            remedy='Tell their exams apart, for example exam="redcap_event_name".',
+            remedy='Distinguish their exams, for example with exam="redcap_event_name".',
         )
     found: pd.DataFrame = groups.first().reset_index()
     return found

@@ -1,1 +1,1 @@
-"""The figures of a report. Each draws one tidy table into given axes."""
+"""Figures of a report. Each function draws one tidy table into given axes."""

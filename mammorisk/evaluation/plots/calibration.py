@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: Height of the histogram below the axis, as a share of the scale.
 _STRIP = 0.14
-#: Bands of more models cannot be told apart.
+#: Confidence bands of more models cannot be distinguished.
 _MOST_BANDS = 3
 
 
@@ -91,7 +91,7 @@ def _top(points: pd.DataFrame) -> float:
     if tenths.empty:
         return max(100 * float(points["right"].max()), 1e-3)
     highest = 100 * float(tenths[["predicted", "observed"]].max().max())
-    # One wide interval does not flatten the rest.
+    # One wide interval must not compress the rest.
     return max(1.05 * max(highest, min(100 * float(tenths["upper"].max()), 1.6 * highest)), 1e-3)
 
 

@@ -1,4 +1,4 @@
-"""Decision curves around the thresholds at which one would act."""
+"""Decision curves around the decision thresholds."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class Kind:
     draw: Callable[[Axes, FigureData], None] | None
     #: Text for readers who cannot see the figure.
     words: str
-    #: Models drawn unless others are asked for: all, or the first alone.
+    #: Whether only the first model is drawn by default, instead of all.
     first_alone: bool = False
     options: tuple[str, ...] = ()
 
@@ -95,7 +95,7 @@ KINDS: dict[str, Kind] = {
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Request:
-    """What a report gives to draw a figure from.
+    """Data of a report from which figures are drawn.
 
     Attributes
     ----------
@@ -129,7 +129,7 @@ class Request:
         Raises
         ------
         EvaluationError
-            Another kind, model, horizon or option.
+            The kind, model, horizon or option is unknown.
         """
         if kind not in KINDS:
             raise EvaluationError(
@@ -197,7 +197,7 @@ def plot(data: FigureData, kind: str, ax: Axes | None = None) -> Any:
     Returns
     -------
     Axes, or ndarray of Axes
-        Of ``"panel"`` the four axes.
+        For ``"panel"`` an array of four axes.
     """
     import matplotlib.pyplot as plt
 
@@ -209,7 +209,7 @@ def plot(data: FigureData, kind: str, ax: Axes | None = None) -> Any:
             )
         with plt.rc_context(unless_set(PAPER)):
             return panel.draw_panel(data, int(data.options.get("columns", 2)))
-    # What cannot be drawn is told before a figure is made.
+    # Errors are raised before a figure is created.
     KINDS[kind].frame(data)
     if ax is None:
         _, ax = plt.subplots(layout="constrained")

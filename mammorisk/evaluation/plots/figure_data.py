@@ -1,4 +1,4 @@
-"""What a figure is drawn from: tables, and the source of the data that are computed for it."""
+"""Data from which a figure is drawn."""
 
 from __future__ import annotations
 
@@ -45,13 +45,13 @@ class FigureData:
     simulated: bool = False
 
     def title(self, text: str = "") -> str:
-        """Title of axes; of simulated women it says so."""
+        """Title of axes; it states if the women are simulated."""
         if not self.simulated:
             return text
         return f"{text} (simulated)" if text else "simulated women"
 
     def estimate(self, table: str, model: str, measure: str) -> str | None:
-        """An estimate of a model at the horizon as text, with its interval."""
+        """Estimate of a model at the horizon, with its interval, as text."""
         rows = self.tables[table]
         if rows.empty:
             return None
@@ -71,7 +71,7 @@ class FigureData:
         return f"{value} ({low} to {high})" if low else value
 
     def size(self, model: str) -> tuple[int, int]:
-        """Exams and cancers within the horizon of a model."""
+        """Number of exams and of cancers within the horizon, of a model."""
         risks = self.source.risks[model][self.horizon]
         there = risks.notna().to_numpy() & (self.source.outcome.weight > 0)
         return int(there.sum()), int((self.source.outcome.is_case(self.horizon) & there).sum())

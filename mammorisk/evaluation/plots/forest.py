@@ -13,7 +13,7 @@ from mammorisk.evaluation.plots.figure_data import FigureData, Frames
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-#: Value without effect, where a measure has one.
+#: Value without effect, for measures that have one.
 _NULL = {"AUC": 0.5, "E/O": 1.0, "calibration slope": 1.0, "calibration in the large": 0.0}
 _LOG = ("E/O",)
 

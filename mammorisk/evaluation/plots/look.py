@@ -79,7 +79,7 @@ def looks(
     Parameters
     ----------
     every : sequence of str
-        Models of the report: a model has its colour whichever of them are drawn.
+        Models of the report. The colour of a model does not depend on which models are drawn.
     labels, colours : mapping by model, or sequence in the order of ``models``, optional
         Default: the names; the colours of Okabe and Ito, or the user's ``axes.prop_cycle``.
     models : sequence of str
