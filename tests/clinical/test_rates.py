@@ -506,5 +506,5 @@ def test_rates_are_refused_that_no_model_can_use(rates: Rates) -> None:
             incidence=rates.incidence * 2,
             mortality=rates.mortality * 2,
         )
-    with pytest.raises(RatesError, match="no rates"):
+    with pytest.raises(RatesError, match="not a table of rates"):
         Rates.from_dict({"name": "x"})
