@@ -58,7 +58,7 @@ def test_density_fit_leaves_out_whom_it_refuses_and_says_how_many() -> None:
     found = fitted.score(women, (5,))
     assert found.risk[5].notna().tolist() == [True] + [False] * 4
     assert [[one.code for one in told] for told in found.warnings] == [
-        ["adverse-fact-not-used"],
+        ["trained-on-simulated", "adverse-fact-not-used"],
         ["brca-carrier"],
         ["age-out-of-range"],
         ["age-out-of-range"],
