@@ -17,7 +17,7 @@ from mammorisk.errors import MammoriskError, TrainingError
 from mammorisk.inputs.exam_set import TOKENS_PER_EXAM
 from mammorisk.inputs.standard_exam import standard_exam
 from mammorisk.networks.encoders import make_encoder
-from mammorisk.risk_models.recipe import Recipe
+from mammorisk.risk_models.recipe import SURVIVAL_KINDS, Recipe
 from mammorisk.training.memory_estimate import autocast, step_bytes, weight_bytes
 from mammorisk.training.module import checkpoint_gradients, freeze_layers
 from mammorisk.training.outcomes import read_outcomes
@@ -117,11 +117,18 @@ def plan_fit(
     Raises
     ------
     TrainingError
-        The fit would be refused, or the recipe is Mirai's.
+        The fit would be refused, or the recipe is Mirai's or one of scikit-survival.
     """
     if recipe.kind == "mirai":
         raise TrainingError(
             "the recipe mirai has no plan", where="dry_run", remedy="Fit it on a few exams first."
+        )
+    if recipe.kind in SURVIVAL_KINDS:
+        raise TrainingError(
+            f"the recipe {recipe.name} has no plan: it reads no images, and scikit-survival does "
+            "not tell its time",
+            where="dry_run",
+            remedy="Fit it with few trees and folds first.",
         )
     check_outcomes(cohort, recipe)
     outcomes = read_outcomes(cohort.exams)

@@ -298,6 +298,8 @@ def test_late_entry_and_frequency_weights_are_refused(cohort: Cohort) -> None:
         mr.fit(late, "coxnet")
     with pytest.raises(TrainingError, match="frequency weights"):
         mr.fit(as_cohort(cohort.exams.assign(frequency_weight=1)), "coxnet")
+    with pytest.raises(TrainingError, match="has no plan"):
+        mr.fit(cohort, "coxnet", dry_run=True)
     few = as_cohort(
         cohort.exams.assign(event=0).assign(event=lambda t: (t.index < 4) * 1, time=4.0)
     )
