@@ -85,6 +85,8 @@ class EpochSampler(Sampler[Draw]):
         The batch size counts the exams of all processes.
     probability : ndarray, optional
         Probabilities of drawing rows, with replacement.
+    shared : bool
+        False gives every process whole batches, for stages that each process runs alone.
     """
 
     def __init__(
@@ -93,7 +95,10 @@ class EpochSampler(Sampler[Draw]):
         batch_size: int,
         seed: int,
         probability: NDArray[np.float64] | None = None,
+        *,
+        shared: bool = True,
     ) -> None:
+        self.shared = shared
         self.rows, self.batch_size, self.seed = rows, batch_size, seed
         self.probability = probability
         self.epoch = 0
@@ -114,7 +119,7 @@ class EpochSampler(Sampler[Draw]):
             order = rng.choice(self.rows, len(self.rows), p=self.probability)
         epoch, done = self._done
         begin = done if self.epoch == epoch else 0
-        rank, world = process_place()
+        rank, world = process_place() if self.shared else (0, 1)
         for batch in range(begin, len(self)):
             places = np.arange(batch * self.batch_size, len(order))[: self.batch_size]
             own = places[rank::world]
@@ -133,6 +138,12 @@ def process_place() -> tuple[int, int]:
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         return torch.distributed.get_rank(), torch.distributed.get_world_size()
     return 0, 1
+
+
+def wait_for_processes() -> None:
+    """Wait until all processes of the training are here."""
+    if process_place()[1] > 1:
+        torch.distributed.barrier()
 
 
 class ExamSteps(Dataset["Step | MammoriskError"]):

@@ -182,6 +182,7 @@ def fit(
     from mammorisk.training.cohort_doubts import check_before_fit
     from mammorisk.training.density_fit import fit_density
     from mammorisk.training.embedding_fit import fit_embeddings
+    from mammorisk.training.exam_steps import wait_for_processes
     from mammorisk.training.fit_plan import plan_fit
     from mammorisk.training.hybrid_fit import fit_hybrid
     from mammorisk.training.mirai_fit import fit_mirai
@@ -272,6 +273,7 @@ def fit(
                 )
             problem = pose(cohort, chosen, exams)
             model = fit_hybrid(problem, chosen, begin, work, stage=stage, fresh_head=fresh_head)
+            wait_for_processes()
     return _finished(model, cohort, doubts, out)
 
 
@@ -280,13 +282,14 @@ def _finished(
 ) -> Fitted:
     """Complete the record and the card of a fitted model, and save it."""
     from mammorisk.risk_models.mirai.model import MiraiModel
+    from mammorisk.training.exam_steps import process_place
 
     training = model.record["training"] if isinstance(model, MiraiModel) else model.training
     if doubts:
         training["warnings"] = [one.to_dict() for one in doubts]
     if are_simulated(cohort.exams):
         model = replace(model, card=simulated_card(model.card))
-    if out is not None:
+    if out is not None and process_place()[0] == 0:
         model.save(out)
     return model
 

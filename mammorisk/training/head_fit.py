@@ -103,7 +103,9 @@ def _fit_head(
     held = torch.from_numpy(problem.validation)
     before = {name: value.clone() for name, value in head.state_dict().items()}
     size = max(options.batch_size, 256)
-    sampler = EpochSampler(rows, size, recipe.seed + 1, drawing_probability(problem, recipe, rows))
+    sampler = EpochSampler(
+        rows, size, recipe.seed + 1, drawing_probability(problem, recipe, rows), shared=False
+    )
     module = FitModule(
         head,
         None,
@@ -117,7 +119,7 @@ def _fit_head(
     run_stage(
         module,
         sampler,
-        EpochSampler(problem.validation, 4 * size, seed=0),
+        EpochSampler(problem.validation, 4 * size, seed=0, shared=False),
         (steps, steps),
         epochs=options.head_epochs,
         options=options.model_copy(

@@ -27,7 +27,7 @@ from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.card import card_of
 from mammorisk.training.centring import centre
 from mammorisk.training.compare_view_sets import compare_view_sets, risk_of
-from mammorisk.training.exam_steps import EpochSampler, ExamSteps
+from mammorisk.training.exam_steps import EpochSampler, ExamSteps, process_place
 from mammorisk.training.features import keep_features
 from mammorisk.training.head_fit import drawing_probability, fit_heads, optimizer_steps
 from mammorisk.training.memory_estimate import step_bytes, weight_bytes
@@ -105,6 +105,10 @@ def fit_hybrid(
     log = pd.DataFrame()
     if encoder is not None and not recipe.encoder.frozen:
         log = _fit_encoder(head, encoder, data, problem, recipe, work / "encoder", stage)
+    if (process := process_place()[0]) > 0:
+        # Every process goes on alone, with the same results. Only the first one's are kept.
+        work = work / f"process-{process}"
+        work.mkdir(exist_ok=True)
     features = None
     if given is not None:
         features = torch.from_numpy(given.features)

@@ -135,7 +135,7 @@ class BestWeights(Callback):
 
     def on_validation_end(self, trainer: lightning.Trainer, module: Any) -> None:
         loss = float(trainer.callback_metrics["validation_loss"])
-        if trainer.is_global_zero and loss < self.lowest:
+        if loss < self.lowest:
             _save_weights(_validated(module, self.average), self.file)
         self.lowest = min(self.lowest, loss)
 

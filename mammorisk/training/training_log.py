@@ -119,9 +119,8 @@ class TrainingLog(Callback):
         for logger in trainer.loggers:
             extra = {"c_index", "exams_per_second", "waiting_share"}
             logger.log_metrics({k: row[k] for k in extra}, step=trainer.global_step)
-        if trainer.is_global_zero:
-            table = self.table()
-            atomic_write(self.file, lambda path: table.to_csv(path, index=False))
+        table = self.table()
+        atomic_write(self.file, lambda path: table.to_csv(path, index=False))
 
     def table(self) -> pd.DataFrame:
         """One row an epoch."""

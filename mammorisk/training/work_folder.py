@@ -15,6 +15,7 @@ from mammorisk._utils.atomic_write import atomic_write
 from mammorisk.errors import OutputError
 from mammorisk.records.cohort import KEYS, OUTCOME_COLUMNS
 from mammorisk.risk_models.recipe import Recipe
+from mammorisk.training.exam_steps import process_place
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
@@ -75,7 +76,9 @@ class WorkFolder:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if self.temporary is not None:
             self.temporary.cleanup()
-        elif kind is None and self.kept is not None:
+        elif kind is None and self.kept is not None and process_place()[0] == 0:
+            for other in self.kept.glob("process-*"):
+                shutil.rmtree(other, ignore_errors=True)
             _write(self.kept / "run.json", {"key": self.key, "done": True})
             shutil.rmtree(self.kept / "images", ignore_errors=True)
             for file in self.kept.rglob("*"):
