@@ -301,8 +301,9 @@ def test_two_processes_give_the_losses_of_one(tmp_path: Path, study: Path) -> No
     # Normalisation over the batch and dropout differ between processes by design.
     changes = TINY | {
         "encoder__name": "convnextv2_atto",
-        "training__epochs": 2,
-        "training__batch_size": 6,
+        "training__epochs": 1,
+        "training__batch_size": 10,
+        "training__head_epochs": 1,
         "head__dropout": 0.0,
         "image": {"spacing_mm": 5.0, "rows": 64, "columns": 32},
     }
@@ -332,4 +333,4 @@ def test_two_processes_give_the_losses_of_one(tmp_path: Path, study: Path) -> No
         )
         logs.append(pd.read_csv(tmp_path / f"model-{devices}.work" / "encoder" / "log.csv"))
     for column in ("loss", "validation_loss", "c_index"):
-        np.testing.assert_allclose(logs[1][column], logs[0][column], rtol=2e-3)
+        np.testing.assert_allclose(logs[1][column], logs[0][column], rtol=1e-4)
