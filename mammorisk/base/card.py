@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mammorisk.warnings import ResultWarning, make_warning
-
 
 @dataclass(frozen=True, kw_only=True)
 class ModelCard:
@@ -76,10 +74,9 @@ class ModelCard:
     simulated: bool = False
 
     @property
-    def simulated_warning(self) -> ResultWarning:
-        """Warning for the results of a model that was trained on simulated exams."""
-        text = f"{self.name} was trained on simulated exams: it does not describe real women"
-        return make_warning("trained-on-simulated", text)
+    def simulated_text(self) -> str:
+        """Text of the warning ``trained-on-simulated``."""
+        return f"{self.name} was trained on simulated exams: it does not describe real women"
 
     @property
     def needs_pixels(self) -> bool:

@@ -81,8 +81,7 @@ class DensityFit(RiskModel):
         notes = Notes(len(clean))
         notes.add(~known, "answer-missing", "breast density unknown")
         if self.card.simulated:
-            told = self.card.simulated_warning
-            notes.add(known, told.code, told.text)
+            notes.add(known, "trained-on-simulated", self.card.simulated_text)
         add_unused_facts(Answers(clean), notes, self.card.inputs)
         warnings = [own or more for own, more in zip(refused, notes.records(), strict=True)]
         parts = design[list(self.coefficients)] * np.array(list(self.coefficients.values()))

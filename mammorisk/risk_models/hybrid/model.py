@@ -311,7 +311,7 @@ class HybridModel(ImageModel):
             self.name,
             used=self._fields_used(used),
             ages_seen=self.ages_seen,
-            simulated=self.card.simulated_warning if self.card.simulated else None,
+            simulated_text=self.card.simulated_text if self.card.simulated else None,
         )
         return Scores(
             risk=risk.where(applies),

@@ -121,7 +121,7 @@ def warnings_of(
     *,
     used: Collection[str],
     ages_seen: tuple[float, float] | None,
-    simulated: ResultWarning | None = None,
+    simulated_text: str | None = None,
 ) -> list[Warnings]:
     """Collect the warnings of each woman: reasons for a refusal, or cautions about her risk.
 
@@ -135,14 +135,14 @@ def warnings_of(
         Questionnaire fields that change a risk.
     ages_seen : tuple of (float, float) or None
         Range of ages in training, years.
-    simulated : ResultWarning, optional
+    simulated_text : str, optional
         Warning of a model that was trained on simulated exams.
     """
     notes = Notes(len(inputs))
     add_unused_facts(Answers(inputs.frame), notes, used, images=found.seen)
     learned = np.any([part != 0 for part in found.parts.values()], axis=0)
-    if simulated is not None:
-        notes.add(learned, simulated.code, simulated.text)
+    if simulated_text is not None:
+        notes.add(learned, "trained-on-simulated", simulated_text)
     if ages_seen is not None:
         age = inputs.frame["age"].to_numpy(dtype=float)
         low, high = ages_seen

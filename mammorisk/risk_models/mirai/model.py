@@ -236,7 +236,8 @@ class MiraiModel(ImageModel):
         )
         warnings = () if self.calibration else (make_warning("uncalibrated"),)
         if self.card.simulated:
-            warnings = (*warnings, self.card.simulated_warning)
+            told = make_warning("trained-on-simulated", self.card.simulated_text)
+            warnings = (*warnings, told)
         return Scores(
             risk=table,
             warnings=pd.Series([warnings] * len(frame), index=frame.index, dtype=object),

@@ -253,8 +253,8 @@ class SurvivalModel(EmbedsViews):
         notes = Notes(len(clean))
         add_unused_facts(Answers(clean), notes, self.fields_used, images=seen)
         if self.card.simulated:
-            told = self.card.simulated_warning
-            notes.add(np.ones(len(clean), dtype=bool), told.code, told.text)
+            every = np.ones(len(clean), dtype=bool)
+            notes.add(every, "trained-on-simulated", self.card.simulated_text)
         if exams is not None and exams.pool is None:
             partial = seen & ~exams.present.all(axis=1)
             for i, name in enumerate(STANDARD_VIEWS):
