@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from mammorisk.cohort_check.facts import Facts
-from mammorisk.metrics.development_sample_size import development_sample_size
+from mammorisk.metrics.development_size import development_sample_size
 from mammorisk.metrics.incidence import cumulative_incidence
 from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.risk_models.recipe import SURVIVAL_KINDS, Recipe, load_recipe, recipes

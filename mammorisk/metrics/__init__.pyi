@@ -77,7 +77,7 @@ from .delong import (
 from .delong import (
     delong_unpaired as delong_unpaired,
 )
-from .development_sample_size import (
+from .development_size import (
     development_sample_size as development_sample_size,
 )
 from .effect_size import (
