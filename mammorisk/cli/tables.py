@@ -81,8 +81,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
     OutputError
         The file cannot be written.
     """
-    from mammorisk._utils.atomic_write import atomic_write
-    from mammorisk.errors import OutputError
+    from mammorisk._utils.output_file import write_output
 
     def write(file: Path) -> None:
         if path.suffix == ".csv":
@@ -90,12 +89,7 @@ def write_table(table: pd.DataFrame, path: Path) -> None:
         else:
             table.to_parquet(file, index=False)
 
-    try:
-        atomic_write(path, write)
-    except OSError as error:
-        raise OutputError(
-            f"the table cannot be written ({error.strerror})", where=str(path)
-        ) from None
+    write_output(path, write, "the table", where=str(path))
 
 
 def print_table(title: str, table: Any) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk._utils.output_file import write_output
 from mammorisk._utils.typing import Floats
 from mammorisk.clinical.competing_risks import YearlyRates
-from mammorisk.errors import OutputError, RatesError
+from mammorisk.errors import RatesError
 from mammorisk.records.questionnaire_fields import CATEGORIES
 
 if TYPE_CHECKING:
@@ -235,19 +236,13 @@ class Rates:
         >>> mr.read_rates(rates.to_csv(path)) == rates
         True
         """
-        from mammorisk._utils.atomic_write import atomic_write
-
         path = Path(path)
         table = self.to_frame().assign(per=1, kind="hazard")
         for name in ("deaths", "name", "source", "years", "licence", "rest"):
             table[name] = getattr(self, name)
-        try:
-            atomic_write(path, lambda file: table.to_csv(file, index=False))
-        except OSError as error:
-            raise OutputError(
-                f"the rates cannot be written ({error.strerror})", where=path.name
-            ) from None
-        return path
+        return write_output(
+            path, lambda file: table.to_csv(file, index=False), "the rates", where=path.name
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """Return everything as JSON types.

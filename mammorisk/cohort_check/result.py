@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from mammorisk._utils.atomic_write import atomic_write
+from mammorisk._utils.output_file import write_output
 from mammorisk.cohort_check.page import check_page
-from mammorisk.errors import OutputError
 from mammorisk.warnings import Warnings, is_refused
 
 
@@ -154,11 +153,4 @@ class CohortCheck:
 
 
 def _write(path: Path, text: str) -> Path:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, lambda place: place.write_text(text, encoding="utf-8"))
-    except OSError as error:
-        raise OutputError(
-            f"the check cannot be written ({error.strerror})", where=path.name
-        ) from None
-    return path
+    return write_output(path, text, "the check", where=path.name, make_folder=True)

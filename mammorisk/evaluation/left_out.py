@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mammorisk._utils.atomic_write import atomic_write
+from mammorisk._utils.output_file import write_output
 from mammorisk._utils.page import Section, drawn, folded, html_page
-from mammorisk.errors import OutputError
 from mammorisk.evaluation.heterogeneity import SUMMARY
 from mammorisk.evaluation.plots.look import PAGE, unless_set
 from mammorisk.evaluation.plots.site_forest import draw_site_forest
@@ -218,11 +217,4 @@ def readable_groups(groups: pd.DataFrame) -> pd.DataFrame:
 
 
 def _write(path: Path, text: str) -> Path:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, lambda place: place.write_text(text, encoding="utf-8"))
-    except OSError as error:
-        raise OutputError(
-            f"the result cannot be written ({error.strerror})", where=path.name
-        ) from None
-    return path
+    return write_output(path, text, "the result", where=path.name, make_folder=True)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pandas as pd
 
-from mammorisk._utils.atomic_write import atomic_write
+from mammorisk._utils.output_file import write_output
 from mammorisk._utils.style import NOTICE
 from mammorisk.errors import EvaluationError, OutputError
 from mammorisk.evaluation.captions import CAPTIONS, caption, note
@@ -365,7 +364,7 @@ class Report:
         path = Path(path)
         form = path.suffix.lstrip(".").lower()
         picture = self._picture(kind, form, **options)
-        return _write(path, partial(_write_bytes, picture))
+        return _write(path, picture)
 
     def _picture(self, kind: str, form: str, **options: Any) -> bytes:
         import matplotlib.pyplot as plt
@@ -432,7 +431,7 @@ class Report:
         OutputError
             The file cannot be written.
         """
-        return _write(Path(path), partial(_write_text, self.to_page()))
+        return _write(Path(path), self.to_page())
 
     def to_csv(self, folder: str | Path) -> Path:
         """Write every table as a CSV file into a folder, which is created if it does not exist.
@@ -442,7 +441,7 @@ class Report:
         folder = Path(folder)
         tables = {"estimates": self.to_frame()} | self.tables
         for name, table in tables.items():
-            _write(folder / f"{name}.csv", partial(_write_text, table.to_csv(index=False)))
+            _write(folder / f"{name}.csv", table.to_csv(index=False))
         return folder
 
     @overload
@@ -480,7 +479,7 @@ class Report:
         """
         if table is not None:
             text = self._latex(table, caption)
-            return text if path is None else _write(Path(path), partial(_write_text, text))
+            return text if path is None else _write(Path(path), text)
         if path is None:
             raise EvaluationError(
                 "neither a table nor a folder was given",
@@ -490,7 +489,7 @@ class Report:
         folder = Path(path)
         for name, own in self.tables.items():
             if len(own):
-                _write(folder / f"{name}.tex", partial(_write_text, self._latex(name, None)))
+                _write(folder / f"{name}.tex", self._latex(name, None))
         return folder
 
     def _latex(self, name: str, title: str | None) -> str:
@@ -590,22 +589,5 @@ class Report:
         return "\n".join([*parts, *(f"<p>{note}</p>" for note in self.notes)])
 
 
-def _write(path: Path, write: Callable[[Path], None]) -> Path:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        atomic_write(path, write)
-    except OSError as error:
-        raise OutputError(
-            f"the report cannot be written ({error.strerror})",
-            where=str(path),
-            remedy="Give another file.",
-        ) from None
-    return path
-
-
-def _write_text(text: str, path: Path) -> None:
-    path.write_text(text, encoding="utf-8")
-
-
-def _write_bytes(content: bytes, path: Path) -> None:
-    path.write_bytes(content)
+def _write(path: Path, content: str | bytes | Callable[[Path], object]) -> Path:
+    return write_output(path, content, "the report", where=str(path), make_folder=True)

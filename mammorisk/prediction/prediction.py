@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from mammorisk._utils.output_file import write_output
 from mammorisk._utils.style import NOTICE
 from mammorisk.errors import ModelError
 from mammorisk.policy.policy import Policy
@@ -313,13 +314,12 @@ class Prediction:
         """
         from mammorisk.prediction.exports.dicom_header import write_document
         from mammorisk.prediction.exports.pdf import encapsulated_pdf, pdf_bytes
-        from mammorisk.prediction.exports.write import write_file
 
         path = Path(path)
         if path.suffix.lower() == ".dcm":
             document = encapsulated_pdf(self.to_dict(), self.sources, identity=identity)
             return write_document(document, path)
-        return write_file(pdf_bytes(self.to_dict()), path)
+        return write_output(path, pdf_bytes(self.to_dict()), "the PDF")
 
     def to_html(self, path: str | Path) -> Path:
         """Write a web page in one file, with risks, baselines, warnings and provenance.
@@ -352,9 +352,8 @@ class Prediction:
         True
         """
         from mammorisk.prediction.exports.page import result_page
-        from mammorisk.prediction.exports.write import write_file
 
-        return write_file(result_page(self.to_dict()), Path(path))
+        return write_output(Path(path), result_page(self.to_dict()), "the page")
 
     def to_fhir(
         self,
@@ -398,11 +397,10 @@ class Prediction:
         0.75
         """
         from mammorisk.prediction.exports.fhir import fhir_text, risk_assessment
-        from mammorisk.prediction.exports.write import write_file
 
         resource = risk_assessment(self.to_dict(), self.sources, subject=subject, identity=identity)
         if path is not None:
-            write_file(fhir_text(resource), Path(path))
+            write_output(Path(path), fhir_text(resource), "the FHIR resource")
         return resource
 
     def explain(

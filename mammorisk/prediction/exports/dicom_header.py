@@ -14,7 +14,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian
 
-from mammorisk._utils.atomic_write import atomic_write
+from mammorisk._utils.output_file import write_output
 from mammorisk.errors import OutputError
 from mammorisk.io.dataset import quiet_pydicom
 from mammorisk.records.dicom_source import DicomSource
@@ -130,12 +130,7 @@ def write_document(dataset: Dataset, path: Path) -> Path:
     """
     if _holds(path, str(dataset.SOPInstanceUID)):
         return path
-    content = document_bytes(dataset)
-    try:
-        atomic_write(path, lambda temporary: temporary.write_bytes(content))
-    except OSError as error:
-        raise cannot_write(error, path) from None
-    return path
+    return write_output(path, document_bytes(dataset), "the DICOM document")
 
 
 def document_bytes(dataset: Dataset) -> bytes:
@@ -148,15 +143,6 @@ def document_bytes(dataset: Dataset) -> bytes:
     buffer = io.BytesIO()
     pydicom.dcmwrite(buffer, file, enforce_file_format=True)
     return buffer.getvalue()
-
-
-def cannot_write(error: OSError, path: Path) -> OutputError:
-    """Return the error for a file that cannot be written."""
-    return OutputError(
-        f"the {path.suffix.lstrip('.') or 'file'} cannot be written "
-        f"({error.strerror or type(error).__name__})",
-        remedy="Choose a folder that exists and can be written to, with enough free space.",
-    )
 
 
 def _holds(path: Path, uid: str) -> bool:
