@@ -12,6 +12,7 @@ from mammorisk.policy.grid import UNDETERMINED, Axis
 from mammorisk.policy.policy import Policy, Quantity
 from mammorisk.policy.ranks import ranks
 from mammorisk.policy.reading import ages, column, fractions, level_cells, risks_of
+from mammorisk.policy.refused import refusals
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,8 @@ class Assignment:
         Whether another group lies within the interval of the risk.
     age : ndarray of float
         Years; NaN where unknown.
+    refused : ndarray of object
+        Reason why no policy applies to the row; None where one may apply.
     """
 
     policy: Policy
@@ -44,6 +47,7 @@ class Assignment:
     assumed: NDArray[np.int64]
     near: NDArray[np.bool_]
     age: NDArray[np.floating]
+    refused: NDArray[np.object_]
 
     @property
     def has_group(self) -> NDArray[np.bool_]:
@@ -102,14 +106,17 @@ def assign(
         for end in _interval(quantity, values[name], risks, near_margin):
             moved = cells | {name: axes[name].locate(end)}
             near |= _settle(policy, moved)[0] != group
+    refused = refusals(risks)
+    is_refused = np.array([reason is not None for reason in refused], dtype=bool)
     return Assignment(
         policy=policy,
-        group=group,
+        group=np.where(is_refused, np.int16(grid.n_groups), group),
         rule=rule,
         unknown=unknown,
         assumed=assumed,
-        near=near,
+        near=near & ~is_refused,
         age=age,
+        refused=refused,
     )
 
 

@@ -186,6 +186,8 @@ def _columns(found: Assignment, match: Match, index: pd.Index) -> pd.DataFrame:
     }
     columns = {name: values[place] for name, values in table.items()}
     columns["reason"] = _reasons(found, has)
+    refused = pd.notna(found.refused)
+    columns["reason"][refused] = found.refused[refused]
     near = pd.array(found.near, dtype="boolean")
     near[~has] = pd.NA
     columns["near_threshold"] = near

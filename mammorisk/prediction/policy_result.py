@@ -11,6 +11,7 @@ from mammorisk.base import Horizon, Scores
 from mammorisk.errors import HorizonError, PolicyError
 from mammorisk.policy.library import load_policy
 from mammorisk.policy.policy import Policy, Quantity
+from mammorisk.policy.refused import refusals
 from mammorisk.policy.stratify import COLUMNS, stratify
 from mammorisk.records.questionnaire_fields import FIELDS
 
@@ -50,9 +51,12 @@ def policy_result(
     """
     chosen = load_policy(policy)
     risks = row.copy()
+    refused = refusals(row)[0] is not None
     for quantity in chosen.quantities.values():
         if quantity.from_age_years is not None and score is not None:
-            risks[quantity.column] = _risk_from_age(quantity, row, score, chosen.id)
+            risks[quantity.column] = (
+                float("nan") if refused else _risk_from_age(quantity, row, score, chosen.id)
+            )
     found = stratify(risks, chosen).iloc[0]
     told: dict[str, Any] = {name: _plain(found[name]) for name in COLUMNS}
     used = [name for name in _used(chosen) if name in risks.columns]

@@ -136,6 +136,13 @@ def test_a_refused_exam_has_no_probability_by_any_model(tmp_path: Path) -> None:
     assert refused.baselines.isna().all(axis=None)
     assert "five_year_by_category" not in refused.density
     check(refused.to_dict())
+    for policy in ("nice-cg164", "uspstf-2024"):
+        found = mr.predict(tmp_path / "exam", WOMAN, model="icare-lit").with_policy(policy)
+        assert found.policy["category"] == "not_applicable"
+        assert found.policy["modality"] is None
+        assert found.policy["reason"] == "the header says that the patient is male"
+        assert not any(found.policy["risks"].values())
+        check(found.to_dict())
 
 
 def test_a_policy_of_one_result() -> None:
