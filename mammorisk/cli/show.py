@@ -71,6 +71,5 @@ def print_policy(policy: Mapping[str, Any], console: Console | None = None) -> N
         f"  reason: {policy['reason']}",
     ]
     lines += [f"! {one}" for one in marks(policy)]
-    lines += [f"! {one}" for one in str(policy["cautions"] or "").split("; ") if one]
     for line in [*lines, str(policy["notice"])]:
         console.print(line, markup=False, highlight=False)

@@ -90,7 +90,9 @@ def _risk_from_age(quantity: Quantity, row: pd.DataFrame, score: Scorer, policy:
 
 
 def marks(policy: Mapping[str, Any]) -> list[str]:
-    """Return what a reader must know about a category: model, threshold and unchecked figures.
+    """Return what a reader must know about a category.
+
+    These are the model, the threshold, unchecked figures, and the cautions of the policy.
 
     Parameters
     ----------
@@ -112,7 +114,8 @@ def marks(policy: Mapping[str, Any]) -> list[str]:
         found.append(f"unverified: {policy['unverified']}")
     elif policy.get("status") == "verify":
         found.append("unverified: the policy was not checked against its source")
-    return found
+    cautions = policy.get("cautions")
+    return [*found, *(one for one in str(cautions or "").split("; ") if one)]
 
 
 def _plain(value: Any) -> Any:

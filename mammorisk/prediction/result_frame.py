@@ -24,7 +24,8 @@ def result_frame(result: Mapping[str, Any]) -> pd.DataFrame:
     -------
     DataFrame, 1 row
         ``model``, ``risk_1y`` ... (with ``_lower`` and ``_upper``), ``images_used``, ``warnings``,
-        ``warning_codes`` and the known answers. Breast density is that which was used.
+        ``warning_codes`` and the known answers. A breast density that was estimated from the images
+        is none of them.
 
     Raises
     ------
@@ -44,8 +45,6 @@ def result_frame(result: Mapping[str, Any]) -> pd.DataFrame:
         row["warnings"] = "; ".join(_words(one) for one in result["warnings"])
         row["warning_codes"] = ",".join(dict.fromkeys(one["code"] for one in result["warnings"]))
         row |= result["answers"]
-        if result["density"].get("category") is not None:
-            row["breast_density"] = result["density"]["category"]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise ManifestError(
             f"this is not a result ({type(error).__name__})",

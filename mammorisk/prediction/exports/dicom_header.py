@@ -45,8 +45,11 @@ def derived_uid(*parts: str) -> str:
 def document_uid(
     kind: str, result: Mapping[str, Any], sources: Sequence[DicomSource], identity: bool
 ) -> str:
-    """Return the SOPInstanceUID of a document, the same for the same exam and model."""
-    policy = result["provenance"]["sha256"]["policy"] or ""
+    """Return the SOPInstanceUID of a document, the same for the same exam and model.
+
+    A report of the kind ``"sr"`` states no policy, so that none is part of its identity.
+    """
+    policy = "" if kind == "sr" else result["provenance"]["sha256"]["policy"] or ""
     images = sorted(source.sop_instance for source in sources)
     return derived_uid(kind, result["key"], policy, str(identity), *images)
 
