@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import signal
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mammorisk.cli.common import DONE, SOME_FAILED, Debug, exit_on_error
+from mammorisk.cli.common import DONE, SOME_FAILED, UNUSABLE, Debug, exit_on_error
 from mammorisk.cli.export import Identity
 from mammorisk.cli.predict import ModelName
 
@@ -28,7 +29,12 @@ AllowMissing = Annotated[
 
 
 def watch(
-    inbox: Annotated[Path, typer.Argument(help="Folder into which DICOM images are put.")],
+    inbox: Annotated[
+        Path,
+        typer.Argument(
+            help="Folder into which DICOM images are put.", exists=True, file_okay=False
+        ),
+    ],
     outbox: Annotated[Path, typer.Argument(help="Folder for the results, one folder an exam.")],
     model: ModelName = None,
     formats: Formats = _FORMATS,
@@ -60,14 +66,17 @@ def watch(
         if check_log:
             typer.echo(f"{queue.check()} events, unchanged")
             raise typer.Exit(DONE)
+        arriving = Inbox(inbox, quiet_s=0 if once else quiet)
         scorer = scorer_of(model, formats, identity, allow_missing_views)
         outbox.mkdir(parents=True, exist_ok=True)
-        watcher = Watch(Inbox(inbox, quiet_s=0 if once else quiet), outbox, queue, scorer)
+        watcher = Watch(arriving, outbox, queue, scorer)
         if once:
             try:
                 watcher.run_once()
             except NoSpace as error:
-                typer.echo(f"error: {error}; the same command goes on", err=True)
+                typer.echo(
+                    f"error: {error}. Free some space, then run the same command again.", err=True
+                )
                 raise typer.Exit(SOME_FAILED) from None
         else:
             stops: list[int] = []
@@ -79,6 +88,7 @@ def watch(
         for job in queue.jobs():
             if job.state == "failed":
                 typer.echo(f"  job {job.id}: {job.reason}", err=True)
+        _tell_set_aside(arriving.set_aside)
         raise typer.Exit(SOME_FAILED if counts.get("failed") else DONE)
 
 
@@ -86,7 +96,10 @@ def process_folder(
     folder_in: Annotated[
         Path,
         typer.Argument(
-            help="Folder of DICOM images.", envvar=["MERCURE_IN_DIR", "MONAI_INPUTPATH"]
+            help="Folder of DICOM images.",
+            envvar=["MERCURE_IN_DIR", "MONAI_INPUTPATH"],
+            exists=True,
+            file_okay=False,
         ),
     ],
     folder_out: Annotated[
@@ -102,20 +115,30 @@ def process_folder(
     debug: Debug = False,
 ) -> None:
     """Score the exams of a folder into another, as a step of mercure or MONAI Deploy."""
+    from mammorisk.prediction.status import exit_code
     from mammorisk.service.folder_task import run_folder
 
     with exit_on_error(debug):
         scorer = scorer_of(model, formats, identity, allow_missing_views)
         told = run_folder(folder_in, folder_out, scorer)
-    failed = [one for one in told["exams"] if one.get("status") != "done"]
-    typer.echo(f"{len(told['exams'])} exams, {len(failed)} without a risk", err=True)
-    raise typer.Exit(SOME_FAILED if failed else DONE)
+    counts = Counter(one.get("status", "unusable") for one in told["exams"])
+    without = counts.total() - counts["done"]
+    typer.echo(f"{counts.total()} exams, {without} without a risk", err=True)
+    _tell_set_aside(told["set_aside"])
+    raise typer.Exit(exit_code(counts) if counts else UNUSABLE)
+
+
+def _tell_set_aside(files: int) -> None:
+    if files:
+        typer.echo(
+            f"{files} files belong to no exam: damaged, not DICOM, or of no standard view", err=True
+        )
 
 
 def scorer_of(
     model: str | None, formats: str, identity: bool, allow_missing_views: bool
 ) -> ExamScorer:
-    """Return the scorer for the options of a command; the model is loaded once."""
+    """Return the scorer for the options of a command; a model that is named is loaded once."""
     from mammorisk._utils.optional import require
     from mammorisk.prediction.exports.sr import CLINIC
     from mammorisk.risk_models.registry import load_model

@@ -12,6 +12,7 @@ from pydicom.dataset import Dataset
 
 from mammorisk.base import RiskModel
 from mammorisk.errors import QuestionnaireError
+from mammorisk.io.dataset import PARSE_ERRORS
 from mammorisk.io.read_exam import read_exam
 from mammorisk.prediction.api import predict
 from mammorisk.prediction.exports.dicom_header import document_bytes, document_uid
@@ -21,11 +22,10 @@ from mammorisk.prediction.exports.pdf import pdf_bytes
 from mammorisk.prediction.exports.sr import sr_dataset
 from mammorisk.prediction.prediction import Prediction, to_json
 from mammorisk.records.questionnaire import Questionnaire
+from mammorisk.service.inbox import QUESTIONNAIRE
 
 #: Names of the files of a result.
 RESULT, SR, FHIR, PDF, HTML = "result.json", "sr.dcm", "fhir.json", "report.pdf", "report.html"
-#: Answers of the woman, in the folder of her images.
-QUESTIONNAIRE = "questionnaire.json"
 FORMATS = ("sr", "fhir", "pdf", "html")
 
 
@@ -104,6 +104,12 @@ def _questionnaire(files: Sequence[Path]) -> Questionnaire | None:
     for folder in dict.fromkeys(file.parent for file in files):
         path = folder / QUESTIONNAIRE
         if path.is_file():
+            if _has_another_study(folder, files):
+                raise QuestionnaireError(
+                    "the answers lie beside images of several studies: whose are they?",
+                    where=QUESTIONNAIRE,
+                    remedy="Put the images and the answers of each study into their own folder.",
+                )
             try:
                 answers = json.loads(path.read_text(encoding="utf-8"))
                 return Questionnaire(**answers)
@@ -116,3 +122,18 @@ def _questionnaire(files: Sequence[Path]) -> Questionnaire | None:
                     remedy='Give a JSON object such as {"age": 54, "parity": 2}.',
                 ) from None
     return None
+
+
+def _has_another_study(folder: Path, files: Sequence[Path]) -> bool:
+    """Whether a folder has images of another study than these files."""
+    own = {_study(file) for file in files}
+    others = (file for file in folder.iterdir() if file.is_file() and file not in files)
+    return any(study is not None and study not in own for study in map(_study, others))
+
+
+def _study(file: Path) -> str | None:
+    try:
+        header = pydicom.dcmread(file, specific_tags=["StudyInstanceUID"], stop_before_pixels=True)
+    except PARSE_ERRORS:
+        return None
+    return str(header.get("StudyInstanceUID", "")) or None

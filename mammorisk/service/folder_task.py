@@ -7,6 +7,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from mammorisk.errors import ServiceError
 from mammorisk.service.durable_files import sync_path
 from mammorisk.service.exam_job import RESULT, ExamScorer
 from mammorisk.service.inbox import Inbox
@@ -26,18 +27,32 @@ def run_folder(folder_in: Path, folder_out: Path, scorer: ExamScorer) -> dict[st
     -------
     dict
         What ``result.json`` contains: ``exams``, a list of results, each with the name of its
-        ``folder`` or, if it failed, with its ``error``.
+        ``folder`` or, if it failed, with its ``error``; and ``set_aside``, the number of files that
+        belong to no exam.
+
+    Raises
+    ------
+    ServiceError
+        The output folder has the results of an earlier run.
     """
+    inbox = Inbox(folder_in, quiet_s=0)
     folder_out.mkdir(parents=True, exist_ok=True)
+    if (folder_out / RESULT).exists():
+        raise ServiceError(
+            "the folder has the results of an earlier run",
+            where="output",
+            remedy="Give an empty folder: results of another model or other answers differ.",
+        )
     exams: list[dict[str, Any]] = []
     with TemporaryDirectory() as state, JobQueue(state) as queue:
-        Watch(Inbox(folder_in, quiet_s=0), folder_out, queue, scorer).run_once()
+        Watch(inbox, folder_out, queue, scorer).run_once()
         for job in queue.jobs():
             if job.state == "done":
                 result = json.loads((folder_out / job.id / RESULT).read_bytes())
                 exams.append({"folder": job.id, **result})
             else:
                 exams.append({"folder": f"{job.id}.failed", "error": job.reason})
-    (folder_out / RESULT).write_text(json.dumps({"exams": exams}, indent=2), encoding="utf-8")
+    told = {"exams": exams, "set_aside": inbox.set_aside}
+    (folder_out / RESULT).write_text(json.dumps(told, indent=2), encoding="utf-8")
     sync_path(folder_out / RESULT)
-    return {"exams": exams}
+    return told

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import pydicom
+
 from mammorisk._utils.digests import json_digest
 from mammorisk.errors import ExamError
+from mammorisk.io.dataset import PARSE_ERRORS
 from mammorisk.io.dicom import read_dicom
 from mammorisk.io.limits import Limits
 from mammorisk.records.exam import STANDARD_VIEWS
 
 #: Digits of the digests that name exams and jobs.
 ID_DIGITS = 32
+
+#: Answers of the woman, in the folder of her images.
+QUESTIONNAIRE = "questionnaire.json"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +31,7 @@ class ArrivedExam:
     Attributes
     ----------
     exam, job : str
-        Digests of its StudyInstanceUID, and of that and its images.
+        Digests of its StudyInstanceUID, and of that, its images and the answers beside them.
     files : tuple of str
         Paths relative to the inbox.
     is_complete : bool
@@ -55,6 +62,11 @@ class Inbox:
         Seconds without a new image after which an exam with fewer than four views is taken.
     clock : callable
         Returns seconds.
+
+    Attributes
+    ----------
+    set_aside : int
+        Files that belong to no exam: damaged, not DICOM, or of no standard view.
     """
 
     def __init__(
@@ -82,7 +94,7 @@ class Inbox:
         self._forget_all_but(there)
         now = self._clock()
         return [
-            _arrived(study, one.images)
+            self._arrived(study, one.images)
             for study, one in self._studies.items()
             if _complete(one.images) or now - one.last >= self.quiet_s
         ]
@@ -119,26 +131,54 @@ class Inbox:
         try:
             image = read_dicom(file, name, self._limits)
         except ExamError:
-            self.set_aside += 1
+            self._keep_damaged(file, name)
             return
         if isinstance(image, str) or image.view.dicom is None:
             self.set_aside += 1
             return
         source = image.view.dicom
-        study = self._studies.setdefault(source.study, _Growing())
-        if source.sop_instance not in study.images:
-            study.last = self._clock()
-        study.images[source.sop_instance] = (name, image.view.name)
+        self._add(source.study, source.sop_instance, (name, image.view.name))
+
+    def _keep_damaged(self, file: Path, name: str) -> None:
+        """Keep a damaged image with its study, so that the result says that it was not used."""
+        try:
+            header = pydicom.dcmread(
+                file, specific_tags=["StudyInstanceUID", "SOPInstanceUID"], stop_before_pixels=True
+            )
+            study = str(header.get("StudyInstanceUID", ""))
+            instance = str(header.get("SOPInstanceUID", ""))
+        except PARSE_ERRORS:
+            study = instance = ""
+        if study and instance:
+            self._add(study, instance, (name, ""))
+        else:
+            self.set_aside += 1
+
+    def _add(self, study: str, instance: str, image: tuple[str, str]) -> None:
+        growing = self._studies.setdefault(study, _Growing())
+        if instance not in growing.images:
+            growing.last = self._clock()
+        growing.images[instance] = image
+
+    def _arrived(self, study: str, images: dict[str, tuple[str, str]]) -> ArrivedExam:
+        files = tuple(sorted(name for name, _ in images.values()))
+        return ArrivedExam(
+            exam=json_digest(study)[:ID_DIGITS],
+            job=json_digest([study, sorted(images), self._answers(files)])[:ID_DIGITS],
+            files=files,
+            is_complete=_complete(images),
+        )
+
+    def _answers(self, files: tuple[str, ...]) -> list[str]:
+        """Digests of the questionnaires beside the images."""
+        found = []
+        for folder in sorted({(self.folder / name).parent for name in files}):
+            try:
+                found.append(hashlib.sha256((folder / QUESTIONNAIRE).read_bytes()).hexdigest())
+            except OSError:
+                continue
+        return found
 
 
 def _complete(images: dict[str, tuple[str, str]]) -> bool:
     return set(STANDARD_VIEWS) <= {view for _, view in images.values()}
-
-
-def _arrived(study: str, images: dict[str, tuple[str, str]]) -> ArrivedExam:
-    return ArrivedExam(
-        exam=json_digest(study)[:ID_DIGITS],
-        job=json_digest([study, sorted(images)])[:ID_DIGITS],
-        files=tuple(sorted(name for name, _ in images.values())),
-        is_complete=_complete(images),
-    )

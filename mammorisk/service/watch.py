@@ -14,7 +14,7 @@ from mammorisk.errors import MammoriskError
 from mammorisk.service.durable_files import Sync, sync_path, write_folder
 from mammorisk.service.exam_job import RESULT, SR
 from mammorisk.service.inbox import Inbox
-from mammorisk.service.job_queue import Job, JobQueue
+from mammorisk.service.job_queue import MOST_TRIES, Job, JobQueue
 
 #: Makes the files of an exam from its images and the report of an earlier job.
 Scorer = Callable[[Sequence[Path], "Path | None"], dict[str, bytes]]
@@ -62,8 +62,13 @@ class Watch:
         self._known: set[str] = set()
         queue.recover()
 
-    def run_once(self) -> int:
+    def run_once(self, stopped: Callable[[], bool] = lambda: False) -> int:
         """Add the exams that have arrived, and do all jobs that are ready.
+
+        Parameters
+        ----------
+        stopped : callable
+            Returns whether to stop. It is asked before each job.
 
         Returns
         -------
@@ -77,7 +82,7 @@ class Watch:
         """
         self.add_arrived()
         ended = 0
-        while (job := self._begin()) is not None:
+        while not stopped() and (job := self._begin()) is not None:
             ended += self._do(job)
         return ended
 
@@ -89,11 +94,11 @@ class Watch:
         poll_s : float
             Seconds between scans of the inbox.
         stopped : callable
-            Returns whether to stop. It is asked between scans.
+            Returns whether to stop. It is asked between scans and between jobs.
         """
         while not stopped():
             with suppress(NoSpace):
-                self.run_once()
+                self.run_once(stopped)
             until = time.monotonic() + poll_s
             while time.monotonic() < until and not stopped():
                 time.sleep(min(0.2, poll_s))
@@ -148,16 +153,22 @@ class Watch:
             return
 
     def _fail(self, job: Job, reason: str) -> int:
-        if self.queue.fail(job.id, reason) == "ready":
-            return 0
+        if job.tries >= MOST_TRIES:
+            self._write_failure(job, reason)
+        return int(self.queue.fail(job.id, reason) == "failed")
+
+    def _write_failure(self, job: Job, reason: str) -> None:
+        """Write the reason before the job is given up, so that a full disk cannot lose it."""
         code, _, text = reason.partition(": ")
         told = {"error": {"code": code, "what": text or code, "tries": job.tries}}
-        write_folder(
-            self.outbox / f"{job.id}.failed",
-            {FAILED: json.dumps(told, indent=2).encode()},
-            self._sync,
-        )
-        return 1
+        content = {FAILED: json.dumps(told, indent=2).encode()}
+        try:
+            write_folder(self.outbox / f"{job.id}.failed", content, self._sync)
+        except OSError as error:
+            if isinstance(_space_or(error), NoSpace):
+                self._put_back(job)
+                raise NoSpace(str(_space_or(error))) from None
+            # The disk is faulty. The queue has the reason as well.
 
     def _predecessor(self, job: Job) -> Path | None:
         """The structured report of the last earlier job of the exam that made one."""

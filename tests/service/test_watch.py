@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import mammorisk as mr
 from mammorisk.cli.app import app
+from mammorisk.errors import ServiceError
 from mammorisk.service.exam_job import ExamScorer
 from mammorisk.service.folder_task import run_folder
 from mammorisk.service.inbox import Inbox
@@ -111,6 +112,60 @@ def test_refused_and_faulty_exams(tmp_path: Path, scorer: ExamScorer) -> None:
     assert "the age of the woman is not known" in by_status["failed"]["error"]
     reason = tmp_path / "out" / by_status["failed"]["folder"] / "failed.json"
     assert json.loads(reason.read_text())["error"]["code"] == "QuestionnaireError"
+
+
+def test_answers_are_those_of_one_study_and_late_ones_make_a_new_job(
+    tmp_path: Path, scorer: ExamScorer
+) -> None:
+    inbox, out = tmp_path / "in", tmp_path / "out"
+    write_exam(inbox / "a", PatientAge="054Y")
+    with JobQueue(tmp_path / "state") as queue:
+        watch = Watch(Inbox(inbox, quiet_s=0), out, queue, scorer)
+        assert watch.run_once() == 1
+        (inbox / "a" / "questionnaire.json").write_text('{"age": 54, "prior_breast_cancer": true}')
+        assert watch.run_once() == 1
+        first, second = queue.jobs()
+    found = [json.loads((out / job.id / "result.json").read_text()) for job in (first, second)]
+    assert [one["status"] for one in found] == ["done", "refused"]
+    # Beside images of two women the answers are nobody's.
+    write_exam(tmp_path / "b", StudyInstanceUID="1.2.77", PatientAge="054Y")
+    for file in (tmp_path / "b").iterdir():
+        shutil.copy(file, inbox / "a" / f"other-{file.name}")
+    told = run_folder(inbox, tmp_path / "mixed", scorer)
+    assert len(told["exams"]) == 2
+    assert all("whose are they" in one["error"] for one in told["exams"])
+    with pytest.raises(ServiceError, match="earlier run"):
+        run_folder(inbox, tmp_path / "mixed", scorer)
+
+
+def test_a_damaged_image_is_reported_with_its_exam(tmp_path: Path, scorer: ExamScorer) -> None:
+    write_exam(tmp_path / "in", PatientAge="054Y")
+    damaged = tmp_path / "in" / "RMLO.dcm"
+    damaged.write_bytes(damaged.read_bytes()[:-2000])
+    (tmp_path / "in" / "junk.dcm").write_bytes(b"junk")
+    told = run_folder(tmp_path / "in", tmp_path / "out", scorer)
+    (one,) = told["exams"]
+    texts = [warning["text"] for warning in one["warnings"]]
+    assert any("truncated" in text for text in texts)
+    assert told["set_aside"] == 1
+    done = run(app, ["process-folder", str(tmp_path / "in"), str(tmp_path / "nothing")])
+    assert done.exit_code == 2
+    assert "1 files belong to no exam" in done.stderr
+    assert run(app, ["watch", str(tmp_path / "no"), str(tmp_path / "o")]).exit_code == 2
+
+
+def test_a_stop_is_honoured_between_jobs(tmp_path: Path) -> None:
+    for i in range(3):
+        write_exam(tmp_path / "in" / str(i), StudyInstanceUID=f"1.2.{i + 10}")
+    with JobQueue(tmp_path / "state") as queue:
+        watch = Watch(
+            Inbox(tmp_path / "in", quiet_s=0),
+            tmp_path / "out",
+            queue,
+            lambda files, before: {"result.json": b"{}"},
+        )
+        assert watch.run_once(lambda: queue.counts().get("done", 0) > 0) == 1
+        assert queue.counts() == {"done": 1, "ready": 2}
 
 
 def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
