@@ -219,7 +219,10 @@ class Embeddings:
         EmbeddingError
             As :meth:`align`, or a feature is not a finite number.
         """
-        place = {key: i for i, key in enumerate(_keys(cohort.exams))}
+        # A cohort may list an exam twice.
+        places: dict[tuple[str, ...], list[int]] = {}
+        for i, key in enumerate(_keys(cohort.exams)):
+            places.setdefault(key, []).append(i)
         views = {name: i for i, name in enumerate(STANDARD_VIEWS)}
         out = np.full((len(cohort), len(views), self.n_features), np.nan, dtype=np.float32)
         acquisitions: list[Acquisition | None] = [None] * (len(cohort) * len(views))
@@ -243,16 +246,17 @@ class Embeddings:
             for i, (key, view, name) in enumerate(
                 zip(_keys(table), table["view"], names, strict=True)
             ):
-                row, pooled = place.get(key), view == POOLED
+                pooled = view == POOLED
                 is_pooled[pooled] = True
                 column = 0 if pooled else views.get(name)
-                if row is None or column is None:
+                if column is None:
                     continue
-                out[row, column] = features[i]
-                implant[row] |= implants[i]
-                if read is not None:
-                    acquisitions[row * len(views) + column] = read[i]
-                found += 1
+                for row in places.get(key, ()):
+                    out[row, column] = features[i]
+                    implant[row] |= implants[i]
+                    if read is not None:
+                        acquisitions[row * len(views) + column] = read[i]
+                    found += 1
         if all(is_pooled.values()):
             raise EmbeddingError(
                 "the table has rows of views and pooled rows",

@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mammorisk._utils.digests import array_digest
 from mammorisk.embeddings.embeddings import Embeddings
 from mammorisk.errors import TrainingError
 from mammorisk.networks.head_ensemble import ALL_VIEWS
@@ -16,7 +17,7 @@ from mammorisk.training.embedding_inputs import embedding_inputs
 from mammorisk.training.hybrid_fit import fit_hybrid
 from mammorisk.training.problem import pose
 from mammorisk.training.trainer import StageOptions
-from mammorisk.training.work_folder import WorkFolder
+from mammorisk.training.work_folder import WorkFolder, digest_of
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
@@ -61,7 +62,8 @@ def fit_embeddings(
             remedy="Use at least one epoch.",
         )
     problem = pose(cohort, recipe, given.exams)
-    made = WorkFolder(out, recipe, cohort, given.record.identity)
+    features = array_digest(given.exams.features)
+    made = WorkFolder(out, recipe, cohort, f"{given.record.identity} {features} {digest_of(begin)}")
     stage = replace(stage, key=made.key)
     with made as work:
         fitted = fit_hybrid(problem, recipe, begin, work, stage=stage, fresh_head=False)

@@ -6,7 +6,7 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.errors import TrainingError
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from mammorisk.risk_models.density_fit import DensityFit
     from mammorisk.risk_models.hybrid.model import HybridModel
     from mammorisk.risk_models.mirai.model import MiraiModel
+    from mammorisk.risk_models.on_embeddings.hybrid import EmbeddingModel
     from mammorisk.risk_models.survival.model import SurvivalModel
     from mammorisk.training.fit_plan import FitPlan
 
@@ -178,7 +179,6 @@ def fit(
     for module in ("torch", "lightning"):
         require(module, NETWORKS, what="fit()")
     from mammorisk.risk_models.mirai.model import MiraiModel
-    from mammorisk.risk_models.on_embeddings.hybrid import EmbeddingModel
     from mammorisk.training.cohort_doubts import check_before_fit
     from mammorisk.training.density_fit import fit_density
     from mammorisk.training.embedding_fit import fit_embeddings
@@ -190,7 +190,7 @@ def fit(
     from mammorisk.training.read_exams import default_workers, read_exams
     from mammorisk.training.survival_fit import fit_survival
     from mammorisk.training.trainer import StageOptions
-    from mammorisk.training.work_folder import WorkFolder
+    from mammorisk.training.work_folder import WorkFolder, digest_of
 
     begin = _initial(init)
     if isinstance(begin, MiraiModel):
@@ -200,6 +200,7 @@ def fit(
         chosen = load_recipe("mirai" if recipe == "hybrid" else recipe, **changes)
     else:
         chosen = load_recipe(begin.recipe if begin is not None else recipe, **changes)
+    _check_start(begin, chosen, fresh_head)
     _refuse_uncensored(cohort)
     if embeddings is not None and chosen.embeddings is None:
         raise TrainingError(
@@ -222,13 +223,9 @@ def fit(
         folders = [None if one is None else Path(one) for one in (cache, out)]
         return plan_fit(cohort, chosen, folders[0], folders[1], readers)
     if chosen.kind in SURVIVAL_KINDS:
-        if begin is not None:
-            raise _cannot_start(begin, chosen)
         learned = fit_survival(cohort, chosen, embeddings, progress=progress)
         return _finished(learned, cohort, doubts, out)
     if chosen.kind == "embeddings":
-        if begin is not None and not isinstance(begin, EmbeddingModel):
-            raise _cannot_start(begin, chosen)
         if embeddings is None:
             name = (chosen.embeddings.encoder if chosen.embeddings else None) or "hybrid"
             raise TrainingError(
@@ -237,11 +234,11 @@ def fit(
                 remedy=f'Pass embeddings=mr.embed(cohort, "{name}", out="emb.parquet").',
             )
         quick = StageOptions(progress=progress, loggers=tuple(loggers))
-        head = fit_embeddings(cohort, chosen, embeddings, begin, out, stage=quick)
+        head = fit_embeddings(
+            cohort, chosen, embeddings, cast("EmbeddingModel | None", begin), out, stage=quick
+        )
         return _finished(head, cohort, doubts, out)
     if chosen.kind == "density-fit":
-        if begin is not None:
-            raise _cannot_start(begin, chosen)
         fitted = fit_density(cohort, chosen)
         return _finished(fitted, cohort, doubts, out)
     stage = StageOptions(
@@ -253,18 +250,17 @@ def fit(
         strategy=strategy,
         accelerator=accelerator,
     )
-    made = WorkFolder(out, chosen, cohort)
+    inputs = digest_of(begin) + (" fresh head" if fresh_head else "")
+    made = WorkFolder(out, chosen, cohort, inputs)
     stage = replace(stage, key=made.key)
     model: HybridModel | MiraiModel
     if chosen.kind == "mirai":
-        if begin is not None and not isinstance(begin, MiraiModel):
-            raise _cannot_start(begin, chosen)
         views = None if cache is None else Path(cache)
         with made as work:
-            model = fit_mirai(cohort, chosen, begin, work, cache=views, stage=stage)
+            model = fit_mirai(
+                cohort, chosen, cast("MiraiModel | None", begin), work, cache=views, stage=stage
+            )
     else:
-        if isinstance(begin, (MiraiModel, EmbeddingModel)):
-            raise _cannot_start(begin, chosen)
         check_outcomes(cohort, chosen)
         with made as work:
             if exams is None and "image" in chosen.modalities:
@@ -272,7 +268,14 @@ def fit(
                     cohort, chosen, cache, progress, scratch=work / "images", workers=workers
                 )
             problem = pose(cohort, chosen, exams)
-            model = fit_hybrid(problem, chosen, begin, work, stage=stage, fresh_head=fresh_head)
+            model = fit_hybrid(
+                problem,
+                chosen,
+                cast("HybridModel | None", begin),
+                work,
+                stage=stage,
+                fresh_head=fresh_head,
+            )
             wait_for_processes()
     return _finished(model, cohort, doubts, out)
 
@@ -294,12 +297,29 @@ def _finished(
     return model
 
 
-def _cannot_start(begin: HybridModel | MiraiModel, recipe: Recipe) -> TrainingError:
-    return TrainingError(
-        f"the model {begin.name} cannot be the start of a fit with the recipe {recipe.name}",
-        where="init",
-        remedy="Use a recipe of the same kind of model, or leave out init.",
-    )
+def _check_start(begin: HybridModel | MiraiModel | None, recipe: Recipe, fresh_head: bool) -> None:
+    """Refuse an initial model of another kind, and ``fresh_head`` where no encoder is kept."""
+    from mammorisk.risk_models.mirai.model import MiraiModel
+    from mammorisk.risk_models.on_embeddings.hybrid import EmbeddingModel
+
+    if begin is not None:
+        if isinstance(begin, MiraiModel):
+            kind = "mirai"
+        else:
+            kind = "embeddings" if isinstance(begin, EmbeddingModel) else "network"
+        if kind != recipe.kind:
+            raise TrainingError(
+                f"the model {begin.name} cannot be the start of a fit with the recipe "
+                f"{recipe.name}",
+                where="init",
+                remedy="Use a recipe of the same kind of model, or leave out init.",
+            )
+    if fresh_head and recipe.kind != "network":
+        raise TrainingError(
+            f"the recipe {recipe.name} has no encoder of its own that a new head could use",
+            where="fresh_head",
+            remedy="Leave it out.",
+        )
 
 
 def _refuse_uncensored(cohort: Cohort) -> None:
@@ -323,5 +343,9 @@ def _initial(
 
     model = load_model(init)
     if not isinstance(model, (HybridModel, MiraiModel)):
-        raise TrainingError(f"{model.name} is not a network and cannot be used as init")
+        raise TrainingError(
+            f"{model.name} is not a network and cannot be used as init",
+            where="init",
+            remedy="Give the folder of a fitted network, or leave out init.",
+        )
     return model

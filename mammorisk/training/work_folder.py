@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from mammorisk._utils.atomic_write import atomic_write
+from mammorisk._utils.digests import config_digest
+from mammorisk._utils.model_folder import weights_digest
 from mammorisk.errors import OutputError
 from mammorisk.records.cohort import KEYS, OUTCOME_COLUMNS
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.exam_steps import process_place
 
 if TYPE_CHECKING:
+    from mammorisk.base import RiskModel
     from mammorisk.records.cohort import Cohort
 
 #: Files that are removed when the fit is done.
@@ -35,7 +38,7 @@ class WorkFolder:
     recipe : Recipe
     cohort : Cohort
     inputs : str
-        What else identifies the fit, such as the encoder of embeddings.
+        What else identifies the fit, such as embeddings or the initial model.
     """
 
     def __init__(
@@ -45,7 +48,9 @@ class WorkFolder:
         columns = [c for c in cohort.exams.columns if c in (*KEYS, *OUTCOME_COLUMNS, "split")]
         rows = pd.util.hash_pandas_object(cohort.exams[columns].astype(str), index=False)
         key = hashlib.blake2b(recipe.model_dump_json().encode(), digest_size=8)
-        key.update(rows.to_numpy().tobytes())
+        answers = pd.util.hash_pandas_object(cohort.questionnaires.astype(str), index=False)
+        for part in (rows, answers):
+            key.update(part.to_numpy().tobytes())
         key.update(inputs.encode())
         self.key = key.hexdigest()
         self.temporary: tempfile.TemporaryDirectory[str] | None = None
@@ -61,7 +66,8 @@ class WorkFolder:
                 shutil.rmtree(self.kept)
             elif told and told.get("key") != self.key:
                 raise OutputError(
-                    "the folder contains an unfinished fit of another recipe or cohort",
+                    "the folder contains an unfinished fit of another recipe or cohort, or of "
+                    "other inputs",
                     where=self.kept.name,
                     remedy="Remove that folder, or use another out.",
                 )
@@ -85,6 +91,14 @@ class WorkFolder:
                 if file.is_file() and file.suffix in _INTERIM:
                     file.unlink(missing_ok=True)
             shutil.rmtree(self.kept / "views", ignore_errors=True)
+
+
+def digest_of(begin: RiskModel | None) -> str:
+    """Digest of an initial model, for the inputs of a fit; empty without one."""
+    if begin is None:
+        return ""
+    state = begin.state()
+    return f"{weights_digest(state)} {config_digest(state)}"
 
 
 def _write(note: Path, told: dict[str, object]) -> None:

@@ -141,6 +141,20 @@ def test_a_checkpoint_of_another_fit_is_refused(
         fit(cohort, tiny(seed=2), exams=exams, out=out)
 
 
+def test_an_unfinished_fit_does_not_go_on_with_other_inputs(
+    tmp_path: Path, cohort: Cohort, exams: ExamSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "model"
+    with monkeypatch.context() as broken:
+        broken.setattr(FitModule, "training_step", killer(3, "training_step"))
+        with pytest.raises(RuntimeError, match="killed"):
+            fit(cohort, tiny(), exams=exams, out=out, checkpoint_minutes=0)
+    older = replace(cohort, exams=cohort.exams.assign(age=cohort.exams["age"] + 1))
+    for other, arguments in ((older, {}), (cohort, {"fresh_head": True})):
+        with pytest.raises(OutputError, match="of other inputs"):
+            fit(other, tiny(), exams=exams, out=out, **arguments)
+
+
 def test_the_steps_of_an_epoch_do_not_depend_on_workers_or_on_where_it_starts(
     streamed: ExamSet,
 ) -> None:

@@ -201,7 +201,14 @@ class EmbedsViews(ImageModel):
         features = np.full((n, width, record.n_features), np.nan, dtype=np.float32)
         if places:
             rows, columns = np.array(places).T
-            features[rows, columns] = self.view_encoder.encode(contents)
+            encoded = self.view_encoder.encode(contents)
+            if not np.isfinite(encoded).all():
+                raise ModelError(
+                    f"the encoder of {self.name} gives features that are not finite numbers",
+                    where=record.identity,
+                    remedy="Check the weights of the encoder with mr.embed on the same exams.",
+                )
+            features[rows, columns] = encoded
         if record.pool is not None:
             features = _pooled(features, record.pool)
         return FeatureSet.of(

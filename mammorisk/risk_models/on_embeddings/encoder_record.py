@@ -65,11 +65,6 @@ class EncoderRecord:
         )
 
     @property
-    def short_name(self) -> str:
-        """The name without the hash."""
-        return name_of(self.identity)
-
-    @property
     def in_words(self) -> str:
         """Encoder, source and licence for a card."""
         told = [f"embeddings of the encoder {self.identity}"]

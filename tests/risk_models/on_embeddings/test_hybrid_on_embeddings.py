@@ -83,7 +83,7 @@ def test_a_saved_model_predicts_the_same(
 
 
 def test_an_exam_is_embedded_with_the_encoder_of_the_fit(
-    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+    tmp_path: Path, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path_factory.mktemp("exams")
     mr.simulate(60, seed=8, out=folder, images=3, pixel_mm=2.0, prior_share=0)
@@ -122,6 +122,12 @@ def test_an_exam_is_embedded_with_the_encoder_of_the_fit(
     foreign = replace(loaded, embeddings=replace(record, name=None))  # type: ignore[type-var]
     with pytest.raises(ModelError, match="made elsewhere"):
         mr.predict(shown, model=foreign)
+    broken = loaded.with_encoder(loaded.view_encoder)  # type: ignore[attr-defined]
+    monkeypatch.setattr(
+        type(broken.view_encoder), "encode", lambda self, views: np.full((len(views), 8), np.nan)
+    )
+    with pytest.raises(ModelError, match="not finite numbers"):
+        mr.predict(shown, model=broken)
     # Without images the encoder is not needed.
     assert mr.predict(mr.Questionnaire(age=50), model=foreign).five_year > 0
 
@@ -211,6 +217,18 @@ def test_embeddings_of_another_encoder_are_not_scored(
         mr.predict(cohort, model="bcrat", embeddings=emb)
     with pytest.raises(CohortError, match="no patient_id"):
         mr.predict(cohort.exams[["age", "exam_id"]], model=fitted, embeddings=emb)
+
+
+def test_an_exam_listed_twice_has_its_features_twice(cohort: Cohort, emb: mr.Embeddings) -> None:
+    twice = pd.concat([cohort.exams.iloc[:3], cohort.exams.iloc[:1]], ignore_index=True)
+    features = emb.feature_set(as_cohort(twice)).features
+    np.testing.assert_array_equal(features[3], features[0])
+    assert np.isfinite(features).all()
+
+
+def test_a_fresh_head_needs_an_encoder_that_is_trained(cohort: Cohort, emb: mr.Embeddings) -> None:
+    with pytest.raises(TrainingError, match="no encoder of its own"):
+        mr.fit(cohort, "hybrid-embeddings", embeddings=emb, fresh_head=True)
 
 
 def test_an_incomplete_exam_keeps_its_published_risk(cohort: Cohort) -> None:
