@@ -292,6 +292,7 @@ def _quiet() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", module="lightning")
+            warnings.filterwarnings("ignore", "(?s).*deterministic", UserWarning)
             # Workers only read files and compute, which is safe after a fork.
             warnings.filterwarnings("ignore", "This process .* is multi-threaded, use of fork")
             yield

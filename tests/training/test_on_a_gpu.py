@@ -44,7 +44,8 @@ def test_a_fit_gives_the_risks_of_the_processor(
     on_processor = fit(cohort, tiny(), exams=exams, accelerator="cpu")
     there, here = (np.log(risks(one, cohort, exams)) for one in (on_gpu, on_processor))
     assert here.std() > 0.1
-    np.testing.assert_allclose(there, here, atol=0.15)
+    # An exam at the limit of the guard may lose its image contribution on one of them.
+    assert np.quantile(np.abs(there - here), 0.9) < 0.02
     # The saved model is the same on both.
     loaded = mr.load_model(tmp_path / "model", backend="torch")
     np.testing.assert_allclose(np.log(risks(loaded, cohort, exams)), there, atol=0.02)
