@@ -40,7 +40,7 @@ def evaluate(
     horizons: float | Sequence[float] | None = None,
     published: str | Sequence[str] | None = None,
     thresholds: float | Sequence[float] = THRESHOLDS,
-    bins: dict[str, list[float]] | None = None,
+    bins: Mapping[str, float | Sequence[float]] | None = None,
     characteristics: Sequence[str] | Mapping[str, str] | None = None,
     cluster: str | None = None,
     recalibrated: bool = False,
@@ -82,8 +82,8 @@ def evaluate(
         none. A model that is among ``risks`` is not evaluated again.
     thresholds : float or sequence of float
         Decision thresholds: risks at the last horizon. Default: 0.017 and 0.03.
-    bins : dict of str to list of float, optional
-        Inner cut points of groups, for numeric columns of ``by``. Default: quartiles.
+    bins : dict of str to float or list of float, optional
+        Inner cut points of groups, ascending, for numeric columns of ``by``. Default: quartiles.
     characteristics : sequence of str, or dict of str to str, optional
         Columns of Table 1, or columns with their labels. Default: numbers, and categories of up to
         twelve levels.

@@ -31,7 +31,12 @@ from mammorisk.evaluation.plot_data import PlotSource, category_shares
 from mammorisk.evaluation.recalibration_tables import before_and_after
 from mammorisk.evaluation.report import Report
 from mammorisk.evaluation.rows import row, rows_of
-from mammorisk.evaluation.subgroups import MULTIPLICITY, group_labels, subgroup_table
+from mammorisk.evaluation.subgroups import (
+    MULTIPLICITY,
+    check_bins,
+    group_labels,
+    subgroup_table,
+)
 from mammorisk.metrics.censoring import Ties, fit_censoring
 from mammorisk.metrics.estimate import normal_quantile
 from mammorisk.metrics.links import cloglog
@@ -52,7 +57,7 @@ def evaluate_risks(
     *,
     horizons: Sequence[float] | None = None,
     thresholds: Sequence[float] = THRESHOLDS,
-    bins: dict[str, list[float]] | None = None,
+    bins: Mapping[str, float | Sequence[float]] | None = None,
     characteristics_of: Sequence[str] | Mapping[str, str] | None = None,
     cluster: str | None = None,
     recalibrated: bool = False,
@@ -82,6 +87,7 @@ def evaluate_risks(
             where="same_exam",
             remedy=f"Models: {', '.join(aligned.risks)}.",
         )
+    edges = check_bins(bins or {}, names)
     features = characteristics.choose_features(aligned.table, characteristics_of)
     first = next(iter(aligned.risks))
     years = [float(year) for year in aligned.risks[first].columns]
@@ -155,7 +161,7 @@ def evaluate_risks(
         )
         yield "comparison"
         made["subgroups"] = _by_model_and_column(
-            aligned, scored, year, names, bins or {}, thresholds, fewest_cancers, level
+            aligned, scored, year, names, edges, thresholds, fewest_cancers, level
         )
         yield "subgroups"
         made["heterogeneity"] = (

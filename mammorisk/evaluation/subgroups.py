@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -52,6 +52,38 @@ MULTIPLICITY = (
 
 
 MISSING = "missing"
+
+
+def check_bins(
+    bins: Mapping[str, float | Sequence[float]], names: Sequence[str]
+) -> dict[str, list[float]]:
+    """Inner cut points by column, as lists.
+
+    Raises
+    ------
+    EvaluationError
+        A column is not one of ``names``, or its cut points are no ascending numbers.
+    """
+    if unknown := [name for name in bins if name not in names]:
+        raise EvaluationError(
+            f"{', '.join(map(repr, unknown))} is not a column of by",
+            where="bins",
+            remedy=f"Columns of by: {', '.join(names) or 'none'}.",
+        )
+    found = {}
+    for name, given in bins.items():
+        try:
+            edges = np.atleast_1d(np.asarray(given, dtype=float))
+        except (TypeError, ValueError):
+            edges = np.array([])
+        if edges.size == 0 or not np.isfinite(edges).all() or (np.diff(edges) <= 0).any():
+            raise EvaluationError(
+                f"the cut points of {name!r} are no ascending numbers",
+                where="bins",
+                remedy=f'Give, for example, bins={{"{name}": [50, 60]}}.',
+            )
+        found[name] = edges.tolist()
+    return found
 
 
 def group_labels(values: pd.Series, *, bins: list[float] | None = None) -> pd.Series:

@@ -17,9 +17,10 @@ import pandas as pd
 from mammorisk.errors import ExamError, ManifestError, QuestionnaireError
 from mammorisk.io.limits import Limits
 from mammorisk.io.remote import Place, fetch, is_remote
-from mammorisk.io.table_files import TableFile, read_table_file
+from mammorisk.io.table_files import TableFile, as_read, read_table_file
 from mammorisk.records.cohort import KEYS, OUTCOME_COLUMNS, Cohort
 from mammorisk.records.exam import Exam
+from mammorisk.records.frames import as_frame
 from mammorisk.records.follow_up import check_follow_up
 from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.records.questionnaire_table import check_frame
@@ -38,7 +39,7 @@ _MIRAI_COLUMNS = {"years_to_cancer", "years_to_last_followup"}
 
 
 def read_cohort(
-    path: str | Path,
+    path: str | Path | pd.DataFrame,
     *,
     root: str | Path | None = None,
     errors: Literal["raise", "flag"] = "raise",
@@ -49,16 +50,18 @@ def read_cohort(
 
     Parameters
     ----------
-    path : path
+    path : path or DataFrame
         A ``.csv`` or ``.parquet`` file, local or a URL of fsspec, or a folder that holds
         ``manifest.parquet`` or ``manifest.csv``. With ``mammorisk[tables]`` also ``.xlsx``,
         ``.dta``, ``.sas7bdat``, ``.xpt`` and ``.sav``. Either one row per exam: ``patient_id``,
         ``exam_id``, and any of ``path`` (folder of the exam), Questionnaire fields, ``time``,
         ``event``, ``entry``, ``weight``, ``frequency_weight``, ``split``; or one row per view:
-        also ``laterality``, ``view`` and ``file_path``. Other columns are kept.
+        also ``laterality``, ``view`` and ``file_path``. Other columns are kept. Or such a table of
+        pandas, polars or pyarrow; messages count its rows as lines of a file with a header.
     root : path, optional
         Folder or URL that contains all images. Image paths are relative to it. Default: the folder
-        of the manifest. A path may be that of a zip file with one exam.
+        of the manifest; for a table, the current folder. A path may be that of a zip file with one
+        exam.
     errors : {"raise", "flag"}
         What to do with faulty rows. ``"raise"``: raise one error with all faults. ``"flag"``: keep
         the rows without a risk, with the fault as a warning and in ``Cohort.errors``.
@@ -106,34 +109,28 @@ def read_cohort(
     <Cohort: 2 exams of 2 women, without images>
       info: the column 'Age' was read as age
     """
-    fetched = fetch(path, Limits(), one_file=True) if is_remote(path) else None
-    manifest = _find(Path(path) if fetched is None else _only_file(fetched.name, path))
-    read = read_table_file(manifest, KEYS)
+    read, name, folder = _read(path)
     lines = read.lines
     try:
         table, warnings = read_answers(read.table, missing)
     except QuestionnaireError as error:
-        raise ManifestError(
-            error.what, where=error.where or manifest.name, remedy=error.remedy
-        ) from None
+        raise ManifestError(error.what, where=error.where or name, remedy=error.remedy) from None
     warnings = (*_tell_short_rows(read), *warnings)
     for key in ("patient_id", "exam_id"):
         if key not in table.columns:
             raise ManifestError(
                 f"the manifest has no column {key}",
-                where=manifest.name,
+                where=name,
                 remedy="Every row needs patient_id and exam_id; the columns are "
                 f"{', '.join(map(str, table.columns[:COLUMNS_NAMED]))}.",
             )
     if len(table) == 0:
-        raise ManifestError("the manifest has no rows", where=manifest.name)
+        raise ManifestError("the manifest has no rows", where=name)
     faults = _Faults(lines)
     _check_keys(table, faults)
     table = _mirai_outcome(table, faults)
     _check_outcome(table, faults)
-    if root is None:
-        root = manifest.parent if fetched is None else str(path).rpartition("/")[0]
-    base = Place.of(root)
+    base = Place.of(folder if root is None else root)
 
     views = None
     if {"laterality", "view", "file_path"} <= set(table.columns):
@@ -148,7 +145,7 @@ def read_cohort(
         paths = None
     _check_questionnaires(table, faults)
     if errors == "raise":
-        faults.raise_all(manifest.name)
+        faults.raise_all(name)
     return Cohort(
         exams=table,
         errors=faults.as_series(),
@@ -159,6 +156,25 @@ def read_cohort(
         table_warnings=warnings,
         lines=faults.lines,
     )
+
+
+def _read(path: object) -> tuple[TableFile, str, str | Path]:
+    """The table, its name in messages, and the folder of its images."""
+    table = as_frame(path)
+    if table is not None:
+        return as_read(table, KEYS, where="table"), "table", Path()
+    if not isinstance(path, (str, Path)):
+        raise ManifestError(
+            f"a {type(path).__name__} is neither a path nor a table",
+            where="path",
+            remedy="Pass the path of a manifest, or a DataFrame with patient_id and exam_id.",
+        )
+    if is_remote(path):
+        fetched = fetch(path, Limits(), one_file=True)
+        manifest = _find(_only_file(fetched.name, path))
+        return read_table_file(manifest, KEYS), manifest.name, str(path).rpartition("/")[0]
+    manifest = _find(Path(path))
+    return read_table_file(manifest, KEYS), manifest.name, manifest.parent
 
 
 def _tell_short_rows(read: TableFile) -> list[TableWarning]:

@@ -100,16 +100,42 @@ def read_table_file(path: Path, text_columns: Sequence[str] = ()) -> TableFile:
         )
     else:
         return _read_text(path, text_columns)
-    _refuse_doubled([str(name) for name in table.columns], path.name)
-    # Line 1 is the header, as in a CSV.
-    lines = np.arange(2, len(table) + 2)
+    read = as_read(table, text_columns, where=path.name)
     if kind in (".xlsx", ".xlsm"):
-        there = table.notna().any(axis=1).to_numpy()
-        table, lines = table[there].reset_index(drop=True).infer_objects(), lines[there]
-    for name in table.columns:
-        if _plain(name) in {_plain(one) for one in text_columns}:
-            table[name] = id_text(table[name])
-    return TableFile(table=table, lines=lines, short=np.zeros(len(table), dtype=bool))
+        there = read.table.notna().any(axis=1).to_numpy()
+        table = read.table[there].reset_index(drop=True).infer_objects()
+        read = TableFile(table=table, lines=read.lines[there], short=read.short[there])
+    return read
+
+
+def as_read(table: pd.DataFrame, text_columns: Sequence[str] = (), *, where: str) -> TableFile:
+    """A table in memory, as if it had been read from a file.
+
+    Parameters
+    ----------
+    table : DataFrame
+    text_columns : sequence of str
+        See :func:`read_table_file`.
+    where : str
+        Name of the table in messages.
+
+    Raises
+    ------
+    ManifestError
+        A column appears twice.
+    """
+    _refuse_doubled([str(name) for name in table.columns], where)
+    ids = {_plain(name) for name in text_columns}
+    table = table.reset_index(drop=True)
+    table = table.assign(
+        **{name: id_text(table[name]) for name in table.columns if _plain(name) in ids}
+    )
+    return TableFile(
+        table=table,
+        # Line 1 is the header, as in a CSV.
+        lines=np.arange(2, len(table) + 2),
+        short=np.zeros(len(table), dtype=bool),
+    )
 
 
 def id_text(column: pd.Series) -> pd.Series:

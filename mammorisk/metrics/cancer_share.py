@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from mammorisk._utils.typing import Floats
-from mammorisk.errors import EvaluationError
 from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
 from mammorisk.metrics.estimate import (
     Estimate,
+    check_fraction,
     check_horizon,
     check_risk,
     from_influence,
@@ -65,8 +65,7 @@ def share_of_cancers(
     share of cancers in the top 10% at 5 y: 0.2425 (0.1642 to 0.3208)
     """
     score, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
-    if not 0 < top < 1:
-        raise EvaluationError(f"{top!r} is not between 0 and 1", where="top")
+    top = check_fraction(top, "top")
     name = f"share of cancers in the top {100 * top:g}% at {year:g} y"
     case = outcome.is_case(year)
     n, events = int((outcome.weight > 0).sum()), int((case & (outcome.weight > 0)).sum())

@@ -12,6 +12,7 @@ from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.estimate import (
     Estimate,
+    check_fraction,
     check_horizon,
     check_risk,
     from_influence,
@@ -19,6 +20,7 @@ from mammorisk.metrics.estimate import (
     unavailable,
 )
 from mammorisk.metrics.incidence import cumulative_incidence
+from mammorisk.records.alignment import check_thresholds
 from mammorisk.records.outcome import Outcome
 
 if TYPE_CHECKING:
@@ -81,8 +83,7 @@ def net_benefit(
     net benefit at 10%, 5 y: -0.00179 (-0.0231 to 0.01952)
     """
     year = check_horizon(horizon, outcome)
-    if not 0 < threshold < 1:
-        raise EvaluationError(f"{threshold!r} is not between 0 and 1", where="threshold")
+    threshold = check_fraction(threshold, "threshold")
     if risk is None:
         positive = np.ones(len(outcome), dtype=bool)
     else:
@@ -119,8 +120,7 @@ def _of_prevalence(
     harm: float,
     level: float,
 ) -> Estimate:
-    if not 0 < prevalence < 1:
-        raise EvaluationError(f"{prevalence!r} is not between 0 and 1", where="prevalence")
+    prevalence = check_fraction(prevalence, "prevalence")
     if not outcome.is_complete(year):
         raise EvaluationError(
             "a prevalence needs outcomes that are known for all; censored samples need weights",
@@ -150,7 +150,7 @@ def _of_prevalence(
 def decision_curve(
     outcome: Outcome,
     risks: dict[str, Floats],
-    thresholds: Sequence[float],
+    thresholds: float | Sequence[float],
     horizon: float | None = None,
     *,
     prevalence: float | None = None,
@@ -163,7 +163,7 @@ def decision_curve(
     outcome : Outcome
     risks : dict of str to array_like, shape (n,)
         Predicted risks by model.
-    thresholds : sequence of float
+    thresholds : float or sequence of float
         Between 0 and 1.
     horizon : float, optional
         Years; needed unless the outcome is from :meth:`Outcome.binary`.
@@ -200,12 +200,13 @@ def decision_curve(
 
     year = check_horizon(horizon, outcome)
     whole = cumulative_incidence(outcome, year).value if prevalence is None else prevalence
+    points = check_thresholds(thresholds)
     rows = []
     for model, risk in {"all": None, **risks}.items():
-        for threshold in thresholds:
+        for threshold in points:
             made = net_benefit(outcome, risk, threshold, year, prevalence=prevalence, level=level)
             rows.append(_row(model, threshold, made, whole))
-    for threshold in thresholds:
+    for threshold in points:
         none = Estimate(name="none", value=0.0, se=0.0, lower=0.0, upper=0.0, n=len(outcome))
         rows.append(_row("none", threshold, none, whole))
     return pd.DataFrame(rows)

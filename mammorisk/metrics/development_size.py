@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import xlogy
 
 from mammorisk.errors import EvaluationError
+from mammorisk.metrics.estimate import check_fraction
 from mammorisk.metrics.sample_size import normal_risks
 
 if TYPE_CHECKING:
@@ -99,8 +100,7 @@ def development_sample_size(
         ("optimism", optimism),
         ("mean_risk_margin", mean_risk_margin),
     ):
-        if not 0 < share < 1:
-            raise EvaluationError(f"{share!r} is not between 0 and 1", where=name)
+        check_fraction(share, name)
     if (auc is None) == (cox_snell_r2 is None):
         raise EvaluationError(
             "the variation explained is not stated once", remedy="Give auc or cox_snell_r2."

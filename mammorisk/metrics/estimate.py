@@ -358,6 +358,35 @@ def check_horizon(horizon: float | None, outcome: Outcome | None = None) -> floa
             where="horizon",
             remedy="Give it in years; only outcomes of Outcome.binary need none.",
         )
-    if isinstance(horizon, (str, bool)) or not 0 < horizon < math.inf:
-        raise EvaluationError(f"{horizon!r} is not a horizon in years", where="horizon")
+    if (
+        isinstance(horizon, bool)
+        or not isinstance(horizon, (int, float, np.number))
+        or not 0 < horizon < math.inf
+    ):
+        raise EvaluationError(
+            f"{horizon!r} is not a horizon in years",
+            where="horizon",
+            remedy="Give one number of years, such as 5.",
+        )
     return float(horizon)
+
+
+def check_fraction(value: float, name: str) -> float:
+    """Check a share, probability or threshold in (0, 1) and return it.
+
+    Raises
+    ------
+    EvaluationError
+        The value is not a number between 0 and 1, such as 1.7 for 1.7%.
+    """
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, (int, float, np.number))
+        or not 0 < value < 1
+    ):
+        raise EvaluationError(
+            f"{value!r} is not between 0 and 1",
+            where=name,
+            remedy="Give a fraction: 1.7% is 0.017.",
+        )
+    return float(value)

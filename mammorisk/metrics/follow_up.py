@@ -7,10 +7,10 @@ import math
 import numpy as np
 
 from mammorisk._utils.typing import Floats
-from mammorisk.errors import EvaluationError
 from mammorisk.metrics.estimate import (
     NAN,
     Estimate,
+    check_fraction,
     normal_quantile,
 )
 from mammorisk.metrics.incidence import _curve
@@ -122,8 +122,7 @@ def follow_up_quantiles(outcome: Outcome, shares: tuple[float, ...] = (0.25, 0.5
     curve = _curve(life_table(turned))
     found = []
     for share in shares:
-        if not 0 < share < 1:
-            raise EvaluationError(f"{share!r} is not between 0 and 1", where="shares")
+        share = check_fraction(share, "shares")
         there = np.flatnonzero(curve.risk >= share - 1e-12)
         found.append(float(curve.times[there[0]]) if len(there) else NAN)
     return np.array(found)

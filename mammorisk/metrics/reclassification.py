@@ -21,6 +21,7 @@ from mammorisk.metrics.estimate import (
     unavailable,
 )
 from mammorisk.metrics.incidence import cumulative_incidence
+from mammorisk.records.alignment import check_thresholds
 from mammorisk.records.outcome import Outcome
 
 #: Shown with every net reclassification improvement.
@@ -65,7 +66,7 @@ def net_reclassification_improvement(
     new: Floats,
     horizon: float | None = None,
     *,
-    cuts: Sequence[float] | None = None,
+    cuts: float | Sequence[float] | None = None,
     method: Literal["kaplan-meier", "ipcw"] = "kaplan-meier",
     level: float = 0.95,
 ) -> Reclassification:
@@ -78,8 +79,9 @@ def net_reclassification_improvement(
         Risks in [0, 1].
     horizon : float
         Years; needed unless the outcome is from :meth:`Outcome.binary`.
-    cuts : sequence of float, optional
-        Borders of left-closed categories. None gives the continuous index, where any change counts.
+    cuts : float or sequence of float, optional
+        Borders of left-closed categories, risks in (0, 1), ascending. None gives the continuous
+        index, where any change counts.
     method : {"kaplan-meier", "ipcw"}
         How censored women are counted: by the observed risk among women who move up, who move down
         and all (Kaplan-Meier or Aalen-Johansen; Pencina 2011), or by the inverse probability of
@@ -120,9 +122,13 @@ def net_reclassification_improvement(
         up, down = after > before, after < before
         edges: Floats = np.array([])
     else:
-        edges = np.asarray(cuts, dtype=float)
+        edges = np.asarray(check_thresholds(cuts, "cuts"))
         if len(edges) == 0 or (np.diff(edges) <= 0).any():
-            raise EvaluationError("cuts must ascend", where="cuts")
+            raise EvaluationError(
+                "cuts must ascend",
+                where="cuts",
+                remedy="Give each cut once, for example cuts=[0.017, 0.03]; None for none.",
+            )
         first = np.searchsorted(edges, before, side="right")
         second = np.searchsorted(edges, after, side="right")
         up, down = second > first, second < first

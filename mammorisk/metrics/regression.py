@@ -62,7 +62,7 @@ def fit_glm(
     import warnings
 
     import statsmodels.api as sm
-    from statsmodels.tools.sm_exceptions import DomainWarning, PerfectSeparationWarning
+    from statsmodels.tools.sm_exceptions import ModelWarning
 
     links: dict[str, Any] = {
         "logistic": sm.families.Binomial(),
@@ -81,9 +81,9 @@ def fit_glm(
         begin[0] = np.log(-np.log1p(-mean)) - (0.0 if offset is None else offset[used].mean())
         options |= {"start_params": begin}
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", PerfectSeparationWarning)
+        # A regression without a solution is not used: see ``converged``.
+        warnings.simplefilter("ignore", ModelWarning)
         warnings.simplefilter("ignore", RuntimeWarning)
-        warnings.simplefilter("ignore", DomainWarning)
         model = sm.GLM(
             response[used],
             design[used],
@@ -96,25 +96,25 @@ def fit_glm(
         except ValueError:
             # The starting value is on the boundary, for example where nobody has the event.
             return unsolved(design.shape[1])
-    scores = _scores(fitted, response[used], design[used], weights)
-    bread = np.linalg.pinv(_information(fitted, design[used], weights))
-    if outcome.is_weighted or outcome.is_clustered or family == "pseudo":
-        sums = _by_cluster(scores, outcome.cluster[used]) if outcome.is_clustered else scores
-        covariance = bread @ (sums.T @ sums) @ bread
-        if family != "pseudo":
-            m = len(sums)
-            covariance = covariance * m / (m - 1)
-    else:
-        covariance = np.asarray(fitted.cov_params())
-    influence = np.zeros((len(response), design.shape[1]))
-    influence[used] = scores @ bread
-    return Fit(
-        influence=influence,
-        coef=np.asarray(fitted.params),
-        covariance=covariance,
-        log_likelihood=float(fitted.llf),
-        converged=bool(np.isfinite(fitted.params).all() and np.abs(fitted.params).max() < 50),
-    )
+        scores = _scores(fitted, response[used], design[used], weights)
+        bread = np.linalg.pinv(_information(fitted, design[used], weights))
+        if outcome.is_weighted or outcome.is_clustered or family == "pseudo":
+            sums = _by_cluster(scores, outcome.cluster[used]) if outcome.is_clustered else scores
+            covariance = bread @ (sums.T @ sums) @ bread
+            if family != "pseudo":
+                m = len(sums)
+                covariance = covariance * m / (m - 1)
+        else:
+            covariance = np.asarray(fitted.cov_params())
+        influence = np.zeros((len(response), design.shape[1]))
+        influence[used] = scores @ bread
+        return Fit(
+            influence=influence,
+            coef=np.asarray(fitted.params),
+            covariance=covariance,
+            log_likelihood=float(fitted.llf),
+            converged=bool(np.isfinite(fitted.params).all() and np.abs(fitted.params).max() < 50),
+        )
 
 
 def unsolved(p: int) -> Fit:

@@ -14,6 +14,7 @@ from mammorisk.metrics.censoring import Censoring, Ties, fit_censoring
 from mammorisk.metrics.estimate import (
     FEWEST_EVENTS,
     Estimate,
+    check_fraction,
     check_horizon,
     check_risk,
     few_events,
@@ -265,9 +266,11 @@ def operating_point(
     """
     if (specificity is None) == (sensitivity is None):
         raise EvaluationError("give either a specificity or a sensitivity", where="fixed_point")
-    wanted = float(sensitivity or 0) if specificity is None else specificity
-    if not 0 < wanted < 1:
-        raise EvaluationError(f"{wanted!r} is not between 0 and 1", where="fixed_point")
+    wanted = (
+        check_fraction(specificity, "specificity")
+        if specificity is not None
+        else check_fraction(sensitivity, "sensitivity")  # type: ignore[arg-type]
+    )
     score, year = check_risk(outcome, risk), check_horizon(horizon, outcome)
     told = "sensitivity at specificity" if specificity is not None else "specificity at sensitivity"
     name = f"{told} {wanted:g} at {year:g} y"

@@ -13,7 +13,7 @@ from scipy.special import expit, ndtri, owens_t
 
 from mammorisk._utils.typing import Floats
 from mammorisk.errors import EvaluationError
-from mammorisk.metrics.estimate import check_horizon, normal_quantile
+from mammorisk.metrics.estimate import check_fraction, check_horizon, normal_quantile
 from mammorisk.metrics.links import logit
 from mammorisk.metrics.ranking import placements
 from mammorisk.metrics.sample_size_simulation import simulated_errors
@@ -154,8 +154,8 @@ def validation_sample_size(
     for name, share in (("censored", censored), ("competing", competing)):
         if not 0 <= share < 1:
             raise EvaluationError(f"{share!r} is not a share", where=name)
-    if threshold is not None and not 0 < threshold < 1:
-        raise EvaluationError(f"{threshold!r} is not between 0 and 1", where="threshold")
+    if threshold is not None:
+        check_fraction(threshold, "threshold")
     if auc_variance not in ("newcombe", "binormal", "distribution"):
         raise EvaluationError(f"{auc_variance!r} is not a known variance", where="auc_variance")
     if method not in ("auto", "closed-form", "simulation"):
@@ -211,8 +211,8 @@ def validation_sample_size(
 
 
 def _plan(risk: ArrayLike | None, mean_risk: float | None, auc: float | None) -> _Plan:
-    if mean_risk is not None and not 0 < mean_risk < 1:
-        raise EvaluationError(f"{mean_risk!r} is not between 0 and 1", where="mean_risk")
+    if mean_risk is not None:
+        check_fraction(mean_risk, "mean_risk")
     if auc is not None and not 0.5 < auc < 1:
         raise EvaluationError(f"{auc!r} is not between 0.5 and 1", where="auc")
     if risk is None:

@@ -351,20 +351,20 @@ def check_evaluation_horizons(horizons: object) -> tuple[float, ...] | None:
     return years
 
 
-def check_thresholds(thresholds: object) -> tuple[float, ...]:
-    """Return thresholds of risk as a tuple of fractions.
+def check_thresholds(thresholds: object, name: str = "thresholds") -> tuple[float, ...]:
+    """Return thresholds of risk, or a single one, as a tuple of fractions.
 
     Raises
     ------
     EvaluationError
         A value is outside (0, 1), such as 1.7 for 1.7%.
     """
-    points = _as_floats(thresholds, "thresholds", "Thresholds are fractions: 1.7% is 0.017.")
+    points = _as_floats(thresholds, name, "Thresholds are fractions: 1.7% is 0.017.")
     wrong = [point for point in points if not 0 < point < 1]
     if wrong:
         raise EvaluationError(
             f"{wrong[0]:g} is not between 0 and 1",
-            where="thresholds",
+            where=name,
             remedy="Thresholds are fractions: 1.7% is 0.017.",
         )
     return points

@@ -56,7 +56,7 @@ class Cohort:
         such a row has the same warning.
     lines : ndarray of int, shape (n,), or None
         Line of each exam in the manifest, the header being line 1; of several lines the first. None
-        if the cohort is not from a file.
+        if the cohort is not from a manifest.
     outcome_kind : {"survival", "interval-censored", "cross-sectional", "none"} or None
         Kind of outcome; None if not stated. :func:`mammorisk.evaluate` refuses a cross-sectional
         cohort: its cancers were found at the exam, so it tests detection and not risk.

@@ -282,3 +282,19 @@ def test_no_file_is_named_in_the_warnings_of_a_row(tmp_path: Path, images: dict[
     assert "gone" not in row_told["warnings"]
     assert "a.dcm" not in row_told["warnings"]
     assert str(tmp_path) not in row_told["warnings"]
+
+
+def test_a_table_is_a_manifest_too() -> None:
+    table = pd.DataFrame(
+        {"patient_id": [7, 8], "exam_id": ["1", "1"], "Age": [54, 61], "event": [1, 0]},
+        index=[3, 4],
+    ).assign(time=[2.0, 5.0])
+    before = table.copy()
+    cohort = read_cohort(table)
+    assert cohort.exams["patient_id"].tolist() == ["7", "8"]
+    assert [warning.code for warning in cohort.warnings] == ["column-renamed"]
+    pd.testing.assert_frame_equal(table, before)
+    with pytest.raises(ManifestError, match="line 3: event is not 0, 1 or 2"):
+        read_cohort(table.assign(event=[1, 7]))
+    with pytest.raises(ManifestError, match="a int is neither a path nor a table"):
+        read_cohort(5)  # type: ignore[arg-type]

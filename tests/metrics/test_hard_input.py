@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable
 
 import numpy as np
@@ -19,11 +20,13 @@ from mammorisk.metrics.decision_analysis import net_benefit
 from mammorisk.metrics.delong import delong_auc, delong_paired, delong_unpaired
 from mammorisk.metrics.effect_size import hazard_ratio_per_sd
 from mammorisk.metrics.estimate import Estimate
+from mammorisk.metrics.example import example_risks
 from mammorisk.metrics.expected_observed import expected_observed_ratio
 from mammorisk.metrics.incidence import cumulative_incidence
 from mammorisk.metrics.integrated_discrimination import discrimination_slope
 from mammorisk.metrics.logarithmic_score import log_score
 from mammorisk.metrics.prediction_accuracy import index_of_prediction_accuracy
+from mammorisk.metrics.reclassification import net_reclassification_improvement
 from mammorisk.metrics.smooth_calibration import calibration_curve
 from mammorisk.metrics.subdistribution import subdistribution_hazard_ratio
 from mammorisk.metrics.thresholds import classification_measure, likelihood_ratios
@@ -141,10 +144,43 @@ def test_faulty_risks_are_refused(value: float) -> None:
         brier_score(outcome, risks(10), 5)
 
 
-@pytest.mark.parametrize("horizon", [0, -1, np.nan, np.inf, "5"])
+@pytest.mark.parametrize("horizon", [[5], 0, -1, np.nan, np.inf, "5"])
 def test_horizons_are_years(horizon: object) -> None:
     with pytest.raises(EvaluationError, match="horizon"):
         cumulative_dynamic_auc(Outcome(**cohort()), risks(), horizon)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("cut", ["1.7%", 1.7, 0, [], [0.02, 0.02], ["a"], True])
+def test_cuts_are_ascending_fractions(cut: object) -> None:
+    outcome, risk, other = example_risks()
+    with pytest.raises(EvaluationError, match="cuts"):
+        net_reclassification_improvement(outcome, risk, other, 5, cuts=cut)  # type: ignore[arg-type]
+
+
+def test_one_cut_needs_no_list() -> None:
+    outcome, risk, other = example_risks()
+    one = net_reclassification_improvement(outcome, risk, other, 5, cuts=0.1)
+    several = net_reclassification_improvement(outcome, risk, other, 5, cuts=[0.1])
+    assert one.nri.value == several.nri.value
+
+
+@pytest.mark.parametrize("share", ["10%", 10, [0.1], None, True])
+def test_shares_are_fractions(share: object) -> None:
+    outcome, risk, _ = example_risks()
+    for wrong in (
+        lambda: net_benefit(outcome, risk, share, 5),  # type: ignore[arg-type]
+        lambda: share_of_cancers(outcome, risk, share, 5),  # type: ignore[arg-type]
+    ):
+        with pytest.raises(EvaluationError, match="not between 0 and 1"):
+            wrong()
+
+
+def test_regressions_without_a_solution_are_silent() -> None:
+    # One cancer, with the highest risk: the design is separated.
+    outcome = Outcome(time=[6.0] * 99 + [1.0], event=[0] * 99 + [1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert math.isnan(calibration_slope(outcome, np.linspace(0.01, 0.02, 100), 5).value)
 
 
 def test_zero_weights_count_nowhere() -> None:
