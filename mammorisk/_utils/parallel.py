@@ -1,16 +1,22 @@
-"""Number of usable cores, and parallel work in threads."""
+"""Number of usable cores, and parallel work in threads and processes."""
 
 from __future__ import annotations
 
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from itertools import islice
-from typing import TypeVar
+from multiprocessing import get_context, parent_process
+from threading import Thread
+from typing import Any, TypeVar
 
 Item = TypeVar("Item")
 Made = TypeVar("Made")
+Shared = TypeVar("Shared")
+
+#: What all items of :func:`imap_processes` need, in a worker process.
+_SHARED: list[Any] = []
 
 
 def usable_cores() -> int:
@@ -121,3 +127,76 @@ def map_in_order(
             for item in islice(queue, 1):
                 running.append(pool.submit(work, item))
             yield found
+
+
+def imap_processes(
+    work: Callable[[Shared, Item], Made],
+    items: Sequence[Item],
+    workers: int,
+    *,
+    shared: Shared,
+) -> Iterator[Made]:
+    """Yield the result for each item in order, computed in worker processes.
+
+    Parameters
+    ----------
+    work : callable
+        Function of a module, called with ``shared`` and one item.
+    items : sequence
+        Long items first, so that the processes end together.
+    workers : int
+        Number of processes. 1 works in this process.
+    shared : object
+        Sent once to each process.
+
+    Yields
+    ------
+    object
+        The first exception is raised.
+
+    Examples
+    --------
+    >>> from mammorisk._utils.parallel import imap_processes
+    >>> list(imap_processes(pow, [3, 2], 1, shared=2))
+    [8, 4]
+    """
+    workers = min(workers, len(items))
+    if workers <= 1:
+        for item in items:
+            yield work(shared, item)
+        return
+    # A forked process would inherit the threads of this one in an undefined state.
+    with ProcessPoolExecutor(
+        workers, mp_context=get_context("spawn"), initializer=_start, initargs=(shared,)
+    ) as pool:
+        running = [pool.submit(_of_shared, work, item) for item in items]
+        try:
+            for future in running:
+                yield future.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def _start(shared: object) -> None:
+    end_with_parent()
+    _SHARED[:] = [shared]
+
+
+def _of_shared(work: Callable[[Any, Item], Made], item: Item) -> Made:
+    return work(_SHARED[0], item)
+
+
+def end_with_parent() -> None:
+    """End this worker process when its parent is killed. It would otherwise wait for ever, or
+    write on during the next run.
+    """
+    parent = parent_process()
+    if parent is None:
+        return
+
+    def watch() -> None:
+        parent.join()
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()

@@ -11,8 +11,13 @@ from mammorisk.cli.common import (
     AsJson,
     Debug,
     Missing,
+    RatesDeaths,
+    RatesKind,
+    RatesPer,
+    RatesTable,
     exit_on_error,
     missing_codes,
+    rates_option,
     read_cohort_with_warnings,
 )
 from mammorisk.cli.tables import Risks, print_table, read_risks
@@ -60,6 +65,13 @@ def evaluate(
     fewest_cancers: Annotated[
         int, typer.Option(help="Minimum number of cancers of a group that is evaluated.")
     ] = 20,
+    rates: RatesTable = None,
+    rates_per: RatesPer = None,
+    rates_kind: RatesKind = None,
+    rates_deaths: RatesDeaths = None,
+    workers: Annotated[
+        int, typer.Option(help="Number of processes. The numbers do not depend on it.", min=1)
+    ] = 1,
     missing: Missing = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -77,6 +89,8 @@ def evaluate(
             recalibrated=recalibrated,
             level=level,
             fewest_cancers=fewest_cancers,
+            rates=rates_option(rates, rates_per, rates_kind, rates_deaths).get("rates"),
+            workers=workers,
             progress=True,
         )
         writers = {".html": report.to_html, ".docx": report.to_docx, ".xlsx": report.to_excel}

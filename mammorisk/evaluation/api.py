@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from mammorisk.clinical.registry import load_clinical
+from mammorisk._utils.parallel import imap_processes
+from mammorisk._utils.progress import progress_bar
+from mammorisk.clinical.rated import as_rates
+from mammorisk.clinical.rates import Rates
+from mammorisk.clinical.registry import RATED_MODELS, load_clinical
 from mammorisk.errors import EvaluationError
 from mammorisk.evaluation.build import THRESHOLDS, evaluate_risks
 from mammorisk.evaluation.imputation import cohorts_of, is_imputed, pooled_report
+from mammorisk.evaluation.model_tables import RECORD, record_of
 from mammorisk.metrics.censoring import Ties
 from mammorisk.records.alignment import (
     by_model,
@@ -39,6 +46,7 @@ def evaluate(
     *,
     horizons: float | Sequence[float] | None = None,
     published: str | Sequence[str] | None = None,
+    rates: Rates | str | Path | pd.DataFrame | None = None,
     thresholds: float | Sequence[float] = THRESHOLDS,
     bins: Mapping[str, float | Sequence[float]] | None = None,
     characteristics: Sequence[str] | Mapping[str, str] | None = None,
@@ -52,6 +60,7 @@ def evaluate(
     title: str = "Evaluation of breast cancer risk",
     data: str = "",
     simulated: bool | None = None,
+    workers: int = 1,
     progress: bool = False,
 ) -> Report:
     """Evaluate predicted risks against outcomes.
@@ -80,6 +89,10 @@ def evaluate(
         Published models that are also evaluated, with risks from the questionnaires of the cohort.
         Default: density-only, icare-lit, bcsc-2008 and bcrat, if the cohort has ages. ``()`` for
         none. A model that is among ``risks`` is not evaluated again.
+    rates : Rates, str, path or DataFrame, optional
+        Incidence and mortality for the published models: rates of :func:`mammorisk.read_rates`, a
+        table that states its own units, or the name of a set. Default: those with which each model
+        was published. Risks that were given are not changed.
     thresholds : float or sequence of float
         Decision thresholds: risks at the last horizon. Default: 0.017 and 0.03.
     bins : dict of str to float or list of float, optional
@@ -111,6 +124,9 @@ def evaluate(
     simulated : bool, optional
         Whether the women are simulated; if so, every table and figure says so. By default this is
         detected from the identifiers of :func:`mammorisk.simulate`.
+    workers : int
+        Number of processes. The numbers do not depend on it. In a script, several processes need
+        ``if __name__ == "__main__":`` around the call.
     progress : bool
         Show progress on standard error.
 
@@ -125,11 +141,14 @@ def evaluate(
         Risks or thresholds are outside [0, 1], ids do not match, times are negative or missing,
         rows do not match, or a column of ``by``, ``cluster`` or ``characteristics`` does not
         exist.
+    RatesError
+        The rates cannot be read.
 
     See Also
     --------
     mammorisk.Report : The result, with its tables and figures.
     mammorisk.predict : Predicts the risks of a cohort.
+    mammorisk.read_rates : Reads the incidence and mortality of your region.
     mammorisk.metrics : Estimators for a single metric.
 
     Examples
@@ -148,35 +167,44 @@ def evaluate(
     0   first  0.671  0.612  0.730
     4  second  0.644  0.582  0.706
     """
+    if not isinstance(workers, int) or workers < 1:
+        raise EvaluationError(
+            f"{workers!r} is not a number of processes", where="workers", remedy="Give 1 or more."
+        )
+    other_rates = as_rates(rates)
     if is_imputed(risks):
         # One report for each imputed cohort, pooled.
         sets: list[object] = list(risks)  # type: ignore[call-overload]
-        return pooled_report(
-            [
-                evaluate(
-                    one,
-                    own,
-                    by,
-                    horizons=horizons,
-                    published=published,
-                    thresholds=thresholds,
-                    bins=bins,
-                    characteristics=characteristics,
-                    cluster=cluster,
-                    recalibrated=recalibrated,
-                    same_exam=same_exam,
-                    censoring=censoring,
-                    fewest_cancers=fewest_cancers,
-                    level=level,
-                    seed=seed,
-                    title=title,
-                    data=data,
-                    simulated=simulated,
-                    progress=progress,
-                )
-                for one, own in zip(sets, cohorts_of(cohort, len(sets)), strict=True)
-            ]
-        )
+        cohorts = [_without_images(one) for one in cohorts_of(cohort, len(sets))]
+        options = {
+            "by": by,
+            "horizons": horizons,
+            "published": published,
+            "rates": other_rates,
+            "thresholds": thresholds,
+            "bins": bins,
+            "characteristics": characteristics,
+            "cluster": cluster,
+            "recalibrated": recalibrated,
+            "same_exam": same_exam,
+            "censoring": censoring,
+            "fewest_cancers": fewest_cancers,
+            "level": level,
+            "seed": seed,
+            "title": title,
+            "data": data,
+            "simulated": simulated,
+            # In one process the progress of each report is shown.
+            "progress": progress and workers == 1,
+        }
+        made = []
+        items = list(zip(sets, cohorts, strict=True))
+        with progress_bar("imputed cohorts", len(items), show=progress and workers > 1) as tell:
+            for one in imap_processes(_evaluate_one, items, workers, shared=options):
+                made.append(one)
+                if tell is not None:
+                    tell(len(made), len(items))
+        return pooled_report(made)
     wanted = check_evaluation_horizons(horizons)
     points = check_thresholds(thresholds)
     table = cohort.exams if isinstance(cohort, Cohort) else as_frame(cohort)
@@ -195,7 +223,7 @@ def evaluate(
     else:
         years = list(risk_columns(first).values()) if isinstance(first, pd.DataFrame) else []
     return evaluate_risks(
-        named | _published(named, table, published, years),
+        named | _published(named, table, published, years, other_rates),
         cohort,
         by,
         horizons=wanted,
@@ -212,8 +240,22 @@ def evaluate(
         title=title,
         data=data,
         simulated=simulated,
+        rates=other_rates,
+        workers=workers,
         progress=progress,
     )
+
+
+def _evaluate_one(options: dict[str, Any], one: tuple[object, Any]) -> Report:
+    """Evaluate one imputed cohort, in any process."""
+    return evaluate(*one, **options)
+
+
+def _without_images(cohort: Any) -> Any:
+    """A cohort that can be sent to another process: without the functions that open its images."""
+    if not isinstance(cohort, Cohort):
+        return cohort
+    return replace(cohort, open_exam=None, open_prior=None, has_prior=None)
 
 
 def _refuse_without_follow_up(cohort: Cohort) -> None:
@@ -243,6 +285,7 @@ def _published(
     table: pd.DataFrame,
     published: str | Sequence[str] | None,
     years: list[float],
+    rates: Rates | None,
 ) -> dict[str, pd.DataFrame]:
     """Compute the risks of published models for the women of the table."""
     # Already done if the table is that of a cohort.
@@ -256,7 +299,9 @@ def _published(
     for name in PUBLISHED if names is None else names:
         if name in named:
             continue
-        scores = load_clinical(name).score(women, tuple(years))
+        other = {"rates": rates} if rates is not None and name in RATED_MODELS else {}
+        model = load_clinical(name, **other)
+        scores = model.score(women, tuple(years))
         risks = scores.risk[years].set_axis([risk_column(year) for year in years], axis=1)
         risks["warning_codes"] = scores.warnings.map(join_codes)
         risks["model"] = name
@@ -265,5 +310,6 @@ def _published(
             risks.insert(0, key, table[key].to_numpy())
         if not keys:
             risks.index = table.index
+        risks.attrs[RECORD] = {name: record_of(model)}
         found[name] = risks
     return found

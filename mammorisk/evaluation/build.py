@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from mammorisk._utils.progress import progress_bar
+from mammorisk.clinical.rates import Rates
+from mammorisk.clinical.registry import CLINICAL_MODELS
 from mammorisk.errors import EvaluationError
-from mammorisk.evaluation import (
-    calibration_tables,
-    characteristics,
-    cohort_tables,
-    comparison_tables,
-    effect_tables,
-    model_tables,
-)
+from mammorisk.evaluation import characteristics, comparison_tables
 from mammorisk.evaluation.checklist import checklist
-from mammorisk.evaluation.classification_tables import (
-    threshold_section,
-    triage_table,
-    two_by_two_table,
-)
-from mammorisk.evaluation.discrimination_tables import discrimination_table, overall_table
-from mammorisk.evaluation.heterogeneity import heterogeneity_table
 from mammorisk.evaluation.methods_text import Settings, methods, paragraph
 from mammorisk.evaluation.plot_data import PlotSource, category_shares
-from mammorisk.evaluation.recalibration_tables import before_and_after
 from mammorisk.evaluation.report import Report
 from mammorisk.evaluation.rows import row, rows_of
-from mammorisk.evaluation.subgroups import (
-    MULTIPLICITY,
-    check_bins,
-    group_labels,
-    subgroup_table,
-)
-from mammorisk.metrics.censoring import Ties, fit_censoring
+from mammorisk.evaluation.sections import Parts, compute, joined, tasks_of
+from mammorisk.evaluation.subgroups import MULTIPLICITY, check_bins
+from mammorisk.metrics.censoring import Ties
 from mammorisk.metrics.estimate import normal_quantile
 from mammorisk.metrics.links import cloglog
 from mammorisk.metrics.matched_sets import matched_concordance, matched_odds_ratio
@@ -69,6 +52,8 @@ def evaluate_risks(
     title: str = "Evaluation of breast cancer risk",
     data: str = "",
     simulated: bool | None = None,
+    rates: Rates | None = None,
+    workers: int = 1,
     progress: bool = False,
 ) -> Report:
     """Compute every table. See :func:`mammorisk.evaluate` for the parameters."""
@@ -111,73 +96,32 @@ def evaluate_risks(
         recalibrated=recalibrated,
         seed=seed,
         simulated=are_simulated(aligned.table) if simulated is None else simulated,
+        rates=None if rates is None else rates.summary,
     )
-    scored = [model for model in aligned.risks if source.has(model, year)]
     common = comparison_tables.common_rows(aligned, year)
-    made: dict[str, pd.DataFrame] = {}
-
-    def tables() -> Iterator[str]:
-        """Compute the tables one by one."""
-        fitted = fit_censoring(aligned.outcome, censoring)
-        made["flow"] = cohort_tables.flow_table(aligned, year)
-        made["characteristics"] = characteristics.characteristics_table(aligned, year, features)
-        made["missing"] = characteristics.missing_table(aligned, features)
-        made["models_used"] = model_tables.model_table(given)
-        made["model_warnings"] = model_tables.warning_table(given, aligned.table)
-        yield "cohort"
-        made["discrimination"] = discrimination_table(aligned, fitted, level)
-        yield "discrimination"
-        made["overall"] = overall_table(aligned, censoring, level)
-        yield "overall"
-        curves = {model: source.curve(model, year) for model in scored}
-        made["calibration"] = calibration_tables.calibration_table(aligned, curves, level)
-        made["calibration_groups"] = pd.concat(
-            [
-                calibration_tables.tenths(model, *rows_of(aligned, model, year), year, level)
-                for model in scored
-            ],
-            ignore_index=True,
-        )
-        yield "calibration"
-        made["utility"] = source.decision(list(common.risks), year)
-        yield "utility"
-        made["thresholds"] = threshold_section(
-            aligned, year, thresholds, censoring, level, seed=seed
-        )
-        made["two_by_two"] = two_by_two_table(aligned, year, thresholds, censoring)
-        made["triage"] = triage_table(aligned, detection)
-        yield "thresholds"
-        made["effect_size"] = effect_tables.effect_size_table(aligned, year, level)
-        made["incidence"] = effect_tables.incidence_table(aligned, year, level)
-        yield "effect"
-        made["comparison"] = comparison_tables.comparison_table(
-            common, first, years, censoring, level
-        )
-        made["reclassification"] = comparison_tables.reclassification_table(
-            common, first, year, thresholds, level
-        )
-        made["reclassified"] = comparison_tables.reclassified_table(
-            common, first, year, sorted(thresholds)
-        )
-        yield "comparison"
-        made["subgroups"] = _by_model_and_column(
-            aligned, scored, year, names, edges, thresholds, fewest_cancers, level
-        )
-        yield "subgroups"
-        made["heterogeneity"] = (
-            pd.DataFrame()
-            if cluster is None
-            else _by_cluster(aligned, scored, year, cluster, fewest_cancers, level)
-        )
-        made["recalibration"] = (
-            _recalibration(aligned, scored, year, level, seed) if recalibrated else pd.DataFrame()
-        )
-        yield "recalibration"
-
-    with progress_bar("parts of the report", 10, show=progress) as tell:
-        for done, _ in enumerate(tables(), start=1):
+    parts = Parts(
+        aligned=aligned,
+        common=common,
+        given=given,
+        source=source,
+        thresholds=settings.thresholds,
+        features=features,
+        names=names,
+        bins=edges,
+        cluster=cluster,
+        recalibrated=recalibrated,
+        detection=detection,
+        fewest_cancers=fewest_cancers,
+        seed=seed,
+    )
+    found = []
+    total = len(tasks_of(parts))
+    with progress_bar("parts of the report", total, show=progress) as tell:
+        for tables in compute(parts, workers):
+            found.append(tables)
             if tell is not None:
-                tell(done, 10)
+                tell(len(found), total)
+    made = joined(found)
     made["checklist"] = checklist(
         horizons=years,
         subgroups=names,
@@ -186,6 +130,7 @@ def evaluate_risks(
         models_known=bool(made["models_used"]["version"].notna().all()),
     )
     notes = [*aligned.notes, *_notes(aligned, year, settings), *common.notes]
+    notes += _rates_notes(given, rates)
     if len(made["subgroups"]):
         notes.append(MULTIPLICITY)
     if len(common.risks) > 1:
@@ -213,7 +158,7 @@ def evaluate_risks(
             "risk_groups": pd.concat(
                 [
                     category_shares(model, *rows_of(aligned, model, year), year, thresholds)
-                    for model in scored
+                    for model in parts.scored
                 ],
                 ignore_index=True,
             )
@@ -226,6 +171,26 @@ def evaluate_risks(
     )
 
 
+def _rates_notes(given: Mapping[str, object], rates: Rates | None) -> list[str]:
+    """Models of the report that differ in their incidence and mortality."""
+    replaced, own = [], []
+    for name, risks in given.items():
+        if not isinstance(risks, pd.DataFrame) or "warning_codes" not in risks.columns:
+            continue
+        codes = risks["warning_codes"].fillna("").astype(str)
+        if codes.str.contains("rates-replaced", regex=False).any():
+            replaced.append(name)
+        elif name in CLINICAL_MODELS:
+            own.append(name)
+    if not replaced or not own:
+        return []
+    remedy = "" if rates is not None else "; rates= gives published models other rates"
+    return [
+        f"incidence and mortality differ: other rates for {', '.join(replaced)}, those of the "
+        f"publication for {', '.join(own)}{remedy}"
+    ]
+
+
 def _check_columns(table: pd.DataFrame, names: Sequence[str], where: str) -> None:
     if unknown := [name for name in names if name not in table.columns]:
         raise EvaluationError(
@@ -233,72 +198,6 @@ def _check_columns(table: pd.DataFrame, names: Sequence[str], where: str) -> Non
             where=where,
             remedy=f"It has: {', '.join(map(str, table.columns[:40]))}.",
         )
-
-
-def _by_model_and_column(
-    aligned: Aligned,
-    models: Sequence[str],
-    year: float,
-    names: Sequence[str],
-    bins: Mapping[str, list[float]],
-    thresholds: Sequence[float],
-    fewest: int,
-    level: float,
-) -> pd.DataFrame:
-    """Subgroups of every column for every model."""
-    labels = {
-        name: group_labels(aligned.table[name], bins=bins.get(name)).rename(name) for name in names
-    }
-    parts = []
-    for model in models:
-        there = aligned.risks[model][year].notna().to_numpy()
-        outcome, risk = rows_of(aligned, model, year)
-        for label in labels.values():
-            part = subgroup_table(
-                outcome,
-                risk,
-                label[there].reset_index(drop=True),
-                year,
-                threshold=thresholds[0] if len(thresholds) else None,
-                fewest_cancers=fewest,
-                level=level,
-            )
-            part.insert(0, "model", model)
-            parts.append(part)
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
-
-
-def _by_cluster(
-    aligned: Aligned, models: Sequence[str], year: float, cluster: str, fewest: int, level: float
-) -> pd.DataFrame:
-    """Performance by site for every model."""
-    sites = aligned.table[cluster].astype(object)
-    sites = sites.where(sites.notna(), "missing").astype(str).rename(cluster)
-    parts = []
-    for model in models:
-        there = aligned.risks[model][year].notna().to_numpy()
-        part = heterogeneity_table(
-            *rows_of(aligned, model, year),
-            sites[there].reset_index(drop=True),
-            year,
-            fewest_cancers=fewest,
-            level=level,
-        )
-        part.insert(0, "model", model)
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
-
-
-def _recalibration(
-    aligned: Aligned, models: Sequence[str], year: float, level: float, seed: int
-) -> pd.DataFrame:
-    """Before and after recalibration for every model."""
-    parts = []
-    for model in models:
-        part = before_and_after(*rows_of(aligned, model, year), year, seed=seed, level=level)
-        part.insert(0, "model", model)
-        parts.append(part)
-    return pd.concat(parts, ignore_index=True)
 
 
 def _matched(aligned: Aligned, model: str, year: float) -> pd.DataFrame:

@@ -37,6 +37,8 @@ class Settings:
     recalibrated : bool
     seed : int
     simulated : bool
+    rates : str or None
+        Incidence and mortality of the published models, if replaced.
     """
 
     title: str
@@ -50,6 +52,7 @@ class Settings:
     recalibrated: bool
     seed: int
     simulated: bool
+    rates: str | None = None
 
 
 def methods(settings: Settings) -> dict[str, str]:
@@ -80,6 +83,8 @@ def methods(settings: Settings) -> dict[str, str]:
         "subgroups": ", ".join(settings.by) or "none",
         "rounding": RULE,
     }
+    if settings.rates is not None:
+        found["rates"] = f"published models with an incidence: {settings.rates}"
     if settings.cluster is not None:
         found["heterogeneity"] = (
             f"by {settings.cluster}: random effects, variance by Paule and Mandel, interval by "
@@ -149,6 +154,10 @@ def paragraph(
         "clinical utility by net benefit.",
     ]
     extra = []
+    if settings.rates is not None:
+        extra.append(
+            f"The incidence and mortality of the published models were those of {settings.rates}."
+        )
     if marks["weighted"]:
         extra.append("Sampling weights were applied.")
     if marks["entry"]:

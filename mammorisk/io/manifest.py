@@ -20,8 +20,8 @@ from mammorisk.io.remote import Place, fetch, is_remote
 from mammorisk.io.table_files import TableFile, as_read, read_table_file
 from mammorisk.records.cohort import KEYS, OUTCOME_COLUMNS, Cohort
 from mammorisk.records.exam import Exam
-from mammorisk.records.frames import as_frame
 from mammorisk.records.follow_up import check_follow_up
+from mammorisk.records.frames import as_frame
 from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.records.questionnaire_table import check_frame
 from mammorisk.records.read_answers import MissingCodes, read_answers

@@ -10,13 +10,13 @@ import os
 import shutil
 from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from multiprocessing import get_context, parent_process
+from multiprocessing import get_context
 from pathlib import Path
-from threading import Thread
 
 import numpy as np
 import pandas as pd
 
+from mammorisk._utils.parallel import end_with_parent
 from mammorisk._utils.progress import OnProgress
 from mammorisk.simulation.anatomy import draw_breasts
 from mammorisk.simulation.exam_plan import ExamPlan, plan_exam
@@ -156,7 +156,7 @@ def write_exams(
     queue = iter(todo)
     # Forked processes would inherit the threads of a caller that has loaded torch.
     with ProcessPoolExecutor(
-        workers, mp_context=get_context("spawn"), initializer=_end_with_parent
+        workers, mp_context=get_context("spawn"), initializer=end_with_parent
     ) as pool:
         running: set[Future[Path]] = set()
         try:
@@ -174,21 +174,6 @@ def write_exams(
         except BaseException:
             pool.shutdown(cancel_futures=True)
             raise
-
-
-def _end_with_parent() -> None:
-    """End a worker whose parent was killed. It would otherwise wait for ever, or write on during
-    the next run.
-    """
-    parent = parent_process()
-    if parent is None:
-        return
-
-    def watch() -> None:
-        parent.join()
-        os._exit(1)
-
-    Thread(target=watch, daemon=True).start()
 
 
 def with_paths(women: pd.DataFrame, exams: Path) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""How many cores a process may use."""
+"""How many cores a process may use, and work in processes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from mammorisk._utils.parallel import usable_cores
+from mammorisk._utils.parallel import imap_processes, usable_cores
 
 
 def test_no_more_than_told(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,3 +29,12 @@ def test_no_more_than_bound_to(monkeypatch: pytest.MonkeyPatch) -> None:
         assert usable_cores() == 1
     finally:
         os.sched_setaffinity(0, cores)
+
+
+def test_processes_keep_the_order_and_share() -> None:
+    assert list(imap_processes(pow, [3, 1, 2], 2, shared=2)) == [8, 2, 4]
+
+
+def test_the_first_error_of_a_process_is_raised() -> None:
+    with pytest.raises(ZeroDivisionError):
+        list(imap_processes(divmod, [1, 0, 2], 2, shared=5))
