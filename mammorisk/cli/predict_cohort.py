@@ -88,7 +88,7 @@ def predict_cohort(
         )
         found = count_risks([risks], Path())
         if policy is not None:
-            risks = stratify(risks, policy, cohort)
+            risks = stratify(risks, policy, cohort, model=model)
         if as_json:
             # to_json converts NaN to null; json.dumps does not.
             typer.echo(risks.to_json(orient="records", indent=2))

@@ -50,6 +50,13 @@ def stratify(
     out: Annotated[
         Path | None, typer.Option(help="File for the result (.parquet or .csv).")
     ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Name or folder of the model of the risks. Policies that use the risk from a "
+            "fixed age, such as nice-cg164, need it."
+        ),
+    ] = None,
     missing: Missing = None,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -61,6 +68,7 @@ def stratify(
     """
     from mammorisk.policy import stratify as apply_policy
     from mammorisk.policy.stratify import resolve
+    from mammorisk.risk_models.registry import load_model
 
     with exit_on_error(debug, as_json):
         chosen = resolve(policy, cut or None, horizon)
@@ -70,6 +78,7 @@ def stratify(
             None
             if cohort is None
             else read_cohort_with_warnings(cohort, errors="flag", missing=missing_codes(missing)),
+            model=None if model is None else load_model(model),
         )
         if out is not None:
             write_table(found, out)

@@ -13,12 +13,21 @@ PREAMBLE = "\\usepackage{booktabs,longtable,siunitx}"
 _TEX = {"&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}"}
 _TEX |= {"~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "\\": r"\textbackslash{}"}
 _TEX |= {"<": r"\textless{}", ">": r"\textgreater{}"}
+#: A minus sign before a number in text. In columns of numbers siunitx sets it.
+_MINUS = re.compile(r"(?<![\w.)-])-(?=\d)")
+#: Columns with a longer cell are broken into lines, in characters.
+_LONG = 40
+#: Characters of this size on a line of a page, about; columns of long text share what the others
+#: leave, and have at least this part of a line.
+_LINE, _LEAST = 120, 0.2
+_LONG_TEXT = "long"
 _NUMBER = re.compile(r"-?[\d,]+(\.\d+)?")
 
 
 def tex(text: object) -> str:
     """Text with LaTeX's special characters escaped."""
-    return re.sub(r"[&%$#_{}~^\\<>]", lambda found: _TEX[found[0]], str(text))
+    escaped = re.sub(r"[&%$#_{}~^\\<>]", lambda found: _TEX[found[0]], str(text))
+    return _MINUS.sub("$-$", escaped)
 
 
 def as_latex(table: pd.DataFrame, *, caption: str, label: str, level: float, note: str = "") -> str:
@@ -41,8 +50,9 @@ def as_latex(table: pd.DataFrame, *, caption: str, label: str, level: float, not
     -------
     str
         Estimates and counts in columns of type ``S``, aligned at the decimal point; limits as
-        ``0.75 to 0.83``; other text left-aligned; methods of intervals, what p values test and
-        reasons below the table, by number. The first line states the required packages.
+        ``0.75 to 0.83``; other text left-aligned, long text broken into lines; methods of
+        intervals, what p values test and reasons below the table, by number. The first line states
+        the required packages.
     """
     texts, legend = with_notes(columns_of_text(table))
     heads, kinds, cells = _columns(texts, level)
@@ -52,7 +62,7 @@ def as_latex(table: pd.DataFrame, *, caption: str, label: str, level: float, not
         below.append("; ".join(f"\\textsuperscript{{{k}}} {tex(t)}" for t, k in legend.items()))
     lines = [
         f"% needs {PREAMBLE}",
-        r"\begingroup\footnotesize",
+        r"\begingroup\footnotesize\setlength{\tabcolsep}{4pt}",
         f"\\begin{{longtable}}{{{''.join(kinds) or 'l'}}}",
         f"\\caption{{{tex(caption)}}}\\label{{{label}}}\\\\",
         r"\toprule",
@@ -104,9 +114,24 @@ def _columns(
             )
         else:
             heads.append(name)
-            kinds.append("l")
+            kinds.append(_LONG_TEXT if max(map(len, own)) > _LONG else "l")
             cells.append([tex(text) for text in own])
-    return heads, kinds, cells
+    return heads, _with_widths(kinds, cells), cells
+
+
+def _with_widths(kinds: list[str], cells: list[list[str]]) -> list[str]:
+    """Widths of the columns of long text, as parts of a line."""
+    several = kinds.count(_LONG_TEXT)
+    if not several:
+        return kinds
+    others = sum(
+        max(map(len, own), default=0) + 2
+        for kind, own in zip(kinds, cells, strict=True)
+        if kind != _LONG_TEXT
+    )
+    width = max((0.95 - others / _LINE) / several, _LEAST)
+    column = f">{{\\raggedright\\arraybackslash}}p{{{width:.2f}\\linewidth}}"
+    return [column if kind == _LONG_TEXT else kind for kind in kinds]
 
 
 def _is_numeric(texts: list[str]) -> bool:

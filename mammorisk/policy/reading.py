@@ -134,11 +134,14 @@ def risks_of(
     have = [name for name in risks.columns if str(name).startswith("risk_")]
     years = quantity.horizon_years
     horizon = '"lifetime"' if years == "lifetime" else f"{years:g}"
-    remedy = (
-        f"Predict with horizons=({horizon},)"
-        f"{'' if start is None else f' at age {start:g} and name the column {exact}'}; "
-        "a risk is never converted to another horizon."
-    )
+    if start is None:
+        how = f"Predict with horizons=({horizon},)"
+    else:
+        how = (
+            "Pass the model of the risks (model=, on the command line --model), or predict with "
+            f"horizons=({horizon},) at age {start:g} and name the column {exact}"
+        )
+    remedy = f"{how}; a risk is never converted to another horizon."
     raise PolicyError(
         f"the policy needs the {quantity.words} (column {exact}); "
         f"the table has {', '.join(have) or 'no risks'}",

@@ -12,8 +12,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mammorisk._utils.text import text_array
+from mammorisk.base import RiskModel
 from mammorisk.errors import PolicyError
 from mammorisk.policy.assign import Assignment, assign, rule_words, unknown_words
+from mammorisk.policy.from_age import with_risks_from_age
 from mammorisk.policy.library import load_policy, thresholds
 from mammorisk.policy.matching import Match, match_models
 from mammorisk.policy.policy import Policy
@@ -52,6 +54,7 @@ def stratify(
     policy: str | Path | Policy = "nccn-2026",
     cohort: object = None,
     *,
+    model: RiskModel | None = None,
     model_family: str | Mapping[str, str] | None = None,
     recalibrated: bool | None = None,
     near_margin: float = NEAR_MARGIN,
@@ -72,6 +75,9 @@ def stratify(
     cohort : Cohort or DataFrame, optional
         Age, breast density and other fields of the policy. Rows are matched on ``patient_id`` and
         ``exam_id``, else on the index. These fields take precedence over those of ``risks``.
+    model : RiskModel, optional
+        The model of the risks. A policy that uses the risk from a fixed age, such as
+        ``"nice-cg164"``, needs it: each woman is scored at this age, from her answers alone.
     model_family : str or dict of model name to str, optional
         ``ModelCard.family`` of the model(s).
     recalibrated : bool, optional
@@ -105,7 +111,7 @@ def stratify(
     ------
     PolicyError
         The policy does not exist or forbids the model, the table has no risk of its horizon, risks
-        are outside [0, 1], or no ids match those of ``cohort``.
+        are outside [0, 1], no ids match those of ``cohort``, or ``model`` is another one.
 
     See Also
     --------
@@ -126,10 +132,23 @@ def stratify(
     2     0.03  increased             12.0
     >>> mr.stratify(risks, "thresholds", cuts=[0.017, 0.03])["category"].tolist()
     ['<1.7%', '1.7-<3%', '>=3%']
+
+    The risk between 40 and 50 needs the model:
+
+    >>> women = pd.DataFrame({"age": [45, 52], "first_degree_relatives": [0, 2]})
+    >>> model = mr.load_model("bcrat")
+    >>> groups = mr.stratify(model.predict(women), "nice-cg164", women, model=model)
+    >>> groups[["risk_10y_at_40", "category"]].round(3)
+       risk_10y_at_40         category
+    0           0.009  near_population
+    1           0.059         moderate
     """
     chosen = resolve(policy, cuts, horizon)
     risks = as_table(risks)
     other = None if cohort is None else beside(risks, cohort)
+    if model is not None:
+        _check_model(model, risks)
+        risks = with_risks_from_age(chosen, risks, other, model.score)
     if not 0 <= near_margin < 1:
         raise PolicyError("near_margin must lie in [0, 1)", where="near_margin")
     match = match_models(chosen, risks, model_family, recalibrated)
@@ -141,6 +160,25 @@ def stratify(
     result = pd.concat([kept, added], axis=1)
     result.attrs = {**risks.attrs, "notice": NOTICE}
     return result
+
+
+def _check_model(model: RiskModel, risks: pd.DataFrame) -> None:
+    """Refuse a model that is not that of the risks."""
+    if not isinstance(model, RiskModel):
+        raise PolicyError(
+            f"a {type(model).__name__} is not a model",
+            where="model",
+            remedy="Pass the result of mr.load_model or mr.fit.",
+        )
+    if "model" not in risks.columns:
+        return
+    names = sorted(map(str, risks["model"].dropna().unique()))
+    if names not in ([], [model.name]):
+        raise PolicyError(
+            f"the risks are of {', '.join(names)}, the model is {model.name}",
+            where="model",
+            remedy="Pass the model that predicted the risks.",
+        )
 
 
 def resolve(

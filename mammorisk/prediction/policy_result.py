@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mammorisk._utils.digests import json_digest
-from mammorisk.base import Horizon, Scores
-from mammorisk.errors import HorizonError, PolicyError
+from mammorisk.policy.from_age import Scorer, with_risks_from_age
 from mammorisk.policy.library import load_policy
-from mammorisk.policy.policy import Policy, Quantity
-from mammorisk.policy.refused import refusals
+from mammorisk.policy.policy import Policy
 from mammorisk.policy.stratify import COLUMNS, stratify
-from mammorisk.records.questionnaire_fields import FIELDS
 
 if TYPE_CHECKING:
     import pandas as pd
-
-#: Scores a table of questionnaires at horizons.
-Scorer = Callable[["pd.DataFrame", tuple[Horizon, ...]], Scores]
 
 
 def policy_result(
@@ -50,13 +44,7 @@ def policy_result(
         The policy cannot be applied.
     """
     chosen = load_policy(policy)
-    risks = row.copy()
-    refused = refusals(row)[0] is not None
-    for quantity in chosen.quantities.values():
-        if quantity.from_age_years is not None and score is not None:
-            risks[quantity.column] = (
-                float("nan") if refused else _risk_from_age(quantity, row, score, chosen.id)
-            )
+    risks = row if score is None else with_risks_from_age(chosen, row, None, score)
     found = stratify(risks, chosen).iloc[0]
     told: dict[str, Any] = {name: _plain(found[name]) for name in COLUMNS}
     used = [name for name in _used(chosen) if name in risks.columns]
@@ -72,21 +60,6 @@ def _used(policy: Policy) -> list[str]:
         quantity.column if quantity.from_age_years is not None else quantity.risk_column
         for quantity in policy.quantities.values()
     ]
-
-
-def _risk_from_age(quantity: Quantity, row: pd.DataFrame, score: Scorer, policy: str) -> float:
-    """Absolute risk of the same woman from a fixed age; NaN if the model does not apply then."""
-    woman = row[[name for name in row.columns if name in FIELDS]]
-    woman = woman.assign(age=quantity.from_age_years)
-    horizon = quantity.horizon_years
-    try:
-        return float(score(woman, (horizon,)).risk.to_numpy(dtype=float)[0, 0])
-    except HorizonError as error:
-        raise PolicyError(
-            f"the policy needs the {quantity.words}: {error.what}",
-            where=policy,
-            remedy="Use a model that answers it, such as icare-lit.",
-        ) from None
 
 
 def marks(policy: Mapping[str, Any]) -> list[str]:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +13,7 @@ import pytest
 
 import mammorisk as mr
 from mammorisk.errors import EvaluationError, OutputError
-from mammorisk.evaluation.latex import as_latex
+from mammorisk.evaluation.latex import PREAMBLE, as_latex
 from mammorisk.evaluation.report import Report
 from mammorisk.evaluation.rounding import decimals_for, p_value, rounded
 from mammorisk.evaluation.table_text import readable
@@ -129,6 +131,37 @@ def test_numbers_in_latex_are_aligned() -> None:
     assert r"{\textless{} 0.001}" in text
     assert "{}" in text
     assert r"50\% \& more\_\{x\}\$\textbackslash{}" in text
+
+
+def test_latex_breaks_long_text_and_has_true_minus_signs() -> None:
+    table = pd.DataFrame(
+        {"item": ["7", "8"], "asks": ["a", "words " * 20], "text": ["-0.2 to 3", "b-1"]}
+    )
+    text = as_latex(table, caption="c", label="l", level=0.95)
+    (spec,) = re.findall(r"\\begin\{longtable\}\{(.*)\}\n", text)
+    assert re.fullmatch(r"S\[.*\]>\{\\raggedright\\arraybackslash\}p\{0\.\d\d\\linewidth\}l", spec)
+    assert "$-$0.2 to 3" in text
+    assert "b-1" in text
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="LaTeX is not installed")
+def test_latex_compiles(report: Report, tmp_path: Path) -> None:
+    folder = report.to_latex(tmp_path / "tables")
+    lines = [rf"\input{{tables/{file.name}}}" for file in sorted(folder.iterdir())]
+    (tmp_path / "all.tex").write_text(
+        "\n".join(
+            [r"\documentclass{article}", PREAMBLE, r"\begin{document}", *lines, r"\end{document}"]
+        )
+    )
+    done = subprocess.run(
+        ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "all.tex"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "all.pdf").is_file()
 
 
 def test_word(report: Report, tmp_path: Path) -> None:

@@ -162,6 +162,26 @@ def test_a_policy_of_one_result() -> None:
         mr.load_model("hybrid").predict(WOMAN).with_policy("nice-cg164")
 
 
+def test_a_cohort_and_one_woman_have_the_same_risk_from_an_age() -> None:
+    model = mr.load_model("icare-lit")
+    answers = WOMAN.model_dump()
+    women = pd.DataFrame([answers, answers | {"prior_breast_cancer": True}])
+    women["patient_id"], women["exam_id"] = ["7", "8"], "1"
+    risks = model.predict(women)
+    groups = mr.stratify(risks, "nice-cg164", women, model=model)
+    alone = mr.predict(WOMAN, model=model).with_policy("nice-cg164").policy
+    assert alone is not None
+    assert groups["risk_10y_at_40"].tolist()[0] == alone["risks"]["risk_10y_at_40"]
+    assert groups["category"].tolist() == [alone["category"], "not_applicable"]
+    assert pd.isna(groups["risk_10y_at_40"].iloc[1])
+    with pytest.raises(PolicyError, match="Pass the model of the risks"):
+        mr.stratify(risks, "nice-cg164", women)
+    with pytest.raises(PolicyError, match="the risks are of icare-lit, the model is bcrat"):
+        mr.stratify(risks, "nice-cg164", women, model=mr.load_model("bcrat"))
+    with pytest.raises(PolicyError, match="a str is not a model"):
+        mr.stratify(risks, "nice-cg164", women, model="icare-lit")  # type: ignore[arg-type]
+
+
 def test_a_result_as_a_row(prediction: mr.Prediction) -> None:
     row = prediction.to_frame().iloc[0]
     assert row["risk_5y"] == prediction.five_year
