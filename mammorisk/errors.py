@@ -57,6 +57,27 @@ class MammoriskError(Exception):
         advice = f" {remedy}" if remedy else ""
         super().__init__(f"{place}{what}.{advice}")
 
+    def to_dict(self) -> dict[str, str | None]:
+        """Return the parts of the message with a code, as plain JSON types.
+
+        Returns
+        -------
+        dict
+            Keys ``code`` (the name of the class), ``what``, ``where`` and ``remedy``.
+
+        Examples
+        --------
+        >>> from mammorisk.errors import NoImages
+        >>> NoImages("the folder has no mammogram", remedy="Check the path.").to_dict()["code"]
+        'NoImages'
+        """
+        return {
+            "code": type(self).__name__,
+            "what": self.what,
+            "where": self.where,
+            "remedy": self.remedy,
+        }
+
     def __reduce__(self) -> tuple[object, ...]:
         # Keyword-only arguments would otherwise be lost between processes.
         return _rebuild, (type(self), self.what, self.where, self.remedy, self.source)

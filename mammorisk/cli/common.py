@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Annotated, Any
@@ -88,27 +88,24 @@ def exit_on_error(debug: bool, as_json: bool = False) -> Iterator[None]:
             typer.echo(f"file: {source}", err=True)
         exit_code = REFUSED if isinstance(error, PolicyRefused) else UNUSABLE
         if as_json:
-            print_error(
-                *(type(error).__name__, exit_code),
-                what=error.what,
-                where=error.where,
-                remedy=error.remedy,
-                source=source,
-            )
+            print_error(error.to_dict(), exit_code, source=source)
         raise typer.Exit(exit_code) from None
 
 
 def print_error(
-    code: str,
-    exit_code: int,
-    *,
-    what: str,
-    where: str | None = None,
-    remedy: str | None = None,
-    source: str | None = None,
+    error: Mapping[str, str | None], exit_code: int, *, source: str | None = None
 ) -> None:
-    """Print an error as a JSON object on standard output."""
-    fields = {"code": code, "exit_code": exit_code, "what": what, "where": where, "remedy": remedy}
+    """Print an error as a JSON object on standard output.
+
+    Parameters
+    ----------
+    error : mapping
+        As :meth:`mammorisk.MammoriskError.to_dict` returns it.
+    exit_code : int
+    source : str, optional
+        Name of the file concerned.
+    """
+    fields: dict[str, Any] = {**error, "exit_code": exit_code}
     if source is not None:
         fields["source"] = source
     typer.echo(json.dumps({"error": fields}, indent=2))

@@ -23,5 +23,6 @@ class JsonErrors(TyperGroup):
         except _UsageError as error:
             if as_json:
                 message = getattr(error, "format_message", error.__str__)()
-                print_error("UsageError", UNUSABLE, what=message, remedy="Add --help.")
+                told = {"code": "UsageError", "what": message, "where": None}
+                print_error(told | {"remedy": "Add --help."}, UNUSABLE)
             raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -149,6 +148,8 @@ def predict(
 
     Exit codes: 0 every exam has a risk; 1 some have none; 2 unusable input; 3 refused.
     """
+    from mammorisk.prediction.audit import audit_result, audited_errors
+
     with exit_on_error(debug, as_json):
         given = rates_option(rates, rates_per, rates_kind, rates_deaths)
         chosen = _model_on(model, backend, given)
@@ -186,19 +187,18 @@ def predict(
             raise typer.BadParameter("give the folder of an exam, --questionnaire, or --cohort")
         if exam is None and prior is not None:
             raise typer.BadParameter("--prior needs EXAM")
-        result = _predict_one(
-            exam,
-            _read_questionnaire(questionnaire, age, codes),
-            model=chosen,
-            horizons=wanted,
-            prior=prior,
-            allow_missing_views=allow_missing_views,
-        )
-        if policy is not None:
-            result = result.with_policy(policy)
+        with audited_errors(audit):
+            result = _predict_one(
+                exam,
+                _read_questionnaire(questionnaire, age, codes),
+                model=chosen,
+                horizons=wanted,
+                prior=prior,
+                allow_missing_views=allow_missing_views,
+            )
+            if policy is not None:
+                result = result.with_policy(policy)
         if audit is not None:
-            from mammorisk.prediction.audit import audit_result
-
             audit_result(audit, result.to_dict())
         if plot is not None:
             from mammorisk.prediction.plot import save_risk
@@ -275,26 +275,11 @@ def _known(woman: Questionnaire | None) -> Questionnaire:
 def _read_questionnaire(
     path: Path | None, age: float | None, missing: dict[str, list[str]]
 ) -> Questionnaire | None:
-    from mammorisk.errors import QuestionnaireError
+    from mammorisk.io.answers_file import read_answers_file
     from mammorisk.records.questionnaire import Questionnaire
     from mammorisk.records.read_answers import is_code
 
-    fields: dict[str, Any] = {}
-    if path is not None:
-        try:
-            fields = json.loads(path.read_text(encoding="utf-8"))
-        except (OSError, ValueError) as error:
-            raise QuestionnaireError(
-                f"the questionnaire cannot be read ({type(error).__name__})",
-                where=path.name,
-                remedy='Give a JSON object such as {"age": 54, "parity": 2}.',
-            ) from None
-        if not isinstance(fields, dict):
-            raise QuestionnaireError(
-                "the questionnaire is not a JSON object",
-                where=path.name,
-                remedy='Give one such as {"age": 54, "parity": 2}.',
-            )
+    fields = {} if path is None else read_answers_file(path)
     fields = {
         name: value for name, value in fields.items() if not is_code(value, missing.get(name, ()))
     }

@@ -12,13 +12,18 @@ import typer
 from mammorisk.cli.common import DONE, SOME_FAILED, UNUSABLE, Debug, exit_on_error
 from mammorisk.cli.export import Identity
 from mammorisk.cli.predict import ModelName
+from mammorisk.service.result_files import DEFAULT_FORMATS, FORMATS
 
 if TYPE_CHECKING:
     from mammorisk.service.exam_job import ExamScorer
 
-_FORMATS = "sr,fhir,pdf,html"
+_FORMATS = ",".join(DEFAULT_FORMATS)
 Formats = Annotated[
-    str, typer.Option(help="Files beside result.json, separated by commas. sr needs [clinic].")
+    str,
+    typer.Option(
+        help="Files beside result.json, separated by commas: sr (needs [clinic]), fhir, pdf, "
+        "dicom-pdf, html."
+    ),
 ]
 AllowMissing = Annotated[
     bool,
@@ -72,7 +77,7 @@ def watch(
         watcher = Watch(arriving, outbox, queue, scorer)
         if once:
             try:
-                watcher.run_once()
+                watcher.run_to_end()
             except NoSpace as error:
                 typer.echo(
                     f"error: {error}. Free some space, then run the same command again.", err=True
@@ -138,11 +143,12 @@ def _tell_set_aside(files: int) -> None:
 def scorer_of(
     model: str | None, formats: str, identity: bool, allow_missing_views: bool
 ) -> ExamScorer:
-    """Return the scorer for the options of a command; a model that is named is loaded once."""
+    """Return the scorer for the options of a command. Its model is loaded once."""
     from mammorisk._utils.optional import require
+    from mammorisk.prediction.default_model import default_model
     from mammorisk.prediction.exports.sr import CLINIC
     from mammorisk.risk_models.registry import load_model
-    from mammorisk.service.exam_job import FORMATS, ExamScorer
+    from mammorisk.service.exam_job import ExamScorer
 
     wanted = [word.strip() for word in formats.split(",") if word.strip()]
     if unknown := set(wanted) - set(FORMATS):
@@ -153,7 +159,7 @@ def scorer_of(
     if "sr" in wanted:
         require("highdicom", CLINIC, what="a DICOM structured report")
     return ExamScorer(
-        model=None if model is None else load_model(model),
+        model=default_model(has_images=True) if model is None else load_model(model),
         formats=wanted,
         identity=identity,
         allow_missing_views=allow_missing_views,

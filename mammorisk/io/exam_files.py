@@ -64,12 +64,19 @@ def list_files(path: Paths, limits: Limits) -> tuple[list[ExamFile], list[SetAsi
         if root.is_dir():
             return _walk(root, limits)
         if not root.exists():
-            raise NoImages("there is no such file or folder", source=str(path))
+            raise NoImages(
+                "there is no such file or folder", remedy="Check the path.", source=str(path)
+            )
         return [ExamFile(path=root, source=root.name)], []
     files = []
     for i, file in enumerate(path):
         if not Path(file).exists():
-            raise NoImages("there is no such file", where=f"file {i + 1}", source=str(file))
+            raise NoImages(
+                "there is no such file",
+                where=f"file {i + 1}",
+                remedy="Check the path.",
+                source=str(file),
+            )
         files.append(ExamFile(path=Path(file), source=Path(file).name))
     return files, []
 

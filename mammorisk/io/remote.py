@@ -113,7 +113,9 @@ def fetch(url: str | Path, limits: Limits, *, one_file: bool = False) -> Tempora
             remedy=str(error),
         ) from None
     except FileNotFoundError:
-        raise NoImages("there is no such file or folder", where=where) from None
+        raise NoImages(
+            "there is no such file or folder", where=where, remedy="Check the address."
+        ) from None
     except _FAILURES + _network_failures() as error:
         raise UnreadableFile(
             f"it cannot be fetched ({type(error).__name__})",

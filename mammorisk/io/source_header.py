@@ -7,13 +7,8 @@ import re
 from pydicom.dataset import Dataset
 
 from mammorisk.io.dataset import text
-from mammorisk.records.dicom_source import DicomSource
+from mammorisk.records.dicom_source import IDENTITY, DicomSource
 
-#: Attributes by which an archive files a document under a patient and a study.
-_IDENTITY = (
-    *("PatientName", "PatientID", "IssuerOfPatientID", "PatientBirthDate", "PatientSex"),
-    *("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"),
-)
 _UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))+")
 _LONGEST_UID = 64
 
@@ -33,7 +28,7 @@ def read_source(dataset: Dataset, day: str | None) -> DicomSource | None:
     uids = [text(dataset, keyword) or "" for keyword in keywords]
     if any(len(uid) > _LONGEST_UID or not _UID.fullmatch(uid) for uid in uids):
         return None
-    told = {keyword: text(dataset, keyword) for keyword in _IDENTITY}
+    told = {keyword: text(dataset, keyword) for keyword in IDENTITY}
     return DicomSource(
         sop_class=uids[0],
         sop_instance=uids[1],

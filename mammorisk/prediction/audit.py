@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mammorisk.base import Horizon, RiskModel
-from mammorisk.errors import OutputError
-from mammorisk.prediction.provenance import RunRecord, row_record, run_record
+from mammorisk.errors import MammoriskError, OutputError, PolicyRefused
+from mammorisk.prediction.plain import plain_series
+from mammorisk.prediction.provenance import (
+    SOFTWARE,
+    RunRecord,
+    library_versions,
+    row_record,
+    run_record,
+    utc_now,
+)
 from mammorisk.prediction.status import status_of
 from mammorisk.warnings import Warnings
 
@@ -46,6 +55,39 @@ def audit_result(path: Path, result: Mapping[str, Any]) -> None:
     append_lines(path, [line | {"warning_codes": codes}])
 
 
+@contextmanager
+def audited_errors(path: Path | None) -> Iterator[None]:
+    """Append a line for an exam that cannot be scored, with the code of the error.
+
+    The line has no key and no digests, because nothing was computed.
+
+    Parameters
+    ----------
+    path : Path or None
+        None writes nothing.
+
+    Raises
+    ------
+    MammoriskError
+        The error, after the line is on disk.
+    OutputError
+        The file cannot be written.
+    """
+    try:
+        yield
+    except MammoriskError as error:
+        if path is not None:
+            line = {
+                "created_utc": utc_now(),
+                "software": SOFTWARE,
+                "libraries": library_versions(),
+                "status": "refused" if isinstance(error, PolicyRefused) else "unusable",
+                "error": type(error).__name__,
+            }
+            append_lines(path, [line])
+        raise
+
+
 def _line(
     record: dict[str, Any], risk: pd.Series, images_used: bool, warnings: Warnings
 ) -> dict[str, Any]:
@@ -53,12 +95,7 @@ def _line(
     codes = list(dict.fromkeys(one.code for one in warnings))
     return {name: record[name] for name in _OF_PROVENANCE} | {
         "status": status_of(bool(risk.notna().any()), codes),
-        "risk": {
-            f"{horizon:g}" if isinstance(horizon, (int, float)) else str(horizon): (
-                None if value != value else float(value)
-            )
-            for horizon, value in risk.items()
-        },
+        "risk": plain_series(risk),
         "images_used": images_used,
         "warning_codes": codes,
     }

@@ -156,16 +156,20 @@ def _by(scores: Scores, names: list[str]) -> Scores:
 def choose_model(
     model: str | Path | RiskModel | None, cohort: Cohort, horizons: tuple[Horizon, ...]
 ) -> RiskModel:
-    """Return the requested model, or the default model.
-
-    The default is the network for exams, else the published default. Without torch the published
-    default is also used for exams, with a warning.
-    """
+    """Return the requested model, or the default model."""
     if isinstance(model, RiskModel):
         return model
     if model is not None:
         return load_model(model)
-    name = default_name(cohort.has_images, horizons)
+    return default_model(cohort.has_images, horizons)
+
+
+def default_model(has_images: bool, horizons: tuple[Horizon, ...] = DEFAULT_HORIZONS) -> RiskModel:
+    """Return the default model: the network for exams, else the published default.
+
+    Without torch the published default is also used for exams, with a warning.
+    """
+    name = default_name(has_images, horizons)
     if name is None:
         return PublishedDefault()
     return load_model(name) if installed("torch") else PublishedDefault(images_unused=True)

@@ -11,6 +11,8 @@ from mammorisk.policy.from_age import Scorer, with_risks_from_age
 from mammorisk.policy.library import load_policy
 from mammorisk.policy.policy import Policy
 from mammorisk.policy.stratify import COLUMNS, stratify
+from mammorisk.prediction.plain import plain_value
+from mammorisk.records.questionnaire_fields import FIELDS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,12 +48,12 @@ def policy_result(
     chosen = load_policy(policy)
     risks = row if score is None else with_risks_from_age(chosen, row, None, score)
     found = stratify(risks, chosen).iloc[0]
-    told: dict[str, Any] = {name: _plain(found[name]) for name in COLUMNS}
+    told: dict[str, Any] = {name: plain_value(found[name]) for name in COLUMNS}
     used = [name for name in _used(chosen) if name in risks.columns]
     return told | {
         "title": chosen.title,
         "sha256": json_digest(chosen.model_dump(mode="json")),
-        "risks": {name: _plain(risks[name].iloc[0]) for name in used},
+        "risks": {name: plain_value(risks[name].iloc[0]) for name in used},
     }
 
 
@@ -89,11 +91,3 @@ def marks(policy: Mapping[str, Any]) -> list[str]:
         found.append("unverified: the policy was not checked against its source")
     cautions = policy.get("cautions")
     return [*found, *(one for one in str(cautions or "").split("; ") if one)]
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "item"):
-        value = value.item()
-    if value is None or str(value) in ("<NA>", "NaT") or value != value:
-        return None
-    return value if isinstance(value, (bool, int, float)) else str(value)

@@ -13,6 +13,7 @@ from mammorisk._utils.style import NOTICE
 from mammorisk.errors import ModelError
 from mammorisk.policy.policy import Policy
 from mammorisk.prediction.percent import horizon_name, percent
+from mammorisk.prediction.plain import plain_series
 from mammorisk.prediction.policy_result import Scorer, marks, policy_result
 from mammorisk.prediction.prediction_html import prediction_html
 from mammorisk.prediction.provenance import SCHEMA_VERSION
@@ -158,13 +159,13 @@ class Prediction:
             "status": self.status,
             "model": self.model,
             "unit": "probability",
-            "risk": _plain(self.risk),
-            "baselines": {name: _plain(row) for name, row in self.baselines.iterrows()},
-            "contributions": _plain(self.contributions),
+            "risk": plain_series(self.risk),
+            "baselines": {name: plain_series(row) for name, row in self.baselines.iterrows()},
+            "contributions": plain_series(self.contributions),
             "interval": None
             if self.interval is None
             else {"level": INTERVAL_LEVEL, "estimand": _ESTIMAND}
-            | {name: _plain(self.interval[name]) for name in ("lower", "upper")},
+            | {name: plain_series(self.interval[name]) for name in ("lower", "upper")},
             "density": self.density,
             "answers": self.answers,
             "images_used": self.images_used,
@@ -482,15 +483,6 @@ class Prediction:
 
     def _repr_html_(self) -> str:
         return prediction_html(self.to_dict())
-
-
-def _plain(series: pd.Series) -> dict[str, float | None]:
-    return {
-        f"{key:g}" if isinstance(key, (int, float)) else str(key): (
-            None if value is None or math.isnan(value) else float(value)
-        )
-        for key, value in series.items()
-    }
 
 
 def to_json(prediction: Prediction) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from mammorisk._utils.style import NOTICE
 from mammorisk.prediction.percent import horizon_name, percent
+from mammorisk.prediction.plain import warning_text
 from mammorisk.prediction.policy_result import marks
 
 # Five horizons fit a telephone of 390 px: labels wrap, and cells have little padding.
@@ -40,11 +41,6 @@ def density_text(density: Mapping[str, Any]) -> str:
     if not density.get("category"):
         return "Breast density unknown."
     return f"Breast density {density['category']}, {density['source']}."
-
-
-def warning_text(warning: Mapping[str, Any]) -> str:
-    """Return a warning of a result as text, with its views."""
-    return f"{warning['view']}: {warning['text']}" if warning["view"] else str(warning["text"])
 
 
 def prediction_html(result: Mapping[str, Any], *, baselines: bool = True) -> str:

@@ -15,6 +15,7 @@ from mammorisk._utils.model_folder import weights_digest
 from mammorisk._version import __version__
 from mammorisk.base import Horizon, ImageModel, RiskModel
 from mammorisk.clinical.registry import load_clinical
+from mammorisk.prediction.plain import plain_value
 from mammorisk.records.questionnaire_fields import FIELDS
 
 if TYPE_CHECKING:
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from mammorisk.prediction.reading import ExamReading
     from mammorisk.prediction.rows import ScoredRows
 
+#: Name and version of this software.
+SOFTWARE = f"mammorisk {__version__}"
 #: Version of the result schema, ``schemas/result-v1.json``.
 SCHEMA_VERSION = "1.0"
 #: Libraries whose versions can change a result.
@@ -90,7 +93,7 @@ def row_record(run: RunRecord, found: ScoredRows, row: int, model: RiskModel) ->
     card = load_clinical(name).card if name != model.name else model.card
     answers = known_answers(found.answers, row)
     record: dict[str, Any] = {
-        "software": f"mammorisk {__version__}",
+        "software": SOFTWARE,
         "libraries": dict(library_versions()),
         "model": card.name,
         "backend": run.backend,
@@ -113,22 +116,34 @@ def row_record(run: RunRecord, found: ScoredRows, row: int, model: RiskModel) ->
         "rates": None if model.other_rates is None else model.other_rates.describe(),
         "fields_known": sorted(answers),
     }
-    record["key"] = _result_key(record, run.horizons)
-    record["created_utc"] = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    codes = sorted({one.code for one in scores.warnings.iloc[row]})
+    record["key"] = _result_key(record, run.horizons, codes)
+    record["created_utc"] = utc_now()
     return record
 
 
-def _result_key(record: dict[str, Any], horizons: tuple[Horizon, ...]) -> str:
-    """Return the SHA-256 that names a result: of its inputs, its model and the software."""
+def _result_key(
+    record: dict[str, Any], horizons: tuple[Horizon, ...], warning_codes: list[str]
+) -> str:
+    """Return the SHA-256 that names a result: of its inputs, model, software and warnings.
+
+    Inputs that were ignored, such as a prior exam, show only in the warnings.
+    """
     parts = ("software", "model", "backend", "calibration", "sha256")
-    return json_digest({"horizons": list(horizons)} | {name: record[name] for name in parts})
+    told = {"horizons": list(horizons), "warnings": warning_codes}
+    return json_digest(told | {name: record[name] for name in parts})
+
+
+def utc_now() -> str:
+    """Return the time in UTC to the second, as ``YYYY-MM-DDThh:mm:ssZ``."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def known_answers(answers: pd.DataFrame, row: int) -> dict[str, Any]:
     """Return the known answers of a row as plain JSON types."""
     known = {}
     for name in answers.columns:
-        if name in FIELDS and (value := _plain(answers[name].iloc[row])) is not None:
+        if name in FIELDS and (value := plain_value(answers[name].iloc[row])) is not None:
             known[str(name)] = value
     return known
 
@@ -149,17 +164,6 @@ def _acquisition_digest(reading: ExamReading) -> str | None:
     if reading.exam is None:
         return None
     return json_digest({view.name: view.acquisition.summary() for view in reading.exam})
-
-
-def _plain(value: Any) -> Any:
-    """Convert a cell to a JSON type; None if it is missing."""
-    if isinstance(value, (list, tuple)):
-        return [float(one) for one in value]
-    if hasattr(value, "item"):
-        value = value.item()
-    if value is None or value != value or str(value) in ("<NA>", "NaT"):
-        return None
-    return value if isinstance(value, (bool, int, float, str)) else str(value)
 
 
 def _number(values: pd.Series | None, row: int) -> float | None:

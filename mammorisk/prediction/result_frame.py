@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mammorisk.errors import ManifestError
+from mammorisk.prediction.plain import warning_text
 from mammorisk.records.alignment import risk_column
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def result_frame(result: Mapping[str, Any]) -> pd.DataFrame:
             for horizon, value in (result["interval"] or {}).get(limit, {}).items():
                 row[f"{_column(horizon)}_{limit}"] = _float(value)
         row["images_used"] = result["images_used"]
-        row["warnings"] = "; ".join(_words(one) for one in result["warnings"])
+        row["warnings"] = "; ".join(warning_text(one) for one in result["warnings"])
         row["warning_codes"] = ",".join(dict.fromkeys(one["code"] for one in result["warnings"]))
         row |= result["answers"]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
@@ -55,10 +56,6 @@ def result_frame(result: Mapping[str, Any]) -> pd.DataFrame:
 
 def _column(horizon: str) -> str:
     return risk_column("lifetime" if horizon == "lifetime" else float(horizon))
-
-
-def _words(warning: Mapping[str, Any]) -> str:
-    return f"{warning['view']}: {warning['text']}" if warning["view"] else str(warning["text"])
 
 
 def _float(value: float | None) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,21 +11,19 @@ from pydicom.dataset import Dataset
 
 from mammorisk.base import RiskModel
 from mammorisk.errors import QuestionnaireError
+from mammorisk.io.answers_file import read_answers_file
 from mammorisk.io.dataset import PARSE_ERRORS
 from mammorisk.io.read_exam import read_exam
 from mammorisk.prediction.api import predict
 from mammorisk.prediction.exports.dicom_header import document_bytes, document_uid
 from mammorisk.prediction.exports.fhir import fhir_text, risk_assessment
 from mammorisk.prediction.exports.page import result_page
-from mammorisk.prediction.exports.pdf import pdf_bytes
+from mammorisk.prediction.exports.pdf import encapsulated_pdf, pdf_bytes
 from mammorisk.prediction.exports.sr import sr_dataset
 from mammorisk.prediction.prediction import Prediction, to_json
 from mammorisk.records.questionnaire import Questionnaire
 from mammorisk.service.inbox import QUESTIONNAIRE
-
-#: Names of the files of a result.
-RESULT, SR, FHIR, PDF, HTML = "result.json", "sr.dcm", "fhir.json", "report.pdf", "report.html"
-FORMATS = ("sr", "fhir", "pdf", "html")
+from mammorisk.service.result_files import DEFAULT_FORMATS, FORMATS, RESULT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,17 +32,16 @@ class ExamScorer:
 
     Attributes
     ----------
-    model : RiskModel or None
-        None for the default.
-    formats : sequence of {"sr", "fhir", "pdf", "html"}
+    model : RiskModel
+    formats : sequence of {"sr", "fhir", "pdf", "dicom-pdf", "html"}
         Files beside ``result.json``.
     identity : bool
         Whether to copy the attributes of patient and study from the images.
     allow_missing_views : bool
     """
 
-    model: RiskModel | None = None
-    formats: Sequence[str] = FORMATS
+    model: RiskModel
+    formats: Sequence[str] = DEFAULT_FORMATS
     identity: bool = False
     allow_missing_views: bool = False
 
@@ -73,14 +69,17 @@ class ExamScorer:
         result = found.to_dict()
         made = {RESULT: to_json(found).encode()}
         if "html" in self.formats:
-            made[HTML] = result_page(result).encode()
+            made[FORMATS["html"]] = result_page(result).encode()
         if "pdf" in self.formats:
-            made[PDF] = pdf_bytes(result)
+            made[FORMATS["pdf"]] = pdf_bytes(result)
+        if "dicom-pdf" in self.formats:
+            document = encapsulated_pdf(result, found.sources, identity=self.identity)
+            made[FORMATS["dicom-pdf"]] = document_bytes(document)
         if found.has_risk and "fhir" in self.formats:
             resource = risk_assessment(result, found.sources, identity=self.identity)
-            made[FHIR] = fhir_text(resource).encode()
+            made[FORMATS["fhir"]] = fhir_text(resource).encode()
         if found.has_risk and "sr" in self.formats:
-            made[SR] = self._report(found, predecessor)
+            made[FORMATS["sr"]] = self._report(found, predecessor)
         return made
 
     def _report(self, found: Prediction, predecessor: Path | None) -> bytes:
@@ -110,17 +109,7 @@ def _questionnaire(files: Sequence[Path]) -> Questionnaire | None:
                     where=QUESTIONNAIRE,
                     remedy="Put the images and the answers of each study into their own folder.",
                 )
-            try:
-                answers = json.loads(path.read_text(encoding="utf-8"))
-                return Questionnaire(**answers)
-            except (OSError, ValueError, TypeError) as error:
-                if isinstance(error, QuestionnaireError):
-                    raise
-                raise QuestionnaireError(
-                    f"the questionnaire cannot be read ({type(error).__name__})",
-                    where=QUESTIONNAIRE,
-                    remedy='Give a JSON object such as {"age": 54, "parity": 2}.',
-                ) from None
+            return Questionnaire(**read_answers_file(path))
     return None
 
 

@@ -9,9 +9,10 @@ from typing import Any
 
 from mammorisk.errors import ServiceError
 from mammorisk.service.durable_files import sync_path
-from mammorisk.service.exam_job import RESULT, ExamScorer
+from mammorisk.service.exam_job import ExamScorer
 from mammorisk.service.inbox import Inbox
 from mammorisk.service.job_queue import JobQueue
+from mammorisk.service.result_files import RESULT
 from mammorisk.service.watch import Watch
 
 
@@ -45,7 +46,7 @@ def run_folder(folder_in: Path, folder_out: Path, scorer: ExamScorer) -> dict[st
         )
     exams: list[dict[str, Any]] = []
     with TemporaryDirectory() as state, JobQueue(state) as queue:
-        Watch(inbox, folder_out, queue, scorer).run_once()
+        Watch(inbox, folder_out, queue, scorer).run_to_end()
         for job in queue.jobs():
             if job.state == "done":
                 result = json.loads((folder_out / job.id / RESULT).read_bytes())

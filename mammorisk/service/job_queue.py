@@ -19,6 +19,8 @@ State = Literal["ready", "running", "done", "failed"]
 #: How often a job is begun before it is given up. A kill counts, so that an exam that crashes the
 #: process cannot stop the queue.
 MOST_TRIES = 3
+#: Seconds before the next try after an error that may pass, by the number of tries.
+PAUSES_S = (10.0, 120.0)
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -27,7 +29,8 @@ CREATE TABLE IF NOT EXISTS jobs (
     state TEXT NOT NULL,
     tries INTEGER NOT NULL DEFAULT 0,
     reason TEXT NOT NULL DEFAULT '',
-    place INTEGER NOT NULL
+    place INTEGER NOT NULL,
+    not_before REAL NOT NULL DEFAULT 0
 );
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, place);
 CREATE INDEX IF NOT EXISTS jobs_by_exam ON jobs (exam, place);
@@ -116,7 +119,10 @@ class JobQueue:
                 f"the queue cannot be used ({error})", remedy="Check the folder and its space."
             ) from None
         except OSError as error:
-            raise ServiceError(f"the queue cannot be opened ({error.strerror})") from None
+            raise ServiceError(
+                f"the queue cannot be opened ({error.strerror})",
+                remedy="Give a folder that can be written to.",
+            ) from None
 
     def __enter__(self) -> Self:
         return self
@@ -161,10 +167,15 @@ class JobQueue:
         return True
 
     def begin(self) -> Job | None:
-        """Begin the oldest job that is ready, and count the try. None if there is none."""
+        """Begin the oldest job that is ready, and count the try. None if there is none.
+
+        A job that is to be tried again is ready after a pause.
+        """
         with self._change() as database:
             row = database.execute(
-                "SELECT id FROM jobs WHERE state = 'ready' ORDER BY place LIMIT 1"
+                "SELECT id FROM jobs WHERE state = 'ready' AND not_before <= ? "
+                "ORDER BY place LIMIT 1",
+                (self._clock(),),
             ).fetchone()
             if row is None:
                 return None
@@ -181,10 +192,30 @@ class JobQueue:
             database.execute("UPDATE jobs SET state = 'done', reason = '' WHERE id = ?", (job,))
             self._tell(job, "done", **detail)
 
-    def fail(self, job: str, reason: str) -> State:
-        """Record that a try failed. Return ``"ready"``, or ``"failed"`` after the last try."""
+    def fail(self, job: str, reason: str, *, final: bool = False) -> State:
+        """Record that a try failed.
+
+        Parameters
+        ----------
+        job, reason : str
+        final : bool
+            Whether another try would fail for the same reason.
+
+        Returns
+        -------
+        {"ready", "failed"}
+            ``"failed"`` if it is final, and after the last try. Else the job is tried again after a
+            pause that grows with the tries.
+        """
         with self._change() as database:
-            return self._give_up_or_repeat(database, job, reason)
+            return self._give_up_or_repeat(database, job, reason, final=final, pauses_s=PAUSES_S)
+
+    def seconds_to_next(self) -> float | None:
+        """Return the seconds until a job is ready: 0 if one is, None if there is no job to do."""
+        (first,) = self._database.execute(
+            "SELECT MIN(not_before) FROM jobs WHERE state = 'ready'"
+        ).fetchone()
+        return None if first is None else max(0.0, first - self._clock())
 
     def put_back(self, job: str, reason: str) -> None:
         """Put a job back that could not be tried, for example without space. It does not count."""
@@ -202,10 +233,22 @@ class JobQueue:
                 self._give_up_or_repeat(database, job, "the process ended during the job")
         return len(rows)
 
-    def _give_up_or_repeat(self, database: sqlite3.Connection, job: str, reason: str) -> State:
+    def _give_up_or_repeat(
+        self,
+        database: sqlite3.Connection,
+        job: str,
+        reason: str,
+        *,
+        final: bool = False,
+        pauses_s: Sequence[float] = (),
+    ) -> State:
         (tries,) = database.execute("SELECT tries FROM jobs WHERE id = ?", (job,)).fetchone()
-        state: State = "failed" if tries >= MOST_TRIES else "ready"
-        database.execute("UPDATE jobs SET state = ?, reason = ? WHERE id = ?", (state, reason, job))
+        state: State = "failed" if final or tries >= MOST_TRIES else "ready"
+        pause = pauses_s[min(tries, len(pauses_s)) - 1] if pauses_s else 0.0
+        database.execute(
+            "UPDATE jobs SET state = ?, reason = ?, not_before = ? WHERE id = ?",
+            (state, reason, self._clock() + pause, job),
+        )
         self._tell(job, "failed" if state == "failed" else "try failed", reason=reason, tries=tries)
         return state
 

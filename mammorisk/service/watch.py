@@ -6,26 +6,28 @@ import errno
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
 from mammorisk.errors import MammoriskError
 from mammorisk.service.durable_files import Sync, sync_path, write_folder
-from mammorisk.service.exam_job import RESULT, SR
 from mammorisk.service.inbox import Inbox
 from mammorisk.service.job_queue import MOST_TRIES, Job, JobQueue
+from mammorisk.service.result_files import FAILED, RESULT, SR
 
 #: Makes the files of an exam from its images and the report of an earlier job.
 Scorer = Callable[[Sequence[Path], "Path | None"], dict[str, bytes]]
-#: Error of a job that has failed, in its folder.
-FAILED = "failed.json"
 #: Errors of the disk that pass, and so are no fault of the exam.
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class NoSpace(Exception):
     """The disk is full: the job waits."""
+
+
+class ScoringStopped(Exception):
+    """Scoring ended without a result, for example with its process. Another try may succeed."""
 
 
 class Watch:
@@ -86,6 +88,19 @@ class Watch:
             ended += self._do(job)
         return ended
 
+    def run_to_end(self) -> None:
+        """Add the exams that have arrived, and do all jobs, also those that wait to be tried again.
+
+        Raises
+        ------
+        NoSpace
+            The disk is full.
+        """
+        self.run_once()
+        while (wait_s := self.queue.seconds_to_next()) is not None:
+            time.sleep(wait_s)
+            self.run_once()
+
     def run(self, *, poll_s: float, stopped: Callable[[], bool]) -> None:
         """Run until told to stop. A full disk is waited for.
 
@@ -138,12 +153,16 @@ class Watch:
             if isinstance(wait, NoSpace):
                 self._put_back(job)
                 raise wait from None
-            return self._fail(job, f"{type(error).__name__}: {getattr(error, 'strerror', '')}")
+            what = getattr(error, "strerror", None) or "the queue cannot be written"
+            return self._fail(job, _unexpected(error, what), final=False)
         except MammoriskError as error:
-            return self._fail(job, f"{type(error).__name__}: {error}")
+            # The same input gives the same error.
+            return self._fail(job, error.to_dict(), final=True)
+        except ScoringStopped as error:
+            return self._fail(job, _unexpected(error, str(error)), final=False)
         # One exam must not stop the queue, whatever is wrong with it.
         except Exception as error:  # noqa: BLE001
-            return self._fail(job, f"unexpected error ({type(error).__name__})")
+            return self._fail(job, _unexpected(error, "unexpected error"), final=False)
 
     def _put_back(self, job: Job) -> None:
         try:
@@ -152,15 +171,16 @@ class Watch:
             # No space for this either: recover() finds the job as begun.
             return
 
-    def _fail(self, job: Job, reason: str) -> int:
-        if job.tries >= MOST_TRIES:
-            self._write_failure(job, reason)
-        return int(self.queue.fail(job.id, reason) == "failed")
+    def _fail(self, job: Job, error: Mapping[str, str | None], *, final: bool) -> int:
+        if final or job.tries >= MOST_TRIES:
+            self._write_failure(job, error)
+        place = f"{error['where']}: " if error["where"] else ""
+        reason = f"{error['code']}: {place}{error['what']}."
+        return int(self.queue.fail(job.id, reason, final=final) == "failed")
 
-    def _write_failure(self, job: Job, reason: str) -> None:
+    def _write_failure(self, job: Job, error: Mapping[str, str | None]) -> None:
         """Write the reason before the job is given up, so that a full disk cannot lose it."""
-        code, _, text = reason.partition(": ")
-        told = {"error": {"code": code, "what": text or code, "tries": job.tries}}
+        told = {"error": {**error, "tries": job.tries}}
         content = {FAILED: json.dumps(told, indent=2).encode()}
         try:
             write_folder(self.outbox / f"{job.id}.failed", content, self._sync)
@@ -179,6 +199,16 @@ class Watch:
             if one.state == "done" and (self.outbox / one.id / SR).is_file():
                 earlier.append(self.outbox / one.id / SR)
         return earlier[-1] if earlier else None
+
+
+def _unexpected(error: Exception, what: str) -> dict[str, str | None]:
+    """Return an error that is not of this package in the form of those that are."""
+    return {
+        "code": type(error).__name__,
+        "what": what,
+        "where": None,
+        "remedy": "Please report this with a description of the images if it repeats.",
+    }
 
 
 def _space_or(error: Exception) -> Exception:

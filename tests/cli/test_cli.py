@@ -379,6 +379,22 @@ def test_an_audit_line_and_a_prior(exam_folder: Path, tmp_path: Path) -> None:
     assert line["sha256"] == told["provenance"]["sha256"]
     assert line["sha256"]["policy"] == told["policy"]["sha256"]
     assert "prior-exam" in line["warning_codes"]
+    # The prior was ignored, which is another result than one without a prior.
+    without = run(app, [*asked[:4], "--json"])
+    assert json.loads(without.stdout)["key"] != told["key"]
+
+
+def test_an_audit_line_for_an_exam_that_cannot_be_read(tmp_path: Path) -> None:
+    log = tmp_path / "audit.jsonl"
+    asked = ["predict", str(tmp_path / "CANARY"), "--model", "bcrat", "--audit", str(log)]
+    assert run(app, asked).exit_code == 2
+    line = json.loads(log.read_text())
+    assert (line["status"], line["error"]) == ("unusable", "NoImages")
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = mr.result_schema()
+    part = {"$ref": "#/$defs/auditError"} | {k: schema[k] for k in ("$defs", "properties")}
+    jsonschema.validate(line, part)
+    assert "CANARY" not in log.read_text()
 
 
 def test_files_for_a_clinic(exam_folder: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import sqlite3
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 
 from mammorisk.errors import ServiceError
 from mammorisk.service.durable_files import sync_path, write_folder
-from mammorisk.service.job_queue import JobQueue
+from mammorisk.service.job_queue import PAUSES_S, JobQueue
 from mammorisk.service.watch import NoSpace, Watch
 from tests.service.interruptions import (
     FakeInbox,
@@ -39,17 +40,41 @@ def test_kills_in_mid_job_change_no_output(tmp_path: Path) -> None:
     assert len(whole) == 2 * jobs
 
 
-def test_after_three_tries_a_job_has_failed_with_the_reason(tmp_path: Path) -> None:
+def test_an_error_of_the_input_is_final(tmp_path: Path) -> None:
     def score(files: object, predecessor: object) -> dict[str, bytes]:
-        raise ServiceError("no such luck", where="exam")
+        raise ServiceError("no such luck", where="exam", remedy="Wait.")
 
     with JobQueue(tmp_path / "state") as queue:
-        Watch(FakeInbox(1), tmp_path, queue, score).run_once()
+        Watch(FakeInbox(1), tmp_path, queue, score).run_to_end()
+        (job,) = queue.jobs()
+        assert (job.state, job.tries) == ("failed", 1)
+        assert job.reason == "ServiceError: exam: no such luck."
+        told = json.loads(outputs(tmp_path)["job0.failed/failed.json"])["error"]
+        asked = {"what": "no such luck", "where": "exam", "remedy": "Wait."}
+        assert told == {"code": "ServiceError", **asked, "tries": 1}
+        assert Watch(FakeInbox(1), tmp_path, queue, fake_score).run_once() == 0
+
+
+def test_an_unexpected_error_is_tried_again_after_growing_pauses(tmp_path: Path) -> None:
+    now = 0.0
+
+    def score(files: object, predecessor: object) -> dict[str, bytes]:
+        raise ZeroDivisionError
+
+    with JobQueue(tmp_path / "state", clock=lambda: now) as queue:
+        watch = Watch(FakeInbox(1), tmp_path, queue, score)
+        for pause in PAUSES_S:
+            assert watch.run_once() == 0
+            assert queue.seconds_to_next() == pause
+            now += pause - 1
+            # Not yet.
+            assert (watch.run_once(), queue.counts()) == (0, {"ready": 1})
+            now += 1
+        assert watch.run_once() == 1
         (job,) = queue.jobs()
         assert (job.state, job.tries) == ("failed", 3)
-        assert job.reason == "ServiceError: exam: no such luck."
-        assert b"no such luck" in outputs(tmp_path)["job0.failed/failed.json"]
-        assert Watch(FakeInbox(1), tmp_path, queue, fake_score).run_once() == 0
+        told = json.loads(outputs(tmp_path)["job0.failed/failed.json"])["error"]
+        assert (told["code"], told["tries"]) == ("ZeroDivisionError", 3)
 
 
 def test_a_job_that_kills_the_process_three_times_has_failed(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from mammorisk.errors import NoRisk
 from mammorisk.prediction.percent import percent_digits
-from mammorisk.prediction.prediction_html import warning_text
+from mammorisk.prediction.plain import warning_text
 
 #: Kind of cancer that a risk is about.
 Outcome = Literal["invasive breast cancer", "invasive or in situ breast cancer", "breast cancer"]

@@ -17,16 +17,13 @@ from pydicom.uid import ExplicitVRLittleEndian
 from mammorisk._utils.output_file import write_output
 from mammorisk.errors import OutputError
 from mammorisk.io.dataset import quiet_pydicom
-from mammorisk.records.dicom_source import DicomSource
+from mammorisk.records.dicom_source import IDENTITY, DicomSource
 
 MANUFACTURER = "mammorisk"
 #: Encoding of text in the documents: UTF-8.
 CHARACTER_SET = "ISO_IR 192"
-#: Attributes that a document must have; empty unless the identity is copied.
-_PATIENT_AND_STUDY = (
-    *("PatientName", "PatientID", "PatientBirthDate", "PatientSex"),
-    *("StudyDate", "StudyTime", "StudyID", "AccessionNumber", "ReferringPhysicianName"),
-)
+#: Attributes of patient and study that a document need not have.
+_OPTIONAL = ("IssuerOfPatientID",)
 
 
 def derived_uid(*parts: str) -> str:
@@ -89,8 +86,9 @@ def patient_and_study(sources: Sequence[DicomSource], identity: bool) -> Dataset
     """
     dataset = Dataset()
     dataset.SpecificCharacterSet = CHARACTER_SET
-    for keyword in _PATIENT_AND_STUDY:
-        setattr(dataset, keyword, "")
+    for keyword in IDENTITY:
+        if keyword not in _OPTIONAL:
+            setattr(dataset, keyword, "")
     if identity:
         for keyword, value in sources[0].identity.items():
             _copy(dataset, keyword, value)
