@@ -35,6 +35,9 @@ CODES: dict[str, WarningCode] = {
     "male-patient": WarningCode("refusal", "the header says that the patient is male"),
     "image-set-aside": WarningCode("info", "an image of the exam was not used"),
     "several-images": WarningCode("info", "several images of a view: one was chosen"),
+    "image-conflict": WarningCode(
+        "caution", "an image arrived again with other contents: the first was used"
+    ),
     "views-missing": WarningCode("caution", "standard views are missing"),
     "for-processing": WarningCode("caution", "image for processing, not for presentation"),
     "no-acquisition-header": WarningCode("info", "no acquisition header"),

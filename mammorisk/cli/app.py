@@ -20,6 +20,7 @@ from mammorisk.cli.models import models
 from mammorisk.cli.predict import predict
 from mammorisk.cli.rates import rates
 from mammorisk.cli.scan import scan
+from mammorisk.cli.serve import serve
 from mammorisk.cli.simulate import simulate
 from mammorisk.cli.stratify import stratify
 from mammorisk.cli.watch import process_folder, watch
@@ -52,6 +53,7 @@ for command in (
         scan,
         watch,
         process_folder,
+        serve,
     ),
 ):
     app.command()(command)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Annotated, Any
@@ -170,6 +171,14 @@ def rates_option(
     for doubt in rates.doubts:
         typer.echo(f"caution: {rates.name}: {doubt}", err=True)
     return {"rates": rates}
+
+
+def stop_signals() -> Callable[[], bool]:
+    """Catch SIGINT and SIGTERM. Return a function that says whether one has come."""
+    came: list[int] = []
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, lambda number, frame: came.append(number))
+    return lambda: bool(came)
 
 
 def console_width(in_a_pipe: int) -> int | None:

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mammorisk.cli.common import DONE, SOME_FAILED, UNUSABLE, Debug, exit_on_error
+from mammorisk.cli.common import DONE, SOME_FAILED, UNUSABLE, Debug, exit_on_error, stop_signals
 from mammorisk.cli.export import Identity
 from mammorisk.cli.predict import ModelName
 from mammorisk.service.result_files import DEFAULT_FORMATS, FORMATS
@@ -17,7 +16,8 @@ from mammorisk.service.result_files import DEFAULT_FORMATS, FORMATS
 if TYPE_CHECKING:
     from mammorisk.service.exam_job import ExamScorer
 
-_FORMATS = ",".join(DEFAULT_FORMATS)
+#: Default of ``--formats``.
+DEFAULT_WORDS = ",".join(DEFAULT_FORMATS)
 Formats = Annotated[
     str,
     typer.Option(
@@ -42,7 +42,7 @@ def watch(
     ],
     outbox: Annotated[Path, typer.Argument(help="Folder for the results, one folder an exam.")],
     model: ModelName = None,
-    formats: Formats = _FORMATS,
+    formats: Formats = DEFAULT_WORDS,
     identity: Identity = False,
     allow_missing_views: AllowMissing = False,
     quiet: Annotated[
@@ -84,10 +84,7 @@ def watch(
                 )
                 raise typer.Exit(SOME_FAILED) from None
         else:
-            stops: list[int] = []
-            for one in (signal.SIGINT, signal.SIGTERM):
-                signal.signal(one, lambda number, frame: stops.append(number))
-            watcher.run(poll_s=poll, stopped=lambda: bool(stops))
+            watcher.run(poll_s=poll, stopped=stop_signals())
         counts = queue.counts()
         typer.echo(", ".join(f"{n} {name}" for name, n in counts.items()) or "no exams", err=True)
         for job in queue.jobs():
@@ -114,7 +111,7 @@ def process_folder(
         ),
     ],
     model: ModelName = None,
-    formats: Formats = _FORMATS,
+    formats: Formats = DEFAULT_WORDS,
     identity: Identity = False,
     allow_missing_views: AllowMissing = False,
     debug: Debug = False,
@@ -144,13 +141,27 @@ def scorer_of(
     model: str | None, formats: str, identity: bool, allow_missing_views: bool
 ) -> ExamScorer:
     """Return the scorer for the options of a command. Its model is loaded once."""
-    from mammorisk._utils.optional import require
-    from mammorisk.prediction.default_model import default_model
-    from mammorisk.prediction.exports.sr import CLINIC
-    from mammorisk.risk_models.registry import load_model
-    from mammorisk.service.exam_job import ExamScorer
+    from mammorisk.service.load_scorer import load_scorer
 
-    wanted = [word.strip() for word in formats.split(",") if word.strip()]
+    return load_scorer(
+        model, read_formats(formats), identity=identity, allow_missing_views=allow_missing_views
+    )
+
+
+def read_formats(formats: str) -> tuple[str, ...]:
+    """Read ``--formats``.
+
+    Raises
+    ------
+    BadParameter
+        A word is not a format.
+    MissingDependency
+        A format needs a library that is not installed.
+    """
+    from mammorisk._utils.optional import require
+    from mammorisk.prediction.exports.sr import CLINIC
+
+    wanted = tuple(word.strip() for word in formats.split(",") if word.strip())
     if unknown := set(wanted) - set(FORMATS):
         raise typer.BadParameter(
             f"{', '.join(sorted(unknown))}: known are {', '.join(FORMATS)}",
@@ -158,9 +169,4 @@ def scorer_of(
         )
     if "sr" in wanted:
         require("highdicom", CLINIC, what="a DICOM structured report")
-    return ExamScorer(
-        model=default_model(has_images=True) if model is None else load_model(model),
-        formats=wanted,
-        identity=identity,
-        allow_missing_views=allow_missing_views,
-    )
+    return wanted

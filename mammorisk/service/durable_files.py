@@ -1,4 +1,4 @@
-"""Writing of a folder that is complete on disk, or not there."""
+"""Writing of files and folders that are complete on disk, or not there."""
 
 from __future__ import annotations
 
@@ -18,6 +18,35 @@ def sync_path(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def write_file(path: Path, content: bytes, sync: Sync = sync_path) -> None:
+    """Write a file so that after a kill or a power cut it is the old one or the new one.
+
+    Parameters
+    ----------
+    path : Path
+        One that has this content is left as it is.
+    content : bytes
+    sync : callable
+        Flushes a path to disk.
+
+    Raises
+    ------
+    OSError
+        The file cannot be written.
+    """
+    if path.is_file() and path.read_bytes() == content:
+        return
+    temporary = path.with_name(f".{path.name}.new")
+    try:
+        temporary.write_bytes(content)
+        sync(temporary)
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    sync(path.parent)
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], sync: Sync = sync_path) -> None:

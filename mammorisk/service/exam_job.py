@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pydicom
@@ -15,15 +15,16 @@ from mammorisk.io.answers_file import read_answers_file
 from mammorisk.io.dataset import PARSE_ERRORS
 from mammorisk.io.read_exam import read_exam
 from mammorisk.prediction.api import predict
-from mammorisk.prediction.exports.dicom_header import document_bytes, document_uid
+from mammorisk.prediction.exports.dicom_header import document_bytes
 from mammorisk.prediction.exports.fhir import fhir_text, risk_assessment
 from mammorisk.prediction.exports.page import result_page
 from mammorisk.prediction.exports.pdf import encapsulated_pdf, pdf_bytes
 from mammorisk.prediction.exports.sr import sr_dataset
-from mammorisk.prediction.prediction import Prediction, to_json
+from mammorisk.prediction.prediction import to_json
 from mammorisk.records.questionnaire import Questionnaire
-from mammorisk.service.inbox import QUESTIONNAIRE
-from mammorisk.service.result_files import DEFAULT_FORMATS, FORMATS, RESULT
+from mammorisk.service.arrived_exam import AMBIGUOUS, QUESTIONNAIRE, conflicts
+from mammorisk.service.result_files import DEFAULT_FORMATS, DICOM_PDF, FORMATS, RESULT, SR
+from mammorisk.warnings import make_warning
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,6 +66,8 @@ class ExamScorer:
             The exam cannot be scored.
         """
         exam = read_exam(list(files), allow_missing_views=self.allow_missing_views)
+        if any(conflicts(folder) for folder in {file.parent for file in files}):
+            exam = replace(exam, warnings=(*exam.warnings, make_warning("image-conflict")))
         found = predict(exam, _questionnaire(files), model=self.model)
         result = found.to_dict()
         made = {RESULT: to_json(found).encode()}
@@ -74,34 +77,44 @@ class ExamScorer:
             made[FORMATS["pdf"]] = pdf_bytes(result)
         if "dicom-pdf" in self.formats:
             document = encapsulated_pdf(result, found.sources, identity=self.identity)
-            made[FORMATS["dicom-pdf"]] = document_bytes(document)
+            made[DICOM_PDF] = _same_bytes(document, predecessor, DICOM_PDF)
         if found.has_risk and "fhir" in self.formats:
             resource = risk_assessment(result, found.sources, identity=self.identity)
             made[FORMATS["fhir"]] = fhir_text(resource).encode()
         if found.has_risk and "sr" in self.formats:
-            made[FORMATS["sr"]] = self._report(found, predecessor)
+            before = None if predecessor is None else _document(predecessor)
+            report = sr_dataset(result, found.sources, identity=self.identity, predecessor=before)
+            made[SR] = _same_bytes(report, predecessor, SR)
         return made
 
-    def _report(self, found: Prediction, predecessor: Path | None) -> bytes:
-        before = None if predecessor is None else _read_report(predecessor)
-        result = found.to_dict()
-        uid = document_uid("sr", result, found.sources, self.identity)
-        if before is not None and predecessor is not None and str(before.SOPInstanceUID) == uid:
-            # The new image was not used: the same instance, and so the same bytes.
-            return predecessor.read_bytes()
-        return document_bytes(
-            sr_dataset(result, found.sources, identity=self.identity, predecessor=before)
-        )
 
-
-def _read_report(path: Path) -> Dataset | None:
+def _document(path: Path) -> Dataset | None:
     return pydicom.dcmread(path) if path.is_file() else None
+
+
+def _same_bytes(document: Dataset, predecessor: Path | None, name: str) -> bytes:
+    """The content of a document: that of the earlier job, if it is the same instance.
+
+    What is new was not used then. An instance must not have two contents.
+    """
+    if predecessor is not None:
+        path = predecessor.with_name(name)
+        before = _document(path)
+        if before is not None and before.SOPInstanceUID == document.SOPInstanceUID:
+            return path.read_bytes()
+    return document_bytes(document)
 
 
 def _questionnaire(files: Sequence[Path]) -> Questionnaire | None:
     """Read the answers beside the images; None if there are none."""
     for folder in dict.fromkeys(file.parent for file in files):
         path = folder / QUESTIONNAIRE
+        if (folder / AMBIGUOUS).is_file():
+            raise QuestionnaireError(
+                "the answers have the accession number of several patients: whose are they?",
+                where="accession number",
+                remedy="Correct the accession number, and send the answers again.",
+            )
         if path.is_file():
             if _has_another_study(folder, files):
                 raise QuestionnaireError(

@@ -2,46 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import pydicom
-
-from mammorisk._utils.digests import json_digest
 from mammorisk.errors import ExamError
-from mammorisk.io.dataset import PARSE_ERRORS
 from mammorisk.io.dicom import read_dicom
 from mammorisk.io.limits import Limits
-from mammorisk.records.exam import STANDARD_VIEWS
-
-#: Digits of the digests that name exams and jobs.
-ID_DIGITS = 32
-
-#: Answers of the woman, in the folder of her images.
-QUESTIONNAIRE = "questionnaire.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class ArrivedExam:
-    """An exam that is complete, or that has not grown for some time.
-
-    Attributes
-    ----------
-    exam, job : str
-        Digests of its StudyInstanceUID, and of that, its images and the answers beside them.
-    files : tuple of str
-        Paths relative to the inbox.
-    is_complete : bool
-        Whether it has the four standard views.
-    """
-
-    exam: str
-    job: str
-    files: tuple[str, ...]
-    is_complete: bool
+from mammorisk.service.arrived_exam import (
+    ArrivedExam,
+    arrived_exam,
+    digest_of,
+    is_complete,
+    read_uids,
+)
 
 
 @dataclass
@@ -67,6 +42,10 @@ class Inbox:
     ----------
     set_aside : int
         Files that belong to no exam: damaged, not DICOM, or of no standard view.
+
+    See Also
+    --------
+    mammorisk.service.received.ReceivedImages : Images that came over the network.
     """
 
     def __init__(
@@ -79,10 +58,11 @@ class Inbox:
         #: Size and time of change of each file at the last scan, and whether it was read.
         self._files: dict[str, tuple[int, int, bool]] = {}
         self._studies: dict[str, _Growing] = {}
+        self._taken: set[str] = set()
         self.set_aside = 0
 
     def scan(self) -> list[ArrivedExam]:
-        """Read new images. Return the exams that can be scored, also those returned before."""
+        """Read new images. Return the exams that can be scored and were not taken yet."""
         there = set()
         for file in sorted(self.folder.rglob("*")):
             name = str(file.relative_to(self.folder))
@@ -93,11 +73,17 @@ class Inbox:
                 self._read(file, name)
         self._forget_all_but(there)
         now = self._clock()
-        return [
-            self._arrived(study, one.images)
+        found = [
+            arrived_exam(self.folder, digest_of(study), one.images)
             for study, one in self._studies.items()
-            if _complete(one.images) or now - one.last >= self.quiet_s
+            if is_complete(one.images) or now - one.last >= self.quiet_s
         ]
+        self._taken &= {one.job for one in found}
+        return [one for one in found if one.job not in self._taken]
+
+    def taken(self, one: ArrivedExam) -> None:
+        """Return an exam no more until it changes."""
+        self._taken.add(one.job)
 
     def _forget_all_but(self, there: set[str]) -> None:
         """Forget files that are gone, and studies of which no image is left."""
@@ -141,44 +127,14 @@ class Inbox:
 
     def _keep_damaged(self, file: Path, name: str) -> None:
         """Keep a damaged image with its study, so that the result says that it was not used."""
-        try:
-            header = pydicom.dcmread(
-                file, specific_tags=["StudyInstanceUID", "SOPInstanceUID"], stop_before_pixels=True
-            )
-            study = str(header.get("StudyInstanceUID", ""))
-            instance = str(header.get("SOPInstanceUID", ""))
-        except PARSE_ERRORS:
-            study = instance = ""
-        if study and instance:
-            self._add(study, instance, (name, ""))
-        else:
+        uids = read_uids(file)
+        if uids is None:
             self.set_aside += 1
+        else:
+            self._add(*uids, (name, ""))
 
     def _add(self, study: str, instance: str, image: tuple[str, str]) -> None:
         growing = self._studies.setdefault(study, _Growing())
         if instance not in growing.images:
             growing.last = self._clock()
         growing.images[instance] = image
-
-    def _arrived(self, study: str, images: dict[str, tuple[str, str]]) -> ArrivedExam:
-        files = tuple(sorted(name for name, _ in images.values()))
-        return ArrivedExam(
-            exam=json_digest(study)[:ID_DIGITS],
-            job=json_digest([study, sorted(images), self._answers(files)])[:ID_DIGITS],
-            files=files,
-            is_complete=_complete(images),
-        )
-
-    def _answers(self, files: tuple[str, ...]) -> list[str]:
-        """Digests of the questionnaires beside the images."""
-        found = []
-        for folder in sorted({(self.folder / name).parent for name in files}):
-            try:
-                found.append(hashlib.sha256((folder / QUESTIONNAIRE).read_bytes()).hexdigest())
-            except OSError:
-                continue
-        return found
-
-
-def _complete(images: dict[str, tuple[str, str]]) -> bool:
-    return set(STANDARD_VIEWS) <= {view for _, view in images.values()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -72,7 +73,8 @@ class Job:
 class JobQueue:
     """Jobs in a SQLite database with a write-ahead log that is flushed at every change.
 
-    Every change is one transaction with its event. One process at a time has the queue.
+    Every change is one transaction with its event. One process at a time has the queue; its threads
+    can share it. Parts of a service can keep tables of their own in the database.
 
     Parameters
     ----------
@@ -100,13 +102,19 @@ class JobQueue:
 
     def __init__(self, folder: str | Path, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
+        # One connection for all threads, and one change at a time.
+        self._turn = threading.RLock()
         place = Path(folder)
         try:
             place.mkdir(parents=True, exist_ok=True)
             # A lock that ends with the process, on every platform.
-            self._lock = sqlite3.connect(place / "lock.sqlite", timeout=0, isolation_level=None)
+            self._lock = sqlite3.connect(
+                place / "lock.sqlite", timeout=0, isolation_level=None, check_same_thread=False
+            )
             self._lock.execute("BEGIN EXCLUSIVE")
-            self._database = sqlite3.connect(place / "queue.sqlite", isolation_level=None)
+            self._database = sqlite3.connect(
+                place / "queue.sqlite", isolation_level=None, check_same_thread=False
+            )
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=FULL")
             self._database.executescript(_TABLES + EVENT_TABLE)
@@ -132,27 +140,57 @@ class JobQueue:
 
     def close(self) -> None:
         """Close the database and give the queue free."""
-        self._database.close()
-        self._lock.close()
+        with self._turn:
+            self._database.close()
+            self._lock.close()
+
+    def add_tables(self, tables: str) -> None:
+        """Create the tables of another part of the service, if they do not exist."""
+        with self._turn:
+            self._database.executescript(tables)
 
     @contextmanager
-    def _change(self) -> Iterator[sqlite3.Connection]:
-        self._database.execute("BEGIN IMMEDIATE")
-        try:
-            yield self._database
-            self._database.execute("COMMIT")
-        except BaseException:
-            # A full disk can have ended the transaction already.
-            if self._database.in_transaction:
-                self._database.execute("ROLLBACK")
-            raise
+    def change(self) -> Iterator[sqlite3.Connection]:
+        """Context manager for one transaction. It is flushed to disk at the end.
 
-    def _tell(self, job: str, event: str, **detail: Any) -> None:
-        add_event(self._database, self._clock(), job, event, detail)
+        An error in the block undoes the transaction.
+        """
+        with self._turn:
+            self._database.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._database
+                self._database.execute("COMMIT")
+            except BaseException:
+                # A full disk can have ended the transaction already.
+                if self._database.in_transaction:
+                    self._database.execute("ROLLBACK")
+                raise
+
+    def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
+        """Return the rows of a query."""
+        with self._turn:
+            return self._database.execute(query, values).fetchall()
+
+    def now(self) -> float:
+        """Return the time of the queue in seconds since 1970."""
+        return self._clock()
+
+    def tell(self, subject: str, event: str, **detail: Any) -> None:
+        """Append an event, within :meth:`change`.
+
+        Parameters
+        ----------
+        subject : str
+            Digest of the job or exam.
+        event : str
+        detail
+            Plain JSON types, without names of files or patients.
+        """
+        add_event(self._database, self._clock(), subject, event, detail)
 
     def add(self, job: str, *, exam: str, files: Sequence[str]) -> bool:
         """Add a job, unless it is known. Return whether it was added."""
-        with self._change() as database:
+        with self.change() as database:
             if database.execute("SELECT 1 FROM jobs WHERE id = ?", (job,)).fetchone():
                 return False
             database.execute(
@@ -163,7 +201,7 @@ class JobQueue:
             database.executemany(
                 "INSERT INTO job_files VALUES (?, ?)", [(job, path) for path in sorted(files)]
             )
-            self._tell(job, "added", exam=exam, images=len(files))
+            self.tell(job, "added", exam=exam, images=len(files))
         return True
 
     def begin(self) -> Job | None:
@@ -171,7 +209,7 @@ class JobQueue:
 
         A job that is to be tried again is ready after a pause.
         """
-        with self._change() as database:
+        with self.change() as database:
             row = database.execute(
                 "SELECT id FROM jobs WHERE state = 'ready' AND not_before <= ? "
                 "ORDER BY place LIMIT 1",
@@ -183,14 +221,14 @@ class JobQueue:
                 "UPDATE jobs SET state = 'running', tries = tries + 1 WHERE id = ?", row
             )
             found = self.job(row[0])
-            self._tell(found.id, "begun", tries=found.tries)
+            self.tell(found.id, "begun", tries=found.tries)
             return found
 
     def finish(self, job: str, detail: dict[str, Any]) -> None:
         """Mark a job as done. Call it after its outputs are on disk."""
-        with self._change() as database:
+        with self.change() as database:
             database.execute("UPDATE jobs SET state = 'done', reason = '' WHERE id = ?", (job,))
-            self._tell(job, "done", **detail)
+            self.tell(job, "done", **detail)
 
     def fail(self, job: str, reason: str, *, final: bool = False) -> State:
         """Record that a try failed.
@@ -207,27 +245,25 @@ class JobQueue:
             ``"failed"`` if it is final, and after the last try. Else the job is tried again after a
             pause that grows with the tries.
         """
-        with self._change() as database:
+        with self.change() as database:
             return self._give_up_or_repeat(database, job, reason, final=final, pauses_s=PAUSES_S)
 
     def seconds_to_next(self) -> float | None:
         """Return the seconds until a job is ready: 0 if one is, None if there is no job to do."""
-        (first,) = self._database.execute(
-            "SELECT MIN(not_before) FROM jobs WHERE state = 'ready'"
-        ).fetchone()
+        ((first,),) = self.rows("SELECT MIN(not_before) FROM jobs WHERE state = 'ready'")
         return None if first is None else max(0.0, first - self._clock())
 
     def put_back(self, job: str, reason: str) -> None:
         """Put a job back that could not be tried, for example without space. It does not count."""
-        with self._change() as database:
+        with self.change() as database:
             database.execute(
                 "UPDATE jobs SET state = 'ready', tries = tries - 1 WHERE id = ?", (job,)
             )
-            self._tell(job, "put back", reason=reason)
+            self.tell(job, "put back", reason=reason)
 
     def recover(self) -> int:
         """Put back the jobs that a killed process had begun. Return their number."""
-        with self._change() as database:
+        with self.change() as database:
             rows = database.execute("SELECT id FROM jobs WHERE state = 'running'").fetchall()
             for (job,) in rows:
                 self._give_up_or_repeat(database, job, "the process ended during the job")
@@ -249,17 +285,13 @@ class JobQueue:
             "UPDATE jobs SET state = ?, reason = ?, not_before = ? WHERE id = ?",
             (state, reason, self._clock() + pause, job),
         )
-        self._tell(job, "failed" if state == "failed" else "try failed", reason=reason, tries=tries)
+        self.tell(job, "failed" if state == "failed" else "try failed", reason=reason, tries=tries)
         return state
 
     def job(self, job: str) -> Job:
         """Return a job by its id."""
-        row = self._database.execute(
-            "SELECT id, exam, state, tries, reason FROM jobs WHERE id = ?", (job,)
-        ).fetchone()
-        files = self._database.execute(
-            "SELECT path FROM job_files WHERE job = ? ORDER BY path", (job,)
-        ).fetchall()
+        (row,) = self.rows("SELECT id, exam, state, tries, reason FROM jobs WHERE id = ?", job)
+        files = self.rows("SELECT path FROM job_files WHERE job = ? ORDER BY path", job)
         return Job(
             id=row[0],
             exam=row[1],
@@ -272,20 +304,17 @@ class JobQueue:
     def jobs(self, exam: str | None = None) -> list[Job]:
         """Return all jobs, or those of an exam, in the order in which they were added."""
         query = "SELECT id FROM jobs" + (" WHERE exam = ?" if exam is not None else "")
-        rows = self._database.execute(
-            f"{query} ORDER BY place", () if exam is None else (exam,)
-        ).fetchall()
+        rows = self.rows(f"{query} ORDER BY place", *(() if exam is None else (exam,)))
         return [self.job(job) for (job,) in rows]
 
     def counts(self) -> dict[str, int]:
         """Return the number of jobs by state."""
-        return dict(
-            self._database.execute("SELECT state, COUNT(*) FROM jobs GROUP BY state").fetchall()
-        )
+        found = self.rows("SELECT state, COUNT(*) FROM jobs GROUP BY state")
+        return {str(state): int(number) for state, number in found}
 
     def tries(self) -> int:
         """Return how often jobs were begun."""
-        (total,) = self._database.execute("SELECT COALESCE(SUM(tries), 0) FROM jobs").fetchone()
+        ((total,),) = self.rows("SELECT COALESCE(SUM(tries), 0) FROM jobs")
         return int(total)
 
     def check(self) -> int:
@@ -296,4 +325,5 @@ class JobQueue:
         ServiceError
             An event was changed or is missing.
         """
-        return check_events(self._database)
+        with self._turn:
+            return check_events(self._database)

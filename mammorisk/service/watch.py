@@ -11,8 +11,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from mammorisk.errors import MammoriskError
+from mammorisk.service.arrived_exam import Arrivals
 from mammorisk.service.durable_files import Sync, sync_path, write_folder
-from mammorisk.service.inbox import Inbox
 from mammorisk.service.job_queue import MOST_TRIES, Job, JobQueue
 from mammorisk.service.result_files import FAILED, RESULT, SR
 
@@ -30,6 +30,10 @@ class ScoringStopped(Exception):
     """Scoring ended without a result, for example with its process. Another try may succeed."""
 
 
+class ScoringInterrupted(Exception):
+    """Scoring was ended because the service stops. It is no try."""
+
+
 class Watch:
     """Scores the exams that arrive in a folder.
 
@@ -38,7 +42,7 @@ class Watch:
 
     Parameters
     ----------
-    inbox : Inbox
+    inbox : Inbox or ReceivedImages
     outbox : Path
     queue : JobQueue
     score : callable
@@ -50,7 +54,7 @@ class Watch:
 
     def __init__(
         self,
-        inbox: Inbox,
+        inbox: Arrivals,
         outbox: Path,
         queue: JobQueue,
         score: Scorer,
@@ -61,7 +65,6 @@ class Watch:
         self.queue = queue
         self._score = score
         self._sync = sync
-        self._known: set[str] = set()
         queue.recover()
 
     def run_once(self, stopped: Callable[[], bool] = lambda: False) -> int:
@@ -122,17 +125,16 @@ class Watch:
         """Add a job for each exam that is complete or has not grown for some time."""
         try:
             for one in self.inbox.scan():
-                if one.job not in self._known:
-                    self.queue.add(one.job, exam=one.exam, files=one.files)
-                    self._known.add(one.job)
+                self.queue.add(one.job, exam=one.exam, files=one.files)
+                self.inbox.taken(one)
         except sqlite3.OperationalError as error:
-            raise _space_or(error) from None
+            raise space_or(error) from None
 
     def _begin(self) -> Job | None:
         try:
             return self.queue.begin()
         except sqlite3.OperationalError as error:
-            raise _space_or(error) from None
+            raise space_or(error) from None
 
     def _do(self, job: Job) -> int:
         """Do one job. Return 1 if it ended, and 0 if it is tried again."""
@@ -149,7 +151,7 @@ class Watch:
             self.queue.finish(job.id, told)
             return 1
         except (OSError, sqlite3.OperationalError) as error:
-            wait = _space_or(error)
+            wait = space_or(error)
             if isinstance(wait, NoSpace):
                 self._put_back(job)
                 raise wait from None
@@ -158,15 +160,18 @@ class Watch:
         except MammoriskError as error:
             # The same input gives the same error.
             return self._fail(job, error.to_dict(), final=True)
+        except ScoringInterrupted:
+            self._put_back(job, "the service stops")
+            return 0
         except ScoringStopped as error:
             return self._fail(job, _unexpected(error, str(error)), final=False)
         # One exam must not stop the queue, whatever is wrong with it.
         except Exception as error:  # noqa: BLE001
             return self._fail(job, _unexpected(error, "unexpected error"), final=False)
 
-    def _put_back(self, job: Job) -> None:
+    def _put_back(self, job: Job, reason: str = "no space left on the disk") -> None:
         try:
-            self.queue.put_back(job.id, "no space left on the disk")
+            self.queue.put_back(job.id, reason)
         except sqlite3.OperationalError:
             # No space for this either: recover() finds the job as begun.
             return
@@ -185,9 +190,9 @@ class Watch:
         try:
             write_folder(self.outbox / f"{job.id}.failed", content, self._sync)
         except OSError as error:
-            if isinstance(_space_or(error), NoSpace):
+            if isinstance(space_or(error), NoSpace):
                 self._put_back(job)
-                raise NoSpace(str(_space_or(error))) from None
+                raise NoSpace(str(space_or(error))) from None
             # The disk is faulty. The queue has the reason as well.
 
     def _predecessor(self, job: Job) -> Path | None:
@@ -211,8 +216,13 @@ def _unexpected(error: Exception, what: str) -> dict[str, str | None]:
     }
 
 
-def _space_or(error: Exception) -> Exception:
-    """Return NoSpace for an error of a full disk, else the error itself."""
+def space_or(error: Exception) -> Exception:
+    """Return NoSpace for an error of a full disk, else the error itself.
+
+    Parameters
+    ----------
+    error : Exception
+    """
     if getattr(error, "errno", None) in _NO_SPACE or "disk is full" in str(error):
         return NoSpace("no space left on the disk")
     return error

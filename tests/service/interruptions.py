@@ -11,8 +11,9 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from mammorisk.service.arrived_exam import ArrivedExam
 from mammorisk.service.durable_files import sync_path
-from mammorisk.service.inbox import ArrivedExam, Inbox
+from mammorisk.service.inbox import Inbox
 from mammorisk.service.job_queue import MOST_TRIES, JobQueue
 from mammorisk.service.watch import Watch
 
@@ -31,6 +32,7 @@ class FakeInbox(Inbox):
         return [
             ArrivedExam(exam=f"exam{i}", job=f"job{i}", files=(f"{i}.dcm",), is_complete=True)
             for i in range(self.n)
+            if f"job{i}" not in self._taken
         ]
 
 

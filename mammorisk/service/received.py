@@ -1,0 +1,390 @@
+"""ReceivedImages: images and answers that came over the network, kept until they are scored."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+import struct
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from pydicom.filereader import read_file_meta_info
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    DigitalMammographyXRayImageStorageForPresentation,
+    DigitalMammographyXRayImageStorageForProcessing,
+)
+
+from mammorisk.errors import ExamError
+from mammorisk.io.dataset import PARSE_ERRORS, quiet_pydicom, text
+from mammorisk.io.dicom import ReadImage, read_dicom
+from mammorisk.io.limits import Limits
+from mammorisk.service.arrived_exam import (
+    AMBIGUOUS,
+    CONFLICTS,
+    QUESTIONNAIRE,
+    ArrivedExam,
+    arrived_exam,
+    digest_of,
+    is_complete,
+    read_uids,
+)
+from mammorisk.service.durable_files import sync_path, write_file
+from mammorisk.service.job_queue import JobQueue
+
+#: What became of an object. ``"stored"``: kept to be scored. ``"duplicate"``: it was there already.
+#: ``"conflict"``: another object with its UID was there first; kept apart, and the exam is flagged.
+#: ``"set aside"``: no mammogram of a standard view; not kept. ``"unreadable"``: not kept.
+Outcome = Literal["stored", "duplicate", "conflict", "set aside", "unreadable"]
+
+_TABLES = """
+CREATE TABLE IF NOT EXISTS images (
+    instance TEXT PRIMARY KEY,
+    exam TEXT NOT NULL,
+    path TEXT NOT NULL,
+    view TEXT NOT NULL,
+    content TEXT NOT NULL,
+    accession TEXT NOT NULL,
+    patient TEXT NOT NULL,
+    at REAL NOT NULL,
+    is_new INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS images_by_exam ON images (exam);
+CREATE INDEX IF NOT EXISTS images_by_accession ON images (accession);
+CREATE INDEX IF NOT EXISTS images_that_are_new ON images (exam) WHERE is_new = 1;
+CREATE TABLE IF NOT EXISTS answers (
+    accession TEXT PRIMARY KEY,
+    content TEXT NOT NULL,
+    at REAL NOT NULL
+) WITHOUT ROWID;
+"""
+#: Bytes of a file that are read at a time.
+_BLOCK = 2**20
+#: Largest file meta information in bytes. It has about 200.
+_LONGEST_META = 2**16
+_META = ("TransferSyntaxUID", "MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID")
+_MAMMOGRAPHY = frozenset(
+    {
+        DigitalMammographyXRayImageStorageForPresentation,
+        DigitalMammographyXRayImageStorageForProcessing,
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Header:
+    """What is kept of a header: digests, and the view."""
+
+    instance: str
+    exam: str
+    view: str
+    accession: str = ""
+    patient: str = ""
+
+
+class FileMeta(NamedTuple):
+    """File meta information of a DICOM file.
+
+    Attributes
+    ----------
+    start : int
+        Offset of the data set.
+    syntax, sop_class, sop_instance : str
+        UIDs; the last two can be empty.
+    """
+
+    start: int
+    syntax: str
+    sop_class: str
+    sop_instance: str
+
+
+class ReceivedImages:
+    """A folder of images that came over the network, with their rows in the queue.
+
+    An image is in a folder named by a digest of its StudyInstanceUID, in a file named by a digest
+    of its SOPInstanceUID. The database has digests of these, of the accession number and of the
+    PatientID.
+
+    Parameters
+    ----------
+    folder : Path
+        It is created if it does not exist.
+    queue : JobQueue
+    quiet_s : float
+        Seconds without a new image after which an exam with fewer than four views is taken.
+
+    Attributes
+    ----------
+    spool : Path
+        Folder in which files are put before :meth:`receive`, on the same disk.
+    outcomes : Counter
+        Number of objects by what became of them, since the start.
+    """
+
+    def __init__(self, folder: Path, queue: JobQueue, *, quiet_s: float) -> None:
+        self.folder = folder
+        self.quiet_s = quiet_s
+        self.spool = folder / ".spool"
+        self.outcomes: Counter[Outcome] = Counter()
+        self._queue = queue
+        self._turn = threading.Lock()
+        # What a process that was killed had begun to receive: it was not confirmed.
+        shutil.rmtree(self.spool, ignore_errors=True)
+        self.spool.mkdir(parents=True, mode=0o700)
+        queue.add_tables(_TABLES)
+
+    def receive(self, file: Path) -> Outcome:
+        """Take a DICOM file out of the spool. When this returns, it is on disk with its row.
+
+        Any number of threads can call it.
+
+        Parameters
+        ----------
+        file : Path
+            A whole file with file meta information. It is moved or removed.
+
+        Returns
+        -------
+        {"stored", "duplicate", "conflict", "set aside", "unreadable"}
+
+        Raises
+        ------
+        OSError, sqlite3.OperationalError
+            It cannot be stored, for example because the disk is full. Nothing of it is kept.
+        """
+        try:
+            outcome = self._receive(file)
+        finally:
+            file.unlink(missing_ok=True)
+        self.outcomes[outcome] += 1
+        return outcome
+
+    def _receive(self, file: Path) -> Outcome:
+        meta = read_meta(file)
+        if meta is None:
+            return "unreadable"
+        if meta.syntax == DeflatedExplicitVRLittleEndian:
+            # A few deflated bytes can inflate to any size, in the process that receives.
+            return "unreadable" if meta.sop_class in _MAMMOGRAPHY else "set aside"
+        header = _read_header(file, meta.sop_class)
+        if not isinstance(header, _Header):
+            return header
+        content = _content_digest(file, meta)
+        sync_path(file)
+        with self._turn:
+            return self._keep(file, header, content)
+
+    def _keep(self, file: Path, header: _Header, content: str) -> Outcome:
+        there = self._queue.rows(
+            "SELECT content, exam, view FROM images WHERE instance = ?", header.instance
+        )
+        if there and there[0][0] == content:
+            return "duplicate"
+        # A damaged image is replaced by a whole one.
+        if there and (there[0][2] or not header.view):
+            return self._keep_conflict(file, header, content, exam=there[0][1])
+        path = f"{header.exam}/{header.instance}.dcm"
+        self._move(file, self.folder / path)
+        row = (header.instance, header.exam, path, header.view, content, header.accession)
+        with self._queue.change() as database:
+            database.execute(
+                "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)",
+                (*row, header.patient, self._queue.now()),
+            )
+            self._queue.tell(header.exam, "image received", view=header.view)
+        return "stored"
+
+    def _keep_conflict(self, file: Path, header: _Header, content: str, *, exam: str) -> Outcome:
+        """Keep another content of a UID apart, and flag the exam that has the first one."""
+        kept = self.folder / exam / CONFLICTS / f"{header.instance}-{content[:16]}.dcm"
+        is_known = kept.exists()
+        if not is_known:
+            self._move(file, kept)
+        with self._queue.change() as database:
+            # Also for a known one: a kill may have come between the file and this row.
+            database.execute("UPDATE images SET is_new = 1 WHERE exam = ?", (exam,))
+            if not is_known:
+                self._queue.tell(exam, "image in conflict", image=header.instance)
+        return "duplicate" if is_known else "conflict"
+
+    def _move(self, file: Path, to: Path) -> None:
+        """Move a file so that its name is on disk, with those of new folders."""
+        for folder in (to.parent.parent, to.parent):
+            if folder != self.folder and not folder.is_dir():
+                folder.mkdir(mode=0o700)
+                sync_path(folder.parent)
+        os.replace(file, to)
+        sync_path(to.parent)
+
+    def receive_answers(self, accession: str, answers: Mapping[str, Any]) -> bool:
+        """Keep the answers of a woman for the exams with her accession number.
+
+        Parameters
+        ----------
+        accession : str
+            AccessionNumber (0008,0050) of the images.
+        answers : mapping
+            Fields of a questionnaire that were checked.
+
+        Returns
+        -------
+        bool
+            Whether they are new. An exam that was scored without them is then scored again.
+        """
+        key, content = _digest(accession), json.dumps(dict(answers), sort_keys=True)
+        with self._queue.change() as database:
+            before = database.execute(
+                "SELECT content FROM answers WHERE accession = ?", (key,)
+            ).fetchone()
+            if before == (content,):
+                return False
+            database.execute(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (key, content, self._queue.now())
+            )
+            database.execute("UPDATE images SET is_new = 1 WHERE accession = ?", (key,))
+            self._queue.tell(key[:16], "answers received", fields=len(answers))
+        return True
+
+    def scan(self) -> list[ArrivedExam]:
+        """Return the exams that can be scored and were not taken yet, with their answers."""
+        now = self._queue.now()
+        found = []
+        for exam, last in self._queue.rows(
+            "SELECT exam, MAX(at) FROM images WHERE is_new = 1 GROUP BY exam ORDER BY MAX(at)"
+        ):
+            images = self._images(exam)
+            if is_complete(images) or now - last >= self.quiet_s:
+                self._join_answers(exam)
+                found.append(arrived_exam(self.folder, exam, images))
+        return found
+
+    def taken(self, one: ArrivedExam) -> None:
+        """Return an exam no more until an image or answers are received for it."""
+        with self._turn, self._queue.change() as database:
+            # An image that was received since the scan is not part of this job.
+            database.executemany(
+                "UPDATE images SET is_new = 0 WHERE exam = ? AND path = ?",
+                [(one.exam, path) for path in one.files],
+            )
+
+    def _images(self, exam: str) -> dict[str, tuple[str, str]]:
+        rows = self._queue.rows("SELECT instance, path, view FROM images WHERE exam = ?", exam)
+        return {instance: (path, view) for instance, path, view in rows}
+
+    def _join_answers(self, exam: str) -> None:
+        """Write the answers with the accession number of an exam beside its images."""
+        known = self._queue.rows(
+            "SELECT answers.content, (SELECT COUNT(DISTINCT patient) FROM images AS others "
+            "WHERE others.accession = answers.accession) FROM answers WHERE accession IN "
+            "(SELECT accession FROM images WHERE exam = ? AND accession != '')",
+            exam,
+        )
+        if not known:
+            return
+        folder = self.folder / exam
+        is_ambiguous = len(known) > 1 or known[0][1] > 1
+        if is_ambiguous:
+            write_file(folder / AMBIGUOUS, b"")
+        else:
+            (folder / AMBIGUOUS).unlink(missing_ok=True)
+            write_file(folder / QUESTIONNAIRE, known[0][0].encode())
+
+    def forget(self, older_than_s: float) -> int:
+        """Remove the images and answers of exams that were scored, and whose images are old.
+
+        Parameters
+        ----------
+        older_than_s : float
+            Seconds since the last image.
+
+        Returns
+        -------
+        int
+            Number of exams that were removed.
+        """
+        before = self._queue.now() - older_than_s
+        removed = 0
+        for (exam,) in self._queue.rows(
+            "SELECT exam FROM images GROUP BY exam HAVING MAX(at) < ? AND MAX(is_new) = 0 "
+            "AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.exam = images.exam "
+            "AND state IN ('ready', 'running'))",
+            before,
+        ):
+            with self._turn:
+                with self._queue.change() as database:
+                    database.execute("DELETE FROM images WHERE exam = ?", (exam,))
+                    self._queue.tell(exam, "images removed")
+                shutil.rmtree(self.folder / exam, ignore_errors=True)
+            removed += 1
+        with self._queue.change() as database:
+            database.execute(
+                "DELETE FROM answers WHERE at < ? AND accession NOT IN "
+                "(SELECT accession FROM images)",
+                (before,),
+            )
+        return removed
+
+
+def _read_header(file: Path, sop_class: str) -> _Header | Literal["set aside", "unreadable"]:
+    try:
+        image = read_dicom(file, file.name, Limits())
+    except ExamError:
+        if sop_class not in _MAMMOGRAPHY:
+            return "set aside"
+        # Kept with its study, so that the result says that it was not used.
+        uids = read_uids(file)
+        if uids is None:
+            return "unreadable"
+        return _Header(exam=digest_of(uids[0]), instance=digest_of(uids[1]), view="")
+    if not isinstance(image, ReadImage) or image.view.dicom is None:
+        return "set aside"
+    source = image.view.dicom
+    told = source.identity
+    return _Header(
+        instance=digest_of(source.sop_instance),
+        exam=digest_of(source.study),
+        view=image.view.name,
+        accession=_digest(told.get("AccessionNumber", "")),
+        patient=digest_of([told.get("PatientID", ""), told.get("IssuerOfPatientID", "")]),
+    )
+
+
+def _digest(accession: str) -> str:
+    """Digest of an accession number; empty if there is none."""
+    return digest_of(accession.strip()) if accession.strip() else ""
+
+
+def read_meta(file: Path) -> FileMeta | None:
+    """Read the file meta information; None if it is not there or not as DICOM asks for it."""
+    with open(file, "rb") as handle:
+        head = handle.read(144)
+    # FileMetaInformationGroupLength (0002,0000) is the first element.
+    if head[128:132] != b"DICM" or head[132:138] != b"\x02\x00\x00\x00UL":
+        return None
+    (length,) = struct.unpack("<L", head[140:144])
+    if length > _LONGEST_META:
+        return None
+    try:
+        with quiet_pydicom():
+            meta = read_file_meta_info(file)
+            syntax, sop_class, sop_instance = (text(meta, keyword) or "" for keyword in _META)
+    except PARSE_ERRORS:
+        return None
+    return FileMeta(144 + length, syntax, sop_class, sop_instance) if syntax else None
+
+
+def _content_digest(file: Path, meta: FileMeta) -> str:
+    """SHA-256 of a data set with its transfer syntax, whoever wrote the file meta information."""
+    digest = hashlib.sha256(meta.syntax.encode())
+    with open(file, "rb") as handle:
+        handle.seek(meta.start)
+        while block := handle.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()

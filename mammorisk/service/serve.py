@@ -1,0 +1,372 @@
+"""Server: receives exams over the network, scores them and sends the results back."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+import socket
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from mammorisk._utils.optional import require
+from mammorisk.errors import ServiceError
+from mammorisk.prediction.exports.sr import CLINIC
+from mammorisk.service.destinations import Destination, read_destination
+from mammorisk.service.dicom_receiver import DicomReceiver, ReceiverOptions
+from mammorisk.service.job_queue import JobQueue
+from mammorisk.service.metrics import ServiceMetrics
+from mammorisk.service.ready_check import ReadyCheck
+from mammorisk.service.received import ReceivedImages
+from mammorisk.service.scorer_process import MakeScorer, ScorerProcess
+from mammorisk.service.sender import Sender
+from mammorisk.service.tls import TlsFiles
+from mammorisk.service.watch import NoSpace, Watch, space_or
+from mammorisk.service.web import WebParts, web_app
+
+if TYPE_CHECKING:
+    import uvicorn
+
+#: Folders below that of the server.
+QUEUE, RECEIVED, RESULTS = "queue", "received", "results"
+#: Seconds between looks for exams that are complete, and for results to send.
+_POLL_S = 0.5
+_DAY_S = 86400.0
+#: Fewest characters of a token.
+_SHORTEST_TOKEN = 16
+#: HTTP connections at a time.
+_MOST_CONNECTIONS = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServeOptions:
+    """Options of a server.
+
+    Attributes
+    ----------
+    folder : Path
+        For the queue, the received images and the results.
+    ae_title : str
+        Its DICOM application entity title.
+    senders : sequence of str
+        Titles of the application entities that may send images.
+    host : str
+        Address on which it listens.
+    dicom_port, http_port : int
+        0 chooses a free port.
+    send_to : sequence of str
+        Destinations of the results; see
+        :func:`mammorisk.service.destinations.read_destination`.
+    send_authorization : str or None
+        Header ``Authorization`` for destinations of STOW-RS.
+    token : str or None
+        Token that HTTP requests must show. Required unless ``host`` is a loopback address.
+    tls : TlsFiles or None
+        With it, both ports and the ways to the destinations use TLS with certificates on both
+        sides.
+    plain_dicom : bool
+        No TLS for DICOM.
+    quiet_s : float
+        Seconds without a new image after which an exam with fewer than four views is taken.
+    keep_days : float
+        Images of exams that were scored are removed after this time.
+    scoring_s : float
+        Longest time for an exam.
+    memory_bytes : int
+        Largest size of the data of the scoring process.
+    """
+
+    folder: Path
+    ae_title: str = "MAMMORISK"
+    senders: Sequence[str]
+    host: str = "127.0.0.1"
+    dicom_port: int = 11112
+    http_port: int = 8080
+    send_to: Sequence[str] = ()
+    send_authorization: str | None = None
+    token: str | None = None
+    tls: TlsFiles | None = None
+    plain_dicom: bool = False
+    quiet_s: float = 120.0
+    keep_days: float = 7.0
+    scoring_s: float = 300.0
+    memory_bytes: int = 8 * 2**30
+
+    def check(self) -> None:
+        """Check what would make the server unsafe.
+
+        Raises
+        ------
+        ServiceError
+            No sender is named, or the token is missing or short.
+        """
+        if not self.senders:
+            raise ServiceError(
+                "no application entity may send images",
+                where="senders",
+                remedy="Name those that may: --sender TITLE.",
+            )
+        if self.token is None and not is_loopback(self.host):
+            raise ServiceError(
+                "other machines could use the HTTP interface without a token",
+                where="host",
+                remedy="Give --token-file, or listen on 127.0.0.1.",
+            )
+        if self.token is not None and len(self.token) < _SHORTEST_TOKEN:
+            raise ServiceError(
+                f"the token has fewer than {_SHORTEST_TOKEN} characters",
+                where="token",
+                remedy='Make one: python -c "import secrets; print(secrets.token_urlsafe(32))".',
+            )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach an address.
+
+    Examples
+    --------
+    >>> from mammorisk.service.serve import is_loopback
+    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0")
+    (True, True, False)
+    """
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+class Server:
+    """Receives images by C-STORE and STOW-RS, scores exams and sends the results back.
+
+    Parameters
+    ----------
+    options : ServeOptions
+    make_scorer : callable
+        Makes the scorer in the child process; see
+        :func:`mammorisk.service.load_scorer.load_scorer`.
+
+    Raises
+    ------
+    MammoriskError
+        An option cannot be used, or another process has the folder.
+    MissingDependency
+        The libraries of ``mammorisk[clinic]`` are not installed.
+    """
+
+    def __init__(self, options: ServeOptions, make_scorer: MakeScorer) -> None:
+        for library in ("pynetdicom", "fastapi", "uvicorn", "python_multipart"):
+            require(library, CLINIC, what="the server")
+        require("prometheus_client", CLINIC, what="the server")
+        options.check()
+        self.options = options
+        dicom_tls = options.tls if not options.plain_dicom else None
+        destinations = [self._destination(text, dicom_tls) for text in options.send_to]
+        receiver = ReceiverOptions(
+            ae_title=options.ae_title,
+            senders=options.senders,
+            host=options.host,
+            port=options.dicom_port,
+            tls=None if dicom_tls is None else dicom_tls.for_server(),
+        )
+        _make_private(options.folder)
+        self.outbox = options.folder / RESULTS
+        self.outbox.mkdir(exist_ok=True, mode=0o700)
+        self.queue = JobQueue(options.folder / QUEUE)
+        self.images = ReceivedImages(options.folder / RECEIVED, self.queue, quiet_s=options.quiet_s)
+        self.scorer = ScorerProcess(
+            make_scorer, seconds=options.scoring_s, memory_bytes=options.memory_bytes
+        )
+        self.sender = Sender(self.queue, self.outbox, destinations)
+        self.receiver = DicomReceiver(receiver, self.images.receive, self.images.spool)
+        self._watch = Watch(self.images, self.outbox, self.queue, self.scorer)
+        self._ready = ReadyCheck(self.scorer)
+        self._web = self._web_server()
+        self._socket: socket.socket | None = None
+        self._stopped = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._error: Exception | None = None
+
+    def _destination(self, text: str, dicom_tls: TlsFiles | None) -> Destination:
+        is_web = text.startswith("http")
+        files = self.options.tls if is_web else dicom_tls
+        return read_destination(
+            text,
+            from_title=self.options.ae_title,
+            tls=None if files is None else files.for_client(),
+            authorization=self.options.send_authorization,
+        )
+
+    def _web_server(self) -> uvicorn.Server:
+        import uvicorn
+
+        app = web_app(
+            WebParts(
+                queue=self.queue,
+                images=self.images,
+                sender=self.sender,
+                ready=self._ready,
+                metrics=ServiceMetrics(
+                    queue=self.queue,
+                    images=self.images,
+                    sender=self.sender,
+                    scorer=self.scorer,
+                    receiver=self.receiver,
+                ),
+                outbox=self.outbox,
+                is_alive=lambda: self.is_alive,
+                token=self.options.token,
+            )
+        )
+        config = uvicorn.Config(
+            app,
+            # Addresses can have identifiers of exams.
+            access_log=False,
+            log_level="critical",
+            http="h11",
+            loop="asyncio",
+            ws="none",
+            lifespan="off",
+            server_header=False,
+            proxy_headers=False,
+            limit_concurrency=_MOST_CONNECTIONS,
+            timeout_graceful_shutdown=5,
+        )
+        config.load()
+        config.ssl = None if self.options.tls is None else self.options.tls.for_server()
+        return uvicorn.Server(config)
+
+    def start(self) -> None:
+        """Load the model, score the exam that the server comes with, then listen.
+
+        Raises
+        ------
+        MammoriskError
+            The model cannot be loaded or cannot score, or a port cannot be opened.
+        """
+        self.scorer.start()
+        told = self._ready()
+        if not told["ready"]:
+            raise ServiceError(
+                f"the exam that the server comes with cannot be scored ({told['reason']})",
+                remedy="Check the model with `mammorisk predict`.",
+            )
+        self._socket = self._listen()
+        self.receiver.start()
+        for run in (self._score, self._send, self._serve_web, self._tidy):
+            thread = threading.Thread(target=self._guard, args=(run,), daemon=True)
+            thread.start()
+            self._threads.append(thread)
+
+    def _listen(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self.options.host else socket.AF_INET
+        listening = socket.socket(family)
+        # A port of a server that was just stopped can be used again.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((self.options.host, self.options.http_port))
+        except (OSError, OverflowError) as error:
+            listening.close()
+            raise ServiceError(
+                f"the HTTP port cannot be opened ({getattr(error, 'strerror', None) or error})",
+                where=f"port {self.options.http_port}",
+                remedy="Give another port, or stop the process that has it.",
+            ) from None
+        return listening
+
+    @property
+    def http_port(self) -> int:
+        """Port of the HTTP interface."""
+        return 0 if self._socket is None else int(self._socket.getsockname()[1])
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether all its threads run and it receives images."""
+        return (
+            bool(self._threads)
+            and all(one.is_alive() for one in self._threads)
+            and self.receiver.is_alive
+        )
+
+    def wait(self, stopped: Callable[[], bool]) -> None:
+        """Wait until told to stop.
+
+        Raises
+        ------
+        ServiceError
+            A part of the server ended unexpectedly.
+        """
+        while not stopped() and not self._stopped.wait(0.2):
+            pass
+        if self._error is not None:
+            raise ServiceError(
+                f"a part of the server ended unexpectedly ({type(self._error).__name__})",
+                remedy="Start it again: nothing that was confirmed is lost.",
+            ) from self._error
+
+    def stop(self) -> None:
+        """Stop. An exam that is being scored is scored at the next start."""
+        self._stopped.set()
+        self.receiver.stop()
+        self._web.should_exit = True
+        self.scorer.stop()
+        for thread in self._threads:
+            thread.join(timeout=10)
+        if self._socket is not None:
+            self._socket.close()
+        self.queue.close()
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.stop()
+
+    def _guard(self, run: Callable[[], None]) -> None:
+        try:
+            run()
+        # The whole server stops, so that what watches over it starts it again.
+        except Exception as error:  # noqa: BLE001
+            if not self._stopped.is_set():
+                self._error = error
+        self._stopped.set()
+
+    def _score(self) -> None:
+        self._watch.run(poll_s=_POLL_S, stopped=self._stopped.is_set)
+
+    def _send(self) -> None:
+        self.sender.run(poll_s=_POLL_S, stopped=self._stopped.is_set)
+
+    def _serve_web(self) -> None:
+        self._web.run(sockets=[] if self._socket is None else [self._socket])
+
+    def _tidy(self) -> None:
+        """Remove old images, every hour."""
+        while True:
+            try:
+                self.images.forget(self.options.keep_days * _DAY_S)
+            except sqlite3.OperationalError as error:
+                # A full disk is waited for.
+                if not isinstance(space_or(error), NoSpace):
+                    raise
+            if self._stopped.wait(3600):
+                return
+
+
+def _make_private(folder: Path) -> None:
+    """Create a folder that other users of the machine cannot read."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        os.chmod(folder, 0o700)
+    except OSError as error:
+        raise ServiceError(
+            f"the folder of the server cannot be used ({error.strerror})",
+            remedy="Give a folder that can be written to.",
+        ) from None
