@@ -14,7 +14,7 @@ from typing import Any
 from mammorisk.errors import MammoriskError
 from mammorisk.service.result_files import RESULT
 from mammorisk.service.scorer_process import ScorerProcess
-from mammorisk.service.watch import ScoringInterrupted, ScoringStopped
+from mammorisk.service.scoring import ScoringInterrupted, ScoringStopped
 
 #: Simulated exam of four small views, compressed, so that a decoder is needed too.
 READY_EXAM = "ready_exam"

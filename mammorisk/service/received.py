@@ -45,17 +45,17 @@ Outcome = Literal["stored", "duplicate", "conflict", "set aside", "unreadable"]
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS images (
-    instance TEXT PRIMARY KEY,
     exam TEXT NOT NULL,
+    instance TEXT NOT NULL,
     path TEXT NOT NULL,
     view TEXT NOT NULL,
     content TEXT NOT NULL,
     accession TEXT NOT NULL,
     patient TEXT NOT NULL,
     at REAL NOT NULL,
-    is_new INTEGER NOT NULL
+    is_new INTEGER NOT NULL,
+    PRIMARY KEY (exam, instance)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS images_by_exam ON images (exam);
 CREATE INDEX IF NOT EXISTS images_by_accession ON images (accession);
 CREATE INDEX IF NOT EXISTS images_that_are_new ON images (exam) WHERE is_new = 1;
 CREATE TABLE IF NOT EXISTS answers (
@@ -183,16 +183,18 @@ class ReceivedImages:
 
     def _keep(self, file: Path, header: _Header, content: str) -> Outcome:
         there = self._queue.rows(
-            "SELECT content, exam, view FROM images WHERE instance = ?", header.instance
+            "SELECT content, view FROM images WHERE exam = ? AND instance = ?",
+            header.exam,
+            header.instance,
         )
         if there and there[0][0] == content:
             return "duplicate"
         # A damaged image is replaced by a whole one.
-        if there and (there[0][2] or not header.view):
-            return self._keep_conflict(file, header, content, exam=there[0][1])
+        if there and (there[0][1] or not header.view):
+            return self._keep_conflict(file, header, content)
         path = f"{header.exam}/{header.instance}.dcm"
         self._move(file, self.folder / path)
-        row = (header.instance, header.exam, path, header.view, content, header.accession)
+        row = (header.exam, header.instance, path, header.view, content, header.accession)
         with self._queue.change() as database:
             database.execute(
                 "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)",
@@ -201,8 +203,9 @@ class ReceivedImages:
             self._queue.tell(header.exam, "image received", view=header.view)
         return "stored"
 
-    def _keep_conflict(self, file: Path, header: _Header, content: str, *, exam: str) -> Outcome:
+    def _keep_conflict(self, file: Path, header: _Header, content: str) -> Outcome:
         """Keep another content of a UID apart, and flag the exam that has the first one."""
+        exam = header.exam
         kept = self.folder / exam / CONFLICTS / f"{header.instance}-{content[:16]}.dcm"
         is_known = kept.exists()
         if not is_known:
@@ -275,8 +278,11 @@ class ReceivedImages:
             )
 
     def _images(self, exam: str) -> dict[str, tuple[str, str]]:
-        rows = self._queue.rows("SELECT instance, path, view FROM images WHERE exam = ?", exam)
-        return {instance: (path, view) for instance, path, view in rows}
+        rows = self._queue.rows(
+            "SELECT instance, content, path, view FROM images WHERE exam = ?", exam
+        )
+        # With the content: a whole image in place of a damaged one makes another job.
+        return {f"{instance} {content}": (path, view) for instance, content, path, view in rows}
 
     def _join_answers(self, exam: str) -> None:
         """Write the answers with the accession number of an exam beside its images."""

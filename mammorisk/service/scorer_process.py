@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from mammorisk.errors import MammoriskError, ServiceError
-from mammorisk.service.watch import Scorer, ScoringInterrupted, ScoringStopped
+from mammorisk.service.scoring import Scorer, ScoringInterrupted, ScoringStopped
 
 if TYPE_CHECKING:
     from multiprocessing.context import SpawnProcess

@@ -246,6 +246,7 @@ class Server:
         MammoriskError
             The model cannot be loaded or cannot score, or a port cannot be opened.
         """
+        self._socket = self._listen()
         self.scorer.start()
         told = self._ready()
         if not told["ready"]:
@@ -253,7 +254,6 @@ class Server:
                 f"the exam that the server comes with cannot be scored ({told['reason']})",
                 remedy="Check the model with `mammorisk predict`.",
             )
-        self._socket = self._listen()
         self.receiver.start()
         for run in (self._score, self._send, self._serve_web, self._tidy):
             thread = threading.Thread(target=self._guard, args=(run,), daemon=True)

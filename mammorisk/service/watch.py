@@ -6,7 +6,7 @@ import errno
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,23 +15,14 @@ from mammorisk.service.arrived_exam import Arrivals
 from mammorisk.service.durable_files import Sync, sync_path, write_folder
 from mammorisk.service.job_queue import MOST_TRIES, Job, JobQueue
 from mammorisk.service.result_files import FAILED, RESULT, SR
+from mammorisk.service.scoring import Scorer, ScoringInterrupted, ScoringStopped
 
-#: Makes the files of an exam from its images and the report of an earlier job.
-Scorer = Callable[[Sequence[Path], "Path | None"], dict[str, bytes]]
 #: Errors of the disk that pass, and so are no fault of the exam.
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
 
 class NoSpace(Exception):
     """The disk is full: the job waits."""
-
-
-class ScoringStopped(Exception):
-    """Scoring ended without a result, for example with its process. Another try may succeed."""
-
-
-class ScoringInterrupted(Exception):
-    """Scoring was ended because the service stops. It is no try."""
 
 
 class Watch:

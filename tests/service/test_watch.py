@@ -12,7 +12,8 @@ from typer.testing import CliRunner
 
 import mammorisk as mr
 from mammorisk.cli.app import app
-from mammorisk.errors import ServiceError
+from mammorisk.errors import QuestionnaireError, ServiceError
+from mammorisk.service.arrived_exam import AMBIGUOUS, CONFLICTS
 from mammorisk.service.exam_job import ExamScorer
 from mammorisk.service.folder_task import run_folder
 from mammorisk.service.inbox import Inbox
@@ -138,6 +139,25 @@ def test_answers_are_those_of_one_study_and_late_ones_make_a_new_job(
         run_folder(inbox, tmp_path / "mixed", scorer)
 
 
+def test_another_content_of_an_image_flags_the_result(tmp_path: Path, scorer: ExamScorer) -> None:
+    write_exam(tmp_path / "in", PatientAge="054Y")
+    kept = tmp_path / "in" / CONFLICTS / "x.dcm"
+    kept.parent.mkdir()
+    shutil.copy(tmp_path / "in" / "RMLO.dcm", kept)
+    files = sorted((tmp_path / "in").glob("*.dcm"))
+    flagged = scorer(files, None)
+    kept.unlink()
+    plain = scorer(files, None)
+    told, without = (json.loads(one["result.json"]) for one in (flagged, plain))
+    codes = [one["code"] for one in told["warnings"]]
+    assert "image-conflict" in codes
+    assert (told["risk"], told["key"] == without["key"]) == (without["risk"], False)
+    assert b"arrived again with other contents" in flagged["sr.dcm"]
+    (tmp_path / "in" / AMBIGUOUS).touch()
+    with pytest.raises(QuestionnaireError, match="several patients"):
+        scorer(files, None)
+
+
 def test_a_damaged_image_is_reported_with_its_exam(tmp_path: Path, scorer: ExamScorer) -> None:
     write_exam(tmp_path / "in", PatientAge="054Y")
     damaged = tmp_path / "in" / "RMLO.dcm"
@@ -148,7 +168,8 @@ def test_a_damaged_image_is_reported_with_its_exam(tmp_path: Path, scorer: ExamS
     texts = [warning["text"] for warning in one["warnings"]]
     assert any("truncated" in text for text in texts)
     assert told["set_aside"] == 1
-    done = run(app, ["process-folder", str(tmp_path / "in"), str(tmp_path / "nothing")])
+    nothing = ["process-folder", str(tmp_path / "in"), str(tmp_path / "nothing")]
+    done = run(app, [*nothing, "--model", "bcsc-2008"])
     assert done.exit_code == 2
     assert "1 files belong to no exam" in done.stderr
     assert run(app, ["watch", str(tmp_path / "no"), str(tmp_path / "o")]).exit_code == 2
