@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,8 +14,8 @@ from mammorisk.errors import ServiceError
 _REMEDY = 'Send multipart/related; type="application/dicom"; boundary=...'
 #: Largest number of parts of a request.
 _MOST_PARTS = 10_000
-#: A boundary is a token or a quoted string (RFC 2046).
-_BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,70})"|([^\s;"]{1,70}))', re.IGNORECASE)
+#: A boundary is a token or a quoted string of 70 characters (RFC 2046); those of Orthanc have 73.
+_BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,200})"|([^\s;"]{1,200}))(?:[\s;]|$)', re.IGNORECASE)
 
 
 class PartsToFiles:
@@ -41,6 +42,8 @@ class PartsToFiles:
             raise ServiceError(
                 "the body is not multipart/related", where="Content-Type", remedy=_REMEDY
             )
+        # It logs where a body is not of the stated form; the client is told.
+        logging.getLogger("python_multipart").setLevel(logging.CRITICAL)
         self._folder = folder
         self._file: IO[bytes] | None = None
         self._files: list[Path] = []

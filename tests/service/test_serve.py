@@ -14,7 +14,9 @@ from typing import Any
 
 import pydicom
 import pytest
+from typer.testing import CliRunner
 
+from mammorisk.cli.app import app
 from mammorisk.errors import ServiceError
 from mammorisk.service import dicom_receiver
 from mammorisk.service.arrived_exam import digest_of
@@ -186,6 +188,10 @@ def test_an_exam_by_stow(server: Server) -> None:
     status, content = ask(server, "POST", "/dicom-web/studies", body, Content_Type=kind)
     assert (status, len(json.loads(content)["00081199"]["Value"])) == (200, 4)
     assert job_of(server, "1.2.4")["state"] == "done"
+    # A boundary as long as those of Orthanc, in quotes.
+    long = [part.replace("x", "y" * 73) for part in ("--x", '"x"')]
+    body, kind = body.replace(b"--x", long[0].encode()), kind.replace("=x", f"={long[1]}")
+    assert ask(server, "POST", "/dicom-web/studies", body, Content_Type=kind)[0] == 200
     body, kind = stow_body(exam[0], b"junk")
     status, content = ask(server, "POST", "/dicom-web/studies", body, Content_Type=kind)
     (failed,) = json.loads(content)["00081198"]["Value"]
@@ -286,3 +292,22 @@ def test_a_second_server_has_another_folder(server: Server, tmp_path: Path) -> N
     second = Server(busy, scorers.counting)
     with pytest.raises(ServiceError, match="HTTP port"), second:
         pass
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ([], "--sender"),
+        (["--sender", "A", "--host", "0.0.0.0"], "--token-file"),
+        (["--sender", "A", "--formats", "docx"], "docx"),
+        (["--sender", "A", "--tls-cert", "x.pem"], "belong together"),
+        (["--sender", "A", "--token-file", "nowhere"], "secret"),
+    ],
+)
+def test_options_of_the_command(
+    tmp_path: Path, more: list[str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mammorisk.cli.serve.stop_signals", lambda: lambda: True)
+    done = CliRunner().invoke(app, ["serve", str(tmp_path / "x"), *more])
+    assert (done.exit_code, told in " ".join(done.stderr.split())) == (2, True)
+    assert not (tmp_path / "x").exists()
