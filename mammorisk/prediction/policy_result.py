@@ -12,7 +12,6 @@ from mammorisk.policy.library import load_policy
 from mammorisk.policy.policy import Policy
 from mammorisk.policy.stratify import COLUMNS, stratify
 from mammorisk.prediction.plain import plain_value
-from mammorisk.records.questionnaire_fields import FIELDS
 
 if TYPE_CHECKING:
     import pandas as pd
