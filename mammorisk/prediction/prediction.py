@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from mammorisk._utils.output_file import write_output
 from mammorisk._utils.style import NOTICE
 from mammorisk.errors import ModelError
+from mammorisk.policy.from_age import Scorer
 from mammorisk.policy.policy import Policy
 from mammorisk.prediction.percent import horizon_name, percent
 from mammorisk.prediction.plain import plain_series
-from mammorisk.prediction.policy_result import Scorer, marks, policy_result
+from mammorisk.prediction.policy_result import marks, policy_result
 from mammorisk.prediction.prediction_html import prediction_html
 from mammorisk.prediction.provenance import SCHEMA_VERSION
 from mammorisk.prediction.result_frame import result_frame

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
-from mammorisk._utils.parallel import read_ahead, usable_cores
+from mammorisk._utils.parallel import read_ahead
 from mammorisk.base import Horizon, ImageModel, RiskModel, Scores
 from mammorisk.errors import MammoriskError
 from mammorisk.io.acquisition import doubt_force_units
 from mammorisk.prediction.reading import ExamReading, read_row
+from mammorisk.prediction.reading_processes import RowReader
 from mammorisk.records.cohort import Cohort
 from mammorisk.records.questionnaire_fields import FIELDS
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
@@ -98,43 +98,41 @@ def score_in_chunks(
     """
     total = sum(len(chunk) for chunk in chunks)
     done = 0
+    with _reader(cohort, model, total) as reader:
 
-    def read(chunk: Sequence[int]) -> list[ExamReading]:
-        nonlocal done
-        found = []
-        for one in _read_rows(cohort, chunk, model):
-            found.append(one)
-            done += 1
-            if on_exam is not None:
-                on_exam(done, total)
-        return found
+        def read(chunk: Sequence[int]) -> list[ExamReading]:
+            nonlocal done
+            found = []
+            for one in reader.rows(chunk):
+                found.append(one)
+                done += 1
+                if on_exam is not None:
+                    on_exam(done, total)
+            return found
 
-    for chunk, readings in zip(chunks, read_ahead(read, chunks), strict=True):
-        found = _score(cohort, list(chunk), readings, model, horizons)
-        if log is not None:
-            log.write(found)
-        yield found
+        for chunk, readings in zip(chunks, read_ahead(read, chunks), strict=True):
+            found = _score(cohort, list(chunk), readings, model, horizons)
+            if log is not None:
+                log.write(found)
+            yield found
 
 
-def _read_rows(cohort: Cohort, rows: Sequence[int], model: RiskModel) -> Iterator[ExamReading]:
-    """Yield the readings in order. A faulty row or a row without images has an empty one."""
+def _reader(cohort: Cohort, model: RiskModel, exams: int) -> RowReader:
+    """Return what reads rows. A faulty row or a row without images has an empty reading."""
     open_exam = cohort.open_exam
     if open_exam is None:
-        yield from (ExamReading() for _ in rows)
-        return
+        return RowReader(lambda row: ExamReading(), exams, pixels=False)
     network = model if isinstance(model, ImageModel) and model.uses_images else None
     pixels = network is not None or model.card.needs_pixels
-    alone = len(rows) == 1
 
     def read(row: int) -> ExamReading:
         if cohort.errors.iloc[row]:
             return ExamReading()
         return read_row(
-            row, open_exam, cohort.open_prior, network, pixels=pixels, parallel_views=alone
+            row, open_exam, cohort.open_prior, network, pixels=pixels, parallel_views=exams == 1
         )
 
-    with ThreadPoolExecutor(max_workers=1 if alone else usable_cores()) as pool:
-        yield from pool.map(read, rows)
+    return RowReader(read, exams, pixels=pixels)
 
 
 def _score(
