@@ -3,8 +3,10 @@
     python benchmarks/bench_check.py
 
 The first table has exams in memory, with one image of 8 x 8 pixels each, in processes of their own:
-what is measured is the check itself, whose memory must not grow with the number of images. The
-second reads simulated files of 0.1 mm, uncompressed, in the cache of the file system.
+it measures the check itself, whose memory must not grow with the number of images. Its columns are
+the peak memory of the process after a check with ``headers=False``, and how much the pass over the
+images adds to it. The second table reads simulated files of 0.1 mm, uncompressed, in the cache of
+the file system.
 """
 
 from __future__ import annotations
@@ -64,7 +66,7 @@ def in_memory(n: int) -> Cohort:
 
 
 def one_size(n: int) -> None:
-    """Print a line of the second table: peak memory before and after the pass."""
+    """Print a line of the first table: peak memory before the pass, and what the pass adds."""
     cohort = in_memory(n)
     mr.check_cohort(cohort, headers=False)
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
@@ -80,7 +82,7 @@ def main() -> None:
         one_size(int(sys.argv[1]))
         return
     print(f"{platform.machine()}\n")
-    print("| exams in memory | s | exams a second | MB with the table | MB of the pass |")
+    print("| exams in memory | s | exams a second | MB without headers | MB more with images |")
     print("| --- | --- | --- | --- | --- |", flush=True)
     # First, because a process begins with the peak of the one that started it.
     for n in SIZES:

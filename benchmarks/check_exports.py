@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import pydicom
+from checks import check, failures
 
 import mammorisk as mr
 
@@ -31,15 +32,6 @@ CANARY = "KANARIENVOGEL"
 BIRTH = "19571231"
 PORT = 18842
 PLUGIN = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
-
-failures: list[str] = []
-
-
-def check(name: str, passed: bool, told: str = "") -> None:
-    """Print a line for a check, and remember a failure."""
-    print(f"{'ok    ' if passed else 'FAILED'} {name}{': ' + told if told else ''}", flush=True)
-    if not passed:
-        failures.append(name)
 
 
 def output(*command: str | Path) -> str:

@@ -19,6 +19,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from checks import check, failures
+
 from mammorisk.service.job_queue import JobQueue
 from mammorisk.service.watch import NoSpace, Watch
 from tests.service.interruptions import (
@@ -28,15 +30,6 @@ from tests.service.interruptions import (
     lost_after_a_power_cut,
     outputs,
 )
-
-failures: list[str] = []
-
-
-def check(name: str, passed: bool, told: str = "") -> None:
-    """Print a line for a check, and remember a failure."""
-    print(f"{'ok    ' if passed else 'FAILED'} {name}{': ' + told if told else ''}", flush=True)
-    if not passed:
-        failures.append(name)
 
 
 def check_kills(folder: Path, kills: int) -> None:

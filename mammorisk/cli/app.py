@@ -9,6 +9,7 @@ import typer
 from mammorisk._version import __version__
 from mammorisk.cli.check import check
 from mammorisk.cli.common import SHOW_FILES
+from mammorisk.cli.compare_recipes import compare_recipes
 from mammorisk.cli.convert import convert
 from mammorisk.cli.demo import demo
 from mammorisk.cli.embed import embed
@@ -43,6 +44,7 @@ for command in (
         check,
         fit,
         leave_one_out,
+        compare_recipes,
         embed,
         evaluate,
         stratify,

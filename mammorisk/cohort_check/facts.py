@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mammorisk._utils.text import as_labels
 from mammorisk._utils.typing import Floats
 from mammorisk.records.follow_up import CANCER, check_follow_up
 from mammorisk.records.frequency import COLUMN
 from mammorisk.records.match_ids import id_columns
 from mammorisk.records.outcome import Outcome
+from mammorisk.records.split_words import split_words
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
@@ -108,8 +108,8 @@ def read_facts(cohort: Cohort) -> Facts:
         names = id_columns(table, ["patient_id"])["patient_id"]
         women = pd.factorize(names)[0].astype(np.int64)
     splits = None
-    if "split" in table:
-        words = as_labels(table["split"], "").str.strip().str.lower()
+    words = split_words(table)
+    if words is not None:
         splits = words.where(~words.isin(UNUSED_WORDS), "").to_numpy(dtype=object)
     return Facts(
         women=women,

@@ -13,7 +13,9 @@ import pandas as pd
 from mammorisk.cohort_check.facts import Facts
 from mammorisk.metrics.development_size import development_sample_size
 from mammorisk.metrics.incidence import cumulative_incidence
+from mammorisk.metrics.recalibration import EVENTS_FOR_SLOPE
 from mammorisk.records.questionnaire_fields import FIELDS
+from mammorisk.records.split_words import TRAIN_WORDS
 from mammorisk.risk_models.recipe import SURVIVAL_KINDS, Recipe, load_recipe, recipes
 
 if TYPE_CHECKING:
@@ -23,7 +25,7 @@ Verdict = Literal["reasonable", "few cancers", "too few cancers", "not possible"
 
 #: Cancers that a recalibration needs: for its intercept alone, and with a slope
 #: (:data:`mammorisk.metrics.recalibration.RULE`).
-RECALIBRATION = {"recalibrate (intercept)": 10, "recalibrate (slope)": 50}
+RECALIBRATION = {"recalibrate (intercept)": 10, "recalibrate (slope)": EVENTS_FOR_SLOPE}
 #: Cancers from which on a network is reasonable. Rules of thumb of this package, without a
 #: derivation: a head on fixed features, an encoder trained on a published baseline, and an encoder
 #: trained without one, for which the cohort alone gives the level and the effect of age.
@@ -45,10 +47,10 @@ ENCODERS = {
     "resnet50": (23_501_760, 2048),
     "vgg16": (134_259_392, 4096),
     "efficientnet_b0": (4_006_972, 1280),
+    "convnext_tiny": (27_817_056, 768),
 }
 #: Kinds that are fitted to all women, without a validation part.
 WITHOUT_VALIDATION = ("density-fit", *SURVIVAL_KINDS)
-TRAINING_WORDS = ("train", "training")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,7 +151,7 @@ def training_cancers(facts: Facts, recipe: Recipe) -> int:
         return int(facts.counts[cancers].sum())
     cancers = cancers & (facts.time <= 5)
     if facts.splits is not None:
-        return int(facts.counts[cancers & np.isin(facts.splits, TRAINING_WORDS)].sum())
+        return int(facts.counts[cancers & np.isin(facts.splits, list(TRAIN_WORDS))].sum())
     return round(float(facts.counts[cancers].sum()) * (1 - recipe.training.validation_share))
 
 

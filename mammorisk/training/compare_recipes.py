@@ -14,17 +14,16 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mammorisk._utils.progress import progress_bar
-from mammorisk._utils.text import as_labels
 from mammorisk.errors import HorizonError, MammoriskError, TrainingError
 from mammorisk.prediction.api import predict
 from mammorisk.records.outcome import Outcome
+from mammorisk.records.split_words import FIT_WORDS, split_words
 from mammorisk.risk_models.on_embeddings.embeds_views import EmbedsViews
 from mammorisk.risk_models.recipe import Recipe, load_recipe
 from mammorisk.training.embedding_inputs import as_embeddings
 from mammorisk.training.fit import fit
 from mammorisk.training.folds import folds_by_woman
 from mammorisk.training.recipe_comparison import RecipeComparison, comparison_of
-from mammorisk.training.splits import TRAIN_WORDS, VALIDATION_WORDS
 
 if TYPE_CHECKING:
     from mammorisk.embeddings.embeddings import Embeddings
@@ -173,10 +172,10 @@ def _named(
 
 def _used(cohort: Cohort) -> Cohort:
     """The exams of training and validation, without the column that divides them."""
-    if "split" not in cohort.exams.columns:
+    words = split_words(cohort.exams)
+    if words is None:
         return cohort.select(np.arange(len(cohort)))
-    words = as_labels(cohort.exams["split"], "").str.strip().str.lower()
-    kept = cohort.select(words.isin(TRAIN_WORDS | VALIDATION_WORDS).to_numpy())
+    kept = cohort.select(words.isin(FIT_WORDS).to_numpy())
     return replace(kept, exams=kept.exams.drop(columns="split"))
 
 

@@ -81,6 +81,11 @@ class FitPlan:
         found = asdict(self) | {"seconds": self.seconds}
         return {name: None if value != value else value for name, value in found.items()}
 
+    def _cache_words(self) -> str:
+        if self.cache_bytes == 0:
+            return "none: the recipe reads no images"
+        return f"{_size(self.cache_bytes)}; {_size(self.disk_free_bytes)} are free"
+
     def __str__(self) -> str:
         memory = f"about {_size(self.memory_bytes)}"
         if self.device_bytes is not None:
@@ -94,7 +99,7 @@ class FitPlan:
             f"recipe      {self.recipe}, on {self.device}",
             f"exams       {self.exams:,}: {self.train:,} in training with {self.cancers:,} "
             f"cancers, {self.validation:,} in validation",
-            f"cache       {_size(self.cache_bytes)}; {_size(self.disk_free_bytes)} are free",
+            f"cache       {self._cache_words()}",
             f"memory      {memory}",
             f"time        about {_time(self.seconds)}: {', '.join(parts)}; then the heads",
         ]

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import combinations
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
+from mammorisk._utils.output_file import write_output
 from mammorisk.metrics.brier import brier_score
 from mammorisk.metrics.calibration import calibration_slope
 from mammorisk.metrics.censoring import fit_censoring
@@ -72,6 +74,26 @@ class RecipeComparison:
     differences: pd.DataFrame
     horizon: float
     notes: list[str] = field(default_factory=list)
+
+    def to_csv(self, folder: str | Path) -> Path:
+        """Write ``table``, ``differences`` and ``risks`` as CSV files into a folder.
+
+        Raises
+        ------
+        OutputError
+            A file cannot be written.
+        """
+        risks = pd.concat([one.assign(recipe=name) for name, one in self.risks.items()])
+        tables = {
+            "table": self.table.reset_index(),
+            "differences": self.differences,
+            "risks": risks,
+        }
+        for name, table in tables.items():
+            path = Path(folder) / f"{name}.csv"
+            text = table.to_csv(index=False)
+            write_output(path, text, "the result", where=path.name, make_folder=True)
+        return Path(folder)
 
     def __repr__(self) -> str:
         return f"<RecipeComparison: {', '.join(self.risks)}; {self.horizon:g} years>"

@@ -8,10 +8,9 @@ from numpy.typing import NDArray
 
 from mammorisk._utils.text import as_labels
 from mammorisk.errors import TrainingError
+from mammorisk.records.split_words import TRAIN_WORDS, VALIDATION_WORDS, split_words
 from mammorisk.risk_models.recipe import Split
 
-TRAIN_WORDS = {"train", "training"}
-VALIDATION_WORDS = {"dev", "val", "valid", "validation", "tune"}
 #: Group of rows without site or vendor; it sorts before names.
 _UNKNOWN = ""
 
@@ -42,8 +41,8 @@ def split_rows(
     TrainingError
         A column is missing, one side is empty, or a woman is on both sides.
     """
-    if "split" in exams.columns:
-        words = as_labels(exams["split"], "").str.strip().str.lower()
+    words = split_words(exams)
+    if words is not None:
         train = np.flatnonzero(words.isin(TRAIN_WORDS))
         validation = np.flatnonzero(words.isin(VALIDATION_WORDS))
     else:

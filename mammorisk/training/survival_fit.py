@@ -25,6 +25,7 @@ from mammorisk.metrics.concordance import concordance_index
 from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.frequency import COLUMN
 from mammorisk.records.questionnaire_table import check_frame
+from mammorisk.records.split_words import FIT_WORDS, split_words
 from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
 from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
 from mammorisk.risk_models.on_embeddings.encoder_record import EncoderRecord
@@ -42,7 +43,6 @@ from mammorisk.training.outcomes import Outcomes, read_outcomes
 from mammorisk.training.problem import check_cancers
 from mammorisk.training.recalibrate import fit_all_horizons
 from mammorisk.training.scikit_survival import SURVIVAL
-from mammorisk.training.splits import TRAIN_WORDS, VALIDATION_WORDS
 from mammorisk.training.survival_learners import Learner, Sample, learner_of
 
 if TYPE_CHECKING:
@@ -249,9 +249,9 @@ def _pose(
     left_out.add(weight <= 0, "weight 0")
     left_out.add((outcomes.time <= 0).numpy(), "no follow-up")
     used = ~left_out.rows
-    if "split" in cohort.exams.columns:
-        words = as_labels(cohort.exams["split"], "").str.strip().str.lower()
-        used &= words.isin(TRAIN_WORDS | VALIDATION_WORDS).to_numpy()
+    words = split_words(cohort.exams)
+    if words is not None:
+        used &= words.isin(FIT_WORDS).to_numpy()
     if (outcomes.entry.numpy()[used] > 0).any():
         raise TrainingError(
             f"{int((outcomes.entry.numpy()[used] > 0).sum())} women enter after their exam, and "

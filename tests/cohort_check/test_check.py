@@ -363,7 +363,7 @@ def test_weights_of_the_encoders() -> None:
 
     for name in recipes():
         recipe = load_recipe(name)
-        if recipe.kind != "network" or recipe.encoder.name not in ENCODERS:
+        if recipe.kind != "network":
             continue
         with torch.device("meta"):
             encoder = make_encoder(

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import re
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import mammorisk as mr
+from mammorisk.cli.app import app
 from mammorisk.errors import HorizonError, TrainingError
 from mammorisk.risk_models.recipe import load_recipe
 from tests.made_embeddings import as_cohort, made_cohort, made_embeddings, made_table
@@ -96,3 +101,24 @@ def test_what_cannot_be_compared_is_refused() -> None:
     few = replace(cohort, exams=cohort.exams.assign(event=(pd.Series(range(400)) < 3).astype(int)))
     with pytest.raises(TrainingError, match="cannot be divided into 5 folds"):
         mr.compare_recipes(few, ["density-fit"])
+
+
+def test_the_command(tmp_path: Path) -> None:
+    table = made_table(300).drop(columns="split", errors="ignore")
+    table["breast_density"] = np.resize(["a", "b", "c", "d"], len(table))
+    table.to_csv(tmp_path / "cohort.csv", index=False)
+    command = ["compare-recipes", str(tmp_path / "cohort.csv"), "--recipe", "density-fit"]
+    command += ["--published", "average", "--folds", "2", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(app, [*command, "--json"])
+    assert done.exit_code == 0, done.output
+    shown = json.loads(done.stdout)
+    assert {row["recipe"] for row in shown["table"]} == {"density-fit", "average"}
+    risks = pd.read_csv(tmp_path / "out" / "risks.csv")
+    assert len(risks) == 2 * len(table)
+    written = pd.read_csv(tmp_path / "out" / "table.csv").set_index("recipe")["auc"]
+    for row in shown["table"]:
+        assert written[row["recipe"]] == pytest.approx(row["auc"])
+    printed = CliRunner().invoke(app, command, env={"COLUMNS": "200"})
+    assert re.search(r"average +│ 0\.\d+ \(0\.\d+ to 0\.\d+\)", printed.stdout)
+    refused = CliRunner().invoke(app, [*command[:2], "--recipe", "nope"])
+    assert refused.exit_code == 2

@@ -41,7 +41,11 @@ def test_a_dry_run_tells_size_memory_and_time(cohort: Cohort, tmp_path: Path) ->
     assert more.memory_bytes > plan.memory_bytes
     frozen = fit(cohort, recipe, dry_run=True, encoder__frozen=True, on_warning=lambda told: None)
     assert (frozen.steps, frozen.train_seconds) == (0, 0)
-    assert fit(cohort, "density-fit", dry_run=True, on_warning=lambda told: None).seconds == 0
+    table = fit(cohort, "density-fit", dry_run=True, on_warning=lambda told: None)
+    assert table.seconds == 0
+    assert "reads no images" in str(table)
+    assert "are free" in str(plan)
+    assert "are free" not in str(table)
     with pytest.raises(TrainingError, match="0 cancers"):
         fit(replace(cohort, exams=cohort.exams.assign(event=0)), recipe, dry_run=True)
     with pytest.raises(TrainingError, match="mirai has no plan"):
