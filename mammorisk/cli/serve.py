@@ -82,8 +82,9 @@ def serve(
     debug: Debug = False,
 ) -> None:
     """Receive exams by DICOM and HTTP, score them, and send the results back."""
+    from mammorisk.service.addresses import is_loopback
     from mammorisk.service.load_scorer import load_scorer
-    from mammorisk.service.serve import ServeOptions, Server, is_loopback
+    from mammorisk.service.serve import ServeOptions, Server
 
     stopped = stop_signals()
     with exit_on_error(debug):

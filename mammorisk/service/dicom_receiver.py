@@ -208,6 +208,8 @@ class _CappedReader:
 
 def _cap_socket(event: Any, max_bytes: int) -> None:
     connection = event.assoc.dul.socket
+    # Without it a client that stops in the middle of a unit would keep its thread for ever.
+    connection.socket.settimeout(_SECONDS_IDLE)
     connection.recv = _CappedReader(connection, max_bytes)
 
 

@@ -43,6 +43,7 @@ from mammorisk.service.job_queue import JobQueue
 #: ``"set aside"``: no mammogram of a standard view; not kept. ``"unreadable"``: not kept.
 Outcome = Literal["stored", "duplicate", "conflict", "set aside", "unreadable"]
 
+# changed: number of the event after which the exam is to be scored; 0 if it was taken since.
 _TABLES = """
 CREATE TABLE IF NOT EXISTS images (
     exam TEXT NOT NULL,
@@ -53,17 +54,19 @@ CREATE TABLE IF NOT EXISTS images (
     accession TEXT NOT NULL,
     patient TEXT NOT NULL,
     at REAL NOT NULL,
-    is_new INTEGER NOT NULL,
+    changed INTEGER NOT NULL,
     PRIMARY KEY (exam, instance)
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS images_by_accession ON images (accession);
-CREATE INDEX IF NOT EXISTS images_that_are_new ON images (exam) WHERE is_new = 1;
+CREATE INDEX IF NOT EXISTS images_that_changed ON images (exam) WHERE changed > 0;
 CREATE TABLE IF NOT EXISTS answers (
     accession TEXT PRIMARY KEY,
     content TEXT NOT NULL,
     at REAL NOT NULL
 ) WITHOUT ROWID;
 """
+#: Number of the next event.
+_NOW = "(SELECT COALESCE(MAX(n), 0) + 1 FROM events)"
 #: Bytes of a file that are read at a time.
 _BLOCK = 2**20
 #: Largest file meta information in bytes. It has about 200.
@@ -135,6 +138,8 @@ class ReceivedImages:
         self.outcomes: Counter[Outcome] = Counter()
         self._queue = queue
         self._turn = threading.Lock()
+        #: Last change of each exam at the scan that returned it.
+        self._seen: dict[str, int] = {}
         # What a process that was killed had begun to receive: it was not confirmed.
         shutil.rmtree(self.spool, ignore_errors=True)
         self.spool.mkdir(parents=True, mode=0o700)
@@ -197,7 +202,7 @@ class ReceivedImages:
         row = (header.exam, header.instance, path, header.view, content, header.accession)
         with self._queue.change() as database:
             database.execute(
-                "INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, 1)",
+                f"INSERT OR REPLACE INTO images VALUES (?, ?, ?, ?, ?, ?, ?, ?, {_NOW})",
                 (*row, header.patient, self._queue.now()),
             )
             self._queue.tell(header.exam, "image received", view=header.view)
@@ -212,7 +217,7 @@ class ReceivedImages:
             self._move(file, kept)
         with self._queue.change() as database:
             # Also for a known one: a kill may have come between the file and this row.
-            database.execute("UPDATE images SET is_new = 1 WHERE exam = ?", (exam,))
+            database.execute(f"UPDATE images SET changed = {_NOW} WHERE exam = ?", (exam,))
             if not is_known:
                 self._queue.tell(exam, "image in conflict", image=header.instance)
         return "duplicate" if is_known else "conflict"
@@ -251,7 +256,7 @@ class ReceivedImages:
             database.execute(
                 "INSERT OR REPLACE INTO answers VALUES (?, ?, ?)", (key, content, self._queue.now())
             )
-            database.execute("UPDATE images SET is_new = 1 WHERE accession = ?", (key,))
+            database.execute(f"UPDATE images SET changed = {_NOW} WHERE accession = ?", (key,))
             self._queue.tell(key[:16], "answers received", fields=len(answers))
         return True
 
@@ -259,22 +264,24 @@ class ReceivedImages:
         """Return the exams that can be scored and were not taken yet, with their answers."""
         now = self._queue.now()
         found = []
-        for exam, last in self._queue.rows(
-            "SELECT exam, MAX(at) FROM images WHERE is_new = 1 GROUP BY exam ORDER BY MAX(at)"
+        for exam, last, changed in self._queue.rows(
+            "SELECT exam, MAX(at), MAX(changed) FROM images WHERE changed > 0 "
+            "GROUP BY exam ORDER BY MAX(at)"
         ):
             images = self._images(exam)
             if is_complete(images) or now - last >= self.quiet_s:
                 self._join_answers(exam)
                 found.append(arrived_exam(self.folder, exam, images))
+                self._seen[exam] = changed
         return found
 
     def taken(self, one: ArrivedExam) -> None:
         """Return an exam no more until an image or answers are received for it."""
-        with self._turn, self._queue.change() as database:
-            # An image that was received since the scan is not part of this job.
-            database.executemany(
-                "UPDATE images SET is_new = 0 WHERE exam = ? AND path = ?",
-                [(one.exam, path) for path in one.files],
+        with self._queue.change() as database:
+            # What was received since the scan is not part of this job.
+            database.execute(
+                "UPDATE images SET changed = 0 WHERE exam = ? AND changed <= ?",
+                (one.exam, self._seen.pop(one.exam, 0)),
             )
 
     def _images(self, exam: str) -> dict[str, tuple[str, str]]:
@@ -318,7 +325,7 @@ class ReceivedImages:
         before = self._queue.now() - older_than_s
         removed = 0
         for (exam,) in self._queue.rows(
-            "SELECT exam FROM images GROUP BY exam HAVING MAX(at) < ? AND MAX(is_new) = 0 "
+            "SELECT exam FROM images GROUP BY exam HAVING MAX(at) < ? AND MAX(changed) = 0 "
             "AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.exam = images.exam "
             "AND state IN ('ready', 'running'))",
             before,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
 import socket
 import sqlite3
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Self
 from mammorisk._utils.optional import require
 from mammorisk.errors import ServiceError
 from mammorisk.prediction.exports.sr import CLINIC
+from mammorisk.service.addresses import is_loopback
 from mammorisk.service.destinations import Destination, read_destination
 from mammorisk.service.dicom_receiver import DicomReceiver, ReceiverOptions
 from mammorisk.service.job_queue import JobQueue
@@ -121,21 +121,6 @@ class ServeOptions:
                 where="token",
                 remedy='Make one: python -c "import secrets; print(secrets.token_urlsafe(32))".',
             )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach an address.
-
-    Examples
-    --------
-    >>> from mammorisk.service.serve import is_loopback
-    >>> is_loopback("127.0.0.1"), is_loopback("::1"), is_loopback("0.0.0.0")
-    (True, True, False)
-    """
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 class Server:

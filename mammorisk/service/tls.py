@@ -5,8 +5,20 @@ from __future__ import annotations
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from mammorisk.errors import ServiceError
+
+
+class _LazyContext(ssl.SSLContext):
+    """A context whose sockets negotiate at the first read, in the thread of their connection.
+
+    pynetdicom negotiates in the thread that accepts connections, so that one client that connects
+    and is silent would keep out all others.
+    """
+
+    def wrap_socket(self, *args: Any, **options: Any) -> ssl.SSLSocket:
+        return super().wrap_socket(*args, **(options | {"do_handshake_on_connect": False}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +45,7 @@ class TlsFiles:
         ServiceError
             A file cannot be used.
         """
-        context = self._context(ssl.PROTOCOL_TLS_SERVER)
+        context = self._context(_LazyContext, ssl.PROTOCOL_TLS_SERVER)
         context.verify_mode = ssl.CERT_REQUIRED
         return context
 
@@ -45,10 +57,10 @@ class TlsFiles:
         ServiceError
             A file cannot be used.
         """
-        return self._context(ssl.PROTOCOL_TLS_CLIENT)
+        return self._context(ssl.SSLContext, ssl.PROTOCOL_TLS_CLIENT)
 
-    def _context(self, side: int) -> ssl.SSLContext:
-        context = ssl.SSLContext(side)
+    def _context(self, kind: type[ssl.SSLContext], side: int) -> ssl.SSLContext:
+        context = kind(side)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
         try:
             context.load_cert_chain(self.certificate, self.key)

@@ -15,6 +15,7 @@ from mammorisk._utils.optional import require
 from mammorisk.errors import MammoriskError, ServiceError
 from mammorisk.io.answers_file import MAX_ANSWERS_BYTES
 from mammorisk.prediction.exports.sr import CLINIC
+from mammorisk.service.addresses import is_loopback
 from mammorisk.service.dicom_receiver import CANNOT_UNDERSTAND, MAX_REQUEST_BYTES, OUT_OF_RESOURCES
 from mammorisk.service.job_queue import JobQueue
 from mammorisk.service.metrics import ServiceMetrics
@@ -31,6 +32,12 @@ if TYPE_CHECKING:
 _JOB = re.compile(r"[0-9a-f]{32}")
 #: Most jobs of one answer.
 _MOST_JOBS = 1000
+#: A page of a result has styles, and nothing that runs or is loaded.
+_SAFE = {
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
+    "X-Content-Type-Options": "nosniff",
+    "Cache-Control": "no-store",
+}
 _TYPES = {
     ".json": "application/json",
     ".dcm": "application/dicom",
@@ -89,6 +96,10 @@ def web_app(parts: WebParts) -> "fastapi.FastAPI":
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
 
     def check_token(request: Request) -> None:
+        if parts.token is None and not _is_local(request):
+            raise _HttpError(
+                403, "Forbidden", "the request is not one of a program on this machine"
+            )
         given = request.headers.get("authorization", "")
         if parts.token is not None and not hmac.compare_digest(
             given.encode(), f"Bearer {parts.token}".encode()
@@ -172,6 +183,14 @@ def web_app(parts: WebParts) -> "fastapi.FastAPI":
 
     app.include_router(routes)
     return app
+
+
+def _is_local(request: "fastapi.Request") -> bool:
+    """Whether a request is not one that a page in a browser has made.
+
+    Without a token any page could make the browser of this machine send requests.
+    """
+    return "origin" not in request.headers and is_loopback(request.url.hostname or "")
 
 
 class _HttpError(ServiceError):
@@ -270,4 +289,4 @@ def _file(parts: WebParts, job: str, name: str) -> "fastapi.Response":
         state = parts.queue.job(job).state
         raise _not_found(f"the job has no such file; its state is {state}", "GET /jobs/{job}.")
     status = 422 if path.name == FAILED else 200
-    return Response(path.read_bytes(), status, media_type=_TYPES[path.suffix])
+    return Response(path.read_bytes(), status, _SAFE, media_type=_TYPES[path.suffix])

@@ -166,6 +166,14 @@ def test_answers_are_joined_on_the_accession_number(here: Here) -> None:
     assert (folder / QUESTIONNAIRE).read_text() == '{"age": 55.0}'
     assert second.job != first.job
     here.images.taken(second)
+    # Answers that come between the scan and the job are not lost.
+    assert here.images.receive_answers("A 1", {"age": 56.0})
+    (late,) = here.images.scan()
+    assert here.images.receive_answers("A 1", {"age": 57.0})
+    here.images.taken(late)
+    (last,) = here.images.scan()
+    here.images.taken(last)
+    assert here.images.scan() == []
     # An exam of another woman with this number: nobody knows whose answers they are.
     here.exam(AccessionNumber="A 1", PatientID="P2", StudyInstanceUID="1.2.8")
     (third,) = here.images.scan()

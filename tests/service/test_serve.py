@@ -6,6 +6,7 @@ import http.client
 import io
 import json
 import logging
+import socket
 import ssl
 import time
 from collections.abc import Iterator
@@ -172,8 +173,6 @@ def test_an_object_that_is_too_large_ends_the_association(
     assert send(server, image) == [None]
     monkeypatch.undo()
     # A unit of the protocol that states four gigabytes is not read.
-    import socket
-
     with socket.create_connection(("127.0.0.1", server.receiver.port)) as raw:
         raw.sendall(b"\x01\x00\xff\xff\xff\xff")
         raw.settimeout(10)
@@ -257,12 +256,23 @@ def test_mutual_tls(tmp_path: Path) -> None:
         certificate=stranger.certificate, key=stranger.key, authority=ours.authority
     )
     image = f.mammogram("L", "CC")
-    with Server(options(tmp_path / "server", tls=ours), scorers.counting) as server:
+    with (
+        Server(options(tmp_path / "server", tls=ours), scorers.counting) as server,
+        # One that connects and is silent keeps nobody out.
+        socket.create_connection(("127.0.0.1", server.receiver.port)),
+        socket.create_connection(("127.0.0.1", server.http_port)),
+    ):
         assert send(server, image, tls=client) == [0]
         assert send(server, image, tls=stranger) == []
         assert send(server, image) == []
         health = ask(server, "GET", "/healthz", context=client.for_client())
         assert health == (200, b'{"alive":true}')
+        # Without a token: from programs on this machine, and not from pages in its browser.
+        context = client.for_client()
+        assert ask(server, "GET", "/jobs", token=None, context=context)[0] == 200
+        for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):
+            told = ask(server, "GET", "/jobs", token=None, context=context, **headers)
+            assert told[0] == 403
         for context in (stranger.for_client(), ssl.create_default_context()):
             with pytest.raises(OSError, match=r"(?i)ssl|certificate|reset|closed|abort"):
                 ask(server, "GET", "/healthz", context=context)
