@@ -57,24 +57,48 @@ def watch(
     once: Annotated[
         bool, typer.Option("--once", help="Take what is there as complete, and end after it.")
     ] = False,
+    silent: Annotated[
+        bool,
+        typer.Option(
+            "--silent", help="Silent trial: store the results beside the queue, return nothing."
+        ),
+    ] = False,
+    unblind: Annotated[
+        str | None,
+        typer.Option(
+            metavar="REASON",
+            help="Copy the stored results of a silent trial to OUTBOX, and end. The event log "
+            "keeps the reason.",
+        ),
+    ] = None,
     check_log: Annotated[
         bool, typer.Option("--check-log", help="Check the chain of the event log, and end.")
     ] = False,
     debug: Debug = False,
 ) -> None:
     """Score the exams that arrive in a folder. The queue survives a kill at any moment."""
+    from mammorisk.service.canary import Canary
     from mammorisk.service.inbox import Inbox
     from mammorisk.service.job_queue import JobQueue
+    from mammorisk.service.silent import outbox_of, record_mode
+    from mammorisk.service.silent import unblind as copy_stored
     from mammorisk.service.watch import NoSpace, Watch
 
-    with exit_on_error(debug), JobQueue(state or outbox / ".queue") as queue:
+    place = state or outbox / ".queue"
+    with exit_on_error(debug), JobQueue(place) as queue:
         if check_log:
             typer.echo(f"{queue.check()} events, unchanged")
             raise typer.Exit(DONE)
+        if unblind is not None:
+            number = copy_stored(queue, place, outbox, unblind)
+            typer.echo(f"{number} stored results copied")
+            raise typer.Exit(DONE)
         arriving = Inbox(inbox, quiet_s=0 if once else quiet)
         scorer = scorer_of(model, formats, identity, allow_missing_views)
-        outbox.mkdir(parents=True, exist_ok=True)
-        watcher = Watch(arriving, outbox, queue, scorer)
+        results = outbox_of(outbox, place, silent=silent)
+        results.mkdir(parents=True, exist_ok=True)
+        record_mode(queue, silent=silent)
+        watcher = Watch(arriving, results, queue, scorer, canary=Canary(score=scorer))
         if once:
             try:
                 watcher.run_to_end()

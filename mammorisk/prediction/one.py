@@ -66,6 +66,7 @@ def as_prediction(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, 
         provenance=row_record(run_record(model, horizons), found, 0, model)
         | {
             "views": _views(reading),
+            "header_age_years": None if reading.exam is None else reading.exam.age_years,
             "baseline_warnings": {
                 other: [one.to_dict() for one in told] for other, told in notes.items()
             },
@@ -157,6 +158,10 @@ def _views(reading: ExamReading) -> list[dict[str, Any]]:
             "columns": view.columns,
             "pixel_mm": view.pixel_mm,
             "acquisition": view.acquisition.summary(),
+            # What is not stated has no key.
+            "acquisition_values": view.acquisition.model_dump(
+                mode="json", exclude={"warnings"}, exclude_none=True
+            ),
         }
         for view in reading.exam or ()
     ]

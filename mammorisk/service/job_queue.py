@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import threading
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal, Self
 
 from mammorisk.errors import ServiceError
-from mammorisk.service.event_log import EVENT_TABLE, add_event, check_events
+from mammorisk.service.event_log import DATABASE, EVENT_TABLE, Event, add_event, check_events
 
 #: ``"ready"``: to be done. ``"running"``: begun. ``"done"``: its outputs are on disk. ``"failed"``:
 #: given up, with the reason.
@@ -22,6 +23,7 @@ State = Literal["ready", "running", "done", "failed"]
 MOST_TRIES = 3
 #: Seconds before the next try after an error that may pass, by the number of tries.
 PAUSES_S = (10.0, 120.0)
+_DAY_S = 86_400
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS jobs (
@@ -113,7 +115,7 @@ class JobQueue:
             )
             self._lock.execute("BEGIN EXCLUSIVE")
             self._database = sqlite3.connect(
-                place / "queue.sqlite", isolation_level=None, check_same_thread=False
+                place / DATABASE, isolation_level=None, check_same_thread=False
             )
             self._database.execute("PRAGMA journal_mode=WAL")
             self._database.execute("PRAGMA synchronous=FULL")
@@ -260,6 +262,25 @@ class JobQueue:
                 "UPDATE jobs SET state = 'ready', tries = tries - 1 WHERE id = ?", (job,)
             )
             self.tell(job, "put back", reason=reason)
+
+    def record(self, event: str, detail: dict[str, Any]) -> None:
+        """Record an event of the service, which belongs to no job."""
+        with self.change():
+            self.tell("", event, **detail)
+
+    def last_event(self, event: str) -> Event | None:
+        """Return the last event of a kind. None if there is none."""
+        found = self.rows(
+            "SELECT at, job, detail FROM events WHERE event = ? ORDER BY n DESC LIMIT 1", event
+        )
+        if not found:
+            return None
+        at, job, detail = found[0]
+        return Event(at=at, job=job, event=event, detail=json.loads(detail))
+
+    def is_today(self, at: float) -> bool:
+        """Return whether a time is on the day of now (UTC)."""
+        return int(at // _DAY_S) == int(self._clock() // _DAY_S)
 
     def recover(self) -> int:
         """Put back the jobs that a killed process had begun. Return their number."""

@@ -7,17 +7,14 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 from mammorisk.errors import MammoriskError
+from mammorisk.service.own_exam import own_images
 from mammorisk.service.result_files import RESULT
 from mammorisk.service.scorer_process import ScorerProcess
 from mammorisk.service.scoring import ScoringInterrupted, ScoringStopped
 
-#: Simulated exam of four small views, compressed, so that a decoder is needed too.
-READY_EXAM = "ready_exam"
 #: Seconds for which an answer holds.
 _HOLDS_S = 300.0
 #: Largest difference to the first risk of the same exam.
@@ -58,9 +55,8 @@ class ReadyCheck:
 
     def _score(self) -> dict[str, Any]:
         start = self.clock()
-        images = sorted(Path(str(files("mammorisk.service") / READY_EXAM)).glob("*.dcm"))
         try:
-            result = json.loads(self.scorer(images, None)[RESULT])
+            result = json.loads(self.scorer(own_images(), None)[RESULT])
         except (MammoriskError, ScoringStopped, ScoringInterrupted) as error:
             return {"ready": False, "reason": f"{type(error).__name__}: {error}"}
         told = {"model": result["model"], "status": result["status"]}

@@ -15,6 +15,7 @@ from mammorisk._utils.optional import require
 from mammorisk.errors import ServiceError
 from mammorisk.prediction.exports.sr import CLINIC
 from mammorisk.service.addresses import is_loopback
+from mammorisk.service.canary import Canary
 from mammorisk.service.destinations import Destination, read_destination
 from mammorisk.service.dicom_receiver import DicomReceiver, ReceiverOptions
 from mammorisk.service.job_queue import JobQueue
@@ -166,7 +167,9 @@ class Server:
         )
         self.sender = Sender(self.queue, self.outbox, destinations)
         self.receiver = DicomReceiver(receiver, self.images.receive, self.images.spool)
-        self._watch = Watch(self.images, self.outbox, self.queue, self.scorer)
+        self._watch = Watch(
+            self.images, self.outbox, self.queue, self.scorer, canary=Canary(score=self.scorer)
+        )
         self._ready = ReadyCheck(self.scorer)
         self._web = self._web_server()
         self._socket: socket.socket | None = None

@@ -9,14 +9,20 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from mammorisk.errors import MammoriskError
 from mammorisk.service.arrived_exam import Arrivals
 from mammorisk.service.durable_files import Sync, sync_path, write_folder
+from mammorisk.service.exam_facts import done_detail
 from mammorisk.service.job_queue import MOST_TRIES, Job, JobQueue
 from mammorisk.service.result_files import FAILED, RESULT, SR
 from mammorisk.service.scoring import Scorer, ScoringInterrupted, ScoringStopped
 
+#: Scores the canary and returns what is recorded of it.
+Canary = Callable[[], dict[str, Any]]
+#: Event of a run of the canary.
+CANARY_EVENT = "canary"
 #: Errors of the disk that pass, and so are no fault of the exam.
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
 
@@ -41,6 +47,9 @@ class Watch:
         :class:`mammorisk.service.exam_job.ExamScorer`.
     sync : callable
         Flushes a path to disk.
+    canary : callable, optional
+        Scores an exam that is always the same, such as :class:`mammorisk.service.canary.Canary`.
+        It is called at the start and once a day, before jobs.
     """
 
     def __init__(
@@ -50,12 +59,15 @@ class Watch:
         queue: JobQueue,
         score: Scorer,
         sync: Sync = sync_path,
+        canary: Canary | None = None,
     ) -> None:
         self.inbox = inbox
         self.outbox = outbox
         self.queue = queue
         self._score = score
         self._sync = sync
+        self._canary = canary
+        self._canary_ran = False
         queue.recover()
 
     def run_once(self, stopped: Callable[[], bool] = lambda: False) -> int:
@@ -76,6 +88,7 @@ class Watch:
         NoSpace
             The disk is full. The job was put back; the same call goes on when there is space.
         """
+        self._score_canary()
         self.add_arrived()
         ended = 0
         while not stopped() and (job := self._begin()) is not None:
@@ -112,6 +125,31 @@ class Watch:
             while time.monotonic() < until and not stopped():
                 time.sleep(min(0.2, poll_s))
 
+    def _score_canary(self) -> None:
+        """Score the canary at the start and every day (UTC), and record its risk.
+
+        At another start on the same day it is recorded only if it changed.
+        """
+        if self._canary is None:
+            return
+        last = self.queue.last_event(CANARY_EVENT)
+        is_new_day = last is None or not self.queue.is_today(last.at)
+        if self._canary_ran and not is_new_day:
+            return
+        self._canary_ran = True
+        try:
+            found = self._canary()
+        except ScoringInterrupted:
+            return
+        # The exams must be scored whatever is wrong with the canary: the monitor reports it.
+        except Exception as error:  # noqa: BLE001
+            found = {"error": type(error).__name__}
+        if is_new_day or last is None or last.detail != found:
+            try:
+                self.queue.record(CANARY_EVENT, found)
+            except sqlite3.OperationalError as error:
+                raise space_or(error) from None
+
     def add_arrived(self) -> None:
         """Add a job for each exam that is complete or has not grown for some time."""
         try:
@@ -138,8 +176,7 @@ class Watch:
                 files = [self.inbox.folder / path for path in job.files]
                 write_folder(folder, self._score(files, self._predecessor(job)), self._sync)
             result = json.loads((folder / RESULT).read_bytes())
-            told = {name: result.get(name) for name in ("status", "key", "model")}
-            self.queue.finish(job.id, told)
+            self.queue.finish(job.id, done_detail(result))
             return 1
         except (OSError, sqlite3.OperationalError) as error:
             wait = space_or(error)

@@ -201,7 +201,8 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert set(names) == {"result.json", "fhir.json", "report.html"}
     assert run(app, command).exit_code == 0
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == names
-    assert "3 events, unchanged" in run(app, [*command[:3], "--check-log"]).stdout
+    # Added, begun and done, after the canary of the day.
+    assert "4 events, unchanged" in run(app, [*command[:3], "--check-log"]).stdout
     monkeypatch.setenv("MERCURE_IN_DIR", str(tmp_path / "in"))
     monkeypatch.setenv("MERCURE_OUT_DIR", str(tmp_path / "mercure"))
     done = run(app, ["process-folder", *options])
