@@ -29,6 +29,8 @@ from .io.limits import Limits as Limits
 from .io.manifest import read_cohort as read_cohort
 from .io.read_exam import read_exam as read_exam
 from .io.risk_files import read_risks as read_risks
+from .monitoring.api import monitor as monitor
+from .monitoring.report import MonitorReport as MonitorReport
 from .policy.compare import compare_policies as compare_policies
 from .policy.library import policies as policies
 from .policy.stratify import stratify as stratify

@@ -32,6 +32,7 @@ ROOMS = (
     "mammorisk.imaging",
     "mammorisk.io",
     "mammorisk.metrics",
+    "mammorisk.monitoring",
     "mammorisk.policy",
     "mammorisk.prediction",
     "mammorisk.prediction.exports",

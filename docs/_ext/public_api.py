@@ -60,6 +60,7 @@ SECTIONS: dict[str, list[str]] = {
     "Embed": ["embed", "read_embeddings", "Embeddings"],
     "Evaluate": ["evaluate", "Report", "Outcome"],
     "Apply a policy": ["stratify", "policies", "compare_policies"],
+    "Watch a service": ["monitor", "MonitorReport"],
     "Simulate": ["simulate", "Study"],
     "Records": ["Questionnaire", "Exam", "View", "Acquisition", "Cohort"],
     "Look": ["plot_exam", "find"],

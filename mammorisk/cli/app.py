@@ -18,6 +18,7 @@ from mammorisk.cli.fit import fit
 from mammorisk.cli.json_errors import JsonErrors
 from mammorisk.cli.leave_one_out import leave_one_out
 from mammorisk.cli.models import models
+from mammorisk.cli.monitor import monitor
 from mammorisk.cli.predict import predict
 from mammorisk.cli.rates import rates
 from mammorisk.cli.scan import scan
@@ -56,6 +57,7 @@ for command in (
         watch,
         process_folder,
         serve,
+        monitor,
     ),
 ):
     app.command()(command)

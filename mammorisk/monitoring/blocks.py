@@ -41,19 +41,22 @@ class ProportionChange:
 
 
 def first_change(
-    flags: NDArray[np.bool_], fewest: int, probability: float, exams: int
+    flags: NDArray[np.bool_], fewest: int, probability: float, exams: int, n_proportions: int
 ) -> ProportionChange | None:
     """Find the first block after which a proportion differs from that of all exams before.
 
     Parameters
     ----------
-    flags : ndarray of bool, shape (n, n_proportions)
+    flags : ndarray of bool, shape (n, n_columns)
     fewest : int
         Smallest number of exams before a window.
     probability : float
         Of a false alarm within ``exams`` exams, for all proportions together. The tests share it
         equally (Bonferroni).
     exams : int
+    n_proportions : int
+        Number of proportions that share the probability. It must not depend on the data, so that
+        later exams never change an alarm.
 
     Returns
     -------
@@ -61,7 +64,7 @@ def first_change(
     """
     n, n_columns = flags.shape
     total = np.concatenate([np.zeros((1, n_columns), dtype=np.int64), np.cumsum(flags, axis=0)])
-    level = probability / max(1, n_columns * len(WINDOWS) * -(-exams // BLOCK))
+    level = probability / (n_proportions * len(WINDOWS) * -(-exams // BLOCK))
     for end in range(BLOCK, n + 1, BLOCK):
         found = []
         for window in WINDOWS:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from mammorisk._utils.typing import Floats
+from mammorisk.io.acquisition import doubt_force_median
 from mammorisk.monitoring.blocks import first_change
 from mammorisk.monitoring.cusum import control_limit, cusum, first_crossing
 from mammorisk.monitoring.observations import values_of
@@ -29,7 +29,10 @@ _SMALLEST, _LARGEST = 0.05, 0.5
 #: Share of the probability of a false alarm that the chart of the risk has.
 _RISK_SHARE = 0.4
 
-Kind = Literal["risk", "input", "process"]
+#: Acquisition values whose absence is watched.
+_HEADERS = ("thickness_mm", "force", "kvp", "glandular_dose_mgy", "anode_filter")
+#: Combinations of anode and filter that a device is expected to have at most.
+_BEAMS = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +45,8 @@ class ChartSpec:
     title, unit : str
     column : str
         Column of the observations; of proportions, the column from which flags are made.
-    is_proportion : bool
+    n_proportions : int
+        Number of the proportions that it shows; 0 for a chart of a mean.
     differs_by_vendor : bool
         Whether another vendor is expected to have other values: a difference between devices of
         two vendors is then reported, but is no alarm.
@@ -52,7 +56,7 @@ class ChartSpec:
     title: str
     column: str
     unit: str = ""
-    is_proportion: bool = False
+    n_proportions: int = 0
     differs_by_vendor: bool = False
 
 
@@ -75,36 +79,43 @@ CHARTS = (
         differs_by_vendor=True,
     ),
     ChartSpec(name="unknown_answers", title="Unknown answers", column="unknown_answers"),
-    ChartSpec(name="density", title="Density category", column="density", is_proportion=True),
+    ChartSpec(name="density", title="Density category", column="density", n_proportions=4),
     ChartSpec(
         name="anode_filter",
         title="Anode and filter",
         column="anode_filter",
-        is_proportion=True,
+        n_proportions=_BEAMS,
         differs_by_vendor=True,
     ),
-    ChartSpec(name="refused", title="No risk", column="refused", is_proportion=True),
+    ChartSpec(name="refused", title="No risk", column="refused", n_proportions=1),
     ChartSpec(
         name="outside_domain",
         title="Outside the domain",
         column="outside_domain",
-        is_proportion=True,
+        n_proportions=1,
     ),
-    ChartSpec(name="images_used", title="Images used", column="images_used", is_proportion=True),
-    ChartSpec(name="answers", title="Answers known", column="known", is_proportion=True),
+    ChartSpec(name="images_used", title="Images used", column="images_used", n_proportions=1),
+    ChartSpec(name="answers", title="Answers known", column="known", n_proportions=len(FIELDS)),
     ChartSpec(
         name="age_mismatch",
         title="Ages contradict each other",
         column="age_mismatch",
-        is_proportion=True,
+        n_proportions=1,
     ),
     ChartSpec(
-        name="headers", title="Acquisition values stated", column="headers", is_proportion=True
+        name="headers",
+        title="Acquisition values stated",
+        column="headers",
+        n_proportions=len(_HEADERS),
     ),
 )
+_FORCE = next(one for one in CHARTS if one.name == "force")
+#: Exams after which the smoothed risk of a device is shown.
+_UNSTEADY = 50
+#: Number of exams whose median force shows its unit.
+_FORCES = 50
 #: Of all jobs together, because a job that failed has no device.
-FAILED = ChartSpec(name="failed", title="Jobs that failed", column="failed", is_proportion=True)
-_HEADERS = ("thickness_mm", "force", "kvp", "glandular_dose_mgy", "anode_filter")
+FAILED = ChartSpec(name="failed", title="Jobs that failed", column="failed", n_proportions=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -210,14 +221,14 @@ def alarms_of(
         Number of exams before the chart gives alarms.
     """
     series: pd.Series | pd.DataFrame
-    series = chart_flags(spec, rows) if spec.is_proportion else chart_values(spec, rows)
+    series = chart_flags(spec, rows) if spec.n_proportions else chart_values(spec, rows)
     times = rows["at"].to_numpy(dtype=float)
     found: list[Alarm] = []
     start = 0
     while len(series) - start > hold:
         rest = series.iloc[start:]
         if isinstance(rest, pd.DataFrame):
-            change = _proportion_change(rest, hold, budget.of(spec), budget.exams)
+            change = _proportion_change(spec, rest, hold, budget.of(spec), budget.exams)
         else:
             change = _mean_change(spec, rest, hold, budget.of(spec), budget.exams)
         if change is None:
@@ -246,6 +257,54 @@ def allowance_of(spec: ChartSpec, values: Floats) -> float:
     return min(_LARGEST, max(_SMALLEST, _ALLOWANCE_SHARE * math.log(RISK_FACTOR) / spread))
 
 
+def force_unit_alarms(rows: pd.DataFrame, device: str) -> list[Alarm]:
+    """Return an alarm where the median force of a block of exams begins to be in another unit.
+
+    A unit that was wrong from the first exam on is no change, and so is not found by a chart.
+    """
+    forces = chart_values(_FORCE, rows)
+    before, found = None, []
+    for start in range(0, len(forces) - _FORCES + 1, _FORCES):
+        block = forces.iloc[start : start + _FORCES]
+        doubt = doubt_force_median(float(block.median()))
+        if doubt is not None and doubt != before:
+            at = int(block.index[-1])
+            found.append(
+                Alarm(
+                    chart="force_unit",
+                    device=device,
+                    exam=at + 1,
+                    since=int(block.index[0]) + 1,
+                    at=float(rows["at"].iloc[at]),
+                    text=doubt,
+                )
+            )
+        before = doubt
+    return found
+
+
+def risk_line(rows: pd.DataFrame, smoothing: float = 0.02) -> pd.DataFrame:
+    """Return the smoothed risk relative to age for a figure, without the first exams.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    smoothing : float
+        Weight of the newest exam in the exponentially weighted mean.
+
+    Returns
+    -------
+    DataFrame
+        ``at`` and ``ratio``, the exponentially weighted geometric mean of the risk over that of
+        the average woman of the same age.
+    """
+    values = chart_values(CHARTS[0], rows)
+    smooth = np.exp(values.ewm(alpha=smoothing, adjust=True).mean())
+    at = rows["at"].reset_index(drop=True)[values.index]
+    # The mean of a few exams says nothing, and would stretch the axis.
+    return pd.DataFrame({"at": at, "ratio": smooth}).iloc[_UNSTEADY:]
+
+
 def _mean_change(
     spec: ChartSpec, series: pd.Series, hold: int, probability: float, exams: int
 ) -> tuple[int, int, str] | None:
@@ -264,9 +323,9 @@ def _mean_change(
 
 
 def _proportion_change(
-    flags: pd.DataFrame, hold: int, probability: float, exams: int
+    spec: ChartSpec, flags: pd.DataFrame, hold: int, probability: float, exams: int
 ) -> tuple[int, int, str] | None:
-    change = first_change(flags.to_numpy(dtype=bool), hold, probability, exams)
+    change = first_change(flags.to_numpy(dtype=bool), hold, probability, exams, spec.n_proportions)
     if change is None:
         return None
     name = str(flags.columns[change.column]).replace("_", " ")

@@ -16,6 +16,8 @@ from mammorisk.monitoring.observations import values_of
 _LEVEL = 0.001
 #: Largest number of exams with which a new device is compared: the last before it came.
 _REFERENCE_EXAMS = 2000
+#: Exams from which on a device is not a visitor's.
+_STRAY = 5
 #: Fewest exams with which it can be compared.
 _FEWEST = 50
 
@@ -49,11 +51,18 @@ class Device:
     Attributes
     ----------
     name : str
-        Manufacturer, model and software.
+        Manufacturer, model and software of the device, and version of the risk model.
     state : {"collecting", "monitored"}
     exams : int
     first, last : float
         Times of its first and last exam, seconds since 1970.
+    news : str
+        What is new: ``"device"``, ``"software of the device"`` or ``"version of the risk model"``.
+        Empty for the devices with which the log begins.
+    noticed_at : float
+        Time of its fifth exam: fewer may be of a visitor.
+    compared_at : float
+        Time of the last exam of the comparison.
     compared_with : str
         What its first exams were compared with. Empty for the first device, and before.
     differences : tuple of Difference
@@ -64,18 +73,31 @@ class Device:
     exams: int
     first: float
     last: float
+    news: str = ""
+    noticed_at: float = math.nan
+    compared_at: float = math.nan
     compared_with: str = ""
     differences: tuple[Difference, ...] = ()
 
     def alarms(self, hold: int) -> list[Alarm]:
-        """Return an alarm for each difference that is not expected between vendors."""
-        return [
+        """Return an alarm for a new device, and one for each difference between its first exams and
+        those before, unless vendors differ in it anyway.
+        """
+        new = Alarm(
+            chart="new_device",
+            device=self.name,
+            exam=_STRAY,
+            since=1,
+            at=self.noticed_at,
+            text=f"new {self.news}; its charts hold for {hold} exams",
+        )
+        return [new] * bool(self.news) + [
             Alarm(
                 chart=one.chart,
                 device=self.name,
                 exam=hold,
                 since=1,
-                at=self.last,
+                at=self.compared_at,
                 text=f"compared with {self.compared_with}: {one.text}",
             )
             for one in self.differences
@@ -84,7 +106,7 @@ class Device:
 
 
 def devices_of(rows: pd.DataFrame, hold: int = HOLD) -> list[tuple[Device, pd.DataFrame]]:
-    """Return each device and software version with its exams, in the order in which they came.
+    """Return each device, by its versions, with its exams, in the order in which they came.
 
     Parameters
     ----------
@@ -94,16 +116,30 @@ def devices_of(rows: pd.DataFrame, hold: int = HOLD) -> list[tuple[Device, pd.Da
         Number of exams that are collected before a comparison.
     """
     found = []
-    groups = rows.groupby(["device", "software"], sort=False)
-    for (device, software), own in groups:
+    groups = rows.groupby(["device", "software", "model_version"], sort=False)
+    for (device, software, version), own in groups:
         first, last = float(own["at"].iloc[0]), float(own["at"].iloc[-1])
-        name = device if software == "not stated" else f"{device}, software {software}"
+        name = f"{device}, software {software}, risk model {version}"
         told: dict[str, Any] = {"name": name, "exams": len(own), "first": first, "last": last}
+        before = rows[rows["at"] < first]
+        if len(before) >= hold and len(own) >= _STRAY:
+            told |= {
+                "news": _news(before, str(device), str(software)),
+                "noticed_at": float(own["at"].iloc[_STRAY - 1]),
+            }
         state: State = "collecting" if len(own) < hold else "monitored"
         if state == "monitored":
-            told |= _compared(rows[rows["at"] < first], own.iloc[:hold], str(device))
+            told |= _compared(before, own.iloc[:hold], str(device))
         found.append((Device(state=state, **told), own))
     return found
+
+
+def _news(before: pd.DataFrame, device: str, software: str) -> str:
+    same = before[before["device"] == device]
+    if same.empty:
+        return "device"
+    is_known = (same["software"] == software).any()
+    return "version of the risk model" if is_known else "software of the device"
 
 
 def _compared(before: pd.DataFrame, own: pd.DataFrame, device: str) -> dict[str, Any]:
@@ -125,15 +161,16 @@ def _compared(before: pd.DataFrame, own: pd.DataFrame, device: str) -> dict[str,
                         is_expected=spec.differs_by_vendor and len(makers) > 1,
                     )
                 )
-    what = "the software before" if is_same else "the devices before"
+    what = "the versions before" if is_same else "the devices before"
     return {
         "compared_with": f"{what} ({len(reference):,} exams)",
+        "compared_at": float(own["at"].iloc[-1]),
         "differences": tuple(differences),
     }
 
 
 def _tests(spec: ChartSpec, reference: pd.DataFrame, own: pd.DataFrame) -> list[tuple[str, float]]:
-    if spec.is_proportion:
+    if spec.n_proportions:
         return _proportions(spec, reference, own)
     if spec.name == "dose_for_thickness":
         return _means(spec, _dose_per_mm(reference), _dose_per_mm(own))
@@ -169,7 +206,7 @@ def _proportions(
         a, b = int(after[column].sum()), int(before[column].sum())
         table = [[a, len(after) - a], [b, len(before) - b]]
         # Bonferroni over the proportions of a chart.
-        p = min(1.0, float(stats.fisher_exact(table).pvalue) * len(flags.columns))
+        p = min(1.0, float(stats.fisher_exact(table).pvalue) * spec.n_proportions)
         name = str(column).replace("_", " ")
         text = f"{name} {100 * a / len(after):.1f}%, before {100 * b / len(before):.1f}%"
         found.append((text, p))

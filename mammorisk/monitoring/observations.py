@@ -20,7 +20,8 @@ def observations(events: Sequence[Event]) -> pd.DataFrame:
     """Return the exams that were scored, in order of time.
 
     Of an exam that was scored several times, because a view or answers came late, only the first
-    job counts: its observations would not be independent.
+    job that was done counts: its observations would not be independent. An exam that failed before
+    is one more row.
 
     Parameters
     ----------
@@ -30,19 +31,21 @@ def observations(events: Sequence[Event]) -> pd.DataFrame:
     -------
     DataFrame
         ``job``, ``exam``, ``at`` (seconds since 1970), ``model``, ``failed``, ``device``
-        (manufacturer and model), ``software``, and the values and flags of the charts. A job that
-        failed has no values.
+        (manufacturer and model), ``software``, ``model_version`` (of the risk model), and the
+        values and flags of the charts. A job that failed has no values.
     """
     exam_of = {one.job: one.detail.get("exam", one.job) for one in events if one.event == "added"}
     rows: list[dict[str, Any]] = []
-    seen: set[str] = set()
+    seen: set[tuple[str, str]] = set()
     for one in events:
+        if one.event not in ("done", "failed"):
+            continue
         if one.event == "done" and "facts" not in one.detail:
             continue
         exam = exam_of.get(one.job, one.job)
-        if one.event not in ("done", "failed") or exam in seen:
+        if (one.event, exam) in seen:
             continue
-        seen.add(exam)
+        seen.add((one.event, exam))
         row = {"job": one.job, "exam": exam, "at": one.at, "failed": one.event == "failed"}
         rows.append(row | (_values(one.detail) if one.event == "done" else {}))
     return pd.DataFrame(rows, columns=list(_COLUMNS))
@@ -53,6 +56,7 @@ _MEASURES = ("percent_density", "guard_distance", "unknown_answers")
 _TOLD = ("density", "anode_filter", "refused", "outside_domain", "images_used", "known")
 _COLUMNS = (
     *("job", "exam", "at", "failed", "model", "status", "device", "software"),
+    *("model_version", "risk"),
     *(*_VALUES, *_MEASURES, *_TOLD, "age_mismatch", "age_answered"),
 )
 
@@ -65,6 +69,8 @@ def _values(detail: dict[str, Any]) -> dict[str, Any]:
     return {
         "model": detail.get("model"),
         "status": detail.get("status"),
+        "model_version": facts["model_version"],
+        "risk": facts["risk"],
         "device": " ".join(one for one in (maker, device) if one) or _UNKNOWN,
         "software": facts["software"] or _UNKNOWN,
         **{name: facts[name] for name in _VALUES if name != "relative_log_risk"},

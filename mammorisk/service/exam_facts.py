@@ -7,9 +7,13 @@ from collections.abc import Mapping
 from statistics import fmean
 from typing import Any
 
+from mammorisk._utils.digests import json_digest
+
 #: Acquisition values of which the mean over the views is kept.
 _MEANS = ("thickness_mm", "kvp", "glandular_dose_mgy")
 _HORIZON = "5"
+#: Digits of the digest that names a version of the risk model.
+_VERSION_DIGITS = 8
 
 
 def done_detail(result: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,9 +39,10 @@ def exam_facts(result: Mapping[str, Any]) -> dict[str, Any]:
     Returns
     -------
     dict
-        Plain JSON types. ``log_risk`` and ``log_average_risk`` are natural logarithms of the
-        risk over five years and of that of the average woman of her age. ``force`` is as the
-        header states it, whatever its unit. Ages are in whole years. Without a value: None.
+        Plain JSON types. ``risk`` is by horizon. ``log_risk`` and ``log_average_risk`` are natural
+        logarithms of the risk over five years and of that of the average woman of her age.
+        ``force`` is as the header states it, whatever its unit. Ages are in whole years. Without a
+        value: None.
     """
     provenance = result["provenance"]
     values = [view.get("acquisition_values", {}) for view in provenance["views"]]
@@ -46,6 +51,8 @@ def exam_facts(result: Mapping[str, Any]) -> dict[str, Any]:
     codes = [one["code"] for one in result["warnings"]]
     answered = "age-from-header" not in codes
     return {
+        "model_version": _model_version(provenance),
+        "risk": result["risk"],
         "log_risk": _log(result["risk"].get(_HORIZON)),
         "log_average_risk": _log(average.get(_HORIZON)),
         "manufacturer": _first(values, "manufacturer"),
@@ -69,6 +76,13 @@ def exam_facts(result: Mapping[str, Any]) -> dict[str, Any]:
         "force": _mean([_force(one) for one in values]),
         "anode_filter": _anode_filter(values),
     }
+
+
+def _model_version(provenance: Mapping[str, Any]) -> str:
+    """A short digest of weights, configuration and calibration of the risk model."""
+    digests = provenance["sha256"]
+    parts = [digests["weights"], digests["config"], provenance["calibration"]]
+    return json_digest(parts)[:_VERSION_DIGITS]
 
 
 def _force(values: Mapping[str, Any]) -> float | None:
