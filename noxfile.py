@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from pathlib import Path
 
@@ -81,6 +82,23 @@ def newest(session: nox.Session) -> None:
     """A short suite on what pip resolves for a user, today."""
     session.install("-e", ".[test]")
     run_tests(session, SHORT)
+
+
+@nox.session
+def sbom(session: nox.Session) -> None:
+    """Write build/sbom.cdx.json, what users of some extras install. The argument names the extras."""
+    extras = session.posargs[0] if session.posargs else "networks,clinic"
+    out = Path("build") / "sbom.cdx.json"
+    out.parent.mkdir(exist_ok=True)
+    session.install("--constraint", "constraints.txt", f".[{extras}]")
+    # The tool runs in an environment of its own, so that the bill does not list it.
+    session.run(
+        *("uv", "tool", "run", "--from", "cyclonedx-bom>=7.1,<8", "cyclonedx-py", "environment"),
+        *("--pyproject", "pyproject.toml", "--mc-type", "library", "--output-reproducible"),
+        *("--spec-version", "1.6", "--output-file", str(out), session.virtualenv.location),
+        external=True,
+    )
+    session.log(f"{out}: {len(json.loads(out.read_text())['components'])} components")
 
 
 @nox.session(python=False)

@@ -34,6 +34,7 @@ extensions = [
     "mathml",
     "offline",
     "public_api",
+    "quality_pages",
     "warning_table",
 ]
 templates_path = ["_templates"]
@@ -79,7 +80,7 @@ html_theme_options = {
     "icon_links": [{"name": "Repository", "url": repository, "icon": "fa-brands fa-github"}],
     "navbar_persistent": ["search-button"],
     "navbar_end": ["release", "theme-switcher", "navbar-icon-links"],
-    "header_links_before_dropdown": 7,
+    "header_links_before_dropdown": 8,
     "show_prev_next": False,
     # Notebooks need the width for their code and tables.
     "secondary_sidebar_items": {
@@ -88,6 +89,7 @@ html_theme_options = {
         "for/*": ["page-toc"],
         "how-to/*": ["page-toc"],
         "explanation/*": ["page-toc"],
+        "quality/*": ["page-toc"],
         "reference/**": ["page-toc"],
         "architecture": ["page-toc"],
         "changelog": ["page-toc"],

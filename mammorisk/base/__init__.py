@@ -1,6 +1,7 @@
 """The interface of all models: RiskModel and ImageModel, with ModelCard and Scores."""
 
 from mammorisk.base.card import ModelCard as ModelCard
+from mammorisk.base.card_check import card_faults as card_faults
 from mammorisk.base.horizons import DEFAULT_HORIZONS as DEFAULT_HORIZONS
 from mammorisk.base.horizons import Horizon as Horizon
 from mammorisk.base.horizons import check_horizons as check_horizons

@@ -36,7 +36,7 @@ def monitor(
             min=1e-6,
             max=0.5,
         ),
-    ] = 0.005,
+    ] = 0.01,
     within_exams: Annotated[
         int, typer.Option(help="Number of exams of that probability.", min=100)
     ] = 2000,

@@ -26,8 +26,8 @@ _ALLOWANCE_SHARE = 0.3
 #: Allowance of the other charts, in standard deviations.
 _ALLOWANCE = 0.25
 _SMALLEST, _LARGEST = 0.05, 0.5
-#: Share of the probability of a false alarm that the chart of the risk has.
-_RISK_SHARE = 0.4
+#: Shares of the probability of a false alarm; the other charts have equal parts of the rest.
+_SHARES = {"log_risk": 0.5, "density": 0.1}
 
 #: Acquisition values whose absence is watched.
 _HEADERS = ("thickness_mm", "force", "kvp", "glandular_dose_mgy", "anode_filter")
@@ -159,15 +159,15 @@ class Budget:
     exams : int
     """
 
-    probability: float = 0.005
+    probability: float = 0.01
     exams: int = 2000
 
     def of(self, spec: ChartSpec) -> float:
         """Return the share of one chart."""
-        if spec.name == "log_risk":
-            return self.probability * _RISK_SHARE
         # The chart of failed jobs is one more.
-        return self.probability * (1 - _RISK_SHARE) / len(CHARTS)
+        others = len(CHARTS) + 1 - len(_SHARES)
+        share = _SHARES.get(spec.name, (1 - sum(_SHARES.values())) / others)
+        return self.probability * share
 
 
 def chart_values(spec: ChartSpec, rows: pd.DataFrame) -> pd.Series:

@@ -116,7 +116,7 @@ def load_density_fit(config: dict[str, Any]) -> DensityFit:
         The configuration is damaged.
     """
     return DensityFit(
-        card=card_from(config["card"]),
+        card=card_from(config),
         coefficients={str(k): float(v) for k, v in config["coefficients"].items()},
         cumulative_hazard=tuple(float(v) for v in config["cumulative_hazard"]),
         logistic={str(k): float(v) for k, v in config["logistic"].items()},

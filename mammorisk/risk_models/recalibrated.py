@@ -22,7 +22,7 @@ from mammorisk.base import (
     check_horizons,
 )
 from mammorisk.metrics.recalibration import Recalibration
-from mammorisk.risk_models.storage import card_from
+from mammorisk.risk_models.storage import card_from, check_same_card
 from mammorisk.warnings import make_warning
 
 if TYPE_CHECKING:
@@ -204,12 +204,16 @@ def load_recalibrated(config: Mapping[str, Any], model: RiskModel) -> Recalibrat
 
     Raises
     ------
+    ModelError
+        The card cannot be used, or contradicts that of the inner model.
     KeyError, TypeError, ValueError
         The configuration is damaged.
     """
+    card = card_from(config)
+    check_same_card(card, model.card)
     return RecalibratedModel(
         model=model,
         maps={float(h): Recalibration.from_dict(one) for h, one in config["maps"].items()},
-        card=card_from(config["card"]),
+        card=card,
         record=dict(config["record"]),
     )

@@ -45,7 +45,7 @@ def models() -> pd.DataFrame:
     rows = []
     clinical = (load_clinical(name).card for name in CLINICAL_MODELS)
     # Cards of networks are read without loading their weights.
-    bundled = (card_from(read_config(folder)["card"]) for folder in BUNDLED.values())
+    bundled = (card_from(read_config(folder)) for folder in BUNDLED.values())
     for card in (*clinical, *bundled, MIRAI):
         row = asdict(card)
         row["inputs"] = ", ".join(row["inputs"])

@@ -67,7 +67,7 @@ def read_network(folder: Path, config: dict[str, Any], *, with_encoder: bool) ->
             guard = DomainGuard(**arrays)
         return HybridModel(
             recipe=recipe,
-            card=card_from(config["card"]),
+            card=card_from(config),
             encoder=encoder,
             head=head.eval(),
             scalings={k: Scaling.from_dict(v) for k, v in config["scalings"].items()},

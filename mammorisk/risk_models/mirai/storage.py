@@ -44,7 +44,7 @@ def load_mirai(folder: Path, config: dict[str, Any]) -> MiraiModel:
             transformer=transformer.eval(),
             calibration=calibration,
             record={k: config[k] for k in _RECORD if k in config},
-            card=card_from(config["card"]),
+            card=card_from(config),
             rows=int(config["rows"]),
             columns=int(config["columns"]),
         )

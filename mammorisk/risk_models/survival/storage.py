@@ -37,7 +37,7 @@ def load_survival(folder: Path, config: dict[str, Any]) -> SurvivalModel:
         guard = under(arrays, "guard.")
         return SurvivalModel(
             recipe=recipe,
-            card=card_from(config["card"]),
+            card=card_from(config),
             design=design,
             predictor=predictor_from(recipe.kind, under(arrays, "predictor."), len(design.columns)),
             recalibration={
