@@ -7,12 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from mammorisk._utils.digests import json_digest
 from mammorisk.errors import EvaluationError
 from mammorisk.metrics.expected_observed import expected_observed_ratio
 from mammorisk.monitoring.charts import Alarm
 from mammorisk.records.outcome import Outcome
-from mammorisk.service.inbox import ID_DIGITS
+from mammorisk.service.arrived_exam import digest_of
 
 #: Cancers from which on a ratio is given.
 FEWEST_CANCERS = 50
@@ -74,7 +73,7 @@ def _with_outcomes(rows: pd.DataFrame, outcomes: pd.DataFrame) -> pd.DataFrame:
     told["exam"] = (
         outcomes["exam"].astype(str)
         if "exam" in names
-        else [json_digest(str(one).strip())[:ID_DIGITS] for one in outcomes["study"]]
+        else [digest_of(str(one).strip()) for one in outcomes["study"]]
     )
     if told["exam"].duplicated().any():
         raise EvaluationError(

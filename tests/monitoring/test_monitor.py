@@ -16,10 +16,11 @@ from mammorisk.cli.app import app
 from mammorisk.errors import EvaluationError, ServiceError
 from mammorisk.monitoring.api import acknowledge
 from mammorisk.monitoring.canary_runs import canary_runs
+from mammorisk.monitoring.observations import observations
 from mammorisk.monitoring.observed import observed_over_expected
-from mammorisk.service.event_log import Event
+from mammorisk.service.arrived_exam import digest_of
+from mammorisk.service.event_log import Event, append_event, read_events
 from mammorisk.service.exam_facts import exam_facts
-from mammorisk.service.inbox import ID_DIGITS
 from tests.factories import write_exam
 from tests.monitoring.made_log import HOLOGIC, PRISTINA, canary, made_facts, write_log
 
@@ -103,9 +104,6 @@ def test_failures_and_refusals(tmp_path: Path) -> None:
 
 def test_the_first_result_of_an_exam_counts(tmp_path: Path) -> None:
     exams = made_facts(np.random.default_rng(4), 3)
-    from mammorisk.monitoring.observations import observations
-    from mammorisk.service.event_log import append_event, read_events
-
     folder = write_log(tmp_path / "queue", [None, *exams[:2]])
     for name, exam in (("late", "exam0"), ("again", "exam1")):
         append_event(folder, name, "added", {"exam": exam, "images": 4})
@@ -217,10 +215,8 @@ def test_the_command_its_files_and_an_acknowledgement(tmp_path: Path) -> None:
 
 
 def test_outcomes_are_joined_by_study(tmp_path: Path) -> None:
-    from mammorisk._utils.digests import json_digest
-
     rows, _ = outcome_rows(3, 1)
-    rows["exam"] = [json_digest(f"1.2.{i}")[:ID_DIGITS] for i in range(3)]
+    rows["exam"] = [digest_of(f"1.2.{i}") for i in range(3)]
     outcomes = pd.DataFrame({"study": ["1.2.0", " 1.2.2"], "time": [6.0, 6.0], "event": [0, 0]})
     table, _ = observed_over_expected(rows, outcomes)
     assert table["exams"].tolist() == [2, 2]
