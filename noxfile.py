@@ -86,7 +86,7 @@ def newest(session: nox.Session) -> None:
 
 @nox.session
 def sbom(session: nox.Session) -> None:
-    """Write build/sbom.cdx.json, what users of some extras install. The argument names the extras."""
+    """Write build/sbom.cdx.json: what users of the extras install that the argument names."""
     extras = session.posargs[0] if session.posargs else "networks,clinic"
     out = Path("build") / "sbom.cdx.json"
     out.parent.mkdir(exist_ok=True)

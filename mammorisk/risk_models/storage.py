@@ -55,8 +55,9 @@ def card_from(config: Mapping[str, Any]) -> ModelCard:
     ModelError
         There is no card, or its fields are missing, unknown, empty or contradict each other.
     """
-    card = config.get("card")
-    faults = ["it is missing"] if not isinstance(card, Mapping) else card_faults(card)
+    found = config.get("card")
+    card: Mapping[str, Any] = found if isinstance(found, Mapping) else {}
+    faults = card_faults(card) if card else ["it is missing"]
     if not faults and card["name"] != config.get("name", card["name"]):
         faults = [f"its name is not that of the model, {config['name']!r}"]
     if faults:
