@@ -1,6 +1,6 @@
 """Check results as DICOM SR, DICOM PDF, FHIR, PDF and HTML of 100 simulated exams.
 
-    python benchmarks/check_exports.py [--exams 100] [--orthanc /usr/sbin/Orthanc]
+    python benchmarks/check_exports.py [--exams 100] [--orthanc]
 
 Needs mammorisk[clinic,networks], dcmtk (dsrdump, dsr2html), dicom3tools (dciodvfy) and poppler
 (pdftotext). With --orthanc, a server with its DICOMweb plugin is started on this machine and stores
@@ -17,21 +17,20 @@ import subprocess
 import sys
 import tempfile
 import time
-import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pydicom
 from checks import check, failures
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
 import mammorisk as mr
+from tests.service.orthanc import orthanc
 
 CANARY = "KANARIENVOGEL"
 BIRTH = "19571231"
-PORT = 18842
-PLUGIN = "/usr/share/orthanc/plugins/libOrthancDicomWeb.so"
 
 
 def output(*command: str | Path) -> str:
@@ -123,46 +122,11 @@ def leaks(out: Path) -> list[str]:
     ]
 
 
-@contextmanager
-def orthanc(program: str, folder: Path) -> Iterator[Callable[..., bytes]]:
-    """A server on this machine; yields a function for requests to it."""
-    config = {
-        "StorageDirectory": str(folder / "db"),
-        "IndexDirectory": str(folder / "db"),
-        "HttpPort": PORT,
-        "DicomServerEnabled": False,
-        "RemoteAccessAllowed": False,
-        "AuthenticationEnabled": False,
-        "Plugins": [PLUGIN],
-        "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
-    }
-    (folder / "orthanc.json").write_text(json.dumps(config))
-    with open(folder / "orthanc.log", "wb") as log:
-        server = subprocess.Popen([program, str(folder / "orthanc.json")], stdout=log, stderr=log)
-
-        def ask(path: str, data: bytes | None = None, **headers: str) -> bytes:
-            named = {name.replace("_", "-"): value for name, value in headers.items()}
-            request = urllib.request.Request(f"http://127.0.0.1:{PORT}{path}", data, named)
-            with urllib.request.urlopen(request, timeout=20) as answer:
-                return answer.read()
-
-        try:
-            for _ in range(100):
-                try:
-                    ask("/system")
-                    break
-                except OSError:
-                    time.sleep(0.1)
-            yield ask
-        finally:
-            server.terminate()
-            server.wait(timeout=20)
-
-
-def check_storage(program: str, out: Path, folder: Path) -> None:
+def check_storage(out: Path, folder: Path) -> None:
     """Store the reports by STOW-RS, twice, and compare what the server returns."""
     files = sorted(out.glob("*.sr.dcm"))
-    with orthanc(program, folder) as ask:
+    with orthanc(folder / "orthanc", {"DicomServerEnabled": False}) as server:
+        ask = server.ask
         for file in [*files, files[0]]:
             body = (
                 b"--x\r\nContent-Type: application/dicom\r\n\r\n" + file.read_bytes() + b"\r\n--x--"
@@ -183,7 +147,7 @@ def check_storage(program: str, out: Path, folder: Path) -> None:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--exams", type=int, default=100)
-    parser.add_argument("--orthanc", help="program; Orthanc is not tried without it")
+    parser.add_argument("--orthanc", action="store_true", help="also store reports in Orthanc")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as place:
         out = Path(place) / "out"
@@ -224,7 +188,7 @@ def main() -> int:
             f"median {median:.3f} s, maximum {most:.3f} s, first {seconds[0]:.2f} s",
         )
         if asked.orthanc:
-            check_storage(asked.orthanc, out, Path(place))
+            check_storage(out, Path(place))
     return 1 if failures else 0
 
 
