@@ -79,6 +79,12 @@ def serve(
     memory_gb: Annotated[
         float, typer.Option(help="Largest size of the data of the scoring process (Linux).")
     ] = 8.0,
+    silent: Annotated[
+        bool,
+        typer.Option(
+            "--silent", help="Silent trial: store the results beside the queue, return nothing."
+        ),
+    ] = False,
     debug: Debug = False,
 ) -> None:
     """Receive exams by DICOM and HTTP, score them, and send the results back."""
@@ -111,6 +117,7 @@ def serve(
             keep_days=keep_days,
             scoring_s=scoring_seconds,
             memory_bytes=int(memory_gb * 2**30),
+            silent=silent,
         )
         if options.tls is None and not is_loopback(host):
             typer.echo("caution: without TLS others on the network can read all of it", err=True)

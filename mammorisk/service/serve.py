@@ -24,6 +24,7 @@ from mammorisk.service.ready_check import ReadyCheck
 from mammorisk.service.received import ReceivedImages
 from mammorisk.service.scorer_process import MakeScorer, ScorerProcess
 from mammorisk.service.sender import Sender
+from mammorisk.service.silent import outbox_of, record_mode
 from mammorisk.service.tls import TlsFiles
 from mammorisk.service.watch import NoSpace, Watch, space_or
 from mammorisk.service.web import WebParts, web_app
@@ -78,6 +79,8 @@ class ServeOptions:
         Longest time for an exam.
     memory_bytes : int
         Largest size of the data of the scoring process.
+    silent : bool
+        A silent trial: results are stored beside the queue, sent to nobody and not shown.
     """
 
     folder: Path
@@ -95,6 +98,7 @@ class ServeOptions:
     keep_days: float = 7.0
     scoring_s: float = 300.0
     memory_bytes: int = 8 * 2**30
+    silent: bool = False
 
     def check(self) -> None:
         """Check what would make the server unsafe.
@@ -109,6 +113,12 @@ class ServeOptions:
                 "no application entity may send images",
                 where="senders",
                 remedy="Name those that may: --sender TITLE.",
+            )
+        if self.silent and self.send_to:
+            raise ServiceError(
+                "a silent trial returns nothing, but destinations are named",
+                where="send_to",
+                remedy="Leave out --send-to.",
             )
         if self.token is None and not is_loopback(self.host):
             raise ServiceError(
@@ -158,9 +168,11 @@ class Server:
             tls=None if dicom_tls is None else dicom_tls.for_server(),
         )
         _make_private(options.folder)
-        self.outbox = options.folder / RESULTS
+        state = options.folder / QUEUE
+        self.queue = JobQueue(state)
+        self.outbox = outbox_of(options.folder / RESULTS, state, silent=options.silent)
         self.outbox.mkdir(exist_ok=True, mode=0o700)
-        self.queue = JobQueue(options.folder / QUEUE)
+        record_mode(self.queue, silent=options.silent)
         self.images = ReceivedImages(options.folder / RECEIVED, self.queue, quiet_s=options.quiet_s)
         self.scorer = ScorerProcess(
             make_scorer, seconds=options.scoring_s, memory_bytes=options.memory_bytes
@@ -206,6 +218,7 @@ class Server:
                 outbox=self.outbox,
                 is_alive=lambda: self.is_alive,
                 token=self.options.token,
+                silent=self.options.silent,
             )
         )
         config = uvicorn.Config(

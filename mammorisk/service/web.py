@@ -60,6 +60,8 @@ class WebParts:
         Whether all threads of the server run.
     token : str or None
         Asked for in the header ``Authorization: Bearer ...``, everywhere but at ``/healthz``.
+    silent : bool
+        Whether results are shown to nobody.
     max_bytes : int
         Largest request.
     """
@@ -72,6 +74,7 @@ class WebParts:
     outbox: Path
     is_alive: Callable[[], bool]
     token: str | None = None
+    silent: bool = False
     max_bytes: int = MAX_REQUEST_BYTES
 
 
@@ -282,6 +285,8 @@ def _file(parts: WebParts, job: str, name: str) -> "fastapi.Response":
     from fastapi.responses import Response
 
     _check_job(parts, job)
+    if parts.silent:
+        raise _HttpError(403, "Silent", "this is a silent trial: results are shown to nobody")
     path = parts.outbox / job / name
     if name == RESULT and not path.is_file():
         path = parts.outbox / f"{job}.failed" / FAILED

@@ -6,7 +6,7 @@ import io
 import json
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import pytest
 
 from tests.factories import write_exam
 from tests.service import orthanc as pacs
+from tests.service.waiting import wait_for
 
 pytest.importorskip("pynetdicom")
 pytest.importorskip("highdicom")
@@ -60,15 +61,6 @@ class Clinic:
 
     def jobs(self) -> list[str]:
         return [one.state for one in self.server.queue.jobs()]
-
-
-def wait_for(ask: Callable[[], Any], seconds: float = 60) -> Any:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        if (found := ask()) is not None:
-            return found
-        time.sleep(0.1)
-    raise AssertionError("it did not happen")
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ import json
 import logging
 import socket
 import ssl
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ from mammorisk.service.result_files import SR
 from mammorisk.service.tls import TlsFiles
 from tests import factories as f
 from tests.service import certificates, scorers
+from tests.service.waiting import wait_for
 
 pynetdicom = pytest.importorskip("pynetdicom")
 pytest.importorskip("fastapi")
@@ -102,13 +102,14 @@ def ask(
 
 def job_of(server: Server, study: str, number: int = 1) -> dict[str, Any]:
     """The latest job of a study, when it has ended and there are so many."""
-    for _ in range(200):
+
+    def ended() -> dict[str, Any] | None:
         _, content = ask(server, "GET", f"/jobs?exam={digest_of(study)}")
         jobs = json.loads(content)["jobs"]
-        if len(jobs) == number and jobs[-1]["state"] in ("done", "failed"):
-            return dict(jobs[-1])
-        time.sleep(0.05)
-    raise AssertionError(jobs)
+        is_over = len(jobs) == number and jobs[-1]["state"] in ("done", "failed")
+        return dict(jobs[-1]) if is_over else None
+
+    return dict(wait_for(ended))
 
 
 def report(**attributes: Any) -> pydicom.Dataset:
@@ -256,8 +257,9 @@ def test_mutual_tls(tmp_path: Path) -> None:
         certificate=stranger.certificate, key=stranger.key, authority=ours.authority
     )
     image = f.mammogram("L", "CC")
+    chosen = options(tmp_path / "server", tls=ours, silent=True)
     with (
-        Server(options(tmp_path / "server", tls=ours), scorers.counting) as server,
+        Server(chosen, scorers.counting) as server,
         # One that connects and is silent keeps nobody out.
         socket.create_connection(("127.0.0.1", server.receiver.port)),
         socket.create_connection(("127.0.0.1", server.http_port)),
@@ -270,6 +272,15 @@ def test_mutual_tls(tmp_path: Path) -> None:
         # Without a token: from programs on this machine, and not from pages in its browser.
         context = client.for_client()
         assert ask(server, "GET", "/jobs", token=None, context=context)[0] == 200
+        # A silent trial stores its results, and shows them to nobody.
+        exam = [f.mammogram(*one, StudyInstanceUID="1.2.6") for one in FOUR]
+        assert send(server, *exam, tls=client) == [0] * 4
+        (job,) = wait_for(
+            lambda: server.queue.jobs() if server.queue.counts().get("done") else None
+        )
+        assert (tmp_path / "server" / "queue" / "silent" / job.id / SR).is_file()
+        told = ask(server, "GET", f"/results/{job.id}", token=None, context=context)
+        assert (told[0], b"silent trial" in told[1]) == (403, True)
         for headers in ({"Origin": "https://evil.example"}, {"Host": "evil.example"}):
             told = ask(server, "GET", "/jobs", token=None, context=context, **headers)
             assert told[0] == 403
@@ -283,6 +294,7 @@ def test_mutual_tls(tmp_path: Path) -> None:
     [
         ({"senders": []}, "may send"),
         ({"host": "0.0.0.0"}, "without a token"),
+        ({"silent": True, "send_to": ["A@b:1"]}, "silent trial"),
         ({"host": "0.0.0.0", "token": "short"}, "fewer than 16"),
         ({"send_to": ["PACS@host"]}, "address"),
         ({"send_to": ["https://u:p@host/x"]}, "address"),
