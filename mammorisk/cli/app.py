@@ -21,6 +21,7 @@ from mammorisk.cli.models import models
 from mammorisk.cli.monitor import monitor
 from mammorisk.cli.predict import predict
 from mammorisk.cli.rates import rates
+from mammorisk.cli.recalibrate import recalibrate
 from mammorisk.cli.scan import scan
 from mammorisk.cli.serve import serve
 from mammorisk.cli.simulate import simulate
@@ -58,6 +59,7 @@ for command in (
         process_folder,
         serve,
         monitor,
+        recalibrate,
     ),
 ):
     app.command()(command)
