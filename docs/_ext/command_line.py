@@ -15,7 +15,8 @@ from mammorisk.cli.app import app as commands
 OPENING = """# Command line
 
 Exit codes: 0 done; 1 no risk for some exams, which are named; 2 unusable input; 3 refused. Errors
-are printed on standard error in one or two lines; `--debug` adds the traceback.
+are printed on standard error in one or two lines; `--debug` adds the traceback. `monitor` ends with
+1 if an alarm is open, and `recalibrate` if its result does not pass.
 """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -182,6 +183,8 @@ def _summary(
             return []
         title = f"{spec.title} ({spec.unit})" if spec.unit else spec.title
         first, last = values.iloc[:HOLD].mean(), values.iloc[-_LAST:].mean()
+        if spec.is_logarithm:
+            title, first, last = f"{title} (ratio)", math.exp(first), math.exp(last)
         row = {"chart": title, "exams": len(values), "first": first, "last": last}
         return [told | row]
     flags = chart_flags(spec, own)

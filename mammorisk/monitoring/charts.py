@@ -47,6 +47,8 @@ class ChartSpec:
         Column of the observations; of proportions, the column from which flags are made.
     n_proportions : int
         Number of the proportions that it shows; 0 for a chart of a mean.
+    is_logarithm : bool
+        Whether its values are logarithms, so that a difference is a ratio.
     differs_by_vendor : bool
         Whether another vendor is expected to have other values: a difference between devices of
         two vendors is then reported, but is no alarm.
@@ -57,11 +59,17 @@ class ChartSpec:
     column: str
     unit: str = ""
     n_proportions: int = 0
+    is_logarithm: bool = False
     differs_by_vendor: bool = False
 
 
 CHARTS = (
-    ChartSpec(name="log_risk", title="Risk relative to age", column="relative_log_risk"),
+    ChartSpec(
+        name="log_risk",
+        title="Risk relative to age",
+        column="relative_log_risk",
+        is_logarithm=True,
+    ),
     ChartSpec(name="percent_density", title="Percent density", column="percent_density", unit="%"),
     ChartSpec(
         name="guard_distance",
@@ -76,6 +84,7 @@ CHARTS = (
         name="dose_for_thickness",
         title="Glandular dose relative to thickness",
         column="glandular_dose_mgy",
+        is_logarithm=True,
         differs_by_vendor=True,
     ),
     ChartSpec(name="unknown_answers", title="Unknown answers", column="unknown_answers"),
@@ -316,7 +325,7 @@ def _mean_change(
         return None
     at, since = crossing.at + hold, crossing.start + hold
     before, after = float(values[:since].mean()), float(values[since : at + 1].mean())
-    if spec.name in ("log_risk", "dose_for_thickness"):
+    if spec.is_logarithm:
         return at, since, f"{math.exp(after - before):.2f} times that before"
     unit = f" {spec.unit}" if spec.unit else ""
     return at, since, f"mean {after:.3g}{unit}, before {before:.3g}{unit}"

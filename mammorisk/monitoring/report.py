@@ -36,7 +36,8 @@ class MonitorReport:
         Devices with their software versions, in the order in which they came.
     summary : DataFrame
         A row for each chart and device: ``exams`` with a value, ``first`` (mean or share of the
-        first 200 exams), ``last`` (of the last 100) and ``alarms``.
+        first 200 exams), ``last`` (of the last 100; of a ratio the geometric mean) and
+        ``alarms``.
     risk_lines : dict of str to DataFrame
         Smoothed risk relative to age by device, for the figure.
     canary : DataFrame
