@@ -1,6 +1,6 @@
-"""Measure `mammorisk serve`: reception, time to the report, exams an hour, memory and its growth.
+"""Measure `mammorisk serve`: reception, time to the report, exams an hour, kills, memory.
 
-    python benchmarks/serve.py [--pixel-mm 0.1] [--exams 20] [--small 300] [--associations 8]
+    python benchmarks/serve.py [--pixel-mm 0.1] [--exams 20] [--kills 8] [--small 300]
 
 Needs mammorisk[clinic,networks] and storescu of dcmtk. The server runs as a user starts it, with
 --model if given; the archive is a storage server in this process, and the scanner is storescu. All
@@ -62,6 +62,12 @@ class Archive:
         with self._changed:
             if not self._changed.wait_for(lambda: len(self.arrived) >= number, seconds):
                 raise TimeoutError(f"{len(self.arrived)} of {number} reports after {seconds} s")
+
+    def missing(self, studies: list[str], seconds: float) -> list[str]:
+        """Wait for the reports of studies. Return those that have none."""
+        with self._changed:
+            self._changed.wait_for(lambda: set(studies) <= set(self.arrived), seconds)
+            return [study for study in studies if study not in self.arrived]
 
 
 class Serve:
@@ -136,7 +142,8 @@ def copies(exam: Path, folder: Path, number: int, views: int = 4) -> list[tuple[
 def send(port: int, files: list[Path]) -> subprocess.Popen[bytes]:
     """Start storescu in one association."""
     call = [STORESCU, "-aet", "SCANNER", "-aec", "MAMMORISK", "127.0.0.1", str(port), *files]
-    return subprocess.Popen([str(word) for word in call], stdout=subprocess.DEVNULL)
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    return subprocess.Popen([str(word) for word in call], **quiet)
 
 
 def told(name: str, value: str, wanted: str = "") -> None:
@@ -191,6 +198,28 @@ def check_scoring(exam: Path, folder: Path, number: int, model: str | None) -> N
     shutil.rmtree(folder)
 
 
+def check_kills(exam: Path, folder: Path, number: int) -> None:
+    """Kill the server while it receives and scores. Every exam it confirmed must be reported."""
+    archive = Archive()
+    confirmed = []
+    sets = copies(exam, folder / "sent", 4 * number)
+    for i in range(number):
+        with serve(folder / "server", archive, "bcsc-2008") as server:
+            # Later at each kill: while it receives, queues, scores and sends.
+            killer = threading.Timer(0.1 + 0.4 * i, server.process.kill)
+            killer.start()
+            for study, files in sets[4 * i : 4 * i + 4]:
+                if send(server.dicom, files).wait() == 0:
+                    confirmed.append(study)
+            server.process.wait()
+    with serve(folder / "server", archive, "bcsc-2008"):
+        lost = archive.missing(confirmed, 300)
+    told(f"confirmed exams lost in {number} kills", f"{len(lost)} of {len(confirmed)}", "0")
+    shutil.rmtree(folder)
+    if lost:
+        raise RuntimeError("confirmed exams are lost")
+
+
 def check_growth(exam: Path, folder: Path, number: int, model: str | None) -> None:
     """Growth of both processes, fitted to the second half of the exams."""
     archive = Archive()
@@ -218,6 +247,7 @@ def main() -> int:
     parser.add_argument("--pixel-mm", type=float, default=0.1)
     parser.add_argument("--exams", type=int, default=20)
     parser.add_argument("--small", type=int, default=300)
+    parser.add_argument("--kills", type=int, default=8)
     parser.add_argument("--associations", type=int, default=8)
     parser.add_argument("--model", help="default: that of the server")
     asked = parser.parse_args()
@@ -235,6 +265,7 @@ def main() -> int:
         print("\n| what | measured | wanted |\n| --- | --- | --- |")
         check_reception(exams["large"], folder / "reception", asked.associations)
         check_scoring(exams["large"], folder / "scoring", asked.exams, asked.model)
+        check_kills(exams["small"], folder / "kills", asked.kills)
         check_growth(exams["small"], folder / "growth", asked.small, asked.model)
     return 0
 
