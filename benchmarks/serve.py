@@ -1,6 +1,6 @@
 """Measure `mammorisk serve`: reception, time to the report, exams an hour, kills, memory.
 
-    python benchmarks/serve.py [--pixel-mm 0.1] [--exams 20] [--kills 8] [--small 300]
+    python benchmarks/serve.py [--exams 20] [--kills 8] [--small 300] [--received 2000]
 
 Needs mammorisk[clinic,networks] and storescu of dcmtk. The server runs as a user starts it, with
 --model if given; the archive is a storage server in this process, and the scanner is storescu. All
@@ -30,6 +30,9 @@ from pydicom.uid import generate_uid
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import mammorisk as mr
+from mammorisk.cli.common import stop_signals
+from mammorisk.service.serve import ServeOptions, Server
+from tests.service import scorers
 from tests.service.orthanc import STORESCU, free_port
 
 MB = 2**20
@@ -76,6 +79,20 @@ class Serve:
     def __init__(self, process: subprocess.Popen[bytes], dicom: int, web: int) -> None:
         self.process, self.dicom, self.web = process, dicom, web
 
+    def ask(self, path: str) -> str:
+        """Answer of the HTTP interface."""
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.web}{path}", timeout=30) as answer:
+            return str(answer.read().decode())
+
+    def done(self) -> int:
+        """Number of jobs that are done."""
+        (line,) = [
+            one
+            for one in self.ask("/metrics").splitlines()
+            if one.startswith('mammorisk_jobs{state="done"}')
+        ]
+        return round(float(line.split()[1]))
+
     def memory(self, field: str = "VmHWM") -> tuple[float, float]:
         """Memory of the server, and of its scoring process, in MB: the peak, or VmRSS for now."""
         children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
@@ -94,9 +111,24 @@ def _memory(pid: int, field: str) -> float:
     return 0.0
 
 
+def run_without_model(folder: Path, dicom: int, web: int) -> None:
+    """Run a server whose scorer takes no time."""
+    options = ServeOptions(folder=folder, senders=["SCANNER"], dicom_port=dicom, http_port=web)
+    with Server(options, scorers.counting) as server:
+        server.wait(stop_signals())
+
+
+@contextmanager
+def serve_without_model(folder: Path) -> Iterator[Serve]:
+    """Start such a server and wait until it listens."""
+    dicom, web = free_port(), free_port()
+    with started([sys.executable, __file__, "--run", folder, dicom, web], dicom, web) as server:
+        yield server
+
+
 @contextmanager
 def serve(folder: Path, archive: Archive | None, model: str | None) -> Iterator[Serve]:
-    """Start the server and wait until it listens."""
+    """Start the server as a user does and wait until it listens."""
     dicom, web = free_port(), free_port()
     command = [sys.executable, "-c", "from mammorisk.cli.app import main; main()", "serve"]
     command += [str(folder), "--sender", "SCANNER", "--quiet", "86400", "--formats", "sr"]
@@ -105,15 +137,23 @@ def serve(folder: Path, archive: Archive | None, model: str | None) -> Iterator[
         command += ["--send-to", f"ARCHIVE@127.0.0.1:{archive.port}"]
     if model is not None:
         command += ["--model", model]
-    process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    with started(command, dicom, web) as server:
+        yield server
+
+
+@contextmanager
+def started(command: list[object], dicom: int, web: int) -> Iterator[Serve]:
+    """Start a process and wait until it listens."""
+    process = subprocess.Popen([str(word) for word in command], stderr=subprocess.DEVNULL)
+    server = Serve(process, dicom, web)
     try:
         for _ in range(1200):
             try:
-                urllib.request.urlopen(f"http://127.0.0.1:{web}/healthz", timeout=5).close()
+                server.ask("/healthz")
                 break
             except OSError:
                 time.sleep(0.1)
-        yield Serve(process, dicom, web)
+        yield server
     finally:
         process.terminate()
         process.wait(timeout=60)
@@ -235,11 +275,36 @@ def check_growth(exam: Path, folder: Path, number: int, model: str | None) -> No
             shutil.rmtree(folder / "sent")
             counts.append(first + len(sets))
             memory.append(server.memory("VmRSS"))
+    scoring = [worker for _, worker in memory]
+    told(f"growth of the scoring process, {number} small exams", slope(counts, scoring), "1 MB")
+
+
+def check_growth_of_server(exam: Path, folder: Path, number: int) -> None:
+    """Growth of the process that receives, with a scorer that takes no time."""
+    counts, memory = [], []
+    with serve_without_model(folder / "server") as server:
+        for first in range(0, number, 100):
+            sets = copies(exam, folder / "sent", min(100, number - first))
+            for i in range(0, len(sets), 10):
+                files = [file for _, each in sets[i : i + 10] for file in each]
+                if send(server.dicom, files).wait():
+                    raise RuntimeError("storescu failed")
+            while server.done() < first + len(sets):
+                time.sleep(0.5)
+            shutil.rmtree(folder / "sent")
+            counts.append(first + len(sets))
+            memory.append(server.memory("VmRSS")[0])
+    told(f"growth of the server, {number} exams without a model", slope(counts, memory), "1 MB")
+
+
+def slope(counts: list[int], memory: list[float]) -> str:
+    """Growth in the second half, and the memory at the start of each half and at the end."""
     half = len(counts) // 2
-    for name, values in zip(("server", "scoring process"), zip(*memory, strict=True), strict=True):
-        slope = np.polyfit(counts[half:], values[half:], 1)[0]
-        value = f"{1000 * slope:+.1f} MB in 1,000 exams ({values[half]:.0f} to {values[-1]:.0f} MB)"
-        told(f"growth of the {name}, {number} small exams", value, "1 MB")
+    found = 1000 * np.polyfit(counts[half:], memory[half:], 1)[0]
+    return (
+        f"{found:+.1f} MB in 1,000 exams ({memory[0]:.0f}, {memory[half]:.0f}, "
+        f"{memory[-1]:.0f} MB after {counts[0]}, {counts[half]}, {counts[-1]})"
+    )
 
 
 def main() -> int:
@@ -249,8 +314,13 @@ def main() -> int:
     parser.add_argument("--small", type=int, default=300)
     parser.add_argument("--kills", type=int, default=8)
     parser.add_argument("--associations", type=int, default=8)
+    parser.add_argument("--received", type=int, default=2000)
+    parser.add_argument("--run", nargs=3, help=argparse.SUPPRESS)
     parser.add_argument("--model", help="default: that of the server")
     asked = parser.parse_args()
+    if asked.run:
+        run_without_model(Path(asked.run[0]), int(asked.run[1]), int(asked.run[2]))
+        return 0
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         exams = {}
@@ -267,6 +337,7 @@ def main() -> int:
         check_scoring(exams["large"], folder / "scoring", asked.exams, asked.model)
         check_kills(exams["small"], folder / "kills", asked.kills)
         check_growth(exams["small"], folder / "growth", asked.small, asked.model)
+        check_growth_of_server(exams["small"], folder / "server", asked.received)
     return 0
 
 
