@@ -270,7 +270,11 @@ class ReceivedImages:
         ):
             images = self._images(exam)
             if is_complete(images) or now - last >= self.quiet_s:
-                self._join_answers(exam)
+                try:
+                    self._join_answers(exam)
+                except FileNotFoundError:
+                    # Its images were removed meanwhile.
+                    continue
                 found.append(arrived_exam(self.folder, exam, images))
                 self._seen[exam] = changed
         return found

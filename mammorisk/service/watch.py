@@ -156,7 +156,7 @@ class Watch:
             for one in self.inbox.scan():
                 self.queue.add(one.job, exam=one.exam, files=one.files)
                 self.inbox.taken(one)
-        except sqlite3.OperationalError as error:
+        except (OSError, sqlite3.OperationalError) as error:
             raise space_or(error) from None
 
     def _begin(self) -> Job | None:

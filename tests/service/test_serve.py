@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import io
 import json
@@ -18,7 +19,7 @@ from typer.testing import CliRunner
 
 from mammorisk.cli.app import app
 from mammorisk.errors import ServiceError
-from mammorisk.service import dicom_receiver
+from mammorisk.service import dicom_receiver, received
 from mammorisk.service.arrived_exam import digest_of
 from mammorisk.service.result_files import SR
 from mammorisk.service.tls import TlsFiles
@@ -205,6 +206,23 @@ def test_an_exam_by_stow(server: Server) -> None:
     large = {"Content_Type": kind, "Content_Length": str(601 * 2**20)}
     assert ask(server, "POST", "/dicom-web/studies", b"", **large)[0] == 413
     assert not list(server.images.spool.iterdir())
+
+
+def test_a_full_disk_is_told_to_the_sender(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    image = f.mammogram("L", "CC", StudyInstanceUID="1.2.7")
+
+    def full(path: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(received, "sync_path", full)
+    assert send(server, image) == [0xA700]
+    body, kind = stow_body(content_of(image))
+    status, content = ask(server, "POST", "/dicom-web/studies", body, Content_Type=kind)
+    (failed,) = json.loads(content)["00081198"]["Value"]
+    assert (status, failed["00081197"]["Value"]) == (503, [0xA700])
+    monkeypatch.undo()
+    assert send(server, image) == [0]
+    assert server.is_alive
 
 
 def test_answers_by_http(server: Server) -> None:
