@@ -135,11 +135,11 @@ def _declared(name: str) -> tuple[str, str]:
         found = metadata(name)
     except PackageNotFoundError:
         return "not installed where this page was built", ""
-    licence = found["License-Expression"] or ""
+    licence = found.get("License-Expression") or ""
     if not licence:
         classifiers = found.get_all("Classifier") or []
         names = [one.rsplit(" :: ", 1)[1] for one in classifiers if one.startswith("License :: ")]
-        first = (found["License"] or "").strip().splitlines()
+        first = (found.get("License") or "").strip().splitlines()
         licence = ", ".join(names) or (first[0][:60] if first else "not declared")
     return licence.replace("|", "/"), _address(found)
 
@@ -152,7 +152,7 @@ def _address(found: Any) -> str:
         urls[label.strip().lower()] = address.strip()
     wanted = ("issues", "issue tracker", "bug tracker", "tracker", "bug reports", "source")
     wanted += ("source code", "repository", "homepage", "github")
-    return next((urls[name] for name in wanted if name in urls), found["Home-page"] or "")
+    return next((urls[name] for name in wanted if name in urls), found.get("Home-page") or "")
 
 
 def _write(app: Sphinx, config: Config) -> None:
