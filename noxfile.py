@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import nox
@@ -98,7 +99,12 @@ def sbom(session: nox.Session) -> None:
         *("--spec-version", "1.6", "--output-file", str(out), session.virtualenv.location),
         external=True,
     )
-    session.log(f"{out}: {len(json.loads(out.read_text())['components'])} components")
+    bill = json.loads(out.read_text(encoding="utf-8"))
+    # pyproject.toml has no version: it is read from the package.
+    found = re.search(r'__version__ = "(.+)"', Path("mammorisk/_version.py").read_text())
+    bill["metadata"]["component"]["version"] = found[1] if found else "unknown"
+    out.write_text(json.dumps(bill, indent=2) + "\n", encoding="utf-8")
+    session.log(f"{out}: {len(bill['components'])} components")
 
 
 @nox.session(python=False)

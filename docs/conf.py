@@ -89,7 +89,9 @@ html_theme_options = {
         "for/*": ["page-toc"],
         "how-to/*": ["page-toc"],
         "explanation/*": ["page-toc"],
-        "quality/*": ["page-toc"],
+        "quality/[!s]*": ["page-toc"],
+        # A wide table.
+        "quality/soup": [],
         "reference/**": ["page-toc"],
         "architecture": ["page-toc"],
         "changelog": ["page-toc"],
