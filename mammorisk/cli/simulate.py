@@ -102,7 +102,7 @@ def _parameter(group: str, name: str, field: FieldInfo, default: Any) -> inspect
 
 
 #: Words on the command line for None.
-_NONE = {"pixel_mm": "native"}
+_NONE = {"pixel_mm": "native", "malignant": "by-type"}
 #: Nested models whose options carry the name of the group.
 _PREFIXED = ("effects", "lesions")
 

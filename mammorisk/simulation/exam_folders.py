@@ -13,16 +13,15 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from multiprocessing import get_context
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from mammorisk._utils.parallel import end_with_parent
 from mammorisk._utils.progress import OnProgress
-from mammorisk.simulation.anatomy import draw_breasts
+from mammorisk.simulation.exam_images import picture_of
 from mammorisk.simulation.exam_plan import ExamPlan, plan_exam
+from mammorisk.simulation.exam_scene import scene_of
 from mammorisk.simulation.mammogram_file import mammogram
 from mammorisk.simulation.options import StudyOptions
-from mammorisk.simulation.rendering import render
 from mammorisk.simulation.tables import exam_id
 
 #: Number of queued exams per worker.
@@ -66,25 +65,10 @@ def write_exam_of(options: StudyOptions, woman: int, exams: Path, *, prior: bool
 
 
 def _render(plan: ExamPlan, options: StudyOptions, folder: Path) -> None:
-    breasts = draw_breasts(
-        plan.anatomy_seed,
-        area_percent=plan.area_percent,
-        volumetric_percent=plan.volumetric_percent,
-        exponent=options.exponent,
-    )
+    scene = scene_of(plan, options.exponent)
     for number, one in enumerate(plan.views):
-        picture = render(
-            breasts[one.side],
-            one.view,
-            one.outline,
-            one.exposure,
-            plan.vendor,
-            plan.texture,
-            pixel_mm=plan.pixel_mm,
-            rng=np.random.default_rng([*plan.noise_seed, number]),
-            strength=plan.processing_strength,
-            lesions=plan.lesions,
-            raw=options.for_processing,
+        picture = picture_of(
+            plan, scene, number, pixel_mm=plan.pixel_mm, raw=options.for_processing
         )
         for pixels, ending in ((picture.pixels, ""), (picture.raw, "-raw")):
             if pixels is None:

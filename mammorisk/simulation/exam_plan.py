@@ -8,13 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from mammorisk.simulation.distractors import Detail, draw_detail
 from mammorisk.simulation.exposure import Exposure, expose, habit_of
 from mammorisk.simulation.follow_up import PRIOR_YEARS, visit
 from mammorisk.simulation.lesions import Lesion, draw_lesions
 from mammorisk.simulation.mammogram_file import Header
 from mammorisk.simulation.options import StudyOptions
+from mammorisk.simulation.outline import Outline, outline_of
 from mammorisk.simulation.population import draw_population
-from mammorisk.simulation.rendering import Outline, Texture, outline_of, place_of, texture_of
+from mammorisk.simulation.rendering import Texture, texture_of
 from mammorisk.simulation.signals import CHANGE_PER_SCORE, draw_signals, fine_amplitude
 from mammorisk.simulation.tables import exam_id, patient_id
 from mammorisk.simulation.traits import densities_before
@@ -57,6 +59,8 @@ class ExamPlan:
         Relative gain of the contrast, which varies between exams independently of the acquisition.
     views : tuple of ViewPlan
     lesions : tuple of Lesion
+    detail : dict of str to Detail
+        By side; empty for plain exams without lesions and distractors.
     """
 
     header: Header
@@ -70,6 +74,7 @@ class ExamPlan:
     processing_strength: float
     views: tuple[ViewPlan, ...]
     lesions: tuple[Lesion, ...]
+    detail: dict[str, Detail]
 
 
 def plan_exam(options: StudyOptions, woman: int, *, prior: bool = False) -> ExamPlan:
@@ -112,7 +117,16 @@ def plan_exam(options: StudyOptions, woman: int, *, prior: bool = False) -> Exam
         exposure = expose(habit, vendor, view, gland_fraction=volume / 100, rng=rng)
         outline = outline_of(habit, side, view, exposure.thickness_mm, vendor, rng)
         views.append(ViewPlan(side=side, view=view, outline=outline, exposure=exposure))
-    lesions = draw_lesions(np.random.default_rng([*exam, 2]), options.lesions)
+    lesions: tuple[Lesion, ...] = ()
+    detail: dict[str, Detail] = {}
+    if options.lesions.detailed:
+        lesions = draw_lesions(
+            _seed(options, "lesions", woman), patient_id(woman), options.lesions, prior=prior
+        )
+        things = _seed(options, "distractors", woman)
+        # Distractors are those of the age at entry in both exams.
+        years, strength = float(row["age"]), texture.strength
+        detail = {side: draw_detail(things, side, years, strength) for side in "LR"}
     ratio = float(row["log_ratio_left_right"])
     return ExamPlan(
         header=Header(
@@ -132,43 +146,9 @@ def plan_exam(options: StudyOptions, woman: int, *, prior: bool = False) -> Exam
         texture=texture,
         processing_strength=strength,
         views=tuple(views),
-        # Lesions at entry were not present two years before.
-        lesions=() if prior else lesions,
+        lesions=lesions,
+        detail=detail,
     )
-
-
-def lesion_table(options: StudyOptions, women: list[int]) -> pd.DataFrame:
-    """Return the positions of lesions in the images of a study.
-
-    Parameters
-    ----------
-    options : StudyOptions
-    women : list of int
-        Numbers of the women with rendered exams.
-
-    Returns
-    -------
-    DataFrame
-        One row per lesion and view: ``exam_id``, ``laterality``, ``view``, ``kind``, ``row``,
-        ``column`` and ``radius_px`` in pixels of the file, ``radius_mm``.
-    """
-    names = ("exam_id", "laterality", "view", "kind", "row", "column", "radius_px", "radius_mm")
-    rows = []
-    for woman in women:
-        plan = plan_exam(options, woman)
-        for lesion in plan.lesions:
-            for view in (view for view in plan.views if view.side == lesion.side):
-                row, column, radius = place_of(lesion, view.view, view.outline, plan.pixel_mm)
-                if view.side == "R":
-                    # The file shows a right breast with the chest wall at the right.
-                    column = round(plan.vendor.field_mm[1] / plan.pixel_mm) - 1 - column
-                rows.append(
-                    (
-                        *(plan.header.exam_id, view.side, view.view, lesion.kind),
-                        *(row, column, radius, lesion.radius_mm),
-                    )
-                )
-    return pd.DataFrame(rows, columns=list(names))
 
 
 def _seed(options: StudyOptions, stream: str, woman: int) -> list[int]:

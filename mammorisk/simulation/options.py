@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from mammorisk.errors import SimulationError
 from mammorisk.simulation.vendors import DEFAULT_VENDORS, VENDORS
@@ -75,21 +75,66 @@ class Effects(BaseModel):
     )
 
 
-class LesionShares(BaseModel):
-    """Share of exams with a lesion of each kind, 0-1. The default is none."""
+class LesionOptions(BaseModel):
+    """Lesions in the images of a study; frozen. The default is none.
+
+    Each rate is the mean number of lesions of a type in an exam (Poisson, at most 3). With any rate
+    above 0, or with ``distractors``, every exam is rendered with a detailed background and with
+    structures that resemble lesions (:mod:`mammorisk.simulation.distractors`). Lesions are drawn
+    independently of later cancer.
+
+    Attributes
+    ----------
+    mass, calcification, asymmetry, distortion : float, 0-3
+        Mean number of lesions of the type in an exam.
+    malignant : float or None
+        Share of malignant lesions, 0-1. None uses a share for each type.
+    distractors : bool
+        Whether to render detailed exams with distractors also where no rate is above 0, for studies
+        without lesions.
+
+    Examples
+    --------
+    >>> from mammorisk.simulation import LesionOptions
+    >>> LesionOptions.mixed().mass
+    0.3
+    >>> LesionOptions().detailed
+    False
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    mass: float = Field(default=0.0, ge=0, le=1, description="Share of exams with a mass.")
-    calcifications: float = Field(
-        default=0.0, ge=0, le=1, description="Share of exams with a cluster of calcifications."
+    mass: float = Field(default=0.0, ge=0, le=3, description="Mean number of masses in an exam.")
+    calcification: float = Field(
+        default=0.0, ge=0, le=3, description="Mean number of groups of calcifications in an exam."
     )
     asymmetry: float = Field(
-        default=0.0, ge=0, le=1, description="Share of exams with a focal asymmetry."
+        default=0.0, ge=0, le=3, description="Mean number of asymmetries in an exam."
     )
     distortion: float = Field(
-        default=0.0, ge=0, le=1, description="Share of exams with an architectural distortion."
+        default=0.0, ge=0, le=3, description="Mean number of architectural distortions in an exam."
     )
+    malignant: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="Share of malignant lesions, 0-1, or 'by-type' for a share for each type.",
+    )
+    distractors: bool = Field(
+        default=False,
+        description="Draw distractors also where no lesions are asked for.",
+    )
+
+    @classmethod
+    def mixed(cls) -> LesionOptions:
+        """Return a mixture of all types, which ``simulate(lesions=True)`` uses."""
+        return cls(mass=0.3, calcification=0.3, asymmetry=0.2, distortion=0.15)
+
+    @property
+    def detailed(self) -> bool:
+        """Whether exams are rendered with detail, distractors and lesions."""
+        rates = (self.mass, self.calcification, self.asymmetry, self.distortion)
+        return self.distractors or any(rates)
 
 
 class StudyOptions(BaseModel):
@@ -138,8 +183,9 @@ class StudyOptions(BaseModel):
         Whether to also write images for processing.
     compression : {"none", "jpeg2000"}
         Compression of the pixels; JPEG 2000 is lossless.
-    lesions : LesionShares
-        Share of exams with a lesion of each kind; none by default.
+    lesions : LesionOptions
+        Lesions and distractors in the images; none by default. True is
+        :meth:`LesionOptions.mixed`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -206,7 +252,14 @@ class StudyOptions(BaseModel):
     )
     for_processing: bool = Field(default=False, description="Also write images for processing.")
     compression: Compression = Field(default="none", description="none, or jpeg2000 (lossless).")
-    lesions: LesionShares = LesionShares()
+    lesions: LesionOptions = LesionOptions()
+
+    @field_validator("lesions", mode="before")
+    @classmethod
+    def _mixture(cls, value: object) -> object:
+        if isinstance(value, bool):
+            return LesionOptions.mixed() if value else LesionOptions()
+        return value
 
 
 def check_options(**values: Any) -> StudyOptions:

@@ -17,7 +17,7 @@ from mammorisk._utils.progress import OnProgress
 from mammorisk._version import __version__
 from mammorisk.errors import OutputError, SimulationError
 from mammorisk.simulation.exam_folders import with_paths, write_exams
-from mammorisk.simulation.exam_plan import lesion_table
+from mammorisk.simulation.exam_images import lesion_table
 from mammorisk.simulation.options import (
     StudyOptions,
     check_options,
@@ -150,8 +150,8 @@ def _write_study(
         for prior in ((False, True) if has else (False,))
     ]
     write_exams(options, exams, folder / _EXAMS, workers=workers, on_progress=on_progress)
-    if any(options.lesions.model_dump().values()):
-        places = lesion_table(options, numbers)
+    if options.lesions.detailed:
+        places = lesion_table(options, exams)
         atomic_write(folder / LESIONS, partial(places.to_parquet, index=False))
     pictured = with_paths(women.iloc[chosen], folder / _EXAMS)
     pictured["weight"] *= len(women) / max(len(chosen), 1)
@@ -181,6 +181,8 @@ def _told(options: StudyOptions) -> dict[str, Any]:
     for name in ("site_loss", "site_missing"):
         if not told[name]:
             del told[name]
+    if not options.lesions.detailed:
+        del told["lesions"]
     for name in SIGNALS:
         if name not in signals_of(options.effects):
             del told["effects"][f"{name}_hr"]

@@ -1,4 +1,4 @@
-"""Pictures follow physics and the exposure, and lesions are where the table says."""
+"""Pictures follow physics and the exposure."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from mammorisk.imaging.windowing import to_display
 from mammorisk.records.exam import ImageKind
 from mammorisk.simulation.anatomy import draw_breasts
 from mammorisk.simulation.exam_folders import write_exam_of
-from mammorisk.simulation.exam_plan import ExamPlan, lesion_table, plan_exam
+from mammorisk.simulation.exam_plan import ExamPlan, plan_exam
 from mammorisk.simulation.exposure import attenuation, effective_energy
 from mammorisk.simulation.hazard import baseline
-from mammorisk.simulation.options import StudyOptions, check_options
+from mammorisk.simulation.options import check_options
 from mammorisk.simulation.population import draw_population
 from mammorisk.simulation.rendering import render
 from mammorisk.simulation.vendors import VENDORS
@@ -213,28 +213,3 @@ def test_prior_is_the_same_breast_younger() -> None:
         for side in "LR":
             assert before.area_percent[side] >= now.area_percent[side] - 1e-9
         assert before.views[0].outline != now.views[0].outline
-
-
-def test_lesions_are_where_the_table_says(tmp_path: Path) -> None:
-    shares = {"mass": 1.0, "calcifications": 1.0}
-    with_lesions = check_options(n=1000, seed=12, pixel_mm=0.4, lesions=shares)
-    without = check_options(n=1000, seed=12, pixel_mm=0.4)
-    places = lesion_table(with_lesions, [0, 1, 2, 3])
-    assert len(places) == 16
-    one = mr.read_exam(write_exam_of(with_lesions, 1, tmp_path / "with"))
-    plain = mr.read_exam(write_exam_of(without, 1, tmp_path / "without"))
-    rows = places[places["exam_id"] == "SIM-00000001-1"]
-    assert set(rows["view"]) == {"CC", "MLO"}
-    for (side, view), group in rows.groupby(["laterality", "view"]):
-        name = f"{side}-{view}"
-        change = np.abs(to_display(one[name].load()).astype(float) - to_display(plain[name].load()))
-        y, x = np.mgrid[: change.shape[0], : change.shape[1]]
-        near = np.zeros(change.shape, dtype=bool)
-        for place in group.itertuples():
-            near |= np.hypot(y - place.row, x - place.column) < 2 * place.radius_px
-        assert change[near].sum() > 0.9 * change.sum() > 0
-
-
-def test_a_study_without_lesions_has_no_table() -> None:
-    assert lesion_table(OPTIONS, [0, 1]).empty
-    assert isinstance(OPTIONS, StudyOptions)

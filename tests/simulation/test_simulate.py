@@ -184,7 +184,7 @@ def test_sampled_designs_hold_every_cancer(
         ({"n": 10, "pixel_mm": 0.01}, "pixel_mm"),
         ({"n": 10, "exponent": 7}, "exponent"),
         ({"n": 10, "vendors": ("acme",)}, "vendors"),
-        ({"n": 10, "lesions": {"mass": 2}}, "lesions.mass"),
+        ({"n": 10, "lesions": {"mass": 4}}, "lesions.mass"),
         ({"n": 10, "compression": "zip"}, "compression"),
     ],
 )
