@@ -45,11 +45,11 @@ class Balls:
 
 #: Median and SD of the logarithm of the diameter of a speck in mm, and its density.
 _SPECK = {
-    "round": (0.28, 0.30, 9.0),
-    "amorphous": (0.20, 0.25, 5.0),
-    "coarse heterogeneous": (0.50, 0.30, 7.0),
-    "fine pleomorphic": (0.25, 0.40, 9.0),
-    "fine linear branching": (0.18, 0.25, 10.0),
+    "round": (0.30, 0.28, 14.0),
+    "amorphous": (0.32, 0.25, 14.0),
+    "coarse heterogeneous": (0.55, 0.25, 9.0),
+    "fine pleomorphic": (0.34, 0.35, 20.0),
+    "fine linear branching": (0.20, 0.2, 15.0),
 }
 #: Lowest number of specks, and median number of a group of each distribution.
 _FEWEST = 5

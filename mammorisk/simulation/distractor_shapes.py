@@ -58,7 +58,7 @@ def arterial_balls(seed: int, path_mm: Floats, width_mm: float, covered_mm: floa
         if not keep.any():
             continue
         radii = rng.uniform(0.10, 0.22, int(keep.sum()))
-        parts.append(((centre + wall)[keep], radii, rng.uniform(3.0, 8.0, int(keep.sum()))))
+        parts.append(((centre + wall)[keep], radii, rng.uniform(5.0, 13.0, int(keep.sum()))))
     if not parts:
         parts = [(centre[:1], np.array([0.15]), np.array([5.0]))]
     return join(parts)
@@ -68,24 +68,31 @@ def _one(rng: np.random.Generator, size: float) -> list[_Part]:
     count = int(rng.integers(1, 4))
     centres = rng.normal(0, 0.25 * size, (count, 3))
     radii = 0.5 * size * rng.uniform(0.5, 1.0, count)
-    return [(centres, radii, np.full(count, float(np.exp(rng.normal(1.9, 0.35)))))]
+    return [(centres, radii, np.full(count, float(np.exp(rng.normal(2.5, 0.35)))))]
 
 
 def _coarse(rng: np.random.Generator, size: float) -> list[_Part]:
-    count = int(rng.integers(2, 6))
-    centres = rng.normal(0, 0.35 * size, (count, 3))
-    return [(centres, 0.5 * size * rng.uniform(0.4, 0.9, count), np.full(count, _COARSE * 0.6))]
+    count = int(rng.integers(6, 14))
+    axes = np.exp(rng.normal(0, 0.3, 3))
+    centres = rng.normal(0, 0.28 * size, (count, 3)) * axes
+    return [(centres, size * rng.uniform(0.10, 0.32, count), np.full(count, _COARSE * 0.5))]
 
 
 def _popcorn(rng: np.random.Generator, size: float) -> list[_Part]:
-    count = int(rng.integers(8, 20))
-    centres = np.clip(rng.normal(0, 0.28, (count, 3)), -0.5, 0.5) * size
-    radii = size * rng.uniform(0.05, 0.17, count)
-    return [(centres, radii, np.full(count, _COARSE * 0.5))]
+    # Lumps of many balls, so that none is a sphere.
+    parts: list[_Part] = []
+    for _ in range(int(rng.integers(4, 11))):
+        at = np.clip(rng.normal(0, 0.25, 3), -0.5, 0.5) * size
+        lump = size * rng.uniform(0.05, 0.16)
+        count = int(rng.integers(6, 16))
+        centres = at + rng.normal(0, 0.6 * lump, (count, 3)) * np.exp(rng.normal(0, 0.3, 3))
+        radii = lump * rng.uniform(0.2, 0.7, count)
+        parts.append((centres, radii, np.full(count, _COARSE * 0.35)))
+    return parts
 
 
 def _rim(rng: np.random.Generator, size: float) -> list[_Part]:
-    count = int(np.clip(60 * (size / 4) ** 2, 60, 500))
+    count = int(np.clip(14 * size**2, 120, 2000))
     turn = np.arange(count) * np.pi * (3 - np.sqrt(5))
     height = 1 - 2 * (np.arange(count) + 0.5) / count
     ring = np.sqrt(1 - height**2)
@@ -94,8 +101,8 @@ def _rim(rng: np.random.Generator, size: float) -> list[_Part]:
     # Part of the rim can be open.
     open_ = shell @ rng.normal(size=3) > rng.uniform(1.2, 4.0)
     shell = shell[~open_] * axes * size / 2
-    radii = rng.uniform(0.10, 0.22, len(shell))
-    return [(shell, radii, np.full(len(shell), 4.0))]
+    radii = rng.uniform(0.16, 0.26, len(shell))
+    return [(shell, radii, np.full(len(shell), 2.4))]
 
 
 def _rods(rng: np.random.Generator, size: float) -> list[_Part]:
@@ -130,7 +137,7 @@ def _skin(rng: np.random.Generator, size: float) -> list[_Part]:
                 np.column_stack([np.cos(angle), 0 * angle, np.sin(angle)]),
             ]
         )
-        parts.append((at + radius * ring, np.full(28, 0.11), np.full(28, 5.0)))
+        parts.append((at + radius * ring, np.full(28, 0.12), np.full(28, 8.0)))
     return parts
 
 

@@ -56,11 +56,14 @@ class Detail:
     Attributes
     ----------
     ligaments, vessels : Strands
+    streakiness : float
+        Relative strength of the fine streaks.
     distractors : tuple of Distractor
     """
 
     ligaments: Strands
     vessels: Strands
+    streakiness: float
     distractors: tuple[Distractor, ...]
 
 
@@ -81,7 +84,7 @@ _SKIN = ("skin calcifications", "mole", "scar", "skin marker")
 #: Single specks in a breast, and their least distance in relative coordinates.
 _SPECKS, _APART = 3.0, 0.22
 #: Number of ligaments and of vessels in a breast.
-_LIGAMENTS, _VESSELS = (110, 210), (2, 6)
+_LIGAMENTS, _VESSELS = (60, 130), (2, 6)
 
 
 def draw_detail(seed: list[int], side: str, age: float, texture: float) -> Detail:
@@ -98,7 +101,7 @@ def draw_detail(seed: list[int], side: str, age: float, texture: float) -> Detai
         Relative strength of the ligaments.
     """
     rng = np.random.default_rng([*seed, 0 if side == "L" else 1])
-    ligaments = _ligaments(rng, texture)
+    ligaments = _ligaments(rng, texture**0.4)
     vessels = _vessels(rng)
     own = np.random.default_rng([*seed, 10 if side == "L" else 11])
     things: list[Distractor] = []
@@ -127,7 +130,12 @@ def draw_detail(seed: list[int], side: str, age: float, texture: float) -> Detai
         for _ in range(int(own.integers(1, 3))):
             vessel = int(own.integers(len(vessels.points)))
             add("arterial", (float(vessel), 0.0, 0.0), 20.0, 70.0)
-    return Detail(ligaments=ligaments, vessels=vessels, distractors=tuple(things))
+    return Detail(
+        ligaments=ligaments,
+        vessels=vessels,
+        streakiness=texture**0.5 * float(np.exp(np.random.default_rng(seed).normal(0, 0.4))),
+        distractors=tuple(things),
+    )
 
 
 def _on_skin(rng: np.random.Generator) -> tuple[float, float, float]:
@@ -145,11 +153,11 @@ def _ligaments(rng: np.random.Generator, texture: float) -> Strands:
     start *= (0.97 * rng.random(count) ** 0.4 / np.linalg.norm(start, axis=1))[:, None]
     heading = np.array([1.0, 0.0, 0.0]) - start
     heading /= np.linalg.norm(heading, axis=1, keepdims=True)
-    heading += rng.normal(0, 0.45, (count, 3))
-    length = np.clip(np.exp(rng.normal(-1.3, 0.5, count)), 0.08, 0.9)
+    heading += rng.normal(0, 0.35, (count, 3))
+    length = np.clip(np.exp(rng.normal(-1.2, 0.5, count)), 0.08, 0.9)
     return Strands(
-        points=_walks(rng, start, heading, length, 0.8, 14),
-        width_mm=np.clip(np.exp(rng.normal(-0.75, 0.35, count)), 0.2, 1.2),
+        points=_walks(rng, start, heading, length, 0.35, 14),
+        width_mm=np.clip(np.exp(rng.normal(-0.85, 0.35, count)), 0.2, 1.1),
         strength=texture * np.exp(rng.normal(-0.2, 0.5, count)).clip(0.2, 2.2),
     )
 
@@ -162,7 +170,7 @@ def _vessels(rng: np.random.Generator) -> Strands:
     heading = end - start
     length = np.linalg.norm(heading, axis=1) * rng.uniform(0.7, 1.05, count)
     return Strands(
-        points=_walks(rng, start, heading, length, 0.55, 30),
+        points=_walks(rng, start, heading, length, 0.4, 30),
         width_mm=rng.uniform(1.0, 2.4, count),
         strength=rng.uniform(0.8, 1.5, count),
     )

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
@@ -85,7 +86,9 @@ def _across(angle_deg: int) -> sparse.csr_matrix:
 def shadow(lesion: Lesion, view: str) -> Shadow:
     """Return the projection of a mass, an asymmetry or the core of a distortion."""
     volume = _volume(lesion)
-    image = np.asarray(_across(ANGLE_DEG[view]) @ volume.reshape(CELLS, -1).T)
+    summed = np.asarray(_across(ANGLE_DEG[view]) @ volume.reshape(CELLS, -1).T)
+    # Sums along oblique columns have ripples of the grid.
+    image = cv2.GaussianBlur(summed, (0, 0), 0.8)
     mask = image > 0.25 * image.max()
     image = image / image[mask].mean()
     return Shadow(
@@ -203,10 +206,10 @@ def _strand(rng: np.random.Generator, radius: float) -> Curve:
     direction = rng.normal(size=3)
     direction /= np.linalg.norm(direction)
     # Strands pass near the centre rather than through one point.
-    start = rng.normal(0, 0.10 * radius, 3) + direction * radius * rng.uniform(0.0, 0.25)
-    length = radius * float(rng.uniform(0.45, 1.15))
+    start = rng.normal(0, 0.16 * radius, 3) + direction * radius * rng.uniform(0.05, 0.45)
+    length = radius * float(rng.uniform(0.5, 1.3))
     return Curve(
-        points=random_walk(rng, start, direction, length, 0.75, 18),
-        width_mm=float(rng.uniform(0.4, 1.1)),
+        points=random_walk(rng, start, direction, length, 0.5, 18),
+        width_mm=float(rng.uniform(0.25, 0.7)),
         strength=float(rng.uniform(0.3, 1.0)),
     )

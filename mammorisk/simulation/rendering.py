@@ -23,6 +23,7 @@ from mammorisk.simulation.scene import (
     ViewScene,
     add_dust,
     draw_things,
+    equalise,
     label_mask,
     muscle_pattern,
     strands_of,
@@ -155,7 +156,10 @@ def render(
     left = (1 - vendor.skin_equalisation) * breast.gland_share / 0.5
     shown = signal + np.float32(fat * (1 - left)) * lacking
     inside = path > 0
-    pixels = _to_grey(shown * np.float32(gain), inside, vendor)
+    shown *= np.float32(gain)
+    if scene is not None:
+        shown = equalise(shown, pixel_mm)
+    pixels = _to_grey(shown, inside, vendor)
     values = _to_raw(signal) if raw else None
     if scene is not None:
         label = label_mask(scene, frame, breast.side, inside)

@@ -21,7 +21,13 @@ Single = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
 #: Height of a ligament and a vessel of strength 1, as a share of the path through parenchyma.
-_LIGAMENT, _VESSEL = 0.075, 0.07
+_LIGAMENT, _VESSEL, _STREAK = 0.075, 0.07, 0.05
+#: Finest pixels in which streaks are drawn, mm.
+_STREAK_PIXEL_MM = 0.2
+#: Grid of smooth noise, mm.
+_SMOOTH_MM = 2.0
+#: Share of the contrast of areas larger than about 8 mm above a level that processing removes.
+_EQUALISED, _EQUALISED_MM, _KNEE = 0.65, 8.0, 0.45
 #: SD of the blur of the detector, mm (indirect and direct detectors: about 0.05 to 0.1).
 BLUR_MM = 0.07
 #: Rough size of a breast in mm along x, y and z, which turns directions into millimetres.
@@ -54,10 +60,56 @@ def ducts_at(place: tuple[float, float, float]) -> tuple[float, float, float]:
 
 
 def strands_of(scene: ViewScene, frame: ViewFrame) -> Single:
-    """Return ligaments and vessels as a share of the path through parenchyma."""
+    """Return streaks, ligaments and vessels as a share of the path through parenchyma."""
     total = _lines(scene.detail.ligaments, frame, 0.18) * np.float32(_LIGAMENT)
     total += _lines(scene.detail.vessels, frame, 0.35) * np.float32(_VESSEL)
+    total += streaks(scene, frame) * np.float32(_STREAK * scene.detail.streakiness)
     return total
+
+
+def streaks(scene: ViewScene, frame: ViewFrame) -> Single:
+    """Return fine streaks that run to the nipple, about 0 to 1, as in the fat of real films.
+
+    They are drawn for each view: such fine detail does not agree between views.
+    """
+    pixel = max(frame.pixel_mm, _STREAK_PIXEL_MM)
+    rows, columns = (int(np.ceil(n * frame.pixel_mm / pixel)) for n in frame.shape)
+    x = ((np.arange(columns, dtype=np.float32) + 0.5) * pixel)[None, :]
+    y = ((np.arange(rows, dtype=np.float32) + 0.5) * pixel)[:, None]
+    nipple = to_pixel(np.array([[1.25, 0.0, 0.0]]), "CC", frame.outline, 1.0)[0] + 0.5
+    drift = [_smooth([*scene.seed, 20 + i], (rows, columns), pixel, 28.0) for i in range(2)]
+    dx = np.float32(nipple[0]) - x + np.float32(3.5) * drift[0]
+    dy = y - np.float32(nipple[1]) + np.float32(3.5) * drift[1]
+    reach = np.hypot(dx, dy)
+    # Arc length at a distance of 70 mm, so that streaks come closer towards the nipple.
+    arc = np.arctan2(dy, dx) * np.float32(70.0)
+    noise = np.random.default_rng([*scene.seed, 30]).standard_normal((128, 512), dtype=np.float32)
+    total = np.zeros((rows, columns), dtype=np.float32)
+    for across_mm, along_mm, share in ((1.4, 11.0, 1.0), (3.2, 22.0, 0.8)):
+        seen = cv2.remap(
+            noise,
+            (arc / np.float32(across_mm)) + np.float32(256),
+            (reach / np.float32(along_mm)) + np.float32(20),
+            cv2.INTER_CUBIC,
+            borderMode=cv2.BORDER_WRAP,
+        )
+        total += np.float32(share) * np.exp(-np.square(seen / np.float32(0.30)))
+    patchy = _smooth([*scene.seed, 31], (rows, columns), pixel, 18.0)
+    total *= np.clip(np.float32(0.55) + np.float32(0.35) * patchy, 0.1, 1.6)
+    if (rows, columns) == frame.shape:
+        return total
+    size = (round(columns * pixel / frame.pixel_mm), round(rows * pixel / frame.pixel_mm))
+    drawn = cv2.resize(total, size, interpolation=cv2.INTER_LINEAR)
+    return np.asarray(drawn[: frame.shape[0], : frame.shape[1]])
+
+
+def _smooth(seed: list[int], shape: tuple[int, int], pixel_mm: float, coarsest_mm: float) -> Single:
+    """Noise without detail below 4 mm, made on a coarse grid."""
+    grid = tuple(int(np.ceil(n * pixel_mm / _SMOOTH_MM)) + 1 for n in shape)
+    field = octaves(seed, (grid[0], grid[1]), _SMOOTH_MM, coarsest_mm=coarsest_mm, exponent=4.0)
+    size = [round(n * _SMOOTH_MM / pixel_mm) for n in grid]
+    drawn = cv2.resize(field, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
+    return np.asarray(drawn[: shape[0], : shape[1]], dtype=np.float32)
 
 
 def _lines(strands: Strands, frame: ViewFrame, soft_mm: float) -> Single:
@@ -132,8 +184,8 @@ def draw_lesion(
         return
     if lesion.type == "distortion":
         frame.pull(gland, at, 0.75 * lesion.size_mm, 0.9)
-        frame.add_shadow(gland, shadow(lesion, frame.view), at, 0.35 * height * full)
-        frame.add_curves(gland, curves(lesion), at, 1.5 * height * full)
+        frame.add_shadow(gland, shadow(lesion, frame.view), at, 0.25 * height * full)
+        frame.add_curves(gland, curves(lesion), at, 1.1 * height * full)
         return
     if lesion.margin == "spiculated":
         frame.pull(gland, at, 1.2 * lesion.size_mm, 0.35)
@@ -193,12 +245,12 @@ def _draw_node(thing: Distractor, frame: ViewFrame, gland: Single, full: float) 
     """An oval node with fat in its hilum."""
     rng = np.random.default_rng([thing.seed, 7])
     row, column = frame.place(thing.place)
-    frame.add_shadow(gland, shadow(_body(thing), frame.view), (row, column), 0.22 * full)
+    frame.add_shadow(gland, shadow(_body(thing), frame.view), (row, column), 0.14 * full)
     towards = rng.normal(size=3)
-    towards *= 0.22 * thing.size_mm / np.linalg.norm(towards)
+    towards *= 0.30 * thing.size_mm / np.linalg.norm(towards)
     shift = frame.offsets(towards[None])[0]
     hilum = shadow(_body(thing, 0.5), frame.view)
-    frame.add_shadow(gland, hilum, (row + shift[0], column + shift[1]), -0.16 * full)
+    frame.add_shadow(gland, hilum, (row + shift[0], column + shift[1]), -0.07 * full)
 
 
 def _draw_mole(
@@ -213,7 +265,7 @@ def _draw_mole(
     disc = 1 / (1 + np.exp(np.clip(distance / max(0.12, 0.3 * frame.pixel_mm), -30, 30)))
     halo = np.exp(-np.square((distance - 0.4) / 0.35))
     inside = gland[window] > 0
-    gland[window] += ((0.10 * disc - 0.07 * halo) * full * inside).astype(np.float32)
+    gland[window] += ((0.06 * disc - 0.05 * halo) * full * inside).astype(np.float32)
 
 
 def _draw_arterial(scene: ViewScene, thing: Distractor, frame: ViewFrame, gland: Single) -> None:
@@ -274,6 +326,24 @@ def add_dust(scene: ViewScene, frame: ViewFrame, signal: Single) -> None:
             if 0 <= y < frame.shape[0] - extent and 0 <= x < frame.shape[1] - extent:
                 share = min(1.0, (size_mm / frame.pixel_mm) ** 2)
                 signal[y : y + extent, x : x + extent] += np.float32(height * share)
+
+
+def equalise(shown: Single, pixel_mm: float) -> Single:
+    """Reduce the brightness of large dense areas, as the processing of real systems does.
+
+    Parameters
+    ----------
+    shown : ndarray of float32, shape (rows, columns)
+        Contrast for presentation.
+    pixel_mm : float
+    """
+    small = max(1, round(2.0 / pixel_mm))
+    size = (max(2, shown.shape[1] // small), max(2, shown.shape[0] // small))
+    coarse = cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
+    spread = _EQUALISED_MM / (shown.shape[0] * pixel_mm / size[1])
+    coarse = cv2.GaussianBlur(np.maximum(coarse - np.float32(_KNEE), 0), (0, 0), spread)
+    much = cv2.resize(coarse, shown.shape[::-1], interpolation=cv2.INTER_LINEAR)
+    return np.asarray(shown - np.float32(_EQUALISED) * much)
 
 
 def label_mask(scene: ViewScene, frame: ViewFrame, side: str, inside: NDArray[np.bool_]) -> Single:
