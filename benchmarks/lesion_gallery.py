@@ -22,7 +22,7 @@ from mammorisk.simulation import StudyOptions
 from mammorisk.simulation.distractors import Distractor
 from mammorisk.simulation.exam_images import picture_of
 from mammorisk.simulation.exam_plan import ExamPlan, plan_exam
-from mammorisk.simulation.exam_scene import frame_of, scene_of
+from mammorisk.simulation.exam_scene import scene_of, view_frame
 from mammorisk.simulation.lesions import Lesion
 
 SEED = 2027
@@ -45,11 +45,10 @@ def crop(plan: ExamPlan, lesion: Lesion | None, view: int, at, size_mm: float, p
     """Crop of a view around a place, 0 to 1 between its percentiles."""
     plan = replace(plan, lesions=() if lesion is None else (lesion,))
     scene = scene_of(plan, 3.0)
-    pixels = picture_of(plan, scene, view, pixel_mm=pixel_mm).pixels.astype(float)
-    row, column = frame_of(plan, plan.views[view], pixel_mm).place(at)
+    row, column = view_frame(plan, plan.views[view], pixel_mm).place(at)
     half = round(size_mm / pixel_mm / 2)
-    padded = np.pad(pixels, half)
-    part = padded[round(row) : round(row) + 2 * half, round(column) : round(column) + 2 * half]
+    place = tuple(slice(round(v) - half, round(v) + half) for v in (row, column))
+    part = picture_of(plan, scene, view, pixel_mm=pixel_mm, part=place).pixels.astype(float)
     low, high = np.percentile(part[part > 0], [1, 99.8])
     return np.clip((part - low) / max(high - low, 1), 0, 1)
 

@@ -1,3 +1,4 @@
+from .exam_images import ExamRenderer as ExamRenderer
 from .exam_images import RenderedExam as RenderedExam
 from .exam_images import RenderedView as RenderedView
 from .exam_images import render_exam as render_exam

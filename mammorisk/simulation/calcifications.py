@@ -48,8 +48,8 @@ _SPECK = {
     "round": (0.30, 0.28, 14.0),
     "amorphous": (0.32, 0.25, 14.0),
     "coarse heterogeneous": (0.55, 0.25, 9.0),
-    "fine pleomorphic": (0.34, 0.35, 20.0),
-    "fine linear branching": (0.20, 0.2, 15.0),
+    "fine pleomorphic": (0.34, 0.35, 18.0),
+    "fine linear branching": (0.17, 0.2, 15.0),
 }
 #: Lowest number of specks, and median number of a group of each distribution.
 _FEWEST = 5
@@ -150,7 +150,7 @@ def _rod(
 ) -> Floats:
     count = max(3, int(np.ceil(length / max(radius, 0.05))))
     heading = direction / np.linalg.norm(direction) + np.cumsum(
-        rng.normal(0, 0.12, (count, 3)), axis=0
+        rng.normal(0, 0.07, (count, 3)), axis=0
     )
     heading /= np.linalg.norm(heading, axis=1, keepdims=True)
     return np.asarray(start + np.cumsum(heading * length / count, axis=0))

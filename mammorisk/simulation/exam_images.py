@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from mammorisk.simulation.exam_plan import ExamPlan, plan_exam
+from mammorisk.simulation.exam_plan import VIEWS, ExamPlan, plan_exam
 from mammorisk.simulation.exam_scene import ExamScene, scene_of
 from mammorisk.simulation.lesion_table import lesion_rows
 from mammorisk.simulation.options import StudyOptions
@@ -58,6 +58,102 @@ class RenderedExam:
     lesions: pd.DataFrame
 
 
+class ExamRenderer:
+    """One exam of a study, whose views are rendered on demand, whole or in part.
+
+    Parameters
+    ----------
+    options : StudyOptions
+        Options of the study, for example ``study.options``. Lesions are drawn if its option
+        ``lesions`` asks for them.
+    woman : int
+        Number of the woman, 0 to ``options.n - 1``: the column ``woman`` of the truth.
+    prior : bool
+        Whether to render the exam of two years before.
+
+    Attributes
+    ----------
+    exam_id, patient_id, vendor : str
+
+    See Also
+    --------
+    render_exam : All views at once.
+
+    Examples
+    --------
+    >>> from mammorisk.simulation import ExamRenderer, StudyOptions
+    >>> exam = ExamRenderer(StudyOptions(n=10, seed=3, lesions={"mass": 1.0}), 2)
+    >>> exam.view("L", "CC", pixel_mm=1.0, part=(slice(90, 130), slice(0, 60))).pixels.shape
+    (40, 60)
+    """
+
+    def __init__(self, options: StudyOptions, woman: int, *, prior: bool = False) -> None:
+        self._plan = plan_exam(options, woman, prior=prior)
+        self._scene = scene_of(self._plan, options.exponent)
+        self.exam_id = self._plan.header.exam_id
+        self.patient_id = self._plan.header.patient_id
+        self.vendor = self._plan.vendor.name
+
+    def view(
+        self,
+        laterality: str,
+        view: str,
+        *,
+        pixel_mm: float | None = None,
+        part: tuple[slice, slice] | None = None,
+    ) -> RenderedView:
+        """Render one view.
+
+        Parameters
+        ----------
+        laterality : {"L", "R"}
+        view : {"CC", "MLO"}
+        pixel_mm : float, optional
+            Pixel spacing, 0.05-2 mm. None is the spacing of the study, or of the vendor. At that
+            spacing the pixels are those of the file.
+        part : (slice, slice), optional
+            Rows and columns of the file to render, which may reach beyond it. A part has another
+            draw of the noise than the whole, and no label.
+
+        Returns
+        -------
+        RenderedView
+        """
+        number = next(
+            i
+            for i, one in enumerate(self._plan.views)
+            if (one.side, one.view) == (laterality, view)
+        )
+        spacing = self._plan.pixel_mm if pixel_mm is None else pixel_mm
+        if part is not None and laterality == "R":
+            columns = round(self._plan.vendor.field_mm[1] / spacing)
+            part = (part[0], slice(columns - part[1].stop, columns - part[1].start))
+        picture = picture_of(self._plan, self._scene, number, pixel_mm=spacing, part=part)
+        pixels = picture.pixels[:, ::-1] if laterality == "R" else picture.pixels
+        return RenderedView(
+            laterality=laterality,
+            view=view,
+            pixels=np.ascontiguousarray(pixels),
+            bits=self._plan.vendor.bits,
+            spacing_mm=spacing,
+        )
+
+    def lesions(self, pixel_mm: float | None = None) -> pd.DataFrame:
+        """Return the lesions of the exam, as :attr:`mammorisk.Study.lesions`.
+
+        Parameters
+        ----------
+        pixel_mm : float, optional
+            Spacing of the pictures in which places are given; as in :meth:`view`.
+
+        Returns
+        -------
+        DataFrame
+        """
+        spacing = self._plan.pixel_mm if pixel_mm is None else pixel_mm
+        return lesion_rows(self._plan, self._scene, pixel_mm=spacing)
+
+
 def render_exam(
     options: StudyOptions,
     woman: int,
@@ -89,6 +185,7 @@ def render_exam(
 
     See Also
     --------
+    ExamRenderer : Renders single views, or parts of them.
     mammorisk.simulate : Writes exams to files.
 
     Examples
@@ -99,33 +196,19 @@ def render_exam(
     >>> [f"{view.laterality}-{view.view}" for view in exam.views]
     ['R-CC', 'L-CC', 'R-MLO', 'L-MLO']
     """
-    plan = plan_exam(options, woman, prior=prior)
-    scene = scene_of(plan, options.exponent)
-    spacing = plan.pixel_mm if pixel_mm is None else pixel_mm
-    views = []
-    for number, one in enumerate(plan.views):
-        if laterality is not None and one.side != laterality:
-            continue
-        pixels = picture_of(plan, scene, number, pixel_mm=spacing).pixels
-        if one.side == "R":
-            pixels = pixels[:, ::-1]
-        views.append(
-            RenderedView(
-                laterality=one.side,
-                view=one.view,
-                pixels=np.ascontiguousarray(pixels),
-                bits=plan.vendor.bits,
-                spacing_mm=spacing,
-            )
-        )
-    rows = lesion_rows(plan, scene, pixel_mm=spacing)
+    exam = ExamRenderer(options, woman, prior=prior)
+    rows = exam.lesions(pixel_mm)
     if laterality is not None:
         rows = rows[rows["laterality"] == laterality].reset_index(drop=True)
     return RenderedExam(
-        exam_id=plan.header.exam_id,
-        patient_id=plan.header.patient_id,
-        vendor=plan.vendor.name,
-        views=tuple(views),
+        exam_id=exam.exam_id,
+        patient_id=exam.patient_id,
+        vendor=exam.vendor,
+        views=tuple(
+            exam.view(side, view, pixel_mm=pixel_mm)
+            for side, view in VIEWS
+            if laterality in (None, side)
+        ),
         lesions=rows,
     )
 
@@ -151,9 +234,15 @@ def lesion_table(options: StudyOptions, exams: Sequence[tuple[int, bool]]) -> pd
 
 
 def picture_of(
-    plan: ExamPlan, scene: ExamScene, number: int, *, pixel_mm: float, raw: bool = False
+    plan: ExamPlan,
+    scene: ExamScene,
+    number: int,
+    *,
+    pixel_mm: float,
+    raw: bool = False,
+    part: tuple[slice, slice] | None = None,
 ) -> Picture:
-    """Render one view of a planned exam, with the chest wall at the left."""
+    """Render one view of a planned exam, or a part of it, with the chest wall at the left."""
     one = plan.views[number]
     return render(
         scene.breasts[one.side],
@@ -167,4 +256,5 @@ def picture_of(
         strength=plan.processing_strength,
         scene=scene.views[number],
         raw=raw,
+        part=part,
     )

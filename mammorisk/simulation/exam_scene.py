@@ -13,8 +13,8 @@ from mammorisk.simulation.calcifications import specks
 from mammorisk.simulation.exam_plan import ExamPlan, ViewPlan
 from mammorisk.simulation.exposure import attenuation
 from mammorisk.simulation.lesions import Lesion
-from mammorisk.simulation.rendering import tissue_paths
-from mammorisk.simulation.scene import BLUR_MM, ViewScene, draw_lesion, ducts_at
+from mammorisk.simulation.rendering import frame_of, tissue_paths
+from mammorisk.simulation.scene import BLUR_MM, ViewScene, draw_lesion, ducts_at, mineral
 from mammorisk.simulation.view_frame import ViewFrame
 
 Single = NDArray[np.float32]
@@ -108,10 +108,9 @@ def scene_of(plan: ExamPlan, exponent: float) -> ExamScene:
     return ExamScene(breasts=breasts, views=tuple(scenes), drawn=tuple(drawn))
 
 
-def frame_of(plan: ExamPlan, one: ViewPlan, pixel_mm: float) -> ViewFrame:
+def view_frame(plan: ExamPlan, one: ViewPlan, pixel_mm: float) -> ViewFrame:
     """Return the frame of a view at a pixel spacing."""
-    rows, columns = (round(length / pixel_mm) for length in plan.vendor.field_mm)
-    return ViewFrame(view=one.view, outline=one.outline, pixel_mm=pixel_mm, shape=(rows, columns))
+    return frame_of(one.view, one.outline, plan.vendor, pixel_mm)
 
 
 def _set_contrast(
@@ -124,7 +123,7 @@ def _set_contrast(
 ) -> list[DrawnLesion]:
     if not lesions:
         return []
-    frame = frame_of(plan, one, CONTRAST_PIXEL_MM)
+    frame = view_frame(plan, one, CONTRAST_PIXEL_MM)
     thickness = one.exposure.thickness_mm
     path, gland = tissue_paths(breast, frame, thickness, plan.texture, scene)
     full = breast.gland_share * thickness
@@ -132,7 +131,7 @@ def _set_contrast(
     for lesion in lesions:
         if lesion.type == "calcification":
             noise = _noise_mm(plan, one, frame, lesion, path, gland)
-            contrast = float(np.median(_peaks_mm(lesion, frame))) / noise
+            contrast = mineral(full) * float(np.median(_peaks_mm(lesion, frame))) / noise
             made.append(DrawnLesion(lesion=lesion, number=number, height=1.0, contrast=contrast))
             continue
         inner, ring = _disc_and_ring(lesion, frame, path > 0)

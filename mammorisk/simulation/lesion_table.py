@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mammorisk.simulation.anatomy import ANGLE_DEG
 from mammorisk.simulation.calcifications import specks
 from mammorisk.simulation.exam_plan import ExamPlan
-from mammorisk.simulation.exam_scene import DrawnLesion, ExamScene, frame_of
+from mammorisk.simulation.exam_scene import DrawnLesion, ExamScene, view_frame
 from mammorisk.simulation.lesion_shapes import shadow
 from mammorisk.simulation.lesions import Lesion
 from mammorisk.simulation.outline import Outline
@@ -55,7 +55,7 @@ def lesion_rows(plan: ExamPlan, scene: ExamScene, *, pixel_mm: float) -> pd.Data
 
 def _row(plan: ExamPlan, one: DrawnLesion, pixel_mm: float, n_views: int) -> dict[str, Any]:
     lesion, view = one.lesion, plan.views[one.number]
-    frame = frame_of(plan, view, pixel_mm)
+    frame = view_frame(plan, view, pixel_mm)
     row, column = frame.place(lesion.place)
     points, area, places = _extent(lesion, frame)
     # Lengths in the picture; the box is that of the points around the centre.

@@ -91,11 +91,17 @@ def outline_of(
 
 
 def relative_coordinates(
-    outline: Outline, shape: tuple[int, int], pixel_mm: float
+    outline: Outline,
+    shape: tuple[int, int],
+    pixel_mm: float,
+    origin: tuple[int, int] = (0, 0),
 ) -> tuple[Single, Single, Single]:
-    """Return the relative coordinates of each pixel and its radius, which is 1 on the skin."""
-    x = (np.arange(shape[1], dtype=np.float32) + 0.5)[None, :] * pixel_mm
-    y = outline.nipple_mm - (np.arange(shape[0], dtype=np.float32) + 0.5)[:, None] * pixel_mm
+    """Return the relative coordinates of each pixel and its radius, which is 1 on the skin.
+
+    ``origin`` is the first row and column of the pixels in the whole picture.
+    """
+    x, y = pixel_centres(shape, pixel_mm, origin)
+    y = outline.nipple_mm - y
     turn = np.deg2rad(outline.tilt_deg)
     cos, sin = np.float32(np.cos(turn)), np.float32(np.sin(turn))
     along = np.maximum(x * cos + y * sin, 0)
@@ -107,6 +113,16 @@ def relative_coordinates(
     bend = radius / np.maximum(np.sqrt(xi**2 + up**2), np.float32(1e-3))
     bent_xi, bent_up = xi * bend, up * bend
     return bent_xi.astype(np.float32), bent_up.astype(np.float32), radius.astype(np.float32)
+
+
+def pixel_centres(
+    shape: tuple[int, int], pixel_mm: float, origin: tuple[int, int] = (0, 0)
+) -> tuple[Single, Single]:
+    """Return x of the columns, shape (1, columns), and y of the rows, shape (rows, 1), in mm."""
+    top, left = origin
+    x = (np.arange(left, left + shape[1], dtype=np.float32) + 0.5)[None, :] * pixel_mm
+    y = (np.arange(top, top + shape[0], dtype=np.float32) + 0.5)[:, None] * pixel_mm
+    return x, y
 
 
 def to_pixel(

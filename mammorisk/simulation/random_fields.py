@@ -56,6 +56,7 @@ def octaves(
     *,
     coarsest_mm: float,
     exponent: float,
+    part: tuple[slice, slice] | None = None,
 ) -> Single:
     """Create fine detail in two dimensions: noise of cells from ``coarsest_mm`` to the pixel size.
 
@@ -71,13 +72,16 @@ def octaves(
         Size of the largest cells.
     exponent : float
         Power falls as 1/f^exponent below that size.
+    part : (slice, slice), optional
+        Rows and columns to create, up to small errors of interpolation. None creates all.
 
     Returns
     -------
-    ndarray of float32, shape ``shape``
+    ndarray of float32, shape ``shape`` or that of ``part``
         Mean 0; the coarsest octave has variance near 1.
     """
-    total = np.zeros(shape, dtype=np.float32)
+    size_of_part = shape if part is None else tuple(s.stop - s.start for s in part)
+    total = np.zeros(size_of_part, dtype=np.float32)
     cell, octave = coarsest_mm, 0
     while cell >= 2 * pixel_mm or octave == 0:
         grid = [max(2, int(np.ceil(n * pixel_mm / cell))) for n in shape]
@@ -85,11 +89,34 @@ def octaves(
         noise = rng.standard_normal(grid, dtype=np.float32)
         # A grid step is one cell for fields of any size. The excess is cut off.
         size = [round(n * cell / pixel_mm) for n in grid]
-        drawn = cv2.resize(noise, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
+        if part is None:
+            drawn = cv2.resize(noise, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
+            drawn = drawn[: shape[0], : shape[1]]
+        else:
+            drawn = _part_of(noise, size, part)
         # Power per octave in two dimensions is proportional to f^2 / f^exponent.
-        total += drawn[: shape[0], : shape[1]] * np.float32(2.0 ** (octave * (2 - exponent) / 2))
+        total += drawn * np.float32(2.0 ** (octave * (2 - exponent) / 2))
         cell, octave = cell / 2, octave + 1
     return total
+
+
+def _part_of(noise: Single, size: list[int], part: tuple[slice, slice]) -> Single:
+    """Return rows and columns of a field that is enlarged to ``size``."""
+    scale = [n / m for n, m in zip(noise.shape, size, strict=True)]
+    matrix = np.array(
+        [
+            [scale[1], 0, (part[1].start + 0.5) * scale[1] - 0.5],
+            [0, scale[0], (part[0].start + 0.5) * scale[0] - 0.5],
+        ]
+    )
+    drawn = cv2.warpAffine(
+        noise,
+        matrix,
+        (part[1].stop - part[1].start, part[0].stop - part[0].start),
+        flags=cv2.INTER_CUBIC | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(drawn, dtype=np.float32)
 
 
 #: Cells of the noise of the fine texture, mm, and the two widths (SD) of its band-pass, in cells.

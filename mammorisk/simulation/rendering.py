@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from mammorisk.simulation.anatomy import ANGLE_DEG, GRID, Breast, Septum
 from mammorisk.simulation.exposure import Exposure, attenuation
-from mammorisk.simulation.outline import Outline, relative_coordinates, to_pixel
+from mammorisk.simulation.outline import Outline, relative_coordinates
 from mammorisk.simulation.random_fields import fine_texture, octaves
 from mammorisk.simulation.scene import (
     BLUR_MM,
@@ -106,6 +106,7 @@ def render(
     strength: float = 1.0,
     scene: ViewScene | None = None,
     raw: bool = False,
+    part: tuple[slice, slice] | None = None,
 ) -> Picture:
     """Render one view.
 
@@ -127,13 +128,15 @@ def render(
         no blur and no lesion.
     raw : bool
         Whether to also return the values for processing.
+    part : (slice, slice), optional
+        Rows and columns to render, without a label. The noise is another draw than in the whole
+        picture. None renders the whole.
 
     Returns
     -------
     Picture
     """
-    rows, columns = (round(length / pixel_mm) for length in vendor.field_mm)
-    frame = ViewFrame(view=view, outline=outline, pixel_mm=pixel_mm, shape=(rows, columns))
+    frame = frame_of(view, outline, vendor, pixel_mm, part)
     path, gland = tissue_paths(breast, frame, exposure.thickness_mm, texture, scene)
     fat, dense = attenuation(exposure.energy_kev)
     contrast = dense - fat
@@ -145,7 +148,7 @@ def render(
             signal = cv2.GaussianBlur(signal, (0, 0), BLUR_MM / pixel_mm)
         add_dust(scene, frame, signal)
     quanta = vendor.detector_quanta_per_mm2 * pixel_mm**2
-    noise = rng.standard_normal((rows, columns), dtype=np.float32)
+    noise = rng.standard_normal(frame.shape, dtype=np.float32)
     signal += noise * np.exp(0.5 * signal) * np.float32(1 / np.sqrt(quanta))
     full = contrast * exposure.thickness_mm * breast.gland_share
     gain = vendor.contrast * (full / _REFERENCE_CONTRAST) ** CONTRAST_LEFT / full
@@ -161,13 +164,34 @@ def render(
         shown = equalise(shown, pixel_mm)
     pixels = _to_grey(shown, inside, vendor)
     values = _to_raw(signal) if raw else None
-    if scene is not None:
+    if scene is not None and part is None:
         label = label_mask(scene, frame, breast.side, inside)
         white = np.float32(vendor.white_level * (2**vendor.bits - 1))
         pixels = np.maximum(pixels, (label * white).astype(np.uint16))
         if values is not None:
             values = (values * (1 - np.float32(0.95) * label)).astype(np.uint16)
     return Picture(pixels=pixels, raw=values)
+
+
+def frame_of(
+    view: str,
+    outline: Outline,
+    vendor: Vendor,
+    pixel_mm: float,
+    part: tuple[slice, slice] | None = None,
+) -> ViewFrame:
+    """Return the frame of a picture of a vendor, or of a part of it."""
+    whole = (round(vendor.field_mm[0] / pixel_mm), round(vendor.field_mm[1] / pixel_mm))
+    if part is None:
+        return ViewFrame(view=view, outline=outline, pixel_mm=pixel_mm, shape=whole)
+    return ViewFrame(
+        view=view,
+        outline=outline,
+        pixel_mm=pixel_mm,
+        shape=(part[0].stop - part[0].start, part[1].stop - part[1].start),
+        origin=(part[0].start, part[1].start),
+        whole=whole,
+    )
 
 
 def tissue_paths(
@@ -193,10 +217,16 @@ def tissue_paths(
     tuple of ndarray of float32, each of ``frame.shape``
     """
     view, outline, shape, pixel_mm = frame.view, frame.outline, frame.shape, frame.pixel_mm
-    xi, up, radius = relative_coordinates(outline, shape, pixel_mm)
+    xi, up, radius = relative_coordinates(outline, shape, pixel_mm, frame.origin)
     seed = [texture.seed, 0 if breast.side == "L" else 1, ANGLE_DEG[view]]
+    whole = frame.whole or shape
     detail = octaves(
-        seed, shape, pixel_mm, coarsest_mm=texture.coarsest_mm, exponent=texture.exponent
+        seed,
+        whole,
+        pixel_mm,
+        coarsest_mm=texture.coarsest_mm,
+        exponent=texture.exponent,
+        part=frame.part,
     )
     region = cv2.remap(
         np.clip(breast.region[view], 0, 1),
@@ -211,7 +241,9 @@ def tissue_paths(
     share = np.clip(modulated, 0, 1.4) + (0.026 * texture.strength) * strands
 
     if texture.fine > 0:
-        pattern = fine_texture([*seed, _FINE_STREAM], shape, pixel_mm)
+        pattern = fine_texture([*seed, _FINE_STREAM], whole, pixel_mm)
+        if frame.part is not None:
+            pattern = pattern[frame.part]
         share = share * np.maximum(1 + np.float32(texture.fine) * pattern, 0)
 
     half = outline.up_mm * (up > 0) + outline.down_mm * (up <= 0)
@@ -219,7 +251,7 @@ def tissue_paths(
     to_skin /= np.maximum(radius, 0.05)
     # Between the paddles, the free edge is a flattened half circle.
     edge = np.clip(to_skin / outline.roll_mm, 0, 1)
-    nipple = _nipple(outline, shape, pixel_mm)
+    nipple = _nipple(frame)
     path = thickness_mm * np.sqrt(1 - (1 - edge) ** 2)
     path = np.where(radius < 1, np.maximum(path, 1.0), 0).astype(np.float32)
     full = breast.gland_share * thickness_mm
@@ -231,12 +263,12 @@ def tissue_paths(
     path = np.maximum(path, 6 * nipple)
     gland = np.maximum(gland, np.float32(0.14 * full) * nipple)
     if scene is None:
-        strand = np.float32(0.04 * full) * _strands(breast, view, outline, shape, pixel_mm)
+        strand = np.float32(0.04 * full) * _strands(breast, frame)
     else:
         strand = np.float32(full) * strands_of(scene, frame)
     gland += strand * (radius < 1)
 
-    muscle = _muscle(outline, shape, pixel_mm)
+    muscle = _muscle(frame)
     if muscle is not None:
         relief = (
             1 + np.float32(0.05) * detail if scene is None else muscle_pattern(scene, frame, detail)
@@ -248,37 +280,37 @@ def tissue_paths(
     return path, np.maximum(gland, 0).astype(np.float32)
 
 
-def _nipple(outline: Outline, shape: tuple[int, int], pixel_mm: float) -> Single:
+def _nipple(frame: ViewFrame) -> Single:
     """Draw the nipple on the skin line, 0-1."""
-    centre = to_pixel(np.array([[1.0, 0.0, 0.0]]), "CC", outline, pixel_mm)[0]
-    radius = 5.5 / pixel_mm
+    shape = frame.shape
+    centre = frame.to_pixel(np.array([[1.0, 0.0, 0.0]]), "CC")[0]
+    radius = 5.5 / frame.pixel_mm
     out = np.zeros(shape, dtype=np.float32)
     low = np.maximum(np.floor(centre - radius).astype(int), 0)
     high = np.minimum(np.ceil(centre + radius).astype(int) + 1, shape[::-1])
+    if (low >= high).any():
+        return out
     x, y = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))
     distance = np.hypot(x - centre[0], y - centre[1]) / radius
     out[low[1] : high[1], low[0] : high[0]] = np.sqrt(np.clip(1 - distance**2, 0, 1))
     return out
 
 
-def _strands(
-    breast: Breast, view: str, outline: Outline, shape: tuple[int, int], pixel_mm: float
-) -> Single:
+def _strands(breast: Breast, frame: ViewFrame) -> Single:
     """Return the share of vessels and ligaments in each path."""
+    shape = frame.shape
     total = np.zeros(shape, dtype=np.float32)
     for septa, strength in ((breast.vessels, 0.8), (breast.ligaments, 0.9)):
         canvas = np.zeros(shape, dtype=np.uint8)
         for septum in septa:
-            _draw(canvas, septum, view, outline, pixel_mm)
+            _draw(canvas, septum, frame)
         total += canvas * np.float32(strength / 255)
     return total
 
 
-def _draw(
-    canvas: NDArray[np.uint8], septum: Septum, view: str, outline: Outline, pixel_mm: float
-) -> None:
-    points = np.round(to_pixel(septum.points, view, outline, pixel_mm) * 16).astype(np.int32)
-    width = septum.width_mm / pixel_mm
+def _draw(canvas: NDArray[np.uint8], septum: Septum, frame: ViewFrame) -> None:
+    points = np.round(frame.to_pixel(septum.points) * 16).astype(np.int32)
+    width = septum.width_mm / frame.pixel_mm
     # A strand that is thinner than a pixel covers a share of it.
     level = int(255 * min(1.0, width) * min(1.0, septum.width_mm))
     cv2.polylines(
@@ -286,13 +318,12 @@ def _draw(
     )
 
 
-def _muscle(outline: Outline, shape: tuple[int, int], pixel_mm: float) -> Single | None:
+def _muscle(frame: ViewFrame) -> Single | None:
     """Return the share of the path in the pectoral muscle, a corner with a slightly curved edge."""
-    if outline.muscle_mm is None:
+    if frame.outline.muscle_mm is None:
         return None
-    top, wall = outline.muscle_mm
-    x = (np.arange(shape[1], dtype=np.float32) + 0.5)[None, :] * pixel_mm
-    y = (np.arange(shape[0], dtype=np.float32) + 0.5)[:, None] * pixel_mm
+    top, wall = frame.outline.muscle_mm
+    x, y = frame.centres_mm()
     fall = np.clip(1 - y / np.float32(wall), -1, 1)
     edge = np.float32(top) * (fall + 0.22 * fall * (1 - fall) * (fall > 0))
     distance = (edge - x) * np.float32(wall / np.hypot(top, wall))

@@ -24,10 +24,12 @@ Floats = NDArray[np.float64]
 _LIGAMENT, _VESSEL, _STREAK = 0.075, 0.07, 0.05
 #: Finest pixels in which streaks are drawn, mm.
 _STREAK_PIXEL_MM = 0.2
-#: Grid of smooth noise, mm.
-_SMOOTH_MM = 2.0
+#: Grid of smooth noise, mm, and its cells, which cover the field of every vendor.
+_SMOOTH_MM, _SMOOTH_GRID = 2.0, (128, 104)
 #: Share of the contrast of areas larger than about 8 mm above a level that processing removes.
 _EQUALISED, _EQUALISED_MM, _KNEE = 0.65, 8.0, 0.45
+#: Path through parenchyma at which calcium has its own contrast, mm, and the power of the factor.
+_CALCIUM_MM, _CALCIUM_POWER = 24.0, 0.7
 #: SD of the blur of the detector, mm (indirect and direct detectors: about 0.05 to 0.1).
 BLUR_MM = 0.07
 #: Rough size of a breast in mm along x, y and z, which turns directions into millimetres.
@@ -53,6 +55,15 @@ class ViewScene:
     seed: list[int]
 
 
+def mineral(full: float) -> float:
+    """Factor of calcium for a path through parenchyma of ``full`` mm.
+
+    The contrast of presentation is set by the path through parenchyma, so that calcium of one
+    thickness would be shown fainter where there is more of it. Real systems keep it visible.
+    """
+    return float(np.clip((full / _CALCIUM_MM) ** _CALCIUM_POWER, 0.6, 2.5))
+
+
 def ducts_at(place: tuple[float, float, float]) -> tuple[float, float, float]:
     """Direction from a place to the nipple, mm."""
     towards = (np.array([1.0, 0.0, 0.0]) - np.array(place)) * _SIZE_MM
@@ -74,10 +85,11 @@ def streaks(scene: ViewScene, frame: ViewFrame) -> Single:
     """
     pixel = max(frame.pixel_mm, _STREAK_PIXEL_MM)
     rows, columns = (int(np.ceil(n * frame.pixel_mm / pixel)) for n in frame.shape)
-    x = ((np.arange(columns, dtype=np.float32) + 0.5) * pixel)[None, :]
-    y = ((np.arange(rows, dtype=np.float32) + 0.5) * pixel)[:, None]
+    top_mm, left_mm = (n * frame.pixel_mm for n in frame.origin)
+    x = ((np.arange(columns, dtype=np.float32) + 0.5) * pixel + np.float32(left_mm))[None, :]
+    y = ((np.arange(rows, dtype=np.float32) + 0.5) * pixel + np.float32(top_mm))[:, None]
     nipple = to_pixel(np.array([[1.25, 0.0, 0.0]]), "CC", frame.outline, 1.0)[0] + 0.5
-    drift = [_smooth([*scene.seed, 20 + i], (rows, columns), pixel, 28.0) for i in range(2)]
+    drift = [_smooth([*scene.seed, 20 + i], x, y, 28.0) for i in range(2)]
     dx = np.float32(nipple[0]) - x + np.float32(3.5) * drift[0]
     dy = y - np.float32(nipple[1]) + np.float32(3.5) * drift[1]
     reach = np.hypot(dx, dy)
@@ -94,7 +106,7 @@ def streaks(scene: ViewScene, frame: ViewFrame) -> Single:
             borderMode=cv2.BORDER_WRAP,
         )
         total += np.float32(share) * np.exp(-np.square(seen / np.float32(0.30)))
-    patchy = _smooth([*scene.seed, 31], (rows, columns), pixel, 18.0)
+    patchy = _smooth([*scene.seed, 31], x, y, 18.0)
     total *= np.clip(np.float32(0.55) + np.float32(0.35) * patchy, 0.1, 1.6)
     if (rows, columns) == frame.shape:
         return total
@@ -103,19 +115,30 @@ def streaks(scene: ViewScene, frame: ViewFrame) -> Single:
     return np.asarray(drawn[: frame.shape[0], : frame.shape[1]])
 
 
-def _smooth(seed: list[int], shape: tuple[int, int], pixel_mm: float, coarsest_mm: float) -> Single:
-    """Noise without detail below 4 mm, made on a coarse grid."""
-    grid = tuple(int(np.ceil(n * pixel_mm / _SMOOTH_MM)) + 1 for n in shape)
-    field = octaves(seed, (grid[0], grid[1]), _SMOOTH_MM, coarsest_mm=coarsest_mm, exponent=4.0)
-    size = [round(n * _SMOOTH_MM / pixel_mm) for n in grid]
-    drawn = cv2.resize(field, (size[1], size[0]), interpolation=cv2.INTER_CUBIC)
-    return np.asarray(drawn[: shape[0], : shape[1]], dtype=np.float32)
+def _smooth(seed: list[int], x: Single, y: Single, coarsest_mm: float) -> Single:
+    """Noise without detail below 4 mm at places in mm, made on a coarse grid."""
+    field = octaves(seed, _SMOOTH_GRID, _SMOOTH_MM, coarsest_mm=coarsest_mm, exponent=4.0)
+    step_x, step_y = (float(v.flat[1] - v.flat[0]) / _SMOOTH_MM for v in (x, y))
+    matrix = np.array(
+        [
+            [step_x, 0, float(x.flat[0]) / _SMOOTH_MM - 0.5],
+            [0, step_y, float(y.flat[0]) / _SMOOTH_MM - 0.5],
+        ]
+    )
+    drawn = cv2.warpAffine(
+        field,
+        matrix,
+        (x.size, y.size),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(drawn, dtype=np.float32)
 
 
 def _lines(strands: Strands, frame: ViewFrame, soft_mm: float) -> Single:
     count, steps, _ = strands.points.shape
     flat = strands.points.reshape(-1, 3)
-    places = to_pixel(flat, frame.view, frame.outline, frame.pixel_mm).reshape(count, steps, 2)
+    places = frame.to_pixel(flat).reshape(count, steps, 2)
     fixed = np.round(places * 16).astype(np.int32)
     width = strands.width_mm / frame.pixel_mm
     level = strands.strength * np.minimum(1.0, width) * np.minimum(1.0, strands.width_mm / 0.6)
@@ -145,6 +168,7 @@ def muscle_pattern(scene: ViewScene, frame: ViewFrame, coarse: Single) -> Single
     angle = np.arctan2(wall, -top) + np.deg2rad(6)
     cos, sin = np.cos(angle) * frame.pixel_mm, np.sin(angle) * frame.pixel_mm
     matrix = np.array([[-sin * 1.5, cos * 1.5, 128.0], [cos * 0.18, sin * 0.18, 32.0]])
+    matrix[:, 2] += matrix[:, :2] @ np.array(frame.origin[::-1])
     fibres = cv2.warpAffine(
         noise,
         matrix,
@@ -180,7 +204,7 @@ def draw_lesion(
     """Add one lesion to the map of dense tissue; parameters as of :func:`draw_things`."""
     at = frame.place(lesion.place)
     if lesion.type == "calcification":
-        frame.add_balls(gland, specks(lesion, ducts_at(lesion.place)), at)
+        frame.add_balls(gland, specks(lesion, ducts_at(lesion.place)), at, mineral(full))
         return
     if lesion.type == "distortion":
         frame.pull(gland, at, 0.75 * lesion.size_mm, 0.9)
@@ -197,7 +221,7 @@ def _draw_distractor(
     scene: ViewScene, thing: Distractor, frame: ViewFrame, gland: Single, full: float
 ) -> None:
     if thing.kind == "arterial":
-        _draw_arterial(scene, thing, frame, gland)
+        _draw_arterial(scene, thing, frame, gland, full)
         return
     at = frame.place(thing.place)
     if thing.kind == "lymph node":
@@ -221,7 +245,7 @@ def _draw_distractor(
         frame.add_shadow(gland, shadow(_body(thing, 1.3), frame.view), at, 0.12 * full)
     balls = distractor_balls(thing)
     if balls is not None:
-        frame.add_balls(gland, balls, at)
+        frame.add_balls(gland, balls, at, mineral(full))
 
 
 def _body(thing: Distractor, factor: float = 1.0) -> Lesion:
@@ -268,7 +292,9 @@ def _draw_mole(
     gland[window] += ((0.06 * disc - 0.05 * halo) * full * inside).astype(np.float32)
 
 
-def _draw_arterial(scene: ViewScene, thing: Distractor, frame: ViewFrame, gland: Single) -> None:
+def _draw_arterial(
+    scene: ViewScene, thing: Distractor, frame: ViewFrame, gland: Single, full: float
+) -> None:
     vessels = scene.detail.vessels
     number = int(thing.place[0])
     path_mm = vessels.points[number] * _SIZE_MM
@@ -276,14 +302,14 @@ def _draw_arterial(scene: ViewScene, thing: Distractor, frame: ViewFrame, gland:
     tracks = arterial_balls(thing.seed, path_mm, width, thing.size_mm)
     # Along the vessel in relative coordinates; the wall around it in millimetres.
     centres = tracks.centres_mm / _SIZE_MM
-    places = to_pixel(centres, frame.view, frame.outline, frame.pixel_mm)[:, ::-1]
+    places = frame.to_pixel(centres)[:, ::-1]
     at_wall = Balls(
         centres_mm=np.zeros_like(tracks.centres_mm),
         radii_mm=tracks.radii_mm,
         density=tracks.density,
         speck=tracks.speck,
     )
-    frame.add_balls(gland, at_wall, places)
+    frame.add_balls(gland, at_wall, places, mineral(full))
 
 
 def _draw_fold(scene: ViewScene, frame: ViewFrame, gland: Single, full: float) -> None:
@@ -291,7 +317,6 @@ def _draw_fold(scene: ViewScene, frame: ViewFrame, gland: Single, full: float) -
     rng = np.random.default_rng([*scene.seed, 2])
     if rng.random() > 0.12:
         return
-    outline = frame.outline
     lower = rng.random() < 0.6
     start = np.array([0.0, -0.80 if lower else 0.80])
     end = np.array([rng.uniform(0.25, 0.6), (-0.75 if lower else 0.7) + rng.normal(0, 0.08)])
@@ -300,7 +325,7 @@ def _draw_fold(scene: ViewScene, frame: ViewFrame, gland: Single, full: float) -
     path = start + steps * (end - start) + bow
     points = np.column_stack([path[:, 0], path[:, 1], np.zeros(12)])
     # Places of a picture: the coordinate across the beam is given.
-    places = to_pixel(points, "CC", outline, frame.pixel_mm)
+    places = frame.to_pixel(points, "CC")
     canvas = np.zeros(frame.shape, dtype=np.uint8)
     width = max(1, round(rng.uniform(1.5, 4.0) / frame.pixel_mm))
     fixed = np.round(places * 16).astype(np.int32)
@@ -315,7 +340,7 @@ def add_dust(scene: ViewScene, frame: ViewFrame, signal: Single) -> None:
     for _ in range(int(rng.poisson(1.0))):
         at = rng.uniform(0.1, 0.7), rng.uniform(-0.7, 0.7)
         points = np.array([[at[0], at[1], 0.0]])
-        column, row = to_pixel(points, "CC", frame.outline, frame.pixel_mm)[0]
+        column, row = frame.to_pixel(points, "CC")[0]
         height = float(rng.choice([-1.0, 1.0], p=[0.35, 0.65]) * rng.uniform(0.05, 0.25))
         many = int(rng.integers(1, 4))
         for _ in range(many):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from mammorisk.simulation.anatomy import ANGLE_DEG
 from mammorisk.simulation.calcifications import Balls
 from mammorisk.simulation.lesion_shapes import Curve, Shadow
-from mammorisk.simulation.outline import Outline, to_pixel
+from mammorisk.simulation.outline import Outline, pixel_centres, to_pixel
 
 Single = NDArray[np.float32]
 Floats = NDArray[np.float64]
@@ -19,7 +19,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class ViewFrame:
-    """Geometry of a picture.
+    """Geometry of a picture, or of a part of it.
 
     Attributes
     ----------
@@ -28,16 +28,42 @@ class ViewFrame:
     pixel_mm : float
     shape : (int, int)
         Rows and columns.
+    origin : (int, int)
+        Row and column of the first pixel in the whole picture.
+    whole : (int, int) or None
+        Rows and columns of the whole picture, of which this is a part. None if it is the whole.
     """
 
     view: str
     outline: Outline
     pixel_mm: float
     shape: tuple[int, int]
+    origin: tuple[int, int] = (0, 0)
+    whole: tuple[int, int] | None = None
+
+    @property
+    def part(self) -> tuple[slice, slice] | None:
+        """Rows and columns of the whole picture; None if this is the whole."""
+        if self.whole is None:
+            return None
+        (top, left), (rows, columns) = self.origin, self.shape
+        return slice(top, top + rows), slice(left, left + columns)
+
+    def centres_mm(self) -> tuple[Single, Single]:
+        """Return x of the columns, shape (1, columns), and y of the rows, shape (rows, 1), mm."""
+        return pixel_centres(self.shape, self.pixel_mm, self.origin)
+
+    def to_pixel(self, points: Floats, view: str | None = None) -> Floats:
+        """Columns and rows of points in relative coordinates, shape (n, 2).
+
+        With ``view="CC"`` the second coordinate is the one across the beam, in any view.
+        """
+        places = to_pixel(points, view or self.view, self.outline, self.pixel_mm)
+        return np.asarray(places - np.array(self.origin[::-1]))
 
     def place(self, at: tuple[float, float, float]) -> tuple[float, float]:
         """Row and column of a place in relative coordinates."""
-        column, row = to_pixel(np.array([at]), self.view, self.outline, self.pixel_mm)[0]
+        column, row = self.to_pixel(np.array([at]))[0]
         return float(row), float(column)
 
     def offsets(self, points_mm: Floats) -> Floats:
