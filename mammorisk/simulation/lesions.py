@@ -118,19 +118,19 @@ _DISTRIBUTION = _Shares(
 )
 #: Median and SD of the logarithm of sizes in mm, and their range.
 _SIZE = {
-    "mass": (12.0, 0.45, 5.0, 40.0),
+    "mass": (13.0, 0.45, 5.0, 40.0),
     "grouped": (8.0, 0.35, 4.0, 18.0),
     "linear": (20.0, 0.30, 12.0, 40.0),
     "segmental": (30.0, 0.25, 20.0, 50.0),
     "regional": (30.0, 0.25, 21.0, 50.0),
-    "asymmetry": (24.0, 0.30, 12.0, 50.0),
-    "distortion": (28.0, 0.30, 16.0, 55.0),
+    "asymmetry": (28.0, 0.35, 12.0, 55.0),
+    "distortion": (25.0, 0.35, 13.0, 50.0),
 }
 #: Median and SD of the logarithm of the visibility.
 _VISIBILITY = {
     "mass": (1.75, 0.35),
     "calcification": (1.35, 0.35),
-    "asymmetry": (1.2, 0.35),
+    "asymmetry": (1.9, 0.35),
     "distortion": (1.0, 0.35),
 }
 #: Centres and SD of places in relative coordinates, with the share of cancers there. Upper outer,
