@@ -111,22 +111,23 @@ def _nested(fields: dict[str, Any]) -> dict[str, Any]:
     """Options of the command line as the arguments of :func:`mammorisk.simulate`."""
     found: dict[str, Any] = {}
     for group, name, _, default in _leaves(StudyOptions):
-        value = fields[f"{group}_{name}" if group in _PREFIXED else name]
+        option = f"{group}_{name}" if group in _PREFIXED else name
+        value = fields[option]
         if isinstance(value, str) and isinstance(default, tuple):
             value = tuple(part for part in value.split(",") if part)
         elif name in _NONE:
-            value = None if value == _NONE[name] else _number(name, value)
+            value = None if value == _NONE[name] else _number(option, name, value)
         target = found.setdefault(group, {}) if group else found
         target[name] = value
     return found
 
 
-def _number(name: str, text: str) -> float:
+def _number(option: str, name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
         raise SimulationError(
-            f"--{name.replace('_', '-')} is neither a number nor {_NONE[name]!r}",
+            f"--{option.replace('_', '-')} is neither a number nor {_NONE[name]!r}",
             remedy="See mammorisk simulate --help.",
         ) from None
 

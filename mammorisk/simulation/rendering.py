@@ -20,10 +20,11 @@ from mammorisk.simulation.outline import Outline, relative_coordinates
 from mammorisk.simulation.random_fields import fine_texture, octaves
 from mammorisk.simulation.scene import (
     BLUR_MM,
+    COARSE_MM,
     ViewScene,
     add_dust,
     draw_things,
-    equalise,
+    excess_of_large_areas,
     label_mask,
     muscle_pattern,
     strands_of,
@@ -137,11 +138,12 @@ def render(
     Picture
     """
     frame = frame_of(view, outline, vendor, pixel_mm, part)
-    path, gland = tissue_paths(breast, frame, exposure.thickness_mm, texture, scene)
+    thickness = exposure.thickness_mm
+    path, gland = tissue_paths(breast, frame, thickness, texture, scene)
     fat, dense = attenuation(exposure.energy_kev)
     contrast = dense - fat
     # Logarithm of the ratio of the signal behind fat of full thickness to the signal here.
-    signal = fat * (path - exposure.thickness_mm) + contrast * gland
+    signal = fat * (path - thickness) + contrast * gland
     if scene is not None:
         # The detector blurs the picture, and not the noise of its quanta.
         if pixel_mm < 4 * BLUR_MM:
@@ -150,18 +152,21 @@ def render(
     quanta = vendor.detector_quanta_per_mm2 * pixel_mm**2
     noise = rng.standard_normal(frame.shape, dtype=np.float32)
     signal += noise * np.exp(0.5 * signal) * np.float32(1 / np.sqrt(quanta))
-    full = contrast * exposure.thickness_mm * breast.gland_share
+    full = contrast * thickness * breast.gland_share
     gain = vendor.contrast * (full / _REFERENCE_CONTRAST) ** CONTRAST_LEFT / full
     gain *= strength * float(np.exp(0.03 * rng.standard_normal()))
     # Skin-line equalisation compensates for thin tissue, except for a share proportional to the
     # contrast.
-    lacking = exposure.thickness_mm - path
     left = (1 - vendor.skin_equalisation) * breast.gland_share / 0.5
-    shown = signal + np.float32(fat * (1 - left)) * lacking
+    share = np.float32(fat * (1 - left))
+    shown = (signal + share * (thickness - path)) * np.float32(gain)
     inside = path > 0
-    shown *= np.float32(gain)
     if scene is not None:
-        shown = equalise(shown, pixel_mm)
+        # From a coarse picture of the whole view, so that a part is processed like the whole.
+        coarse = frame_of(view, outline, vendor, COARSE_MM)
+        path, gland = tissue_paths(breast, coarse, thickness, texture, scene)
+        large = fat * (path - thickness) + contrast * gland + share * (thickness - path)
+        shown -= excess_of_large_areas(large * np.float32(gain), frame)
     pixels = _to_grey(shown, inside, vendor)
     values = _to_raw(signal) if raw else None
     if scene is not None and part is None:

@@ -28,6 +28,8 @@ _STREAK_PIXEL_MM = 0.2
 _SMOOTH_MM, _SMOOTH_GRID = 2.0, (128, 104)
 #: Share of the contrast of areas larger than about 8 mm above a level that processing removes.
 _EQUALISED, _EQUALISED_MM, _KNEE = 0.65, 8.0, 0.45
+#: Pixels of the picture in which large areas are measured, mm.
+COARSE_MM = 2.0
 #: Path through parenchyma at which calcium has its own contrast, mm, and the power of the factor.
 _CALCIUM_MM, _CALCIUM_POWER = 24.0, 0.7
 #: SD of the blur of the detector, mm (indirect and direct detectors: about 0.05 to 0.1).
@@ -353,22 +355,29 @@ def add_dust(scene: ViewScene, frame: ViewFrame, signal: Single) -> None:
                 signal[y : y + extent, x : x + extent] += np.float32(height * share)
 
 
-def equalise(shown: Single, pixel_mm: float) -> Single:
-    """Reduce the brightness of large dense areas, as the processing of real systems does.
+def excess_of_large_areas(coarse: Single, frame: ViewFrame) -> Single:
+    """Return the contrast that processing removes from large dense areas, as real systems do.
 
     Parameters
     ----------
-    shown : ndarray of float32, shape (rows, columns)
-        Contrast for presentation.
-    pixel_mm : float
+    coarse : ndarray of float32
+        Contrast for presentation of the whole view in pixels of :data:`COARSE_MM`.
+    frame : ViewFrame
+        Picture for which the excess is returned.
     """
-    small = max(1, round(2.0 / pixel_mm))
-    size = (max(2, shown.shape[1] // small), max(2, shown.shape[0] // small))
-    coarse = cv2.resize(shown, size, interpolation=cv2.INTER_AREA)
-    spread = _EQUALISED_MM / (shown.shape[0] * pixel_mm / size[1])
-    coarse = cv2.GaussianBlur(np.maximum(coarse - np.float32(_KNEE), 0), (0, 0), spread)
-    much = cv2.resize(coarse, shown.shape[::-1], interpolation=cv2.INTER_LINEAR)
-    return np.asarray(shown - np.float32(_EQUALISED) * much)
+    above = np.maximum(coarse - np.float32(_KNEE), 0)
+    large = cv2.GaussianBlur(above, (0, 0), _EQUALISED_MM / COARSE_MM)
+    step = frame.pixel_mm / COARSE_MM
+    top, left = frame.origin
+    matrix = np.array([[step, 0, (left + 0.5) * step - 0.5], [0, step, (top + 0.5) * step - 0.5]])
+    drawn = cv2.warpAffine(
+        large * np.float32(_EQUALISED),
+        matrix,
+        (frame.shape[1], frame.shape[0]),
+        flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(drawn, dtype=np.float32)
 
 
 def label_mask(scene: ViewScene, frame: ViewFrame, side: str, inside: NDArray[np.bool_]) -> Single:

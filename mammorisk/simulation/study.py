@@ -91,9 +91,44 @@ class Study:
 
     @property
     def lesions(self) -> pd.DataFrame | None:
-        """Positions of lesions in the images. None if no lesions were requested.
+        """Lesions in the images, one row for each lesion and view. None without such images.
 
-        See :func:`~mammorisk.simulation.exam_plan.lesion_table`.
+        Lesions are simulated, and drawn independently of later cancer. The columns are
+
+        ``patient_id``, ``exam_id``, ``lesion_id``
+            A lesion has one identifier in both views and in the prior exam.
+        ``laterality``, ``view``, ``type``
+            ``L`` or ``R``; ``CC`` or ``MLO``; ``mass``, ``calcification``, ``asymmetry`` or
+            ``distortion``.
+        ``row_min_px``, ``row_max_px``, ``col_min_px``, ``col_max_px``
+            Box in pixels of the file; the last row and column are excluded.
+        ``centre_row_px``, ``centre_col_px``
+            Middle of the box; whole numbers are centres of pixels.
+        ``width_mm``, ``height_mm``, ``size_mm``, ``mask_area_mm2``
+            Box, largest diameter and area in the plane of the detector. The box of a mass is that
+            of its body, without spicules.
+        ``quadrant``, ``depth``
+            ``upper outer``, ``upper inner``, ``lower outer``, ``lower inner`` or ``central``, and
+            the depth in this view: 0 at the nipple, 1 at the chest edge (CC) or the pectoral
+            muscle (MLO).
+        ``x_mm``, ``y_mm``, ``z_mm``
+            Place in the breast: from the chest wall towards the nipple, and from the axis of the
+            nipple to lateral and upwards, both negative on the other side. Lengths are those of
+            the compressed views, CC for x and y, MLO for z.
+        ``contrast``
+            Difference of the mean within 0.9 radii to that of the ring from 1.2 to 2 radii, in SD
+            of the ring, without noise. Of calcifications, the median of the peaks of the specks in
+            SD of the quantum noise of pixels of 0.1 mm.
+        ``shape``, ``margin``, ``morphology``, ``distribution``, ``pathology``
+            BI-RADS descriptors, None where not of that type, and ``benign`` or ``malignant``.
+        ``n_views``
+            Number of views that show the lesion: 1 of an asymmetry, else 2.
+        ``speck_rows_px``, ``speck_cols_px``
+            Places of the specks of calcifications; empty for other types.
+
+        See Also
+        --------
+        mammorisk.simulation.render_exam : The same for exams without files.
         """
         if self.folder is None or not (self.folder / LESIONS).exists():
             return None
