@@ -23,7 +23,9 @@ SEED, PIXEL_MM = 4051, 0.1
 LIMIT, FALSE_POSITIVES = 0.60, 0.5
 #: Pairs of SD in mm, least heights in SD of the response around, and radii of a group in mm.
 PAIRS = ((0.10, 0.20), (0.15, 0.30), (0.20, 0.40))
-HEIGHTS, RADIUS_MM, MOST = (3.0, 4.0, 5.0, 7.0), 5.0, 20.0
+HEIGHTS, RADIUS_MM, MOST = (4.0, 6.0, 8.0, 12.0, 16.0), 5.0, 20.0
+#: Numbers of peaks of a group that are added up.
+COUNTED = (3, 5, 8, 400)
 #: Highest peaks of a view that are looked at.
 MOST_PEAKS = 400
 #: A hit lies within the box of the group and this margin.
@@ -53,15 +55,22 @@ def candidates(pixels: np.ndarray, pair: tuple[float, float]) -> np.ndarray:
     return found[np.argsort(-found[:, 2])[:MOST_PEAKS]]
 
 
-def groups(peaks: np.ndarray, least: float) -> list[tuple[float, float, float]]:
-    """Row, column and score of groups of at least three peaks, best first."""
+def groups(peaks: np.ndarray, least: float, counted: int) -> list[tuple[float, float, float]]:
+    """Row, column and score of groups of at least three peaks, best first.
+
+    The score is the sum of the ``counted`` highest peaks, so that long structures with many peaks do
+    not come first.
+    """
     peaks = peaks[peaks[:, 2] > least]
     if len(peaks) < 3:
         return []
     distance = np.hypot(*(peaks[:, None, :2] - peaks[None, :, :2]).transpose(2, 0, 1)) * PIXEL_MM
     near = distance < RADIUS_MM
     value = np.minimum(peaks[:, 2], MOST)
-    score = np.where(near.sum(axis=1) >= 3, near @ value, 0.0)
+    order = np.argsort(-value)
+    sorted_near = near[:, order]
+    chosen = sorted_near & (np.cumsum(sorted_near, axis=1) <= counted)
+    score = np.where(near.sum(axis=1) >= 3, chosen @ value[order], 0.0)
     found, free = [], np.ones(len(peaks), dtype=bool)
     for i in np.argsort(-score):
         if score[i] <= 0:
@@ -74,12 +83,12 @@ def groups(peaks: np.ndarray, least: float) -> list[tuple[float, float, float]]:
     return found
 
 
-def evaluate(views: list[dict], pair: int, least: float) -> dict[str, float]:
+def evaluate(views: list[dict], pair: int, least: float, counted: int) -> dict[str, float]:
     """Sensitivity at the allowed false positives a view."""
     false, hits = [], []
     for view in views:
         best = np.zeros(len(view["boxes"]))
-        for row, column, score in groups(view["peaks"][pair], least):
+        for row, column, score in groups(view["peaks"][pair], least, counted):
             on = [
                 i
                 for i, (top, bottom, left, right) in enumerate(view["boxes"])
@@ -131,9 +140,11 @@ def main() -> int:
             )
     table = pd.DataFrame(
         [
-            {"narrow, mm": PAIRS[i][0], "least height": least} | evaluate(views, i, least)
+            {"narrow, mm": PAIRS[i][0], "least height": least, "peaks counted": counted}
+            | evaluate(views, i, least, counted)
             for i in range(len(PAIRS))
             for least in HEIGHTS
+            for counted in COUNTED
         ]
     )
     print(table.round(3).to_string(index=False))

@@ -131,7 +131,7 @@ _VISIBILITY = {
     "mass": (1.75, 0.35),
     "calcification": (1.35, 0.35),
     "asymmetry": (1.9, 0.35),
-    "distortion": (1.0, 0.35),
+    "distortion": (1.2, 0.35),
 }
 #: Centres and SD of places in relative coordinates, with the share of cancers there. Upper outer,
 #: upper inner, lower outer, lower inner, subareolar, axillary tail.

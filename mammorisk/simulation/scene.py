@@ -210,7 +210,7 @@ def draw_lesion(
         return
     if lesion.type == "distortion":
         frame.pull(gland, at, 0.75 * lesion.size_mm, 0.9)
-        frame.add_shadow(gland, shadow(lesion, frame.view), at, 0.6 * height * full)
+        frame.add_shadow(gland, shadow(lesion, frame.view), at, 0.8 * height * full)
         frame.add_curves(gland, curves(lesion), at, 1.1 * height * full)
         return
     if lesion.margin == "spiculated":
