@@ -72,6 +72,13 @@ def serve(
         float,
         typer.Option(help="Seconds without a new image after which an incomplete exam is taken."),
     ] = 120.0,
+    wait_for_answers: Annotated[
+        float,
+        typer.Option(
+            help="Seconds after the last image for which an exam with an accession number waits "
+            "for answers."
+        ),
+    ] = 0.0,
     keep_days: Annotated[
         float, typer.Option(help="Days after which the images of a scored exam are removed.")
     ] = 7.0,
@@ -114,6 +121,7 @@ def serve(
             tls=_tls(tls_cert, tls_key, tls_ca),
             plain_dicom=plain_dicom,
             quiet_s=quiet,
+            answers_s=wait_for_answers,
             keep_days=keep_days,
             scoring_s=scoring_seconds,
             memory_bytes=int(memory_gb * 2**30),

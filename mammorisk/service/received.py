@@ -122,6 +122,8 @@ class ReceivedImages:
     queue : JobQueue
     quiet_s : float
         Seconds without a new image after which an exam with fewer than four views is taken.
+    answers_s : float
+        Seconds after the last image for which an exam with an accession number waits for answers.
 
     Attributes
     ----------
@@ -131,9 +133,12 @@ class ReceivedImages:
         Number of objects by what became of them, since the start.
     """
 
-    def __init__(self, folder: Path, queue: JobQueue, *, quiet_s: float) -> None:
+    def __init__(
+        self, folder: Path, queue: JobQueue, *, quiet_s: float, answers_s: float = 0
+    ) -> None:
         self.folder = folder
         self.quiet_s = quiet_s
+        self.answers_s = answers_s
         self.spool = folder / ".spool"
         self.outcomes: Counter[Outcome] = Counter()
         self._queue = queue
@@ -264,17 +269,19 @@ class ReceivedImages:
         """Return the exams that can be scored and were not taken yet, with their answers."""
         now = self._queue.now()
         found = []
-        for exam, last, changed in self._queue.rows(
-            "SELECT exam, MAX(at), MAX(changed) FROM images WHERE changed > 0 "
+        for exam, last, changed, accession in self._queue.rows(
+            "SELECT exam, MAX(at), MAX(changed), MAX(accession) FROM images WHERE changed > 0 "
             "GROUP BY exam ORDER BY MAX(at)"
         ):
             images = self._images(exam)
-            if is_complete(images) or now - last >= self.quiet_s:
-                try:
-                    self._join_answers(exam)
-                except FileNotFoundError:
-                    # Its images were removed meanwhile.
-                    continue
+            if not is_complete(images) and now - last < self.quiet_s:
+                continue
+            try:
+                has_answers = self._join_answers(exam)
+            except FileNotFoundError:
+                # Its images were removed meanwhile.
+                continue
+            if has_answers or not accession or now - last >= self.answers_s:
                 found.append(arrived_exam(self.folder, exam, images))
                 self._seen[exam] = changed
         return found
@@ -295,8 +302,8 @@ class ReceivedImages:
         # With the content: a whole image in place of a damaged one makes another job.
         return {f"{instance} {content}": (path, view) for instance, content, path, view in rows}
 
-    def _join_answers(self, exam: str) -> None:
-        """Write the answers with the accession number of an exam beside its images."""
+    def _join_answers(self, exam: str) -> bool:
+        """Write the answers for an exam beside its images. Return whether there are any."""
         known = self._queue.rows(
             "SELECT answers.content, (SELECT COUNT(DISTINCT patient) FROM images AS others "
             "WHERE others.accession = answers.accession) FROM answers WHERE accession IN "
@@ -304,7 +311,7 @@ class ReceivedImages:
             exam,
         )
         if not known:
-            return
+            return False
         folder = self.folder / exam
         is_ambiguous = len(known) > 1 or known[0][1] > 1
         if is_ambiguous:
@@ -312,6 +319,7 @@ class ReceivedImages:
         else:
             (folder / AMBIGUOUS).unlink(missing_ok=True)
             write_file(folder / QUESTIONNAIRE, known[0][0].encode())
+        return True
 
     def forget(self, older_than_s: float) -> int:
         """Remove the images and answers of exams that were scored, and whose images are old.

@@ -73,6 +73,8 @@ class ServeOptions:
         No TLS for DICOM.
     quiet_s : float
         Seconds without a new image after which an exam with fewer than four views is taken.
+    answers_s : float
+        Seconds after the last image for which an exam with an accession number waits for answers.
     keep_days : float
         Images of exams that were scored are removed after this time.
     scoring_s : float
@@ -95,6 +97,7 @@ class ServeOptions:
     tls: TlsFiles | None = None
     plain_dicom: bool = False
     quiet_s: float = 120.0
+    answers_s: float = 0.0
     keep_days: float = 7.0
     scoring_s: float = 300.0
     memory_bytes: int = 8 * 2**30
@@ -173,7 +176,12 @@ class Server:
         self.outbox = outbox_of(options.folder / RESULTS, state, silent=options.silent)
         self.outbox.mkdir(exist_ok=True, mode=0o700)
         record_mode(self.queue, silent=options.silent)
-        self.images = ReceivedImages(options.folder / RECEIVED, self.queue, quiet_s=options.quiet_s)
+        self.images = ReceivedImages(
+            options.folder / RECEIVED,
+            self.queue,
+            quiet_s=options.quiet_s,
+            answers_s=options.answers_s,
+        )
         self.scorer = ScorerProcess(
             make_scorer, seconds=options.scoring_s, memory_bytes=options.memory_bytes
         )

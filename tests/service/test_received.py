@@ -183,6 +183,23 @@ def test_answers_are_joined_on_the_accession_number(here: Here) -> None:
     assert not (here.images.folder / fourth.exam / QUESTIONNAIRE).exists()
 
 
+def test_an_exam_can_wait_for_answers(here: Here) -> None:
+    here.images.answers_s = 30
+    here.exam(AccessionNumber="A")
+    here.exam(StudyInstanceUID="1.2.7")
+    # Without an accession number no answers can come.
+    (one,) = here.images.scan()
+    assert one.exam == digest_of("1.2.7")
+    here.images.taken(one)
+    here.now += 29
+    assert here.images.scan() == []
+    assert here.images.receive_answers("A", {"age": 54.0})
+    assert len(here.images.scan()) == 1
+    here.exam(AccessionNumber="B", StudyInstanceUID="1.2.8")
+    here.now += 30
+    assert len(here.images.scan()) == 2
+
+
 def test_names_and_rows_are_digests(here: Here) -> None:
     here.images.receive_answers(CANARY, {"age": 54.0})
     here.exam(PatientName=CANARY, PatientID=CANARY, AccessionNumber=CANARY, StudyInstanceUID="1.2")

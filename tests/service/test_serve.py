@@ -21,6 +21,7 @@ from mammorisk.cli.app import app
 from mammorisk.errors import ServiceError
 from mammorisk.service import dicom_receiver, received
 from mammorisk.service.arrived_exam import digest_of
+from mammorisk.service.destinations import Destination, NotSent, read_destination
 from mammorisk.service.result_files import SR
 from mammorisk.service.tls import TlsFiles
 from tests import factories as f
@@ -220,9 +221,29 @@ def test_a_full_disk_is_told_to_the_sender(server: Server, monkeypatch: pytest.M
     status, content = ask(server, "POST", "/dicom-web/studies", body, Content_Type=kind)
     (failed,) = json.loads(content)["00081198"]["Value"]
     assert (status, failed["00081197"]["Value"]) == (503, [0xA700])
+    with pytest.raises(NotSent, match="A700") as caught:
+        destination(server, "SENDER").send([content_of(image)])
+    assert caught.value.final is False
     monkeypatch.undo()
     assert send(server, image) == [0]
     assert server.is_alive
+
+
+def destination(server: Server, title: str, tls: TlsFiles | None = None) -> Destination:
+    """This server, as a place to which results are sent."""
+    return read_destination(
+        f"MAMMORISK@localhost:{server.receiver.port}",
+        from_title=title,
+        tls=None if tls is None else tls.for_client(),
+    )
+
+
+def test_results_go_by_c_store(server: Server) -> None:
+    before = server.images.outcomes["set aside"]
+    destination(server, "SENDER").send([content_of(report()), content_of(report())])
+    assert server.images.outcomes["set aside"] == before + 2
+    with pytest.raises(NotSent, match="rejected"):
+        destination(server, "STRANGER").send([content_of(report())])
 
 
 def test_answers_by_http(server: Server) -> None:
@@ -285,6 +306,9 @@ def test_mutual_tls(tmp_path: Path) -> None:
         assert send(server, image, tls=client) == [0]
         assert send(server, image, tls=stranger) == []
         assert send(server, image) == []
+        destination(server, "SENDER", client).send([content_of(report())])
+        with pytest.raises(NotSent, match="no connection"):
+            destination(server, "SENDER", stranger).send([content_of(report())])
         health = ask(server, "GET", "/healthz", context=client.for_client())
         assert health == (200, b'{"alive":true}')
         # Without a token: from programs on this machine, and not from pages in its browser.
