@@ -2,6 +2,7 @@
 
 # Annotations are not postponed: fastapi reads those of the functions in web_app.
 
+import asyncio
 import hmac
 import json
 import re
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     import fastapi
 
 _JOB = re.compile(r"[0-9a-f]{32}")
+#: Seconds without data after which a request is ended.
+_SECONDS_IDLE = 60.0
 #: Most jobs of one answer.
 _MOST_JOBS = 1000
 #: A page of a result has styles, and nothing that runs or is loaded.
@@ -222,8 +225,16 @@ async def _read(
     stated = request.headers.get("content-length", "0")
     if stated.isdigit() and int(stated) > max_bytes:
         raise too_large
-    read = 0
-    async for block in request.stream():
+    read, blocks = 0, aiter(request.stream())
+    while True:
+        try:
+            block = await asyncio.wait_for(anext(blocks), _SECONDS_IDLE)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            raise _HttpError(
+                408, "Timeout", f"no data came for {_SECONDS_IDLE:g} s", remedy="Send it again."
+            ) from None
         read += len(block)
         if read > max_bytes:
             raise too_large

@@ -19,7 +19,7 @@ from typer.testing import CliRunner
 
 from mammorisk.cli.app import app
 from mammorisk.errors import ServiceError
-from mammorisk.service import dicom_receiver, received
+from mammorisk.service import dicom_receiver, received, web
 from mammorisk.service.arrived_exam import digest_of
 from mammorisk.service.destinations import Destination, NotSent, read_destination
 from mammorisk.service.result_files import SR
@@ -181,6 +181,16 @@ def test_an_object_that_is_too_large_ends_the_association(
         raw.settimeout(10)
         assert raw.recv(10) == b""
     assert send(server, image) == [0]
+    assert not list(server.images.spool.iterdir())
+
+
+def test_a_request_that_stops_is_ended(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(web, "_SECONDS_IDLE", 0.1)
+    with socket.create_connection(("127.0.0.1", server.http_port), timeout=20) as raw:
+        lines = ["POST /dicom-web/studies HTTP/1.1", "Host: localhost", "Content-Length: 1000"]
+        lines += [f"Content-Type: {stow_body()[1]}", f"Authorization: Bearer {TOKEN}", "", "--x"]
+        raw.sendall("\r\n".join(lines).encode())
+        assert raw.recv(100).startswith(b"HTTP/1.1 408")
     assert not list(server.images.spool.iterdir())
 
 
