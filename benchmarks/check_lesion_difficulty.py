@@ -58,8 +58,8 @@ def candidates(pixels: np.ndarray, pair: tuple[float, float]) -> np.ndarray:
 def groups(peaks: np.ndarray, least: float, counted: int) -> list[tuple[float, float, float]]:
     """Row, column and score of groups of at least three peaks, best first.
 
-    The score is the sum of the ``counted`` highest peaks, so that long structures with many peaks do
-    not come first.
+    The score is the sum of the ``counted`` highest peaks, so that long structures with many peaks
+    do not come first.
     """
     peaks = peaks[peaks[:, 2] > least]
     if len(peaks) < 3:

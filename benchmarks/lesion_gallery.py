@@ -82,7 +82,8 @@ def grid(tiles: list[list[np.ndarray]], labels: list[str], titles: list[str], fi
                 axes[i, j].set_title(titles[j], fontsize=9)
         axes[i, 0].set_ylabel(labels[i], fontsize=9)
     fig.subplots_adjust(left=0.05, right=0.995, top=0.95, bottom=0.01, wspace=0.03, hspace=0.03)
-    fig.savefig(file, dpi=80)
+    # JPEG, because noise does not compress without loss.
+    fig.savefig(file, dpi=75, pil_kwargs={"quality": 80})
     plt.close(fig)
 
 
@@ -152,7 +153,7 @@ def lesion_grids(out: Path, women: list[int]) -> None:
                     crop(plan, lesion, view, lesion.place, size_mm, pixel_mm) for view in (1, 3)
                 ]
             tiles.append(row)
-        grid(tiles, [label for label, *_ in kinds], titles, out / f"simulated-{name}.png")
+        grid(tiles, [label for label, *_ in kinds], titles, out / f"simulated-{name}.jpg")
 
 
 def distractor_grid(out: Path, women: list[int]) -> None:
@@ -189,7 +190,7 @@ def distractor_grid(out: Path, women: list[int]) -> None:
             size_mm = 50 if kind in ("arterial", "rods", "scar") else 25
             row += [crop(changed, None, view, centre, size_mm, 0.1) for view in (1, 3)]
         tiles.append(row)
-    grid(tiles, list(DISTRACTORS), titles, out / "simulated-distractors.png")
+    grid(tiles, list(DISTRACTORS), titles, out / "simulated-distractors.jpg")
 
 
 def films(out: Path, folder: Path) -> None:
@@ -209,7 +210,7 @@ def films(out: Path, folder: Path) -> None:
         row += [np.zeros((200, 200))] * (6 - len(row))
         tiles.append(row)
         names.append(kind)
-    grid(tiles, names, [""] * 6, out / "films.png")
+    grid(tiles, names, [""] * 6, out / "films.jpg")
 
 
 def main() -> None:

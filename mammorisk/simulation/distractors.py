@@ -133,7 +133,9 @@ def draw_detail(seed: list[int], side: str, age: float, texture: float) -> Detai
     return Detail(
         ligaments=ligaments,
         vessels=vessels,
-        streakiness=texture**0.5 * float(np.exp(np.random.default_rng(seed).normal(0, 0.4))),
+        streakiness=float(
+            np.clip(texture**0.5 * np.exp(np.random.default_rng(seed).normal(0, 0.4)), 0.3, 1.5)
+        ),
         distractors=tuple(things),
     )
 

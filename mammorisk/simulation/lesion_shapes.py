@@ -24,6 +24,8 @@ Floats = NDArray[np.float64]
 #: Cells of a form along each axis, and the half-width of its box in radii of the lesion.
 CELLS = 48
 _REACH = 1.7
+#: Power of the thickness of masses with a sharp border: compressed, they are flatter than balls.
+_FLAT = {"circumscribed": 0.55, "microlobulated": 0.6, "obscured": 0.7}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +64,14 @@ def _axes() -> tuple[Single, Single, Single]:
     return one[:, None, None], one[None, :, None], one[None, None, :]
 
 
+@lru_cache(maxsize=1)
+def _fade() -> Single:
+    """Fall to 0 before the border of the box, so that no form ends at a straight line."""
+    x, y, z = _axes()
+    radius = np.sqrt(x**2 + y**2 + z**2)
+    return np.asarray(np.clip((np.float32(_REACH) - radius) / np.float32(0.5), 0, 1))
+
+
 @lru_cache(maxsize=4)
 def _across(angle_deg: int) -> sparse.csr_matrix:
     """Sum the cells of (y, z) along the beam."""
@@ -85,10 +95,12 @@ def _across(angle_deg: int) -> sparse.csr_matrix:
 @lru_cache(maxsize=16)
 def shadow(lesion: Lesion, view: str) -> Shadow:
     """Return the projection of a mass, an asymmetry or the core of a distortion."""
-    volume = _volume(lesion)
+    volume = _volume(lesion) * _fade()
     summed = np.asarray(_across(ANGLE_DEG[view]) @ volume.reshape(CELLS, -1).T)
     # Sums along oblique columns have ripples of the grid.
     image = cv2.GaussianBlur(summed, (0, 0), 0.8)
+    flat = _FLAT.get(str(lesion.margin), 1.0)
+    image = image.max() * (np.maximum(image, 0) / image.max()) ** np.float32(flat)
     mask = image > 0.25 * image.max()
     image = image / image[mask].mean()
     return Shadow(
@@ -124,7 +136,9 @@ def _volume(lesion: Lesion) -> Single:
     border: Single = 1 + np.float32(lumpy) * (smooth + np.float32(0.5) * lobes)
     soft = 0.05
     if lesion.margin == "microlobulated":
-        border = np.asarray(border + 0.07 * np.abs(fine) - 0.05, dtype=np.float32)
+        border = np.asarray(
+            border + 0.11 * np.abs(lobes) + 0.05 * np.abs(fine) - 0.1, dtype=np.float32
+        )
     elif lesion.margin == "indistinct":
         border, soft = border + np.float32(0.06) * fine, 0.20
     elif lesion.margin == "spiculated":
@@ -134,7 +148,7 @@ def _volume(lesion: Lesion) -> Single:
         towards = rng.normal(size=3)
         towards /= np.linalg.norm(towards)
         beside = x * towards[0] + y * towards[1] + z * towards[2]
-        soft_cells = 0.05 + 0.30 * _step(beside.astype(np.float32), 0.25)
+        soft_cells = 0.05 + 0.20 * _step(beside.astype(np.float32), 0.25)
         density = _step((border - radius) / soft_cells, 1.0)
         return np.asarray(density * (1 + 0.08 * inner), dtype=np.float32)
     return np.asarray(_step(border - radius, soft) * (1 + 0.08 * inner), dtype=np.float32)
@@ -185,7 +199,7 @@ def curves(lesion: Lesion) -> tuple[Curve, ...]:
     rng = np.random.default_rng([lesion.seed, 2])
     radius = lesion.size_mm / 2
     if lesion.type == "mass" and lesion.margin == "spiculated":
-        return tuple(_spicule(rng, radius) for _ in range(int(rng.integers(9, 22))))
+        return tuple(_spicule(rng, radius) for _ in range(int(rng.integers(12, 28))))
     if lesion.type == "distortion":
         return tuple(_strand(rng, radius) for _ in range(int(rng.integers(6, 13))))
     return ()
@@ -196,9 +210,9 @@ def _spicule(rng: np.random.Generator, radius: float) -> Curve:
     direction /= np.linalg.norm(direction)
     length = radius * float(np.clip(np.exp(rng.normal(-0.1, 0.5)), 0.4, 2.2))
     return Curve(
-        points=random_walk(rng, 0.65 * radius * direction, direction, length, 0.7),
-        width_mm=float(rng.uniform(0.35, 0.9)),
-        strength=float(rng.uniform(0.35, 1.0)),
+        points=random_walk(rng, 0.65 * radius * direction, direction, length, 0.3),
+        width_mm=float(rng.uniform(0.25, 0.65)),
+        strength=float(rng.uniform(0.25, 0.9)),
     )
 
 

@@ -193,14 +193,14 @@ def test_margins_and_distributions_differ_in_form() -> None:
     assert curves(lesion()) == ()
     for one in (lesion(margin="spiculated"), lesion(type="distortion", size_mm=30.0)):
         strands = curves(one)
-        assert 6 <= len(strands) <= 22
+        assert 6 <= len(strands) <= 28
         lengths = np.array(
             [np.linalg.norm(np.diff(s.points, axis=0), axis=1).sum() for s in strands]
         )
         chords = np.array([np.linalg.norm(s.points[-1] - s.points[0]) for s in strands])
         # Uneven and curved, unlike a printed star.
         assert lengths.std() > 0.15 * lengths.mean()
-        assert (lengths / chords).mean() > 1.01
+        assert (lengths / chords).mean() > 1.005
     spread = {}
     for distribution, size in (("linear", 25.0), ("segmental", 25.0), ("regional", 25.0)):
         one = lesion(
