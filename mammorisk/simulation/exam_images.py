@@ -10,8 +10,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mammorisk.simulation.exam_plan import VIEWS, ExamPlan, plan_exam
-from mammorisk.simulation.exam_scene import ExamScene, scene_of
-from mammorisk.simulation.lesion_table import lesion_rows
+from mammorisk.simulation.exam_scene import ExamScene, scene_of, view_frame
+from mammorisk.simulation.lesion_table import lesion_rows, nipple_place
 from mammorisk.simulation.options import StudyOptions
 from mammorisk.simulation.rendering import Picture, render
 
@@ -30,6 +30,8 @@ class RenderedView:
     bits : int
         Bits of a pixel; the highest value is ``2**bits - 1``.
     spacing_mm : float
+    nipple_px : (float, float)
+        Row and column of the nipple in ``pixels``; outside of many parts.
     """
 
     laterality: str
@@ -37,6 +39,7 @@ class RenderedView:
     pixels: NDArray[np.uint16]
     bits: int
     spacing_mm: float
+    nipple_px: tuple[float, float]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,17 +128,24 @@ class ExamRenderer:
             if (one.side, one.view) == (laterality, view)
         )
         spacing = self._plan.pixel_mm if pixel_mm is None else pixel_mm
+        wanted = part
         if part is not None and laterality == "R":
             columns = round(self._plan.vendor.field_mm[1] / spacing)
             part = (part[0], slice(columns - part[1].stop, columns - part[1].start))
         picture = picture_of(self._plan, self._scene, number, pixel_mm=spacing, part=part)
         pixels = picture.pixels[:, ::-1] if laterality == "R" else picture.pixels
+        row, column = nipple_place(
+            view_frame(self._plan, self._plan.views[number], spacing), laterality
+        )
+        if wanted is not None:
+            row, column = row - wanted[0].start, column - wanted[1].start
         return RenderedView(
             laterality=laterality,
             view=view,
             pixels=np.ascontiguousarray(pixels),
             bits=self._plan.vendor.bits,
             spacing_mm=spacing,
+            nipple_px=(row, column),
         )
 
     def lesions(self, pixel_mm: float | None = None) -> pd.DataFrame:

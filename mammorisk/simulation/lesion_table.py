@@ -25,12 +25,13 @@ COLUMNS = (
     *("row_min_px", "row_max_px", "col_min_px", "col_max_px", "centre_row_px", "centre_col_px"),
     *("width_mm", "height_mm", "size_mm", "mask_area_mm2", "quadrant", "depth"),
     *("x_mm", "y_mm", "z_mm", "contrast", "shape", "margin", "morphology", "distribution"),
-    *("pathology", "n_views", "speck_rows_px", "speck_cols_px"),
+    *("pathology", "n_views", "nipple_row_px", "nipple_col_px"),
+    *("speck_rows_px", "speck_cols_px"),
 )
 #: Margin around specks in the box of a group, mm.
 _MARGIN_MM = 0.5
-#: Distance from the nipple's axis below which a place is central, relative, if it is not deep.
-_CENTRAL, _SUBAREOLAR = 0.28, 0.62
+#: Relative distance from the axis of the nipple below which a place is central.
+_CENTRAL = 0.15
 
 
 def lesion_rows(plan: ExamPlan, scene: ExamScene, *, pixel_mm: float) -> pd.DataFrame:
@@ -64,6 +65,7 @@ def _row(plan: ExamPlan, one: DrawnLesion, pixel_mm: float, n_views: int) -> dic
     bottom, right = row + high[0], column + high[1]
     spots = places + np.array([row, column])
     last = frame.shape[1] - 1
+    nipple = nipple_place(frame, view.side)
     if view.side == "R":
         # The file shows a right breast with the chest wall at the right.
         left, right = last - right, last - left
@@ -102,6 +104,8 @@ def _row(plan: ExamPlan, one: DrawnLesion, pixel_mm: float, n_views: int) -> dic
         "distribution": lesion.distribution,
         "pathology": lesion.pathology,
         "n_views": n_views,
+        "nipple_row_px": nipple[0],
+        "nipple_col_px": nipple[1],
         "speck_rows_px": spots[:, 0].tolist() if len(places) else [],
         "speck_cols_px": spots[:, 1].tolist() if len(places) else [],
     }
@@ -145,10 +149,17 @@ def _diameter(points: Floats) -> float:
     return float((along.max(axis=0) - along.min(axis=0)).max())
 
 
+def nipple_place(frame: ViewFrame, side: str) -> tuple[float, float]:
+    """Return the row and column of the nipple in the file."""
+    row, column = frame.place((1.0, 0.0, 0.0))
+    # The file shows a right breast with the chest wall at the right.
+    return row, frame.shape[1] - 1 - column if side == "R" else column
+
+
 def quadrant(place: tuple[float, float, float]) -> str:
-    """Return the quadrant of a place, or ``central`` behind the areola."""
-    xi, eta, zeta = place
-    if np.hypot(eta, zeta) < _CENTRAL and xi > _SUBAREOLAR:
+    """Return the quadrant of a place, or ``central`` near the axis of the nipple."""
+    _, eta, zeta = place
+    if np.hypot(eta, zeta) < _CENTRAL:
         return "central"
     return f"{'upper' if zeta >= 0 else 'lower'} {'outer' if eta >= 0 else 'inner'}"
 

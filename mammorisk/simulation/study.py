@@ -108,9 +108,9 @@ class Study:
             Box, largest diameter and area in the plane of the detector. The box of a mass is that
             of its body, without spicules.
         ``quadrant``, ``depth``
-            ``upper outer``, ``upper inner``, ``lower outer``, ``lower inner`` or ``central``, and
-            the depth in this view: 0 at the nipple, 1 at the chest edge (CC) or the pectoral
-            muscle (MLO).
+            ``upper outer``, ``upper inner``, ``lower outer``, ``lower inner``, or ``central`` near
+            the axis of the nipple (nearer than 0.15 in relative coordinates); and the depth in this
+            view: 0 at the nipple, 1 at the chest edge (CC) or the pectoral muscle (MLO).
         ``x_mm``, ``y_mm``, ``z_mm``
             Place in the breast: from the chest wall towards the nipple, and from the axis of the
             nipple to lateral and upwards, both negative on the other side. Lengths are those of
@@ -123,6 +123,8 @@ class Study:
             BI-RADS descriptors, None where not of that type, and ``benign`` or ``malignant``.
         ``n_views``
             Number of views that show the lesion: 1 of an asymmetry, else 2.
+        ``nipple_row_px``, ``nipple_col_px``
+            Place of the nipple in the view.
         ``speck_rows_px``, ``speck_cols_px``
             Places of the specks of calcifications; empty for other types.
 

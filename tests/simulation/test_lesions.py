@@ -211,6 +211,20 @@ def test_margins_and_distributions_differ_in_form() -> None:
     assert spread["linear"] < spread["segmental"] < spread["regional"]
 
 
+def test_the_nipple_is_on_the_border_of_the_breast(table: pd.DataFrame) -> None:
+    assert table["nipple_row_px"].notna().all()
+    exam = ExamRenderer(OPTIONS, 1)
+    for side in "LR":
+        view = exam.view(side, "CC")
+        row, column = (round(v) for v in view.nipple_px)
+        outwards = 1 if side == "L" else -1
+        assert view.pixels[row, column - 5 * outwards] > 0
+        assert view.pixels[row, column + 10 * outwards] == 0
+        rows = table[(table["exam_id"] == exam.exam_id) & (table["laterality"] == side)]
+        rows = rows[rows["view"] == "CC"]
+        assert (rows["nipple_col_px"] == view.nipple_px[1]).all()
+
+
 def test_depth_is_measured_from_the_nipple() -> None:
     for view in plan_exam(OPTIONS, 0).views:
         assert depth(view.outline, view.view, (1.0, 0.0, 0.0)) == pytest.approx(0, abs=1e-9)
