@@ -173,7 +173,8 @@ class ReceivedImages:
             outcome = self._receive(file)
         finally:
             file.unlink(missing_ok=True)
-        self.outcomes[outcome] += 1
+        with self._turn:
+            self.outcomes[outcome] += 1
         return outcome
 
     def _receive(self, file: Path) -> Outcome:
@@ -223,8 +224,7 @@ class ReceivedImages:
         with self._queue.change() as database:
             # Also for a known one: a kill may have come between the file and this row.
             database.execute(f"UPDATE images SET changed = {_NOW} WHERE exam = ?", (exam,))
-            if not is_known:
-                self._queue.tell(exam, "image in conflict", image=header.instance)
+            self._queue.tell(exam, "image in conflict", image=header.instance, again=is_known)
         return "duplicate" if is_known else "conflict"
 
     def _move(self, file: Path, to: Path) -> None:
@@ -315,11 +315,24 @@ class ReceivedImages:
         folder = self.folder / exam
         is_ambiguous = len(known) > 1 or known[0][1] > 1
         if is_ambiguous:
+            is_news = not (folder / AMBIGUOUS).exists()
             write_file(folder / AMBIGUOUS, b"")
+            if is_news:
+                self._repeat_all_with_accession_of(exam)
         else:
             (folder / AMBIGUOUS).unlink(missing_ok=True)
             write_file(folder / QUESTIONNAIRE, known[0][0].encode())
         return True
+
+    def _repeat_all_with_accession_of(self, exam: str) -> None:
+        """Also those that were scored before it was known that the answers may be another's."""
+        with self._queue.change() as database:
+            database.execute(
+                f"UPDATE images SET changed = {_NOW} WHERE accession != '' AND accession IN "
+                "(SELECT accession FROM images WHERE exam = ?)",
+                (exam,),
+            )
+            self._queue.tell(exam, "answers are ambiguous")
 
     def forget(self, older_than_s: float) -> int:
         """Remove the images and answers of exams that were scored, and whose images are old.

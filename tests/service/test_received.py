@@ -87,7 +87,16 @@ def test_another_content_of_a_uid_is_kept_apart_and_flags_the_exam(here: Here) -
     (second,) = here.images.scan()
     assert (second.files, second.exam) == (first.files, first.exam)
     assert second.job != first.job
-    here.images.taken(second)
+    # One that is known, and an image that comes between the scan and the job.
+    assert here.take(other) == "duplicate"
+    (again,) = here.images.scan()
+    assert again == second
+    late = f.mammogram("L", "CC", SOPInstanceUID="1.2.99")
+    assert here.take(late) == "stored"
+    here.images.taken(again)
+    (third,) = here.images.scan()
+    assert len(third.files) == 5
+    here.images.taken(third)
     assert here.take(f.mammogram("L", "CC")) == "duplicate"
     assert here.images.scan() == []
 
@@ -178,6 +187,17 @@ def test_answers_are_joined_on_the_accession_number(here: Here) -> None:
     here.exam(AccessionNumber="A 1", PatientID="P2", StudyInstanceUID="1.2.8")
     (third,) = here.images.scan()
     assert (here.images.folder / third.exam / AMBIGUOUS).exists()
+    here.images.taken(third)
+    # Also of the first exam, which was scored with them.
+    both = here.images.scan()
+    assert {one.exam for one in both} == {first.exam, third.exam}
+    assert (here.images.folder / first.exam / AMBIGUOUS).exists()
+    assert last.job not in {one.job for one in both}
+    for one in both:
+        here.images.taken(one)
+    for one in here.images.scan():
+        here.images.taken(one)
+    assert here.images.scan() == []
     here.exam(StudyInstanceUID="1.2.9")
     fourth = here.images.scan()[-1]
     assert not (here.images.folder / fourth.exam / QUESTIONNAIRE).exists()
