@@ -21,8 +21,8 @@ WITHOUT_TORCH = [
     *(
         f"tests/{room}"
         for room in (
-            *("_utils", "clinical", "evaluation", "imaging", "io", "metrics", "policy"),
-            *("records", "simulation"),
+            *("_utils", "clinical", "evaluation", "imaging", "io", "metrics"),
+            *("monitoring", "policy", "records", "simulation"),
         )
     ),
     *("tests/test_errors.py", "tests/test_import_rules.py", "tests/test_small_install.py"),

@@ -87,6 +87,13 @@ class MonitorReport:
         Returns
         -------
         dict
+            Fields of the report, with ``id`` and ``acknowledged`` of each alarm.
+
+        Examples
+        --------
+        >>> import mammorisk as mr
+        >>> mr.monitor("outbox/.queue").to_dict()["is_alarmed"]  # doctest: +SKIP
+        False
         """
         return {
             "is_alarmed": self.is_alarmed,
@@ -130,6 +137,11 @@ class MonitorReport:
         ------
         OutputError
             The file cannot be written.
+
+        Examples
+        --------
+        >>> import mammorisk as mr
+        >>> mr.monitor("outbox/.queue").to_html("monitor.html")  # doctest: +SKIP
         """
         return write_output(Path(path), self.to_page(), "the report")
 

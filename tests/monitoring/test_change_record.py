@@ -25,7 +25,7 @@ PROTOCOL: dict[str, Any] = {
     "model": "bcrat",
     "method": "intercept",
     "horizons": [5],
-    "fewest_cancers": 20,
+    "fewest_cancers": 10,
     "rules": [{"measure": "E/O", "horizon": 5, "lower": 0.9, "upper": 1.1}],
 }
 
@@ -33,7 +33,7 @@ PROTOCOL: dict[str, Any] = {
 @pytest.fixture(scope="module")
 def manifest(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("cohort") / "cohort.csv"
-    mr.simulate(n=2500, seed=1).cohort.exams.to_csv(path, index=False)
+    mr.simulate(n=1200, seed=1).cohort.exams.to_csv(path, index=False)
     return path
 
 

@@ -199,10 +199,10 @@ def test_the_command_its_files_and_an_acknowledgement(tmp_path: Path) -> None:
     assert "http" not in text.replace("http-equiv", "")
     done = run(app, ["monitor", str(queue), "--acknowledge", "service of 25 January"])
     assert (done.exit_code, "1 alarms acknowledged" in done.stderr) == (0, True)
+    assert "0 open alarms" in done.stdout
     report = mr.monitor(queue)
     assert not report.is_alarmed
     assert report.to_dict()["alarms"][0]["acknowledged"] == "service of 25 January"
-    assert "service of 25 January" in report.to_page()
     assert acknowledge(queue, report, "again") == 0
     with pytest.raises(ServiceError, match="no reason"):
         acknowledge(queue, report, " ")
