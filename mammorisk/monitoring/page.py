@@ -176,7 +176,10 @@ def _risk_figure(lines: Mapping[str, pd.DataFrame], alarms: Sequence[Mapping[str
             times = pd.to_datetime(line["at"], unit="s")
             # The last exam of each day: a line within a day would be vertical.
             ends = ~times.dt.date.duplicated(keep="last")
-            ax.plot(times[ends], line["ratio"][ends], color=COLOURS[i], ls=DASHES[i], label=name)
+            look: Any = {"color": COLOURS[i], "ls": DASHES[i]}
+            # Names come from headers: a dollar would begin a formula.
+            label = name.replace("$", r"\$")
+            ax.plot(times[ends], line["ratio"][ends], label=label, **look)
             found = [
                 one["exam"] - 1
                 for one in alarms

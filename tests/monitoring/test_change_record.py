@@ -115,7 +115,7 @@ def test_a_model_that_does_not_pass_is_not_written(tmp_path: Path, manifest: Pat
         ({"rules": [{"measure": "E/O", "horizon": 3, "upper": 1}]}, "not recalibrated"),
         ({"rules": [{"measure": "luck", "horizon": 5, "upper": 1}]}, "measure"),
         ({"fewest_cancers": 0}, "fewest_cancers"),
-        ({"mehtod": "auto"}, "mehtod"),
+        ({"methods": "auto"}, "methods"),
     ],
 )
 def test_a_faulty_protocol_names_the_field(

@@ -214,6 +214,15 @@ def test_the_command_its_files_and_an_acknowledgement(tmp_path: Path) -> None:
     assert run(app, ["monitor", str(tmp_path)]).exit_code == 2
 
 
+def test_names_from_headers_do_no_harm(tmp_path: Path) -> None:
+    hostile = {"manufacturer": "<script>alert(1)</script>", "device_model": r"$\frac$ _x"}
+    exams = made_facts(np.random.default_rng(6), 60, **hostile, software="\u202e$$")
+    page = mr.monitor(write_log(tmp_path / "queue", exams)).to_page()
+    assert "<script>" not in page
+    assert "&lt;script&gt;" in page
+    assert "data:image/png" in page
+
+
 def test_outcomes_are_joined_by_study(tmp_path: Path) -> None:
     rows, _ = outcome_rows(3, 1)
     rows["exam"] = [digest_of(f"1.2.{i}") for i in range(3)]
