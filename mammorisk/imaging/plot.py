@@ -78,6 +78,8 @@ def plot_exam(exam: Exam, *, overlay: bool = True) -> Figure:
                 f"{name}{dense}\n{seen[name].view.acquisition.summary()}",
                 color="white",
                 fontsize=9,
+                # A dollar in a header begins no formula.
+                parse_math=False,
             )
     if density.percent_density is not None:
         figure.suptitle(

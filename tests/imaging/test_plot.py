@@ -14,7 +14,7 @@ matplotlib.use("Agg")
 
 
 def test_hanging(tmp_path: Path) -> None:
-    write_exam(tmp_path)
+    write_exam(tmp_path, AnodeTargetMaterial="${$")
     (tmp_path / "LMLO.dcm").unlink()
     figure = mr.plot_exam(mr.read_exam(tmp_path, allow_missing_views=True))
     axes = figure.axes
@@ -29,3 +29,6 @@ def test_hanging(tmp_path: Path) -> None:
         assert brighter == wall
     plain = mr.plot_exam(mr.read_exam(tmp_path, allow_missing_views=True), overlay=False)
     assert not plain.axes[0].collections
+    assert "${$" in plain.axes[0].get_xlabel()
+    # The text of a header is drawn as it is.
+    plain.canvas.draw()
