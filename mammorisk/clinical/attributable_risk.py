@@ -43,13 +43,15 @@ def attributable_risk(
 
     Returns
     -------
-    under_50, from_50 : float
-        For the option ``attributable_risk`` of :class:`mammorisk.clinical.Bcrat`.
+    under_50 : float
+        Below age 50; for the option ``attributable_risk`` of :class:`mammorisk.clinical.Bcrat`.
+    from_50 : float
+        From age 50 on.
 
     Raises
     ------
     ModelError
-        Fewer than 30 women of an age group can be scored.
+        ``of`` is not a kind of sample, or the weights do not fit the women.
 
     References
     ----------

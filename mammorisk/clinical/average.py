@@ -28,6 +28,19 @@ class Average(RatedModel):
     rates : Rates or str
         Incidence and mortality. The default is that of BCRAT's comparison: 1992-1996 for white,
         native American and other women. Nothing else is in the model.
+
+    See Also
+    --------
+    mammorisk.load_model : Loads a model by name.
+    mammorisk.models : Lists the models.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import mammorisk as mr
+    >>> women = pd.DataFrame({"age": [54, 70]})
+    >>> mr.load_model("average").predict(women)["risk_5y"].round(4).tolist()
+    [0.0144, 0.0221]
     """
 
     carried: ClassVar[str] = "nothing else is in the model"

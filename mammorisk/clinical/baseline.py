@@ -47,6 +47,10 @@ class BaselineScores:
         Log hazard ratios of the published factors; 0 where nothing is known.
     warnings : Series of tuple of ResultWarning
         Reasons of all parts that refuse a woman, else the assumptions.
+
+    See Also
+    --------
+    PublishedBaseline : Computes them.
     """
 
     risk: Floats
@@ -72,6 +76,10 @@ class PublishedBaseline:
         Incidence and mortality in place of those of the parts; None for their own. Also the name of
         a set, or anything else that is an option ``rates`` of a model.
 
+    See Also
+    --------
+    mammorisk.clinical.load_clinical : The published models by name.
+
     Notes
     -----
     The baseline follows three rules:
@@ -84,10 +92,6 @@ class PublishedBaseline:
       extended in this way: outside its ages there is no risk.
     - An adverse fact never lowers the questionnaire factor. If the averaging of ``icare-lit`` over
       unknown answers would lower it, the factor without the fact is used.
-
-    See Also
-    --------
-    mammorisk.clinical.load_clinical : The published models by name.
 
     Examples
     --------

@@ -310,6 +310,19 @@ class Bcrat(RatedModel):
         the incidence of a woman without risk factors is one minus this share. By default the
         published shares are used, which were estimated in the United States;
         :func:`mammorisk.clinical.attributable_risk` computes them for another population.
+
+    See Also
+    --------
+    mammorisk.load_model : Loads a model by name.
+    mammorisk.models : Lists the models.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import mammorisk as mr
+    >>> women = pd.DataFrame({"age": [54, 54], "biopsies": [0, 2]})
+    >>> mr.load_model("bcrat").predict(women)["risk_5y"].round(4).tolist()
+    [0.0075, 0.012]
     """
 
     age_range: Literal["tool", "formula"] = "tool"

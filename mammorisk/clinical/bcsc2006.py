@@ -52,6 +52,19 @@ class Bcsc2006(ClinicalModel):
 
     Its risk must not be scaled to other horizons: the cancers found in the year after a screen
     include cancers that screening detects earlier, also in situ.
+
+    See Also
+    --------
+    mammorisk.load_model : Loads a model by name.
+    mammorisk.models : Lists the models.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import mammorisk as mr
+    >>> women = pd.DataFrame({"age": [54, 54], "breast_density": ["b", "d"]})
+    >>> mr.load_model("bcsc-2006").predict(women, horizons=1)["risk_1y"].round(4).tolist()
+    [nan, nan]
     """
 
     end_of_data: ClassVar[float] = np.inf

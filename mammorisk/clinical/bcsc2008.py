@@ -63,6 +63,19 @@ class Bcsc2008(RatedModel):
     asian_mortality : {"corrected", "printed"}
         The printed coefficient of Asian mortality is very probably ten times too large
         (0.01333534 for 0.001333534), which lowers the risk of Asian women.
+
+    See Also
+    --------
+    mammorisk.load_model : Loads a model by name.
+    mammorisk.models : Lists the models.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import mammorisk as mr
+    >>> women = pd.DataFrame({"age": [54, 54], "breast_density": ["b", "d"]})
+    >>> mr.load_model("bcsc-2008").predict(women)["risk_5y"].round(4).tolist()
+    [0.0115, 0.0232]
     """
 
     asian_mortality: Literal["corrected", "printed"] = "corrected"

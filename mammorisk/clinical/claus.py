@@ -57,6 +57,18 @@ class Claus(ClinicalModel):
     """Family-history tables of Claus, Risch and Thompson.
 
     The risk is that of the applicable table with the highest remaining risk.
+
+    See Also
+    --------
+    mammorisk.load_model : Loads a model by name.
+    mammorisk.models : Lists the models.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import mammorisk as mr
+    >>> mr.load_model("claus-1994").card.horizons
+    'any up to age 79, and lifetime (to 79)'
     """
 
     end_of_data: ClassVar[float] = 79.0

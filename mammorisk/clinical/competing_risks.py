@@ -26,6 +26,11 @@ class YearlyRates:
         Age of the first column. Column j applies from ``first_age + j`` to the next birthday.
     cause, other : ndarray, shape (n_groups, n_ages)
         Breast cancer, and death from other causes.
+
+    See Also
+    --------
+    absolute_risk : Uses them.
+    mammorisk.Rates : Rates by age and group, with their source.
     """
 
     first_age: int
@@ -34,7 +39,17 @@ class YearlyRates:
 
 
 class AbsoluteRisk(NamedTuple):
-    """Risk and event-free survival by end age, each of shape (n_women, n_ends)."""
+    """Risk and event-free survival by end age.
+
+    Attributes
+    ----------
+    risk, survival : ndarray, shape (n, k)
+        Probability of breast cancer, and of neither cancer nor death, of n women up to k ages.
+
+    See Also
+    --------
+    absolute_risk : Computes it.
+    """
 
     risk: Floats
     survival: Floats
@@ -81,6 +96,18 @@ def absolute_risk(
     References
     ----------
     Gail MH et al. J Natl Cancer Inst 1989;81:1879-86, doi:10.1093/jnci/81.24.1879
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from mammorisk.clinical import YearlyRates, absolute_risk
+    >>> rates = YearlyRates(
+    ...     first_age=20, cause=np.full((1, 70), 0.003), other=np.full((1, 70), 0.01)
+    ... )
+    >>> women = {"group": np.array([0]), "multiplier": np.array([[2.0]])}
+    >>> made = absolute_risk(np.array([50.0]), np.array([[55.0]]), rates, **women)
+    >>> round(float(made.risk[0, 0]), 4)
+    0.0288
     """
     n, k = end.shape
     risk, survival = np.zeros(n), np.ones(n)

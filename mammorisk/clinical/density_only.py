@@ -87,6 +87,19 @@ class DensityOnly(RatedModel):
     at_entry : bool
         Keep the adjustment and ratio of the present age. By default they change with age (only
         those of Tice depend on age).
+
+    See Also
+    --------
+    mammorisk.load_model : Loads a model by name.
+    mammorisk.models : Lists the models.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import mammorisk as mr
+    >>> women = pd.DataFrame({"age": [54, 54], "breast_density": ["b", "d"]})
+    >>> mr.load_model("density-only").predict(women)["risk_5y"].round(4).tolist()
+    [0.0118, 0.0235]
     """
 
     ratios: RatioTable = "tice_2008"

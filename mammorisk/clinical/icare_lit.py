@@ -65,7 +65,7 @@ _FIELDS = {
 
 @dataclass(frozen=True, repr=False)
 class IcareLit(RatedModel):
-    """iCARE-Lit for women of European ancestry.
+    """The model iCARE-Lit, for women of European ancestry.
 
     Parameters
     ----------
@@ -74,11 +74,24 @@ class IcareLit(RatedModel):
         divided by the mean relative risk of the reference sample at that age. The sample itself,
         of US women, is kept.
 
+    See Also
+    --------
+    mammorisk.load_model : Loads a model by name.
+    mammorisk.models : Lists the models.
+
     Notes
     -----
     Unknown covariates are averaged over a reference sample. For a woman under 50, the risk after
     the 50th birthday is that of the model from 50, given that she is then alive and free of breast
     cancer.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import mammorisk as mr
+    >>> women = pd.DataFrame({"age": [54, 54], "alcohol_g_per_day": [0, 30]})
+    >>> mr.load_model("icare-lit").predict(women)["risk_5y"].round(4).tolist()
+    [0.0155, 0.0191]
     """
 
     carried: ClassVar[str] = (

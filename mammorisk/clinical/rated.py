@@ -77,6 +77,20 @@ class RatedModel(ClinicalModel):
         Incidence and mortality: ``"default"`` for those with which the model was published, the
         name of a set (:func:`mammorisk.rates`), or a table of your own
         (:func:`mammorisk.read_rates`).
+
+    See Also
+    --------
+    mammorisk.load_model : Loads a model by name.
+    mammorisk.models : Lists the models.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> model = mr.load_model("bcsc-2008")
+    >>> model.other_rates is None
+    True
+    >>> model.with_options(rates="bcsc_2008").other_rates.name
+    'bcsc_2008'
     """
 
     rates: Rates | str = DEFAULT

@@ -135,6 +135,11 @@ def load_rates(name: str) -> Rates:
     RatesError
         There is no such set.
 
+    See Also
+    --------
+    mammorisk.rates : Lists the sets.
+    mammorisk.read_rates : Reads your own.
+
     Examples
     --------
     >>> from mammorisk.clinical import load_rates

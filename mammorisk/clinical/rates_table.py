@@ -86,7 +86,7 @@ def read_rates(
         those of a life table, over one year or over the band of the row.
     deaths : {"other causes", "all causes"}
         Deaths that ``mortality`` counts: all but those from breast cancer, or all.
-    mortality_per, mortality_kind
+    mortality_per, mortality_kind : optional
         For the mortality, if they differ from ``per`` and ``kind``.
     name : str, optional
         Short name, repeated by every result. The name of the file by default.

@@ -44,6 +44,18 @@ class ClinicalModel(RiskModel):
     :meth:`_assess`. Scoring is the same for all models. Rows with faulty answers, prior breast
     cancer, an excluded condition or an age outside the card's range get NaN and the reason.
     Horizons that the model never answers get a NaN column.
+
+    See Also
+    --------
+    mammorisk.load_model : Loads a model by name.
+    mammorisk.models : Lists the models.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> model = mr.load_model("bcrat")
+    >>> model.ages, model.last_age
+    ((35, 85), 90.0)
     """
 
     #: Last age of the data with which the model was published.

@@ -30,6 +30,10 @@ class Dataset(ABC):
     """A public cohort: its card, a check of a download, its cohort and its annotations.
 
     Calling an adapter is the same as :meth:`cohort`.
+
+    See Also
+    --------
+    mammorisk.datasets : The data sets by name.
     """
 
     name: ClassVar[str]

@@ -173,16 +173,16 @@ def map_questionnaire(
         A column is missing, has codes that are not in the mapping, or has text instead of numbers.
         The message names all of them with their counts. Nothing is guessed.
 
-    Notes
-    -----
-    The mapping changes names, codes and units. As for any other table, impossible values are
-    detected when the result is used.
-
     See Also
     --------
     mammorisk.Questionnaire : The fields, with their units and categories.
     mammorisk.read_cohort : Reads a table whose columns are named after fields already.
     mammorisk.datasets.redcap : Reads an export of REDCap with such a mapping.
+
+    Notes
+    -----
+    The mapping changes names, codes and units. As for any other table, impossible values are
+    detected when the result is used.
 
     Examples
     --------

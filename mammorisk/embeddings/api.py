@@ -75,7 +75,7 @@ def embed(
         Type of the stored features. ``"float16"`` halves the size and keeps three digits.
     backend : str, optional
         Backend of the encoder, as in :func:`mammorisk.load_model`. By default that of the encoder.
-    engine, workers, address, exams_per_part, on_part
+    engine, workers, address, exams_per_part, on_part : optional
         As in :func:`mammorisk.predict_to_file`.
 
     Returns

@@ -82,6 +82,12 @@ def read_cohort(
     ManifestError
         The table cannot be read, has no keys, or has faulty rows (with ``errors="raise"``).
 
+    See Also
+    --------
+    mammorisk.Cohort : The result.
+    mammorisk.read_exam : Reads a single exam.
+    mammorisk.predict : Predicts the risks of a cohort.
+
     Notes
     -----
     Mirai's CSV (``years_to_cancer``, ``years_to_last_followup``, ``split_group``) counts completed
@@ -90,12 +96,6 @@ def read_cohort(
 
     Other separators than a comma, decimal commas, a first line ``sep=;`` and a byte order mark are
     supported. A row with more fields than the header is an error with the line number.
-
-    See Also
-    --------
-    mammorisk.Cohort : The result.
-    mammorisk.read_exam : Reads a single exam.
-    mammorisk.predict : Predicts the risks of a cohort.
 
     Examples
     --------

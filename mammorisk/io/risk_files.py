@@ -78,6 +78,11 @@ def read_risks(
     EvaluationError
         A risk is not a number, or is outside [0, 1] in the given unit.
 
+    See Also
+    --------
+    mammorisk.evaluate : Compares risks with outcomes.
+    mammorisk.predict_to_file : Writes risks in the format ``"mammorisk"``.
+
     Notes
     -----
     Formats of ``"mirai"``, ``"bcra"``, ``"brest-ai"`` and ``"canrisk-service"`` follow the
@@ -85,11 +90,6 @@ def read_risks(
     Those of ``"ibis"``, ``"canrisk"`` and ``"bcsc"`` could not be checked against a file of the
     tool, and every row has a warning. Scores of BREST-AI are not absolute risks: they rank women
     and are not calibrated.
-
-    See Also
-    --------
-    mammorisk.evaluate : Compares risks with outcomes.
-    mammorisk.predict_to_file : Writes risks in the format ``"mammorisk"``.
 
     Examples
     --------

@@ -41,6 +41,11 @@ def cohen_kappa(
     Estimate
         At most 1, with the asymptotic standard error of Fleiss, Cohen and Everitt; p against 0.
 
+    Raises
+    ------
+    EvaluationError
+        ``weights`` is not a known weighting.
+
     See Also
     --------
     prevalence_adjusted_kappa : Two times the share of agreement, minus one, for two categories.

@@ -173,6 +173,11 @@ def integrated_brier_score(
     -------
     Estimate
 
+    Raises
+    ------
+    EvaluationError
+        Risks are not of shape (rows, horizons), or ``rule`` is not a known rule of integration.
+
     See Also
     --------
     brier_score

@@ -165,11 +165,17 @@ def calibration_slope(
 
     Parameters
     ----------
-    outcome, risk, horizon, censoring, level
-        As :func:`calibration_intercept`.
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        In [0, 1].
+    horizon : float
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     method : {"auto", "pseudo", "logistic", "ipcw", "cox"}
-        ``"cox"``: Cox model of the complementary log-log of risk, follow-up cut at the horizon
-        (competing events censored).
+        As :func:`calibration_intercept`. ``"cox"``: Cox model of the complementary log-log of risk,
+        follow-up cut at the horizon (competing events censored).
+    censoring : Censoring, optional
+        As :func:`calibration_intercept`.
+    level : float
 
     Returns
     -------

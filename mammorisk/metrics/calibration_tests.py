@@ -152,8 +152,11 @@ def greenwood_nam_dagostino_test(
 
     Parameters
     ----------
-    outcome, risk, horizon
-        As :func:`calibration_by_group`.
+    outcome : Outcome
+    risk : array_like, shape (n,)
+        In [0, 1].
+    horizon : float
+        Years; needed unless the outcome is from :meth:`Outcome.binary`.
     groups : int
     variance : {"greenwood", "binomial"}
         ``"greenwood"``: Demler 2015. ``"binomial"``: D'Agostino and Nam 2003, n p (1 - p).

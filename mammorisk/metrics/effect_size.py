@@ -106,6 +106,11 @@ def odds_ratio_per_sd(
     -------
     Estimate
 
+    Raises
+    ------
+    EvaluationError
+        An outcome is not known by the horizon.
+
     See Also
     --------
     hazard_ratio_per_sd
@@ -241,6 +246,11 @@ def ratios_by_group(
     list of Estimate
         One for each group except the reference; ``n`` and ``events`` are those of the two groups
         compared. Intervals are normal on the log scale.
+
+    Raises
+    ------
+    EvaluationError
+        ``scale`` is not a known scale.
 
     See Also
     --------

@@ -50,6 +50,19 @@ class Estimate:
         Degrees of freedom of the standard error from influence values; see :func:`standard_error`.
     null : float
         Value that ``p`` tests against; NaN where there is none.
+
+    See Also
+    --------
+    difference : Difference of two estimates of the same women.
+    estimates_table : Several estimates as a table.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, brier_score
+    >>> outcome, risk, other = example_risks()
+    >>> made = brier_score(outcome, risk, 5)
+    >>> round(made.value, 3), made.events
+    (0.086, 93)
     """
 
     name: str

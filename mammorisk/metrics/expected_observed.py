@@ -59,6 +59,11 @@ def expected_observed_ratio(
         on the log scale; the expected risk is treated as known. NaN with a reason if there is no
         cancer.
 
+    Raises
+    ------
+    EvaluationError
+        ``ratio`` is not ``"E/O"`` or ``"O/E"``, or the risks are not probabilities.
+
     See Also
     --------
     calibration_intercept

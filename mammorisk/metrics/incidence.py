@@ -46,6 +46,18 @@ class IncidenceCurve:
         Cumulative incidence of breast cancer just after each time.
     event_free : ndarray, shape (k,)
         Probability of having had neither cancer nor a competing event.
+
+    See Also
+    --------
+    incidence_curve : Computes it.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, incidence_curve
+    >>> outcome, risk, other = example_risks()
+    >>> curve = incidence_curve(outcome)
+    >>> round(float(curve.at(5)), 4)
+    0.0984
     """
 
     times: Floats
@@ -144,6 +156,11 @@ def cumulative_incidence(
         In [0, 1]. The standard error is Greenwood's for independent rows of equal weight without
         competing events, and from influence values (infinitesimal jackknife) otherwise, as
         survival's and prodlim's. NaN with a reason if follow-up ends before the horizon.
+
+    Raises
+    ------
+    EvaluationError
+        ``scale`` is not a known scale, or competing events are censored with censoring weights.
 
     See Also
     --------

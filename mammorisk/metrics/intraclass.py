@@ -26,6 +26,11 @@ def intraclass_correlation(scores: ArrayLike, *, level: float = 0.95) -> dict[st
         ``ICC1`` (readers nested), ``ICC2`` (random readers, absolute agreement), ``ICC3`` (these
         readers, consistency), and ``…k`` for the mean of the k readers.
 
+    Raises
+    ------
+    EvaluationError
+        Scores do not have at least two columns of readers, or a score is missing.
+
     See Also
     --------
     cohen_kappa : Cohen's kappa of two readers, plain or weighted.

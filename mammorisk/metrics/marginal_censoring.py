@@ -29,6 +29,18 @@ class Censoring(ABC):
         Follow-up that it was fitted to.
     ties : str
         Rule for events and censorings of the same time.
+
+    See Also
+    --------
+    fit_censoring : Computes it.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, fit_censoring
+    >>> outcome, risk, other = example_risks()
+    >>> fitted = fit_censoring(outcome)
+    >>> fitted.weights(5).shape == (len(outcome),)
+    True
     """
 
     outcome: Outcome

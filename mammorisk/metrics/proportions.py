@@ -39,6 +39,11 @@ def proportion(
     Estimate
         With the Wald standard error; NaN with a reason where ``n`` is 0.
 
+    Raises
+    ------
+    EvaluationError
+        ``ci`` is not a known interval.
+
     See Also
     --------
     poisson_ratio : Ratio of observed to expected count with the exact interval of a Poisson count.

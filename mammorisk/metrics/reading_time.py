@@ -38,6 +38,11 @@ def reading_time_difference(
         difference. Both are as in R's
         ``wilcox.test(paired=TRUE, conf.int=TRUE)``.
 
+    Raises
+    ------
+    EvaluationError
+        Reading times do not come in pairs, or one is missing.
+
     See Also
     --------
     signed_rank_test : Signed-rank statistic V with its p values.

@@ -38,6 +38,10 @@ class Recalibration:
         Intercept (and slope, and second slope) on the method's scale.
     steps : tuple of (tuple of float, tuple of float)
         Risks and recalibrated risks of an isotonic map.
+
+    See Also
+    --------
+    fit_recalibration : Fits it.
     """
 
     method: Method = "none"

@@ -45,6 +45,18 @@ class Reclassification:
     table, table_cases, table_controls : ndarray of int, shape (k, k)
         Old category by row, new category by column: all women, known cases, and known controls.
     caution : str
+
+    See Also
+    --------
+    net_reclassification_improvement : Computes it.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, net_reclassification_improvement
+    >>> outcome, risk, other = example_risks()
+    >>> moved = net_reclassification_improvement(outcome, other, risk, 5, cuts=0.1)
+    >>> print(moved.of_cases)
+    NRI, cases: -0.06414 (-0.1573 to 0.029)
     """
 
     nri: Estimate
@@ -93,6 +105,11 @@ def net_reclassification_improvement(
     Reclassification
         Standard errors: unrestricted binomial (Pencina 2008) for the parts where nothing is
         censored, weighted or clustered; else from influence values.
+
+    Raises
+    ------
+    EvaluationError
+        Risks are not probabilities, or ``cuts`` are not ascending fractions.
 
     See Also
     --------
@@ -257,7 +274,10 @@ def pencina_z(found: Reclassification) -> tuple[float, float]:
 
     Returns
     -------
-    se, z : float
+    se : float
+        Standard error under the null.
+    z : float
+        The index over its standard error.
 
     See Also
     --------

@@ -70,6 +70,11 @@ def bootstrap(
     Estimate
         Samples in which the statistic is NaN are left out; ``reason`` gives their number.
 
+    Raises
+    ------
+    EvaluationError
+        There are fewer than two samples, or no horizon for an outcome with times.
+
     See Also
     --------
     multiplier_intervals
@@ -134,6 +139,11 @@ def multiplier_intervals(
     Returns
     -------
     list of (float, float)
+
+    Raises
+    ------
+    EvaluationError
+        An estimate has no influence values.
 
     See Also
     --------

@@ -37,6 +37,18 @@ class RocCurve:
     threshold : ndarray, shape (k,)
         Positive where the score is at least this; infinite, then the distinct scores descending.
     sensitivity, specificity : ndarray, shape (k,)
+
+    See Also
+    --------
+    roc_curve : Computes it.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, roc_curve
+    >>> outcome, risk, other = example_risks()
+    >>> curve = roc_curve(outcome, risk, 5)
+    >>> round(float(curve.sensitivity_at(0.9)), 3)
+    0.274
     """
 
     threshold: Floats
@@ -165,6 +177,11 @@ def roc_curve(
     -------
     RocCurve or None
         None without cases or controls, or where nobody is followed to the horizon.
+
+    Raises
+    ------
+    EvaluationError
+        ``controls`` is not a known definition of controls.
 
     See Also
     --------

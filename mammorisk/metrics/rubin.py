@@ -70,6 +70,10 @@ class PooledEstimate(Estimate):
         Degrees of freedom of the interval, by Barnard and Rubin.
     missing_information : float
         Fraction of the information that is missing, in [0, 1].
+
+    See Also
+    --------
+    pool_rubin : Computes it.
     """
 
     imputations: int

@@ -36,6 +36,18 @@ class CalibrationCurve:
         Mean, median, 90th percentile and maximum of the absolute differences; NaN with a reason.
     method : str
     reason : str or None
+
+    See Also
+    --------
+    calibration_curve : Computes it.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import example_risks, calibration_curve
+    >>> outcome, risk, other = example_risks()
+    >>> curve = calibration_curve(outcome, risk, 5)
+    >>> round(curve.ici, 4)
+    0.0084
     """
 
     predicted: Floats
@@ -90,6 +102,11 @@ def calibration_curve(
     -------
     CalibrationCurve
         ICI, E50, E90 of Austin and Steyerberg 2019, doi 10.1002/sim.8281; weighted where rows are.
+
+    Raises
+    ------
+    EvaluationError
+        ``method`` is not a known smoother, or the risks are not probabilities.
 
     See Also
     --------

@@ -93,6 +93,11 @@ def classification_measure(
     Estimate
         In [0, 1]; NaN with a reason if the denominator is empty.
 
+    Raises
+    ------
+    EvaluationError
+        ``controls`` or ``measure`` is not one of the known ones.
+
     See Also
     --------
     likelihood_ratios

@@ -18,7 +18,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class TriagePoint:
-    """Published operating point: shares of exams not read and of cancers missed."""
+    """Published operating point: shares of exams not read and of cancers missed.
+
+    Attributes
+    ----------
+    name : str
+        Study and threshold.
+    not_read, cancers_missed : float
+        Shares in [0, 1] of the exams and of the cancers.
+
+    See Also
+    --------
+    triage_curve : Computes the curve of a score.
+
+    Examples
+    --------
+    >>> from mammorisk.metrics import PUBLISHED_TRIAGE_POINTS
+    >>> PUBLISHED_TRIAGE_POINTS[0].cancers_missed
+    0.01
+    """
 
     name: str
     not_read: float

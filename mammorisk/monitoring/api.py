@@ -74,15 +74,15 @@ def monitor(
     EvaluationError
         The outcomes cannot be used.
 
+    See Also
+    --------
+    mammorisk.evaluate : Discrimination and calibration of a cohort with outcomes.
+
     Notes
     -----
     Means are watched by two-sided CUSUM charts of the normal scores of sequential ranks, and
     proportions by exact tests of blocks of exams. The alarm of the mean risk, relative to the
     average woman of the same age, is made for a 1.22-fold change.
-
-    See Also
-    --------
-    mammorisk.evaluate : Discrimination and calibration of a cohort with outcomes.
 
     Examples
     --------

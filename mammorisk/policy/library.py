@@ -133,7 +133,7 @@ def thresholds(
     interval_months : sequence of float or None, optional
         Months between mammograms of each group; None if no mammograms are planned. Default: not
         stated.
-    outcome, scale
+    outcome, scale : str
         As in :class:`Quantity`.
 
     Returns

@@ -165,6 +165,17 @@ class Policy(Strict):
     unverified : list of str
         Figures of the whole policy that were not checked against the primary source.
     notes : str
+
+    See Also
+    --------
+    mammorisk.policies : Lists the policies.
+    mammorisk.stratify : Applies one.
+
+    Examples
+    --------
+    >>> from mammorisk.policy import load_policy
+    >>> load_policy("nccn-2026").version
+    '1.2026'
     """
 
     id: str

@@ -84,7 +84,7 @@ def stratify(
         Whether the risks were recalibrated locally. Unless True, each row has a caution.
     near_margin : float
         Relative distance, in [0, 1), within which a risk without an interval is near a cut point.
-    cuts, horizon
+    cuts, horizon : float or sequence of float, optional
         For ``policy="thresholds"``; see :func:`mammorisk.policy.thresholds`.
 
     Returns

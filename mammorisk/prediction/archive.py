@@ -68,7 +68,7 @@ def predict_to_file(
         Parquet files (a partitioned data set). The output appears when it is complete. If the same
         call has completed before, nothing is computed again. This does not hold for a CSV file,
         which has no place for the fingerprint of the run: an existing one is an error.
-    model, horizons
+    model, horizons : optional
         As in :func:`mammorisk.predict`.
     engine : {"local", "ray"}
         ``"ray"`` distributes the parts over the workers of a Ray cluster (``mammorisk[ray]``).

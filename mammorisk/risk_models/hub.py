@@ -43,6 +43,16 @@ def push_model(model: Saved, name: str, *, private: bool = True) -> str:
         The hub refuses the upload or cannot be reached.
     MissingDependency
         huggingface_hub is not installed.
+
+    See Also
+    --------
+    mammorisk.load_model : Loads it from the hub.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> from mammorisk.risk_models.hub import push_model
+    >>> push_model(mr.load_model("hybrid"), "owner/model")  # doctest: +SKIP
     """
     require("huggingface_hub", NETWORKS, what="the Hugging Face hub")
     from huggingface_hub import HfApi

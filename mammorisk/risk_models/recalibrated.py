@@ -50,6 +50,10 @@ class RecalibratedModel(ImageModel):
     record : dict
         Numbers of women and cancers of the fit, the method, the rule that chose it, the
         cross-validated score of each method, and the rows of ``calibration``.
+
+    See Also
+    --------
+    mammorisk.recalibrate : Makes it.
     """
 
     exams_at_once = 32

@@ -142,6 +142,10 @@ class MiraiOptions(BaseModel):
     adversary_steps : int
         Mini-batches for the adversary before each mini-batch for the network.
     adversary_weight : float
+
+    See Also
+    --------
+    mammorisk.Recipe : The whole recipe.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -282,6 +286,10 @@ class TrainingOptions(BaseModel):
         time. Running statistics of batch normalisation are updated twice a step.
     unreadable_share : float
         Largest share of exams that may be unreadable; above it the fit stops with an error.
+
+    See Also
+    --------
+    mammorisk.Recipe : The whole recipe.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -60,6 +60,17 @@ def choose_backend(name: str, module: nn.Module, *, may_reduce: bool) -> str:
     ------
     BackendError
         The name is unknown, or the backend is not available.
+
+    See Also
+    --------
+    mammorisk.load_model : Takes the name as ``backend=``.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from mammorisk.runtime.backend import choose_backend
+    >>> choose_backend("torch", torch.nn.Identity(), may_reduce=False)
+    'torch'
     """
     if name not in BACKENDS:
         raise BackendError(f"there is no backend {name!r}", remedy=f"Known: {', '.join(BACKENDS)}.")

@@ -32,6 +32,10 @@ class RenderedView:
     spacing_mm : float
     nipple_px : (float, float)
         Row and column of the nipple in ``pixels``; outside of many parts.
+
+    See Also
+    --------
+    RenderedExam : The views of an exam.
     """
 
     laterality: str
@@ -52,6 +56,10 @@ class RenderedExam:
     views : tuple of RenderedView
     lesions : DataFrame
         Rows of :attr:`mammorisk.Study.lesions` for these views, in pixels of ``views``.
+
+    See Also
+    --------
+    mammorisk.simulate : Writes such exams as DICOM files.
     """
 
     exam_id: str

@@ -39,6 +39,16 @@ class Effects(BaseModel):
     change_hr : float, 0.2-5
         Hazard ratio per SD of the change of density since the prior exam beyond that of age. The
         exam itself does not show it. The default of 1 leaves it out.
+
+    See Also
+    --------
+    mammorisk.simulate : Takes them as ``effects=``.
+
+    Examples
+    --------
+    >>> from mammorisk.simulation import Effects
+    >>> Effects(density_hr=1.4).texture_hr
+    1.8
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -92,6 +102,10 @@ class LesionOptions(BaseModel):
     distractors : bool
         Whether to render detailed exams with distractors also where no rate is above 0, for studies
         without lesions.
+
+    See Also
+    --------
+    mammorisk.simulate : Takes them as ``lesions=``.
 
     Examples
     --------
@@ -186,6 +200,10 @@ class StudyOptions(BaseModel):
     lesions : LesionOptions
         Lesions and distractors in the images; none by default. True is
         :meth:`LesionOptions.mixed`.
+
+    See Also
+    --------
+    mammorisk.simulate : Takes these options.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")

@@ -50,6 +50,17 @@ def compare_classifiers(
     ------
     TrainingError
         One side of the split has no cancers, or only cancers.
+
+    See Also
+    --------
+    mammorisk.compare_recipes : Compares recipes in cross-validation.
+
+    Examples
+    --------
+    >>> import mammorisk as mr
+    >>> from mammorisk.training.comparison import compare_classifiers
+    >>> cohort = mr.read_cohort("cohort.csv")  # doctest: +SKIP
+    >>> compare_classifiers(mr.fit(cohort, "hybrid"), cohort)  # doctest: +SKIP
     """
     from sklearn.metrics import (
         accuracy_score,

@@ -118,7 +118,7 @@ def fit(
         Time between checkpoints within an epoch.
     dry_run : bool
         Only estimate the size of the cache, the memory and the time.
-    devices, strategy, accelerator
+    devices, strategy, accelerator : str or int
         Arguments of Lightning's Trainer, for several GPUs or nodes.
     on_warning : callable, optional
         Called with each warning about the cohort before anything is read or trained: few cancers

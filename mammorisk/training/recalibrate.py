@@ -82,14 +82,14 @@ def recalibrate(
     TrainingError
         The cohort has no outcomes, or no cancer at any horizon.
 
+    See Also
+    --------
+    mammorisk.fit : Fits a new model, or fine-tunes one.
+
     Notes
     -----
     Women are weighted by their sampling weight and the inverse probability of censoring (Uno
     2007, doi:10.1198/016214507000000149). Women without a risk are excluded.
-
-    See Also
-    --------
-    mammorisk.fit : Fits a new model, or fine-tunes one.
 
     Examples
     --------

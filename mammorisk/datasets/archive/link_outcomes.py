@@ -31,6 +31,10 @@ class LinkedOutcomes:
         Rows of the manifest that have no outcome, with ``reason``.
     n_unmatched : int
         Women of the registry who are not in the manifest.
+
+    See Also
+    --------
+    link_outcomes : Makes them.
     """
 
     table: pd.DataFrame
@@ -87,15 +91,15 @@ def link_outcomes(
     DatasetError
         A column is missing, a date cannot be read, or a number of days is negative.
 
+    See Also
+    --------
+    mammorisk.datasets.scan_archive : Makes the manifest of an archive.
+
     Notes
     -----
     ``event`` is 1 for breast cancer, 2 for death without it, and 0 at the end of follow-up. A
     tumour without a side has no ``event_L`` and ``event_R``, because it may be in either breast.
     Exams after the day of a diagnosis are excluded.
-
-    See Also
-    --------
-    mammorisk.datasets.scan_archive : Makes the manifest of an archive.
 
     Examples
     --------

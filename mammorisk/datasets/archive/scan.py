@@ -58,6 +58,10 @@ class ArchiveScan:
     n_women, n_exams : int
     reasons : Series of int
         Files by reason, the most frequent first.
+
+    See Also
+    --------
+    scan_archive : Makes it.
     """
 
     manifest: Path
@@ -113,17 +117,17 @@ def scan_archive(
         The folder does not exist, or there is an unfinished scan of the same name with another
         archive or key.
 
+    See Also
+    --------
+    mammorisk.datasets.link_outcomes : Adds outcomes from a cancer registry.
+    mammorisk.read_cohort : Reads the manifest; pass ``root=archive``.
+
     Notes
     -----
     Results are written in parts of 2,000 files into ``<out>.parts``. After an interruption the same
     call reads what is missing. Files that cannot be read never stop a scan. Only one part and the
     paths of the files that were read before an interruption are kept in memory. Links are not
     followed.
-
-    See Also
-    --------
-    mammorisk.datasets.link_outcomes : Adds outcomes from a cancer registry.
-    mammorisk.read_cohort : Reads the manifest; pass ``root=archive``.
 
     Examples
     --------

@@ -66,17 +66,17 @@ def omop(
     DatasetError
         A table or column is missing, or the mapping is wrong.
 
+    See Also
+    --------
+    mammorisk.datasets.fhir : The same from resources of FHIR.
+    mammorisk.datasets.redcap : The same from an export of REDCap.
+
     Notes
     -----
     A condition without a record may still be present. Therefore ``prior_breast_cancer`` is unknown
     for women without a record of cancer before the exam. Units are those that the database
     states; values in units that the mapping does not name count as unknown, and a warning states
     their number.
-
-    See Also
-    --------
-    mammorisk.datasets.fhir : The same from resources of FHIR.
-    mammorisk.datasets.redcap : The same from an export of REDCap.
 
     Examples
     --------

@@ -96,6 +96,11 @@ class HybridModel(ImageModel):
         seeds.
     backend : str
         Backend of the encoder; see :data:`mammorisk.runtime.backend.BACKENDS`.
+
+    See Also
+    --------
+    mammorisk.load_model : Loads it by name or from a folder.
+    mammorisk.fit : Fits it to a cohort.
     """
 
     exams_at_once = 32

@@ -38,6 +38,10 @@ class Explanation:
         the largest absolute value over the views is 1.
     contributions : Series
         Log hazard ratio by modality.
+
+    See Also
+    --------
+    mammorisk.Prediction : ``explain`` computes it.
     """
 
     method: str

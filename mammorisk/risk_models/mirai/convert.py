@@ -61,11 +61,20 @@ def convert_snapshots(source: str | Path, out: str | Path) -> Path:
     OutputError
         The folder cannot be written, or contains other files.
 
+    See Also
+    --------
+    mammorisk.risk_models.mirai.download.fetch_mirai : Downloads and converts.
+
     Notes
     -----
     Files are read in a child process with limits on memory and time. A snapshot without calibrator
     gives an uncalibrated model, whose predictions have a warning. The published constants can be
     used with ``model.with_options(calibration="published-2022")``.
+
+    Examples
+    --------
+    >>> from mammorisk.risk_models.mirai.convert import convert_snapshots
+    >>> convert_snapshots("snapshots.zip", "mirai")  # doctest: +SKIP
     """
     source, out = Path(source), Path(out)
     if out.exists() and any(out.iterdir()) and not (out / "config.json").exists():

@@ -49,6 +49,15 @@ def fetch_mirai(*, url: str = RELEASE_URL, cache: str | Path | None = None) -> P
     ModelError
         The download differs from the first one (whose size and SHA-256 are recorded beside the
         model), or does not contain snapshots of Mirai.
+
+    See Also
+    --------
+    mammorisk.load_model : Calls it for the name ``"mirai"``.
+
+    Examples
+    --------
+    >>> from mammorisk.risk_models.mirai.download import fetch_mirai
+    >>> folder = fetch_mirai()  # doctest: +SKIP
     """
     home = Path(cache) if cache is not None else platformdirs.user_cache_path("mammorisk")
     folder, record = home / "mirai", home / "mirai-source.json"

@@ -92,6 +92,10 @@ class MiraiModel(ImageModel):
     backend : str
         Backend of the encoder; see :data:`mammorisk.runtime.backend.BACKENDS`. ``"auto"`` uses
         bfloat16 if the processor supports it.
+
+    See Also
+    --------
+    mammorisk.load_model : Loads it by name or from a folder.
     """
 
     exams_at_once = 4
