@@ -2,10 +2,10 @@
 
 python benchmarks/check_lesion_difficulty.py --exams 80
 
-A difference of Gaussians with a rule of at least three peaks in a circle is run on exams at 0.1 mm
-with distractors and, on average, one group of calcifications. The check fails if its best setting
-finds more than 60% of the groups at 0.5 false positives a view, because a network trained on such
-images would learn nothing that a filter does not know.
+A difference of Gaussians with a rule of at least three peaks in a circle is run on breasts at 0.1 mm
+with distractors, most of which have a group of calcifications. The check fails if its best setting,
+chosen with hindsight, finds more than 60% of the groups at 0.5 false positives a view, because a
+network trained on such images would learn nothing that a filter does not know.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from mammorisk.simulation import StudyOptions, render_exam
+from mammorisk.simulation import ExamRenderer, StudyOptions
 
 SEED, PIXEL_MM = 4051, 0.1
 LIMIT, FALSE_POSITIVES = 0.60, 0.5
 #: Pairs of SD in mm, least heights in SD of the response around, and radii of a group in mm.
-PAIRS = ((0.10, 0.20), (0.15, 0.30), (0.20, 0.40))
-HEIGHTS, RADIUS_MM, MOST = (4.0, 6.0, 8.0, 12.0, 16.0), 5.0, 20.0
+PAIRS = ((0.07, 0.14), (0.10, 0.20), (0.15, 0.30))
+HEIGHTS, RADIUS_MM, MOST = (4.0, 6.0, 8.0, 10.0), 5.0, 20.0
 #: Numbers of peaks of a group that are added up.
-COUNTED = (3, 5, 8, 400)
+COUNTED = (3, 5, 8)
 #: Highest peaks of a view that are looked at.
 MOST_PEAKS = 400
 #: A hit lies within the box of the group and this margin.
@@ -35,7 +35,9 @@ MARGIN_MM = 3.0
 def candidates(pixels: np.ndarray, pair: tuple[float, float]) -> np.ndarray:
     """Row, column and height of the peaks of the filter in a breast."""
     grey = pixels.astype(np.float32)
-    breast = cv2.erode((pixels > 0).astype(np.uint8), np.ones((61, 61)))
+    # Without the 3 mm below the skin.
+    small = cv2.resize((pixels > 0).astype(np.uint8), None, fx=0.1, fy=0.1)
+    breast = cv2.resize(cv2.erode(small, np.ones((7, 7))), pixels.shape[::-1])
     parts = cv2.connectedComponentsWithStats(breast)
     largest = 1 + int(np.argmax(parts[2][1:, cv2.CC_STAT_AREA])) if parts[0] > 1 else 0
     breast = parts[1] == largest
@@ -115,15 +117,15 @@ def main() -> int:
     parser.add_argument("--exams", type=int, default=80)
     given = parser.parse_args()
     options = StudyOptions(n=10_000, seed=SEED, lesions={"calcification": 1.0})
-    views, rows, contrasts = [], [], []
+    views, contrasts = [], []
     for woman in range(given.exams):
-        exam = render_exam(options, woman, pixel_mm=PIXEL_MM)
+        exam = ExamRenderer(options, woman)
+        table = exam.lesions(PIXEL_MM)
         margin = MARGIN_MM / PIXEL_MM
-        for view in exam.views:
-            here = exam.lesions[
-                (exam.lesions["laterality"] == view.laterality)
-                & (exam.lesions["view"] == view.view)
-            ]
+        side = table["laterality"].iloc[0] if len(table) else "L"
+        for name in ("CC", "MLO"):
+            view = exam.view(side, name, pixel_mm=PIXEL_MM)
+            here = table[(table["laterality"] == side) & (table["view"] == name)]
             boxes = [
                 (
                     one.row_min_px - margin,
@@ -133,7 +135,6 @@ def main() -> int:
                 )
                 for one in here.itertuples()
             ]
-            rows += [(one.morphology, one.distribution) for one in here.itertuples()]
             contrasts += here["contrast"].tolist()
             views.append(
                 {"boxes": boxes, "peaks": [candidates(view.pixels, pair) for pair in PAIRS]}
