@@ -2,10 +2,10 @@
 
 python benchmarks/check_lesion_difficulty.py --exams 80
 
-A difference of Gaussians with a rule of at least three peaks in a circle is run on breasts at 0.1 mm
-with distractors, most of which have a group of calcifications. The check fails if its best setting,
-chosen with hindsight, finds more than 60% of the groups at 0.5 false positives a view, because a
-network trained on such images would learn nothing that a filter does not know.
+A difference of Gaussians with a rule of at least three peaks in a circle is run on breasts at
+0.1 mm with distractors, most of which have a group of calcifications. The check fails if its best
+setting, chosen with hindsight, finds more than 60% of the groups at 0.5 false positives a view,
+because a network trained on such images would learn nothing that a filter does not know.
 """
 
 from __future__ import annotations

@@ -1,10 +1,9 @@
 """Lesions with a place in the breast: masses, calcifications, asymmetries and distortions.
 
 A lesion belongs to a woman. Both views of an exam show the same lesion, and a prior exam shows it
-smaller, unchanged or not at all. Shares of descriptors follow the order of the published positive
-predictive values of BI-RADS descriptors (Liberman 1998, doi:10.2214/ajr.171.1.9648759; Burnside
-2007, doi:10.1148/radiol.2422060968), and places those of cancers (Lee 2005,
-doi:10.1016/j.breast.2004.08.006). The numbers are assumed. Lesions do not depend on later cancer.
+smaller, unchanged or not at all. Shares of descriptors follow the order of published positive
+predictive values (Liberman 1998, doi:10.2214/ajr.171.1.9648759). Places favour the upper outer
+quadrant, as those of cancers do. The numbers are assumed. Lesions do not depend on later cancer.
 """
 
 from __future__ import annotations
