@@ -50,13 +50,16 @@ def embed(
     encoder: Annotated[
         str,
         typer.Option(
-            help="Name of an encoder: hybrid, mirai, compact, a model of timm, hf-hub:owner/name, "
-            "or a folder."
+            help="Name of an encoder: hybrid, mirai, mammo-clip, compact, a model of timm, "
+            "hf-hub:owner/name, or a folder."
         ),
     ] = "hybrid",
     weights: Annotated[
         Path | None,
-        typer.Option(help="Folder of Mirai's converted weights, or safetensors file for timm."),
+        typer.Option(
+            help="Folder of the converted weights of mirai or mammo-clip, or safetensors file for "
+            "timm."
+        ),
     ] = None,
     spacing_mm: Annotated[
         float | None,

@@ -1,4 +1,5 @@
 from .encoder import Encoder as Encoder
+from .mammo_clip.preprocessing import MammoClipPreprocessing as MammoClipPreprocessing
 from .preprocessing import MiraiPreprocessing as MiraiPreprocessing
 from .preprocessing import StandardPreprocessing as StandardPreprocessing
 from .registry import encoders as encoders

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk._utils.model_folder import ModelState, write_model_folder
-from mammorisk.embeddings.preprocessing import MiraiPreprocessing, StandardPreprocessing
+from mammorisk.embeddings.preprocessing import Preprocessing
 from mammorisk.networks.mirai import MiraiEncoder
 from mammorisk.networks.mirai_merged import MergedEncoder
 from mammorisk.runtime.backend import Runner, choose_backend
@@ -37,16 +37,18 @@ class Encoder:
     name : str
         Name in the tables of embeddings.
     architecture : str
-        ``"compact"``, ``"mirai"`` or a model of timm.
+        ``"compact"``, ``"mirai"``, ``"mammo-clip-b5"``, ``"mammo-clip-b2"`` or a model of timm.
     module : Module
         From shape (n, channels, rows, columns) to shape (n, n_features).
-    preprocessing : StandardPreprocessing or MiraiPreprocessing
+    preprocessing : StandardPreprocessing, MiraiPreprocessing or MammoClipPreprocessing
     source : str
         Origin of the weights.
     licence : str
         Licence of the weights.
     options : dict
         Further arguments of a model of timm.
+    record : dict
+        Record of the conversion from a published file: its SHA-256, and more. Empty for others.
     backend : str
         As in :func:`mammorisk.load_model`. ``"auto"`` always computes in float32.
 
@@ -66,10 +68,11 @@ class Encoder:
     name: str
     architecture: str
     module: nn.Module = field(repr=False)
-    preprocessing: StandardPreprocessing | MiraiPreprocessing
+    preprocessing: Preprocessing
     source: str
     licence: str
     options: dict[str, Any] = field(default_factory=dict)
+    record: dict[str, Any] = field(default_factory=dict)
     backend: str = "auto"
 
     @property
@@ -143,6 +146,7 @@ class Encoder:
             "spacing_mm": self.preprocessing.spacing_mm,
             "source": self.source,
             "licence": self.licence,
+            **({"record": self.record} if self.record else {}),
         }
 
     def save(self, folder: str | Path) -> Path:
@@ -170,6 +174,7 @@ class Encoder:
             "preprocessing": self.preprocessing.model_dump(mode="json"),
             "source": self.source,
             "licence": self.licence,
+            **({"record": self.record} if self.record else {}),
         }
         return write_model_folder(ModelState(config=config, tensors=self._arrays()), Path(folder))
 

@@ -12,6 +12,7 @@ from torch import nn
 from mammorisk._utils.model_folder import WEIGHTS
 from mammorisk.base import RiskModel
 from mammorisk.embeddings.encoder import KIND, Encoder
+from mammorisk.embeddings.mammo_clip.preprocessing import MammoClipPreprocessing
 from mammorisk.embeddings.preprocessing import (
     MiraiPreprocessing,
     Preprocessing,
@@ -19,6 +20,7 @@ from mammorisk.embeddings.preprocessing import (
 )
 from mammorisk.errors import ModelError
 from mammorisk.networks.encoders import COMPACT, make_encoder
+from mammorisk.networks.mammo_clip import ARCHITECTURES, mammo_clip_encoder
 from mammorisk.networks.mirai import MiraiEncoder
 from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.mirai.model import MiraiModel
@@ -28,6 +30,11 @@ from mammorisk.risk_models.storage import damaged, read_config
 #: Seed of random weights, so that the same name always gives the same features.
 SEED = 0
 MIRAI = "mirai"
+#: Preprocessing of architectures that were trained with their own.
+_PREPROCESSING: dict[str, type] = {
+    MIRAI: MiraiPreprocessing,
+    **dict.fromkeys(ARCHITECTURES, MammoClipPreprocessing),
+}
 #: Fields that the configuration of a folder must state.
 _STATED = ("name", "architecture", "preprocessing", "source", "licence")
 _STATED_STANDARD = ("spacing_mm", "rows", "columns", "grey", "mean", "sd")
@@ -118,15 +125,18 @@ def read_encoder(folder: Path) -> Encoder:
     except ValidationError as error:
         raise _invalid(error) from None
     architecture, options = str(config["architecture"]), dict(config.get("options", {}))
-    if (architecture == MIRAI) != isinstance(made, MiraiPreprocessing):
+    if not isinstance(made, _PREPROCESSING.get(architecture, StandardPreprocessing)):
         raise ModelError(
             f"the architecture {architecture} and the preprocessing {made.kind} do not go together",
             where=folder.name,
-            remedy="Mirai's encoder needs the preprocessing mirai, others standard.",
+            remedy="The encoders of Mirai and Mammo-CLIP need their own preprocessing, others "
+            "standard.",
         )
     module: nn.Module
     if architecture == MIRAI:
         module = MiraiEncoder()
+    elif architecture in ARCHITECTURES:
+        module = mammo_clip_encoder(architecture)
     else:
         size = (made.rows, made.columns)
         module = make_encoder(
@@ -144,6 +154,7 @@ def read_encoder(folder: Path) -> Encoder:
         source=str(config["source"]),
         licence=str(config["licence"]),
         options=options,
+        record=dict(config.get("record", {})),
     )
 
 

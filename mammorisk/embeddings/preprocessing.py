@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mammorisk.base import PreparedView
+from mammorisk.embeddings.mammo_clip.preprocessing import MammoClipPreprocessing
 from mammorisk.imaging.mirai_pixels import (
     COLUMNS,
     MEAN,
@@ -157,4 +158,6 @@ class MiraiPreprocessing(BaseModel):
 
 
 #: The preprocessing of an encoder, as read from its configuration.
-Preprocessing = Annotated[StandardPreprocessing | MiraiPreprocessing, Field(discriminator="kind")]
+Preprocessing = Annotated[
+    StandardPreprocessing | MiraiPreprocessing | MammoClipPreprocessing, Field(discriminator="kind")
+]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from mammorisk._utils.model_folder import CONFIG
 from mammorisk._utils.optional import NETWORKS, require
+from mammorisk.embeddings.mammo_clip.card import NAME as MAMMO_CLIP
 from mammorisk.errors import ModelError, UnknownModel
 from mammorisk.risk_models.hub import PREFIX as MODEL_PREFIX
 from mammorisk.risk_models.registry import BUNDLED, load_model
@@ -40,6 +41,8 @@ def load_encoder(
         - ``"compact"``: the compact network of this package with random weights of a fixed seed, as
           a baseline;
         - ``"mirai"``: Mirai's encoder with Mirai's preprocessing;
+        - ``"mammo-clip"``: the image encoder of Mammo-CLIP with its preprocessing (needs
+          ``weights``);
         - the encoder of a fitted model: ``"hybrid"``, the folder of a saved model, or
           ``hf://owner/name``;
         - a folder written by :meth:`Encoder.save`;
@@ -47,8 +50,8 @@ def load_encoder(
         - ``hf-hub:owner/name``: a model of timm on the Hugging Face hub, optionally with
           ``@revision``.
     weights : path, optional
-        For ``"mirai"``: the folder of the converted weights. For a model of timm: a safetensors
-        file, for machines without a connection to the hub.
+        For ``"mirai"`` and ``"mammo-clip"``: the folder of the converted weights. For a model of
+        timm: a safetensors file, for machines without a connection to the hub.
     pretrained : bool
         False: a model of timm with random weights of a fixed seed.
     spacing_mm, rows, columns : optional
@@ -105,6 +108,9 @@ def load_encoder(
     if text == "compact":
         _refuse(text, {"weights": weights is not None, "pretrained": not pretrained})
         return compact_encoder(sizes).on_backend(backend)
+    if text == MAMMO_CLIP:
+        _refuse(text, {**dict.fromkeys(sizes, True), "pretrained": not pretrained})
+        return _mammo_clip(weights).on_backend(backend)
     if text.startswith(TIMM_PREFIX):
         _refuse(text, {"weights": weights is not None, "pretrained": not pretrained})
         return hub_encoder(text, sizes).on_backend(backend)
@@ -145,6 +151,8 @@ def encoders() -> pd.DataFrame:
     """
     import pandas as pd
 
+    from mammorisk.embeddings.mammo_clip import card as mammo_clip
+    from mammorisk.embeddings.mammo_clip.preprocessing import MammoClipPreprocessing
     from mammorisk.embeddings.preprocessing import MiraiPreprocessing, StandardPreprocessing
     from mammorisk.risk_models.mirai.card import CARD as MIRAI
 
@@ -159,6 +167,12 @@ def encoders() -> pd.DataFrame:
             (name, config["recipe"]["encoder"]["name"], image, card["source"], card["licence"])
         )
     rows.append(("mirai", "mirai", MiraiPreprocessing(), MIRAI.source, MIRAI.licence))
+    rows.append(
+        (
+            *(MAMMO_CLIP, "mammo-clip-b5 or mammo-clip-b2", MammoClipPreprocessing()),
+            *(mammo_clip.SOURCE, mammo_clip.LICENCE),
+        )
+    )
     for pattern, said in (
         ("<model of timm>", "timm, from the Hugging Face hub or a safetensors file"),
         ("hf-hub:<owner>/<name>", "a model of timm on the Hugging Face hub"),
@@ -194,6 +208,27 @@ def _refuse(name: str, given: dict[str, bool]) -> None:
             "weights and preprocessing",
             remedy="Leave the argument out, or choose another encoder.",
         )
+
+
+def _mammo_clip(weights: str | Path | None) -> Encoder:
+    from mammorisk.embeddings.own_encoders import read_encoder
+
+    if weights is None or not Path(weights).is_dir():
+        raise ModelError(
+            "the weights of Mammo-CLIP are not part of mammorisk: a folder of converted weights is "
+            "needed",
+            where=None if weights is None else Path(weights).name,
+            remedy="Create one with: mammorisk convert mammo-clip b5-model-best-epoch-7.tar "
+            "--out mammo-clip/, and pass weights=.",
+        )
+    encoder = read_encoder(Path(weights))
+    if not encoder.architecture.startswith(MAMMO_CLIP):
+        raise ModelError(
+            f"the folder holds the encoder {encoder.name} ({encoder.architecture})",
+            where=Path(weights).name,
+            remedy="Pass a folder of mammorisk convert mammo-clip.",
+        )
+    return encoder
 
 
 def _kind(folder: Path) -> str:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from pathlib import Path, PurePosixPath
@@ -18,6 +13,7 @@ import torch
 from torch import nn
 
 from mammorisk.errors import ModelError, OutputError
+from mammorisk.io.snapshots.in_child import file_sha256, read_in_child
 from mammorisk.networks.mirai import (
     RISK_FACTORS,
     MiraiEncoder,
@@ -27,8 +23,8 @@ from mammorisk.networks.mirai import (
 )
 from mammorisk.risk_models.mirai.model import MiraiModel
 
-#: Limits of the child process.
-MEMORY_BYTES, SECONDS = 6 * 2**30, 300
+#: Script of the child process.
+_SCRIPT = "mammorisk.risk_models.mirai.snapshot"
 #: Largest archive, and largest total size of its unpacked members.
 _MOST_BYTES = 4 * 2**30
 #: Parts of the encoder and of the transformer that only training used.
@@ -87,7 +83,7 @@ def convert_snapshots(source: str | Path, out: str | Path) -> Path:
         files = _files(source, Path(folder))
         parts: dict[str, tuple[dict[str, np.ndarray], dict[str, Any], Path]] = {}
         for file in files:
-            arrays, facts = _read(file, Path(folder))
+            arrays, facts = read_in_child(_SCRIPT, file, Path(folder), of="Mirai")
             kind = _kind(facts)
             if kind is None:
                 continue
@@ -105,7 +101,7 @@ def convert_snapshots(source: str | Path, out: str | Path) -> Path:
                 where=source.name,
                 remedy="Give snapshots.zip of Mirai's release, or the folder it unpacks to.",
             )
-        hashes = {file.name: _sha256(file) for _, _, file in parts.values()}
+        hashes = {file.name: file_sha256(file) for _, _, file in parts.values()}
     return _write(parts, hashes, source, out)
 
 
@@ -152,57 +148,12 @@ def _unpack(source: Path, folder: Path) -> list[Path]:
     return found
 
 
-def _read(file: Path, folder: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """Read the arrays and metadata of one snapshot in a child process."""
-    out = folder / f"read-{hashlib.sha256(str(file).encode()).hexdigest()[:16]}"
-    try:
-        child = subprocess.run(
-            [
-                *(sys.executable, "-P", "-m", "mammorisk.risk_models.mirai.snapshot"),
-                *(str(file), str(out), str(MEMORY_BYTES)),
-            ],
-            capture_output=True,
-            timeout=SECONDS,
-            check=False,
-            env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
-        )
-    except subprocess.TimeoutExpired:
-        raise ModelError(
-            f"reading the snapshot took longer than {SECONDS} s", where=file.name
-        ) from None
-    if child.returncode != 0:
-        try:
-            answer = json.loads(child.stdout.decode() or "{}")
-        except ValueError:
-            answer = {}
-        if "refused" in answer:
-            raise ModelError(
-                f"the snapshot refers to {answer['refused']}, which no snapshot of Mirai needs; "
-                "nothing in it was executed",
-                where=file.name,
-                remedy="Fetch the file again from Mirai's release.",
-            )
-        raise ModelError(
-            f"the snapshot cannot be read ({answer.get('damaged', 'the reader stopped')})",
-            where=file.name,
-            remedy="Fetch the file again from Mirai's release.",
-        )
-    facts = json.loads(out.with_suffix(".json").read_text())
-    with np.load(out.with_suffix(".npz"), allow_pickle=False) as arrays:
-        return dict(arrays), facts
-
-
 def _kind(facts: dict[str, Any]) -> str | None:
     if facts["kind"] == "calibrator":
         return "calibrator"
     if facts["class"].endswith(_ENCODER):
         return "encoder"
     return "transformer" if facts["class"].endswith(_TRANSFORMER) else None
-
-
-def _sha256(file: Path) -> str:
-    with file.open("rb") as handle:
-        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def _write(

@@ -9,20 +9,13 @@ writes ``OUT.npz`` and ``OUT.json``.
 
 from __future__ import annotations
 
-import json
 import sys
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from mammorisk.risk_models.mirai.restricted_unpickler import (
-    Damaged,
-    RefusedName,
-    Stub,
-    Tensor,
-    read_snapshot,
-)
+from mammorisk.io.snapshots.child import run
+from mammorisk.io.snapshots.restricted_unpickler import Damaged, Stub, Tensor
 
 
 def root_module(whole: Any) -> Stub:
@@ -148,26 +141,5 @@ def _of_sklearn(one: Stub) -> tuple[float, float]:
     return -scale * coef, -(scale * shift + offset)
 
 
-def main() -> int:
-    """Entry point of the child process. Errors are written to standard output as JSON."""
-    path, out = Path(sys.argv[1]), Path(sys.argv[2])
-    if len(sys.argv) > 3:
-        import resource
-
-        resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[3]), int(sys.argv[3])))
-    try:
-        whole, names = read_snapshot(path)
-        arrays, facts = describe(whole)
-    except RefusedName as error:
-        sys.stdout.write(json.dumps({"refused": str(error)}))
-        return 1
-    except (Damaged, MemoryError, RecursionError) as error:
-        sys.stdout.write(json.dumps({"damaged": str(error) or type(error).__name__}))
-        return 1
-    np.savez(out.with_suffix(".npz"), **arrays)  # type: ignore[arg-type]
-    out.with_suffix(".json").write_text(json.dumps(facts | {"classes": sorted(names)}))
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(run(describe))

@@ -22,15 +22,15 @@ from typer.testing import CliRunner
 import mammorisk as mr
 from mammorisk.cli.app import app
 from mammorisk.errors import ModelError, OutputError, UnknownModel
-from mammorisk.networks.mirai import RISK_FACTORS, MiraiSettings
-from mammorisk.risk_models.mirai.convert import convert_snapshots
-from mammorisk.risk_models.mirai.model import PUBLISHED_CALIBRATION, MiraiModel
-from mammorisk.risk_models.mirai.restricted_unpickler import (
+from mammorisk.io.snapshots.restricted_unpickler import (
     Damaged,
     Tensor,
     _Storages,
     _StorageType,
 )
+from mammorisk.networks.mirai import RISK_FACTORS, MiraiSettings
+from mammorisk.risk_models.mirai.convert import convert_snapshots
+from mammorisk.risk_models.mirai.model import PUBLISHED_CALIBRATION, MiraiModel
 from tests.risk_models.mirai.standins import (
     as_trained_in_2019,
     calibrator_snapshot,

@@ -10,8 +10,11 @@ import io
 import pickle
 import struct
 import zipfile
+import zlib
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -45,6 +48,9 @@ _PLAIN: dict[str, Any] = {
             "dict": dict,
             "tuple": tuple,
             "int": int,
+            # Names of Python 2, which pickle protocol 2 writes for int and str.
+            "long": int,
+            "unicode": str,
             "float": float,
             "str": str,
             "bool": bool,
@@ -57,7 +63,9 @@ _PLAIN: dict[str, Any] = {
     },
 }
 #: Packages whose classes become stubs. Their functions are never called.
-_STUBBED = ("onconet.", "torch.nn.", "sklearn.")
+_STUBBED = ("onconet.", "torch.nn.", "sklearn.", "omegaconf.")
+#: Further classes that become stubs.
+_ALSO_STUBBED = ("argparse.Namespace", "typing.Any")
 
 
 class RefusedName(Exception):
@@ -96,11 +104,23 @@ class _Storage:
     dtype: str
     count: int
     values: np.ndarray | None = None
+    #: Reads the bytes at first use, so that the state of an optimiser is not read for its weights.
+    read: Callable[[], bytes] | None = None
 
     def numbers(self) -> np.ndarray:
+        if self.values is None and self.read is not None:
+            try:
+                self.fill(self.read())
+            except (OSError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+                raise Damaged(f"a tensor cannot be read ({type(error).__name__})") from None
         if self.values is None:
             raise Damaged("a tensor has no data")
         return self.values
+
+    def fill(self, data: bytes) -> None:
+        if len(data) < self.count * np.dtype(self.dtype).itemsize:
+            raise Damaged("the file is truncated")
+        self.values = np.frombuffer(data, dtype=self.dtype, count=self.count)
 
 
 @dataclass
@@ -245,7 +265,7 @@ class _Reader(pickle.Unpickler):
             return _StorageType(name)
         # isidentifier excludes names with dots, which would reach other objects of a module.
         is_class = name.isidentifier() and name.lstrip("_")[:1].isupper()
-        if path == "argparse.Namespace" or (is_class and path.startswith(_STUBBED)):
+        if path in _ALSO_STUBBED or (is_class and path.startswith(_STUBBED)):
             self._found.names.add(path)
             if path not in self._stubs:
                 self._stubs[path] = type(name, (Stub,), {"path": path})
@@ -286,12 +306,8 @@ class _Storages:
 
     def fill(self, key: str, data: bytes) -> None:
         storage = self.by_key.get(key)
-        if storage is None:
-            return
-        width = np.dtype(storage.dtype).itemsize
-        if len(data) < storage.count * width:
-            raise Damaged("the file is truncated")
-        storage.values = np.frombuffer(data, dtype=storage.dtype, count=storage.count)
+        if storage is not None:
+            storage.fill(data)
 
 
 def read_snapshot(path: Path) -> tuple[Any, set[str]]:
@@ -319,22 +335,23 @@ def read_snapshot(path: Path) -> tuple[Any, set[str]]:
 
 def _read_zip(path: Path, found: _Found) -> Any:
     """Read the zip format of torch 1.6 and later."""
-    with zipfile.ZipFile(path) as archive:
-        members = {info.filename: info for info in archive.infolist()}
-        roots = [name for name in members if name.endswith("/data.pkl") or name == "data.pkl"]
-        if len(roots) != 1:
-            raise Damaged("no data.pkl in the archive")
-        if sum(info.file_size for info in members.values()) > MAX_BYTES:
-            raise Damaged("the unpacked archive is larger than any snapshot")
-        root = roots[0].removesuffix("data.pkl")
-        order = members.get(f"{root}byteorder")
-        if order is not None and archive.read(order).strip() != b"little":
-            raise Damaged("the byte order is not little-endian")
-        storages = _Storages()
-        whole = _Reader(io.BytesIO(archive.read(roots[0])), storages, found).load()
-        for key in storages.by_key:
-            if f"{root}data/{key}" in members:
-                storages.fill(key, archive.read(f"{root}data/{key}"))
+    # Not closed here: storages are read when they are used.
+    archive = zipfile.ZipFile(path)
+    members = {info.filename: info for info in archive.infolist()}
+    roots = [name for name in members if name.endswith("/data.pkl") or name == "data.pkl"]
+    if len(roots) != 1:
+        raise Damaged("no data.pkl in the archive")
+    if sum(info.file_size for info in members.values()) > MAX_BYTES:
+        raise Damaged("the unpacked archive is larger than any snapshot")
+    root = roots[0].removesuffix("data.pkl")
+    order = members.get(f"{root}byteorder")
+    if order is not None and archive.read(order).strip() != b"little":
+        raise Damaged("the byte order is not little-endian")
+    storages = _Storages()
+    whole = _Reader(io.BytesIO(archive.read(roots[0])), storages, found).load()
+    for key, storage in storages.by_key.items():
+        if f"{root}data/{key}" in members:
+            storage.read = partial(archive.read, f"{root}data/{key}")
     return whole
 
 
