@@ -14,8 +14,8 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from mammorisk.io.snapshots.child import run
-from mammorisk.io.snapshots.restricted_unpickler import Damaged, Tensor
+from mammorisk._utils.snapshots.child import run
+from mammorisk._utils.snapshots.restricted_unpickler import Damaged, Tensor
 
 #: Start of the names of the weights of the image encoder.
 PREFIX = "image_encoder."

@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from mammorisk._utils.snapshots.in_child import Arrays, file_sha256, read_in_child
 from mammorisk.embeddings.encoder import Encoder
 from mammorisk.embeddings.mammo_clip.card import LICENCE, NAME, PUBLISHED_FILES, SOURCE
 from mammorisk.embeddings.mammo_clip.preprocessing import MammoClipPreprocessing
 from mammorisk.errors import ModelError
-from mammorisk.io.snapshots.in_child import Arrays, file_sha256, read_in_child
 from mammorisk.networks.mammo_clip import ARCHITECTURES, mammo_clip_encoder, published_names
 
 _SCRIPT = "mammorisk.embeddings.mammo_clip.checkpoint"

@@ -12,8 +12,8 @@ import numpy as np
 import torch
 from torch import nn
 
+from mammorisk._utils.snapshots.in_child import file_sha256, read_in_child
 from mammorisk.errors import ModelError, OutputError
-from mammorisk.io.snapshots.in_child import file_sha256, read_in_child
 from mammorisk.networks.mirai import (
     RISK_FACTORS,
     MiraiEncoder,

@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from mammorisk.io.snapshots.child import run
-from mammorisk.io.snapshots.restricted_unpickler import Damaged, Stub, Tensor
+from mammorisk._utils.snapshots.child import run
+from mammorisk._utils.snapshots.restricted_unpickler import Damaged, Stub, Tensor
 
 
 def root_module(whole: Any) -> Stub:

@@ -20,14 +20,14 @@ from torch import nn
 from typer.testing import CliRunner
 
 import mammorisk as mr
-from mammorisk.cli.app import app
-from mammorisk.errors import ModelError, OutputError, UnknownModel
-from mammorisk.io.snapshots.restricted_unpickler import (
+from mammorisk._utils.snapshots.restricted_unpickler import (
     Damaged,
     Tensor,
     _Storages,
     _StorageType,
 )
+from mammorisk.cli.app import app
+from mammorisk.errors import ModelError, OutputError, UnknownModel
 from mammorisk.networks.mirai import RISK_FACTORS, MiraiSettings
 from mammorisk.risk_models.mirai.convert import convert_snapshots
 from mammorisk.risk_models.mirai.model import PUBLISHED_CALIBRATION, MiraiModel

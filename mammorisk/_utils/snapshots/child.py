@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.io.snapshots.restricted_unpickler import Damaged, RefusedName, read_snapshot
+from mammorisk._utils.snapshots.restricted_unpickler import Damaged, RefusedName, read_snapshot
 
 #: From the object of a snapshot to arrays and metadata.
 Describe = Callable[[Any], tuple[dict[str, NDArray[Any]], dict[str, Any]]]

@@ -27,7 +27,7 @@ def read_in_child(script: str, file: Path, folder: Path, *, of: str) -> tuple[Ar
     Parameters
     ----------
     script : str
-        Module that the child runs; it calls :func:`mammorisk.io.snapshots.child.run`.
+        Module that the child runs; it calls :func:`mammorisk._utils.snapshots.child.run`.
     file : Path
         The snapshot.
     folder : Path
