@@ -388,6 +388,11 @@ class Recipe(BaseModel):
     survival: SurvivalOptions | None = None
     seed: int = 1
 
+    @property
+    def reads_images(self) -> bool:
+        """Whether a fit reads images; recipes on embeddings and tables do not."""
+        return self.kind == "mirai" or (self.kind == "network" and "image" in self.modalities)
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
         if self.head.competing_death and (

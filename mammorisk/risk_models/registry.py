@@ -79,7 +79,8 @@ def load_model(
         ``"cuda"``.
     **options
         Options of a published model, such as ``rates`` and ``age_range`` of ``"bcrat"``, or
-        ``calibration`` and ``known_factors`` of ``"mirai"``.
+        ``calibration`` and ``known_factors`` of ``"mirai"``; ``encoder``, for a model fitted on
+        embeddings: the encoder for exams, if it is not known by its name (:func:`mammorisk.embed`).
 
     Returns
     -------

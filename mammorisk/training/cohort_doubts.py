@@ -89,7 +89,7 @@ def _few_cancers(cohort: Cohort, recipe: Recipe, facts: Facts, cancers: int) -> 
 
 
 def _imbalanced(recipe: Recipe, cancers: int, exams: int) -> list[ResultWarning]:
-    uses_images = recipe.kind == "network" and "image" in recipe.modalities
+    uses_images = recipe.kind == "network" and recipe.reads_images
     if not uses_images or recipe.training.balanced or recipe.encoder.frozen or not exams:
         return []
     in_a_batch = recipe.training.batch_size * cancers / exams

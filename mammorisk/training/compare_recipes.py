@@ -115,7 +115,11 @@ def compare_recipes(
     if horizon not in _YEARS:
         raise HorizonError(f"{horizon!r} is not a whole year from 1 to 5", where="horizon")
     if clash := sorted(set(models) & set(chosen)):
-        raise TrainingError(f"{clash[0]} is named as a recipe and as a published model")
+        raise TrainingError(
+            f"{clash[0]} is named as a recipe and as a published model",
+            where="published",
+            remedy="Pass recipes as a dict with other names.",
+        )
     used = _used(cohort)
     outcome = Outcome.from_table(used.exams)
     divided = folds_by_woman(
@@ -166,7 +170,11 @@ def _named(
             )
         found[name] = recipe
     if not found:
-        raise TrainingError("there is no recipe to compare", where="recipes")
+        raise TrainingError(
+            "there is no recipe to compare",
+            where="recipes",
+            remedy='Pass at least one, such as ["density-fit", "coxnet"].',
+        )
     return found
 
 
@@ -216,7 +224,7 @@ def _held_out(
             train,
             recipe,
             embeddings=embeddings if recipe.embeddings is not None else None,
-            cache=cache,
+            cache=cache if recipe.reads_images else None,
             on_warning=note,
         )
     except MammoriskError as error:

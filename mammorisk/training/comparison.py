@@ -76,7 +76,11 @@ def compare_classifiers(
     from sklearn.tree import DecisionTreeClassifier
 
     if model.encoder is None:
-        raise TrainingError(f"{model.name} has no encoder to compare classifiers on")
+        raise TrainingError(
+            f"{model.name} has no encoder to compare classifiers on",
+            where="model",
+            remedy="Use a model that was fitted to images.",
+        )
     exams = exams if exams is not None else read_exams(cohort, model.recipe)
     outcomes = read_outcomes(cohort.exams)
     known = (censoring_weights(outcomes) > 0).numpy() & exams.present.any(axis=1)
@@ -93,7 +97,11 @@ def compare_classifiers(
     train, validation = train[known[train]], validation[known[validation]]
     for rows in (train, validation):
         if len(set(case[rows])) < 2:
-            raise TrainingError("each side of the split needs women with and without cancer")
+            raise TrainingError(
+                "each side of the split needs women with and without cancer",
+                where="cohort",
+                remedy="Use a larger cohort or another split.",
+            )
     features = _mean_features(model, exams)
     scores = {model.name: own[validation]}
     seed = model.recipe.seed

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.errors import TrainingError
+from mammorisk.records.cohort import Cohort
 from mammorisk.records.follow_up import as_numbers
 from mammorisk.records.follow_up_doubts import doubt_censoring
 from mammorisk.records.simulated_ids import are_simulated
@@ -20,7 +21,6 @@ from mammorisk.warnings import ResultWarning
 if TYPE_CHECKING:
     from mammorisk.embeddings.embeddings import Embeddings
     from mammorisk.inputs.exam_set import ExamSet
-    from mammorisk.records.cohort import Cohort
     from mammorisk.risk_models.density_fit import DensityFit
     from mammorisk.risk_models.hybrid.model import HybridModel
     from mammorisk.risk_models.mirai.model import MiraiModel
@@ -144,8 +144,8 @@ def fit(
     TrainingError
         There are no outcomes, nobody is censored, there are too few cancers or too many unreadable
         exams, a part of the split has no cancers, a woman or a file is in several splits, a file
-        belongs to several women, or the loss is not a number; or embeddings are missing, not
-        complete, or not those of the recipe.
+        belongs to several women, or the loss is not a number; embeddings are missing, not
+        complete, or not those of the recipe; or the recipe does not use an argument that is given.
     EmbeddingError
         The embeddings belong to another cohort, or are not finite.
     OutputError
@@ -192,6 +192,12 @@ def fit(
     from mammorisk.training.trainer import StageOptions
     from mammorisk.training.work_folder import WorkFolder, digest_of
 
+    if not isinstance(cohort, Cohort):
+        raise TrainingError(
+            f"a {type(cohort).__name__} is not a cohort",
+            where="cohort",
+            remedy="Pass mr.read_cohort(...), which takes the path of a manifest or a table.",
+        )
     begin = _initial(init)
     if isinstance(begin, MiraiModel):
         # With given weights the encoder is trained only if epochs are requested.
@@ -201,6 +207,8 @@ def fit(
     else:
         chosen = load_recipe(begin.recipe if begin is not None else recipe, **changes)
     _check_start(begin, chosen, fresh_head)
+    given = {"cache": cache, "exams": exams, "workers": workers, "loggers": loggers or None}
+    _refuse_unused(chosen, {name for name, value in given.items() if value is not None})
     _refuse_uncensored(cohort)
     if embeddings is not None and chosen.embeddings is None:
         raise TrainingError(
@@ -263,7 +271,7 @@ def fit(
     else:
         check_outcomes(cohort, chosen)
         with made as work:
-            if exams is None and "image" in chosen.modalities:
+            if exams is None and chosen.reads_images:
                 exams = read_exams(
                     cohort, chosen, cache, progress, scratch=work / "images", workers=workers
                 )
@@ -318,6 +326,22 @@ def _check_start(begin: HybridModel | MiraiModel | None, recipe: Recipe, fresh_h
         raise TrainingError(
             f"the recipe {recipe.name} has no encoder of its own that a new head could use",
             where="fresh_head",
+            remedy="Leave it out.",
+        )
+
+
+def _refuse_unused(recipe: Recipe, given: set[str]) -> None:
+    """Refuse arguments that a fit with the recipe would ignore."""
+    if recipe.kind == "density-fit" or recipe.kind in SURVIVAL_KINDS:
+        unused = {"cache", "exams", "workers", "loggers"}
+    elif not recipe.reads_images:
+        unused = {"cache", "exams", "workers"}
+    else:
+        unused = {"exams"} if recipe.kind == "mirai" else set()
+    if wrong := sorted(given & unused):
+        raise TrainingError(
+            f"a fit with the recipe {recipe.name} does not use {', '.join(wrong)}",
+            where=wrong[0],
             remedy="Leave it out.",
         )
 

@@ -152,10 +152,14 @@ def plan_fit(
         "validation": len(validation),
         "cancers": int(event[train].sum()),
     }
-    if recipe.kind != "network" or "image" not in recipe.modalities:
+    if not recipe.reads_images:
         return FitPlan(**counts)
     if cohort.open_exam is None:
-        raise TrainingError(f"the recipe {recipe.name} needs images, and the cohort has none")
+        raise TrainingError(
+            f"the recipe {recipe.name} needs images, and the cohort has none",
+            where="cohort",
+            remedy="Add a column path to the manifest, or use a recipe without images.",
+        )
     disk = cache_bytes(cohort, recipe)
     place = (cache or out or Path.cwd()).absolute()
     image = recipe.image

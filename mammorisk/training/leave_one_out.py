@@ -253,12 +253,11 @@ def _fitter(
         # With init the recipe is that of the model, and only the changes apply.
         what = recipe if given.get("init") is not None else chosen
         more = changes if given.get("init") is not None else {}
-        uses_images = chosen.kind == "mirai" or "image" in chosen.modalities
         fitted: RiskModel = fit(
             train,
             what,
             out=folder,
-            cache=views if uses_images else None,
+            cache=views if chosen.reads_images else None,
             progress=progress,
             **given,
             **more,

@@ -145,7 +145,11 @@ def fit_survival(
     require("sksurv", SURVIVAL, what=f"the recipe {recipe.name}")
     options = recipe.survival
     if options is None:
-        raise TrainingError(f"the recipe {recipe.name} has no part survival")
+        raise TrainingError(
+            f"the recipe {recipe.name} has no part survival",
+            where="recipe",
+            remedy="Start from coxnet, survival-forest or gradient-boosting.",
+        )
     record, left_out_views = None, 0
     features = None
     if embeddings is None:

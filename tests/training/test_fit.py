@@ -9,6 +9,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -260,3 +261,25 @@ def test_balanced_drawing_keeps_the_rates(cohort: Cohort, exams: ExamSet) -> Non
     # Women with cancer are some half of the sample and 2% of the population.
     assert risks[1] == pytest.approx(risks[0], rel=0.6)
     assert max(risks) < 0.06
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("density-fit", {"cache": "views"}),
+        ("density-fit", {"workers": 1}),
+        ("coxnet", {"loggers": ["wandb"]}),
+        ("clinical-only", {"cache": "views"}),
+        ("hybrid-embeddings", {"workers": 2}),
+    ],
+)
+def test_arguments_that_a_recipe_ignores_are_refused(
+    cohort: Cohort, name: str, given: dict[str, Any]
+) -> None:
+    with pytest.raises(TrainingError, match=f"does not use {next(iter(given))}"):
+        fit(cohort, name, **given)
+
+
+def test_a_table_is_not_a_cohort(cohort: Cohort) -> None:
+    with pytest.raises(TrainingError, match=r"read_cohort\(\.\.\.\), which takes the path"):
+        fit(cohort.exams, "density-fit")  # type: ignore[call-overload]
