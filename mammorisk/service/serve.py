@@ -276,6 +276,8 @@ class Server:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((self.options.host, self.options.http_port))
+            # Connections wait from now on, also before the thread that answers has started.
+            listening.listen(128)
         except (OSError, OverflowError) as error:
             listening.close()
             raise ServiceError(
