@@ -77,6 +77,12 @@ from .delong import (
 from .delong import (
     delong_unpaired as delong_unpaired,
 )
+from .detections import (
+    Detections as Detections,
+)
+from .detections import (
+    match_detections as match_detections,
+)
 from .development_size import (
     development_sample_size as development_sample_size,
 )
@@ -99,6 +105,7 @@ from .estimate import (
     estimates_table as estimates_table,
 )
 from .example import example_risks as example_risks
+from .example_lesions import example_findings as example_findings
 from .expected_observed import expected_observed_ratio as expected_observed_ratio
 from .follow_up import (
     follow_up_quantiles as follow_up_quantiles,
@@ -106,6 +113,22 @@ from .follow_up import (
 from .follow_up import (
     median_follow_up as median_follow_up,
 )
+from .froc import (
+    FrocCurve as FrocCurve,
+)
+from .froc import (
+    froc_curve as froc_curve,
+)
+from .froc import (
+    froc_sensitivity as froc_sensitivity,
+)
+from .froc import (
+    mean_froc_sensitivity as mean_froc_sensitivity,
+)
+from .froc import (
+    normal_false_positives as normal_false_positives,
+)
+from .froc_groups import froc_table as froc_table
 from .gray import gray_test as gray_test
 from .incidence import (
     IncidenceCurve as IncidenceCurve,
@@ -130,6 +153,12 @@ from .integrated_discrimination import (
     integrated_discrimination_improvement as integrated_discrimination_improvement,
 )
 from .intraclass import intraclass_correlation as intraclass_correlation
+from .localisation import (
+    breast_auc as breast_auc,
+)
+from .localisation import (
+    localisation_auc as localisation_auc,
+)
 from .log_rank import log_rank_test as log_rank_test
 from .logarithmic_score import log_score as log_score
 from .matched_sets import (
@@ -233,7 +262,9 @@ __all__ = [
     "PUBLISHED_TRIAGE_POINTS",
     "CalibrationCurve",
     "Censoring",
+    "Detections",
     "Estimate",
+    "FrocCurve",
     "IncidenceCurve",
     "PooledEstimate",
     "Recalibration",
@@ -244,6 +275,7 @@ __all__ = [
     "agreement_table",
     "auc",
     "bootstrap",
+    "breast_auc",
     "brier_score",
     "calibration_by_group",
     "calibration_curve",
@@ -262,6 +294,7 @@ __all__ = [
     "difference",
     "discrimination_slope",
     "estimates_table",
+    "example_findings",
     "example_risks",
     "expected_counts",
     "expected_observed_ratio",
@@ -269,6 +302,9 @@ __all__ = [
     "fit_censoring",
     "fit_recalibration",
     "follow_up_quantiles",
+    "froc_curve",
+    "froc_sensitivity",
+    "froc_table",
     "gray_test",
     "greenwood_nam_dagostino_test",
     "hazard_ratio_per_sd",
@@ -280,15 +316,19 @@ __all__ = [
     "integrated_discrimination_improvement",
     "intraclass_correlation",
     "likelihood_ratios",
+    "localisation_auc",
     "log_rank_test",
     "log_score",
+    "match_detections",
     "matched_concordance",
     "matched_odds_ratio",
     "mcnemar_test",
+    "mean_froc_sensitivity",
     "median_follow_up",
     "multiplier_intervals",
     "net_benefit",
     "net_reclassification_improvement",
+    "normal_false_positives",
     "null_brier_score",
     "number_per_cancer",
     "odds_ratio_per_sd",

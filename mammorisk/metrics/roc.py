@@ -62,11 +62,13 @@ class RocCurve:
         between the upper ends of its vertical parts, as R's ``approx(ties=max)``; ``"none"``: the
         best single operating point.
         """
-        return _at(1 - self.specificity, self.sensitivity, 1 - specificity, between)
+        return largest_at(1 - self.specificity, self.sensitivity, 1 - specificity, between)
 
     def specificity_at(self, sensitivity: float, *, between: Between = "linear") -> float:
         """Specificity at a sensitivity of at least this."""
-        return _at(1 - self.sensitivity[::-1], self.specificity[::-1], 1 - sensitivity, between)
+        return largest_at(
+            1 - self.sensitivity[::-1], self.specificity[::-1], 1 - sensitivity, between
+        )
 
     def partial_area(
         self, low: float, high: float, *, focus: Literal["specificity", "sensitivity"]
@@ -129,7 +131,7 @@ def standardised_partial_auc(area: float, low: float, high: float) -> float:
     return (1 + (area - smallest) / (width - smallest)) / 2
 
 
-def _at(x: Floats, y: Floats, wanted: float, between: Between = "linear") -> float:
+def largest_at(x: Floats, y: Floats, wanted: float, between: Between = "linear") -> float:
     """Largest ``y`` where the ascending ``x`` is at most ``wanted``."""
     within = x <= wanted + 1e-12
     best = float(y[within].max())
@@ -308,9 +310,9 @@ def operating_point(
         if true[-1] > 0 and false[-1] > 0:
             true, false = true / true[-1], false / false[-1]
             found.append(
-                _at(false, true, 1 - wanted)
+                largest_at(false, true, 1 - wanted)
                 if specificity is not None
-                else _at(1 - true[::-1], 1 - false[::-1], 1 - wanted)
+                else largest_at(1 - true[::-1], 1 - false[::-1], 1 - wanted)
             )
     tail = (1 - level) / 2
     low, high = np.quantile(found, [tail, 1 - tail])

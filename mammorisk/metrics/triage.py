@@ -43,7 +43,7 @@ class TriagePoint:
     cancers_missed: float
 
 
-#: 2,652 exams with 653 cancers, an AI score of 1 to 10; not read below the threshold
+#: 2,652 exams with 653 cancers, an AI score of 1 to 10; not read at or below the threshold
 #: (Rodriguez-Ruiz 2019, doi 10.1007/s00330-019-06186-9).
 PUBLISHED_TRIAGE_POINTS = (
     TriagePoint(name="Rodriguez-Ruiz 2019, threshold 2", not_read=0.17, cancers_missed=0.01),
