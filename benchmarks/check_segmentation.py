@@ -27,6 +27,7 @@ from scipy.optimize import minimize
 from scipy.stats import spearmanr
 
 from mammorisk import read_exam
+from mammorisk.imaging.breast import find_breast
 from mammorisk.imaging.dense_tissue import CURVE_TOP
 from mammorisk.imaging.density import (
     category_probabilities,
@@ -131,7 +132,7 @@ def _compare(seen: SegmentedView, label: np.ndarray) -> Labelled:
 def check_classes(folder: Path) -> list[View]:
     """Agreement with a reader's tissue class; returns the views."""
     films = pd.read_csv(folder / "labels.csv").drop_duplicates("film")
-    rows, views, muscles, sides = [], [], [], []
+    rows, views, muscles, sides, shapes = [], [], [], [], []
     for woman, pair in films.groupby("woman"):
         # Odd films have the chest wall at the right, as a right breast hangs.
         names = {f"{'R' if int(f[3:]) % 2 else 'L'}-MLO": f for f in pair["film"]}
@@ -143,7 +144,9 @@ def check_classes(folder: Path) -> list[View]:
         views.extend(exam)
         for name, one in seen.items():
             muscles.append(bool(one.mask.pectoral.any()))
-            sides.append(one.mask.chest_wall == ("right" if name[0] == "R" else "left"))
+            wall = "right" if name[0] == "R" else "left"
+            sides.append(one.mask.chest_wall == wall)
+            shapes.append(find_breast(one.image, position="MLO").chest_wall == wall)
             rows.append(
                 {
                     "woman": woman,
@@ -154,7 +157,10 @@ def check_classes(folder: Path) -> list[View]:
             )
     table = pd.DataFrame(rows)
     print(f"{len(table)} films with a class of tissue")
-    print(f"  muscle found in {np.mean(muscles):.0%}; chest wall found in {np.mean(sides):.0%}")
+    print(
+        f"  muscle found in {np.mean(muscles):.0%}; chest wall found in {np.mean(sides):.0%}, and "
+        f"in {np.mean(shapes):.0%} without the laterality"
+    )
     for name, part in _parts(table):
         for how in ("alone", "pooled"):
             _print_classes(f"{name} {how}", part.dropna(subset=[how]), how)

@@ -10,6 +10,7 @@ import numpy as np
 
 from mammorisk.imaging.chest_wall import wall_contact
 from mammorisk.imaging.exposed_area import exposed_box, white_marks
+from mammorisk.imaging.nipple import find_nipple
 from mammorisk.imaging.pectoral import find_pectoral
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
@@ -48,7 +49,7 @@ class BreastMask:
     exposed : tuple of int
         Rows and columns (first, one past the last) of the image inside its borders.
     nipple : tuple of float or None
-        Row and column of the nipple, in pixels. None if there is no breast.
+        Row and column of the nipple, in pixels. None if there is no breast or no skin line.
     warnings : tuple of ResultWarning
     """
 
@@ -100,16 +101,18 @@ def find_breast(
     breast = _breast(small, warnings)
     side = _side(breast, expected_wall)
     breast = _fill(breast, side)
+    mirrored = side == "right"
     pectoral = np.zeros_like(breast)
     if position in ("MLO", "ML", "LM") and breast.any():
-        mirrored = side == "right"
         found = find_pectoral(_face_left(small, mirrored), _face_left(breast, mirrored))
         if found is None:
             text = "pectoral muscle not found: it may count as dense tissue"
             warnings.append(make_warning("muscle-not-found", text))
         else:
             pectoral = _face_left(found, mirrored) & breast
-    nipple = _nipple(breast, pectoral, side)
+    nipple = find_nipple(_face_left(breast, mirrored), _face_left(pectoral, mirrored))
+    if nipple is not None and mirrored:
+        nipple = (nipple[0], breast.shape[1] - 1 - nipple[1])
     scale = (exposed.shape[0] / small.shape[0], exposed.shape[1] / small.shape[1])
     return BreastMask(
         breast=_enlarge(breast, box, (rows, columns)),
@@ -243,28 +246,3 @@ def _side(breast: np.ndarray, expected: str | None) -> str:
     if expected is not None and abs(contact["left"] - contact["right"]) < CLEAR_CONTACT:
         return expected
     return "left" if contact["left"] >= contact["right"] else "right"
-
-
-def _nipple(breast: np.ndarray, pectoral: np.ndarray, side: str) -> tuple[float, float] | None:
-    """Return the point of the skin line farthest from the chest wall and the pectoral muscle."""
-    if not breast.any():
-        return None
-    facing = _face_left(breast, side == "right")
-    rows, columns = np.nonzero(facing)
-    last = int(rows.max())
-    depth = columns.astype(np.float64)
-    muscle = _face_left(pectoral, side == "right")
-    if muscle.any():
-        # The nipple points between the normals of the chest wall and of the muscle: use half of
-        # the slope of the muscle.
-        edge_rows = np.flatnonzero(muscle.any(axis=1))
-        edge = muscle.shape[1] - 1 - np.argmax(muscle[edge_rows, ::-1], axis=1)
-        if edge_rows.size > 8:
-            slope = np.polyfit(edge_rows, edge, 1)[0]
-            depth = columns - 0.5 * slope * rows
-    # Exclude the axilla and the inframammary fold.
-    first = int(rows.min())
-    depth[(rows < first + 0.2 * (last - first)) | (rows > first + 0.95 * (last - first))] = -np.inf
-    near = depth >= depth.max() - 1.0
-    row, column = float(np.median(rows[near])), float(np.median(columns[near]))
-    return row, column if side == "left" else breast.shape[1] - 1 - column

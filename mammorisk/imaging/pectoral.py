@@ -45,6 +45,9 @@ MINIMUM_BRIGHTER, _BAND = 0.6, 0.06
 #: mini-MIAS has such a region, bounded by an edge of dense tissue.
 MOST_OF_BREAST = 0.5
 
+#: Fewest rows of an edge to which a line is fitted.
+_FEWEST_ROWS = 8
+
 
 def find_pectoral(image: np.ndarray, breast: np.ndarray) -> np.ndarray | None:
     """Find the pectoral muscle; return None if no edge is clear enough.
@@ -81,6 +84,33 @@ def find_pectoral(image: np.ndarray, breast: np.ndarray) -> np.ndarray | None:
     path = _bend(_gradient(grey, 2.0), breast, top, wall)
     muscle = _fill_corner(path, breast)
     return muscle if muscle.sum() <= MOST_OF_BREAST * breast.sum() else None
+
+
+def muscle_line(breast: np.ndarray, pectoral: np.ndarray) -> tuple[float, float] | None:
+    """Fit a straight line to the edge of the muscle inside the breast.
+
+    Parameters
+    ----------
+    breast, pectoral : ndarray of bool, shape (rows, columns)
+        Masks with the chest wall at the left.
+
+    Returns
+    -------
+    tuple of float or None
+        Column of the edge at row 0, and columns per row. None if the edge crosses fewer than
+        eight rows.
+    """
+    rows = np.flatnonzero(pectoral.any(axis=1))
+    rows = rows[:: max(1, rows.size // 128)]
+    muscle = pectoral[rows]
+    edge = muscle.shape[1] - 1 - np.argmax(muscle[:, ::-1], axis=1)
+    # Where the muscle reaches the skin, the outline of the breast is not its edge.
+    beyond = np.minimum(edge + 2, muscle.shape[1] - 1)
+    inside = breast[rows, beyond]
+    if inside.sum() < _FEWEST_ROWS:
+        return None
+    slope, start = np.polyfit(rows[inside], edge[inside], 1)
+    return float(start), float(slope)
 
 
 def _levels(image: np.ndarray, breast: np.ndarray) -> tuple[float, float]:

@@ -12,7 +12,7 @@ from mammorisk._utils.parallel import map_parallel
 from mammorisk.imaging.breast import BreastMask, find_breast
 from mammorisk.imaging.polarity import is_inverted, turn_grey
 from mammorisk.imaging.reduction import reduce_image, reduction_step
-from mammorisk.imaging.upright import needed_turn
+from mammorisk.imaging.upright import Turn, needed_turn
 from mammorisk.imaging.window_fit import fitting_display
 from mammorisk.records.exam import Exam, Laterality, View
 from mammorisk.records.stored_image import RawImage
@@ -37,6 +37,8 @@ class SegmentedView:
         Warnings that arose while the view was loaded and brought upright.
     pixel_digest : str or None
         SHA-256 of the pixels as they are stored in the file; None if it was not asked for.
+    turn : Turn
+        Rotation from the pixels as they are stored to these.
     """
 
     view: View
@@ -46,6 +48,7 @@ class SegmentedView:
     inverted: bool = False
     warnings: Warnings = ()
     pixel_digest: str | None = None
+    turn: Turn = field(default_factory=Turn, repr=False)
 
     @property
     def step(self) -> int:
@@ -95,6 +98,7 @@ def segment_view(view: View, *, digest: bool = False) -> SegmentedView:
         inverted=inverted,
         warnings=(*raw.warnings, *turn.warnings),
         pixel_digest=pixel_digest,
+        turn=turn,
     )
 
 

@@ -51,6 +51,43 @@ class Turn:
         flipped = pixels[::-1] if self.flip else pixels
         return np.ascontiguousarray(np.rot90(flipped, self.quarters))
 
+    def to_upright(self, points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        """Convert rows and columns in the stored image to those in the upright image.
+
+        Parameters
+        ----------
+        points : ndarray of float, shape (n, 2)
+            Rows and columns; the centre of the first pixel is at (0, 0).
+        shape : tuple of int
+            Rows and columns of the stored image.
+        """
+        moved = np.array(points, dtype=float).reshape(-1, 2)
+        rows, columns = shape
+        if self.flip:
+            moved[:, 0] = rows - 1 - moved[:, 0]
+        for _ in range(self.quarters % 4):
+            moved = np.column_stack([columns - 1 - moved[:, 1], moved[:, 0]])
+            rows, columns = columns, rows
+        return moved
+
+    def to_stored(self, points: np.ndarray, shape: tuple[int, int]) -> np.ndarray:
+        """Convert rows and columns in the upright image to those in the stored image.
+
+        Parameters
+        ----------
+        points : ndarray of float, shape (n, 2)
+        shape : tuple of int
+            Rows and columns of the upright image.
+        """
+        moved = np.array(points, dtype=float).reshape(-1, 2)
+        rows, columns = shape
+        for _ in range(self.quarters % 4):
+            moved = np.column_stack([moved[:, 1], rows - 1 - moved[:, 0]])
+            rows, columns = columns, rows
+        if self.flip:
+            moved[:, 0] = rows - 1 - moved[:, 0]
+        return moved
+
     def view(self, view: View) -> View:
         """Return the view of the rotated image."""
         rows, columns = view.rows, view.columns

@@ -273,7 +273,7 @@ class Prediction:
         >>> prediction = mr.predict("exam_folder")  # doctest: +SKIP
         >>> prediction.to_sr("risk.dcm", identity=True)  # doctest: +SKIP
         """
-        from mammorisk.prediction.exports.dicom_header import write_document
+        from mammorisk.io.dicom_document import write_document
         from mammorisk.prediction.exports.sr import sr_dataset
 
         return write_document(
@@ -314,7 +314,7 @@ class Prediction:
         ...     prediction.to_pdf(f"{folder}/risk.pdf").read_bytes()[:5]
         b'%PDF-'
         """
-        from mammorisk.prediction.exports.dicom_header import write_document
+        from mammorisk.io.dicom_document import write_document
         from mammorisk.prediction.exports.pdf import encapsulated_pdf, pdf_bytes
 
         path = Path(path)

@@ -13,9 +13,9 @@ from mammorisk.base import RiskModel
 from mammorisk.errors import QuestionnaireError
 from mammorisk.io.answers_file import read_answers_file
 from mammorisk.io.dataset import PARSE_ERRORS
+from mammorisk.io.dicom_document import document_bytes
 from mammorisk.io.read_exam import read_exam
 from mammorisk.prediction.api import predict
-from mammorisk.prediction.exports.dicom_header import document_bytes
 from mammorisk.prediction.exports.fhir import fhir_text, risk_assessment
 from mammorisk.prediction.exports.page import result_page
 from mammorisk.prediction.exports.pdf import encapsulated_pdf, pdf_bytes

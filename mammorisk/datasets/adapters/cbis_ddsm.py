@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,8 @@ from mammorisk.datasets.dataset_cohort import DatasetCohort
 from mammorisk.datasets.grouping import densest, list_images
 from mammorisk.datasets.release_files import numbers, whole_codes
 
+#: Largest relative difference of the aspect of a mask from that of its image.
+_SHAPE_TOLERANCE = 0.01
 _TABLES = ("mass_train", "mass_test", "calc_train", "calc_test")
 
 
@@ -93,12 +96,14 @@ class CbisDdsm(Dataset):
         exams["findings"] = by_exam.size().reindex(ids).to_numpy()
         return reading.cohort(exams, views, allow_missing_views=allow_missing_views)
 
-    def annotations(self, root: str | Path) -> pd.DataFrame:
+    def annotations(self, root: str | Path, *, boxes: bool = False) -> pd.DataFrame:
         """Read the findings, and find out which file is the mask and which the crop.
 
         Parameters
         ----------
         root : path
+        boxes : bool
+            Whether to read the masks for the boxes of the findings.
 
         Returns
         -------
@@ -106,7 +111,10 @@ class CbisDdsm(Dataset):
             One row for each finding: ``patient_id``, ``laterality``, ``view``, ``type``, its
             descriptors, ``pathology``, ``cancer``, ``split``, ``file_path``, ``mask_path``,
             ``crop_path`` (empty if the file does not exist), ``was_swapped`` (the tables call the
-            mask the crop) and ``mask_fits`` (the mask has the size of the image).
+            mask the crop) and ``mask_fits`` (the mask has the size of the image). With ``boxes``
+            also ``row_min_px``, ``row_max_px``, ``col_min_px``, ``col_max_px`` (half-open) in
+            pixels of the image; NaN if there is no mask, or if it has another shape than the
+            image. A mask of another size but the same shape is scaled.
         """
         reading = Reading(self, root)
         rows = self._findings(reading)
@@ -124,7 +132,14 @@ class CbisDdsm(Dataset):
         keep = ["patient_id", "laterality", "view", "abnormality_id", "abnormality_type", "shape"]
         keep += ["margins", "calc_type", "calc_distribution", "assessment", "subtlety"]
         keep += ["pathology", "cancer", "density", "split"]
-        return pd.concat([rows[keep], files], axis=1).reset_index(drop=True)
+        made = pd.concat([rows[keep], files], axis=1).reset_index(drop=True)
+        if boxes:
+            corners = [
+                _mask_box(reading.root, *pair)
+                for pair in zip(made["mask_path"], made["file_path"], strict=True)
+            ]
+            made[["row_min_px", "row_max_px", "col_min_px", "col_max_px"]] = corners
+        return made
 
     def _findings(self, reading: Reading) -> pd.DataFrame:
         parts = []
@@ -246,11 +261,36 @@ def _size(path: Path) -> tuple[int, int] | None:
 
 
 def _is_binary(path: Path) -> bool:
+    pixels = _pixels(path)
+    return pixels is not None and len(np.unique(pixels)) <= 2
+
+
+def _pixels(path: Path) -> np.ndarray | None:
     try:
-        pixels = pydicom.dcmread(path).pixel_array
+        return pydicom.dcmread(path).pixel_array
     except (OSError, InvalidDicomError, AttributeError, ValueError, RuntimeError, EOFError):
-        return False
-    return len(np.unique(pixels)) <= 2
+        return None
+
+
+def _mask_box(root: Path, mask: Any, image: Any) -> tuple[float, float, float, float]:
+    """Rows and columns of a mask, half-open, in pixels of its image."""
+    nothing = (math.nan,) * 4
+    if not isinstance(mask, str) or not isinstance(image, str):
+        return nothing
+    pixels, size = _pixels(root / mask), _size(root / image)
+    if pixels is None or size is None or not pixels.any():
+        return nothing
+    scale = size[0] / pixels.shape[0], size[1] / pixels.shape[1]
+    if abs(scale[0] / scale[1] - 1) > _SHAPE_TOLERANCE:
+        return nothing
+    edges: list[float] = []
+    for axis in (0, 1):
+        places = np.flatnonzero(pixels.any(axis=1 - axis))
+        edges += [
+            math.floor(places[0] * scale[axis]),
+            math.ceil((places[-1] + 1) * scale[axis]),
+        ]
+    return edges[0], edges[1], edges[2], edges[3]
 
 
 cbis_ddsm = CbisDdsm()

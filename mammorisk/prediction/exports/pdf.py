@@ -10,6 +10,12 @@ from typing import TYPE_CHECKING, Any
 from pydicom.dataset import Dataset
 
 from mammorisk._utils.style import BLUE, NOTICE
+from mammorisk.io.dicom_document import (
+    MANUFACTURER,
+    check_sources,
+    image_reference,
+    patient_and_study,
+)
 from mammorisk.prediction.exports.content import (
     interval_words,
     model_words,
@@ -17,14 +23,7 @@ from mammorisk.prediction.exports.content import (
     outcome_words,
     stated_risks,
 )
-from mammorisk.prediction.exports.dicom_header import (
-    MANUFACTURER,
-    check_sources,
-    document_uid,
-    image_reference,
-    patient_and_study,
-    series_uid,
-)
+from mammorisk.prediction.exports.document_uids import document_uid, series_uid
 from mammorisk.prediction.exports.page import NO_RISK
 from mammorisk.prediction.policy_result import marks
 from mammorisk.prediction.prediction_html import density_text

@@ -10,6 +10,13 @@ from pydicom.dataset import Dataset
 
 from mammorisk._utils.optional import require
 from mammorisk._utils.style import NOTICE
+from mammorisk.io.dicom_document import (
+    CHARACTER_SET,
+    MANUFACTURER,
+    check_sources,
+    derived_uid,
+    patient_and_study,
+)
 from mammorisk.prediction.exports.content import (
     Outcome,
     StatedRisk,
@@ -20,15 +27,7 @@ from mammorisk.prediction.exports.content import (
     outcome_words,
     required_risks,
 )
-from mammorisk.prediction.exports.dicom_header import (
-    CHARACTER_SET,
-    MANUFACTURER,
-    check_sources,
-    derived_uid,
-    document_uid,
-    patient_and_study,
-    series_uid,
-)
+from mammorisk.prediction.exports.document_uids import document_uid, series_uid
 from mammorisk.records.dicom_source import DicomSource
 
 #: Extra of this package that writes structured reports.

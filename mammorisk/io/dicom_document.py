@@ -1,12 +1,11 @@
-"""What DICOM documents about a result have in common: UIDs, patient and study, and their file."""
+"""What DICOM documents have in common: UIDs, patient and study, and their file."""
 
 from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pydicom
 from pydicom.datadict import dictionary_VR, tag_for_keyword
@@ -31,29 +30,12 @@ def derived_uid(*parts: str) -> str:
 
     Examples
     --------
-    >>> from mammorisk.prediction.exports.dicom_header import derived_uid
+    >>> from mammorisk.io.dicom_document import derived_uid
     >>> derived_uid("a") == derived_uid("a"), derived_uid("a") == derived_uid("b")
     (True, False)
     """
     digest = hashlib.sha256("\0".join(parts).encode()).digest()
     return f"2.25.{int.from_bytes(digest[:16], 'big')}"
-
-
-def document_uid(
-    kind: str, result: Mapping[str, Any], sources: Sequence[DicomSource], identity: bool
-) -> str:
-    """Return the SOPInstanceUID of a document, the same for the same exam and model.
-
-    A report of the kind ``"sr"`` states no policy, so that none is part of its identity.
-    """
-    policy = "" if kind == "sr" else result["provenance"]["sha256"]["policy"] or ""
-    images = sorted(source.sop_instance for source in sources)
-    return derived_uid(kind, result["key"], policy, str(identity), *images)
-
-
-def series_uid(kind: str, result: Mapping[str, Any], sources: Sequence[DicomSource]) -> str:
-    """Return the UID of the series of documents of a kind about a study, by model."""
-    return derived_uid(kind, "series", sources[0].study, result["model"])
 
 
 def check_sources(sources: Sequence[DicomSource]) -> None:
