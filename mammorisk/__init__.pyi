@@ -3,6 +3,7 @@ from . import datasets as datasets
 from . import embeddings as embeddings
 from . import errors as errors
 from . import evaluation as evaluation
+from . import findings as findings
 from . import imaging as imaging
 from . import metrics as metrics
 from . import policy as policy
@@ -24,6 +25,8 @@ from .errors import MammoriskError as MammoriskError
 from .evaluation.api import evaluate as evaluate
 from .evaluation.left_out import LeaveOneOut as LeaveOneOut
 from .evaluation.report import Report as Report
+from .findings.api import find as find
+from .findings.findings import Findings as Findings
 from .imaging.plot import plot_exam as plot_exam
 from .io.limits import Limits as Limits
 from .io.manifest import read_cohort as read_cohort

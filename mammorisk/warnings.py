@@ -91,6 +91,10 @@ CODES: dict[str, WarningCode] = {
     "no-contrast": WarningCode("caution", "the breast has no contrast"),
     "cut-to-shape": WarningCode("caution", "the breast is larger than the input of the network"),
     "prior-exam": WarningCode("info", "about the prior exam"),
+    # findings
+    "calcifications-not-searched": WarningCode(
+        "caution", "calcifications were not searched: the pixels are too coarse or of unknown size"
+    ),
     # breast density
     "density-estimated": WarningCode("info", "breast density was estimated from the images"),
     "density-not-measured": WarningCode("caution", "density could not be measured in a view"),

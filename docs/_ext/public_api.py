@@ -63,7 +63,8 @@ SECTIONS: dict[str, list[str]] = {
     "Watch a service": ["monitor", "MonitorReport"],
     "Simulate": ["simulate", "Study"],
     "Records": ["Questionnaire", "Exam", "View", "Acquisition", "Cohort"],
-    "Look": ["plot_exam", "find"],
+    "Find lesions": ["find", "Findings"],
+    "Look": ["plot_exam"],
     "Errors": ["MammoriskError"],
 }
 #: Public rooms, each with its own ``__all__``.
@@ -73,6 +74,7 @@ ROOMS = {
     "clinical": "Published models.",
     "embeddings": "Encoders of views by name, each with its preprocessing.",
     "datasets": "Public cohorts and exports of hospitals.",
+    "findings": "Lesions: records, annotated cohorts and their readers.",
     "simulation": "The virtual screening study.",
 }
 #: More names than this are divided by subject.

@@ -1,4 +1,4 @@
-"""Atomic writing of the folder of a saved model, as safetensors and JSON."""
+"""The folder of a saved model, as safetensors and JSON: atomic writing, and reading."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import numpy as np
 
 from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._version import __version__
-from mammorisk.errors import OutputError
+from mammorisk.errors import ModelError, OutputError
 
 #: Format of a saved model folder. A folder of a later format is not read.
 FORMAT_VERSION = 1
@@ -152,3 +152,38 @@ def plain(value: object) -> object:
     if isinstance(value, np.generic):
         return value.item()
     raise TypeError(f"{type(value).__name__} is not a JSON type")
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read the configuration of a model folder.
+
+    Raises
+    ------
+    ModelError
+        The folder is not a model folder, or has a later format than this version reads.
+    """
+    try:
+        config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
+        version = config["format_version"]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise ModelError(
+            f"not a model folder of mammorisk ({type(error).__name__})",
+            where=f"{folder.name}/{CONFIG}",
+            remedy="Pass a folder written by model.save.",
+        ) from None
+    if not isinstance(version, int) or version > FORMAT_VERSION:
+        raise ModelError(
+            f"the model has format {version!r}, this version reads up to {FORMAT_VERSION}",
+            where=folder.name,
+            remedy="Upgrade mammorisk.",
+        )
+    return dict(config)
+
+
+def damaged(folder: Path, error: Exception) -> ModelError:
+    """Create the error for a folder with inconsistent content."""
+    return ModelError(
+        f"the model is damaged ({type(error).__name__})",
+        where=folder.name,
+        remedy="Save, convert or download it again.",
+    )

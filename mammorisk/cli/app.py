@@ -14,6 +14,7 @@ from mammorisk.cli.convert import convert
 from mammorisk.cli.demo import demo
 from mammorisk.cli.embed import embed
 from mammorisk.cli.evaluate import evaluate
+from mammorisk.cli.find import find
 from mammorisk.cli.fit import fit
 from mammorisk.cli.json_errors import JsonErrors
 from mammorisk.cli.leave_one_out import leave_one_out
@@ -42,6 +43,7 @@ app = typer.Typer(
 for command in (
     *(
         predict,
+        find,
         simulate,
         check,
         fit,

@@ -9,7 +9,7 @@ import torch
 from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
-from mammorisk._utils.model_folder import WEIGHTS
+from mammorisk._utils.model_folder import WEIGHTS, damaged, read_config
 from mammorisk.base import RiskModel
 from mammorisk.embeddings.encoder import KIND, Encoder
 from mammorisk.embeddings.mammo_clip.preprocessing import MammoClipPreprocessing
@@ -25,7 +25,6 @@ from mammorisk.networks.mirai import MiraiEncoder
 from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.mirai.model import MiraiModel
 from mammorisk.risk_models.recalibrated import RecalibratedModel
-from mammorisk.risk_models.storage import damaged, read_config
 
 #: Seed of random weights, so that the same name always gives the same features.
 SEED = 0

@@ -6,13 +6,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from mammorisk._utils.model_folder import CONFIG
+from mammorisk._utils.model_folder import CONFIG, read_config
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.embeddings.mammo_clip.card import NAME as MAMMO_CLIP
 from mammorisk.errors import ModelError, UnknownModel
 from mammorisk.risk_models.hub import PREFIX as MODEL_PREFIX
 from mammorisk.risk_models.registry import BUNDLED, load_model
-from mammorisk.risk_models.storage import read_config
 
 if TYPE_CHECKING:
     import pandas as pd

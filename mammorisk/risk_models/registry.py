@@ -7,13 +7,14 @@ from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mammorisk._utils.model_folder import damaged, read_config
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.base import ImageModel, ModelCard, RiskModel
 from mammorisk.clinical.registry import CLINICAL_MODELS, load_clinical
 from mammorisk.errors import BackendError, ModelError, UnknownModel
 from mammorisk.risk_models.hub import PREFIX, fetch_model
 from mammorisk.risk_models.mirai.card import CARD as MIRAI
-from mammorisk.risk_models.storage import card_from, damaged, read_config
+from mammorisk.risk_models.storage import card_from
 
 if TYPE_CHECKING:
     import pandas as pd

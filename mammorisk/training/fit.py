@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.errors import TrainingError
+from mammorisk.findings.annotated import AnnotatedCohort
 from mammorisk.records.cohort import Cohort
 from mammorisk.records.follow_up import as_numbers
 from mammorisk.records.follow_up_doubts import doubt_censoring
@@ -20,6 +21,8 @@ from mammorisk.warnings import ResultWarning
 
 if TYPE_CHECKING:
     from mammorisk.embeddings.embeddings import Embeddings
+    from mammorisk.findings.base import Detector
+    from mammorisk.findings.recipe import FindingsRecipe
     from mammorisk.inputs.exam_set import ExamSet
     from mammorisk.risk_models.density_fit import DensityFit
     from mammorisk.risk_models.hybrid.model import HybridModel
@@ -34,6 +37,14 @@ Fitted = TypeVar("Fitted", bound="HybridModel | DensityFit | MiraiModel | Surviv
 
 class CohortWarning(UserWarning):
     """A doubt about the cohort of a fit, told before the fit begins."""
+
+
+@overload
+def fit(
+    cohort: AnnotatedCohort,
+    recipe: str | Path | FindingsRecipe = ...,
+    **options: Any,
+) -> Detector: ...
 
 
 @overload
@@ -57,10 +68,10 @@ def fit(
 
 
 def fit(
-    cohort: Cohort,
-    recipe: str | Path | Recipe = "hybrid",
+    cohort: Cohort | AnnotatedCohort,
+    recipe: str | Path | Recipe | FindingsRecipe = "hybrid",
     *,
-    init: str | Path | HybridModel | MiraiModel | None = None,
+    init: str | Path | HybridModel | MiraiModel | Detector | None = None,
     fresh_head: bool = False,
     out: str | Path | None = None,
     cache: str | Path | None = None,
@@ -76,17 +87,19 @@ def fit(
     accelerator: str = "auto",
     on_warning: Callable[[ResultWarning], None] | None = None,
     **changes: Any,
-) -> HybridModel | DensityFit | MiraiModel | SurvivalModel | FitPlan:
+) -> HybridModel | DensityFit | MiraiModel | SurvivalModel | Detector | FitPlan:
     """Fit a model to a cohort, or fine-tune one.
 
     Parameters
     ----------
     cohort : Cohort
         Cohort with outcomes (``time``, ``event``; optionally ``weight`` and ``entry``), and with
-        images if the recipe uses them.
+        images if the recipe uses them. Or an :class:`~mammorisk.findings.AnnotatedCohort`, for a
+        detector of lesions.
     recipe : str, path or Recipe
         A name from :func:`~mammorisk.risk_models.recipe.recipes`, or a YAML file. With ``init``
-        the recipe of that model is used, with the changes.
+        the recipe of that model is used, with the changes. For annotated exams a name from
+        :func:`~mammorisk.findings.findings_recipes`; the default is ``"findings-sim"``.
     init : str, path, HybridModel or MiraiModel, optional
         A saved network to start from, with its encoder, head and scalings. With ``"mirai"`` the
         transformer is trained further, and also the encoder if ``mirai__encoder_epochs`` is given.
@@ -135,7 +148,7 @@ def fit(
         :class:`~mammorisk.risk_models.density_fit.DensityFit` for the recipe ``"density-fit"``,
         :class:`~mammorisk.risk_models.mirai.model.MiraiModel` for the recipe ``"mirai"``,
         :class:`~mammorisk.risk_models.survival.model.SurvivalModel` for the recipes of
-        scikit-survival.
+        scikit-survival. For annotated exams a detector, which :func:`mammorisk.find` takes.
 
     Raises
     ------
@@ -174,7 +187,25 @@ def fit(
 
     >>> emb = mr.embed(cohort, "mirai", out="mirai.parquet")  # doctest: +SKIP
     >>> head = mr.fit(cohort, "hybrid-mirai", embeddings=emb)  # doctest: +SKIP
+
+    A detector of lesions, on exams with marked lesions:
+
+    >>> annotated = mr.findings.AnnotatedCohort(cohort=cohort, lesions=boxes)  # doctest: +SKIP
+    >>> tuned = mr.fit(annotated, init="findings-sim", out="detector")  # doctest: +SKIP
     """
+    if isinstance(cohort, AnnotatedCohort):
+        require("torch", NETWORKS, what="fit()")
+        from mammorisk.training.findings.fit_detector import fit_detector
+
+        return fit_detector(
+            cohort,
+            "findings-sim" if recipe == "hybrid" else recipe,
+            init=init,
+            out=out,
+            progress=progress,
+            accelerator=accelerator,
+            **changes,
+        )
     # Imported here, so that ``mammorisk.fit`` is available without torch.
     for module in ("torch", "lightning"):
         require(module, NETWORKS, what="fit()")

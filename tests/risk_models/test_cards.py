@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import mammorisk as mr
+from mammorisk._utils.model_folder import read_config
 from mammorisk.base import card_faults
 from mammorisk.clinical.registry import CLINICAL_MODELS
 from mammorisk.errors import ModelError
@@ -18,7 +19,7 @@ from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.risk_models.mirai.card import CARD as MIRAI
 from mammorisk.risk_models.recalibrated import RecalibratedModel
 from mammorisk.risk_models.registry import BUNDLED
-from mammorisk.risk_models.storage import card_from, read_config
+from mammorisk.risk_models.storage import card_from
 
 
 def test_the_cards_of_the_package_have_no_fault() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mammorisk._utils.model_folder import WEIGHTS
+from mammorisk._utils.model_folder import WEIGHTS, damaged
 from mammorisk.inputs.scaling import Scaling
 from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.networks.encoders import make_encoder
@@ -17,7 +17,7 @@ from mammorisk.risk_models.hybrid.risk_interval import RiskInterval
 from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
 from mammorisk.risk_models.hybrid.view_sets import ViewSets
 from mammorisk.risk_models.recipe import Recipe, load_recipe
-from mammorisk.risk_models.storage import card_from, damaged, under
+from mammorisk.risk_models.storage import card_from, under
 
 
 def load_network(folder: Path, config: dict[str, Any]) -> HybridModel:

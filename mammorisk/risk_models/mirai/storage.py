@@ -7,10 +7,10 @@ from typing import Any
 
 import torch
 
-from mammorisk._utils.model_folder import WEIGHTS
+from mammorisk._utils.model_folder import WEIGHTS, damaged
 from mammorisk.networks.mirai import YEARS, MiraiEncoder, MiraiSettings, MiraiTransformer
 from mammorisk.risk_models.mirai.model import MiraiModel
-from mammorisk.risk_models.storage import card_from, damaged, under
+from mammorisk.risk_models.storage import card_from, under
 
 #: Parts of a configuration that record the origin of the weights.
 _RECORD = ("files_sha256", "arguments", "training")

@@ -12,7 +12,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from mammorisk._utils.model_folder import ModelState
+from mammorisk._utils.model_folder import ModelState, damaged
 from mammorisk.base import DEFAULT_HORIZONS, Horizon, PreparedExam, Scores
 from mammorisk.errors import ModelError
 from mammorisk.inputs.exam_set import ExamSet
@@ -21,7 +21,6 @@ from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.hybrid.storage import read_network
 from mammorisk.risk_models.on_embeddings.embeds_views import EmbedsViews, ViewEncoder
 from mammorisk.risk_models.on_embeddings.encoder_record import EncoderRecord
-from mammorisk.risk_models.storage import damaged
 
 KIND = "embedding-network"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from mammorisk._utils.model_folder import WEIGHTS
+from mammorisk._utils.model_folder import WEIGHTS, damaged
 from mammorisk.metrics.recalibration import Recalibration
 from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
 from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
 from mammorisk.risk_models.on_embeddings.encoder_record import EncoderRecord
 from mammorisk.risk_models.recipe import Recipe, load_recipe
-from mammorisk.risk_models.storage import card_from, damaged, under
+from mammorisk.risk_models.storage import card_from, under
 from mammorisk.risk_models.survival.design import Design
 from mammorisk.risk_models.survival.model import SurvivalModel
 from mammorisk.risk_models.survival.predictors import predictor_from

@@ -1,0 +1,337 @@
+"""Evaluate the bundled detector ``findings-sim`` on held-out simulated exams.
+
+    python benchmarks/findings.py WORK                       # writes docs/reference/findings.md
+    python benchmarks/findings.py WORK --mias FOLDER         # also films of mini-MIAS, printed only
+    python benchmarks/findings.py WORK --speed               # also time and memory of one exam
+
+The exams have other seeds and other systems than those of the training. WORK holds the exams and
+the candidates in them (about 6 GB), or the candidates that train_findings.py has left there. All
+steps continue where they were interrupted.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from findings_candidates import FoundExam, read_candidates, write_candidates
+from findings_exams import Task, start_rendering
+from findings_mias import mias_table
+from findings_scores import without_fusion
+from findings_speed import speed_table
+from train_findings import COUNTS, WHOLE
+
+import mammorisk as mr
+from mammorisk.findings.candidate import TYPES
+from mammorisk.findings.detector import LesionDetector
+from mammorisk.findings.findings import Findings
+from mammorisk.findings.registry import open_detector
+from mammorisk.findings.search import conclude
+from mammorisk.metrics import (
+    breast_auc,
+    froc_sensitivity,
+    match_detections,
+    normal_false_positives,
+)
+from mammorisk.metrics.froc import froc_curve
+
+RESULTS = Path(__file__).parents[1] / "docs" / "reference" / "findings.md"
+#: Sensitivity at 0.5 false positives a view and breast AUC that were asked for.
+ASKED = {
+    "mass": (0.80, 0.92),
+    "calcification": (0.85, 0.95),
+    "focal asymmetry": (0.55, 0.78),
+    "distortion": (0.50, 0.78),
+}
+RATE = 0.5
+RESAMPLES = int(os.environ.get("FINDINGS_RESAMPLES", "300"))
+
+
+def candidates(work: Path) -> list[FoundExam]:
+    """The candidates of the held-out exams, made if they are not there."""
+    names = WHOLE[1:]
+    if not all((work / f"candidates-{name}.json").exists() for name in names):
+        workers = os.cpu_count() or 1
+        open_detector("findings-sim").save(work / "model")
+        plans = [
+            [Task(name, i, workers, -(-(COUNTS[name] - i) // workers)) for name in names]
+            for i in range(workers)
+        ]
+        for process in start_rendering(work, plans):
+            process.join()
+        write_candidates(work, names, workers=workers)
+    found = []
+    for name in names:
+        found += [
+            FoundExam(**{**vars(exam), "number": f"{name}-{exam.number}"})
+            for exam in read_candidates(work / f"candidates-{name}.json")
+        ]
+    return found
+
+
+class Marks:
+    """Views, lesions and marks of many exams, as the metrics take them."""
+
+    def __init__(self, exams: list[FoundExam], detector: LesionDetector) -> None:
+        self.found: dict[str, Findings] = {}
+        views, lesions, marks = [], [], []
+        for exam in exams:
+            keys = {"patient_id": exam.number, "exam_id": exam.number}
+            views += [keys | {"view": name, "vendor": exam.vendor} for name in exam.views]
+            if len(exam.lesions):
+                table = exam.lesions.assign(**keys, view=exam.lesions["view_name"])
+                lesions.append(table[table["view"].isin(exam.views)])
+            found = conclude(
+                exam.scored(detector.cluster_weights), exam.views, detector, minimum_score=0.0
+            )
+            self.found[exam.number] = found
+            for one in found.findings:
+                place = one.centre_mm or (np.nan, np.nan)
+                marks.append(
+                    keys
+                    | {"view": one.view, "type": one.type, "score": one.score}
+                    | {"row_mm": place[0], "col_mm": place[1]}
+                )
+        self.views, self.marks = pd.DataFrame(views), pd.DataFrame(marks)
+        self.lesions = pd.concat(lesions, ignore_index=True)
+
+    def matched(self, name: str) -> object:
+        """Detections of one row of the table of results."""
+        kind = "asymmetry" if name == "focal asymmetry" else name
+        targets = self.lesions["type"].eq(kind)
+        if name == "focal asymmetry":
+            targets &= self.lesions["n_views"].eq(2)
+        return match_detections(
+            self.views, self.lesions, self.marks, type=kind, targets=targets.to_numpy()
+        )
+
+    def take(self, numbers: np.ndarray) -> Marks:
+        """A bootstrap sample of exams; a repeated exam gets a number of its own."""
+        made = object.__new__(Marks)
+        names = pd.DataFrame({"patient_id": numbers})
+        names["new"] = [f"{i}" for i in range(len(numbers))]
+        for part in ("views", "lesions", "marks"):
+            table = names.merge(getattr(self, part), on="patient_id")
+            table = table.assign(patient_id=table["new"], exam_id=table["new"])
+            setattr(made, part, table.drop(columns="new"))
+        return made
+
+
+def interval(value: float, lower: float, upper: float) -> str:
+    return f"{value:.2f} ({lower:.2f}-{upper:.2f})"
+
+
+def main_table(fused: Marks, single: Marks) -> pd.DataFrame:
+    rows = []
+    for name, (sensitivity, area) in ASKED.items():
+        d = fused.matched(name)
+        found = froc_sensitivity(d, RATE, resamples=RESAMPLES)
+        alone = froc_sensitivity(single.matched(name), RATE, resamples=RESAMPLES)
+        per_lesion = froc_sensitivity(d, RATE, per="lesion", resamples=RESAMPLES)
+        breast = breast_auc(d, controls="all", resamples=RESAMPLES)
+        kind = "asymmetry" if name == "focal asymmetry" else name
+        mine = fused.lesions[fused.lesions["type"].eq(kind)]
+        if name == "focal asymmetry":
+            mine = mine[mine["n_views"].eq(2)]
+        rows.append(
+            {
+                "type": name,
+                "lesions": mine["lesion_id"].nunique(),
+                "sensitivity at 0.5 a view": interval(found.value, found.lower, found.upper),
+                "asked": f"{sensitivity:.2f}",
+                "one view alone": interval(alone.value, alone.lower, alone.upper),
+                "found in any view": interval(per_lesion.value, per_lesion.lower, per_lesion.upper),
+                "breast AUC": interval(breast.value, breast.lower, breast.upper),
+                "asked ": f"{area:.2f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def fusion_gain(fused: Marks, single: Marks, name: str, resamples: int = 200) -> str:
+    """Difference of sensitivity with and without fusion, with a bootstrap of women."""
+
+    def gain(a: Marks, b: Marks) -> float:
+        one, two = (froc_curve(m.matched(name)).sensitivity_at(RATE) for m in (a, b))
+        return float(one - two)
+
+    numbers = fused.views["patient_id"].unique()
+    rng = np.random.default_rng(1)
+    drawn = [rng.choice(numbers, len(numbers)) for _ in range(resamples)]
+    values = [gain(fused.take(some), single.take(some)) for some in drawn]
+    return interval(gain(fused, single), *np.quantile(values, [0.025, 0.975]))
+
+
+def place_table(exams: list[FoundExam], fused: Marks) -> pd.DataFrame:
+    """Pairs, quadrants and depths of the lesions that were found at 0.5 false positives a view."""
+    limits = {
+        name: froc_curve(fused.matched(name)).threshold_at(RATE)
+        for name in ("mass", "calcification", "asymmetry", "distortion")
+    }
+    pairs, quadrants, depths = [], [], []
+    for exam in exams:
+        if not len(exam.lesions):
+            continue
+        seen: dict[str, dict[str, object]] = {}
+        found = [o for o in fused.found[exam.number].findings if o.score >= limits[o.type]]
+        for name in exam.views:
+            some = [one for one in found if one.view == name]
+            rows = exam.lesions[exam.lesions["view_name"] == name]
+            for row in rows.to_dict("records"):
+                near = [
+                    one
+                    for one in some
+                    if one.type == row["type"]
+                    and one.centre_mm is not None
+                    and np.hypot(one.centre_mm[0] - row["row_mm"], one.centre_mm[1] - row["col_mm"])
+                    <= max(row["radius_mm"], 5.0)
+                ]
+                if near:
+                    depths.append((exam.number, abs(near[0].depth - row["depth"])))
+                    seen.setdefault(row["lesion_id"], {"quadrant": row["quadrant"]})[name] = near[0]
+        for one in seen.values():
+            hit = [value for key, value in one.items() if key != "quadrant"]
+            if len(hit) == 2:
+                is_pair = hit[0].pair_id is not None and hit[0].pair_id == hit[1].pair_id
+                pairs.append((exam.number, float(is_pair)))
+                if is_pair and hit[0].quadrant is not None:
+                    quadrants.append((exam.number, float(hit[0].quadrant == one["quadrant"])))
+    rows = [
+        ("correct pair where both views find the lesion", pairs, "0.85", np.mean),
+        ("quadrant of correct pairs", quadrants, "0.90", np.mean),
+        ("error of the depth, mean", depths, "0.08", np.nanmean),
+        ("error of the depth, median", depths, "", np.nanmedian),
+    ]
+    return pd.DataFrame(
+        [
+            {"measure": name, "n": len(some), "value": by_woman(some, how), "asked": asked}
+            for name, some, asked, how in rows
+        ]
+    )
+
+
+def by_woman(some: list[tuple[str, float]], how: Callable[[np.ndarray], float]) -> str:
+    """A statistic with a bootstrap of women."""
+    table = pd.DataFrame(some, columns=["woman", "value"])
+    if not len(table):
+        return "none"
+    groups = [group.to_numpy() for _, group in table.groupby("woman")["value"]]
+    rng = np.random.default_rng(1)
+    values = [
+        how(np.concatenate([groups[i] for i in rng.integers(0, len(groups), len(groups))]))
+        for _ in range(RESAMPLES)
+    ]
+    return interval(float(how(table["value"].to_numpy())), *np.quantile(values, [0.025, 0.975]))
+
+
+def normal_table(fused: Marks, detector: LesionDetector) -> pd.DataFrame:
+    """Marks in exams without lesions at the operating points that mr.find uses."""
+    rows = []
+    for kind in TYPES:
+        point = detector.operating_points.get(kind, 0.5)
+        per_exam = normal_false_positives(fused.matched(kind), point, resamples=RESAMPLES)
+        d = fused.matched(kind)
+        curve = froc_curve(d)
+        place = int(np.searchsorted(-curve.threshold, -point, side="right")) - 1
+        rows.append(
+            {
+                "type": kind,
+                "lowest score": f"{point:.3f}",
+                "sensitivity": f"{curve.sensitivity[place]:.2f}",
+                "false positives a view": f"{curve.false_positives[place]:.2f}",
+                "in a normal exam": interval(per_exam.value, per_exam.lower, per_exam.upper),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def group_table(fused: Marks) -> pd.DataFrame:
+    """Sensitivity by size, conspicuity and system."""
+    rows = []
+    for kind in TYPES:
+        d = fused.matched(kind)
+        mine = fused.lesions["type"].eq(kind)
+        cuts = fused.lesions.loc[mine, "contrast"].quantile([1 / 3, 2 / 3]).tolist()
+        groups = {
+            "size below 10 mm": fused.lesions["size_mm"] < 10,
+            "size 10-20 mm": fused.lesions["size_mm"].between(10, 20),
+            "size above 20 mm": fused.lesions["size_mm"] > 20,
+            "lowest third of contrast": fused.lesions["contrast"] <= cuts[0],
+            "highest third of contrast": fused.lesions["contrast"] > cuts[1],
+        }
+        limit = froc_curve(d).threshold_at(RATE)
+        for name, chosen in groups.items():
+            count = int((mine & chosen).sum())
+            if count < 20:
+                continue
+            some = match_detections(
+                fused.views,
+                fused.lesions,
+                fused.marks,
+                type=kind,
+                targets=(mine & chosen).to_numpy(),
+                elsewhere="ignore",
+            )
+            curve = froc_curve(some)
+            place = int(np.searchsorted(-curve.threshold, -limit, side="right")) - 1
+            value = f"{curve.sensitivity[max(place, 0)]:.2f}"
+            rows.append({"type": kind, "group": name, "in views": count, "sensitivity": value})
+    return pd.DataFrame(rows)
+
+
+def as_markdown(table: pd.DataFrame) -> str:
+    lines = [
+        "| " + " | ".join(str(c).strip() for c in table.columns) + " |",
+        "|" + "---|" * len(table.columns),
+        *("| " + " | ".join(map(str, row)) + " |" for row in table.to_numpy()),
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--mias", type=Path)
+    parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--write", action="store_true", help="write docs/reference/findings.md")
+    args = parser.parse_args()
+    detector = open_detector("findings-sim")
+    exams = candidates(args.work)
+    fused, single = Marks(exams, detector), Marks(exams, without_fusion(detector))
+    kinds = fused.lesions.drop_duplicates("lesion_id")["type"].value_counts()
+    vendors = ", ".join(sorted(set(fused.views["vendor"])))
+    normal = sum(not len(exam.lesions) for exam in exams)
+    parts = [
+        f"{len(exams)} simulated exams ({normal} without lesions) of the systems {vendors}, which "
+        f"are not among those of the training: {', '.join(f'{n} {k}' for k, n in kinds.items())}.",
+        "## Detection",
+        as_markdown(main_table(fused, single)),
+        "Gain of sensitivity by the fusion of CC and MLO, focal asymmetries: "
+        f"{fusion_gain(fused, single, 'focal asymmetry')}; asked: 0.08.",
+        "## Place",
+        as_markdown(place_table(exams, fused)),
+        "## Operating points",
+        as_markdown(normal_table(fused, detector)),
+        "## By size and contrast, at 0.5 false positives a view",
+        as_markdown(group_table(fused)),
+    ]
+    if args.speed:
+        parts += ["## Time and memory", as_markdown(speed_table())]
+    if args.mias is not None:
+        parts += ["## Films of mini-MIAS", as_markdown(mias_table(args.mias, detector))]
+    text = "\n\n".join(parts)
+    print(text)
+    if args.write:
+        head = (
+            "# Results of findings-sim\n\n<!-- written by benchmarks/findings.py -->\n\n"
+            f"mammorisk {mr.__version__}. Intervals are 95%, by a bootstrap of women. "
+        )
+        RESULTS.write_text(head + text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,254 @@
+"""Train the bundled detector ``findings-sim`` on simulated exams.
+
+    python benchmarks/train_findings.py WORK                    # everything, on the processor
+    python benchmarks/train_findings.py WORK --device cuda --workers 15 --seconds 450 --overlap
+
+WORK holds the rendered exams (about 9 GB), checkpoints, candidates and the model. All steps
+continue where they were interrupted: render, train the two networks, find candidates in further
+exams, and fit the scores of clusters and the fusion of views on them. --overlap trains while exams
+are rendered, within the given seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from dataclasses import replace
+from multiprocessing import get_context
+from pathlib import Path
+
+import numpy as np
+import torch
+from findings_candidates import write_candidates
+from findings_exams import Task, files_of, start_rendering
+from findings_scores import fit_detector_scores
+
+from mammorisk.findings.card import DetectorCard
+from mammorisk.findings.detector import LesionDetector
+from mammorisk.findings.storage import load_detector
+from mammorisk.networks.lesion_maps import LesionNet, SpeckNet
+from mammorisk.training.findings.loop import LoopOptions, lesion_loss, speck_loss, train_maps
+from mammorisk.training.findings.sample import load_samples
+from mammorisk.training.findings.views import SampleViews
+
+#: Numbers of exams of each set.
+COUNTS = {
+    "coarse": 4000,
+    "fine": 500,
+    "patches": 3000,
+    "calibration": 160,
+    "normal": 60,
+    "test": 520,
+}
+#: Sets that are kept whole: the first is for the scores, the others are for benchmarks/findings.py.
+WHOLE = ("calibration", "normal", "test")
+#: Steps and crops of a step of the two networks.
+LESION = LoopOptions(steps=7000, batch_size=16, learning_rate=2e-3, seed=1)
+SPECK = LoopOptions(steps=6000, batch_size=8, learning_rate=2e-3, seed=2)
+#: Exams before a training starts that overlaps with rendering.
+LEAST = 48
+CARD = DetectorCard(
+    name="findings-sim",
+    title="Reference detector of lesions, trained on simulated exams",
+    types=("mass", "calcification", "asymmetry", "distortion"),
+    training_data="simulated exams of mammorisk.simulate alone, of four fictitious systems",
+    source="heatmaps as in CenterNet (Zhou 2019, arXiv:1904.07850); the network is our own",
+    licence="MIT",
+    intended_use="development, teaching and tests of software; a start for training on own data",
+    limits="It was trained on simulated lesions only. Its scores are not risks and not "
+    "probabilities of cancer, and its sensitivity on real mammograms is low.",
+    simulated=True,
+)
+
+
+def log(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
+
+
+def train(work: Path, part: str, device: str, options: LoopOptions, until: float | None) -> None:
+    """Train one of the two networks on the exams that are there, and on those to come."""
+    torch.manual_seed(options.seed)
+    # The crops have one size, for which the fastest kernels are searched once.
+    torch.backends.cudnn.benchmark = True
+    place = torch.device(device)
+    is_lesion = part == "lesions"
+    net = LesionNet() if is_lesion else SpeckNet()
+    net = net.to(place, memory_format=torch.channels_last)
+    views, seen = SampleViews(place), set()
+    last = 0.0
+
+    def refresh() -> None:
+        nonlocal last
+        last = time.time()
+        sets = ("coarse", "fine") if is_lesion else ("patches", "fine")
+        for file in (f for name in sets for f in files_of(work, name)):
+            if file not in seen:
+                seen.add(file)
+                views.add(load_samples(file), lesions=is_lesion, specks=not is_lesion)
+                if until is not None and time.time() - last > 8:
+                    break
+
+    refresh()
+    while until is not None and len(seen) < LEAST and time.time() < until:
+        time.sleep(2)
+        refresh()
+    start = time.time()
+    steps = 0
+
+    def draw(size: int, rng: np.random.Generator, on: torch.device) -> object:
+        nonlocal steps
+        if until is not None:
+            if time.time() - last > 15:
+                refresh()
+            # The steps are spread over the time, so that they see the exams that come later.
+            while steps / options.steps > (time.time() - start) / (until - start) + 0.02:
+                time.sleep(0.005)
+        steps += 1
+        source = views.lesions if is_lesion else views.specks
+        return source.draw(size, rng, on)
+
+    def tell(step: int, loss: float) -> None:
+        if step % 200 == 0:
+            rate = step / (time.time() - start)
+            log(f"{part} step {step} loss {loss:.4f} {rate:.1f}/s exams {len(seen)}")
+
+    if until is not None:
+        options = replace(options, seconds=max(until - time.time(), 1.0), save_every=1000)
+    mean = train_maps(
+        net,
+        draw,
+        lesion_loss if is_lesion else speck_loss,
+        options,
+        checkpoint=work / f"{part}.safetensors",
+        on_step=tell,
+    )
+    from safetensors.torch import save_file
+
+    state = {k: v.contiguous().cpu() for k, v in mean.state_dict().items()}
+    save_file(state, work / f"{part}-done.safetensors")
+    told = {
+        "steps": steps,
+        "crops": steps * options.batch_size,
+        "exams": len(seen),
+        "seconds": round(time.time() - start),
+        "device": device,
+    }
+    (work / f"{part}-training.json").write_text(json.dumps(told))
+    log(f"{part} done after {time.time() - start:.0f} s, {len(seen)} exams")
+
+
+def assemble(work: Path) -> LesionDetector:
+    """Make a detector of the two networks."""
+    from safetensors.torch import load_file
+
+    nets = []
+    for part, net in (("lesions", LesionNet()), ("specks", SpeckNet())):
+        net.load_state_dict(load_file(work / f"{part}-done.safetensors"))
+        nets.append(net.eval())
+    return LesionDetector(lesions=nets[0], specks=nets[1], card=CARD)
+
+
+def finish(work: Path) -> None:
+    """Fit the scores, and save the detector again."""
+    detector = load_detector(work / "model")
+    fit_detector_scores(detector, work / "candidates-calibration.json")
+    parts = ("lesions", "specks")
+    training = {p: json.loads((work / f"{p}-training.json").read_text()) for p in parts}
+    exams = len(json.loads((work / "candidates-calibration.json").read_text()))
+    detector.training = training | {"scores": {"exams": exams}}
+    detector.card = replace(
+        detector.card,
+        training_data=f"{CARD.training_data}: {training['lesions']['exams']} exams for lesions and "
+        f"{training['specks']['exams']} for calcifications",
+    )
+    detector.save(work / "model")
+
+
+def plans(workers: int, until: float | None, evaluate_from: float | None) -> list[list[Task]]:
+    """Share the exams among processes: each has sets of the training, then whole exams."""
+    names = ("coarse", "fine", "patches")
+    made = []
+    for i in range(workers):
+        # Many processes have one set each, as long as there is time; few go through all sets.
+        mine = names if workers < 6 else (_set_of(i),)
+        tasks = []
+        for name in mine:
+            sharing = [j for j in range(workers) if workers < 6 or name == _set_of(j)]
+            step, first = len(sharing), sharing.index(i)
+            count = 10**5 if until is not None else -(-(COUNTS[name] - first) // step)
+            tasks.append(Task(name, first, step, count, evaluate_from))
+        tasks += [
+            Task(kept, i, workers, -(-(COUNTS[kept] - i) // workers), until)
+            for kept in (WHOLE if until is not None else WHOLE[:1])
+        ]
+        made.append(tasks)
+    return made
+
+
+def _set_of(process: int) -> str:
+    return ("coarse", "fine", "patches", "patches")[process % 4]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("work", type=Path)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--overlap", action="store_true")
+    parser.add_argument("--seconds", type=float, default=450.0)
+    parser.add_argument("--evaluate-share", type=float, default=0.35)
+    parser.add_argument("--finish", action="store_true", help="fit the scores again, no more")
+    args = parser.parse_args()
+    work: Path = args.work
+    work.mkdir(parents=True, exist_ok=True)
+    start = time.time()
+    if args.finish:
+        finish(work)
+        return
+    if args.overlap:
+        end = start + args.seconds
+        trained = start + 0.86 * args.seconds
+        rendering = start_rendering(
+            work, plans(args.workers, trained, trained - args.evaluate_share * args.seconds)
+        )
+        context = get_context("spawn")
+        training = [
+            context.Process(target=train, args=(work, part, args.device, options, trained))
+            for part, options in (("lesions", LESION), ("specks", SPECK))
+        ]
+        for process in training:
+            process.start()
+        stop_early = start + 75
+        while any(process.is_alive() for process in training):
+            time.sleep(1)
+            broken = any(process.exitcode for process in training)
+            lacking = time.time() > stop_early and not files_of(work, "fine")
+            if broken or lacking:
+                for process in (*training, *rendering):
+                    process.terminate()
+                raise SystemExit("a process failed" if broken else "no exams were rendered")
+        assemble(work).save(work / "model")
+        log(f"saved after {time.time() - start:.0f} s")
+        for process in rendering:
+            process.join(timeout=max(1.0, trained + 6 - time.time()))
+    else:
+        end = None
+        for process in start_rendering(work, plans(args.workers, None, None)):
+            process.join()
+        log(f"rendered after {time.time() - start:.0f} s")
+        for part, options in (("lesions", LESION), ("specks", SPECK)):
+            if not (work / f"{part}-done.safetensors").exists():
+                train(work, part, args.device, options, None)
+        assemble(work).save(work / "model")
+    # In a training by time, the exams of benchmarks/findings.py are searched on the same machine.
+    names = WHOLE if args.overlap else WHOLE[:1]
+    write_candidates(work, names, args.device, args.workers, end)
+    log(f"candidates after {time.time() - start:.0f} s")
+    finish(work)
+    log(f"done after {time.time() - start:.0f} s")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,6 @@
+"""Lesions in mammograms: they are found, placed in the breast, matched between views and scored."""
+
+import lazy_loader
+
+# The names and their files are listed in __init__.pyi.
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,12 @@
+from .annotated import AnnotatedCohort as AnnotatedCohort
+from .annotations.coco import read_coco as read_coco
+from .annotations.releases import read_cbis_ddsm as read_cbis_ddsm
+from .annotations.releases import read_inbreast as read_inbreast
+from .annotations.releases import read_vindr as read_vindr
+from .card import DetectorCard as DetectorCard
+from .compare import match_findings as match_findings
+from .exam_score import ReferenceScores as ReferenceScores
+from .finding import Finding as Finding
+from .findings import FoundView as FoundView
+from .recipe import FindingsRecipe as FindingsRecipe
+from .recipe import findings_recipes as findings_recipes

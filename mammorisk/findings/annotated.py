@@ -1,0 +1,88 @@
+"""AnnotatedCohort: exams with lesions that were marked in their images."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from mammorisk.errors import CohortError
+from mammorisk.findings.candidate import TYPES
+from mammorisk.records.cohort import Cohort
+from mammorisk.warnings import Warnings
+
+#: Columns that a table of lesions needs.
+REQUIRED = (
+    "patient_id",
+    "exam_id",
+    "laterality",
+    "view",
+    "type",
+    "row_min_px",
+    "row_max_px",
+    "col_min_px",
+    "col_max_px",
+)
+#: Columns that it may have: None or NaN where not known.
+OPTIONAL = (
+    "lesion_id",
+    "pathology",
+    "birads",
+    "shape",
+    "margin",
+    "morphology",
+    "distribution",
+    "speck_rows_px",
+    "speck_cols_px",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class AnnotatedCohort:
+    """A cohort with images, and the lesions that were marked in them.
+
+    Attributes
+    ----------
+    cohort : Cohort
+        All exams that were read for lesions. An exam without a row in ``lesions`` has none.
+    lesions : DataFrame
+        One row per lesion and view: ``patient_id``, ``exam_id``, ``laterality`` (L, R), ``view``
+        (CC, MLO), ``type``, the box ``row_min_px``, ``row_max_px``, ``col_min_px``, ``col_max_px``
+        in pixels of the stored image (half-open). Optional columns are ``lesion_id`` (the same in
+        two views of one lesion), ``pathology`` ("benign", "malignant"), ``birads``, ``shape``,
+        ``margin``, ``morphology``, ``distribution``, ``speck_rows_px`` and ``speck_cols_px``.
+        The lesions of :attr:`mammorisk.Study.lesions` have these columns.
+    warnings : tuple of ResultWarning
+        What was left out when the annotations were read.
+    simulated : bool
+        Whether the exams are simulated. A model fitted on them says so.
+    """
+
+    cohort: Cohort
+    lesions: pd.DataFrame = field(repr=False)
+    warnings: Warnings = ()
+    simulated: bool = False
+
+    def __post_init__(self) -> None:
+        lacking = [name for name in REQUIRED if name not in self.lesions.columns]
+        if lacking:
+            raise CohortError(
+                f"the table of lesions has no column {', '.join(lacking)}",
+                where="lesions",
+                remedy="Read the annotations with a reader of mammorisk.findings, or name the "
+                "columns as in AnnotatedCohort.",
+            )
+        unknown = sorted(set(self.lesions["type"].dropna()) - set(TYPES))
+        if unknown or self.lesions["type"].isna().any():
+            raise CohortError(
+                f"the table of lesions has the type {', '.join(unknown) or 'None'}",
+                where="lesions",
+                remedy=f"Types are {', '.join(TYPES)}.",
+            )
+
+    def __len__(self) -> int:
+        return len(self.cohort)
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(f"{n} {name}" for name, n in self.lesions["type"].value_counts().items())
+        return f"<AnnotatedCohort: {len(self)} exams, boxes: {kinds or 'none'}>"

@@ -1,0 +1,1 @@
+"""Readers of lesions that were marked in images: one file a format."""

@@ -1,0 +1,39 @@
+"""DetectorCard: description of a detector of lesions."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, kw_only=True)
+class DetectorCard:
+    """Description of a detector: what it finds, its training data and its limits.
+
+    Attributes
+    ----------
+    name : str
+    title : str
+    types : tuple of str
+        Types of lesions that it finds.
+    training_data : str
+        Exams on which it was trained.
+    source : str
+        Publication that it follows.
+    licence : str
+        Licence of the weights.
+    intended_use : str
+    limits : str
+        Known limits.
+    simulated : bool
+        Whether the training data are simulated. Every result then says so.
+    """
+
+    name: str
+    title: str
+    types: tuple[str, ...]
+    training_data: str
+    source: str
+    licence: str
+    intended_use: str
+    limits: str
+    simulated: bool = False

@@ -1,0 +1,180 @@
+"""Plot of the findings of an exam."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from mammorisk._utils.style import COLOURS, NOTICE
+from mammorisk.findings.finding import Finding
+from mammorisk.findings.findings import Findings, FoundView
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+#: Rows by columns of the hanging: right breast on the viewer's left, chest walls in the middle.
+_HANGING = (("R-CC", "L-CC"), ("R-MLO", "L-MLO"))
+#: Height and width of a view in the picture, in pixels, and the space between two.
+_CELL, _GAP = (900, 640), 12
+#: Colour and line style of each type.
+_LOOK = {
+    "mass": (COLOURS[4], "-"),
+    "calcification": (COLOURS[5], "--"),
+    "asymmetry": (COLOURS[3], "-."),
+    "distortion": ("#F0E442", ":"),
+}
+
+
+def small_picture(image: NDArray[np.float32], breast: NDArray[np.bool_]) -> NDArray[np.uint8]:
+    """Return a view as a small picture with its own contrast.
+
+    Parameters
+    ----------
+    image : ndarray of float32, shape (rows, columns)
+    breast : ndarray of bool, same shape
+    """
+    scale = min(1.0, _CELL[0] / image.shape[0], _CELL[1] / image.shape[1])
+    size = (max(1, round(image.shape[1] * scale)), max(1, round(image.shape[0] * scale)))
+    small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
+    inside = small[cv2.resize(breast.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0]
+    low, high = np.percentile(inside, (1, 99.8)) if inside.size else (0.0, 1.0)
+    grey = (small - low) / max(float(high - low), 1e-6)
+    return np.clip(np.round(235 * grey + 12), 0, 255).astype(np.uint8) * (small > 0)
+
+
+def plot_findings(found: Findings, *, ax: Axes | None = None, scores: bool = True) -> Axes:
+    """Plot the views in the clinical hanging, with a box around each finding.
+
+    Parameters
+    ----------
+    found : Findings
+    ax : matplotlib Axes, optional
+    scores : bool
+
+    Returns
+    -------
+    matplotlib Axes
+    """
+    import matplotlib.pyplot as plt
+
+    views = {view.name: view for view in found.views}
+    rows = [row for row in _HANGING if any(name in views for name in row)] or [_HANGING[0]]
+    height, width = (n + _GAP for n in _CELL)
+    if ax is None:
+        size = (8.4, 1.1 + 8.2 * len(rows) * height / (2 * width))
+        ax = plt.subplots(figsize=size, layout="constrained")[1]
+    ax.set_facecolor("black")
+    canvas = np.zeros((len(rows) * height, 2 * width), dtype=np.uint8)
+    ax.imshow(canvas, cmap="gray", vmin=0, vmax=255)
+    for row, names in enumerate(rows):
+        for column, name in enumerate(names):
+            corner = (row * height, column * width)
+            if name not in views:
+                ax.text(
+                    corner[1] + width / 2,
+                    corner[0] + height / 2,
+                    f"{name}\nmissing",
+                    color="#BBBBBB",
+                    ha="center",
+                    va="center",
+                )
+                continue
+            some = [one for one in found.findings if one.view == name]
+            _draw_view(ax, views[name], some, corner, wall_right=column == 0, scores=scores)
+    ax.set(xlim=(0, 2 * width), ylim=(len(rows) * height, 0), xticks=[], yticks=[])
+    note = "trained on simulated exams. " if found.simulated else ""
+    ax.set_xlabel(f"{found.model}: {note}Scores are not risks.\n{NOTICE}", fontsize=8)
+    _legend(ax, found.findings)
+    return ax
+
+
+def _legend(ax: Axes, findings: Sequence[Finding]) -> None:
+    from matplotlib.lines import Line2D
+
+    shown = [kind for kind in _LOOK if any(one.type == kind for one in findings)]
+    handles = [
+        Line2D([], [], color=_LOOK[kind][0], linestyle=_LOOK[kind][1], label=kind) for kind in shown
+    ]
+    if handles:
+        ax.legend(
+            handles=handles,
+            loc="lower center",
+            bbox_to_anchor=(0.5, 1.0),
+            ncols=4,
+            facecolor="#222222",
+            labelcolor="white",
+            fontsize=9,
+        )
+    else:
+        ax.set_title("no findings above the operating point", fontsize=10)
+
+
+def _draw_view(
+    ax: Axes,
+    view: FoundView,
+    findings: Sequence[Finding],
+    corner: tuple[int, int],
+    *,
+    wall_right: bool,
+    scores: bool,
+) -> None:
+    from matplotlib.patches import Rectangle
+
+    top, left = corner
+    picture = view.picture
+    if picture is None:
+        picture = np.full((10, 10), 40, dtype=np.uint8)
+    mirrored = (view.chest_wall == "right") != wall_right
+    shown = picture[:, ::-1] if mirrored else picture
+    rows, columns = picture.shape
+    # The chest walls meet in the middle.
+    first = left + _CELL[1] + _GAP - columns - _GAP // 2 if wall_right else left + _GAP // 2
+    ax.imshow(
+        shown, cmap="gray", vmin=0, vmax=255, extent=(first, first + columns, top + rows, top)
+    )
+    label = view.name + (" mirrored" if mirrored else "")
+    side, where = (left + 8, "left") if wall_right else (left + _CELL[1], "right")
+    ax.text(side, top + 8, label, color="white", fontsize=9, va="top", ha=where)
+    turned = view.turn.quarters % 2 == 1
+    upright = (view.columns, view.rows) if turned else (view.rows, view.columns)
+    scale = rows / upright[0]
+    for one in findings:
+        y0, y1, x0, x1 = _upright(one, view)
+        y0, y1, x0, x1 = (v * scale for v in (y0, y1, x0, x1))
+        if mirrored:
+            x0, x1 = columns - x1, columns - x0
+        colour, style = _LOOK[one.type]
+        pad = 4
+        box = Rectangle(
+            (first + x0 - pad, top + y0 - pad),
+            x1 - x0 + 2 * pad,
+            y1 - y0 + 2 * pad,
+            fill=False,
+            edgecolor=colour,
+            linestyle=style,
+            linewidth=1.6,
+        )
+        ax.add_patch(box)
+        if scores:
+            is_high = y0 > 40
+            ax.text(
+                min(max(first + x0 - pad, left + 2), left + _CELL[1] - 150),
+                top + (y0 - pad - 3 if is_high else y1 + pad + 3),
+                f"{one.type} {one.score:.2f}",
+                color=colour,
+                fontsize=7.5,
+                va="bottom" if is_high else "top",
+                bbox={"facecolor": "black", "alpha": 0.55, "pad": 1, "edgecolor": "none"},
+            )
+
+
+def _upright(one: Finding, view: FoundView) -> tuple[float, float, float, float]:
+    top, bottom, left, right = one.box_px
+    corners = np.array([[top - 0.5, left - 0.5], [bottom - 0.5, right - 0.5]])
+    moved = view.turn.to_upright(corners, (view.rows, view.columns)) + 0.5
+    low, high = moved.min(axis=0), moved.max(axis=0)
+    return float(low[0]), float(high[0]), float(low[1]), float(high[1])

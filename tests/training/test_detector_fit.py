@@ -1,0 +1,146 @@
+"""Fits of detectors on annotated exams: they learn, resume, are saved, and are split by woman."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import mammorisk as mr
+from mammorisk.errors import CohortError, RecipeError, TrainingError
+from mammorisk.findings import AnnotatedCohort
+
+pytestmark = pytest.mark.networks
+torch = pytest.importorskip("torch")
+
+TINY = {"maps__lesion_steps": 2, "maps__speck_steps": 0, "maps__lesion_batch": 2}
+RCNN = {
+    "rcnn__pretrained": False,
+    "rcnn__backbone": "resnet18",
+    "rcnn__spacing_mm": 1.2,
+    "rcnn__warm_up": 5,
+    "rcnn__learning_rate": 0.002,
+}
+
+
+@pytest.fixture(scope="module")
+def annotated(tmp_path_factory: pytest.TempPathFactory) -> AnnotatedCohort:
+    folder = tmp_path_factory.mktemp("annotated") / "study"
+    lesions = {"mass": 2.0, "distortion": 2.0}
+    mr.simulate(4, seed=3, out=folder, images="all", pixel_mm=0.8, prior_share=0, lesions=lesions)
+    table = pd.read_parquet(folder / "lesions.parquet")
+    return AnnotatedCohort(cohort=mr.read_cohort(folder), lesions=table)
+
+
+def test_fine_tuning_changes_the_network_and_is_saved(
+    annotated: AnnotatedCohort, tmp_path: Path
+) -> None:
+    from mammorisk.findings.registry import open_detector
+
+    start = open_detector("findings-sim")
+    out = tmp_path / "tuned"
+    tuned = mr.fit(annotated, init=start, out=out, accelerator="cpu", **TINY)
+    assert tuned.card.name == "findings-sim-tuned"
+    assert tuned.card.simulated
+    first, second = start.lesions.state_dict(), tuned.lesions.state_dict()
+    assert any(not torch.equal(first[k].float(), second[k].float()) for k in first)
+    kept, same = start.specks.state_dict(), tuned.specks.state_dict()
+    assert all(torch.equal(kept[k].float(), same[k].float()) for k in kept)
+    exam = annotated.cohort.open_exam(0)
+    found = mr.find(exam, model=out, minimum_score=0.05)
+    direct = mr.find(exam, model=tuned, minimum_score=0.05)
+    assert found.model == "findings-sim-tuned"
+    # Weights are stored in half precision.
+    assert len(found) == pytest.approx(len(direct), abs=3)
+
+
+def test_interrupted_fit_goes_on_as_if_it_had_not_been(
+    annotated: AnnotatedCohort, tmp_path: Path
+) -> None:
+    from mammorisk.findings.registry import open_detector
+    from mammorisk.imaging.segmented_view import segment_view
+    from mammorisk.training.findings.loop import LoopOptions, lesion_loss, train_maps
+    from mammorisk.training.findings.sample import make_sample
+    from mammorisk.training.findings.views import SampleViews
+
+    exam = annotated.cohort.open_exam(0)
+    seen = segment_view(exam["L-CC"])
+    made = make_sample(seen, annotated.lesions.iloc[:0], np.random.default_rng(0))
+    views = SampleViews(torch.device("cpu"))
+    views.add({"L-CC": made[0]}, lesions=True, specks=False)
+
+    def run(place: Path | None, stop_after: int = 99) -> torch.nn.Module:
+        net = open_detector("findings-sim").lesions
+        options = LoopOptions(steps=2, batch_size=2, save_every=1)
+        drawn = 0
+
+        def draw(*args: object) -> object:
+            nonlocal drawn
+            drawn += 1
+            if drawn > stop_after:
+                raise KeyboardInterrupt
+            return views.lesions.draw(*args)  # type: ignore[arg-type]
+
+        return train_maps(net, draw, lesion_loss, options, checkpoint=place)
+
+    place = tmp_path / "state.safetensors"
+    with pytest.raises(KeyboardInterrupt):
+        run(place, stop_after=1)
+    resumed, whole = run(place).state_dict(), run(None).state_dict()
+    assert all(torch.allclose(whole[k].float(), resumed[k].float(), atol=1e-6) for k in whole)
+
+
+@pytest.mark.slow
+def test_twenty_steps_of_faster_rcnn(annotated: AnnotatedCohort, tmp_path: Path) -> None:
+    both = replace(annotated, lesions=annotated.lesions.assign(pathology="malignant"))
+    out = tmp_path / "rcnn"
+    fitted = mr.fit(both, "lesion-frcnn-2021", out=out, accelerator="cpu", rcnn__steps=20, **RCNN)
+    losses = fitted.training["losses"]
+    assert np.isfinite(losses).all()
+    assert fitted.classes[:2] == ("mass benign", "mass malignant")
+    exam = annotated.cohort.open_exam(0)
+    found = mr.find(exam, model=out, minimum_score=0.0)
+    if len(found):
+        assert found.table["p_malignant"].between(0, 1).all()
+    assert "calcifications-not-searched" in {one.code for one in found.warnings}
+
+
+@pytest.mark.slow
+def test_twenty_steps_of_microcalcifications(annotated: AnnotatedCohort) -> None:
+    table = annotated.lesions.assign(type="calcification", pathology=None)
+    fitted = mr.fit(
+        replace(annotated, lesions=table),
+        "microcalc-frcnn-2025",
+        accelerator="cpu",
+        rcnn__steps=20,
+        **RCNN,
+    )
+    assert fitted.classes == ("calcification",)
+    assert np.isfinite(fitted.training["losses"]).all()
+
+
+def test_a_woman_in_two_splits_is_refused(annotated: AnnotatedCohort) -> None:
+    cohort = annotated.cohort
+    table = cohort.exams.assign(split=["train", "train", "dev", "dev"], patient_id="SIM-1")
+    mixed = replace(annotated, cohort=replace(cohort, exams=table))
+    with pytest.raises(TrainingError, match="women are in both"):
+        mr.fit(mixed, **TINY)
+    nameless = replace(annotated, cohort=replace(cohort, exams=table.drop(columns="patient_id")))
+    with pytest.raises(TrainingError, match="patient_id"):
+        mr.fit(nameless, **TINY)
+
+
+def test_unknown_recipes_fields_and_types_are_refused(annotated: AnnotatedCohort) -> None:
+    with pytest.raises(RecipeError, match="lesion-frcnn-2021"):
+        mr.fit(annotated, "no-such-recipe")
+    with pytest.raises(RecipeError, match="lesion_stepz"):
+        mr.fit(annotated, maps__lesion_stepz=3)
+    with pytest.raises(TrainingError, match="calcification"):
+        mr.fit(annotated, "microcalc-frcnn-2025")
+    with pytest.raises(CohortError, match="blob"):
+        replace(annotated, lesions=annotated.lesions.assign(type="blob"))
+    with pytest.raises(CohortError, match="row_min_px"):
+        replace(annotated, lesions=annotated.lesions.drop(columns="row_min_px"))
