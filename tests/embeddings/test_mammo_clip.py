@@ -7,6 +7,7 @@ import pickle
 import sys
 import types
 from collections import OrderedDict
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +17,17 @@ import torch
 from typer.testing import CliRunner
 
 import mammorisk as mr
+from mammorisk._utils.snapshots.restricted_unpickler import Damaged
 from mammorisk.cli.app import app
 from mammorisk.embeddings import MammoClipPreprocessing, load_encoder
 from mammorisk.embeddings.mammo_clip import convert
 from mammorisk.embeddings.mammo_clip.checkpoint import describe
 from mammorisk.embeddings.mammo_clip.convert import convert_mammo_clip
 from mammorisk.errors import ModelError
+from mammorisk.imaging.segmented_view import segment_view
 from mammorisk.networks.mammo_clip import mammo_clip_encoder, published_names
 from mammorisk.records.cohort import Cohort
+from mammorisk.records.exam import Intent
 from tests.networks.mammo_clip_oracle import filled, pixels
 
 B2 = "mammo-clip-b2"
@@ -47,15 +51,17 @@ def save(folder: Path, weights: dict[str, np.ndarray]) -> Path:
     module.DictConfig = kind  # type: ignore[attr-defined]
     configuration = kind()
     vars(configuration).update(_content={"seed": 10}, _metadata={"types": [Any, int, str]})
-    model = {f"image_encoder.{k}": torch.from_numpy(np.array(v)) for k, v in weights.items()}
+    model = OrderedDict(
+        (f"image_encoder.{k}", torch.from_numpy(np.array(v))) for k, v in weights.items()
+    )
+    model |= {"logit_scale": torch.tensor(2.6), "text_encoder.weight": torch.zeros(4, 4)}
     whole = {
-        "model": OrderedDict(model, logit_scale=torch.tensor(2.6)),
+        "model": model,
         "optimizer": {"state": {0: {"exp_avg": torch.zeros(3)}}},
         "config": {"model": configuration},
         "epoch": 10,
         "train_loss": torch.tensor(0.5),
     }
-    whole["model"]["text_encoder.embeddings.weight"] = torch.zeros(4, 4)
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(sys.modules, "omegaconf", types.ModuleType("omegaconf"))
         patch.setitem(sys.modules, module.__name__, module)
@@ -118,13 +124,8 @@ def test_a_cohort_is_embedded(folder: Path, cohort: Cohort, tmp_path: Path) -> N
 
 
 def test_views_for_processing_are_not_used(cohort: Cohort) -> None:
-    from dataclasses import replace
-
-    from mammorisk.imaging.segmented_view import segment_view
-    from mammorisk.records.exam import Intent
-
-    exam = cohort.open_exam(0)
-    seen = segment_view(exam["R-CC"])  # type: ignore[index]
+    exam = cohort.open_exam(0)  # type: ignore[misc]
+    seen = segment_view(exam["R-CC"])
     made = MammoClipPreprocessing(rows=96, columns=64)
     prepared = made.prepare(seen)
     assert prepared.content.shape == (96, 64)
@@ -182,8 +183,6 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
         convert_mammo_clip(tmp_path / FILE, tmp_path / "out")
     with pytest.raises(ModelError, match="there is no such file"):
         convert_mammo_clip(tmp_path / "b5-model-best-epoch-7.tar", tmp_path / "out")
-    from mammorisk._utils.snapshots.restricted_unpickler import Damaged
-
     with pytest.raises(Damaged, match="start with image_encoder"):
         describe({"model": {"encoder.weight": None}})
 
