@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -79,6 +79,53 @@ class Recalibration:
             parameters=tuple(float(v) for v in data["parameters"]),
             steps=(tuple(first), tuple(second)),
         )
+
+
+def recalibrated_risks(
+    maps: Mapping[int, Recalibration] | Mapping[float, Recalibration],
+    risk: Floats,
+    horizons: Sequence[float],
+) -> Floats:
+    """Recalibrated risks, which never decrease from horizon to horizon.
+
+    Maps of several horizons could cross, but cumulative risk never decreases.
+
+    Parameters
+    ----------
+    maps : mapping of float to Recalibration
+        By horizon in years. Risks at other horizons are not mapped.
+    risk : ndarray, shape (n, k)
+    horizons : sequence of float, length k
+        Ascending.
+
+    Returns
+    -------
+    ndarray, shape (n, k)
+        NaN stays NaN.
+    """
+    mapped = [
+        maps[year].apply(values) if year in maps else values  # type: ignore[index]
+        for year, values in zip(horizons, risk.T, strict=True)
+    ]
+    return np.asarray(np.maximum.accumulate(np.stack(mapped, axis=1), axis=1))
+
+
+def log_hazard_change(found: Recalibration, risk: Floats) -> Floats:
+    """What a recalibration adds to the log cumulative hazard.
+
+    Parameters
+    ----------
+    found : Recalibration
+    risk : ndarray, shape (n,)
+        Before the recalibration.
+
+    Returns
+    -------
+    ndarray, shape (n,)
+        Not finite where a risk is missing, 0 or 1.
+    """
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(np.log(np.log1p(-found.apply(risk)) / np.log1p(-risk)))
 
 
 def fit_recalibration(

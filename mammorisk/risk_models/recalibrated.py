@@ -21,7 +21,11 @@ from mammorisk.base import (
     Scores,
     check_horizons,
 )
-from mammorisk.metrics.recalibration import Recalibration
+from mammorisk.metrics.recalibration import (
+    Recalibration,
+    log_hazard_change,
+    recalibrated_risks,
+)
 from mammorisk.risk_models.storage import card_from, check_same_card
 from mammorisk.warnings import make_warning
 
@@ -174,22 +178,17 @@ class RecalibratedModel(ImageModel):
         """What the recalibration adds to the log hazard at five years."""
         if scores.contributions is None or 5 not in self.maps or 5 not in scores.risk.columns:
             return scores.contributions
-        before = scores.risk[5].to_numpy(dtype=float)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            change = np.log(np.log1p(-self.maps[5].apply(before)) / np.log1p(-before))
+        change = log_hazard_change(self.maps[5], scores.risk[5].to_numpy(dtype=float))
         return scores.contributions.assign(recalibration=change)
 
     def _map_table(self, table: pd.DataFrame) -> pd.DataFrame:
-        out = table.astype(float).copy()
         horizons = cast("list[Horizon]", table.columns.tolist())
         years = sorted(h for h in horizons if not isinstance(h, str) and h in self.maps)
-        for horizon in table.columns:
-            found = None if isinstance(horizon, str) else self.maps.get(horizon)
-            values = table[horizon].to_numpy(dtype=float)
-            out[horizon] = np.nan if found is None else found.apply(values)
-        # Separate maps by year could cross, but cumulative risk never decreases.
+        out = table.astype(float)
+        out[:] = np.nan
         if years:
-            out[years] = np.maximum.accumulate(out[years].to_numpy(), axis=1)
+            risk = table[years].to_numpy(dtype=float)
+            out[years] = recalibrated_risks(self.maps, risk, years)
         return out
 
     def state(self) -> ModelState:

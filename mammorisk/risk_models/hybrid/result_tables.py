@@ -15,7 +15,11 @@ from mammorisk.clinical.adverse_facts import add_unused_facts
 from mammorisk.clinical.answers import Answers
 from mammorisk.clinical.notes import Notes
 from mammorisk.inputs.batches import Inputs
-from mammorisk.metrics.recalibration import Recalibration
+from mammorisk.metrics.recalibration import (
+    Recalibration,
+    log_hazard_change,
+    recalibrated_risks,
+)
 from mammorisk.networks.hazards import YEARS
 from mammorisk.records.exam import STANDARD_VIEWS
 from mammorisk.risk_models.hybrid.risk_interval import RiskInterval
@@ -69,10 +73,7 @@ def contribution_table(
         columns |= {"density": found.density, "questionnaire (published)": found.published}
     columns |= found.parts
     if YEARS in recalibration:
-        before = found.risk[:, YEARS - 1]
-        after = recalibration[YEARS].apply(before)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            change = np.log(np.log1p(-after) / np.log1p(-before))
+        change = log_hazard_change(recalibration[YEARS], found.risk[:, YEARS - 1])
         columns["calibration"] = np.where(found.learned & np.isfinite(change), change, 0.0)
     return pd.DataFrame(columns, index=index)
 
@@ -84,17 +85,8 @@ def risk_table(
     index: pd.Index,
 ) -> pd.DataFrame:
     """Recalibrated risks at the requested horizons; NaN if a horizon is not a whole year."""
-    mapped = np.stack(
-        [
-            recalibration[year].apply(found.risk[:, year - 1])
-            if year in recalibration
-            else found.risk[:, year - 1]
-            for year in range(1, YEARS + 1)
-        ],
-        axis=1,
-    )
-    # Separate maps by year could cross, but cumulative risk never decreases.
-    mapped = np.where(found.learned[:, None], np.maximum.accumulate(mapped, axis=1), found.risk)
+    mapped = recalibrated_risks(recalibration, found.risk, range(1, YEARS + 1))
+    mapped = np.where(found.learned[:, None], mapped, found.risk)
     columns = {
         h: mapped[:, int(h) - 1] if h in range(1, YEARS + 1) else np.full(len(index), np.nan)
         for h in wanted

@@ -25,7 +25,11 @@ from mammorisk.clinical.exclusions import exclusions
 from mammorisk.clinical.notes import Notes
 from mammorisk.errors import HorizonError
 from mammorisk.inputs.feature_set import FeatureSet
-from mammorisk.metrics.recalibration import Recalibration
+from mammorisk.metrics.recalibration import (
+    Recalibration,
+    log_hazard_change,
+    recalibrated_risks,
+)
 from mammorisk.records.exam import STANDARD_VIEWS
 from mammorisk.records.questionnaire_table import check_frame
 from mammorisk.records.read_answers import read_field_names, with_table_warnings
@@ -181,16 +185,7 @@ class SurvivalModel(EmbedsViews):
 
     def recalibrated(self, risk: Floats) -> Floats:
         """Recalibrated risk, shape (n, years), which never decreases from year to year."""
-        mapped = np.stack(
-            [
-                self.recalibration[year].apply(risk[:, year - 1])
-                if year in self.recalibration
-                else risk[:, year - 1]
-                for year in range(1, YEARS + 1)
-            ],
-            axis=1,
-        )
-        return np.asarray(np.maximum.accumulate(mapped, axis=1))
+        return recalibrated_risks(self.recalibration, risk, range(1, YEARS + 1))
 
     def objections(self, exams: FeatureSet | None, n: int) -> list[Warnings]:
         """Reasons for not using the images of each exam; empty where they are used."""
@@ -237,9 +232,7 @@ class SurvivalModel(EmbedsViews):
             columns = groups == group
             parts[group] = matrix[:, columns] @ self.predictor.coefficients[columns]
         if YEARS in self.recalibration:
-            after = self.recalibration[YEARS].apply(before[:, -1])
-            with np.errstate(divide="ignore", invalid="ignore"):
-                change = np.log(np.log1p(-after) / np.log1p(-before[:, -1]))
+            change = log_hazard_change(self.recalibration[YEARS], before[:, -1])
             parts["calibration"] = np.where(np.isfinite(change), change, 0.0)
         return pd.DataFrame(parts, index=rows).reindex(range(n))
 
