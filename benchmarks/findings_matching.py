@@ -188,6 +188,18 @@ def best_limit(found: list[Breast], model: PairModel) -> float:
     return max(scores, key=scores.__getitem__)
 
 
+def nipple_error(found: list[Breast]) -> float:
+    """Mean distance in mm of the nipple from its true place, where it was found."""
+    apart = []
+    for one in found:
+        for view, rows in one.lesions.groupby("view"):
+            place = one.anatomy[view].nipple_px
+            truth = rows[["nipple_row_px", "nipple_col_px"]].iloc[0].to_numpy(dtype=float)
+            if place is not None:
+                apart.append(PIXEL_MM * np.hypot(*(truth - place)))
+    return float(np.mean(apart))
+
+
 def depth_errors(found: list[Breast]) -> dict[str, float]:
     """Mean absolute error of the depth of lesions in each view."""
     rows = [
@@ -220,6 +232,7 @@ if __name__ == "__main__":
     model = PairModel(**{**vars(model), "limit": best_limit(training, model)})
     held_out = list(breasts(152, asked.held_out, ("elm", "fir")))
     told = {**check(held_out, model), **depth_errors(held_out)}
+    told["nipple_error_mm"] = nipple_error(held_out)
     asked.out.parent.mkdir(exist_ok=True)
     asked.out.write_text(
         json.dumps({**vars(model), "held_out": {k: round(v, 3) for k, v in told.items()}}, indent=2)

@@ -29,6 +29,7 @@ ROOMS = (
     "mammorisk.datasets.hospital",
     *(["mammorisk.embeddings"] if installed("torch") else []),
     "mammorisk.evaluation",
+    "mammorisk.findings.annotations",
     "mammorisk.imaging",
     "mammorisk.io",
     "mammorisk.metrics",
@@ -42,7 +43,7 @@ ROOMS = (
     "mammorisk.simulation",
 )
 #: Modules outside of packages.
-MODULES = ("mammorisk.errors", "mammorisk.warnings")
+MODULES = ("mammorisk.errors", "mammorisk.findings.exam_score", "mammorisk.warnings")
 #: Those of them that need torch.
 FITS = ("compare_recipes", "estimator", "folds", "recipe_comparison")
 

@@ -10,8 +10,8 @@ from mammorisk.findings.candidate import Candidate
 #: Angle of the beam of an MLO view to the vertical, degrees.
 OBLIQUE_DEG = 45.0
 #: A place nearer than this to the axis of the nipple, as a share of the depth of the breast, is
-#: central if it is less deep than ``SUBAREOLAR_DEPTH``.
-CENTRAL, SUBAREOLAR_DEPTH = 0.28, 0.38
+#: central.
+CENTRAL = 0.15
 
 
 def quadrant_of(
@@ -35,7 +35,7 @@ def quadrant_of(
     -------
     str or None
         ``"upper outer"``, ``"upper inner"``, ``"lower outer"``, ``"lower inner"`` or ``"central"``
-        (behind the areola). None if a nipple was not found.
+        (near the axis of the nipple). None if a nipple was not found.
 
     Notes
     -----
@@ -48,8 +48,7 @@ def quadrant_of(
         return None
     turn = math.radians(OBLIQUE_DEG)
     up = (oblique - lateral * math.cos(turn)) / math.sin(turn)
-    depth = cc_anatomy.depth(*cc.centre_px)
-    if math.hypot(lateral, up) < CENTRAL and depth < SUBAREOLAR_DEPTH:
+    if math.hypot(lateral, up) < CENTRAL:
         return "central"
     return f"{'upper' if up >= 0 else 'lower'} {'outer' if lateral >= 0 else 'inner'}"
 

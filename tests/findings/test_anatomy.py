@@ -122,9 +122,10 @@ def test_quadrants(lateral: float, up: float, quadrant: str, side: str) -> None:
     assert quadrant_of(cc, mlo, *anatomies, side) == quadrant
 
 
-def test_behind_the_areola_is_central() -> None:
+def test_near_the_axis_of_the_nipple_is_central() -> None:
     assert quadrant_of(_at(110, 170), _at(145, 170), CC, MLO, "L") == "central"
-    assert quadrant_of(_at(110, 60), _at(145, 60), CC, MLO, "L") == "upper inner"
+    assert quadrant_of(_at(110, 30), _at(145, 30), CC, MLO, "L") == "central"
+    assert quadrant_of(_at(125, 170), _at(145, 170), CC, MLO, "L") == "upper inner"
     lost = replace(MLO, nipple_px=None)
     assert quadrant_of(_at(110, 170), _at(145, 170), CC, lost, "L") is None
 
