@@ -41,9 +41,12 @@ def match_findings(
         Compare only findings and lesions of this type. By default the type is not considered.
     malignant : bool
         Only lesions with malignant pathology are to be found.
-    hit, minimum_radius_mm, minimum_iou, elsewhere
-        As in :func:`mammorisk.metrics.match_detections`. The radius of a lesion is half of the
-        longer side of its box.
+    hit : {"centre", "iou"}
+        As in :func:`mammorisk.metrics.match_detections`, like the following. The radius of a
+        lesion is half of the longer side of its box.
+    minimum_radius_mm : float
+    minimum_iou : float
+    elsewhere : {"false_positive", "ignore"}
 
     Returns
     -------

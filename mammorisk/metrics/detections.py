@@ -59,6 +59,11 @@ class Detections:
     false_positives : DataFrame
         Marks that hit no lesion: ``at`` and ``score``.
     rule : HitRule
+
+    See Also
+    --------
+    match_detections
+    froc_table : Measures of detection by type, size or density.
     """
 
     views: pd.DataFrame = field(repr=False)

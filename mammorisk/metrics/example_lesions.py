@@ -27,9 +27,12 @@ def example_findings(
 
     Returns
     -------
-    views, lesions, found : DataFrame
-        As :func:`match_detections` takes them. Views have ``density`` (A-D), lesions ``size_mm``
-        and both tables of lesions ``type`` (mass, calcification).
+    views : DataFrame
+        As :func:`match_detections` takes them, with ``density`` (A-D).
+    lesions : DataFrame
+        With ``type`` (mass, calcification) and ``size_mm``.
+    found : DataFrame
+        Marks, with ``type``.
 
     See Also
     --------

@@ -190,6 +190,12 @@ def froc_sensitivity(
         With the percentile interval; ``n`` counts views and ``events`` lesions. No interval with
         fewer than ten lesions.
 
+    Raises
+    ------
+    EvaluationError
+        ``false_positives`` is not a positive number, or ``per="lesion"`` and the lesions have no
+        ``lesion_id``.
+
     See Also
     --------
     froc_curve : Sensitivity for lesions over the number of false positives.
@@ -241,6 +247,12 @@ def mean_froc_sensitivity(
     -------
     Estimate
         As :func:`froc_sensitivity`.
+
+    Raises
+    ------
+    EvaluationError
+        A number of false positives is not positive, or ``per="lesion"`` and the lesions have no
+        ``lesion_id``.
 
     See Also
     --------
