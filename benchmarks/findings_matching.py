@@ -3,7 +3,7 @@
 Writes ``mammorisk/findings/data/matching.json`` and prints the table of
 docs/explanation/lesion-places.md:
 
-    python benchmarks/findings_matching.py --exams 500 --held-out 300
+    python benchmarks/findings_matching.py --exams 300 --held-out 200
 
 Lesions are those of simulated exams at 0.4 mm. Anatomy is what is found in their pixels. A
 candidate is a lesion that a detector misses in some views and places and sizes with an error, or a
@@ -46,6 +46,7 @@ SHOWN = (
     ("correct_pair", "lesions marked in both views that are paired correctly", 2),
     ("pairs_that_are_right", "pairs that are right", 2),
     ("quadrant", "quadrant of correct pairs", 2),
+    ("nipple_error_mm", "mean distance of the nipple from its true place, mm", 1),
     ("depth_error_CC", "mean absolute error of depth, CC", 3),
     ("depth_error_MLO", "mean absolute error of depth, MLO", 3),
 )
@@ -218,8 +219,8 @@ def depth_errors(found: list[Breast]) -> dict[str, float]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--exams", type=int, default=500)
-    parser.add_argument("--held-out", type=int, default=300)
+    parser.add_argument("--exams", type=int, default=300)
+    parser.add_argument("--held-out", type=int, default=200)
     parser.add_argument("--out", type=Path, default=OUT)
     asked = parser.parse_args()
     training = list(breasts(151, asked.exams, DEFAULT_VENDORS))
