@@ -56,6 +56,10 @@ class AnnotatedCohort:
         What was left out when the annotations were read.
     simulated : bool
         Whether the exams are simulated. A model fitted on them says so.
+
+    See Also
+    --------
+    mammorisk.find : Finds lesions in an exam.
     """
 
     cohort: Cohort

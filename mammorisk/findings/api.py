@@ -96,6 +96,12 @@ def find(
     MissingDependency
         torch is not installed.
 
+    See Also
+    --------
+    mammorisk.Findings : The result.
+    mammorisk.predict : Predicts the risk of a woman.
+    mammorisk.fit : Fits a detector on annotated exams.
+
     Notes
     -----
     Warnings are records in the result. ``calcifications-not-searched`` says that the pixel spacing
@@ -103,12 +109,6 @@ def find(
 
     On processors, PyTorch with several threads on a busy machine took four times the processor time
     of one thread with ``OMP_WAIT_POLICY=passive``.
-
-    See Also
-    --------
-    mammorisk.Findings : The result.
-    mammorisk.predict : Predicts the risk of a woman.
-    mammorisk.fit : Fits a detector on annotated exams.
 
     Examples
     --------

@@ -26,6 +26,10 @@ class DetectorCard:
         Known limits.
     simulated : bool
         Whether the training data are simulated. Every result then says so.
+
+    See Also
+    --------
+    mammorisk.find : Uses the detector that it describes.
     """
 
     name: str

@@ -48,6 +48,10 @@ class Finding:
         Number of specks of a cluster of calcifications; None for other types.
     warnings : tuple of ResultWarning
         Warnings about the view.
+
+    See Also
+    --------
+    mammorisk.find : Finds lesions in an exam.
     """
 
     finding_id: str

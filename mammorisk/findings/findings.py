@@ -67,6 +67,10 @@ class FoundView:
         A small picture of the upright view, for :meth:`Findings.plot`.
     chest_wall : {"left", "right"}
         Side of the chest wall in the picture.
+
+    See Also
+    --------
+    mammorisk.find : Finds lesions in an exam.
     """
 
     name: str

@@ -148,6 +148,15 @@ _FOLDER = files("mammorisk.findings") / "recipes"
 def findings_recipes() -> list[str]:
     """Names of the recipes of detectors in the package.
 
+    Returns
+    -------
+    list of str
+        In alphabetical order.
+
+    See Also
+    --------
+    load_findings_recipe : Loads one.
+
     Examples
     --------
     >>> from mammorisk.findings.recipe import findings_recipes
