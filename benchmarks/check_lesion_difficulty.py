@@ -1,6 +1,6 @@
 """Check that simulated calcifications are not found by a simple filter.
 
-python benchmarks/check_lesion_difficulty.py --exams 80
+python benchmarks/check_lesion_difficulty.py --exams 60
 
 A difference of Gaussians with a rule of at least three peaks in a circle is run on breasts at
 0.1 mm with distractors, most of which have a group of calcifications. The check fails if its best
@@ -114,7 +114,7 @@ def evaluate(views: list[dict], pair: int, least: float, counted: int) -> dict[s
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--exams", type=int, default=80)
+    parser.add_argument("--exams", type=int, default=60)
     given = parser.parse_args()
     options = StudyOptions(n=10_000, seed=SEED, lesions={"calcification": 1.0})
     views, contrasts = [], []

@@ -128,7 +128,7 @@ _SIZE = {
 #: Median and SD of the logarithm of the visibility.
 _VISIBILITY = {
     "mass": (1.75, 0.35),
-    "calcification": (1.35, 0.35),
+    "calcification": (1.15, 0.35),
     "asymmetry": (1.9, 0.35),
     "distortion": (1.2, 0.35),
 }
