@@ -9,11 +9,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mammorisk.errors import SimulationError
 from mammorisk.simulation.exam_plan import VIEWS, ExamPlan, plan_exam
 from mammorisk.simulation.exam_scene import ExamScene, scene_of, view_frame
 from mammorisk.simulation.lesion_table import lesion_rows, nipple_place
 from mammorisk.simulation.options import StudyOptions
 from mammorisk.simulation.rendering import Picture, render
+
+#: Range of pixel spacings, as that of a study.
+_FINEST_MM, _COARSEST_MM = 0.05, 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +90,11 @@ class ExamRenderer:
     ----------
     exam_id, patient_id, vendor : str
 
+    Raises
+    ------
+    SimulationError
+        The study has no such woman.
+
     See Also
     --------
     render_exam : All views at once.
@@ -99,6 +108,11 @@ class ExamRenderer:
     """
 
     def __init__(self, options: StudyOptions, woman: int, *, prior: bool = False) -> None:
+        if not 0 <= woman < options.n:
+            raise SimulationError(
+                f"the study has no woman {woman}",
+                remedy=f"Give a number from 0 to {options.n - 1}.",
+            )
         self._plan = plan_exam(options, woman, prior=prior)
         self._scene = scene_of(self._plan, options.exponent)
         self.exam_id = self._plan.header.exam_id
@@ -129,13 +143,18 @@ class ExamRenderer:
         Returns
         -------
         RenderedView
+
+        Raises
+        ------
+        SimulationError
+            There is no such view, or the spacing is out of range.
         """
-        number = next(
-            i
-            for i, one in enumerate(self._plan.views)
-            if (one.side, one.view) == (laterality, view)
-        )
-        spacing = self._plan.pixel_mm if pixel_mm is None else pixel_mm
+        if (laterality, view) not in VIEWS:
+            raise SimulationError(
+                "an exam has no such view", remedy="Give 'L' or 'R', and 'CC' or 'MLO'."
+            )
+        number = VIEWS.index((laterality, view))
+        spacing = self._spacing(pixel_mm)
         wanted = part
         if part is not None and laterality == "R":
             columns = round(self._plan.vendor.field_mm[1] / spacing)
@@ -168,8 +187,16 @@ class ExamRenderer:
         -------
         DataFrame
         """
-        spacing = self._plan.pixel_mm if pixel_mm is None else pixel_mm
-        return lesion_rows(self._plan, self._scene, pixel_mm=spacing)
+        return lesion_rows(self._plan, self._scene, pixel_mm=self._spacing(pixel_mm))
+
+    def _spacing(self, pixel_mm: float | None) -> float:
+        if pixel_mm is None:
+            return self._plan.pixel_mm
+        if not _FINEST_MM <= pixel_mm <= _COARSEST_MM:
+            raise SimulationError(
+                "pixel_mm is out of range", remedy=f"Give {_FINEST_MM} to {_COARSEST_MM} mm."
+            )
+        return pixel_mm
 
 
 def render_exam(
@@ -201,6 +228,11 @@ def render_exam(
     -------
     RenderedExam
 
+    Raises
+    ------
+    SimulationError
+        The study has no such woman, there is no such side, or the spacing is out of range.
+
     See Also
     --------
     ExamRenderer : Renders single views, or parts of them.
@@ -214,6 +246,8 @@ def render_exam(
     >>> [f"{view.laterality}-{view.view}" for view in exam.views]
     ['R-CC', 'L-CC', 'R-MLO', 'L-MLO']
     """
+    if laterality not in (None, "L", "R"):
+        raise SimulationError("an exam has no such side", remedy="Give 'L', 'R' or None.")
     exam = ExamRenderer(options, woman, prior=prior)
     rows = exam.lesions(pixel_mm)
     if laterality is not None:

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 import mammorisk as mr
+from mammorisk.errors import SimulationError
 from mammorisk.imaging.windowing import to_display
 from mammorisk.simulation import ExamRenderer, LesionOptions, Study, StudyOptions, render_exam
 from mammorisk.simulation.calcifications import specks
@@ -278,3 +279,15 @@ def test_true_is_a_mixture_and_the_default_is_none(tmp_path: Path) -> None:
     assert set(table["exam_id"]) <= shown
     assert (table["type"] == "mass").all()
     assert Study(options=StudyOptions(n=5), folder=tmp_path).lesions is None
+
+
+def test_what_a_study_does_not_have_is_refused() -> None:
+    with pytest.raises(SimulationError, match="no woman 1000"):
+        ExamRenderer(OPTIONS, 1000)
+    with pytest.raises(SimulationError, match="no such side"):
+        render_exam(OPTIONS, 1, laterality="left")
+    exam = ExamRenderer(OPTIONS, 1)
+    with pytest.raises(SimulationError, match="no such view"):
+        exam.view("L", "ML")
+    with pytest.raises(SimulationError, match="out of range"):
+        exam.view("L", "CC", pixel_mm=0.01)
