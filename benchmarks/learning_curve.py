@@ -143,10 +143,17 @@ def main() -> None:
         rows = studies.first(wanted)
         print(f"\nfitted on {wanted} cancers, {len(rows):,} exams")
         found = {name: _risk(studies, rows, name, wanted) for name in MODELS}
+        for name in ("risk_5y_image_acquisition", "risk_5y"):
+            found[f"true risk: {name}"] = held.truth[name].to_numpy()
+        # Density is missing for some women, who then have no risk from some recipes.
+        rows = np.flatnonzero(np.isfinite(np.stack(list(found.values()))).all(axis=0))
+        print(f"{len(rows):,} women have a risk from all recipes")
+        some = outcome.take(rows)
+        against = found[AGAINST][rows]
         print_table(
             columns,
             [
-                [name, *measures(outcome, risk, None if name == AGAINST else found[AGAINST])]
+                [name, *measures(some, risk[rows], None if name == AGAINST else against)]
                 for name, risk in found.items()
             ],
         )
