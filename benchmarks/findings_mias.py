@@ -34,6 +34,9 @@ ASKED = {"mass": (0.50, 0.5), "distortion": (0.20, 0.5), "calcification": (0.50,
 def mias_table(folder: Path, detector: LesionDetector) -> pd.DataFrame:
     """Sensitivity by type, with intervals by woman."""
     labels = pd.read_csv(folder / "labels.csv", dtype={"film": str})
+    # Calcifications that are spread over the breast have a note in place of a centre.
+    for name in ("x", "y", "radius"):
+        labels[name] = pd.to_numeric(labels[name], errors="coerce").astype(float)
     views, marks = [], []
     for woman, films in labels.groupby("woman")["film"].unique().items():
         # Films of a woman with an odd number are of the right breast in the original table.

@@ -59,7 +59,30 @@ class AnnotatedCohort:
 
     See Also
     --------
-    mammorisk.find : Finds lesions in an exam.
+    mammorisk.fit : Fits a detector on annotated exams.
+    mammorisk.Cohort : The exams.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> import mammorisk as mr
+    >>> exams = pd.DataFrame({"patient_id": ["p1"], "exam_id": ["e1"]})
+    >>> cohort = mr.Cohort(exams=exams, errors=pd.Series([""]))
+    >>> boxes = pd.DataFrame(
+    ...     {
+    ...         "patient_id": ["p1"],
+    ...         "exam_id": ["e1"],
+    ...         "laterality": ["L"],
+    ...         "view": ["CC"],
+    ...         "type": ["mass"],
+    ...         "row_min_px": [100],
+    ...         "row_max_px": [180],
+    ...         "col_min_px": [40],
+    ...         "col_max_px": [120],
+    ...     }
+    ... )
+    >>> mr.findings.AnnotatedCohort(cohort=cohort, lesions=boxes)
+    <AnnotatedCohort: 1 exams, boxes: 1 mass>
     """
 
     cohort: Cohort

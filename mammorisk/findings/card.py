@@ -29,7 +29,14 @@ class DetectorCard:
 
     See Also
     --------
-    mammorisk.find : Uses the detector that it describes.
+    mammorisk.find : Finds lesions with a detector.
+
+    Examples
+    --------
+    >>> from mammorisk.findings.registry import open_detector
+    >>> card = open_detector("findings-sim").card  # doctest: +SKIP
+    >>> card.simulated  # doctest: +SKIP
+    True
     """
 
     name: str

@@ -85,10 +85,11 @@ def find_clusters(
     # Smoothing places the maximum in the middle of the specks, not at any circle that has all.
     summed = cv2.filter2D(total, -1, disc.astype(np.float32), borderType=cv2.BORDER_CONSTANT)
     summed = cv2.GaussianBlur(summed, (0, 0), radius / 3)
-    found = find_peaks(summed, lowest=lowest, most=4 * most, radius=2)
-    centres = (np.column_stack([found.rows, found.columns]) + 0.5) * step
+    found = find_peaks(np.asarray(summed, dtype=np.float32), lowest=lowest, most=4 * most, radius=2)
+    centres = (np.column_stack([found.rows, found.columns]).astype(np.float64) + 0.5) * step
     reach = RADIUS_MM / spacing_mm
-    kept = keep_apart(centres, found.values, np.full(len(centres), reach))[:most]
+    scores = found.values.astype(np.float64)
+    kept = keep_apart(centres, scores, np.full(len(centres), reach))[:most]
     clusters = []
     for centre in centres[kept]:
         inside = np.hypot(*(places - centre).T) <= reach

@@ -156,8 +156,9 @@ def _with_lesions(
 
 
 def _longer_side(seen: SegmentedView) -> int:
-    top, bottom, left, right = seen.mask.exposed or (0, *seen.image.shape[:1], 0, 0)
-    return max(bottom - top, right - left)
+    rows, columns = seen.image.shape
+    top, bottom, left, right = seen.mask.exposed or (0, rows, 0, columns)
+    return int(max(bottom - top, right - left))
 
 
 def _frame(made: StandardView, pixel_mm: float, spacing_mm: float) -> ViewFrame:
@@ -207,7 +208,8 @@ def relative_contrast(
     # Contrast of a few bright specks must not hide them: it is limited before its square is taken.
     limit = np.float32(4.0) * np.sqrt(float(np.mean(np.square(above[breast][::97]))) + 1e-12)
     power = _blurred(np.square(np.clip(above, -limit, limit)), inside, spread)
-    return above / np.sqrt(np.maximum(power, np.float32(1e-8)))
+    relative = above / np.sqrt(np.maximum(power, np.float32(1e-8)))
+    return np.asarray(relative, dtype=np.float32)
 
 
 def to_bytes(values: Single, breast: NDArray[np.bool_], scale: tuple[float, float]) -> Bytes:

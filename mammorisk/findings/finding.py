@@ -51,7 +51,16 @@ class Finding:
 
     See Also
     --------
-    mammorisk.find : Finds lesions in an exam.
+    mammorisk.Findings : All findings of an exam.
+
+    Examples
+    --------
+    >>> from mammorisk.findings import Finding
+    >>> one = Finding(
+    ...     finding_id="F1", view="L-CC", type="mass", score=0.6, box_px=(100, 180, 40, 120)
+    ... )
+    >>> one.to_dict()["box_px"], one.p_malignant
+    ([100, 180, 40, 120], nan)
     """
 
     finding_id: str

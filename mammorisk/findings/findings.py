@@ -70,7 +70,15 @@ class FoundView:
 
     See Also
     --------
-    mammorisk.find : Finds lesions in an exam.
+    mammorisk.Findings : The views and findings of an exam.
+
+    Examples
+    --------
+    >>> from mammorisk.findings import FoundView
+    >>> FoundView(
+    ...     name="L-CC", laterality="L", position="CC", rows=2294, columns=1914, pixel_mm=0.1
+    ... ).calcifications_searched
+    True
     """
 
     name: str

@@ -30,12 +30,17 @@ class ViewFrame:
     def to_view(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Convert rows and columns on the grid, shape (n, 2), to those in the view."""
         inner = (np.asarray(points, dtype=float) + 0.5) / self.scale - 0.5
-        return self._swap(inner) + np.array([self.box_px[0], self.box_px[2]])
+        moved: NDArray[np.float64] = self._swap(inner) + self._corner()
+        return moved
 
     def to_grid(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Convert rows and columns in the view, shape (n, 2), to those on the grid."""
-        inner = np.asarray(points, dtype=float) - np.array([self.box_px[0], self.box_px[2]])
-        return (self._swap(inner) + 0.5) * self.scale - 0.5
+        inner = np.asarray(points, dtype=float) - self._corner()
+        moved: NDArray[np.float64] = (self._swap(inner) + 0.5) * self.scale - 0.5
+        return moved
+
+    def _corner(self) -> NDArray[np.float64]:
+        return np.array([self.box_px[0], self.box_px[2]], dtype=float)
 
     def _swap(self, inner: NDArray[np.float64]) -> NDArray[np.float64]:
         if not self.mirrored:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import cv2
 import numpy as np
@@ -21,7 +21,7 @@ _HANGING = (("R-CC", "L-CC"), ("R-MLO", "L-MLO"))
 #: Height and width of a view in the picture, in pixels, and the space between two.
 _CELL, _GAP = (900, 640), 12
 #: Colour and line style of each type.
-_LOOK = {
+_LOOK: dict[str, tuple[str, Any]] = {
     "mass": (COLOURS[4], "-"),
     "calcification": (COLOURS[5], "--"),
     "asymmetry": (COLOURS[3], "-."),

@@ -124,7 +124,7 @@ def _merged(
         free &= ~same
         best: dict[str, float] = {}
         for j in np.flatnonzero(same):
-            name = kinds[mine[j]]
+            name = kinds[mine[int(j)]]
             best[name] = max(best.get(name, 0.0), float(scores[j]))
         total = min(sum(best.values()), 1.0)
         parts = [value for name, value in best.items() if name.endswith(" malignant")]

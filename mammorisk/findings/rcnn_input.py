@@ -98,7 +98,7 @@ def rcnn_view(
 
 def _masked(seen: SegmentedView) -> SegmentedView:
     """The view with the breast above the triangle threshold (Zack 1977, doi:10.1177/25.7.70454)."""
-    level = float(threshold_triangle(seen.reduced))
+    level = float(threshold_triangle(seen.reduced))  # type: ignore[no-untyped-call]
     above = seen.mask.breast & (seen.image > level)
     if above.sum() < _LEAST_LEFT * seen.mask.breast.sum():
         return seen

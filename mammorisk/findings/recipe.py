@@ -151,11 +151,10 @@ def findings_recipes() -> list[str]:
     Returns
     -------
     list of str
-        In alphabetical order.
 
     See Also
     --------
-    load_findings_recipe : Loads one.
+    mammorisk.fit : Fits a detector on annotated exams.
 
     Examples
     --------
@@ -187,9 +186,10 @@ def load_findings_recipe(recipe: str | Path | FindingsRecipe, **changes: Any) ->
         *parents, last = name.split("__")
         place = data
         for parent in parents:
-            place = place.get(parent)
-            if not isinstance(place, dict):
+            inner = place.get(parent)
+            if not isinstance(inner, dict):
                 raise RecipeError(f"the recipe has no field {name}")
+            place = inner
         place[last] = value
     try:
         return FindingsRecipe(**data)

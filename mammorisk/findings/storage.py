@@ -61,4 +61,4 @@ def _load_rcnn(config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -
 def _filled(net: nn.Module, tensors: Mapping[str, torch.Tensor], prefix: str) -> Any:
     own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
     net.load_state_dict(own)
-    return net.eval().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return net.eval().to(memory_format=torch.channels_last)

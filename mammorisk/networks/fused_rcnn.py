@@ -137,7 +137,7 @@ def _moved(maps: Tensor, steps: int, *, dim: int) -> Tensor:
     return torch.cat([blank, kept] if steps > 0 else [kept, blank], dim)
 
 
-class _AsGiven(GeneralizedRCNNTransform):
+class _AsGiven(GeneralizedRCNNTransform):  # type: ignore[misc]
     """Images at the spacing of the recipe: they are padded to one size and not resized."""
 
     def resize(

@@ -53,7 +53,7 @@ def _stage(inputs: int, outputs: int, *, stride: int, blocks: int) -> nn.Sequent
 def _head(width: int, outputs: int, start: float = 0.0) -> nn.Sequential:
     last = nn.Conv2d(width, outputs, 1)
     nn.init.normal_(last.weight, std=0.01)
-    nn.init.constant_(last.bias, start)
+    nn.init.constant_(last.bias, start)  # type: ignore[arg-type]
     return nn.Sequential(nn.Conv2d(width, width, 3, padding=1), nn.ReLU(inplace=True), last)
 
 
@@ -91,7 +91,7 @@ class _Compare(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.mix = nn.Conv2d(2 * width, width, 1)
-        nn.init.zeros_(self.mix.bias)
+        nn.init.zeros_(self.mix.bias)  # type: ignore[arg-type]
 
     def forward(self, own: Tensor, other: Tensor, present: Tensor) -> Tensor:
         # The maximum over neighbours tolerates that the two breasts are not aligned exactly.

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.errors import TrainingError
 from mammorisk.findings.annotated import AnnotatedCohort
+from mammorisk.findings.base import Detector
+from mammorisk.findings.recipe import FindingsRecipe
 from mammorisk.records.cohort import Cohort
 from mammorisk.records.follow_up import as_numbers
 from mammorisk.records.follow_up_doubts import doubt_censoring
@@ -199,12 +201,18 @@ def fit(
 
         return fit_detector(
             cohort,
-            "findings-sim" if recipe == "hybrid" else recipe,
-            init=init,
+            "findings-sim" if recipe == "hybrid" else recipe,  # type: ignore[arg-type]
+            init=init,  # type: ignore[arg-type]
             out=out,
             progress=progress,
             accelerator=accelerator,
             **changes,
+        )
+    if isinstance(recipe, FindingsRecipe) or isinstance(init, Detector):
+        raise TrainingError(
+            "a detector of lesions needs annotated exams",
+            where="cohort",
+            remedy="Pass mr.findings.AnnotatedCohort(cohort=..., lesions=...).",
         )
     # Imported here, so that ``mammorisk.fit`` is available without torch.
     for module in ("torch", "lightning"):

@@ -15,6 +15,7 @@ from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._utils.digests import config_digest
 from mammorisk._utils.model_folder import weights_digest
 from mammorisk.errors import OutputError
+from mammorisk.findings.recipe import FindingsRecipe
 from mammorisk.records.cohort import KEYS, OUTCOME_COLUMNS
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.exam_steps import process_place
@@ -35,14 +36,18 @@ class WorkFolder:
     Parameters
     ----------
     out : path or None
-    recipe : Recipe
+    recipe : Recipe or FindingsRecipe
     cohort : Cohort
     inputs : str
         What else identifies the fit, such as embeddings or the initial model.
     """
 
     def __init__(
-        self, out: str | Path | None, recipe: Recipe, cohort: Cohort, inputs: str = ""
+        self,
+        out: str | Path | None,
+        recipe: Recipe | FindingsRecipe,
+        cohort: Cohort,
+        inputs: str = "",
     ) -> None:
         self.kept = None if out is None else Path(out).with_name(Path(out).name + ".work")
         columns = [c for c in cohort.exams.columns if c in (*KEYS, *OUTCOME_COLUMNS, "split")]

@@ -131,7 +131,7 @@ def train_maps(
         with _mixed(device):
             loss = loss_of(net, batch)
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(net.parameters(), 5.0)
         optimizer.step()
         _follow(mean, net, min(_AVERAGE, (step + 1) / (step + 10)))

@@ -158,7 +158,9 @@ def _patches(
     corners = [_corner(c[:2] + rng.uniform(-160, 160, 2), shape) for c in clusters]
     elsewhere = _elsewhere(made.specks, clusters, rng)
     corners += [] if elsewhere is None else [elsewhere]
-    patches, inside, around = [], [], []
+    patches: list[NDArray[np.uint8]] = []
+    inside: list[NDArray[np.float64]] = []
+    around: list[NDArray[np.float64]] = []
     for number, (top, left) in enumerate(corners):
         part = made.specks[top : top + PATCH, left : left + PATCH]
         patch = np.zeros((PATCH, PATCH), dtype=np.uint8)
@@ -217,7 +219,7 @@ def save_samples(samples: Mapping[str, LesionSample], path: Path) -> None:
 
     def write(place: Path) -> None:
         with open(place, "wb") as handle:
-            np.savez(handle, **arrays)  # type: ignore[arg-type]
+            np.savez(handle, **arrays)
 
     atomic_write(path, write)
 

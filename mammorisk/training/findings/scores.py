@@ -132,7 +132,7 @@ def fit_scores(
     views = [view for exam in exams for view in exam.values()]
     with_features = [view for view in views if view.features is not None and len(view.features)]
     if with_features:
-        features = np.concatenate([view.features for view in with_features])  # type: ignore[misc]
+        features = np.concatenate([view.features for view in with_features])
         is_hit = np.concatenate([v.is_hit[-len(v.features) :] for v in with_features])  # type: ignore[arg-type]
         fitted = fit_cluster_weights(features, is_hit)
         cluster_weights = cluster_weights if fitted is None else fitted
