@@ -28,8 +28,9 @@ test-fast: $(READY)  ## the tests that take seconds
 test-timed: $(READY)  ## limits on wall-clock time; needs an idle machine
 	$(BIN)/python -m pytest -m timed
 
-test-installs: $(READY)  ## the small install, the oldest and the newest dependencies
+test-installs: $(READY)  ## the small install, the oldest and the newest dependencies, the bill of materials
 	$(BIN)/nox -s small lowest newest
+	$(BIN)/nox -s sbom -- clinic
 
 coverage: $(READY)  ## every test with coverage, child processes included
 	mkdir -p build/coverage

@@ -11,6 +11,7 @@ import re
 from pathlib import Path
 
 import nox
+from uv import find_uv_bin
 
 # uv reads the certificates of the system, as `make` asks it to.
 os.environ.setdefault("UV_SYSTEM_CERTS", "true")
@@ -94,7 +95,8 @@ def sbom(session: nox.Session) -> None:
     session.install("--constraint", "constraints.txt", f".[{extras}]")
     # The tool runs in an environment of its own, so that the bill does not list it.
     session.run(
-        *("uv", "tool", "run", "--from", "cyclonedx-bom>=7.1,<8", "cyclonedx-py", "environment"),
+        *(find_uv_bin(), "tool", "run", "--from", "cyclonedx-bom>=7.1,<8", "cyclonedx-py"),
+        "environment",
         *("--pyproject", "pyproject.toml", "--mc-type", "library", "--output-reproducible"),
         *("--spec-version", "1.6", "--output-file", str(out), session.virtualenv.location),
         external=True,
@@ -112,7 +114,7 @@ def sbom(session: nox.Session) -> None:
 def resolves(session: nox.Session, python_version: str) -> None:
     """The dependencies of the networks resolve to wheels for a version of Python."""
     session.run(
-        *("uv", "pip", "compile", "--quiet", "--system-certs", "--only-binary", ":all:"),
+        *(find_uv_bin(), "pip", "compile", "--quiet", "--system-certs", "--only-binary", ":all:"),
         # Of pure Python, and published as source only; lifelines needs it.
         *("--no-binary", "autograd-gamma"),
         *("--python-version", python_version, "--extra", "networks", "--extra", "fast"),
