@@ -20,7 +20,7 @@ from mammorisk.metrics import (
     roc_curve,
 )
 from mammorisk.metrics.resampling import resampling_weights
-from mammorisk.metrics.roc import _at
+from mammorisk.metrics.roc import largest_at
 from mammorisk.metrics.roc_resampling import resampled_curves
 from mammorisk.metrics.smoothers import loess
 from mammorisk.records.outcome import Outcome
@@ -197,12 +197,12 @@ def test_collapsed_curves_are_those_of_all_rows(ties: bool) -> None:
         whole_false = np.r_[0.0, np.cumsum(np.where(case, 0, weights * times)[order])[last]]
         assert len(true) < len(whole_true)
         for wanted in (0.05, 0.3, 0.77):
-            first = _at(false / false[-1], true / true[-1], wanted)
-            again = _at(whole_false / whole_false[-1], whole_true / whole_true[-1], wanted)
+            first = largest_at(false / false[-1], true / true[-1], wanted)
+            again = largest_at(whole_false / whole_false[-1], whole_true / whole_true[-1], wanted)
             assert first == pytest.approx(again, abs=1e-12)
             turned = [1 - part[::-1] / part[-1] for part in (true, false, whole_true, whole_false)]
-            assert _at(turned[0], turned[1], wanted) == pytest.approx(
-                _at(turned[2], turned[3], wanted), abs=1e-12
+            assert largest_at(turned[0], turned[1], wanted) == pytest.approx(
+                largest_at(turned[2], turned[3], wanted), abs=1e-12
             )
 
 
