@@ -73,7 +73,7 @@ def test_tables_of_embeddings_are_read_but_not_computed() -> None:
         "    print(error)"
     )
     rows, names, message = printed.splitlines()
-    assert (rows, names) == ("1", "6")
+    assert (rows, names) == ("1", "7")
     assert "pip install 'mammorisk[networks]'" in message
 
 
