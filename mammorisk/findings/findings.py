@@ -181,7 +181,7 @@ class Findings:
         ax : matplotlib Axes, optional
             Axes to draw into. Default: a new figure.
         scores : bool
-            Whether to write type and score beside the boxes.
+            Whether to write identifier, type and score beside the boxes.
 
         Returns
         -------

@@ -20,6 +20,11 @@ if TYPE_CHECKING:
 _HANGING = (("R-CC", "L-CC"), ("R-MLO", "L-MLO"))
 #: Height and width of a view in the picture, in pixels, and the space between two.
 _CELL, _GAP = (900, 640), 12
+#: Space between a finding and its box. Width of a letter and height of a line in a figure of the
+#: default size.
+_PAD, _LETTER = 4, (9.0, 20.0)
+#: First and last column, first and last row in the picture.
+_Box = tuple[float, float, float, float]
 #: Colour and line style of each type.
 _LOOK: dict[str, tuple[str, Any]] = {
     "mass": (COLOURS[4], "-"),
@@ -106,6 +111,7 @@ def _legend(ax: Axes, findings: Sequence[Finding]) -> None:
             bbox_to_anchor=(0.5, 1.0),
             ncols=4,
             facecolor="#222222",
+            framealpha=1,
             labelcolor="white",
             fontsize=9,
         )
@@ -142,34 +148,61 @@ def _draw_view(
     turned = view.turn.quarters % 2 == 1
     upright = (view.columns, view.rows) if turned else (view.rows, view.columns)
     scale = rows / upright[0]
+    boxes: list[_Box] = []
     for one in findings:
-        y0, y1, x0, x1 = _upright(one, view)
-        y0, y1, x0, x1 = (v * scale for v in (y0, y1, x0, x1))
+        y0, y1, x0, x1 = (v * scale for v in _upright(one, view))
         if mirrored:
             x0, x1 = columns - x1, columns - x0
+        box = (first + x0 - _PAD, first + x1 + _PAD, top + y0 - _PAD, top + y1 + _PAD)
+        boxes.append(box)
         colour, style = _LOOK[one.type]
-        pad = 4
-        box = Rectangle(
-            (first + x0 - pad, top + y0 - pad),
-            x1 - x0 + 2 * pad,
-            y1 - y0 + 2 * pad,
-            fill=False,
-            edgecolor=colour,
-            linestyle=style,
-            linewidth=1.6,
-        )
-        ax.add_patch(box)
-        if scores:
-            is_high = y0 > 40
-            ax.text(
-                min(max(first + x0 - pad, left + 2), left + _CELL[1] - 150),
-                top + (y0 - pad - 3 if is_high else y1 + pad + 3),
-                f"{one.type} {one.score:.2f}",
-                color=colour,
-                fontsize=7.5,
-                va="bottom" if is_high else "top",
-                bbox={"facecolor": "black", "alpha": 0.55, "pad": 1, "edgecolor": "none"},
+        ax.add_patch(
+            Rectangle(
+                (box[0], box[2]),
+                box[1] - box[0],
+                box[3] - box[2],
+                fill=False,
+                edgecolor=colour,
+                linestyle=style,
+                linewidth=1.6,
             )
+        )
+    if scores:
+        _write_scores(ax, findings, boxes, (left, left + _CELL[1], top, top + _CELL[0]))
+
+
+def _write_scores(ax: Axes, findings: Sequence[Finding], boxes: Sequence[_Box], cell: _Box) -> None:
+    """Write id, type and score above or below each box, where least is covered."""
+    taken = list(boxes)
+    for one, box in zip(findings, boxes, strict=True):
+        text = f"{one.finding_id} {one.type} {one.score:.2f}"
+        width, height = _LETTER[0] * len(text), _LETTER[1]
+        is_left = box[0] + width <= cell[1]
+        x0 = max(box[0], cell[0]) if is_left else box[1] - width
+        places = [
+            (x0, x0 + width, edge, edge + height)
+            for edge in (box[2] - height, box[3])
+            if edge >= cell[2] and edge + height <= cell[3]
+        ] or [(x0, x0 + width, box[2], box[2] + height)]
+        place = min(places, key=lambda each: sum(_common(each, other) for other in taken))
+        taken.append(place)
+        ax.text(
+            place[0] + 3 if is_left else place[1] - 3,
+            (place[2] + place[3]) / 2,
+            text,
+            color=_LOOK[one.type][0],
+            fontsize=7.5,
+            ha="left" if is_left else "right",
+            va="center",
+            bbox={"facecolor": "black", "alpha": 0.65, "pad": 1, "edgecolor": "none"},
+        )
+
+
+def _common(one: _Box, other: _Box) -> float:
+    """Area that two boxes have in common."""
+    width = min(one[1], other[1]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[2], other[2])
+    return max(width, 0.0) * max(height, 0.0)
 
 
 def _upright(one: Finding, view: FoundView) -> tuple[float, float, float, float]:

@@ -127,6 +127,36 @@ def test_plot_shows_each_finding(found: mr.Findings) -> None:
     figure, ax = plt.subplots()
     assert found.plot(ax) is ax
     assert len(ax.patches) == len(found)
+    texts = [text.get_text() for text in ax.texts]
+    for one in found.findings:
+        assert f"{one.finding_id} {one.type} {one.score:.2f}" in texts
+    plt.close(figure)
+
+
+def test_labels_avoid_boxes_and_stay_in_their_view(found: mr.Findings) -> None:
+    import matplotlib.pyplot as plt
+
+    (first, *_) = found.findings
+    (view,) = (one for one in found.views if one.name == first.view)
+    width = view.columns
+
+    def at(name: str, top: int, left: int) -> object:
+        box = (top, top + 150, left, left + 150)
+        return replace(first, finding_id=name, box_px=box)
+
+    # A box directly above another, one at the top, one at the nipple side of a left view.
+    boxes = [at("F1", 600, 100), at("F2", 755, 100), at("F3", 0, 300), at("F4", 300, width - 160)]
+    ax = replace(found, findings=tuple(boxes)).plot()
+    figure = ax.figure
+    figure.canvas.draw()
+    labels = {text.get_text()[:2]: text for text in ax.texts if text.get_text()[:1] == "F"}
+    assert len(labels) == 4
+    extents = {name: text.get_window_extent() for name, text in labels.items()}
+    frames = [patch.get_window_extent() for patch in ax.patches]
+    assert not any(label.overlaps(frame) for label in extents.values() for frame in frames)
+    axes = ax.get_window_extent()
+    assert all(axes.x0 <= each.x0 and each.x1 <= axes.x1 for each in extents.values())
+    assert all(axes.y0 <= each.y0 and each.y1 <= axes.y1 for each in extents.values())
     plt.close(figure)
 
 
