@@ -64,6 +64,14 @@ assert X.shape[0] == len(cohort) == 40 and known.sum() > 30
 assert found[0][0] == 0 and distance[0][0] < 1e-6 and (distance[0][1:] > 1e-3).all()
 assert set(score.shape) == {known.sum(), 2} and dense[known].any()
 """,
+    "13_findings": """
+assert pairs["pair_id"].value_counts().eq(2).all() and len(pairs)
+# Of six lesions in two views, some are found and some are missed.
+assert 0 < np.isfinite(one_matched.lesions["score"]).sum() < len(one_matched.lesions)
+assert 1 <= scored.exam_score <= 10
+assert tuned.card.simulated and tuned.card.name == "findings-sim-tuned"
+assert len(after) and set(after["score"]) != set(candidates["score"])
+""",
 }
 
 

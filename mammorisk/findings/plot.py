@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 #: Rows by columns of the hanging: right breast on the viewer's left, chest walls in the middle.
 _HANGING = (("R-CC", "L-CC"), ("R-MLO", "L-MLO"))
-#: Height and width of a view in the picture, in pixels, and the space between two.
-_CELL, _GAP = (900, 640), 12
+#: Height and width of a view in the picture, in pixels, the space between two, and the height of
+#: the strip above a view for its name: inside the view, it could cover the marker of the film.
+_CELL, _GAP, _STRIP = (900, 640), 12, 34
 #: Space between a finding and its box. Width of a letter and height of a line in a figure of the
 #: default size.
 _PAD, _LETTER = 4, (9.0, 20.0)
@@ -68,7 +69,7 @@ def plot_findings(found: Findings, *, ax: Axes | None = None, scores: bool = Tru
 
     views = {view.name: view for view in found.views}
     rows = [row for row in _HANGING if any(name in views for name in row)] or [_HANGING[0]]
-    height, width = (n + _GAP for n in _CELL)
+    height, width = _CELL[0] + _STRIP, _CELL[1] + _GAP
     if ax is None:
         size = (8.4, 1.1 + 8.2 * len(rows) * height / (2 * width))
         ax = plt.subplots(figsize=size, layout="constrained")[1]
@@ -77,11 +78,11 @@ def plot_findings(found: Findings, *, ax: Axes | None = None, scores: bool = Tru
     ax.imshow(canvas, cmap="gray", vmin=0, vmax=255)
     for row, names in enumerate(rows):
         for column, name in enumerate(names):
-            corner = (row * height, column * width)
+            corner = (row * height + _STRIP, column * width)
             if name not in views:
                 ax.text(
                     corner[1] + width / 2,
-                    corner[0] + height / 2,
+                    corner[0] + _CELL[0] / 2,
                     f"{name}\nmissing",
                     color="#BBBBBB",
                     ha="center",
@@ -144,7 +145,7 @@ def _draw_view(
     )
     label = view.name + (" mirrored" if mirrored else "")
     side, where = (left + 8, "left") if wall_right else (left + _CELL[1], "right")
-    ax.text(side, top + 8, label, color="white", fontsize=9, va="top", ha=where)
+    ax.text(side, top - 8, label, color="white", fontsize=9, va="bottom", ha=where)
     turned = view.turn.quarters % 2 == 1
     upright = (view.columns, view.rows) if turned else (view.rows, view.columns)
     scale = rows / upright[0]
