@@ -34,7 +34,7 @@ def card_faults(card: Mapping[str, Any]) -> list[str]:
     >>> card_faults(card)
     []
     >>> card_faults({**card, "limits": "", "ages": [85, 35]})
-    ['limits is empty', 'ages are not two ages in ascending order within 0 to 120 years']
+    ['ages are not two ages in ascending order within 0 to 120 years', 'limits is empty']
     """
     known = {field.name: field for field in fields(ModelCard)}
     missing = [n for n, field in known.items() if n not in card and field.default is MISSING]

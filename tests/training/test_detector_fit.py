@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -93,7 +94,17 @@ def test_interrupted_fit_goes_on_as_if_it_had_not_been(
     assert all(torch.allclose(whole[k].float(), resumed[k].float(), atol=1e-6) for k in whole)
 
 
+@pytest.fixture
+def few_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Faster R-CNN with 16 regions of interest an image in place of 512, for speed."""
+    from mammorisk.networks import fused_rcnn
+
+    small = partial(fused_rcnn.FasterRCNN, box_batch_size_per_image=16, rpn_post_nms_top_n_test=50)
+    monkeypatch.setattr(fused_rcnn, "FasterRCNN", small)
+
+
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_regions")
 def test_twenty_steps_of_faster_rcnn(annotated: AnnotatedCohort, tmp_path: Path) -> None:
     both = replace(annotated, lesions=annotated.lesions.assign(pathology="malignant"))
     out = tmp_path / "rcnn"
@@ -109,6 +120,7 @@ def test_twenty_steps_of_faster_rcnn(annotated: AnnotatedCohort, tmp_path: Path)
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("few_regions")
 def test_twenty_steps_of_microcalcifications(annotated: AnnotatedCohort) -> None:
     table = annotated.lesions.assign(type="calcification", pathology=None)
     fitted = mr.fit(
