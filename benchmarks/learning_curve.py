@@ -19,12 +19,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from local_studies import cores, make_study, measures, print_table, risk_of
+from local_studies import cores, make_study, measures, print_table, risk_of, shown
 
 import mammorisk as mr
 from mammorisk._utils.atomic_write import atomic_write
 from mammorisk.clinical import PublishedBaseline
 from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.metrics.expected_observed import expected_observed_ratio
 from mammorisk.records.outcome import Outcome
 from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.recipe import load_recipe
@@ -66,6 +67,8 @@ class Studies:
         event = (self.train.cohort.exams["event"] == 1).to_numpy()
         order = np.argsort(self.train.truth["woman"].to_numpy(), kind="stable")
         enough = np.flatnonzero(np.cumsum(event[order]) >= cancers)
+        if not len(enough):
+            raise SystemExit(f"the study has {event.sum()} cancers: simulate more --women")
         return np.sort(order[: enough[0] + 1])
 
 
@@ -142,6 +145,9 @@ def main() -> None:
     for wanted in given.cancers:
         rows = studies.first(wanted)
         print(f"\nfitted on {wanted} cancers, {len(rows):,} exams")
+        fitted = Outcome.from_table(studies.train.cohort.exams).take(rows)
+        true = studies.train.truth["risk_5y"].to_numpy()[rows]
+        print(f"their E/O by the true risk: {shown(expected_observed_ratio(fitted, true, 5), 2)}")
         found = {name: _risk(studies, rows, name, wanted) for name in MODELS}
         for name in ("risk_5y_image_acquisition", "risk_5y"):
             found[f"true risk: {name}"] = held.truth[name].to_numpy()
