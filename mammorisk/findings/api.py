@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, overload
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk._utils.parallel import map_parallel
 from mammorisk._utils.progress import progress_bar
-from mammorisk.errors import CohortError, MammoriskError
+from mammorisk.errors import CohortError, ExamError, MammoriskError
 from mammorisk.findings.candidate import TYPES
 from mammorisk.findings.exam_score import highest_score
 from mammorisk.findings.findings import COLUMNS, Findings
@@ -88,7 +88,7 @@ def find(
     Raises
     ------
     ExamError
-        ``data`` is one exam and it cannot be read.
+        ``data`` is one exam and it cannot be read, or its header states a man.
     CohortError
         ``data`` has another type, or the cohort has no images.
     UnknownModel, ModelError
@@ -145,6 +145,12 @@ def find_in_exam(
     from mammorisk.findings.prepare import prepare
     from mammorisk.findings.search import search
 
+    if exam.patient_sex == "M":
+        raise ExamError(
+            "PatientSex (0010,0040) is M: the detectors are for women",
+            remedy="Correct the header if it is wrong.",
+        )
+
     def prepared(view: View) -> PreparedView:
         return prepare(segment_view(view, digest=True), detector)
 
@@ -193,6 +199,10 @@ def _find_in_cohort(
                     tables.append(table)
             except MammoriskError as error:
                 errors[str(known.get("exam_id", row))] = error.what
+            # An unexpected error in one exam must not stop a cohort.
+            except Exception as error:  # noqa: BLE001
+                reason = f"the exam cannot be searched ({type(error).__name__})"
+                errors[str(known.get("exam_id", row))] = reason
             if tell is not None:
                 tell(row + 1, len(cohort))
     some = [table for table in tables if len(table)]

@@ -8,8 +8,14 @@ from mammorisk.findings.anatomy import ViewAnatomy, find_anatomy
 from mammorisk.findings.base import Detector, ViewInput
 from mammorisk.findings.findings import FoundView
 from mammorisk.findings.plot import small_picture
+from mammorisk.imaging.quality import check_view
 from mammorisk.imaging.segmented_view import SegmentedView
-from mammorisk.warnings import Warnings, make_warning
+from mammorisk.warnings import Warnings
+
+#: Quality findings of views that are not searched.
+_NO_BREAST = {"no-breast", "not-a-breast"}
+#: Quality findings that one view alone does not decide.
+_OF_THE_EXAM = {"view-doubtful"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,16 +52,16 @@ def prepare(seen: SegmentedView, detector: Detector) -> PreparedView:
     PreparedView
     """
     view = seen.view
-    pixels: ViewInput | None = detector.prepare(seen)
+    told = [one for one in check_view(seen) if one.code not in _OF_THE_EXAM]
+    unusable = any(one.code in _NO_BREAST for one in told)
+    pixels: ViewInput | None = None if unusable else detector.prepare(seen)
+    if pixels is not None:
+        # What the detector says of a fact is more specific.
+        own = {one.code for one in pixels.warnings}
+        told = [*(one for one in told if one.code not in own), *pixels.warnings]
     rows, columns = view.rows, view.columns
     if seen.turn.quarters % 2:
         rows, columns = columns, rows
-    told = [*seen.warnings, *seen.mask.warnings]
-    if pixels is None:
-        if not any(one.code == "no-breast" for one in told):
-            told.append(make_warning("no-breast"))
-    else:
-        told += pixels.warnings
     return PreparedView(
         seen=FoundView(
             name=view.name,

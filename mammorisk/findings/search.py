@@ -91,7 +91,10 @@ def conclude(
         for name, some in fused.items()
     }
     findings = _findings(kept, views)
-    told = [*warnings, *(one for view in views.values() for one in view.warnings)]
+    of_views = [one for view in views.values() for one in view.warnings]
+    known = {(one.code, one.view) for one in of_views}
+    # What a view says of its pixels is more specific than what its header says.
+    told = [*(one for one in warnings if (one.code, one.view) not in known), *of_views]
     if detector.card.simulated:
         text = f"{detector.card.name} was trained on simulated lesions: it is not for real exams"
         told.append(make_warning("trained-on-simulated", text))

@@ -186,7 +186,7 @@ def air_and_tissue(grey: np.ndarray) -> tuple[float, float]:
     values = grey.reshape(-1)
     top = float(np.percentile(values, 99.5))
     values = np.minimum(values, top)
-    if np.ptp(values) < 1e-9:
+    if _is_flat(values):
         return float(values.min(initial=0.0)), top
     # Skin and fat are much darker than muscle and film marks, so Otsu's threshold is too high to
     # separate them from air: half of it is used. The 3rd percentile ignores small areas darker
@@ -199,12 +199,17 @@ def air_and_tissue(grey: np.ndarray) -> tuple[float, float]:
     # If the image shows little air and a white muscle, the first threshold separates muscle from
     # fat: repeat it on the darker part.
     for _ in range(2):
-        if air - low <= 0.15 * (tissue - low):
+        if air - low <= 0.15 * (tissue - low) or _is_flat(below):
             break
         level = float(otsu(below, nbins=256))
         below, above = values[values <= level], values[values > level]
         air, tissue = float(np.median(below)), float(np.median(above))
     return air, tissue
+
+
+def _is_flat(values: np.ndarray) -> bool:
+    """Whether grey levels differ by no more than rounding, so that they have no histogram."""
+    return bool(np.ptp(values) <= max(1e-9, 1e-5 * np.abs(values).max(initial=0.0)))
 
 
 def _largest(bright: np.ndarray, radius: int) -> np.ndarray | None:

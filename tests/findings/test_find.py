@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 import mammorisk as mr
 from mammorisk.cli.app import app
-from mammorisk.errors import CohortError, UnknownModel
+from mammorisk.errors import CohortError, ExamError, UnknownModel
 from mammorisk.findings.findings import COLUMNS
 from mammorisk.records.exam import Exam, View
 
@@ -90,6 +90,19 @@ def test_calcifications_are_not_silently_absent(lesion_exam: Exam, spacing: floa
     if spacing is None:
         assert found.table["size_mm"].isna().all()
         assert "spacing-unknown" in {one.code for one in found.warnings}
+
+
+def test_a_man_is_refused_and_a_flat_field_is_not_searched(lesion_exam: Exam) -> None:
+    with pytest.raises(ExamError, match="PatientSex"):
+        mr.find(replace(lesion_exam, patient_sex="M"))
+    view = lesion_exam["L-MLO"]
+    raw = view.load()
+    flat = np.full_like(raw.pixels, 2000)
+    field = replace(view, load=lambda: replace(raw, pixels=flat))
+    found = mr.find(replace(lesion_exam, views={"L-MLO": field}), minimum_score=0.0)
+    assert len(found.findings) == 0
+    assert {"no-breast", "not-a-breast"} & {one.code for one in found.warnings}
+    assert found.breast_scores.loc["L"].isna().all()
 
 
 def test_a_view_alone_has_the_scores_of_the_networks(lesion_exam: Exam) -> None:
