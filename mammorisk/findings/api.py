@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, overload
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk._utils.parallel import map_parallel
 from mammorisk._utils.progress import progress_bar
-from mammorisk.errors import CohortError, ExamError, MammoriskError
+from mammorisk.errors import CohortError, EvaluationError, ExamError, MammoriskError
 from mammorisk.findings.candidate import TYPES
-from mammorisk.findings.exam_score import highest_score
+from mammorisk.findings.exam_score import highest_score, score_exam
 from mammorisk.findings.findings import COLUMNS, Findings
 from mammorisk.findings.registry import open_detector
 from mammorisk.imaging.segmented_view import segment_view
@@ -91,6 +91,8 @@ def find(
         ``data`` is one exam and it cannot be read, or its header states a man.
     CohortError
         ``data`` has another type, or the cohort has no images.
+    EvaluationError
+        ``minimum_score`` is not between 0 and 1, or ``reference`` is of another detector.
     UnknownModel, ModelError
         There is no such detector.
     MissingDependency
@@ -122,6 +124,15 @@ def find(
     """
     require("torch", NETWORKS, what="the detection of lesions")
     detector = open_detector(model)
+    if minimum_score is not None and not 0 <= minimum_score <= 1:
+        raise EvaluationError(
+            f"{minimum_score!r} is not a score",
+            where="minimum_score",
+            remedy="Give a number from 0 to 1.",
+        )
+    if reference is not None:
+        # Raises for the reference set of another detector before any exam is read.
+        score_exam((), reference, model=detector.card.name)
     if isinstance(data, (str, Path)):
         data = read_exam(data, allow_missing_views=True)
     if isinstance(data, Exam):

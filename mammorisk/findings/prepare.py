@@ -10,7 +10,7 @@ from mammorisk.findings.findings import FoundView
 from mammorisk.findings.plot import small_picture
 from mammorisk.imaging.quality import check_view
 from mammorisk.imaging.segmented_view import SegmentedView
-from mammorisk.warnings import Warnings
+from mammorisk.warnings import Warnings, make_warning
 
 #: Quality findings of views that are not searched.
 _NO_BREAST = {"no-breast", "not-a-breast"}
@@ -59,6 +59,10 @@ def prepare(seen: SegmentedView, detector: Detector) -> PreparedView:
         # What the detector says of a fact is more specific.
         own = {one.code for one in pixels.warnings}
         told = [*(one for one in told if one.code not in own), *pixels.warnings]
+    elif not unusable:
+        text = "pixel spacing unknown: the view was not searched"
+        told = [one for one in told if one.code != "spacing-unknown"]
+        told.append(make_warning("spacing-unknown", text))
     rows, columns = view.rows, view.columns
     if seen.turn.quarters % 2:
         rows, columns = columns, rows

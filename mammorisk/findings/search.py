@@ -99,7 +99,8 @@ def conclude(
         text = f"{detector.card.name} was trained on simulated lesions: it is not for real exams"
         told.append(make_warning("trained-on-simulated", text))
     state = detector.state()
-    scored = tuple(_scored(one.seen, fused.get(name, [])) for name, one in views.items())
+    types = detector.card.types
+    scored = tuple(_scored(one, fused.get(name, []), types) for name, one in views.items())
     return Findings(
         findings=findings,
         views=scored,
@@ -131,8 +132,11 @@ def _fused(
     own = _all_placed(found[name], views[name])
     others = _all_placed(found[other], views[other]) if other in found else None
     scores = detector.fusion.fuse(own, others)
+    # What was not searched in the other view is not absent there.
+    kept = other in views and not views[other].seen.calcifications_searched
     return [
-        replace(one, score=float(score)) for one, score in zip(found[name], scores, strict=True)
+        one if kept and one.type == "calcification" else replace(one, score=float(score))
+        for one, score in zip(found[name], scores, strict=True)
     ]
 
 
@@ -150,13 +154,17 @@ def placed(one: Candidate, anatomy: ViewAnatomy | None, pixel_mm: float | None) 
     return Placed(type=one.type, score=one.score, away_mm=away, size_mm=size)
 
 
-def _scored(view: FoundView, found: Sequence[Candidate]) -> FoundView:
+def _scored(view: PreparedView, found: Sequence[Candidate], types: Sequence[str]) -> FoundView:
+    """The view with its highest score of each type; NaN for types that were not searched."""
     scores = {
-        kind: max((one.score for one in found if one.type == kind), default=0.0) for kind in TYPES
+        kind: max((one.score for one in found if one.type == kind), default=0.0)
+        if view.pixels is not None and kind in types
+        else float("nan")
+        for kind in TYPES
     }
-    if not view.calcifications_searched:
+    if not view.seen.calcifications_searched:
         scores["calcification"] = float("nan")
-    return replace(view, scores=scores)
+    return replace(view.seen, scores=scores)
 
 
 def _findings(

@@ -23,7 +23,7 @@ def with_risks_from_age(
 ) -> pd.DataFrame:
     """Add the risks from a fixed age that a policy uses.
 
-    Each woman is scored at that age, with her other answers unchanged.
+    Each woman is scored at that age, with her other answers unchanged, except a later menopause.
 
     Parameters
     ----------
@@ -55,6 +55,10 @@ def with_risks_from_age(
             {name: values for name, values in found.items() if values is not None},
             index=risks.index,
         ).assign(age=quantity.from_age_years)
+        if "age_menopause" in women:
+            # At that age she had not reached a later menopause.
+            when = pd.to_numeric(women["age_menopause"], errors="coerce")
+            women["age_menopause"] = women["age_menopause"].mask(when > quantity.from_age_years)
         try:
             scores = score(women.reset_index(drop=True), (quantity.horizon_years,))
         except HorizonError as error:

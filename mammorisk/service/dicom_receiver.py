@@ -153,10 +153,10 @@ class DicomReceiver:
     def _store(self, event: Any) -> int:
         # Renamed, because pynetdicom removes its file after this.
         file = event.dataset_path.with_suffix(".received")
-        # Flushed first: pynetdicom still has it open.
-        event.request._dataset_file.close()
-        os.rename(event.dataset_path, file)
         try:
+            # Flushed first: pynetdicom still has it open.
+            event.request._dataset_file.close()
+            os.rename(event.dataset_path, file)
             outcome = self._receive(file)
         except (OSError, sqlite3.Error):
             return OUT_OF_RESOURCES

@@ -47,7 +47,8 @@ def exam_facts(result: Mapping[str, Any]) -> dict[str, Any]:
     provenance = result["provenance"]
     values = [view.get("acquisition_values", {}) for view in provenance["views"]]
     means = {name: _mean([one.get(name) for one in values]) for name in _MEANS}
-    average = result["baselines"].get("average", result["risk"])
+    own = result["risk"] if result["model"] == "average" else {}
+    average = result["baselines"].get("average", own)
     codes = [one["code"] for one in result["warnings"]]
     answered = "age-from-header" not in codes
     return {

@@ -349,18 +349,19 @@ class ReceivedImages:
         """
         before = self._queue.now() - older_than_s
         removed = 0
-        for (exam,) in self._queue.rows(
-            "SELECT exam FROM images GROUP BY exam HAVING MAX(at) < ? AND MAX(changed) = 0 "
-            "AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.exam = images.exam "
-            "AND state IN ('ready', 'running'))",
-            before,
-        ):
-            with self._turn:
+        # Over the query too: a late view that was confirmed since would be removed.
+        with self._turn:
+            for (exam,) in self._queue.rows(
+                "SELECT exam FROM images GROUP BY exam HAVING MAX(at) < ? AND MAX(changed) = 0 "
+                "AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.exam = images.exam "
+                "AND state IN ('ready', 'running'))",
+                before,
+            ):
                 with self._queue.change() as database:
                     database.execute("DELETE FROM images WHERE exam = ?", (exam,))
                     self._queue.tell(exam, "images removed")
                 shutil.rmtree(self.folder / exam, ignore_errors=True)
-            removed += 1
+                removed += 1
         with self._queue.change() as database:
             database.execute(
                 "DELETE FROM answers WHERE at < ? AND accession NOT IN "

@@ -86,7 +86,15 @@ class ScorerProcess:
         with self._turn:
             if self._is_stopping:
                 raise ScoringInterrupted
-            to = self._connection()
+            try:
+                to = self._connection()
+            except (MammoriskError, EOFError, OSError) as error:
+                # A fault of the machine, and not of the exam, which is tried again.
+                self._end()
+                if self._is_stopping:
+                    raise ScoringInterrupted from None
+                what = f"the model cannot be loaded ({type(error).__name__})"
+                raise ScoringStopped(what) from None
             try:
                 to.send((list(files), predecessor))
                 made: dict[str, bytes] = self._answer(to, self._seconds)
@@ -123,10 +131,12 @@ class ScorerProcess:
         self._end()
         context = get_context("spawn")
         self._to, there = context.Pipe()
-        self._process = context.Process(
+        process = context.Process(
             target=_serve, args=(there, self._make, self._memory_bytes), daemon=True
         )
-        self._process.start()
+        process.start()
+        # Only now, because a process that did not start cannot be ended.
+        self._process = process
         self.starts += 1
         there.close()
         try:

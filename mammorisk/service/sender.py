@@ -83,15 +83,18 @@ class Sender:
         """Send the documents that are due. Return how many deliveries were tried."""
         for name in self._destinations:
             self._add_new(name)
+        # Documents for destinations that are no longer configured do not hold up the others.
+        marks = ", ".join("?" * len(self._destinations))
         due = self._queue.rows(
             "SELECT job, destination FROM deliveries WHERE state = 'waiting' AND not_before <= ? "
-            "ORDER BY not_before LIMIT 20",
+            f"AND destination IN ({marks}) ORDER BY not_before LIMIT 20",
             self._queue.now(),
+            *self._destinations,
         )
         tried, silent = 0, set()
         for job, name in due:
             # After one failure the other documents for this destination wait for the next call.
-            if name in self._destinations and name not in silent:
+            if name not in silent:
                 tried += 1
                 if not self._deliver(job, name):
                     silent.add(name)

@@ -70,7 +70,6 @@ def _row(plan: ExamPlan, one: DrawnLesion, pixel_mm: float, n_views: int) -> dic
         # The file shows a right breast with the chest wall at the right.
         left, right = last - right, last - left
         spots[:, 1] = last - spots[:, 1]
-        column = last - column
     box = (
         int(np.clip(np.floor(top), 0, frame.shape[0] - 1)),
         int(np.clip(np.ceil(bottom) + 1, 1, frame.shape[0])),

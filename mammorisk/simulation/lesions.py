@@ -152,7 +152,8 @@ def draw_lesions(
     Parameters
     ----------
     seed : list of int
-        Seed of the woman. A lesion of one type does not depend on the rates of other types.
+        Seed of the woman. A lesion of one type does not depend on the rates of other types,
+        except that one that would lie on a lesion of an earlier type is left out.
     patient_id : str
         First part of the identifiers.
     options : LesionOptions

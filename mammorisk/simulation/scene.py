@@ -384,14 +384,13 @@ def label_mask(scene: ViewScene, frame: ViewFrame, side: str, inside: NDArray[np
     """Return the letters of the label beside the breast, 0-1."""
     rng = np.random.default_rng([*scene.seed, 4])
     text = f"{side} {frame.view}"
-    canvas = np.zeros(frame.shape, dtype=np.uint8)
     scale = 7.0 / frame.pixel_mm / 22
     thick = max(1, round(1.1 / frame.pixel_mm))
     (wide, high), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, scale, thick)
     x = frame.shape[1] - wide - round(rng.uniform(4, 12) / frame.pixel_mm)
     y = high + round(rng.uniform(4, 14) / frame.pixel_mm)
     # In a mirrored picture the letters are read from the other side.
-    letters = np.zeros_like(canvas)
+    letters = np.zeros(frame.shape, dtype=np.uint8)
     cv2.putText(
         letters, text, (max(x, 0), y), cv2.FONT_HERSHEY_SIMPLEX, scale, 255, thick, cv2.LINE_AA
     )

@@ -23,8 +23,6 @@ from mammorisk.warnings import ResultWarning
 
 if TYPE_CHECKING:
     from mammorisk.embeddings.embeddings import Embeddings
-    from mammorisk.findings.base import Detector
-    from mammorisk.findings.recipe import FindingsRecipe
     from mammorisk.inputs.exam_set import ExamSet
     from mammorisk.risk_models.density_fit import DensityFit
     from mammorisk.risk_models.hybrid.model import HybridModel
@@ -196,6 +194,20 @@ def fit(
     >>> tuned = mr.fit(annotated, init="findings-sim", out="detector")  # doctest: +SKIP
     """
     if isinstance(cohort, AnnotatedCohort):
+        _refuse_for_detectors(
+            {
+                "fresh_head": fresh_head,
+                "cache": cache is not None,
+                "exams": exams is not None,
+                "embeddings": embeddings is not None,
+                "workers": workers is not None,
+                "loggers": bool(loggers),
+                "dry_run": dry_run,
+                "devices": devices != "auto",
+                "strategy": strategy != "auto",
+                "on_warning": on_warning is not None,
+            }
+        )
         require("torch", NETWORKS, what="fit()")
         from mammorisk.training.findings.fit_detector import fit_detector
 
@@ -381,6 +393,16 @@ def _refuse_unused(recipe: Recipe, given: set[str]) -> None:
         raise TrainingError(
             f"a fit with the recipe {recipe.name} does not use {', '.join(wrong)}",
             where=wrong[0],
+            remedy="Leave it out.",
+        )
+
+
+def _refuse_for_detectors(given: dict[str, bool]) -> None:
+    """Refuse arguments that a fit of a detector does not use."""
+    if unused := [name for name, is_given in given.items() if is_given]:
+        raise TrainingError(
+            f"a fit of a detector does not use {', '.join(unused)}",
+            where=unused[0],
             remedy="Leave it out.",
         )
 

@@ -22,8 +22,11 @@ from mammorisk.training.exam_steps import process_place
 
 if TYPE_CHECKING:
     from mammorisk.base import RiskModel
+    from mammorisk.findings.base import Detector
     from mammorisk.records.cohort import Cohort
 
+#: Columns by which women are divided into training and validation.
+_DIVIDE = ("split", "site", "vendor", "exam_date")
 #: Files that are removed when the fit is done.
 _INTERIM = {".ckpt", ".safetensors", ".npy", ".done"}
 
@@ -50,7 +53,7 @@ class WorkFolder:
         inputs: str = "",
     ) -> None:
         self.kept = None if out is None else Path(out).with_name(Path(out).name + ".work")
-        columns = [c for c in cohort.exams.columns if c in (*KEYS, *OUTCOME_COLUMNS, "split")]
+        columns = [c for c in cohort.exams.columns if c in (*KEYS, *OUTCOME_COLUMNS, *_DIVIDE)]
         rows = pd.util.hash_pandas_object(cohort.exams[columns].astype(str), index=False)
         key = hashlib.blake2b(recipe.model_dump_json().encode(), digest_size=8)
         answers = pd.util.hash_pandas_object(cohort.questionnaires.astype(str), index=False)
@@ -98,7 +101,7 @@ class WorkFolder:
             shutil.rmtree(self.kept / "views", ignore_errors=True)
 
 
-def digest_of(begin: RiskModel | None) -> str:
+def digest_of(begin: RiskModel | Detector | None) -> str:
     """Digest of an initial model, for the inputs of a fit; empty without one."""
     if begin is None:
         return ""

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from mammorisk._utils.digests import array_digest
 from mammorisk._version import __version__
 from mammorisk.errors import TrainingError
 from mammorisk.findings.annotated import AnnotatedCohort
@@ -21,7 +22,7 @@ from mammorisk.training.findings.detector_problem import DetectorProblem
 from mammorisk.training.findings.fit_maps import fit_maps
 from mammorisk.training.findings.fit_rcnn import fit_rcnn
 from mammorisk.training.splits import split_rows
-from mammorisk.training.work_folder import WorkFolder
+from mammorisk.training.work_folder import WorkFolder, digest_of
 
 
 def fit_detector(
@@ -65,7 +66,8 @@ def fit_detector(
     problem = _pose(annotated, chosen)
     begin = None if init is None else open_detector(init)
     inputs = pd.util.hash_pandas_object(annotated.lesions.astype(str), index=False)
-    made = WorkFolder(out, chosen, annotated.cohort, str(int(inputs.sum())))
+    marks = array_digest(inputs.to_numpy())
+    made = WorkFolder(out, chosen, annotated.cohort, f"{marks} {digest_of(begin)}")
     with made as work:
         fit = fit_maps if chosen.kind == "lesion-maps" else fit_rcnn
         detector = fit(problem, chosen, begin, work, progress=progress, accelerator=accelerator)
