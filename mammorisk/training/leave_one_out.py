@@ -18,6 +18,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mammorisk._utils.atomic_write import atomic_write
+from mammorisk._utils.model_folder import weights_digest
 from mammorisk._utils.text import as_labels
 from mammorisk.base import RiskModel
 from mammorisk.cohort_check.facts import UNKNOWN, Facts, read_facts
@@ -265,17 +266,20 @@ def _fitter(
         return fitted
 
     init = options.get("init")
-    begin = str(init) if isinstance(init, (str, Path)) else type(init).__name__
-    return run, chosen.name, f"{chosen.model_dump_json()} {begin}"
+    begin = weights_digest(init.state()) if isinstance(init, RiskModel) else init
+    start = f"{begin} {options.get('fresh_head', False)}"
+    return run, chosen.name, f"{chosen.model_dump_json()} {start}"
 
 
 def _key(cohort: Cohort, plan: _Plan, recipe: str) -> str:
     digest = hashlib.blake2b(digest_size=8)
     for text in (recipe, plan.by, f"{plan.horizon:g}", str(plan.fewest_cancers)):
         digest.update(f"{text}\n".encode())
-    for column in (*_KEYS, plan.by, "time", "event"):
+    for column in (*_KEYS, plan.by, "time", "event", "entry", "weight", "frequency_weight"):
         if column in cohort.exams:
             digest.update("\n".join(cohort.exams[column].astype(str)).encode())
+    answers = pd.util.hash_pandas_object(cohort.questionnaires.astype(str), index=False)
+    digest.update(answers.to_numpy().tobytes())
     return digest.hexdigest()
 
 
