@@ -109,8 +109,8 @@ def find(
     Warnings are records in the result. ``calcifications-not-searched`` says that the pixel spacing
     of a view is unknown or above 0.15 mm: the view may have calcifications that are not listed.
 
-    On processors, PyTorch with several threads on a busy machine can take several times the processor time
-    of one thread with ``OMP_WAIT_POLICY=passive``.
+    On a busy machine, PyTorch with several threads can take several times the processor time of
+    one thread with ``OMP_WAIT_POLICY=passive``.
 
     Examples
     --------
