@@ -41,7 +41,7 @@ def card_of(recipe: Recipe, ages: tuple[float, float]) -> ModelCard:
         outcome="as in the cohort it was fitted on",
         ages=(float(floor(ages[0])), float(floor(ages[1]))),
         horizons="1, 2, 3, 4, 5 years",
-        competing_mortality=published or recipe.head.competing_death,
+        competing_mortality=published or density_only or recipe.head.competing_death,
         training_data=training_data,
         source=recipe.source or "fitted with mammorisk",
         licence="that of its training data",

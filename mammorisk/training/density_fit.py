@@ -57,8 +57,12 @@ def fit_density(cohort: Cohort, recipe: Recipe) -> DensityFit:
     left_out.add(outcomes.weight.numpy() <= 0, "weight 0")
     use = ~left_out.rows
     names = [name for name in design.columns if name != "known" and design.loc[use, name].any()]
+    # A woman who died stays at risk without cancer, as in the other recipes, so that the risk is
+    # one in the presence of death.
+    died = (outcomes.event == 2).numpy()
+    time = np.where(died, outcomes.planned_time.double().numpy(), outcomes.time.double().numpy())
     table = design.loc[use, names].assign(
-        time=outcomes.time.double().numpy()[use].clip(1e-6),
+        time=time[use].clip(1e-6),
         event=(outcomes.event.numpy()[use] == 1).astype(int),
         entry=outcomes.entry.double().numpy()[use],
         weight=outcomes.weight.double().numpy()[use],
