@@ -12,7 +12,7 @@ from mammorisk.metrics.expected_observed import expected_observed_ratio
 
 
 def test_the_risk_is_one_in_the_presence_of_death() -> None:
-    study = mr.simulate(n=4000, seed=3, design="cohort", prior_share=0.0)
+    study = mr.simulate(n=1500, seed=3, design="cohort", prior_share=0.0)
     table = study.cohort.exams.copy()
     # A fifth of the women die in the first years: the risk without death would be a fifth higher.
     dies = np.random.default_rng(1).random(len(table)) < 0.2
