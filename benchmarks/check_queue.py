@@ -22,7 +22,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from checks import check, failures
 
 from mammorisk.service.job_queue import JobQueue
-from mammorisk.service.watch import NoSpace, Watch
+from mammorisk.service.no_space import NoSpace
+from mammorisk.service.watch import Watch
 from tests.service.interruptions import (
     FakeInbox,
     fake_score,
@@ -74,7 +75,6 @@ def check_full_disk(folder: Path) -> None:
                     waits += 1
             check("full disk: the jobs wait", waits == 3, str(queue.counts()))
             ballast.unlink()
-            queue.recover()
             watch.run_once()
             counts, tries = queue.counts(), queue.tries()
             check("space again: every job is done", counts == {"done": 200}, str(counts))

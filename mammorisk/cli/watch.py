@@ -82,7 +82,7 @@ def watch(
     from mammorisk.service.job_queue import JobQueue
     from mammorisk.service.silent import outbox_of, record_mode
     from mammorisk.service.silent import unblind as copy_stored
-    from mammorisk.service.watch import NoSpace, Watch
+    from mammorisk.service.watch import Watch
 
     place = state or outbox / ".queue"
     with exit_on_error(debug), JobQueue(place) as queue:
@@ -100,13 +100,7 @@ def watch(
         record_mode(queue, silent=silent)
         watcher = Watch(arriving, results, queue, scorer, canary=Canary(score=scorer))
         if once:
-            try:
-                watcher.run_to_end()
-            except NoSpace as error:
-                typer.echo(
-                    f"error: {error}. Free some space, then run the same command again.", err=True
-                )
-                raise typer.Exit(SOME_FAILED) from None
+            watcher.run_to_end()
         else:
             watcher.run(poll_s=poll, stopped=stop_signals())
         counts = queue.counts()

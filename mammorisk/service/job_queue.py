@@ -232,7 +232,14 @@ class JobQueue:
             database.execute("UPDATE jobs SET state = 'done', reason = '' WHERE id = ?", (job,))
             self.tell(job, "done", **detail)
 
-    def fail(self, job: str, reason: str, *, final: bool = False) -> State:
+    def fail(
+        self,
+        job: str,
+        reason: str,
+        *,
+        final: bool = False,
+        pauses_s: Sequence[float] = PAUSES_S,
+    ) -> State:
         """Record that a try failed.
 
         Parameters
@@ -240,15 +247,25 @@ class JobQueue:
         job, reason : str
         final : bool
             Whether another try would fail for the same reason.
+        pauses_s : sequence of float
+            Seconds before the next try, by the number of tries. Empty: it is ready at once.
 
         Returns
         -------
         {"ready", "failed"}
-            ``"failed"`` if it is final, and after the last try. Else the job is tried again after a
-            pause that grows with the tries.
+            ``"failed"`` if it is final, and after the last try. Else the job is tried again.
         """
         with self.change() as database:
-            return self._give_up_or_repeat(database, job, reason, final=final, pauses_s=PAUSES_S)
+            tries = self.job(job).tries
+            state: State = "failed" if final or tries >= MOST_TRIES else "ready"
+            pause = pauses_s[min(tries, len(pauses_s)) - 1] if pauses_s else 0.0
+            database.execute(
+                "UPDATE jobs SET state = ?, reason = ?, not_before = ? WHERE id = ?",
+                (state, reason, self._clock() + pause, job),
+            )
+            event = "failed" if state == "failed" else "try failed"
+            self.tell(job, event, reason=reason, tries=tries)
+            return state
 
     def seconds_to_next(self) -> float | None:
         """Return the seconds until a job is ready: 0 if one is, None if there is no job to do."""
@@ -282,32 +299,10 @@ class JobQueue:
         """Return whether a time is on the day of now (UTC)."""
         return int(at // _DAY_S) == int(self._clock() // _DAY_S)
 
-    def recover(self) -> int:
-        """Put back the jobs that a killed process had begun. Return their number."""
-        with self.change() as database:
-            rows = database.execute("SELECT id FROM jobs WHERE state = 'running'").fetchall()
-            for (job,) in rows:
-                self._give_up_or_repeat(database, job, "the process ended during the job")
-        return len(rows)
-
-    def _give_up_or_repeat(
-        self,
-        database: sqlite3.Connection,
-        job: str,
-        reason: str,
-        *,
-        final: bool = False,
-        pauses_s: Sequence[float] = (),
-    ) -> State:
-        (tries,) = database.execute("SELECT tries FROM jobs WHERE id = ?", (job,)).fetchone()
-        state: State = "failed" if final or tries >= MOST_TRIES else "ready"
-        pause = pauses_s[min(tries, len(pauses_s)) - 1] if pauses_s else 0.0
-        database.execute(
-            "UPDATE jobs SET state = ?, reason = ?, not_before = ? WHERE id = ?",
-            (state, reason, self._clock() + pause, job),
-        )
-        self.tell(job, "failed" if state == "failed" else "try failed", reason=reason, tries=tries)
-        return state
+    def running(self) -> list[Job]:
+        """Return the jobs that were begun and have not ended, in the order of the queue."""
+        rows = self.rows("SELECT id FROM jobs WHERE state = 'running' ORDER BY place")
+        return [self.job(job) for (job,) in rows]
 
     def job(self, job: str) -> Job:
         """Return a job by its id."""

@@ -10,8 +10,8 @@ from typing import Any
 
 from mammorisk.service.destinations import Destination, NotSent
 from mammorisk.service.job_queue import JobQueue
+from mammorisk.service.no_space import is_no_space
 from mammorisk.service.result_files import DICOM_PDF, SR
-from mammorisk.service.watch import NoSpace, space_or
 
 #: Documents that are sent.
 _SENT = (SR, DICOM_PDF)
@@ -74,7 +74,7 @@ class Sender:
                 tried = self.run_once()
             except (OSError, sqlite3.OperationalError) as error:
                 # A full disk is waited for.
-                if not isinstance(space_or(error), NoSpace):
+                if not is_no_space(error):
                     raise
             if not tried:
                 time.sleep(poll_s)

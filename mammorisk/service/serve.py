@@ -20,13 +20,14 @@ from mammorisk.service.destinations import Destination, read_destination
 from mammorisk.service.dicom_receiver import DicomReceiver, ReceiverOptions
 from mammorisk.service.job_queue import JobQueue
 from mammorisk.service.metrics import ServiceMetrics
+from mammorisk.service.no_space import is_no_space
 from mammorisk.service.ready_check import ReadyCheck
 from mammorisk.service.received import ReceivedImages
 from mammorisk.service.scorer_process import MakeScorer, ScorerProcess
 from mammorisk.service.sender import Sender
 from mammorisk.service.silent import outbox_of, record_mode
 from mammorisk.service.tls import TlsFiles
-from mammorisk.service.watch import NoSpace, Watch, space_or
+from mammorisk.service.watch import Watch
 from mammorisk.service.web import WebParts, web_app
 
 if TYPE_CHECKING:
@@ -365,7 +366,7 @@ class Server:
                 self.images.forget(self.options.keep_days * _DAY_S)
             except sqlite3.OperationalError as error:
                 # A full disk is waited for.
-                if not isinstance(space_or(error), NoSpace):
+                if not is_no_space(error):
                     raise
             if self._stopped.wait(3600):
                 return

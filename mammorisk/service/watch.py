@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import sqlite3
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,8 @@ from mammorisk.errors import MammoriskError
 from mammorisk.service.arrived_exam import Arrivals
 from mammorisk.service.durable_files import Sync, sync_path, write_folder
 from mammorisk.service.exam_facts import done_detail
-from mammorisk.service.job_queue import MOST_TRIES, Job, JobQueue
+from mammorisk.service.job_queue import MOST_TRIES, PAUSES_S, Job, JobQueue
+from mammorisk.service.no_space import NoSpace, disk_error, is_no_space
 from mammorisk.service.result_files import FAILED, RESULT, SR
 from mammorisk.service.scoring import Scorer, ScoringInterrupted, ScoringStopped
 
@@ -23,12 +24,14 @@ from mammorisk.service.scoring import Scorer, ScoringInterrupted, ScoringStopped
 Canary = Callable[[], dict[str, Any]]
 #: Event of a run of the canary.
 CANARY_EVENT = "canary"
-#: Errors of the disk that pass, and so are no fault of the exam.
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT)
-
-
-class NoSpace(Exception):
-    """The disk is full: the job waits."""
+#: Error of a job whose process ended, for example because the machine has no memory left.
+_PROCESS_ENDED: dict[str, str | None] = {
+    "code": "ProcessEnded",
+    "what": "the process ended during the job",
+    "where": None,
+    "remedy": "Check the log of the system for a crash or for too little memory. If it repeats, "
+    "please report it with a description of the images.",
+}
 
 
 class Watch:
@@ -68,7 +71,9 @@ class Watch:
         self._sync = sync
         self._canary = canary
         self._canary_ran = False
-        queue.recover()
+        #: Changes of the queue that could not be written yet. Each returns the number of jobs that
+        #: it ended.
+        self._owed: list[Callable[[], int]] = [self._recover]
 
     def run_once(self, stopped: Callable[[], bool] = lambda: False) -> int:
         """Add the exams that have arrived, and do all jobs that are ready.
@@ -86,11 +91,13 @@ class Watch:
         Raises
         ------
         NoSpace
-            The disk is full. The job was put back; the same call goes on when there is space.
+            The disk is full. The job is put back; the same call goes on when there is space.
+        ServiceError
+            The queue or the disk cannot be used.
         """
+        ended = self._write_owed()
         self._score_canary()
         self.add_arrived()
-        ended = 0
         while not stopped() and (job := self._begin()) is not None:
             ended += self._do(job)
         return ended
@@ -102,10 +109,12 @@ class Watch:
         ------
         NoSpace
             The disk is full.
+        ServiceError
+            The queue or the disk cannot be used.
         """
         self.run_once()
-        while (wait_s := self.queue.seconds_to_next()) is not None:
-            time.sleep(wait_s)
+        while self._owed or self.queue.seconds_to_next() is not None:
+            time.sleep(self.queue.seconds_to_next() or 0.0)
             self.run_once()
 
     def run(self, *, poll_s: float, stopped: Callable[[], bool]) -> None:
@@ -117,6 +126,11 @@ class Watch:
             Seconds between scans of the inbox.
         stopped : callable
             Returns whether to stop. It is asked between scans and between jobs.
+
+        Raises
+        ------
+        ServiceError
+            The queue or the disk cannot be used.
         """
         while not stopped():
             with suppress(NoSpace):
@@ -145,10 +159,11 @@ class Watch:
         except Exception as error:  # noqa: BLE001
             found = {"error": type(error).__name__}
         if is_new_day or last is None or last.detail != found:
-            try:
-                self.queue.record(CANARY_EVENT, found)
-            except sqlite3.OperationalError as error:
-                raise space_or(error) from None
+            self._settle(partial(self._record_canary, found))
+
+    def _record_canary(self, found: dict[str, Any]) -> int:
+        self.queue.record(CANARY_EVENT, found)
+        return 0
 
     def add_arrived(self) -> None:
         """Add a job for each exam that is complete or has not grown for some time."""
@@ -157,13 +172,13 @@ class Watch:
                 self.queue.add(one.job, exam=one.exam, files=one.files)
                 self.inbox.taken(one)
         except (OSError, sqlite3.OperationalError) as error:
-            raise space_or(error) from None
+            raise disk_error(error) from None
 
     def _begin(self) -> Job | None:
         try:
             return self.queue.begin()
         except sqlite3.OperationalError as error:
-            raise space_or(error) from None
+            raise disk_error(error) from None
 
     def _do(self, job: Job) -> int:
         """Do one job. Return 1 if it ended, and 0 if it is tried again."""
@@ -179,10 +194,9 @@ class Watch:
             self.queue.finish(job.id, done_detail(result))
             return 1
         except (OSError, sqlite3.OperationalError) as error:
-            wait = space_or(error)
-            if isinstance(wait, NoSpace):
+            if is_no_space(error):
                 self._put_back(job)
-                raise wait from None
+                raise disk_error(error) from None
             what = getattr(error, "strerror", None) or "the queue cannot be written"
             return self._fail(job, _unexpected(error, what), final=False)
         except MammoriskError as error:
@@ -197,19 +211,57 @@ class Watch:
         except Exception as error:  # noqa: BLE001
             return self._fail(job, _unexpected(error, "unexpected error"), final=False)
 
-    def _put_back(self, job: Job, reason: str = "no space left on the disk") -> None:
+    def _settle(self, change: Callable[[], int]) -> int:
+        """Write a change to the queue. One that cannot be written now is written first next time.
+
+        Otherwise its job would stay begun until the process starts again.
+        """
         try:
-            self.queue.put_back(job.id, reason)
-        except sqlite3.OperationalError:
-            # No space for this either: recover() finds the job as begun.
-            return
+            return change()
+        except (OSError, sqlite3.OperationalError) as error:
+            self._owed.append(change)
+            if is_no_space(error):
+                raise disk_error(error) from None
+            return 0
+
+    def _write_owed(self) -> int:
+        """Write what could not be written. Return the number of jobs that it ended."""
+        ended = 0
+        while self._owed:
+            try:
+                ended += self._owed[0]()
+            except (OSError, sqlite3.OperationalError) as error:
+                raise disk_error(error) from None
+            del self._owed[0]
+        return ended
+
+    def _recover(self) -> int:
+        """Put back the jobs that a killed process had begun, or give them up."""
+        return sum(self._end_try(job, _PROCESS_ENDED, pauses_s=()) for job in self.queue.running())
+
+    def _put_back(self, job: Job, reason: str = "no space left on the disk") -> None:
+        self._settle(partial(self._end_without_try, job, reason))
+
+    def _end_without_try(self, job: Job, reason: str) -> int:
+        self.queue.put_back(job.id, reason)
+        return 0
 
     def _fail(self, job: Job, error: Mapping[str, str | None], *, final: bool) -> int:
+        return self._settle(partial(self._end_try, job, error, final=final))
+
+    def _end_try(
+        self,
+        job: Job,
+        error: Mapping[str, str | None],
+        *,
+        final: bool = False,
+        pauses_s: Sequence[float] = PAUSES_S,
+    ) -> int:
         if final or job.tries >= MOST_TRIES:
             self._write_failure(job, error)
         place = f"{error['where']}: " if error["where"] else ""
         reason = f"{error['code']}: {place}{error['what']}."
-        return int(self.queue.fail(job.id, reason, final=final) == "failed")
+        return int(self.queue.fail(job.id, reason, final=final, pauses_s=pauses_s) == "failed")
 
     def _write_failure(self, job: Job, error: Mapping[str, str | None]) -> None:
         """Write the reason before the job is given up, so that a full disk cannot lose it."""
@@ -218,9 +270,8 @@ class Watch:
         try:
             write_folder(self.outbox / f"{job.id}.failed", content, self._sync)
         except OSError as error:
-            if isinstance(space_or(error), NoSpace):
-                self._put_back(job)
-                raise NoSpace(str(space_or(error))) from None
+            if is_no_space(error):
+                raise
             # The disk is faulty. The queue has the reason as well.
 
     def _predecessor(self, job: Job) -> Path | None:
@@ -242,15 +293,3 @@ def _unexpected(error: Exception, what: str) -> dict[str, str | None]:
         "where": None,
         "remedy": "Please report this with a description of the images if it repeats.",
     }
-
-
-def space_or(error: Exception) -> Exception:
-    """Return NoSpace for an error of a full disk, else the error itself.
-
-    Parameters
-    ----------
-    error : Exception
-    """
-    if getattr(error, "errno", None) in _NO_SPACE or "disk is full" in str(error):
-        return NoSpace("no space left on the disk")
-    return error

@@ -5,14 +5,18 @@ from __future__ import annotations
 import errno
 import json
 import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from mammorisk.errors import ServiceError
 from mammorisk.service.durable_files import sync_path, write_folder
 from mammorisk.service.job_queue import PAUSES_S, JobQueue
-from mammorisk.service.watch import NoSpace, Watch
+from mammorisk.service.no_space import NoSpace
+from mammorisk.service.watch import Watch
 from tests.service.interruptions import (
     FakeInbox,
     fake_score,
@@ -78,15 +82,87 @@ def test_an_unexpected_error_is_tried_again_after_growing_pauses(tmp_path: Path)
 
 
 def test_a_job_that_kills_the_process_three_times_has_failed(tmp_path: Path) -> None:
+    def killed(files: object, predecessor: object) -> dict[str, bytes]:
+        raise KeyboardInterrupt
+
     for _ in range(3):
-        with JobQueue(tmp_path) as queue:
-            queue.add("job", exam="exam", files=["a"])
-            queue.recover()
-            assert queue.begin() is not None
-    with JobQueue(tmp_path) as queue:
-        assert queue.recover() == 1
-        assert queue.begin() is None
-        assert queue.job("job").reason == "the process ended during the job"
+        with JobQueue(tmp_path / "state") as queue, pytest.raises(KeyboardInterrupt):
+            Watch(FakeInbox(1), tmp_path, queue, killed).run_once()
+    with JobQueue(tmp_path / "state") as queue:
+        assert Watch(FakeInbox(1), tmp_path, queue, killed).run_once() == 1
+        (job,) = queue.jobs()
+        assert (job.state, job.tries) == ("failed", 3)
+        assert job.reason == "ProcessEnded: the process ended during the job."
+    # As for every other job that has failed.
+    told = json.loads(outputs(tmp_path)["job0.failed/failed.json"])["error"]
+    assert (told["code"], told["tries"]) == ("ProcessEnded", 3)
+    assert "memory" in told["remedy"]
+
+
+class FullQueue(JobQueue):
+    """A queue whose disk can be full."""
+
+    is_full = False
+
+    @contextmanager
+    def change(self) -> Iterator[sqlite3.Connection]:
+        if self.is_full:
+            raise sqlite3.OperationalError("database or disk is full")
+        with super().change() as database:
+            yield database
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_how_a_try_ended_is_written_when_there_is_space_again(tmp_path: Path, ends: bool) -> None:
+    """Without a restart: a job would stay begun until then."""
+
+    def score(files: Sequence[Path], predecessor: Path | None) -> dict[str, bytes]:
+        queue.is_full = is_filled
+        if is_filled and ends:
+            raise ServiceError("no such luck")
+        if is_filled:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return fake_score(files, predecessor)
+
+    is_filled = True
+    with FullQueue(tmp_path / "state") as queue:
+        watch = Watch(FakeInbox(2), tmp_path, queue, score)
+        for _ in range(3):
+            with pytest.raises(NoSpace):
+                watch.run_once()
+        assert [job.state for job in queue.jobs()] == ["running", "ready"]
+        queue.is_full = is_filled = False
+        assert watch.run_once() == 2
+        assert queue.counts() == ({"failed": 1, "done": 1} if ends else {"done": 2})
+        # Waiting was no try.
+        assert queue.tries() == 2
+
+
+def test_an_error_of_the_queue_does_not_lose_how_a_try_ended(tmp_path: Path) -> None:
+    def score(files: Sequence[Path], predecessor: Path | None) -> dict[str, bytes]:
+        raise ZeroDivisionError
+
+    broken = 2
+    with JobQueue(tmp_path / "state", clock=lambda: 0.0) as queue:
+        fail = queue.fail
+
+        def fail_later(*job: Any, **how: Any) -> Any:
+            nonlocal broken
+            broken -= 1
+            if broken >= 0:
+                raise sqlite3.OperationalError("database is locked")
+            return fail(*job, **how)
+
+        queue.fail = fail_later  # type: ignore[method-assign]
+        watch = Watch(FakeInbox(1), tmp_path, queue, score)
+        # The other jobs go on.
+        assert watch.run_once() == 0
+        # An error that stays ends the run, with what to do.
+        with pytest.raises(ServiceError, match=r"database is locked\)\. Check the disk"):
+            watch.run_once()
+        assert watch.run_once() == 0
+        assert queue.counts() == {"ready": 1}
+        assert queue.seconds_to_next() == PAUSES_S[0]
 
 
 def test_a_full_disk_is_waited_for(tmp_path: Path) -> None:
