@@ -2,41 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
-import struct
 import threading
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from pydicom.filereader import read_file_meta_info
-from pydicom.uid import (
-    DeflatedExplicitVRLittleEndian,
-    DigitalMammographyXRayImageStorageForPresentation,
-    DigitalMammographyXRayImageStorageForProcessing,
-)
-
-from mammorisk.errors import ExamError
-from mammorisk.io.dataset import PARSE_ERRORS, quiet_pydicom, text
-from mammorisk.io.dicom import ReadImage, read_dicom
-from mammorisk.io.limits import Limits
 from mammorisk.service.arrived_exam import (
     AMBIGUOUS,
     CONFLICTS,
     QUESTIONNAIRE,
     ArrivedExam,
     arrived_exam,
-    digest_of,
     is_complete,
-    read_uids,
 )
 from mammorisk.service.durable_files import sync_path, write_file
 from mammorisk.service.job_queue import JobQueue
+from mammorisk.service.received_header import (
+    ReceivedHeader,
+    accession_digest,
+    content_digest,
+    read_header,
+    read_meta,
+)
 
 #: What became of an object. ``"stored"``: kept to be scored. ``"duplicate"``: it was there already.
 #: ``"conflict"``: another object with its UID was there first; kept apart, and the exam is flagged.
@@ -67,45 +58,6 @@ CREATE TABLE IF NOT EXISTS answers (
 """
 #: Number of the next event.
 _NOW = "(SELECT COALESCE(MAX(n), 0) + 1 FROM events)"
-#: Bytes of a file that are read at a time.
-_BLOCK = 2**20
-#: Largest file meta information in bytes. It has about 200.
-_LONGEST_META = 2**16
-_META = ("TransferSyntaxUID", "MediaStorageSOPClassUID", "MediaStorageSOPInstanceUID")
-_MAMMOGRAPHY = frozenset(
-    {
-        DigitalMammographyXRayImageStorageForPresentation,
-        DigitalMammographyXRayImageStorageForProcessing,
-    }
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Header:
-    """What is kept of a header: digests, and the view."""
-
-    instance: str
-    exam: str
-    view: str
-    accession: str = ""
-    patient: str = ""
-
-
-class FileMeta(NamedTuple):
-    """File meta information of a DICOM file.
-
-    Attributes
-    ----------
-    start : int
-        Offset of the data set.
-    syntax, sop_class, sop_instance : str
-        UIDs; the last two can be empty.
-    """
-
-    start: int
-    syntax: str
-    sop_class: str
-    sop_instance: str
 
 
 class ReceivedImages:
@@ -181,18 +133,15 @@ class ReceivedImages:
         meta = read_meta(file)
         if meta is None:
             return "unreadable"
-        if meta.syntax == DeflatedExplicitVRLittleEndian:
-            # A few deflated bytes can inflate to any size, in the process that receives.
-            return "unreadable" if meta.sop_class in _MAMMOGRAPHY else "set aside"
-        header = _read_header(file, meta.sop_class)
-        if not isinstance(header, _Header):
+        header = read_header(file, meta)
+        if not isinstance(header, ReceivedHeader):
             return header
-        content = _content_digest(file, meta)
+        content = content_digest(file, meta)
         sync_path(file)
         with self._turn:
             return self._keep(file, header, content)
 
-    def _keep(self, file: Path, header: _Header, content: str) -> Outcome:
+    def _keep(self, file: Path, header: ReceivedHeader, content: str) -> Outcome:
         there = self._queue.rows(
             "SELECT content, view FROM images WHERE exam = ? AND instance = ?",
             header.exam,
@@ -214,7 +163,7 @@ class ReceivedImages:
             self._queue.tell(header.exam, "image received", view=header.view)
         return "stored"
 
-    def _keep_conflict(self, file: Path, header: _Header, content: str) -> Outcome:
+    def _keep_conflict(self, file: Path, header: ReceivedHeader, content: str) -> Outcome:
         """Keep another content of a UID apart, and flag the exam that has the first one."""
         exam = header.exam
         kept = self.folder / exam / CONFLICTS / f"{header.instance}-{content[:16]}.dcm"
@@ -251,7 +200,7 @@ class ReceivedImages:
         bool
             Whether they are new. An exam that was scored without them is then scored again.
         """
-        key, content = _digest(accession), json.dumps(dict(answers), sort_keys=True)
+        key, content = accession_digest(accession), json.dumps(dict(answers), sort_keys=True)
         with self._queue.change() as database:
             before = database.execute(
                 "SELECT content FROM answers WHERE accession = ?", (key,)
@@ -369,61 +318,3 @@ class ReceivedImages:
                 (before,),
             )
         return removed
-
-
-def _read_header(file: Path, sop_class: str) -> _Header | Literal["set aside", "unreadable"]:
-    try:
-        image = read_dicom(file, file.name, Limits())
-    except ExamError:
-        if sop_class not in _MAMMOGRAPHY:
-            return "set aside"
-        # Kept with its study, so that the result says that it was not used.
-        uids = read_uids(file)
-        if uids is None:
-            return "unreadable"
-        return _Header(exam=digest_of(uids[0]), instance=digest_of(uids[1]), view="")
-    if not isinstance(image, ReadImage) or image.view.dicom is None:
-        return "set aside"
-    source = image.view.dicom
-    told = source.identity
-    return _Header(
-        instance=digest_of(source.sop_instance),
-        exam=digest_of(source.study),
-        view=image.view.name,
-        accession=_digest(told.get("AccessionNumber", "")),
-        patient=digest_of([told.get("PatientID", ""), told.get("IssuerOfPatientID", "")]),
-    )
-
-
-def _digest(accession: str) -> str:
-    """Digest of an accession number; empty if there is none."""
-    return digest_of(accession.strip()) if accession.strip() else ""
-
-
-def read_meta(file: Path) -> FileMeta | None:
-    """Read the file meta information; None if it is not there or not as DICOM asks for it."""
-    with open(file, "rb") as handle:
-        head = handle.read(144)
-    # FileMetaInformationGroupLength (0002,0000) is the first element.
-    if head[128:132] != b"DICM" or head[132:138] != b"\x02\x00\x00\x00UL":
-        return None
-    (length,) = struct.unpack("<L", head[140:144])
-    if length > _LONGEST_META:
-        return None
-    try:
-        with quiet_pydicom():
-            meta = read_file_meta_info(file)
-            syntax, sop_class, sop_instance = (text(meta, keyword) or "" for keyword in _META)
-    except PARSE_ERRORS:
-        return None
-    return FileMeta(144 + length, syntax, sop_class, sop_instance) if syntax else None
-
-
-def _content_digest(file: Path, meta: FileMeta) -> str:
-    """SHA-256 of a data set with its transfer syntax, whoever wrote the file meta information."""
-    digest = hashlib.sha256(meta.syntax.encode())
-    with open(file, "rb") as handle:
-        handle.seek(meta.start)
-        while block := handle.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()

@@ -22,7 +22,8 @@ from mammorisk.service.job_queue import JobQueue
 from mammorisk.service.metrics import ServiceMetrics
 from mammorisk.service.multipart import PartsToFiles
 from mammorisk.service.ready_check import ReadyCheck
-from mammorisk.service.received import FileMeta, ReceivedImages, read_meta
+from mammorisk.service.received import ReceivedImages
+from mammorisk.service.received_header import FileMeta, read_meta
 from mammorisk.service.result_files import FAILED, FORMATS, RESULT
 from mammorisk.service.sender import Sender
 from mammorisk.service.sent_answers import read_sent_answers
