@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -80,6 +81,7 @@ def watch(
     from mammorisk.service.canary import Canary
     from mammorisk.service.inbox import Inbox
     from mammorisk.service.job_queue import JobQueue
+    from mammorisk.service.own_exam import score_own_exam
     from mammorisk.service.silent import outbox_of, record_mode
     from mammorisk.service.silent import unblind as copy_stored
     from mammorisk.service.watch import Watch
@@ -98,7 +100,9 @@ def watch(
         results = outbox_of(outbox, place, silent=silent)
         results.mkdir(parents=True, exist_ok=True)
         record_mode(queue, silent=silent)
-        watcher = Watch(arriving, results, queue, scorer, canary=Canary(score=scorer))
+        watcher = Watch(
+            arriving, results, queue, scorer, canary=Canary(result=partial(score_own_exam, scorer))
+        )
         if once:
             watcher.run_to_end()
         else:

@@ -10,10 +10,9 @@ import pandas as pd
 
 from mammorisk.monitoring.charts import Alarm
 from mammorisk.service.event_log import Event
+from mammorisk.service.own_exam import TOLERANCE, risk_difference
 from mammorisk.service.watch import CANARY_EVENT
 
-#: Largest absolute difference of a risk that is no alarm.
-TOLERANCE = 1e-6
 #: What is recorded of a run beside its risk.
 _RECORDED = ("model", "software", "weights", "config", "backend", "images_used", "libraries")
 _COLUMNS = ["at", "five_year", "difference", "changed", "error"]
@@ -43,7 +42,7 @@ def canary_runs(events: Sequence[Event]) -> tuple[pd.DataFrame, list[Alarm]]:
             alarms.append(_alarm(number, one.at, text))
             continue
         reference = one.detail if reference is None else reference
-        difference = _difference(reference["risk"], one.detail["risk"])
+        difference = risk_difference(reference["risk"], one.detail["risk"])
         changed = _changed(reference, one.detail)
         rows.append(
             {
@@ -74,18 +73,6 @@ def _day(at: float) -> str:
 
 def _alarm(number: int, at: float, text: str) -> Alarm:
     return Alarm(chart="canary", device="service", exam=number, since=number, at=at, text=text)
-
-
-def _difference(a: Mapping[str, float | None], b: Mapping[str, float | None]) -> float:
-    """Largest absolute difference; infinite where only one has a risk."""
-    found = 0.0
-    for horizon in a.keys() | b.keys():
-        one, other = a.get(horizon), b.get(horizon)
-        if one is None or other is None:
-            found = max(found, 0.0 if one is other else float("inf"))
-        else:
-            found = max(found, abs(one - other))
-    return found
 
 
 def _changed(a: Mapping[str, Any], b: Mapping[str, Any]) -> str:

@@ -5,29 +5,26 @@ If its risk changes, then the model, the software, a library or the machine has 
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from mammorisk.service.own_exam import own_images
-from mammorisk.service.result_files import RESULT
-from mammorisk.service.scoring import Scorer
 
 
 @dataclass(frozen=True, kw_only=True)
 class Canary:
-    """Scores the exam of the service.
+    """What the event log keeps of a run of the canary.
 
     Attributes
     ----------
-    score : callable
-        The scorer of the service.
+    result : callable
+        Scores the exam of the service and returns the result; see
+        :func:`mammorisk.service.own_exam.score_own_exam`.
     """
 
-    score: Scorer
+    result: Callable[[], Mapping[str, Any]]
 
     def __call__(self) -> dict[str, Any]:
-        """Return what the event log keeps of a run of the canary.
+        """Score the exam.
 
         Returns
         -------
@@ -40,7 +37,7 @@ class Canary:
         MammoriskError, ScoringStopped, ScoringInterrupted
             The exam was not scored.
         """
-        result = json.loads(self.score(own_images(), None)[RESULT])
+        result = self.result()
         provenance = result["provenance"]
         return {
             **{name: result[name] for name in ("risk", "model", "images_used")},

@@ -21,6 +21,7 @@ from mammorisk.service.dicom_receiver import DicomReceiver, ReceiverOptions
 from mammorisk.service.job_queue import JobQueue
 from mammorisk.service.metrics import ServiceMetrics
 from mammorisk.service.no_space import is_no_space
+from mammorisk.service.own_result import OwnResult
 from mammorisk.service.ready_check import ReadyCheck
 from mammorisk.service.received import ReceivedImages
 from mammorisk.service.scorer_process import MakeScorer, ScorerProcess
@@ -188,10 +189,12 @@ class Server:
         )
         self.sender = Sender(self.queue, self.outbox, destinations)
         self.receiver = DicomReceiver(receiver, self.images.receive, self.images.spool)
+        # One for both: at the start the exam is scored once.
+        own = OwnResult(self.scorer)
         self._watch = Watch(
-            self.images, self.outbox, self.queue, self.scorer, canary=Canary(score=self.scorer)
+            self.images, self.outbox, self.queue, self.scorer, canary=Canary(result=own)
         )
-        self._ready = ReadyCheck(self.scorer)
+        self._ready = ReadyCheck(own)
         self._web = self._web_server()
         self._socket: socket.socket | None = None
         self._stopped = threading.Event()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import sqlite3
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mammorisk.service.exam_facts import exam_facts
 from mammorisk.service.exam_job import ExamScorer
 from mammorisk.service.inbox import Inbox
 from mammorisk.service.job_queue import JobQueue
+from mammorisk.service.own_exam import score_own_exam
 from mammorisk.service.silent import unblind
 from mammorisk.service.watch import Watch
 from tests.factories import write_exam
@@ -66,11 +68,17 @@ def test_facts_have_the_device_and_no_identity(tmp_path: Path) -> None:
     assert "prior-breast-cancer" in told["refusals"]
 
 
+def own_canary(model: str) -> Canary:
+    return Canary(
+        result=partial(score_own_exam, ExamScorer(model=mr.load_model(model), formats=()))
+    )
+
+
 def test_the_canary_is_scored_at_the_start_and_every_day(tmp_path: Path) -> None:
     now = [1_000_000.0]
     (tmp_path / "in").mkdir()
     inbox = Inbox(tmp_path / "in", quiet_s=0)
-    given = [Canary(score=ExamScorer(model=mr.load_model("bcsc-2008"), formats=()))]
+    given = [own_canary("bcsc-2008")]
     days = (0, 0, 86_400, 10)
     with JobQueue(tmp_path / "state", clock=lambda: now[0]) as queue:
         watch = Watch(inbox, tmp_path, queue, dict, canary=lambda: given[0]())  # type: ignore[arg-type]
@@ -91,7 +99,7 @@ def test_the_canary_is_scored_at_the_start_and_every_day(tmp_path: Path) -> None
 @pytest.mark.networks
 def test_the_canary_uses_the_images_of_a_network() -> None:
     pytest.importorskip("torch")
-    told = Canary(score=ExamScorer(model=mr.load_model("hybrid"), formats=()))()
+    told = own_canary("hybrid")()
     assert told["images_used"]
     assert told["weights"] is not None
 
