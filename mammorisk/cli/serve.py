@@ -57,6 +57,14 @@ def serve(
     plain_dicom: Annotated[
         bool, typer.Option("--plain-dicom", help="No TLS for DICOM, only for HTTP.")
     ] = False,
+    allow_plain_http: Annotated[
+        bool,
+        typer.Option(
+            "--allow-plain-http",
+            help="Send results to http:// on another machine although TLS or --send-authorization "
+            "is given: for closed networks.",
+        ),
+    ] = False,
     model: ModelName = None,
     formats: Formats = DEFAULT_WORDS,
     identity: Annotated[
@@ -120,6 +128,7 @@ def serve(
             token=_read_secret(token_file),
             tls=_tls(tls_cert, tls_key, tls_ca),
             plain_dicom=plain_dicom,
+            allow_plain_http=allow_plain_http,
             quiet_s=quiet,
             answers_s=wait_for_answers,
             keep_days=keep_days,
@@ -135,6 +144,8 @@ def serve(
                 f"HTTP: {host}:{server.http_port}",
                 err=True,
             )
+            for name in server.in_clear:
+                typer.echo(f"caution: results go to {name} without encryption", err=True)
             server.wait(stopped)
             counts = server.queue.counts()
     typer.echo(", ".join(f"{n} {name}" for name, n in counts.items()) or "no exams", err=True)

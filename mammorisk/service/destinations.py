@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pydicom
 
 from mammorisk.errors import ServiceError
+from mammorisk.service.addresses import is_loopback
 
 _SECONDS = 60.0
 #: Largest answer of a STOW server that is read.
@@ -45,6 +46,11 @@ class Destination(Protocol):
     @property
     def name(self) -> str:
         """How it is named in lists."""
+        ...
+
+    @property
+    def is_in_clear(self) -> bool:
+        """Whether documents go to another machine without encryption."""
         ...
 
     def send(self, documents: Sequence[bytes]) -> None:
@@ -77,6 +83,10 @@ class CStore:
     port: int
     from_title: str
     tls: ssl.SSLContext | None = field(default=None, repr=False)
+
+    @property
+    def is_in_clear(self) -> bool:
+        return _is_in_clear(self.host, self.tls)
 
     def send(self, documents: Sequence[bytes]) -> None:
         from pynetdicom import AE
@@ -141,6 +151,10 @@ class Stow:
     tls: ssl.SSLContext | None = field(default=None, repr=False)
     authorization: str | None = field(default=None, repr=False)
 
+    @property
+    def is_in_clear(self) -> bool:
+        return _is_in_clear(self.host, self.tls)
+
     def send(self, documents: Sequence[bytes]) -> None:
         boundary = uuid.uuid4().hex
         parts = [
@@ -190,12 +204,22 @@ def _failed(content: bytes) -> bool:
         return True
 
 
+def _is_in_clear(host: str, tls: ssl.SSLContext | None) -> bool:
+    return tls is None and not is_loopback(host)
+
+
+def is_web(text: str) -> bool:
+    """Whether a destination is the address of a DICOMweb service."""
+    return text.startswith(("http://", "https://"))
+
+
 def read_destination(
     text: str,
     *,
     from_title: str,
     tls: ssl.SSLContext | None = None,
     authorization: str | None = None,
+    allow_plain_http: bool = False,
 ) -> Destination:
     """Read a destination as the command line gives it.
 
@@ -209,10 +233,13 @@ def read_destination(
         For C-STORE: plain without it. For ``https://``: that of the system without it.
     authorization : str, optional
         Header for STOW-RS.
+    allow_plain_http : bool
+        Whether ``http://`` to another machine is allowed where TLS or a secret is given.
 
     Raises
     ------
     ServiceError
+        The address cannot be read, or is not encrypted although TLS or a secret is given.
 
     Examples
     --------
@@ -220,7 +247,7 @@ def read_destination(
     >>> read_destination("PACS@10.0.0.5:104", from_title="MAMMORISK").port
     104
     """
-    if text.startswith(("http://", "https://")):
+    if is_web(text):
         parts = urlsplit(text)
         try:
             port = parts.port
@@ -230,15 +257,23 @@ def read_destination(
             raise ServiceError(
                 "the address has no host, or more than a path", where="destination", remedy=_REMEDY
             )
-        context = (tls or ssl.create_default_context()) if parts.scheme == "https" else None
-        return Stow(
+        made = Stow(
             name=text,
             host=parts.hostname,
             port=port,
             path=parts.path.rstrip("/"),
-            tls=context,
+            tls=(tls or ssl.create_default_context()) if parts.scheme == "https" else None,
             authorization=authorization,
         )
+        is_protected = tls is not None or authorization is not None
+        if made.is_in_clear and is_protected and not allow_plain_http:
+            raise ServiceError(
+                "results and secrets would go to another machine without encryption",
+                where=f"destination {text}",
+                remedy="Give its address with https://, or --allow-plain-http if nobody else can "
+                "read this network.",
+            )
+        return made
     found = re.fullmatch(r"([\x21-\x3f\x41-\x5b\x5d-\x7e ]{1,16})@([^@\s]+):(\d{1,5})", text)
     if found is None or not 0 < int(found[3]) < 65536:
         raise ServiceError("the address cannot be read", where="destination", remedy=_REMEDY)

@@ -16,7 +16,7 @@ from mammorisk.errors import ServiceError
 from mammorisk.prediction.exports.sr import CLINIC
 from mammorisk.service.addresses import is_loopback
 from mammorisk.service.canary import Canary
-from mammorisk.service.destinations import Destination, read_destination
+from mammorisk.service.destinations import Destination, is_web, read_destination
 from mammorisk.service.dicom_receiver import DicomReceiver, ReceiverOptions
 from mammorisk.service.job_queue import JobQueue
 from mammorisk.service.metrics import ServiceMetrics
@@ -73,6 +73,9 @@ class ServeOptions:
         sides.
     plain_dicom : bool
         No TLS for DICOM.
+    allow_plain_http : bool
+        Whether results may go to ``http://`` on another machine although ``tls`` or
+        ``send_authorization`` is given.
     quiet_s : float
         Seconds without a new image after which an exam with fewer than four views is taken.
     answers_s : float
@@ -98,6 +101,7 @@ class ServeOptions:
     token: str | None = None
     tls: TlsFiles | None = None
     plain_dicom: bool = False
+    allow_plain_http: bool = False
     quiet_s: float = 120.0
     answers_s: float = 0.0
     keep_days: float = 7.0
@@ -155,6 +159,11 @@ class Server:
         An option cannot be used, or another process has the folder.
     MissingDependency
         The libraries of ``mammorisk[clinic]`` are not installed.
+
+    Attributes
+    ----------
+    in_clear : tuple of str
+        Destinations on other machines to which results go without encryption.
     """
 
     def __init__(self, options: ServeOptions, make_scorer: MakeScorer) -> None:
@@ -188,6 +197,7 @@ class Server:
             make_scorer, seconds=options.scoring_s, memory_bytes=options.memory_bytes
         )
         self.sender = Sender(self.queue, self.outbox, destinations)
+        self.in_clear = tuple(one.name for one in destinations if one.is_in_clear)
         self.receiver = DicomReceiver(receiver, self.images.receive, self.images.spool)
         # One for both: at the start the exam is scored once.
         own = OwnResult(self.scorer)
@@ -202,13 +212,13 @@ class Server:
         self._error: Exception | None = None
 
     def _destination(self, text: str, dicom_tls: TlsFiles | None) -> Destination:
-        is_web = text.startswith("http")
-        files = self.options.tls if is_web else dicom_tls
+        files = self.options.tls if is_web(text) else dicom_tls
         return read_destination(
             text,
             from_title=self.options.ae_title,
             tls=None if files is None else files.for_client(),
             authorization=self.options.send_authorization,
+            allow_plain_http=self.options.allow_plain_http,
         )
 
     def _web_server(self) -> uvicorn.Server:

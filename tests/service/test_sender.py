@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.server
+import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -154,3 +155,21 @@ def test_stow(web: http.server.HTTPServer) -> None:
 def test_addresses_that_cannot_be_read(text: str) -> None:
     with pytest.raises(ServiceError, match="address"):
         read_destination(text, from_title="X")
+
+
+def test_nothing_goes_to_another_machine_in_clear_where_tls_or_a_secret_is_given() -> None:
+    far, near = "http://pacs.example/dicom-web", "http://127.0.0.1:8042/dicom-web"
+    context = ssl.create_default_context()
+    for protected in ({"tls": context}, {"authorization": "Bearer t"}):
+        with pytest.raises(ServiceError, match=r"without encryption.*--allow-plain-http"):
+            read_destination(far, from_title="X", **protected)
+        allowed = read_destination(far, from_title="X", allow_plain_http=True, **protected)
+        for made in (allowed, read_destination(near, from_title="X", **protected)):
+            assert isinstance(made, Stow)
+            assert made.tls is None
+    # Without TLS nothing is encrypted, which the command says.
+    asked = (far, near, "PACS@10.0.0.5:104", "PACS@localhost:104")
+    told = [read_destination(text, from_title="X").is_in_clear for text in asked]
+    assert told == [True, False, True, False]
+    # The title of an application entity may begin with these letters.
+    assert read_destination("httpPACS@host:104", from_title="X", tls=context).tls is context

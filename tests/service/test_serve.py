@@ -350,6 +350,7 @@ def test_mutual_tls(tmp_path: Path) -> None:
         ({"host": "0.0.0.0", "token": "short"}, "fewer than 16"),
         ({"send_to": ["PACS@host"]}, "address"),
         ({"send_to": ["https://u:p@host/x"]}, "address"),
+        ({"send_to": ["http://h/x"], "send_authorization": "Bearer t"}, "destination http://h/x"),
     ],
 )
 def test_unsafe_options_are_refused(tmp_path: Path, more: dict[str, Any], told: str) -> None:
