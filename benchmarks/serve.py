@@ -31,7 +31,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import mammorisk as mr
 from mammorisk.cli.common import stop_signals
-from mammorisk.service.serve import ServeOptions, Server
+from mammorisk.service.serve import Server
+from mammorisk.service.serve_options import ServeOptions
 from tests.service import scorers
 from tests.service.orthanc import STORESCU, free_port
 

@@ -105,7 +105,8 @@ def serve(
     """Receive exams by DICOM and HTTP, score them, and send the results back."""
     from mammorisk.service.addresses import is_loopback
     from mammorisk.service.load_scorer import load_scorer
-    from mammorisk.service.serve import ServeOptions, Server
+    from mammorisk.service.serve import Server
+    from mammorisk.service.serve_options import ServeOptions
 
     stopped = stop_signals()
     with exit_on_error(debug):
@@ -133,7 +134,7 @@ def serve(
             answers_s=wait_for_answers,
             keep_days=keep_days,
             scoring_s=scoring_seconds,
-            memory_bytes=int(memory_gb * 2**30),
+            memory_gb=memory_gb,
             silent=silent,
         )
         if options.tls is None and not is_loopback(host):

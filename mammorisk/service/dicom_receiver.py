@@ -111,8 +111,6 @@ class DicomReceiver:
         from pynetdicom.sop_class import Verification  # type: ignore[attr-defined]
 
         configure_pynetdicom()
-        # pynetdicom creates its files there. Moving them within a disk takes no time.
-        self._before, tempfile.tempdir = tempfile.tempdir, str(self._spool)
         entity = AE(self.options.ae_title)
         entity.add_supported_context(Verification)
         entity.require_called_aet = True
@@ -120,6 +118,7 @@ class DicomReceiver:
         entity.maximum_associations = self.options.max_associations
         entity.maximum_pdu_size = _PDU_BYTES
         entity.network_timeout = entity.dimse_timeout = entity.acse_timeout = _SECONDS_IDLE
+        self._use_spool()
         try:
             self._server = entity.start_server(
                 (self.options.host, self.options.port),
@@ -139,13 +138,26 @@ class DicomReceiver:
                 where=f"port {self.options.port}",
                 remedy="Give another port, or stop the process that has it.",
             ) from None
+        finally:
+            if self._server is None:
+                self._leave_spool()
 
     def stop(self) -> None:
         """Close the connections. Objects that were not confirmed are not kept."""
         if self._server is not None:
             self._server.shutdown()
             self._server = None
-            tempfile.tempdir = self._before
+            self._leave_spool()
+
+    def _use_spool(self) -> None:
+        """Let pynetdicom create its files there: moving them within a disk takes no time.
+
+        It has no option for this but the folder of temporary files of the whole process.
+        """
+        self._before, tempfile.tempdir = tempfile.tempdir, str(self._spool)
+
+    def _leave_spool(self) -> None:
+        tempfile.tempdir = self._before
 
     def _count_refused(self, event: Any) -> None:
         self.refused += 1

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, get_args
 
-from mammorisk.service.job_queue import JobQueue
+from mammorisk.service.job_queue import JobQueue, State
 
 if TYPE_CHECKING:
     from mammorisk.service.dicom_receiver import DicomReceiver
@@ -59,8 +59,9 @@ class ServiceMetrics:
         for outcome, number in sorted(self._images.outcomes.items()):
             received.add_metric([outcome], number)
         jobs = GaugeMetricFamily("mammorisk_jobs", "Exams in the queue", labels=["state"])
-        for state in ("ready", "running", "done", "failed"):
-            jobs.add_metric([state], self._queue.counts().get(state, 0))
+        counts = self._queue.counts()
+        for state in get_args(State):
+            jobs.add_metric([state], counts.get(state, 0))
         sent = GaugeMetricFamily(
             "mammorisk_deliveries", "Results for each destination", labels=["state"]
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import IO
 from uuid import uuid4
@@ -113,9 +112,6 @@ class PartsToFiles:
 
     def _finish(self) -> None:
         self._is_whole = True
-
-    def __iter__(self) -> Iterator[Path]:
-        return iter(self._files)
 
 
 def _not_whole() -> ServiceError:

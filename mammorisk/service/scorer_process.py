@@ -147,6 +147,12 @@ class ScorerProcess:
                 "the scoring process ended while it loaded the model",
                 remedy="Check that there is enough memory.",
             ) from None
+        except ScoringStopped:
+            raise ServiceError(
+                f"the model was not loaded within {_SECONDS_TO_START:g} s",
+                remedy="Check that the disk of the model can be read and that the machine is not "
+                "busy with other work, then start again.",
+            ) from None
         return self._to
 
     def _answer(self, to: Connection, seconds: float) -> Any:

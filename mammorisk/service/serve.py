@@ -6,15 +6,13 @@ import os
 import socket
 import sqlite3
 import threading
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from mammorisk._utils.optional import require
 from mammorisk.errors import ServiceError
 from mammorisk.prediction.exports.sr import CLINIC
-from mammorisk.service.addresses import is_loopback
 from mammorisk.service.canary import Canary
 from mammorisk.service.destinations import Destination, is_web, read_destination
 from mammorisk.service.dicom_receiver import DicomReceiver, ReceiverOptions
@@ -26,6 +24,7 @@ from mammorisk.service.ready_check import ReadyCheck
 from mammorisk.service.received import ReceivedImages
 from mammorisk.service.scorer_process import MakeScorer, ScorerProcess
 from mammorisk.service.sender import Sender
+from mammorisk.service.serve_options import ServeOptions
 from mammorisk.service.silent import outbox_of, record_mode
 from mammorisk.service.tls import TlsFiles
 from mammorisk.service.watch import Watch
@@ -39,108 +38,8 @@ QUEUE, RECEIVED, RESULTS = "queue", "received", "results"
 #: Seconds between looks for exams that are complete, and for results to send.
 _POLL_S = 0.5
 _DAY_S = 86400.0
-#: Fewest characters of a token.
-_SHORTEST_TOKEN = 16
 #: HTTP connections at a time.
 _MOST_CONNECTIONS = 64
-
-
-@dataclass(frozen=True, kw_only=True)
-class ServeOptions:
-    """Options of a server.
-
-    Attributes
-    ----------
-    folder : Path
-        For the queue, the received images and the results.
-    ae_title : str
-        Its DICOM application entity title.
-    senders : sequence of str
-        Titles of the application entities that may send images.
-    host : str
-        Address on which it listens.
-    dicom_port, http_port : int
-        0 chooses a free port.
-    send_to : sequence of str
-        Destinations of the results; see
-        :func:`mammorisk.service.destinations.read_destination`.
-    send_authorization : str or None
-        Header ``Authorization`` for destinations of STOW-RS.
-    token : str or None
-        Token that HTTP requests must show. Required unless ``host`` is a loopback address.
-    tls : TlsFiles or None
-        With it, both ports and the ways to the destinations use TLS with certificates on both
-        sides.
-    plain_dicom : bool
-        No TLS for DICOM.
-    allow_plain_http : bool
-        Whether results may go to ``http://`` on another machine although ``tls`` or
-        ``send_authorization`` is given.
-    quiet_s : float
-        Seconds without a new image after which an exam with fewer than four views is taken.
-    answers_s : float
-        Seconds after the last image for which an exam with an accession number waits for answers.
-    keep_days : float
-        Images of exams that were scored are removed after this time.
-    scoring_s : float
-        Longest time for an exam.
-    memory_bytes : int
-        Largest size of the data of the scoring process.
-    silent : bool
-        A silent trial: results are stored beside the queue, sent to nobody and not shown.
-    """
-
-    folder: Path
-    ae_title: str = "MAMMORISK"
-    senders: Sequence[str]
-    host: str = "127.0.0.1"
-    dicom_port: int = 11112
-    http_port: int = 8080
-    send_to: Sequence[str] = ()
-    send_authorization: str | None = None
-    token: str | None = None
-    tls: TlsFiles | None = None
-    plain_dicom: bool = False
-    allow_plain_http: bool = False
-    quiet_s: float = 120.0
-    answers_s: float = 0.0
-    keep_days: float = 7.0
-    scoring_s: float = 300.0
-    memory_bytes: int = 8 * 2**30
-    silent: bool = False
-
-    def check(self) -> None:
-        """Check what would make the server unsafe.
-
-        Raises
-        ------
-        ServiceError
-            No sender is named, or the token is missing or short.
-        """
-        if not self.senders:
-            raise ServiceError(
-                "no application entity may send images",
-                where="senders",
-                remedy="Name those that may: --sender TITLE.",
-            )
-        if self.silent and self.send_to:
-            raise ServiceError(
-                "a silent trial returns nothing, but destinations are named",
-                where="send_to",
-                remedy="Leave out --send-to.",
-            )
-        if self.token is None and not is_loopback(self.host):
-            raise ServiceError(
-                "other machines could use the HTTP interface without a token",
-                where="host",
-                remedy="Give --token-file, or listen on 127.0.0.1.",
-            )
-        if self.token is not None and len(self.token) < _SHORTEST_TOKEN:
-            raise ServiceError(
-                f"the token has fewer than {_SHORTEST_TOKEN} characters",
-                where="token",
-                remedy='Make one: python -c "import secrets; print(secrets.token_urlsafe(32))".',
-            )
 
 
 class Server:
@@ -194,7 +93,9 @@ class Server:
             answers_s=options.answers_s,
         )
         self.scorer = ScorerProcess(
-            make_scorer, seconds=options.scoring_s, memory_bytes=options.memory_bytes
+            make_scorer,
+            seconds=options.scoring_s,
+            memory_bytes=int(options.memory_gb * 2**30),
         )
         self.sender = Sender(self.queue, self.outbox, destinations)
         self.in_clear = tuple(one.name for one in destinations if one.is_in_clear)

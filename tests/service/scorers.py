@@ -35,6 +35,11 @@ def without_a_model() -> Scorer:
     raise ServiceError("there is no such model", remedy="Name another.")
 
 
+def slow_to_load() -> Scorer:
+    time.sleep(60)
+    return hostile()
+
+
 def counting() -> Scorer:
     """A scorer that copies a header into a report, so that its number of images can be seen."""
 

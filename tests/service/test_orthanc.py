@@ -23,7 +23,8 @@ pytest.importorskip("highdicom")
 pytest.importorskip("fastapi")
 
 from mammorisk.service.load_scorer import load_scorer
-from mammorisk.service.serve import ServeOptions, Server
+from mammorisk.service.serve import Server
+from mammorisk.service.serve_options import ServeOptions
 
 pytestmark = [
     pytest.mark.clinic,

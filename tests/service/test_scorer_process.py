@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from mammorisk.errors import ServiceError
+from mammorisk.service import scorer_process
 from mammorisk.service.scorer_process import ScorerProcess
 from mammorisk.service.scoring import ScoringInterrupted, ScoringStopped
 from tests.service import scorers
@@ -44,4 +45,16 @@ def test_a_model_that_cannot_be_loaded_is_told_at_the_start() -> None:
     scorer = ScorerProcess(scorers.without_a_model, seconds=20, memory_bytes=2**33)
     with pytest.raises(ServiceError, match="no such model"):
         scorer.start()
+    scorer.stop()
+
+
+def test_a_model_that_is_not_loaded_in_time_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(scorer_process, "_SECONDS_TO_START", 0.01)
+    scorer = ScorerProcess(scorers.slow_to_load, seconds=20, memory_bytes=2**33)
+    with pytest.raises(ServiceError, match=r"not loaded within 0\.01 s\. Check"):
+        scorer.start()
+    assert scorer.pid is None
+    # In operation it is a fault of the machine: the exam is tried again.
+    with pytest.raises(ScoringStopped, match="cannot be loaded"):
+        scorer([Path("ok")], None)
     scorer.stop()

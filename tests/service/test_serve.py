@@ -9,6 +9,7 @@ import json
 import logging
 import socket
 import ssl
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,8 @@ from tests.service.waiting import wait_for
 pynetdicom = pytest.importorskip("pynetdicom")
 pytest.importorskip("fastapi")
 
-from mammorisk.service.serve import ServeOptions, Server  # noqa: E402
+from mammorisk.service.serve import Server  # noqa: E402
+from mammorisk.service.serve_options import ServeOptions  # noqa: E402
 
 CANARY = "KANARIENVOGEL"
 TOKEN = "a token of some length"
@@ -345,6 +347,10 @@ def test_mutual_tls(tmp_path: Path) -> None:
     ("more", "told"),
     [
         ({"senders": []}, "may send"),
+        ({"senders": ["A", "A" * 17]}, "no title"),
+        ({"ae_title": "  "}, "no title"),
+        ({"quiet_s": -1.0}, "quiet_s: -1 is out of range"),
+        ({"memory_gb": float("nan")}, "memory_gb: nan"),
         ({"host": "0.0.0.0"}, "without a token"),
         ({"silent": True, "send_to": ["A@b:1"]}, "silent trial"),
         ({"host": "0.0.0.0", "token": "short"}, "fewer than 16"),
@@ -367,6 +373,16 @@ def test_a_second_server_has_another_folder(server: Server, tmp_path: Path) -> N
     second = Server(busy, scorers.counting)
     with pytest.raises(ServiceError, match="HTTP port"), second:
         pass
+    taken = dicom_receiver.ReceiverOptions(
+        ae_title="X", senders=["A"], port=server.receiver.port, host="127.0.0.1"
+    )
+    before = tempfile.tempdir
+    third = dicom_receiver.DicomReceiver(taken, server.images.receive, tmp_path)
+    with pytest.raises(ServiceError, match="DICOM port"):
+        third.start()
+    third.stop()
+    # The folder of temporary files is that of before.
+    assert tempfile.tempdir == before
 
 
 @pytest.mark.parametrize(
