@@ -79,6 +79,7 @@ def watch(
 ) -> None:
     """Score the exams that arrive in a folder. The queue survives a kill at any moment."""
     from mammorisk.service.canary import Canary
+    from mammorisk.service.disk_errors import disk_errors
     from mammorisk.service.inbox import Inbox
     from mammorisk.service.job_queue import JobQueue
     from mammorisk.service.own_exam import score_own_exam
@@ -87,7 +88,7 @@ def watch(
     from mammorisk.service.watch import Watch
 
     place = state or outbox / ".queue"
-    with exit_on_error(debug), JobQueue(place) as queue:
+    with exit_on_error(debug), JobQueue(place) as queue, disk_errors():
         if check_log:
             typer.echo(f"{queue.check()} events, unchanged")
             raise typer.Exit(DONE)

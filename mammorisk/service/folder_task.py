@@ -8,7 +8,8 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from mammorisk.errors import ServiceError
-from mammorisk.service.durable_files import sync_path
+from mammorisk.service.disk_errors import disk_errors
+from mammorisk.service.durable_files import write_file
 from mammorisk.service.exam_job import ExamScorer
 from mammorisk.service.inbox import Inbox
 from mammorisk.service.job_queue import JobQueue
@@ -34,10 +35,11 @@ def run_folder(folder_in: Path, folder_out: Path, scorer: ExamScorer) -> dict[st
     Raises
     ------
     ServiceError
-        The output folder has the results of an earlier run.
+        The output folder has the results of an earlier run, or cannot be written to.
     """
     inbox = Inbox(folder_in, quiet_s=0)
-    folder_out.mkdir(parents=True, exist_ok=True)
+    with disk_errors():
+        folder_out.mkdir(parents=True, exist_ok=True)
     if (folder_out / RESULT).exists():
         raise ServiceError(
             "the folder has the results of an earlier run",
@@ -45,7 +47,7 @@ def run_folder(folder_in: Path, folder_out: Path, scorer: ExamScorer) -> dict[st
             remedy="Give an empty folder: results of another model or other answers differ.",
         )
     exams: list[dict[str, Any]] = []
-    with TemporaryDirectory() as state, JobQueue(state) as queue:
+    with disk_errors(), TemporaryDirectory() as state, JobQueue(state) as queue:
         Watch(inbox, folder_out, queue, scorer).run_to_end()
         for job in queue.jobs():
             if job.state == "done":
@@ -54,6 +56,6 @@ def run_folder(folder_in: Path, folder_out: Path, scorer: ExamScorer) -> dict[st
             else:
                 exams.append({"folder": f"{job.id}.failed", "error": job.reason})
     told = {"exams": exams, "set_aside": inbox.set_aside}
-    (folder_out / RESULT).write_text(json.dumps(told, indent=2), encoding="utf-8")
-    sync_path(folder_out / RESULT)
+    with disk_errors():
+        write_file(folder_out / RESULT, json.dumps(told, indent=2).encode())
     return told

@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -25,7 +25,9 @@ MOST_TRIES = 3
 PAUSES_S = (10.0, 120.0)
 _DAY_S = 86_400
 
-_TABLES = """
+#: Columns of the jobs that the first version did not have.
+_ADDED_COLUMNS = {"not_before": "REAL NOT NULL DEFAULT 0"}
+_TABLES = f"""
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY,
     exam TEXT NOT NULL,
@@ -33,7 +35,7 @@ CREATE TABLE IF NOT EXISTS jobs (
     tries INTEGER NOT NULL DEFAULT 0,
     reason TEXT NOT NULL DEFAULT '',
     place INTEGER NOT NULL,
-    not_before REAL NOT NULL DEFAULT 0
+    not_before {_ADDED_COLUMNS["not_before"]}
 );
 CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, place);
 CREATE INDEX IF NOT EXISTS jobs_by_exam ON jobs (exam, place);
@@ -109,18 +111,17 @@ class JobQueue:
         place = Path(folder)
         try:
             place.mkdir(parents=True, exist_ok=True)
-            # A lock that ends with the process, on every platform.
-            self._lock = sqlite3.connect(
-                place / "lock.sqlite", timeout=0, isolation_level=None, check_same_thread=False
-            )
-            self._lock.execute("BEGIN EXCLUSIVE")
-            self._database = sqlite3.connect(
-                place / DATABASE, isolation_level=None, check_same_thread=False
-            )
-            self._database.execute("PRAGMA journal_mode=WAL")
-            self._database.execute("PRAGMA synchronous=FULL")
-            self._database.executescript(_TABLES + EVENT_TABLE)
-        except sqlite3.OperationalError as error:
+            with ExitStack() as opened:
+                # A lock that ends with the process, on every platform.
+                lock = opened.enter_context(_open(place / "lock.sqlite", timeout_s=0))
+                lock.execute("BEGIN EXCLUSIVE")
+                self._database = opened.enter_context(_open(place / DATABASE))
+                self._database.execute("PRAGMA journal_mode=WAL")
+                self._database.execute("PRAGMA synchronous=FULL")
+                self._database.executescript(_TABLES + EVENT_TABLE)
+                self._add_missing_columns()
+                self._opened = opened.pop_all()
+        except sqlite3.DatabaseError as error:
             if "locked" in str(error):
                 raise ServiceError(
                     "another process has the queue", remedy="Stop the other process."
@@ -134,6 +135,13 @@ class JobQueue:
                 remedy="Give a folder that can be written to.",
             ) from None
 
+    def _add_missing_columns(self) -> None:
+        """Complete the tables of a queue that an older version made."""
+        there = {name for _, name, *_ in self.rows("PRAGMA table_info(jobs)")}
+        for name, definition in _ADDED_COLUMNS.items():
+            if name not in there:
+                self._database.execute(f"ALTER TABLE jobs ADD COLUMN {name} {definition}")
+
     def __enter__(self) -> Self:
         return self
 
@@ -143,8 +151,7 @@ class JobQueue:
     def close(self) -> None:
         """Close the database and give the queue free."""
         with self._turn:
-            self._database.close()
-            self._lock.close()
+            self._opened.close()
 
     def add_tables(self, tables: str) -> None:
         """Create the tables of another part of the service, if they do not exist."""
@@ -343,3 +350,10 @@ class JobQueue:
         """
         with self._turn:
             return check_events(self._database)
+
+
+def _open(path: Path, timeout_s: float = 5.0) -> closing[sqlite3.Connection]:
+    """Open a database for all threads, without transactions of its own."""
+    return closing(
+        sqlite3.connect(path, timeout=timeout_s, isolation_level=None, check_same_thread=False)
+    )

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from mammorisk.service.destinations import Destination, NotSent
+from mammorisk.service.disk_errors import is_no_space
 from mammorisk.service.job_queue import JobQueue
-from mammorisk.service.no_space import is_no_space
 from mammorisk.service.result_files import DICOM_PDF, SR
 
 #: Documents that are sent.

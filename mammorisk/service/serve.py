@@ -16,9 +16,9 @@ from mammorisk.prediction.exports.sr import CLINIC
 from mammorisk.service.canary import Canary
 from mammorisk.service.destinations import Destination, is_web, read_destination
 from mammorisk.service.dicom_receiver import DicomReceiver, ReceiverOptions
+from mammorisk.service.disk_errors import disk_errors, is_no_space
 from mammorisk.service.job_queue import JobQueue
 from mammorisk.service.metrics import ServiceMetrics
-from mammorisk.service.no_space import is_no_space
 from mammorisk.service.own_result import OwnResult
 from mammorisk.service.ready_check import ReadyCheck
 from mammorisk.service.received import ReceivedImages
@@ -82,22 +82,23 @@ class Server:
         )
         _make_private(options.folder)
         state = options.folder / QUEUE
-        self.queue = JobQueue(state)
-        self.outbox = outbox_of(options.folder / RESULTS, state, silent=options.silent)
-        self.outbox.mkdir(exist_ok=True, mode=0o700)
-        record_mode(self.queue, silent=options.silent)
-        self.images = ReceivedImages(
-            options.folder / RECEIVED,
-            self.queue,
-            quiet_s=options.quiet_s,
-            answers_s=options.answers_s,
-        )
+        with disk_errors():
+            self.queue = JobQueue(state)
+            self.outbox = outbox_of(options.folder / RESULTS, state, silent=options.silent)
+            self.outbox.mkdir(exist_ok=True, mode=0o700)
+            record_mode(self.queue, silent=options.silent)
+            self.images = ReceivedImages(
+                options.folder / RECEIVED,
+                self.queue,
+                quiet_s=options.quiet_s,
+                answers_s=options.answers_s,
+            )
+            self.sender = Sender(self.queue, self.outbox, destinations)
         self.scorer = ScorerProcess(
             make_scorer,
             seconds=options.scoring_s,
             memory_bytes=int(options.memory_gb * 2**30),
         )
-        self.sender = Sender(self.queue, self.outbox, destinations)
         self.in_clear = tuple(one.name for one in destinations if one.is_in_clear)
         self.receiver = DicomReceiver(receiver, self.images.receive, self.images.spool)
         # One for both: at the start the exam is scored once.

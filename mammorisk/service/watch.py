@@ -13,10 +13,10 @@ from typing import Any
 
 from mammorisk.errors import MammoriskError
 from mammorisk.service.arrived_exam import Arrivals
+from mammorisk.service.disk_errors import NoSpace, disk_errors, is_no_space, no_space
 from mammorisk.service.durable_files import Sync, sync_path, write_folder
 from mammorisk.service.exam_facts import done_detail
 from mammorisk.service.job_queue import MOST_TRIES, PAUSES_S, Job, JobQueue
-from mammorisk.service.no_space import NoSpace, disk_error, is_no_space
 from mammorisk.service.result_files import FAILED, RESULT, SR
 from mammorisk.service.scoring import Scorer, ScoringInterrupted, ScoringStopped
 
@@ -167,18 +167,14 @@ class Watch:
 
     def add_arrived(self) -> None:
         """Add a job for each exam that is complete or has not grown for some time."""
-        try:
+        with disk_errors():
             for one in self.inbox.scan():
                 self.queue.add(one.job, exam=one.exam, files=one.files)
                 self.inbox.taken(one)
-        except (OSError, sqlite3.OperationalError) as error:
-            raise disk_error(error) from None
 
     def _begin(self) -> Job | None:
-        try:
+        with disk_errors():
             return self.queue.begin()
-        except sqlite3.OperationalError as error:
-            raise disk_error(error) from None
 
     def _do(self, job: Job) -> int:
         """Do one job. Return 1 if it ended, and 0 if it is tried again."""
@@ -196,7 +192,7 @@ class Watch:
         except (OSError, sqlite3.OperationalError) as error:
             if is_no_space(error):
                 self._put_back(job)
-                raise disk_error(error) from None
+                raise no_space() from None
             what = getattr(error, "strerror", None) or "the queue cannot be written"
             return self._fail(job, _unexpected(error, what), final=False)
         except MammoriskError as error:
@@ -221,17 +217,15 @@ class Watch:
         except (OSError, sqlite3.OperationalError) as error:
             self._owed.append(change)
             if is_no_space(error):
-                raise disk_error(error) from None
+                raise no_space() from None
             return 0
 
     def _write_owed(self) -> int:
         """Write what could not be written. Return the number of jobs that it ended."""
         ended = 0
         while self._owed:
-            try:
+            with disk_errors():
                 ended += self._owed[0]()
-            except (OSError, sqlite3.OperationalError) as error:
-                raise disk_error(error) from None
             del self._owed[0]
         return ended
 

@@ -6,16 +6,16 @@ import errno
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from mammorisk.errors import ServiceError
+from mammorisk.service.disk_errors import NoSpace
 from mammorisk.service.durable_files import sync_path, write_folder
 from mammorisk.service.job_queue import PAUSES_S, JobQueue
-from mammorisk.service.no_space import NoSpace
 from mammorisk.service.watch import Watch
 from tests.service.interruptions import (
     FakeInbox,
@@ -230,3 +230,27 @@ def test_events_are_never_changed(tmp_path: Path) -> None:
         queue._database.execute("UPDATE events SET job = 'x' WHERE n = 2")
         with pytest.raises(ServiceError, match="event 2"):
             queue.check()
+
+
+def test_a_queue_of_an_older_version_is_completed(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "queue.sqlite")) as database:
+        database.executescript(
+            "CREATE TABLE jobs (id TEXT PRIMARY KEY, exam TEXT NOT NULL, state TEXT NOT NULL, "
+            "tries INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL DEFAULT '', "
+            "place INTEGER NOT NULL); INSERT INTO jobs VALUES ('old', 'exam', 'ready', 1, '', 1);"
+        )
+    for _ in range(2):
+        with JobQueue(tmp_path) as queue:
+            assert queue.seconds_to_next() == 0
+            assert queue.begin() == queue.job("old")
+            assert queue.job("old").tries == 2
+            queue.put_back("old", "stop")
+
+
+def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
+    (tmp_path / "queue.sqlite").write_bytes(b"no database" * 1000)
+    with pytest.raises(ServiceError, match=r"not a database\)\. Check the folder"):
+        JobQueue(tmp_path)
+    # The lock is given free.
+    (tmp_path / "queue.sqlite").unlink()
+    JobQueue(tmp_path).close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 
 import pydicom
@@ -211,3 +212,20 @@ def test_from_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert told["folder"] == folder.name
     assert told["risk"] == json.loads(names["result.json"])["risk"]
     assert run(app, [*command, "--formats", "docx"]).exit_code == 2
+
+
+def test_a_full_disk_is_told_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_exam(tmp_path / "in", PatientAge="054Y")
+
+    def full(self: JobQueue, *job: object, **more: object) -> bool:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(JobQueue, "add", full)
+    options = ["--model", "bcsc-2008", "--formats", "fhir"]
+    folders = [str(tmp_path / "in"), str(tmp_path / "out")]
+    for command in (["watch", *folders, "--once"], ["process-folder", *folders]):
+        done = run(app, [*command, *options])
+        assert done.exit_code == 2
+        assert "error: no space left on the disk. Free some space" in done.stderr
