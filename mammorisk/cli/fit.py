@@ -35,12 +35,12 @@ def fit(
         ),
     ] = None,
     recipe: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="Name of a recipe (hybrid, hybrid-mirai, coxnet, clinical-only, density-fit "
-            "...) or a YAML file."
+            "...) or a YAML file. [default: hybrid, or that of --init]"
         ),
-    ] = "hybrid",
+    ] = None,
     init: Annotated[
         str | None, typer.Option(help="Name or folder of a model to fine-tune.")
     ] = None,

@@ -33,7 +33,10 @@ def leave_one_out(
         ),
     ],
     by: Annotated[str, typer.Option(help="Column of the groups: site, vendor ...")] = "site",
-    recipe: Annotated[str, typer.Option(help="Name of a recipe, or a YAML file.")] = "hybrid",
+    recipe: Annotated[
+        str | None,
+        typer.Option(help="Name of a recipe, or a YAML file. [default: hybrid, or that of --init]"),
+    ] = None,
     init: Annotated[
         str | None, typer.Option(help="Name or folder of a model to fine-tune.")
     ] = None,

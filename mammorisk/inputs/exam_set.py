@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any, ClassVar, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mammorisk._utils.digests import array_digest, json_digest
 from mammorisk._utils.parallel import usable_cores
 from mammorisk.errors import ExamError, MammoriskError, OutputError
 from mammorisk.inputs.acquisition_table import CATEGORIES, NUMBERS
@@ -66,6 +68,16 @@ class ExamSet:
     implant: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool), repr=False)
     density_probabilities: NDArray[np.float64] | None = None
 
+    #: Arrays with one row an exam, besides the pixels.
+    _by_exam: ClassVar[tuple[str, ...]] = (
+        "present",
+        "years_before",
+        "percent_density",
+        "age_years",
+        "implant",
+        "density_probabilities",
+    )
+
     def __post_init__(self) -> None:
         if not len(self.implant):
             object.__setattr__(self, "implant", np.zeros(len(self), dtype=bool))
@@ -77,23 +89,34 @@ class ExamSet:
     def tokens(self) -> int:
         return int(self.present.shape[1])
 
-    def take(self, rows: NDArray[np.int64]) -> ExamSet:
+    def digest(self) -> str:
+        """Return the SHA-256 of the content in hexadecimal.
+
+        Pixels on disk are not read: the names of their files are digests of what they show.
+        """
+        arrays = [getattr(self, name) for name in self._by_exam]
+        known = [None if one is None else array_digest(one) for one in arrays]
+        pixels = self.pixels
+        seen = pixels.digest() if isinstance(pixels, StoredPixels) else array_digest(pixels)
+        acquisition = pd.util.hash_pandas_object(self.acquisition.astype(str), index=False)
+        return json_digest([seen, array_digest(acquisition.to_numpy()), *known])
+
+    def take(self, rows: NDArray[np.int64]) -> Self:
         """Select some exams. Pixels on disk stay there."""
         views = (rows[:, None] * self.tokens + np.arange(self.tokens)).ravel()
-        density = self.density_probabilities
-        stored = isinstance(self.pixels, StoredPixels)
-        return ExamSet(
-            pixels=self.pixels.take(rows) if stored else self.pixels[rows],
-            present=self.present[rows],
-            years_before=self.years_before[rows],
-            percent_density=self.percent_density[rows],
+        arrays = {name: getattr(self, name) for name in self._by_exam}
+        taken: dict[str, Any] = {
+            name: None if one is None else one[rows] for name, one in arrays.items()
+        }
+        pixels = self.pixels
+        return replace(
+            self,
+            **taken,
+            pixels=pixels.take(rows) if isinstance(pixels, StoredPixels) else pixels[rows],
             acquisition=self.acquisition.iloc[views].reset_index(drop=True),
-            age_years=self.age_years[rows],
             errors=[self.errors[row] for row in rows],
             prior_errors=[self.prior_errors[row] for row in rows] if self.prior_errors else [],
             acquisitions=[self.acquisitions[i] for i in views] if self.acquisitions else [],
-            implant=self.implant[rows],
-            density_probabilities=None if density is None else density[rows],
         )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +31,8 @@ class FeatureSet(ExamSet):
     features: NDArray[np.float32] = field(repr=False)
     encoder: str
     pool: str | None = None
+
+    _by_exam: ClassVar[tuple[str, ...]] = ("features", *ExamSet._by_exam)
 
     @classmethod
     def of(
@@ -91,31 +94,6 @@ class FeatureSet(ExamSet):
         present = self.present & ~rows[:, None]
         features = np.where(present[..., None], self.features, 0).astype(np.float32)
         return replace(self, present=present, features=features)
-
-    def take(self, rows: NDArray[np.int64]) -> FeatureSet:
-        """Select some exams."""
-        views = (rows[:, None] * TOKENS_PER_EXAM + np.arange(TOKENS_PER_EXAM)).ravel()
-        density = self.density_probabilities
-        return replace(
-            self,
-            **{
-                name: getattr(self, name)[rows]
-                for name in (
-                    "features",
-                    "pixels",
-                    "present",
-                    "years_before",
-                    "percent_density",
-                    "age_years",
-                    "implant",
-                )
-            },
-            acquisition=self.acquisition.iloc[views].reset_index(drop=True),
-            acquisitions=[self.acquisitions[i] for i in views] if self.acquisitions else [],
-            errors=[self.errors[i] for i in rows],
-            prior_errors=[self.prior_errors[i] for i in rows],
-            density_probabilities=None if density is None else density[rows],
-        )
 
     def means(self) -> NDArray[np.float64]:
         """Mean features of each exam over its views, shape (n, n_features); NaN without views."""

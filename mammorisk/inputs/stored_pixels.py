@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk._utils.digests import json_digest
 from mammorisk.errors import CacheDamaged
 from mammorisk.inputs.image_cache import read_pixels, write_entry
 from mammorisk.inputs.standard_exam import VIEWS, ImageSettings, StandardExam
@@ -65,6 +66,11 @@ class StoredPixels:
             settings=self.settings,
             remake=None if remake is None else lambda row, time: remake(int(rows[row]), time),
         )
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the names of the files, which name content and settings."""
+        names = [[None if one is None else one.stem for one in files] for files in self.files]
+        return json_digest(names)
 
     def exam(self, row: int) -> NDArray[np.uint8]:
         """Pixels of one exam and its prior, shape (tokens, rows, columns). Missing views are 0.

@@ -393,6 +393,11 @@ class Recipe(BaseModel):
         """Whether a fit reads images; recipes on embeddings and tables do not."""
         return self.kind == "mirai" or (self.kind == "network" and "image" in self.modalities)
 
+    @property
+    def takes_embeddings(self) -> bool:
+        """Whether a fit uses embeddings as the images of its exams."""
+        return self.embeddings is not None and "image" in self.modalities
+
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
         if self.head.competing_death and (

@@ -223,7 +223,7 @@ def _held_out(
         model = fit(
             train,
             recipe,
-            embeddings=embeddings if recipe.embeddings is not None else None,
+            embeddings=embeddings if recipe.takes_embeddings else None,
             cache=cache if recipe.reads_images else None,
             on_warning=note,
         )

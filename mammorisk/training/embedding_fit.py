@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from mammorisk._utils.digests import array_digest
 from mammorisk.embeddings.embeddings import Embeddings
 from mammorisk.errors import TrainingError
 from mammorisk.networks.head_ensemble import ALL_VIEWS
@@ -62,8 +61,8 @@ def fit_embeddings(
             remedy="Use at least one epoch.",
         )
     problem = pose(cohort, recipe, given.exams)
-    features = array_digest(given.exams.features)
-    made = WorkFolder(out, recipe, cohort, f"{given.record.identity} {features} {digest_of(begin)}")
+    inputs = f"{given.record.identity} {given.exams.digest()} {digest_of(begin)}"
+    made = WorkFolder(out, recipe, cohort, inputs)
     stage = replace(stage, key=made.key)
     with made as work:
         fitted = fit_hybrid(problem, recipe, begin, work, stage=stage, fresh_head=False)

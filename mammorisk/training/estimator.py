@@ -275,7 +275,7 @@ def _embeddings(
     exams: pd.DataFrame, frame: pd.DataFrame, encoder: str, recipe: Recipe | None
 ) -> Embeddings | None:
     features = feature_columns(map(str, frame.columns))
-    if not features or (recipe is not None and recipe.embeddings is None):
+    if not features or (recipe is not None and not recipe.takes_embeddings):
         return None
     told = [name for name in ACQUISITION if name in frame.columns]
     table = exams[list(KEYS)].assign(view=POOLED).join(frame[[*told, *features]])

@@ -17,8 +17,10 @@ from mammorisk.records.cohort import Cohort
 from mammorisk.records.follow_up import as_numbers
 from mammorisk.records.follow_up_doubts import doubt_censoring
 from mammorisk.records.simulated_ids import are_simulated
-from mammorisk.risk_models.recipe import SURVIVAL_KINDS, Recipe, load_recipe
+from mammorisk.risk_models.recipe import SURVIVAL_KINDS, Recipe
 from mammorisk.training.card import simulated_card
+from mammorisk.training.initial_model import check_start, chosen_recipe, initial_model
+from mammorisk.training.unused_arguments import refuse_for_detectors, refuse_unused
 from mammorisk.warnings import ResultWarning
 
 if TYPE_CHECKING:
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
     from mammorisk.training.fit_plan import FitPlan
 
 
+#: Time between checkpoints within an epoch, minutes.
+_CHECKPOINT_MINUTES = 5.0
+
 Fitted = TypeVar("Fitted", bound="HybridModel | DensityFit | MiraiModel | SurvivalModel")
 
 
@@ -42,7 +47,7 @@ class CohortWarning(UserWarning):
 @overload
 def fit(
     cohort: AnnotatedCohort,
-    recipe: str | Path | FindingsRecipe = ...,
+    recipe: str | Path | FindingsRecipe | None = ...,
     **options: Any,
 ) -> Detector: ...
 
@@ -50,7 +55,7 @@ def fit(
 @overload
 def fit(
     cohort: Cohort,
-    recipe: str | Path | Recipe = ...,
+    recipe: str | Path | Recipe | None = ...,
     *,
     dry_run: Literal[True],
     **options: Any,
@@ -60,7 +65,7 @@ def fit(
 @overload
 def fit(
     cohort: Cohort,
-    recipe: str | Path | Recipe = ...,
+    recipe: str | Path | Recipe | None = ...,
     *,
     dry_run: Literal[False] = ...,
     **options: Any,
@@ -69,7 +74,7 @@ def fit(
 
 def fit(
     cohort: Cohort | AnnotatedCohort,
-    recipe: str | Path | Recipe | FindingsRecipe = "hybrid",
+    recipe: str | Path | Recipe | FindingsRecipe | None = None,
     *,
     init: str | Path | HybridModel | MiraiModel | Detector | None = None,
     fresh_head: bool = False,
@@ -80,7 +85,7 @@ def fit(
     progress: bool = False,
     workers: int | None = None,
     loggers: Sequence[str] = (),
-    checkpoint_minutes: float = 5.0,
+    checkpoint_minutes: float = _CHECKPOINT_MINUTES,
     dry_run: bool = False,
     devices: str | int = "auto",
     strategy: str = "auto",
@@ -96,10 +101,11 @@ def fit(
         Cohort with outcomes (``time``, ``event``; optionally ``weight`` and ``entry``), and with
         images if the recipe uses them. Or an :class:`~mammorisk.findings.AnnotatedCohort`, for a
         detector of lesions.
-    recipe : str, path or Recipe
-        A name from :func:`~mammorisk.risk_models.recipe.recipes`, or a YAML file. With ``init``
-        the recipe of that model is used, with the changes. For annotated exams a name from
-        :func:`~mammorisk.findings.findings_recipes`; the default is ``"findings-sim"``.
+    recipe : str, path or Recipe, optional
+        A name from :func:`~mammorisk.risk_models.recipe.recipes`, or a YAML file. The default is
+        ``"hybrid"``, and with ``init`` the recipe of that model; another one is then refused. For
+        annotated exams a name from :func:`~mammorisk.findings.findings_recipes`; the default is
+        ``"findings-sim"``.
     init : str, path, HybridModel or MiraiModel, optional
         A saved network to start from, with its encoder, head and scalings. With ``"mirai"`` the
         transformer is trained further, and also the encoder if ``mirai__encoder_epochs`` is given.
@@ -113,7 +119,8 @@ def fit(
         Folder for standardised images, shared by any number of runs. They are read from there when
         they are used, so that the memory does not grow with the number of exams.
     exams : ExamSet, optional
-        The exams of the cohort, if they are already read.
+        The exams of the cohort, if they are already read. An interrupted fit goes on with the same
+        exams only.
     embeddings : Embeddings or path, optional
         Features of the cohort by a frozen encoder, from :func:`mammorisk.embed` or
         :func:`mammorisk.read_embeddings`, for the recipes ``"hybrid-mirai"`` and
@@ -123,16 +130,18 @@ def fit(
         Show progress on standard error, with rate, loss and time left.
     workers : int, optional
         Number of processes that read and augment exams. They do not change the result. By default
-        none for small images, else half of the usable cores.
+        none for small images, else half of the usable cores. The recipe ``"mirai"`` has none.
     loggers : sequence of str
         Any of ``"tensorboard"``, ``"wandb"`` and ``"mlflow"``, besides the CSV files in the work
-        folder. They must be installed.
+        folder. They must be installed. Only for a fit that trains an encoder.
     checkpoint_minutes : float
-        Time between checkpoints within an epoch.
+        Time between checkpoints within an epoch. Only for a fit of a network: not for
+        ``"density-fit"`` and the recipes of scikit-survival.
     dry_run : bool
         Only estimate the size of the cache, the memory and the time.
     devices, strategy, accelerator : str or int
-        Arguments of Lightning's Trainer, for several GPUs or nodes.
+        Arguments of Lightning's Trainer, for several GPUs or nodes. Only for a fit that trains an
+        encoder (of detectors only ``accelerator``): heads are trained on one processor.
     on_warning : callable, optional
         Called with each warning about the cohort before anything is read or trained: few cancers
         for the recipe, batches with few cancers, exams listed several times. Default: a
@@ -158,7 +167,8 @@ def fit(
         There are no outcomes, nobody is censored, there are too few cancers or too many unreadable
         exams, a part of the split has no cancers, a woman or a file is in several splits, a file
         belongs to several women, or the loss is not a number; embeddings are missing, not
-        complete, or not those of the recipe; or the recipe does not use an argument that is given.
+        complete, or not those of the recipe; the recipe is not that of ``init``; or the recipe does
+        not use an argument that is given.
     EmbeddingError
         The embeddings belong to another cohort, or are not finite.
     OutputError
@@ -193,27 +203,28 @@ def fit(
     >>> annotated = mr.findings.AnnotatedCohort(cohort=cohort, lesions=boxes)  # doctest: +SKIP
     >>> tuned = mr.fit(annotated, init="findings-sim", out="detector")  # doctest: +SKIP
     """
+    given = {
+        "fresh_head": fresh_head,
+        "cache": cache is not None,
+        "exams": exams is not None,
+        "embeddings": embeddings is not None,
+        "workers": workers is not None,
+        "loggers": bool(loggers),
+        "checkpoint_minutes": checkpoint_minutes != _CHECKPOINT_MINUTES,
+        "dry_run": dry_run,
+        "devices": devices != "auto",
+        "strategy": strategy != "auto",
+        "accelerator": accelerator != "auto",
+        "on_warning": on_warning is not None,
+    }
     if isinstance(cohort, AnnotatedCohort):
-        _refuse_for_detectors(
-            {
-                "fresh_head": fresh_head,
-                "cache": cache is not None,
-                "exams": exams is not None,
-                "embeddings": embeddings is not None,
-                "workers": workers is not None,
-                "loggers": bool(loggers),
-                "dry_run": dry_run,
-                "devices": devices != "auto",
-                "strategy": strategy != "auto",
-                "on_warning": on_warning is not None,
-            }
-        )
+        refuse_for_detectors(given)
         require("torch", NETWORKS, what="fit()")
         from mammorisk.training.findings.fit_detector import fit_detector
 
         return fit_detector(
             cohort,
-            "findings-sim" if recipe == "hybrid" else recipe,  # type: ignore[arg-type]
+            "findings-sim" if recipe is None else recipe,  # type: ignore[arg-type]
             init=init,  # type: ignore[arg-type]
             out=out,
             progress=progress,
@@ -229,7 +240,6 @@ def fit(
     # Imported here, so that ``mammorisk.fit`` is available without torch.
     for module in ("torch", "lightning"):
         require(module, NETWORKS, what="fit()")
-    from mammorisk.risk_models.mirai.model import MiraiModel
     from mammorisk.training.cohort_doubts import check_before_fit
     from mammorisk.training.density_fit import fit_density
     from mammorisk.training.embedding_fit import fit_embeddings
@@ -249,25 +259,11 @@ def fit(
             where="cohort",
             remedy="Pass mr.read_cohort(...), which takes the path of a manifest or a table.",
         )
-    begin = _initial(init)
-    if isinstance(begin, MiraiModel):
-        # With given weights the encoder is trained only if epochs are requested.
-        changes = {"mirai__encoder_epochs": 0, **changes}
-        changes |= {"mirai__rows": begin.rows, "mirai__columns": begin.columns}
-        chosen = load_recipe("mirai" if recipe == "hybrid" else recipe, **changes)
-    else:
-        chosen = load_recipe(begin.recipe if begin is not None else recipe, **changes)
-    _check_start(begin, chosen, fresh_head)
-    given = {"cache": cache, "exams": exams, "workers": workers, "loggers": loggers or None}
-    _refuse_unused(chosen, {name for name, value in given.items() if value is not None})
+    begin = initial_model(init)
+    chosen = chosen_recipe(recipe, begin, changes)
+    check_start(begin, chosen, fresh_head)
+    refuse_unused(chosen, given)
     _refuse_uncensored(cohort)
-    if embeddings is not None and chosen.embeddings is None:
-        raise TrainingError(
-            f"the recipe {chosen.name} does not use embeddings",
-            where="embeddings",
-            remedy="Use hybrid-embeddings, hybrid-mirai, coxnet, survival-forest or "
-            "gradient-boosting.",
-        )
     # Missing and impossible outcomes are errors of their own, raised by the fit at once.
     doubts: tuple[ResultWarning, ...] = ()
     if {"time", "event"} <= set(cohort.exams.columns):
@@ -292,7 +288,7 @@ def fit(
                 where="embeddings",
                 remedy=f'Pass embeddings=mr.embed(cohort, "{name}", out="emb.parquet").',
             )
-        quick = StageOptions(progress=progress, loggers=tuple(loggers))
+        quick = StageOptions(progress=progress, checkpoint_minutes=checkpoint_minutes)
         head = fit_embeddings(
             cohort, chosen, embeddings, cast("EmbeddingModel | None", begin), out, stage=quick
         )
@@ -310,6 +306,8 @@ def fit(
         accelerator=accelerator,
     )
     inputs = digest_of(begin) + (" fresh head" if fresh_head else "")
+    if exams is not None:
+        inputs += f" exams {exams.digest()}"
     made = WorkFolder(out, chosen, cohort, inputs)
     stage = replace(stage, key=made.key)
     model: HybridModel | MiraiModel
@@ -356,57 +354,6 @@ def _finished(
     return model
 
 
-def _check_start(begin: HybridModel | MiraiModel | None, recipe: Recipe, fresh_head: bool) -> None:
-    """Refuse an initial model of another kind, and ``fresh_head`` where no encoder is kept."""
-    from mammorisk.risk_models.mirai.model import MiraiModel
-    from mammorisk.risk_models.on_embeddings.hybrid import EmbeddingModel
-
-    if begin is not None:
-        if isinstance(begin, MiraiModel):
-            kind = "mirai"
-        else:
-            kind = "embeddings" if isinstance(begin, EmbeddingModel) else "network"
-        if kind != recipe.kind:
-            raise TrainingError(
-                f"the model {begin.name} cannot be the start of a fit with the recipe "
-                f"{recipe.name}",
-                where="init",
-                remedy="Use a recipe of the same kind of model, or leave out init.",
-            )
-    if fresh_head and recipe.kind != "network":
-        raise TrainingError(
-            f"the recipe {recipe.name} has no encoder of its own that a new head could use",
-            where="fresh_head",
-            remedy="Leave it out.",
-        )
-
-
-def _refuse_unused(recipe: Recipe, given: set[str]) -> None:
-    """Refuse arguments that a fit with the recipe would ignore."""
-    if recipe.kind == "density-fit" or recipe.kind in SURVIVAL_KINDS:
-        unused = {"cache", "exams", "workers", "loggers"}
-    elif not recipe.reads_images:
-        unused = {"cache", "exams", "workers"}
-    else:
-        unused = {"exams"} if recipe.kind == "mirai" else set()
-    if wrong := sorted(given & unused):
-        raise TrainingError(
-            f"a fit with the recipe {recipe.name} does not use {', '.join(wrong)}",
-            where=wrong[0],
-            remedy="Leave it out.",
-        )
-
-
-def _refuse_for_detectors(given: dict[str, bool]) -> None:
-    """Refuse arguments that a fit of a detector does not use."""
-    if unused := [name for name, is_given in given.items() if is_given]:
-        raise TrainingError(
-            f"a fit of a detector does not use {', '.join(unused)}",
-            where=unused[0],
-            remedy="Leave it out.",
-        )
-
-
 def _refuse_uncensored(cohort: Cohort) -> None:
     """Refuse a cohort in which nobody is censored: the risks would be wrong by a factor."""
     if "event" not in cohort.exams.columns:
@@ -414,23 +361,3 @@ def _refuse_uncensored(cohort: Cohort) -> None:
     text = doubt_censoring(as_numbers(cohort.exams["event"])[0])
     if text is not None:
         raise TrainingError(text, where="event", remedy="Recode event.")
-
-
-def _initial(
-    init: str | Path | HybridModel | MiraiModel | None,
-) -> HybridModel | MiraiModel | None:
-    from mammorisk.risk_models.hybrid.model import HybridModel
-    from mammorisk.risk_models.mirai.model import MiraiModel
-    from mammorisk.risk_models.registry import load_model
-
-    if init is None or isinstance(init, (HybridModel, MiraiModel)):
-        return init
-
-    model = load_model(init)
-    if not isinstance(model, (HybridModel, MiraiModel)):
-        raise TrainingError(
-            f"{model.name} is not a network and cannot be used as init",
-            where="init",
-            remedy="Give the folder of a fitted network, or leave out init.",
-        )
-    return model

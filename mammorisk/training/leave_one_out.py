@@ -18,7 +18,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mammorisk._utils.atomic_write import atomic_write
-from mammorisk._utils.model_folder import weights_digest
 from mammorisk._utils.text import as_labels
 from mammorisk.base import RiskModel
 from mammorisk.cohort_check.facts import UNKNOWN, Facts, read_facts
@@ -30,9 +29,12 @@ from mammorisk.records.alignment import risk_column
 from mammorisk.records.frequency import COLUMN
 from mammorisk.records.outcome import Outcome
 from mammorisk.records.simulated_ids import are_simulated
-from mammorisk.risk_models.recipe import Recipe, load_recipe
+from mammorisk.risk_models.recipe import Recipe
 from mammorisk.risk_models.registry import load_model
+from mammorisk.training.embedding_inputs import as_embeddings
 from mammorisk.training.fit import fit
+from mammorisk.training.initial_model import chosen_recipe, initial_model
+from mammorisk.training.work_folder import digest_of
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
@@ -42,11 +44,13 @@ if TYPE_CHECKING:
 Fitter = Callable[["Cohort", Path], RiskModel]
 
 _KEYS = ["patient_id", "exam_id"]
+#: Arguments of fit() that make no sense for several fits to parts of a cohort.
+_NOT_FOR_SEVERAL = frozenset({"exams", "dry_run"})
 
 
 def leave_one_out(
     cohort: Cohort,
-    recipe: str | Path | Recipe | Fitter = "hybrid",
+    recipe: str | Path | Recipe | Fitter | None = None,
     *,
     by: str = "site",
     out: str | Path | None = None,
@@ -63,9 +67,9 @@ def leave_one_out(
     ----------
     cohort : Cohort
         With outcomes and the column ``by``.
-    recipe : str, path, Recipe or callable
-        What to fit, as in :func:`mammorisk.fit`; or a function that gets the cohort without the
-        group and a folder, and returns a model.
+    recipe : str, path, Recipe or callable, optional
+        What to fit, as in :func:`mammorisk.fit`, with its default; or a function that gets the
+        cohort without the group and a folder, and returns a model.
     by : str
         Column of the groups, such as ``"site"`` or ``"vendor"``.
     out : path, optional
@@ -84,7 +88,7 @@ def leave_one_out(
         Show progress.
     **options
         Other arguments of :func:`mammorisk.fit`, such as ``init``, ``embeddings`` (those of all
-        women of the cohort) and fields of the recipe.
+        women of the cohort) and fields of the recipe; not ``exams`` and ``dry_run``.
 
     Returns
     -------
@@ -134,8 +138,11 @@ def leave_one_out(
     >>> ax = found.plot("E/O")  # doctest: +SKIP
     """
     plan = _plan(cohort, by, horizon, fewest_cancers)
-    fitter, name, key = _fitter(recipe, cache, progress, options)
     embeddings = options.get("embeddings")
+    if embeddings is not None:
+        # Read once for all fits.
+        options["embeddings"] = embeddings = as_embeddings(embeddings)
+    fitter, name, key = _fitter(recipe, cohort, cache, progress, options)
     with tempfile.TemporaryDirectory() if out is None else nullcontext(str(out)) as folder:
         work = Path(folder)
         _claim(work, _key(cohort, plan, key))
@@ -184,7 +191,9 @@ class _Plan:
 
 def _plan(cohort: Cohort, by: str, horizon: float, fewest_cancers: int) -> _Plan:
     if by not in cohort.exams.columns:
-        raise TrainingError(f"the cohort has no column {by}", where="by")
+        raise TrainingError(
+            f"the cohort has no column {by}", where="by", remedy="Name a column of the manifest."
+        )
     facts = read_facts(cohort)
     if not facts.has_outcomes:
         raise TrainingError(
@@ -231,7 +240,8 @@ def _plan(cohort: Cohort, by: str, horizon: float, fewest_cancers: int) -> _Plan
 
 
 def _fitter(
-    recipe: str | Path | Recipe | Fitter,
+    recipe: str | Path | Recipe | Fitter | None,
+    cohort: Cohort,
     cache: str | Path | None,
     progress: bool,
     options: dict[str, Any],
@@ -240,35 +250,43 @@ def _fitter(
     if callable(recipe):
         if options:
             raise TrainingError(
-                f"a function takes no options: {', '.join(options)}", remedy="Set them inside."
+                f"a function takes no options: {', '.join(options)}",
+                where="recipe",
+                remedy="Set them inside.",
             )
         name = getattr(recipe, "__name__", "function")
         return recipe, name, f"function {name}"
+    if wrong := sorted(options.keys() & _NOT_FOR_SEVERAL):
+        raise TrainingError(
+            f"leave_one_out does not use {', '.join(wrong)}",
+            where=wrong[0],
+            remedy="Leave it out. With cache= every exam is read once for all fits.",
+        )
     own = options.keys() & inspect.signature(fit).parameters.keys()
     changes = {name: value for name, value in options.items() if name not in own}
-    chosen = load_recipe(recipe, **changes)
+    begin = initial_model(options.get("init"))
+    chosen = chosen_recipe(recipe, begin, changes)
+    # The model is loaded once for all fits.
+    given = {name: options[name] for name in own} | {"init": begin}
 
     def run(train: Cohort, folder: Path) -> RiskModel:
         views = cache if cache is not None else folder.parent / "views"
-        given = {name: options[name] for name in own}
-        # With init the recipe is that of the model, and only the changes apply.
-        what = recipe if given.get("init") is not None else chosen
-        more = changes if given.get("init") is not None else {}
         fitted: RiskModel = fit(
             train,
-            what,
+            recipe,
             out=folder,
             cache=views if chosen.reads_images else None,
             progress=progress,
             **given,
-            **more,
+            **changes,
         )
         return fitted
 
-    init = options.get("init")
-    begin = weights_digest(init.state()) if isinstance(init, RiskModel) else init
-    start = f"{begin} {options.get('fresh_head', False)}"
-    return run, chosen.name, f"{chosen.model_dump_json()} {start}"
+    parts = [chosen.model_dump_json(), digest_of(begin), str(options.get("fresh_head", False))]
+    if (embeddings := options.get("embeddings")) is not None:
+        found = embeddings.feature_set(cohort)
+        parts.append(f"{found.encoder} {found.pool} {found.digest()}")
+    return run, chosen.name, " ".join(parts)
 
 
 def _key(cohort: Cohort, plan: _Plan, recipe: str) -> str:

@@ -154,7 +154,7 @@ def fit_survival(
     features = None
     if embeddings is None:
         recipe = recipe.model_copy(update={"modalities": ("questionnaire",)})
-    elif "image" in recipe.modalities:
+    else:
         given = embedding_inputs(cohort, recipe, embeddings)
         features, record, left_out_views = given.exams, given.record, given.left_out
     data, rows, left_out = _pose(cohort, recipe, features)

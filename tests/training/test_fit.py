@@ -25,6 +25,7 @@ from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.recipe import Recipe, load_recipe, recipes
 from mammorisk.training.comparison import compare_classifiers
 from mammorisk.training.fit import fit
+from mammorisk.training.initial_model import chosen_recipe
 from mammorisk.training.read_exams import read_exams
 from mammorisk.training.splits import check_leakage, split_rows
 from tests.training.conftest import LARGER, tiny
@@ -271,6 +272,12 @@ def test_balanced_drawing_keeps_the_rates(cohort: Cohort, exams: ExamSet) -> Non
         ("coxnet", {"loggers": ["wandb"]}),
         ("clinical-only", {"cache": "views"}),
         ("hybrid-embeddings", {"workers": 2}),
+        ("density-fit", {"devices": 2}),
+        ("coxnet", {"checkpoint_minutes": 1.0}),
+        ("clinical-only", {"strategy": "ddp"}),
+        ("hybrid-embeddings", {"accelerator": "cpu"}),
+        ("hybrid-embeddings", {"loggers": ["wandb"]}),
+        ("mirai", {"workers": 2}),
     ],
 )
 def test_arguments_that_a_recipe_ignores_are_refused(
@@ -278,6 +285,27 @@ def test_arguments_that_a_recipe_ignores_are_refused(
 ) -> None:
     with pytest.raises(TrainingError, match=f"does not use {next(iter(given))}"):
         fit(cohort, name, **given)
+
+
+def test_a_frozen_encoder_is_trained_on_no_device(cohort: Cohort) -> None:
+    with pytest.raises(TrainingError, match="does not use accelerator"):
+        fit(cohort, tiny(encoder__frozen=True), accelerator="cpu")
+
+
+def test_a_recipe_other_than_that_of_init_is_refused(cohort: Cohort) -> None:
+    begin = mr.load_model("hybrid")
+    assert chosen_recipe("hybrid", begin, {"seed": 2}) == load_recipe("hybrid", seed=2)
+    with pytest.raises(TrainingError, match=r"differ in training.epochs, training.head_epochs"):
+        fit(
+            cohort,
+            load_recipe("hybrid", training__epochs=3, training__head_epochs=1),
+            init="hybrid",
+        )
+    with pytest.raises(TrainingError, match="differ in name"):
+        fit(cohort, "clinical-only", init=begin)
+    # A change makes both equal.
+    same = load_recipe("hybrid", training__epochs=3)
+    assert chosen_recipe(same, begin, {"training__epochs": 3}) == same
 
 
 def test_a_table_is_not_a_cohort(cohort: Cohort) -> None:

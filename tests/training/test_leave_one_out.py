@@ -14,6 +14,7 @@ from mammorisk.base import RiskModel
 from mammorisk.errors import EvaluationError, OutputError, TrainingError
 from mammorisk.evaluation.heterogeneity import random_effects
 from mammorisk.records.cohort import Cohort
+from tests.made_embeddings import as_cohort, embedding_table, made_table
 
 pytestmark = pytest.mark.networks
 pytest.importorskip("torch")
@@ -156,6 +157,33 @@ def test_what_cannot_be_left_out_is_refused(cohort: Cohort) -> None:
         mr.leave_one_out(bare)
     with pytest.raises(TrainingError, match="takes no options"):
         mr.leave_one_out(cohort, Local(), training__epochs=3)
+    with pytest.raises(TrainingError, match="does not use dry_run"):
+        mr.leave_one_out(cohort, "density-fit", dry_run=True)
+
+
+def test_a_folder_of_results_is_of_the_same_embeddings(tmp_path: Path) -> None:
+    few = as_cohort(made_table(300).assign(site=lambda table: table.index // 150))
+    table = embedding_table(few)
+    changes = {"survival__folds": 2, "survival__inner_folds": 2, "survival__penalties": 2}
+
+    def run(table: pd.DataFrame) -> mr.LeaveOneOut:
+        given = mr.read_embeddings(table, encoder="ours")
+        return mr.leave_one_out(
+            few,
+            "coxnet",
+            embeddings=given,
+            fewest_cancers=5,
+            out=tmp_path,
+            on_warning=lambda _: None,
+            **changes,
+        )
+
+    found = run(table)
+    # The order of the rows does not count.
+    pd.testing.assert_frame_equal(run(table.iloc[::-1]).risks, found.risks)
+    table.loc[7, "feature_2"] += 0.25
+    with pytest.raises(OutputError, match="another cohort"):
+        run(table)
 
 
 def test_forest_plot_and_page(found: mr.LeaveOneOut, tmp_path: Path) -> None:

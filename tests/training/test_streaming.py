@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 import textwrap
@@ -26,7 +27,6 @@ from mammorisk.records.cohort import Cohort
 from mammorisk.risk_models.augment_options import AugmentOptions
 from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.recipe import TrainingOptions
-from mammorisk.training import work_folder
 from mammorisk.training.augment import augment_view, drop_views
 from mammorisk.training.exam_steps import Draw, EpochSampler, ExamSteps, Step, make_loader
 from mammorisk.training.fit import fit
@@ -129,14 +129,14 @@ def work_files(out: Path) -> list[Path]:
 def test_a_checkpoint_of_another_fit_is_refused(
     tmp_path: Path, cohort: Cohort, exams: ExamSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    out = tmp_path / "model"
-    with monkeypatch.context() as broken:
-        broken.setattr(FitModule, "training_step", killer(3, "training_step"))
-        with pytest.raises(RuntimeError, match="killed"):
-            fit(cohort, tiny(), exams=exams, out=out, checkpoint_minutes=0)
+    out, other = tmp_path / "model", tmp_path / "other"
+    for folder, recipe in ((out, tiny()), (other, tiny(seed=2))):
+        with monkeypatch.context() as broken:
+            broken.setattr(FitModule, "training_step", killer(3, "training_step"))
+            with pytest.raises(RuntimeError, match="killed"):
+                fit(cohort, recipe, exams=exams, out=folder, checkpoint_minutes=0)
     # Its note says that the folder is of the same fit, but the checkpoint is of another one.
-    key = work_folder.WorkFolder(out, tiny(seed=2), cohort).key
-    (tmp_path / "model.work" / "run.json").write_text(f'{{"key": "{key}"}}')
+    shutil.copy(tmp_path / "other.work" / "run.json", tmp_path / "model.work" / "run.json")
     with pytest.raises(OutputError, match="checkpoint belongs to a fit of another"):
         fit(cohort, tiny(seed=2), exams=exams, out=out)
 
@@ -150,9 +150,15 @@ def test_an_unfinished_fit_does_not_go_on_with_other_inputs(
         with pytest.raises(RuntimeError, match="killed"):
             fit(cohort, tiny(), exams=exams, out=out, checkpoint_minutes=0)
     older = replace(cohort, exams=cohort.exams.assign(age=cohort.exams["age"] + 1))
-    for other, arguments in ((older, {}), (cohort, {"fresh_head": True})):
+    brighter = replace(exams, pixels=exams.pixels + 1)
+    for other, arguments in (
+        (older, {"exams": exams}),
+        (cohort, {"exams": exams, "fresh_head": True}),
+        (cohort, {"exams": brighter}),
+        (cohort, {}),
+    ):
         with pytest.raises(OutputError, match="of other inputs"):
-            fit(other, tiny(), exams=exams, out=out, **arguments)
+            fit(other, tiny(), out=out, **arguments)
 
 
 def test_the_steps_of_an_epoch_do_not_depend_on_workers_or_on_where_it_starts(
