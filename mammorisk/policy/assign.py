@@ -38,6 +38,8 @@ class Assignment:
         Years; NaN where unknown.
     refused : ndarray of object
         Reason why no policy applies to the row; None where one may apply.
+    without_risk : ndarray of object
+        Reason why the row has no risk from a fixed age; None where it is not stated.
     """
 
     policy: Policy
@@ -48,6 +50,7 @@ class Assignment:
     near: NDArray[np.bool_]
     age: NDArray[np.floating]
     refused: NDArray[np.object_]
+    without_risk: NDArray[np.object_]
 
     @property
     def has_group(self) -> NDArray[np.bool_]:
@@ -117,7 +120,18 @@ def assign(
         near=near & ~is_refused,
         age=age,
         refused=refused,
+        without_risk=_without_risk(policy, risks),
     )
+
+
+def _without_risk(policy: Policy, risks: pd.DataFrame) -> NDArray[np.object_]:
+    """Return the reasons in the table why rows have no risk that the policy uses."""
+    found = np.full(len(risks), None, dtype=object)
+    for quantity in policy.quantities.values():
+        if quantity.reason_column in risks.columns:
+            told = risks[quantity.reason_column]
+            found = np.where(told.notna(), told.astype(object), found)
+    return found
 
 
 def _settle(

@@ -56,6 +56,11 @@ class Quantity(Strict):
         return f"{self.risk_column}{at}{scale}"
 
     @property
+    def reason_column(self) -> str:
+        """Column of the reasons why there is no risk, e.g. ``risk_10y_at_40_reason``."""
+        return f"{self.column}_reason"
+
+    @property
     def words(self) -> str:
         """Text: "5-year risk", "rank of the 5-year risk among women of her age"."""
         if self.horizon_years == "lifetime":

@@ -77,7 +77,8 @@ def stratify(
         ``exam_id``, else on the index. These fields take precedence over those of ``risks``.
     model : RiskModel, optional
         The model of the risks. A policy that uses the risk from a fixed age, such as
-        ``"nice-cg164"``, needs it: each woman is scored at this age, from her answers alone.
+        ``"nice-cg164"``, needs it: each woman is scored at this age, from her answers alone,
+        without a menopause or a first birth that came later.
     model_family : str or dict of model name to str, optional
         ``ModelCard.family`` of the model(s).
     recalibrated : bool, optional
@@ -264,6 +265,9 @@ def _reasons(found: Assignment, has: NDArray[np.bool_]) -> pd.api.extensions.Ext
 
     told = _by_code(found.unknown * 3 + kind, word)
     single[several] = told[several]
+    why = found.without_risk
+    rows = np.flatnonzero((kind == 2) & pd.notna(why))
+    single[rows] = text_array(f"{single[int(row)]} ({why[row]})" for row in rows)
     return single
 
 

@@ -162,6 +162,26 @@ def test_a_policy_of_one_result() -> None:
         mr.load_model("hybrid").predict(WOMAN).with_policy("nice-cg164")
 
 
+def test_a_first_birth_after_the_age_of_a_policy_is_none_at_that_age() -> None:
+    model = mr.load_model("bcrat")
+    mother = {"age": 52.0, "first_degree_relatives": 2, "parity": 2, "age_first_birth": 42}
+    women = pd.DataFrame([mother, mother | {"parity": 0, "age_first_birth": None}])
+    groups = mr.stratify(model.predict(women), "nice-cg164", women, model=model)
+    assert groups["risk_10y_at_40"].iloc[0] == groups["risk_10y_at_40"].iloc[1] > 0.01
+    assert groups["risk_10y_at_40_reason"].isna().all()
+
+
+def test_a_woman_without_a_risk_from_an_age_is_told_why() -> None:
+    model = mr.load_model("bcrat")
+    women = pd.DataFrame({"age": [52.0, 52.0], "lcis": [True, False]})
+    groups = mr.stratify(model.predict(women), "nice-cg164", women, model=model)
+    assert groups["reason"].iloc[0] == (
+        f"unknown: 10-year risk from age 40 ({groups['risk_10y_at_40_reason'].iloc[0]})"
+    )
+    assert "LCIS" in groups["reason"].iloc[0]
+    assert groups["category"].tolist() == ["not_applicable", "near_population"]
+
+
 def test_a_cohort_and_one_woman_have_the_same_risk_from_an_age() -> None:
     model = mr.load_model("icare-lit")
     answers = WOMAN.model_dump()
