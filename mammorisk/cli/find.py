@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from mammorisk._utils.style import NOTICE
 from mammorisk.cli.common import (
     DONE,
     PLACE,
@@ -17,12 +18,16 @@ from mammorisk.cli.common import (
     exit_on_error,
     read_cohort_with_warnings,
 )
-from mammorisk.cli.tables import print_table, write_table
+from mammorisk.cli.findings_output import (
+    cohort_records,
+    flat_findings,
+    print_findings,
+    print_search_errors,
+)
+from mammorisk.cli.tables import write_table
 from mammorisk.errors import OutputError
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from mammorisk.findings.findings import Findings
 
 
@@ -76,17 +81,16 @@ def find(
             table = find_lesions(exams, model=model, minimum_score=minimum_score, progress=True)
             errors = table.attrs["errors"]
             if out is not None:
-                write_table(_flat(table), out)
+                write_table(flat_findings(table), out)
             if as_json:
-                typer.echo(json.dumps({"findings": _rows(table), "errors": errors}, indent=2))
+                typer.echo(json.dumps(cohort_records(table), indent=2))
             typer.echo(f"{len(table)} findings in {len(exams)} exams", err=True)
-            for exam_id, why in list(errors.items())[:20]:
-                typer.echo(f"  exam {exam_id}: {why}", err=True)
+            print_search_errors(errors)
             raise typer.Exit(SOME_FAILED if errors else DONE)
         assert exam is not None
         found = find_lesions(exam, model=model, minimum_score=minimum_score)
         if out is not None:
-            write_table(_flat(found.table), out)
+            write_table(flat_findings(found.table), out)
         if plot is not None:
             _save_plot(found, plot)
         if sr is not None:
@@ -94,23 +98,7 @@ def find(
     if as_json:
         typer.echo(found.to_json())
         return
-    _print(found)
-
-
-def _print(found: Findings) -> None:
-    columns = ["finding_id", "view", "type", "score", "size_mm", "quadrant", "depth", "pair_id"]
-    table = found.table[columns]
-    if len(table):
-        shown = table.rename(columns=lambda name: name.replace("_", " "))
-        for name in ("score", "depth"):
-            shown[name] = shown[name].map(lambda v: "" if v != v else f"{v:.2f}")
-        print_table(f"findings of {found.model}", shown.fillna(""))
-    else:
-        typer.echo(f"{found.model}: no findings above the operating points")
-    for one in found.warnings:
-        typer.echo(f"! {one}")
-    from mammorisk._utils.style import NOTICE
-
+    print_findings(found)
     typer.echo(f"Scores are not risks. {NOTICE}")
 
 
@@ -125,22 +113,3 @@ def _save_plot(found: Findings, path: Path) -> None:
         raise OutputError(
             f"{kind!r} is not a format of pictures", remedy="Use .png, .svg or .pdf."
         ) from None
-
-
-def _flat(table: pd.DataFrame) -> pd.DataFrame:
-    """The table without tuples: text for warnings, a column for each edge of a box."""
-    flat = table.drop(columns=["box_px", "box_mm", "centre_mm", "warnings"])
-    for place, name in enumerate(("row_min_px", "row_max_px", "col_min_px", "col_max_px")):
-        flat[name] = [box[place] for box in table["box_px"]]
-    for place, name in enumerate(("row_mm", "col_mm")):
-        flat[name] = [None if c is None else c[place] for c in table["centre_mm"]]
-    flat["warnings"] = ["; ".join(map(str, told)) for told in table["warnings"]]
-    return flat
-
-
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
-    flat = _flat(table).astype(object)
-    return [
-        {str(name): None if value != value else value for name, value in row.items()}
-        for row in flat.to_dict("records")
-    ]

@@ -8,7 +8,8 @@ import pandas as pd
 
 from mammorisk.errors import CohortError
 from mammorisk.findings.candidate import TYPES
-from mammorisk.records.cohort import Cohort
+from mammorisk.records.cohort import KEYS, Cohort
+from mammorisk.records.match_ids import id_columns
 from mammorisk.warnings import Warnings
 
 #: Columns that a table of lesions needs.
@@ -35,6 +36,10 @@ OPTIONAL = (
     "speck_rows_px",
     "speck_cols_px",
 )
+#: Values that the columns of a lesion may have.
+_VALUES = {"type": TYPES, "laterality": ("L", "R"), "view": ("CC", "MLO")}
+#: Largest number of characters of a value in a message.
+_SHOWN = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +61,12 @@ class AnnotatedCohort:
         What was left out when the annotations were read.
     simulated : bool
         Whether the exams are simulated. A model fitted on them says so.
+
+    Raises
+    ------
+    CohortError
+        A column is missing, a type, laterality or view has another value, or a lesion is of an
+        exam that the cohort does not have. Ids are compared as text.
 
     See Also
     --------
@@ -99,13 +110,30 @@ class AnnotatedCohort:
                 remedy="Read the annotations with a reader of mammorisk.findings, or name the "
                 "columns as in AnnotatedCohort.",
             )
-        unknown = sorted(set(self.lesions["type"].dropna()) - set(TYPES))
-        if unknown or self.lesions["type"].isna().any():
+        for name, allowed in _VALUES.items():
+            self._check_values(name, allowed)
+        keys = [name for name in KEYS if name in self.cohort.exams.columns]
+        if not keys:
+            return
+        ours, known = (id_columns(table, keys) for table in (self.lesions, self.cohort.exams))
+        there = pd.MultiIndex.from_frame(ours).isin(pd.MultiIndex.from_frame(known))
+        if lost := int((~there).sum()):
             raise CohortError(
-                f"the table of lesions has the type {', '.join(unknown) or 'None'}",
+                f"{lost} of {len(ours)} rows are of exams that the cohort does not have",
                 where="lesions",
-                remedy=f"Types are {', '.join(TYPES)}.",
+                remedy=f"Give both tables the same {' and '.join(keys)}, or leave these rows out.",
             )
+
+    def _check_values(self, name: str, allowed: tuple[str, ...]) -> None:
+        values = self.lesions[name]
+        if values.isin(allowed).all():
+            return
+        others = sorted({str(one)[:_SHOWN] for one in values[~values.isin(allowed)]})
+        raise CohortError(
+            f"the table of lesions has the {name} {', '.join(others[:3])}",
+            where="lesions",
+            remedy=f"Allowed: {', '.join(allowed)}.",
+        )
 
     def __len__(self) -> int:
         return len(self.cohort)

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, overload
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk._utils.parallel import map_parallel
 from mammorisk._utils.progress import progress_bar
-from mammorisk.errors import CohortError, EvaluationError, ExamError, MammoriskError
+from mammorisk.errors import CohortError, EvaluationError, ExamError
 from mammorisk.findings.candidate import TYPES
-from mammorisk.findings.exam_score import highest_score, score_exam
-from mammorisk.findings.findings import COLUMNS, Findings
+from mammorisk.findings.cohort_findings import CohortFindings
+from mammorisk.findings.exam_score import score_exam
+from mammorisk.findings.findings import Findings
 from mammorisk.findings.registry import open_detector
+from mammorisk.findings.search_error import search_error
 from mammorisk.imaging.segmented_view import segment_view
 from mammorisk.io.read_exam import read_exam
-from mammorisk.records.cohort import KEYS, Cohort
+from mammorisk.records.cohort import Cohort
 from mammorisk.records.exam import Exam, View
 
 if TYPE_CHECKING:
@@ -80,10 +82,12 @@ def find(
         For one exam.
     DataFrame
         For a cohort: ``patient_id``, ``exam_id`` and the columns of
-        :attr:`mammorisk.Findings.table`. An exam without findings has no row. ``attrs["errors"]``
-        has the reasons of exams that cannot be read, by ``exam_id``. ``attrs["exams"]`` is a list
-        with ``highest_score`` and ``exam_score`` of each exam, also of those without findings:
-        ``pandas.DataFrame(found.attrs["exams"])`` is the input of triage.
+        :attr:`mammorisk.Findings.table`. An exam without findings has no row. ``attrs["exams"]``
+        is a list of records of the exams that were searched, also of those without findings: keys,
+        ``highest_score``, ``exam_score``, ``warnings`` and ``warning_codes``.
+        ``pandas.DataFrame(found.attrs["exams"])`` is the input of triage. ``attrs["errors"]`` is a
+        list of records of the exams that cannot be searched: keys, ``code``, ``what``, ``where``
+        and ``remedy``.
 
     Raises
     ------
@@ -182,43 +186,24 @@ def _find_in_cohort(
     minimum_score: float | None,
     progress: bool,
 ) -> pd.DataFrame:
-    import pandas as pd
-
     open_exam = cohort.open_exam
     if open_exam is None:
         raise CohortError(
             "the cohort has no images", remedy="Give its manifest a column path or file_path."
         )
-    tables, errors, exams = [], {}, []
-    types = TYPES if reference is None else reference.types
-    keys = [name for name in KEYS if name in cohort.exams.columns]
+    gathered = CohortFindings(cohort, TYPES if reference is None else reference.types)
     with progress_bar("exams", len(cohort), show=progress) as tell:
         for row in range(len(cohort)):
-            known = cohort.exams.iloc[row][keys].to_dict()
             try:
                 exam = open_exam(row)
                 if exam is not None:
                     found = find_in_exam(
                         exam, detector, reference=reference, minimum_score=minimum_score
                     )
-                    known["highest_score"] = highest_score(found.views, types)
-                    known["exam_score"] = found.exam_score
-                    exams.append(known)
-                    table = found.table
-                    for place, name in enumerate(keys):
-                        table.insert(place, name, known[name])
-                    tables.append(table)
-            except MammoriskError as error:
-                errors[str(known.get("exam_id", row))] = error.what
-            # An unexpected error in one exam must not stop a cohort.
+                    gathered.add(row, found)
+            # No error in one exam must stop a cohort.
             except Exception as error:  # noqa: BLE001
-                reason = f"the exam cannot be searched ({type(error).__name__})"
-                errors[str(known.get("exam_id", row))] = reason
+                gathered.fail(row, search_error(error))
             if tell is not None:
                 tell(row + 1, len(cohort))
-    some = [table for table in tables if len(table)]
-    made = pd.concat(some, ignore_index=True) if some else pd.DataFrame(columns=[*keys, *COLUMNS])
-    made.attrs["errors"] = errors
-    # Records, because pandas compares attributes when it joins tables.
-    made.attrs["exams"] = exams
-    return made
+    return gathered.table()

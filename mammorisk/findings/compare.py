@@ -11,6 +11,7 @@ from mammorisk.errors import CohortError, EvaluationError
 from mammorisk.findings.annotated import AnnotatedCohort
 from mammorisk.metrics.detections import Detections, Elsewhere, Hit, match_detections
 from mammorisk.records.cohort import KEYS
+from mammorisk.records.match_ids import id_columns
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,8 +36,8 @@ def match_findings(
     ----------
     marked : AnnotatedCohort
     found : DataFrame
-        ``mr.find(marked.cohort, minimum_score=0)``. Exams that could not be read
-        (``found.attrs["errors"]``) are left out.
+        ``mr.find(marked.cohort, minimum_score=0)``. Exams that could not be searched
+        (``found.attrs["errors"]``) are left out. Ids are compared as text.
     type : str, optional
         Compare only findings and lesions of this type. By default the type is not considered.
     malignant : bool
@@ -59,7 +60,8 @@ def match_findings(
     CohortError
         The cohort has no images.
     EvaluationError
-        With ``hit="centre"``: the pixel spacing of a view with a lesion or finding is not known.
+        A finding or lesion is in an exam or view that the cohort does not have. With
+        ``hit="centre"``: the pixel spacing of a view with a lesion or finding is not known.
 
     See Also
     --------
@@ -76,17 +78,17 @@ def match_findings(
     """
     import pandas as pd
 
-    views = _views(marked, found)
-    lesions = marked.lesions.copy()
-    is_full = lesions["view"].astype(str).str.contains("-")
-    full = lesions["laterality"].astype(str) + "-" + lesions["view"].astype(str)
-    lesions["view"] = lesions["view"].where(is_full, full)
+    failed = _failed(found)
+    views = _views(marked, failed)
+    lesions = marked.lesions.assign(**id_columns(marked.lesions, KEYS))
+    lesions["view"] = lesions["laterality"].astype(str) + "-" + lesions["view"].astype(str)
     boxes = np.array([list(box) for box in found["box_px"]], dtype=np.float64).reshape(-1, 4)
     marks = found[[*KEYS, "view", "type", "score"]].reset_index(drop=True)
+    marks = marks.assign(**id_columns(marks, KEYS))
     marks[_BOX] = pd.DataFrame(boxes, columns=_BOX)
     keys = [*KEYS, "view"]
-    lesions = lesions.merge(views[[*keys, "pixel_mm"]], on=keys, how="inner")
-    marks = marks.merge(views[[*keys, "pixel_mm"]], on=keys, how="inner")
+    lesions = _with_spacing(lesions, views, failed, "lesions")
+    marks = _with_spacing(marks, views, frozenset(), "found")
     for table in (lesions, marks):
         top, bottom, left, right = (table[name].to_numpy(dtype=np.float64) for name in _BOX)
         spacing = table["pixel_mm"].to_numpy(dtype=np.float64)
@@ -121,17 +123,25 @@ def match_findings(
     )
 
 
-def _views(marked: AnnotatedCohort, found: pd.DataFrame) -> pd.DataFrame:
+def _failed(found: pd.DataFrame) -> frozenset[tuple[str, str]]:
+    """Keys of the exams that could not be searched."""
+    import pandas as pd
+
+    errors = pd.DataFrame(found.attrs.get("errors", []), columns=[*KEYS])
+    return frozenset(id_columns(errors, KEYS).itertuples(index=False, name=None))
+
+
+def _views(marked: AnnotatedCohort, failed: frozenset[tuple[str, str]]) -> pd.DataFrame:
     """The views that were searched, with their spacing and the columns of their exam."""
     import pandas as pd
 
     cohort = marked.cohort
     if cohort.open_exam is None:
         raise CohortError("the cohort has no images", where="marked")
-    errors: Any = found.attrs.get("errors", {})
+    exams = cohort.exams.assign(**id_columns(cohort.exams, KEYS))
     rows: list[dict[Hashable, Any]] = []
-    for number, exam in enumerate(cohort.exams.to_dict("records")):
-        if exam["exam_id"] in errors:
+    for number, exam in enumerate(exams.to_dict("records")):
+        if (exam["patient_id"], exam["exam_id"]) in failed:
             continue
         rows.extend(
             {
@@ -143,3 +153,23 @@ def _views(marked: AnnotatedCohort, found: pd.DataFrame) -> pd.DataFrame:
         )
     columns = [*KEYS, "view", "pixel_mm"]
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)
+
+
+def _with_spacing(
+    table: pd.DataFrame, views: pd.DataFrame, failed: frozenset[tuple[str, str]], where: str
+) -> pd.DataFrame:
+    """Rows with the spacing of their view. Those of exams that were not searched are left out."""
+    import pandas as pd
+
+    keys = [*KEYS, "view"]
+    searched = ~pd.MultiIndex.from_frame(table[list(KEYS)]).isin(list(failed))
+    table = table[searched].reset_index(drop=True)
+    known, ours = (pd.MultiIndex.from_frame(one[keys]) for one in (views, table))
+    places = known.get_indexer(ours)
+    if lost := int((places < 0).sum()):
+        raise EvaluationError(
+            f"{lost} of {len(table)} rows are in exams or views that the cohort does not have",
+            where=where,
+            remedy="Search the cohort of the marked lesions: mr.find(marked.cohort).",
+        )
+    return table.assign(pixel_mm=views["pixel_mm"].to_numpy(dtype=np.float64)[places])

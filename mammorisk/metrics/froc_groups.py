@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import numpy as np
 
@@ -23,6 +23,14 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _COLUMNS = ("group", "measure", "value", "se", "lower", "upper", "n", "events", "reason")
+
+
+class _Bootstrap(TypedDict):
+    """Options of the intervals."""
+
+    resamples: int
+    seed: int
+    level: float
 
 
 def froc_table(
@@ -87,7 +95,7 @@ def froc_table(
     """
     import pandas as pd
 
-    options = {"resamples": resamples, "seed": seed, "level": level}
+    options: _Bootstrap = {"resamples": resamples, "seed": seed, "level": level}
     rows = []
     for group, part in _groups(detections, by, bins):
         for estimate in _measures(part, list(false_positives), per, options):
@@ -98,15 +106,15 @@ def froc_table(
 
 
 def _measures(
-    part: Detections, rates: list[float], per: Per, options: dict[str, float]
+    part: Detections, rates: list[float], per: Per, options: _Bootstrap
 ) -> Iterator[Estimate]:
     for rate in rates:
-        yield froc_sensitivity(part, rate, per=per, **options)  # type: ignore[arg-type]
-    yield mean_froc_sensitivity(part, per=per, **options)  # type: ignore[arg-type]
-    yield localisation_auc(part, per=per, **options)  # type: ignore[arg-type]
-    yield breast_auc(part, **options)  # type: ignore[arg-type]
+        yield froc_sensitivity(part, rate, per=per, **options)
+    yield mean_froc_sensitivity(part, per=per, **options)
+    yield localisation_auc(part, per=per, **options)
+    yield breast_auc(part, **options)
     threshold = froc_curve(part, per=per).threshold_at(rates[0])
-    yield normal_false_positives(part, threshold, **options)  # type: ignore[arg-type]
+    yield normal_false_positives(part, threshold, **options)
 
 
 def _groups(

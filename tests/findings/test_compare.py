@@ -82,7 +82,8 @@ def test_boxes_need_no_spacing() -> None:
 
 def test_exams_that_could_not_be_read() -> None:
     found = _found()
-    found.attrs["errors"] = {"eb": "truncated"}
+    found = found[found["exam_id"] != "eb"].copy()
+    found.attrs["errors"] = [{"patient_id": "b", "exam_id": "eb", "what": "truncated"}]
     made = match_findings(_marked(), found)
     assert len(made.views) == 4
     assert made.false_positives.empty
@@ -92,3 +93,42 @@ def test_exams_that_could_not_be_read() -> None:
     without = replace(marked, cohort=replace(marked.cohort, open_exam=None))
     with pytest.raises(CohortError, match="no images"):
         match_findings(without, _found())
+
+
+def test_no_row_is_lost_silently_and_ids_are_compared_as_text() -> None:
+    other = _found().assign(exam_id=["ea", "ea", "ec"])
+    with pytest.raises(EvaluationError, match="1 of 3 rows are in exams or views") as told:
+        match_findings(_marked(), other)
+    assert "ec" not in str(told.value)
+    few = _marked()
+    seen = [SimpleNamespace(name=name, pixel_mm=0.1) for name in VIEWS[:1]]
+    opened = replace(few, cohort=replace(few.cohort, open_exam=lambda row: seen))  # type: ignore[arg-type, return-value]
+    with pytest.raises(EvaluationError, match="1 of 2 rows are in exams or views") as told:
+        match_findings(opened, _found()[:1])
+    assert told.value.where == "lesions"
+    # Numbers in the manifest, text in the table of findings, and an exam that failed.
+    numbers = {"ea": 1, "eb": 2}
+    exams = few.cohort.exams.assign(exam_id=[1, 2])
+    lesions = few.lesions.assign(exam_id=few.lesions["exam_id"].map(numbers).astype(float))
+    marked = AnnotatedCohort(cohort=replace(few.cohort, exams=exams), lesions=lesions)
+    found = _found().assign(exam_id=["1", "1", "2"])
+    assert match_findings(marked, found).lesions["score"].tolist() == [0.9, 0.8]
+    found = found[:2]
+    found.attrs["errors"] = [{"patient_id": "b", "exam_id": 2}]
+    assert len(match_findings(marked, found).views) == 4
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "message"),
+    [
+        ("laterality", "left", "laterality left"),
+        ("view", "L-CC", "view L-CC"),
+        ("view", None, "view None"),
+        ("type", "lump", "type lump"),
+        ("exam_id", "ec", "2 of 2 rows are of exams"),
+        ("patient_id", "b", "2 of 2 rows are of exams"),
+    ],
+)
+def test_lesions_are_of_views_of_the_cohort(column: str, value: str, message: str) -> None:
+    with pytest.raises(CohortError, match=message):
+        _marked(**{column: value})

@@ -172,6 +172,33 @@ def test_labels_avoid_boxes_and_stay_in_their_view(found: mr.Findings) -> None:
     plt.close(figure)
 
 
+def test_a_cohort_tells_of_every_exam(lesion_exam: Exam) -> None:
+    """Exams of different women may have one exam_id; no error stops the cohort or is lost."""
+    coarse = _with(lesion_exam, ("R-CC",), pixel_mm=None)
+
+    def opener(row: int) -> Exam:
+        if row == 1:
+            raise ExamError("truncated", where="L-CC", remedy="Copy it again.")
+        if row == 2:
+            raise ValueError("Smith^Jane.dcm")
+        return coarse
+
+    exams = pd.DataFrame({"patient_id": ["a", "b", "c"], "exam_id": [1, 1, 1]})
+    cohort = mr.Cohort(exams=exams, errors=pd.Series([""] * 3), open_exam=opener)
+    found = mr.find(cohort, minimum_score=1.0)
+    assert found.empty
+    first, second = found.attrs["errors"]
+    assert (first["patient_id"], first["what"], first["where"]) == ("b", "truncated", "L-CC")
+    assert first["remedy"] == "Copy it again."
+    assert (second["patient_id"], second["exam_id"]) == ("c", 1)
+    assert "ValueError" in second["what"]
+    (exam,) = found.attrs["exams"]
+    assert exam["patient_id"] == "a"
+    assert "calcifications-not-searched" in exam["warning_codes"].split(",")
+    assert "pixel spacing unknown" in exam["warnings"]
+    assert "Smith" not in json.dumps(found.attrs)
+
+
 def test_command_prints_json_and_writes_files(lesion_study: Path, tmp_path: Path) -> None:
     (exam,) = [path for path in (lesion_study / "exams").iterdir() if path.is_dir()]
     out = tmp_path / "found.csv"

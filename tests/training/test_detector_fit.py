@@ -137,7 +137,8 @@ def test_twenty_steps_of_microcalcifications(annotated: AnnotatedCohort) -> None
 def test_a_woman_in_two_splits_is_refused(annotated: AnnotatedCohort) -> None:
     cohort = annotated.cohort
     table = cohort.exams.assign(split=["train", "train", "dev", "dev"], patient_id="SIM-1")
-    mixed = replace(annotated, cohort=replace(cohort, exams=table))
+    lesions = annotated.lesions.assign(patient_id="SIM-1")
+    mixed = replace(annotated, cohort=replace(cohort, exams=table), lesions=lesions)
     with pytest.raises(TrainingError, match="women are in both"):
         mr.fit(mixed, **TINY)
     nameless = replace(annotated, cohort=replace(cohort, exams=table.drop(columns="patient_id")))
