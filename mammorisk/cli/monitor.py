@@ -32,13 +32,12 @@ def monitor(
     false_alarms: Annotated[
         float,
         typer.Option(
-            help="Probability of a false alarm of a device within --within-exams exams.",
-            min=1e-6,
-            max=0.5,
+            help="Probability of a false alarm of a device within --within-exams exams, from 1e-6 "
+            "to 0.5."
         ),
     ] = 0.01,
     within_exams: Annotated[
-        int, typer.Option(help="Number of exams of that probability.", min=100)
+        int, typer.Option(help="Number of exams of that probability, at least 100.")
     ] = 2000,
     as_json: AsJson = False,
     debug: Debug = False,

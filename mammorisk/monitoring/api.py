@@ -60,8 +60,9 @@ def monitor(
         ``event`` (0 none, 1 breast cancer, 2 competing), for observed over expected cancers.
     false_alarms : float
         Probability that a device without a change has an alarm within ``within_exams`` exams after
-        its first 200, all charts together.
+        its first 200, all charts together, from 1e-6 to 0.5.
     within_exams : int
+        At least 100.
 
     Returns
     -------
@@ -72,7 +73,7 @@ def monitor(
     ServiceError
         There is no queue, or its event log was changed.
     EvaluationError
-        The outcomes cannot be used.
+        The outcomes cannot be used, or an option is out of range.
 
     See Also
     --------
@@ -99,8 +100,8 @@ def monitor(
     >>> print(report.alarms[0].text)
     the risk of the canary exam changed by up to 0.001; changed: nothing that is recorded
     """
-    events = read_events(Path(queue))
     budget = Budget(probability=false_alarms, exams=within_exams)
+    events = read_events(Path(queue))
     rows = observations(events)
     failed = rows["failed"].astype(bool)
     scored = rows[~failed]

@@ -17,6 +17,9 @@ Measure = Literal[
 ]
 
 
+_EXAMPLE = "docs/how-to/monitor.md has an example."
+
+
 class PassRule(BaseModel):
     """A limit of a measure after the recalibration, on women whom it was not fitted to.
 
@@ -112,20 +115,25 @@ def read_protocol(path: Path) -> ChangeProtocol:
     """
     try:
         data: Any = yaml.safe_load(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict):
-            raise ServiceError("the protocol is not a mapping", where=path.name)
-        return ChangeProtocol(**data)
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
         raise ServiceError(
             f"the protocol cannot be read ({type(error).__name__})",
             where=path.name,
-            remedy="Give a YAML file; docs/how-to/monitor.md has an example.",
+            remedy=f"Give a YAML file; {_EXAMPLE}",
         ) from None
+    if not isinstance(data, dict):
+        raise ServiceError(
+            "the protocol is not a mapping of fields to values",
+            where=path.name,
+            remedy=f"Write one field a line, such as 'model: bcsc-2008'; {_EXAMPLE}",
+        )
+    try:
+        return ChangeProtocol.model_validate(data)
     except ValidationError as error:
         faults = "; ".join(
             f"{'.'.join(map(str, one['loc'])) or 'protocol'}: {one['msg'].lower()}"
             for one in error.errors(include_url=False)
         )
         raise ServiceError(
-            faults, where=path.name, remedy="docs/how-to/monitor.md has an example."
+            faults, where=path.name, remedy=f"Correct these fields; {_EXAMPLE}"
         ) from None

@@ -9,13 +9,16 @@ import numpy as np
 import pandas as pd
 
 from mammorisk._utils.typing import Floats
+from mammorisk.errors import EvaluationError
 from mammorisk.io.acquisition import doubt_force_median
-from mammorisk.monitoring.blocks import first_change
+from mammorisk.monitoring.blocks import BLOCK, first_change
 from mammorisk.monitoring.cusum import control_limit, cusum, first_crossing
 from mammorisk.monitoring.observations import values_of
 from mammorisk.monitoring.rank_scores import rank_scores
 from mammorisk.records.questionnaire_fields import FIELDS
 
+#: Lowest and highest probability of a false alarm that can be asked for.
+PROBABILITIES = (1e-6, 0.5)
 #: Exams of a device before its charts give alarms.
 HOLD = 200
 #: Factor between mean risks that the chart of the risk is made for.
@@ -165,11 +168,33 @@ class Budget:
     Attributes
     ----------
     probability : float
+        From 1e-6 to 0.5.
     exams : int
+        At least 100, the number of exams of a block.
+
+    Raises
+    ------
+    EvaluationError
+        A number is out of range.
     """
 
     probability: float = 0.01
     exams: int = 2000
+
+    def __post_init__(self) -> None:
+        low, high = PROBABILITIES
+        if not low <= self.probability <= high:
+            raise EvaluationError(
+                f"{self.probability:g} is no probability from {low:g} to {high:g}",
+                where="false_alarms",
+                remedy="Give the probability of a false alarm of a device, such as 0.01.",
+            )
+        if not BLOCK <= self.exams < math.inf:
+            raise EvaluationError(
+                f"{self.exams:g} is below {BLOCK} or not finite",
+                where="within_exams",
+                remedy="Give the number of exams of that probability, such as 2000.",
+            )
 
     def of(self, spec: ChartSpec) -> float:
         """Return the share of one chart."""

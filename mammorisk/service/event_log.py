@@ -109,13 +109,7 @@ def read_events(folder: Path) -> list[Event]:
     ServiceError
         There is no queue, it cannot be read, or an event was changed.
     """
-    path = folder / DATABASE
-    if not path.is_file():
-        raise ServiceError(
-            "there is no queue in this folder",
-            where=folder.name,
-            remedy="Give the folder of the queue: OUTBOX/.queue, or what --state was.",
-        )
+    path = _database_in(folder)
     try:
         # Not read-only: a reader of a write-ahead log must be able to create its index.
         with closing(sqlite3.connect(path, isolation_level=None)) as database:
@@ -129,14 +123,20 @@ def read_events(folder: Path) -> list[Event]:
 def append_event(folder: Path, job: str, event: str, detail: dict[str, Any]) -> None:
     """Append an event to the log of a queue, also while a service has it.
 
+    Parameters
+    ----------
+    folder : Path
+        Folder of the queue.
+    job, event : str
+    detail : dict
+        Plain JSON types, without names of files or patients.
+
     Raises
     ------
     ServiceError
         There is no queue, or it cannot be written.
     """
-    path = folder / DATABASE
-    if not path.is_file():
-        raise ServiceError("there is no queue in this folder", where=folder.name)
+    path = _database_in(folder)
     try:
         with closing(sqlite3.connect(path, isolation_level=None, timeout=30)) as database:
             database.execute("PRAGMA synchronous=FULL")
@@ -147,6 +147,18 @@ def append_event(folder: Path, job: str, event: str, detail: dict[str, Any]) -> 
         raise ServiceError(
             f"the event log cannot be written ({error})", remedy="Check the folder and its space."
         ) from None
+
+
+def _database_in(folder: Path) -> Path:
+    """Return the file of the queue in a folder."""
+    path = folder / DATABASE
+    if not path.is_file():
+        raise ServiceError(
+            "there is no queue in this folder",
+            where=folder.name,
+            remedy="Give the folder of the queue: OUTBOX/.queue, or what --state was.",
+        )
+    return path
 
 
 def _checked(database: sqlite3.Connection) -> Iterator[Event]:

@@ -126,7 +126,12 @@ def test_a_faulty_protocol_names_the_field(
 
 
 def test_a_file_that_is_no_protocol(tmp_path: Path) -> None:
-    for content in ("- a", "a: [", "\x00"):
+    contents = {
+        **{"- a": "not a mapping", "a: [": "ScannerError|ParserError", "\x00": "ReaderError"},
+        # Keys that are no text.
+        **{"5: a": "keys should be strings", "rules: [{5: a}]": "keys should be strings"},
+    }
+    for content, text in contents.items():
         (tmp_path / "p.yaml").write_text(content)
-        with pytest.raises(ServiceError, match="protocol"):
+        with pytest.raises(ServiceError, match=rf"p\.yaml: .*({text}).*has an example"):
             read_protocol(tmp_path / "p.yaml")

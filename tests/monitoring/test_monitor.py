@@ -231,6 +231,20 @@ def test_outcomes_are_joined_by_study(tmp_path: Path) -> None:
     assert table["exams"].tolist() == [2, 2]
 
 
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        *[({"false_alarms": one}, "false_alarms: ") for one in (0, 1e-7, 0.6, -1, math.nan)],
+        *[({"within_exams": one}, "within_exams: ") for one in (0, 99, math.inf, math.nan)],
+    ],
+)
+def test_options_that_are_out_of_range(
+    tmp_path: Path, options: dict[str, float], text: str
+) -> None:
+    with pytest.raises(EvaluationError, match=f"{text}.*Give the"):
+        mr.monitor(tmp_path, **options)  # type: ignore[arg-type]
+
+
 def test_an_empty_log(tmp_path: Path) -> None:
     report = mr.monitor(write_log(tmp_path / "queue", []))
     assert report.notes == ("the canary exam was never scored",)
