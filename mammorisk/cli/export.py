@@ -1,4 +1,4 @@
-"""Files of one result for a clinic: DICOM SR, FHIR, PDF and HTML."""
+"""Files of one result for a clinic: DICOM SR, FHIR, PDF, HTML and CAD SR."""
 
 from __future__ import annotations
 
@@ -25,6 +25,12 @@ Pdf = Annotated[
     ),
 ]
 Html = Annotated[Path | None, typer.Option("--html", help="With EXAM: file for a web page.")]
+CadSr = Annotated[
+    Path | None,
+    typer.Option(
+        "--cad-sr", help="With EXAM: file for a DICOM Mammography CAD report of the findings."
+    ),
+]
 Identity = Annotated[
     bool,
     typer.Option(
@@ -43,12 +49,14 @@ class Exports:
     fhir: Path | None = None
     pdf: Path | None = None
     html: Path | None = None
+    cad_sr: Path | None = None
     identity: bool = False
 
     @property
     def any(self) -> bool:
         """Whether there is a file to write."""
-        return any(one is not None for one in (self.sr, self.fhir, self.pdf, self.html))
+        files = (self.sr, self.fhir, self.pdf, self.html, self.cad_sr)
+        return any(one is not None for one in files)
 
 
 def write_exports(result: Prediction, to: Exports) -> None:
@@ -70,3 +78,5 @@ def write_exports(result: Prediction, to: Exports) -> None:
         result.to_pdf(to.pdf, identity=to.identity)
     if to.html is not None:
         result.to_html(to.html)
+    if to.cad_sr is not None and result.findings is not None:
+        result.findings.to_sr(to.cad_sr, identity=to.identity)

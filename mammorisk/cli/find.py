@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mammorisk._utils.style import NOTICE
 from mammorisk.cli.common import (
     DONE,
     PLACE,
@@ -99,7 +98,6 @@ def find(
         typer.echo(found.to_json())
         return
     print_findings(found)
-    typer.echo(f"Scores are not risks. {NOTICE}")
 
 
 def _save_plot(found: Findings, path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from mammorisk._utils.style import NOTICE
 from mammorisk.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -22,16 +23,32 @@ _ERRORS_SHOWN = 20
 
 def print_findings(found: Findings) -> None:
     """Print the findings of one exam as a table, and the warnings about the search."""
-    table = found.table[list(_SHOWN)]
-    if len(table):
-        shown = table.rename(columns=lambda name: name.replace("_", " "))
-        for name in ("score", "depth"):
-            shown[name] = shown[name].map(lambda v: "" if v != v else f"{v:.2f}")
-        print_table(f"findings of {found.model}", shown.fillna(""))
+    if len(found):
+        _print_table(f"findings of {found.model}", found.table[list(_SHOWN)])
     else:
         typer.echo(f"{found.model}: no findings above the operating points")
     for one in found.warnings:
         typer.echo(f"! {one}")
+    typer.echo(f"Scores are not risks. {NOTICE}")
+
+
+def print_cohort_findings(table: pd.DataFrame) -> None:
+    """Print the findings of a cohort as a table."""
+    exams = len(table.attrs["exams"])
+    title = f"{len(table)} findings in {exams} exams that were searched"
+    if len(table):
+        keys = [name for name in ("exam_id", "patient_id") if name in table.columns][:1]
+        _print_table(title, table[[*keys, *_SHOWN]])
+    else:
+        typer.echo(title)
+    typer.echo(f"Scores are not risks. {NOTICE}")
+
+
+def _print_table(title: str, table: pd.DataFrame) -> None:
+    shown = table.rename(columns=lambda name: name.replace("_", " "))
+    for name in ("score", "depth"):
+        shown[name] = shown[name].map(lambda v: "" if v != v else f"{v:.2f}")
+    print_table(title, shown.fillna(""))
 
 
 def print_search_errors(errors: Sequence[Mapping[str, Any]]) -> None:

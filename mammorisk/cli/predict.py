@@ -20,8 +20,10 @@ from mammorisk.cli.common import (
     missing_codes,
     rates_option,
 )
-from mammorisk.cli.export import Exports, Fhir, Html, Identity, Pdf, Sr, write_exports
+from mammorisk.cli.export import CadSr, Exports, Fhir, Html, Identity, Pdf, Sr, write_exports
+from mammorisk.cli.findings_output import flat_findings
 from mammorisk.cli.predict_cohort import Engine, predict_cohort
+from mammorisk.cli.tables import write_table
 from mammorisk.prediction.status import EXIT_CODES
 
 if TYPE_CHECKING:
@@ -132,6 +134,16 @@ def predict(
             help="Also apply a surveillance policy: an id (mr.policies() lists all) or a YAML file."
         ),
     ] = None,
+    findings: Annotated[
+        bool,
+        typer.Option(
+            "--findings", help="Also search lesions for review in the images. No risk uses them."
+        ),
+    ] = False,
+    findings_out: Annotated[
+        Path | None,
+        typer.Option(help="File for the table of findings (.parquet or .csv); with --findings."),
+    ] = None,
     audit: Annotated[
         Path | None,
         typer.Option(help="File to which a JSON line for each result is appended."),
@@ -140,6 +152,7 @@ def predict(
     fhir: Fhir = None,
     pdf: Pdf = None,
     html: Html = None,
+    cad_sr: CadSr = None,
     identity: Identity = False,
     as_json: AsJson = False,
     debug: Debug = False,
@@ -157,13 +170,15 @@ def predict(
         wanted = _horizons(horizons)
         if embeddings is not None and cohort is None:
             raise typer.BadParameter("--embeddings needs --cohort")
-        exports = Exports(sr=sr, fhir=fhir, pdf=pdf, html=html, identity=identity)
+        if not findings and (findings_out is not None or cad_sr is not None):
+            raise typer.BadParameter("--findings-out and --cad-sr need --findings")
+        exports = Exports(sr=sr, fhir=fhir, pdf=pdf, html=html, cad_sr=cad_sr, identity=identity)
         if cohort is not None:
             one = (exam, questionnaire, age, prior, plot)
             if any(value is not None for value in one) or exports.any:
                 raise typer.BadParameter(
                     "give either EXAM or --cohort, not both; --questionnaire, --age, --prior, "
-                    "--plot, --sr, --fhir, --pdf and --html are for one exam"
+                    "--plot, --sr, --fhir, --pdf, --html and --cad-sr are for one exam"
                 )
             raise typer.Exit(
                 predict_cohort(
@@ -181,12 +196,14 @@ def predict(
                     workers=workers,
                     address=address,
                     embeddings=embeddings,
+                    findings=findings,
+                    findings_out=findings_out,
                 )
             )
         if exam is None and questionnaire is None and age is None:
             raise typer.BadParameter("give the folder of an exam, --questionnaire, or --cohort")
-        if exam is None and prior is not None:
-            raise typer.BadParameter("--prior needs EXAM")
+        if exam is None and (prior is not None or findings):
+            raise typer.BadParameter("--prior and --findings need EXAM")
         with audited_errors(audit):
             result = _predict_one(
                 exam,
@@ -194,6 +211,7 @@ def predict(
                 model=chosen,
                 horizons=wanted,
                 prior=prior,
+                findings=findings,
                 allow_missing_views=allow_missing_views,
             )
             if policy is not None:
@@ -205,6 +223,8 @@ def predict(
 
             save_risk(result, plot)
         write_exports(result, exports)
+        if findings_out is not None and result.findings is not None:
+            write_table(flat_findings(result.findings.table), findings_out)
         _show(result, as_json)
         raise typer.Exit(EXIT_CODES[result.status])
 
@@ -214,6 +234,7 @@ def _predict_one(
     woman: Questionnaire | None,
     *,
     prior: str | None,
+    findings: bool,
     allow_missing_views: bool,
     **options: Any,
 ) -> Prediction:
@@ -223,7 +244,7 @@ def _predict_one(
     if exam is None:
         return predict_one(_known(woman), **options)
     images = read_exam(exam, allow_missing_views=allow_missing_views)
-    return predict_one(images, woman, prior=prior, **options)
+    return predict_one(images, woman, prior=prior, findings=findings, **options)
 
 
 def _show(result: Prediction, as_json: bool) -> None:

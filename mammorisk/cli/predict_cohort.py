@@ -7,13 +7,22 @@ import sys
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
 from mammorisk.cli.common import read_cohort_with_warnings
+from mammorisk.cli.findings_output import (
+    cohort_records,
+    flat_findings,
+    print_cohort_findings,
+    print_search_errors,
+)
+from mammorisk.cli.tables import write_table
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from mammorisk.base import Horizon, RiskModel
     from mammorisk.prediction.results_file import PredictionFile
 
@@ -41,6 +50,8 @@ def predict_cohort(
     workers: int | None,
     address: str | None,
     embeddings: Path | None,
+    findings: bool,
+    findings_out: Path | None,
 ) -> int:
     """Predict a cohort, print or write the table, and return the exit code."""
     from mammorisk._utils.progress import progress_bar
@@ -53,6 +64,8 @@ def predict_cohort(
         raise typer.BadParameter("--engine needs --out")
     if out is not None and policy is not None:
         raise typer.BadParameter("--policy goes without --out: stratify the file afterwards")
+    if out is not None and findings:
+        raise typer.BadParameter("--findings goes without --out: use `mammorisk find --cohort`")
     cohort = read_cohort_with_warnings(
         manifest,
         root=root,
@@ -78,22 +91,31 @@ def predict_cohort(
             counts = {"exams": found.exams, "without_risk": found.without_risk}
             typer.echo(json.dumps({"path": str(found.path), **counts}, indent=2))
     else:
-        risks = predict(
-            cohort,
-            model=model,
-            horizons=horizons,
-            embeddings=embeddings,
-            progress=sys.stderr.isatty(),
-            audit=audit,
-        )
+        options: dict[str, Any] = {
+            "model": model,
+            "horizons": horizons,
+            "embeddings": embeddings,
+            "progress": sys.stderr.isatty(),
+            "audit": audit,
+        }
+        lesions = None
+        if findings:
+            risks, lesions = predict(cohort, findings=True, **options)
+        else:
+            risks = predict(cohort, **options)
         found = count_risks([risks], Path())
         if policy is not None:
             risks = stratify(risks, policy, cohort, model=model)
+        if lesions is not None and findings_out is not None:
+            write_table(flat_findings(lesions), findings_out)
         if as_json:
-            # to_json converts NaN to null; json.dumps does not.
-            typer.echo(risks.to_json(orient="records", indent=2))
+            typer.echo(_as_json(risks, lesions))
         else:
             typer.echo(risks.to_string(index=False))
+            if lesions is not None:
+                print_cohort_findings(lesions)
+        if lesions is not None:
+            print_search_errors(lesions.attrs["errors"])
     typer.echo(f"{found.exams} exams, {found.without_risk} without a risk", err=True)
     for exam_id, why in found.failures:
         typer.echo(f"  exam {exam_id}: {why}", err=True)
@@ -101,6 +123,14 @@ def predict_cohort(
         more = found.without_risk - len(found.failures)
         typer.echo(f"  ... and {more} more; see the column warnings", err=True)
     return _exit_code(found)
+
+
+def _as_json(risks: pd.DataFrame, lesions: pd.DataFrame | None) -> str:
+    # to_json converts NaN to null; json.dumps does not.
+    told = risks.to_json(orient="records", indent=2)
+    if lesions is None:
+        return told
+    return json.dumps({"risks": json.loads(told), **cohort_records(lesions)}, indent=2)
 
 
 def _exit_code(found: PredictionFile) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from mammorisk.cli.common import console_width
+from mammorisk.cli.findings_output import print_findings
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -48,6 +49,10 @@ def print_prediction(prediction: Prediction) -> None:
         console.print(note, markup=False, highlight=False, style="dim")
     if prediction.policy is not None:
         print_policy(prediction.policy, console)
+    if prediction.findings is not None:
+        # It has the notice, which is printed once.
+        print_findings(prediction.findings)
+        return
     console.print(NOTICE, style="dim")
 
 

@@ -62,6 +62,9 @@ def _from_json(content: Any) -> pd.DataFrame:
 
     from mammorisk.prediction.result_frame import result_frame
 
+    if isinstance(content, dict) and isinstance(content.get("risks"), list):
+        # `mammorisk predict --cohort --findings --json`.
+        content = content["risks"]
     if isinstance(content, list):
         return pd.DataFrame(content)
     return result_frame(content)

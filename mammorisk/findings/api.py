@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, overload
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk._utils.parallel import map_parallel
 from mammorisk._utils.progress import progress_bar
-from mammorisk.errors import CohortError, EvaluationError, ExamError
+from mammorisk.errors import CohortError, EvaluationError
 from mammorisk.findings.candidate import TYPES
 from mammorisk.findings.cohort_findings import CohortFindings
 from mammorisk.findings.exam_score import score_exam
@@ -157,14 +157,10 @@ def find_in_exam(
     minimum_score: float | None = None,
 ) -> Findings:
     """Find lesions in one exam with a loaded detector. Each view is decoded and segmented once."""
-    from mammorisk.findings.prepare import prepare
+    from mammorisk.findings.prepare import check_exam, prepare
     from mammorisk.findings.search import search
 
-    if exam.patient_sex == "M":
-        raise ExamError(
-            "PatientSex (0010,0040) is M: the detectors are for women",
-            remedy="Correct the header if it is wrong.",
-        )
+    check_exam(exam)
 
     def prepared(view: View) -> PreparedView:
         return prepare(segment_view(view, digest=True), detector)

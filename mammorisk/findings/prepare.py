@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
+from mammorisk.errors import ExamError
 from mammorisk.findings.anatomy import ViewAnatomy, find_anatomy
 from mammorisk.findings.base import Detector, ViewInput
 from mammorisk.findings.findings import FoundView
 from mammorisk.findings.plot import small_picture
 from mammorisk.imaging.quality import check_view
 from mammorisk.imaging.segmented_view import SegmentedView
+from mammorisk.records.exam import Exam
 from mammorisk.warnings import Warnings, make_warning
 
 #: Quality findings of views that are not searched.
@@ -39,20 +41,40 @@ class PreparedView:
     pixel_digest: str | None = None
 
 
-def prepare(seen: SegmentedView, detector: Detector) -> PreparedView:
+def check_exam(exam: Exam) -> None:
+    """Raise an error for an exam that is not to be searched.
+
+    Raises
+    ------
+    ExamError
+        The header states a man.
+    """
+    if exam.patient_sex == "M":
+        raise ExamError(
+            "PatientSex (0010,0040) is M: the detectors are for women",
+            remedy="Correct the header if it is wrong.",
+        )
+
+
+def prepare(
+    seen: SegmentedView, detector: Detector, quality: Warnings | None = None
+) -> PreparedView:
     """Prepare a segmented view for the search.
 
     Parameters
     ----------
     seen : SegmentedView
     detector : Detector
+    quality : tuple of ResultWarning, optional
+        What :func:`mammorisk.imaging.quality.check_view` finds, if it is known.
 
     Returns
     -------
     PreparedView
     """
     view = seen.view
-    told = [one for one in check_view(seen) if one.code not in _OF_THE_EXAM]
+    quality = tuple(check_view(seen)) if quality is None else quality
+    told = [one for one in quality if one.code not in _OF_THE_EXAM]
     unusable = any(one.code in _NO_BREAST for one in told)
     pixels: ViewInput | None = None if unusable else detector.prepare(seen)
     if pixels is not None:

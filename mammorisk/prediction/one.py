@@ -9,7 +9,7 @@ from mammorisk.base import Horizon, ImageModel, RiskModel, Scores
 from mammorisk.clinical.rates import Rates
 from mammorisk.clinical.registry import CLINICAL_MODELS, RATED_MODELS, load_clinical
 from mammorisk.clinical.scoring import ClinicalModel
-from mammorisk.errors import HorizonError, RatesError
+from mammorisk.errors import HorizonError, MammoriskError, RatesError
 from mammorisk.prediction.default_model import WITH_DENSITY
 from mammorisk.prediction.prediction import Prediction
 from mammorisk.prediction.provenance import known_answers, row_record, run_record
@@ -47,6 +47,7 @@ def as_prediction(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, 
         baselines = baselines * float("nan")
         notes = dict.fromkeys(notes, scores.warnings.iloc[0])
         density.pop("five_year_by_category", None)
+    found_lesions = None if isinstance(reading.findings, MammoriskError) else reading.findings
     contributions = (
         scores.contributions.iloc[0].dropna()
         if scores.contributions is not None
@@ -73,6 +74,7 @@ def as_prediction(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, 
         },
         interval=_interval(scores),
         answers=known_answers(found.answers, 0),
+        findings=found_lesions,
         sources=tuple(view.dicom for view in reading.exam or () if view.dicom is not None),
         explainer=explainer,
         scorer=model.score,

@@ -13,6 +13,7 @@ from mammorisk._utils.style import NOTICE
 from mammorisk.errors import ModelError
 from mammorisk.policy.from_age import Scorer
 from mammorisk.policy.policy import Policy
+from mammorisk.prediction.findings_html import findings_line, findings_picture
 from mammorisk.prediction.percent import horizon_name, percent
 from mammorisk.prediction.plain import plain_series
 from mammorisk.prediction.policy_result import marks, policy_result
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from matplotlib.axes import Axes
 
+    from mammorisk.findings.findings import Findings
     from mammorisk.risk_models.hybrid.saliency import Explanation
 
 #: Level of the intervals of the models.
@@ -69,6 +71,9 @@ class Prediction:
         Known answers of the questionnaire as they were used.
     policy : dict or None
         What a surveillance policy states; see :meth:`with_policy`.
+    findings : Findings or None
+        Lesions for review, where :func:`mammorisk.predict` was asked for them. No risk depends on
+        them.
     sources : tuple of DicomSource
         Identifiers of the DICOM images, to which documents refer. They are not part of
         :meth:`to_dict`.
@@ -109,6 +114,7 @@ class Prediction:
     interval: pd.DataFrame | None = None
     answers: dict[str, Any] = field(default_factory=dict)
     policy: dict[str, Any] | None = None
+    findings: Findings | None = None
     sources: tuple[DicomSource, ...] = field(default=(), compare=False)
     explainer: Callable[[str], Explanation] | None = field(default=None, compare=False)
     scorer: Scorer | None = field(default=None, compare=False)
@@ -172,6 +178,7 @@ class Prediction:
             "images_used": self.images_used,
             "warnings": [one.to_dict() for one in self.warnings],
             "policy": self.policy,
+            "findings": None if self.findings is None else self.findings.to_dict(),
             "provenance": provenance,
             "notice": NOTICE,
         }
@@ -326,6 +333,8 @@ class Prediction:
     def to_html(self, path: str | Path) -> Path:
         """Write a web page in one file, with risks, baselines, warnings and provenance.
 
+        Findings, if there are any, are shown for review, with a picture of the views.
+
         Parameters
         ----------
         path : path
@@ -355,7 +364,9 @@ class Prediction:
         """
         from mammorisk.prediction.exports.page import result_page
 
-        return write_output(Path(path), result_page(self.to_dict()), "the page")
+        picture = "" if self.findings is None else findings_picture(self.findings)
+        page = result_page(self.to_dict(), picture)
+        return write_output(Path(path), page, "the page")
 
     def to_fhir(
         self,
@@ -479,6 +490,8 @@ class Prediction:
             lines.append(f"  policy {self.policy['policy']}: {self.policy['category']}")
             lines.extend(f"  ! {one}" for one in marks(self.policy))
         lines.extend(f"  ! {one}" for one in self.warnings)
+        if self.findings is not None:
+            lines.append(f"  {findings_line(self.findings.to_dict())}")
         lines.append(f"  {NOTICE}")
         return "\n".join(lines)
 

@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from mammorisk._utils.style import NOTICE
+from mammorisk.prediction.findings_html import findings_html
 from mammorisk.prediction.percent import horizon_name, percent
 from mammorisk.prediction.plain import warning_text
 from mammorisk.prediction.policy_result import marks
@@ -43,7 +44,9 @@ def density_text(density: Mapping[str, Any]) -> str:
     return f"Breast density {density['category']}, {density['source']}."
 
 
-def prediction_html(result: Mapping[str, Any], *, baselines: bool = True) -> str:
+def prediction_html(
+    result: Mapping[str, Any], *, baselines: bool = True, findings: bool = True
+) -> str:
     """Return a result as an HTML fragment.
 
     Parameters
@@ -52,7 +55,10 @@ def prediction_html(result: Mapping[str, Any], *, baselines: bool = True) -> str
         As :meth:`mammorisk.Prediction.to_dict` returns it.
     baselines : bool
         Whether to show the risks of the other published models.
+    findings : bool
+        Whether to show the findings, if there are any.
     """
+    lesions = result["findings"] if findings else None
     rows = [_row(result["model"], result["risk"].values(), bold=True)]
     level = ""
     if result["interval"] is not None:
@@ -76,6 +82,7 @@ def prediction_html(result: Mapping[str, Any], *, baselines: bool = True) -> str
         + _policy(result["policy"])
         + (_contributions(result["contributions"]) if baselines else "")
         + (f"<ul>{listed}</ul>" if listed else "")
+        + ("" if lesions is None else f"<p><b>Findings for review</b></p>{findings_html(lesions)}")
         + f"<p style='color:#666'>{NOTICE}</p></div>"
     )
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from mammorisk._utils.parallel import map_parallel
 from mammorisk.base import ImageModel, PreparedExam, PreparedView
 from mammorisk.errors import ExamError, MammoriskError
+from mammorisk.prediction.lesion_search import prepare_lesions, read_lesions
 from mammorisk.records.acquisition import Acquisition
 from mammorisk.records.exam import Exam, View
 from mammorisk.warnings import ResultWarning, Warnings, make_warning, merge_views
 
 if TYPE_CHECKING:
+    from mammorisk.findings.base import Detector
+    from mammorisk.findings.findings import Findings
+    from mammorisk.findings.prepare import PreparedView as LesionView
     from mammorisk.imaging.density import DensityEstimate, ViewDensity
+
+_Made = TypeVar("_Made")
 
 #: Opens the exam of a row. Returns None if there is no exam.
 Opener = Callable[[int], Exam | None]
@@ -39,6 +45,11 @@ class ExamReading:
     pixel_digests : dict of str to str
         SHA-256 of the stored pixels by view, with ``"prior "`` before those of the prior exam.
         Empty if the pixels were not read.
+    lesion_views : dict of str to PreparedView
+        Input of the search for lesions by view, or an error in its preparation. Empty without a
+        search and after it.
+    findings : Findings, MammoriskError or None
+        Result of the search, or the reason why there is none. None without a search.
     """
 
     exam: Exam | None = None
@@ -47,6 +58,8 @@ class ExamReading:
     density: DensityEstimate | None = None
     prepared: PreparedExam | None = None
     pixel_digests: dict[str, str] = field(default_factory=dict)
+    lesion_views: Mapping[str, LesionView | MammoriskError] = field(default_factory=dict)
+    findings: Findings | MammoriskError | None = None
 
     @property
     def acquisitions(self) -> list[Acquisition]:
@@ -61,6 +74,7 @@ def read_row(
     *,
     pixels: bool,
     parallel_views: bool = False,
+    detector: Detector | None = None,
 ) -> ExamReading:
     """Read the exam of one row. An error is stored in the result and not raised.
 
@@ -72,9 +86,11 @@ def read_row(
     model : ImageModel or None
         Prepares the views.
     pixels : bool
-        Whether to read the pixels, and not only the headers.
+        Whether to read the pixels for the risk, and not only the headers.
     parallel_views : bool
         Whether to read the views in parallel.
+    detector : Detector, optional
+        Prepares the views for a search for lesions.
 
     Returns
     -------
@@ -85,7 +101,10 @@ def read_row(
         if exam is None:
             return ExamReading()
         if not pixels:
-            return ExamReading(exam=exam, warnings=exam.all_warnings())
+            found = ExamReading(exam=exam, warnings=exam.all_warnings())
+            return (
+                found if detector is None else _with_lesions(found, exam, detector, parallel_views)
+            )
         prior = None
         if model is not None:
             model.check_exam(exam)
@@ -93,7 +112,7 @@ def read_row(
                 # An exam given as the prior counts before one found beside the images.
                 prior = None if open_prior is None else _open_prior(open_prior, row)
                 prior = exam.prior if prior is None else prior
-        return _read_pixels(exam, prior, model, parallel_views)
+        return _read_pixels(exam, prior, model, detector, parallel_views)
     except MammoriskError as error:
         return ExamReading(error=error)
     except MemoryError:
@@ -115,26 +134,45 @@ def _open_prior(open_prior: Opener, row: int) -> Exam | MammoriskError | None:
         return error
 
 
+def _with_lesions(
+    reading: ExamReading, exam: Exam, detector: Detector, parallel: bool
+) -> ExamReading:
+    """Read the pixels for the search alone: the risk does not depend on them."""
+
+    def prepare(view: View) -> LesionView | MammoriskError:
+        return read_lesions(view, detector)
+
+    return replace(reading, lesion_views=_of_views(prepare, list(exam), parallel))
+
+
+def _of_views(
+    work: Callable[[View], _Made], views: Sequence[View], parallel: bool
+) -> dict[str, _Made]:
+    made = map_parallel(work, views) if parallel else [work(view) for view in views]
+    return dict(zip([view.name for view in views], made, strict=True))
+
+
 def _read_pixels(
-    exam: Exam, prior: Exam | MammoriskError | None, model: ImageModel | None, parallel: bool
+    exam: Exam,
+    prior: Exam | MammoriskError | None,
+    model: ImageModel | None,
+    detector: Detector | None,
+    parallel: bool,
 ) -> ExamReading:
     from mammorisk.imaging.density import exam_density
     from mammorisk.imaging.quality import exam_findings
 
     def measure(view: View) -> _MeasuredView:
-        return _measure(view, model)
+        return _measure(view, model, detector)
 
-    views = list(exam)
-    names = [view.name for view in views]
-    measured = map_parallel(measure, views) if parallel else [measure(view) for view in views]
-    found = dict(zip(names, measured, strict=True))
+    found = _of_views(measure, list(exam), parallel)
     digests = {name: one.pixel_digest for name, one in found.items()}
     density = exam_density({name: one.density for name, one in found.items()})
     warnings = [
         *exam.single_warnings(),
         *exam_findings(
             exam,
-            [list(one.findings) for one in measured],
+            [list(one.quality) for one in found.values()],
             {name: one.area for name, one in found.items()},
         ),
         *density.warnings,
@@ -166,32 +204,37 @@ def _read_pixels(
         density=density,
         prepared=prepared,
         pixel_digests=digests,
+        lesion_views={name: one.lesions for name, one in found.items() if one.lesions is not None},
     )
 
 
 @dataclass(frozen=True, kw_only=True)
 class _MeasuredView:
-    findings: Warnings
+    quality: Warnings
     area: float
     density: ViewDensity
     prepared: PreparedView | None
     pixel_digest: str
+    lesions: LesionView | MammoriskError | None
 
 
-def _measure(view: View, model: ImageModel | None) -> _MeasuredView:
+def _measure(
+    view: View, model: ImageModel | None, detector: Detector | None = None
+) -> _MeasuredView:
     """Measure one view completely, so that memory holds one view per thread."""
     from mammorisk.imaging.density import measure_view_density
     from mammorisk.imaging.quality import breast_area, check_view
     from mammorisk.imaging.segmented_view import segment_view
 
     seen = segment_view(view, digest=True)
-    findings = tuple(check_view(seen))
+    quality = tuple(check_view(seen))
     return _MeasuredView(
-        findings=findings,
+        quality=quality,
         area=breast_area(seen),
-        density=measure_view_density(seen, findings),
+        density=measure_view_density(seen, quality),
         prepared=None if model is None else model.prepare_view(seen),
         pixel_digest=seen.pixel_digest or "",
+        lesions=None if detector is None else prepare_lesions(seen, detector, quality),
     )
 
 

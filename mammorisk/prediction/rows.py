@@ -10,6 +10,7 @@ from mammorisk._utils.parallel import read_ahead
 from mammorisk.base import Horizon, ImageModel, RiskModel, Scores
 from mammorisk.errors import MammoriskError
 from mammorisk.io.acquisition import doubt_force_units
+from mammorisk.prediction.lesion_search import with_findings
 from mammorisk.prediction.reading import ExamReading, read_row
 from mammorisk.prediction.reading_processes import RowReader
 from mammorisk.records.cohort import Cohort
@@ -18,6 +19,8 @@ from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from mammorisk.findings.base import Detector
 
 #: Minimum number of exams for a check of a device's units by their median.
 EXAMS_TO_DOUBT_UNITS = 5
@@ -76,6 +79,7 @@ def score_in_chunks(
     horizons: tuple[Horizon, ...],
     on_exam: OnExam | None = None,
     log: RowLog | None = None,
+    detector: Detector | None = None,
 ) -> Iterator[ScoredRows]:
     """Score chunks of rows. The next chunk is read while one is scored.
 
@@ -90,6 +94,8 @@ def score_in_chunks(
         Called with the number of exams that were read and the total.
     log : RowLog, optional
         Records every chunk before it is returned.
+    detector : Detector, optional
+        Searches lesions in the same views. Risks do not depend on it.
 
     Yields
     ------
@@ -98,13 +104,14 @@ def score_in_chunks(
     """
     total = sum(len(chunk) for chunk in chunks)
     done = 0
-    with _reader(cohort, model, total) as reader:
+    with _reader(cohort, model, total, detector) as reader:
 
         def read(chunk: Sequence[int]) -> list[ExamReading]:
             nonlocal done
             found = []
             for one in reader.rows(chunk):
-                found.append(one)
+                # At once: the input of the search is larger than its result.
+                found.append(one if detector is None else with_findings(one, detector))
                 done += 1
                 if on_exam is not None:
                     on_exam(done, total)
@@ -117,7 +124,7 @@ def score_in_chunks(
             yield found
 
 
-def _reader(cohort: Cohort, model: RiskModel, exams: int) -> RowReader:
+def _reader(cohort: Cohort, model: RiskModel, exams: int, detector: Detector | None) -> RowReader:
     """Return what reads rows. A faulty row or a row without images has an empty reading."""
     open_exam = cohort.open_exam
     if open_exam is None:
@@ -129,10 +136,16 @@ def _reader(cohort: Cohort, model: RiskModel, exams: int) -> RowReader:
         if cohort.errors.iloc[row]:
             return ExamReading()
         return read_row(
-            row, open_exam, cohort.open_prior, network, pixels=pixels, parallel_views=exams == 1
+            row,
+            open_exam,
+            cohort.open_prior,
+            network,
+            pixels=pixels,
+            parallel_views=exams == 1,
+            detector=detector,
         )
 
-    return RowReader(read, exams, pixels=pixels)
+    return RowReader(read, exams, pixels=pixels or detector is not None)
 
 
 def _score(

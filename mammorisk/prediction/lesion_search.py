@@ -1,0 +1,93 @@
+"""Search for lesions in the views that are read for a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from mammorisk.errors import MammoriskError
+from mammorisk.findings.search_error import search_error
+from mammorisk.warnings import Warnings
+
+if TYPE_CHECKING:
+    from mammorisk.findings.base import Detector
+    from mammorisk.findings.prepare import PreparedView
+    from mammorisk.imaging.segmented_view import SegmentedView
+    from mammorisk.prediction.reading import ExamReading
+    from mammorisk.records.exam import View
+
+
+def prepare_lesions(
+    seen: SegmentedView, detector: Detector, quality: Warnings | None = None
+) -> PreparedView | MammoriskError:
+    """Prepare a segmented view for the search.
+
+    Parameters
+    ----------
+    seen : SegmentedView
+    detector : Detector
+    quality : tuple of ResultWarning, optional
+        Quality findings of the view, if they are known.
+
+    Returns
+    -------
+    PreparedView or MammoriskError
+        An error is returned and not raised, because it does not concern the risk.
+    """
+    from mammorisk.findings.prepare import prepare
+
+    try:
+        return prepare(seen, detector, quality)
+    except Exception as error:  # noqa: BLE001
+        return search_error(error)
+
+
+def read_lesions(view: View, detector: Detector) -> PreparedView | MammoriskError:
+    """Read a view for the search alone. An error is returned and not raised."""
+    from mammorisk.imaging.segmented_view import segment_view
+
+    try:
+        seen = segment_view(view, digest=True)
+    except Exception as error:  # noqa: BLE001
+        return search_error(error)
+    return prepare_lesions(seen, detector)
+
+
+def with_findings(reading: ExamReading, detector: Detector) -> ExamReading:
+    """Search the prepared views of an exam, and replace them by its findings.
+
+    Parameters
+    ----------
+    reading : ExamReading
+    detector : Detector
+
+    Returns
+    -------
+    ExamReading
+        With findings, or the error that prevented them. Neither if there is no exam.
+    """
+    from mammorisk.findings.prepare import check_exam
+    from mammorisk.findings.search import search
+
+    if reading.error is not None:
+        return replace(reading, findings=reading.error)
+    if reading.exam is None:
+        return reading
+    try:
+        check_exam(reading.exam)
+        found = search(
+            _usable(reading.lesion_views), detector, warnings=reading.exam.single_warnings()
+        )
+    except Exception as error:  # noqa: BLE001
+        return replace(reading, lesion_views={}, findings=search_error(error))
+    return replace(reading, lesion_views={}, findings=found)
+
+
+def _usable(views: Mapping[str, PreparedView | MammoriskError]) -> dict[str, PreparedView]:
+    usable = {}
+    for name, one in views.items():
+        if isinstance(one, MammoriskError):
+            raise one
+        usable[name] = one
+    return usable

@@ -1,0 +1,177 @@
+"""Findings with a prediction: the same as of mr.find, from the same reading, and never a risk."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import jsonschema
+import pandas as pd
+import pytest
+from pydicom import dcmread
+from pydicom.uid import MammographyCADSRStorage
+from typer.testing import CliRunner
+
+import mammorisk as mr
+from mammorisk.cli.app import app
+from mammorisk.errors import CohortError, ExamError
+from mammorisk.findings.registry import open_detector
+from mammorisk.prediction.prediction import to_json
+from mammorisk.records.exam import Exam
+from tests.factories import simulated_exam
+
+pytestmark = pytest.mark.networks
+pytest.importorskip("torch")
+WOMAN = mr.Questionnaire(age=52, race_ethnicity="white")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return simulated_exam(tmp_path_factory.mktemp("findings") / "exam", seed=3, pixel_mm=1.0)
+
+
+@pytest.fixture(scope="module")
+def exam(folder: Path) -> Exam:
+    return mr.read_exam(folder)
+
+
+@pytest.fixture(scope="module")
+def detector() -> object:
+    """A detector with a low limit, so that there are findings in a coarse image."""
+    found = open_detector("findings-sim")
+    return replace(found, operating_points=dict.fromkeys(found.operating_points, 0.02))
+
+
+@pytest.fixture(scope="module")
+def prediction(exam: Exam, detector: str) -> mr.Prediction:
+    return mr.predict(exam, WOMAN, findings=detector)
+
+
+def _cohort(exam: Exam) -> mr.Cohort:
+    """Three exams: the second cannot be decoded, the third is of a man."""
+
+    def fail() -> object:
+        raise ExamError("truncated", where="R-CC")
+
+    views = {name: replace(view, load=fail) for name, view in exam.views.items()}
+    exams = [exam, replace(exam, views=views), replace(exam, patient_sex="M")]
+    table = pd.DataFrame({"patient_id": ["a", "b", "c"], "exam_id": [1, 1, 1], "age": 52})
+    return mr.Cohort(exams=table, errors=pd.Series([""] * 3), open_exam=lambda row: exams[row])
+
+
+@pytest.mark.parametrize("name", ["hybrid", "bcrat"])
+def test_risk_is_that_without_findings_and_views_are_decoded_once(
+    exam: Exam, detector: str, name: str
+) -> None:
+    loads: list[str] = []
+
+    def counted(view: mr.View) -> mr.View:
+        def load() -> object:
+            loads.append(view.name)
+            return view.load()
+
+        return replace(view, load=load)
+
+    watched = replace(exam, views={key: counted(view) for key, view in exam.views.items()})
+    found = mr.predict(watched, WOMAN, model=name, findings=detector)
+    assert sorted(loads) == sorted(exam.views)
+    plain = mr.predict(exam, WOMAN, model=name)
+    assert plain.findings is None
+    assert found.findings is not None
+    told, without = found.to_dict(), plain.to_dict()
+    for one in (told, without):
+        del one["findings"], one["created_utc"]
+    assert told == without
+    assert found.findings.to_dict() == mr.find(exam, model=detector).to_dict()
+
+
+def test_result_with_findings_follows_the_schema(prediction: mr.Prediction) -> None:
+    result = json.loads(to_json(prediction))
+    validator = jsonschema.Draft202012Validator(mr.result_schema())
+    validator.validate(result)
+    assert len(result["findings"]["findings"]) == len(prediction.findings) > 0
+    assert result["findings"]["simulated"] is True
+    result["findings"]["findings"][0]["score"] = 1.5
+    assert not validator.is_valid(result)
+    assert "findings for review (findings-sim): " in repr(prediction)
+
+
+def test_page_shows_findings_for_review(prediction: mr.Prediction, tmp_path: Path) -> None:
+    page = prediction.to_html(tmp_path / "with.html").read_text()
+    plain = replace(prediction, findings=None).to_html(tmp_path / "without.html").read_text()
+    assert "Findings for review" in page
+    assert "<img alt='the views" in page
+    assert "They are not risks" in page
+    first = prediction.findings.findings[0]
+    assert f"<td>{first.view}</td><td>{first.type}</td><td>{first.score:.2f}</td>" in page
+    assert "indings" not in plain
+    assert "<img" not in plain
+    # In a notebook there is the table alone.
+    assert f"<td>{first.type}</td>" in prediction._repr_html_()
+
+
+def test_a_bad_exam_stops_no_cohort(exam: Exam, detector: str) -> None:
+    cohort = _cohort(exam)
+    risks, found = mr.predict(cohort, model=["bcrat", "average"], findings=detector)
+    assert risks["model"].tolist() == ["bcrat"] * 3 + ["average"] * 3
+    same = mr.find(cohort, model=detector)
+    pd.testing.assert_frame_equal(found, same)
+    assert str(found.attrs) == str(same.attrs)
+    assert set(found["patient_id"]) == {"a"}
+    assert [one["patient_id"] for one in found.attrs["exams"]] == ["a"]
+    errors = found.attrs["errors"]
+    assert [(one["patient_id"], one["what"].split()[0]) for one in errors] == [
+        ("b", "truncated"),
+        ("c", "PatientSex"),
+    ]
+    # bcrat needs no pixels: the exam that cannot be decoded has its risk all the same.
+    pd.testing.assert_frame_equal(risks[:3], mr.predict(cohort, model="bcrat"))
+    assert risks["risk_5y"].notna().tolist() == [True, True, False] * 2
+
+
+def test_one_exam_that_cannot_be_searched_is_an_error(exam: Exam, detector: str) -> None:
+    cohort = _cohort(exam)
+    with pytest.raises(ExamError, match="truncated"):
+        mr.predict(cohort.open_exam(1), WOMAN, model="bcrat", findings=detector)
+    man = mr.predict(cohort.open_exam(2), WOMAN, model="bcrat", findings=detector)
+    assert man.findings is None
+    assert [one.code for one in man.warnings] == ["male-patient"]
+
+
+def test_an_error_in_the_search_is_no_error_of_the_risk(exam: Exam) -> None:
+    class Broken(type(open_detector("findings-sim"))):  # type: ignore[misc]
+        def prepare(self, seen: object) -> None:
+            raise ZeroDivisionError("Smith^Jane")
+
+    broken = Broken(**vars(open_detector("findings-sim")))
+    table = pd.DataFrame({"patient_id": ["a"], "exam_id": ["e"], "age": 52})
+    cohort = mr.Cohort(exams=table, errors=pd.Series([""]), open_exam=lambda row: exam)
+    risks, found = mr.predict(cohort, findings=broken)
+    assert risks["risk_5y"].notna().all()
+    (error,) = found.attrs["errors"]
+    assert "ZeroDivisionError" in error["what"]
+    assert "Smith" not in str(error)
+
+
+def test_findings_need_images() -> None:
+    for data in (WOMAN, [WOMAN], pd.DataFrame({"age": [52]})):
+        with pytest.raises(CohortError, match="no images in which findings"):
+            mr.predict(data, findings=True)
+
+
+def test_commands(folder: Path, tmp_path: Path) -> None:
+    out, report = tmp_path / "found.csv", tmp_path / "cad.dcm"
+    arguments = ["predict", str(folder), "--age", "52", "--model", "bcrat", "--cad-sr", str(report)]
+    files = ["--findings-out", str(out)]
+    done = CliRunner().invoke(app, [*arguments, *files, "--findings", "--json"])
+    assert done.exit_code == 0, done.output
+    told = json.loads(done.stdout)
+    assert told["findings"]["model"] == "findings-sim"
+    assert len(pd.read_csv(out)) == len(told["findings"]["findings"])
+    assert dcmread(report).SOPClassUID == MammographyCADSRStorage
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == 2
+    assert "--findings" in done.output
+    done = CliRunner().invoke(app, ["predict", "--age", "52", "--findings"])
+    assert done.exit_code == 2
