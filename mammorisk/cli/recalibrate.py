@@ -52,9 +52,10 @@ def recalibrate(
 ) -> None:
     """Recalibrate a model by a protocol that was fixed before. Exit code 1: it has not passed."""
     from mammorisk._utils.output_file import write_output
+    from mammorisk.monitoring.change_page import record_page
     from mammorisk.monitoring.change_protocol import read_protocol
     from mammorisk.monitoring.change_record import fix_protocol as fix
-    from mammorisk.monitoring.change_record import recalibrate_by, record_page
+    from mammorisk.monitoring.change_record import recalibrate_by
 
     with exit_on_error(debug):
         chosen = read_protocol(protocol)

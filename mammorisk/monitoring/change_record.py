@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from mammorisk._utils.digests import config_digest, json_digest
 from mammorisk._utils.model_folder import weights_digest
-from mammorisk._utils.page import Section, html_page
+from mammorisk._utils.utc_time import utc_now, utc_text
 from mammorisk._version import __version__
 from mammorisk.base import RiskModel
 from mammorisk.errors import ServiceError
-from mammorisk.evaluation.table_text import as_html
 from mammorisk.monitoring.change_protocol import ChangeProtocol, PassRule
 from mammorisk.records.cohort import Cohort
 from mammorisk.risk_models.recalibrated import RecalibratedModel
@@ -130,7 +125,7 @@ def _record(
     return {
         "title": protocol.title,
         "reason": protocol.reason,
-        "created_utc": _utc(datetime.now(UTC).timestamp()),
+        "created_utc": utc_now(),
         "software": f"mammorisk {__version__}",
         "model": protocol.model,
         "method": after.record["method"],
@@ -139,7 +134,7 @@ def _record(
         "digests": {"before": _digests(before), "after": _digests(after)},
         "protocol": protocol.model_dump(mode="json"),
         "protocol_sha256": protocol.sha256,
-        "protocol_fixed_utc": _utc(fixed.at),
+        "protocol_fixed_utc": utc_text(fixed.at),
         "exams": int(after.record["exams"]),
         "exams_without_risk": int(after.record["exams_without_risk"]),
         "cancers": cancers,
@@ -173,68 +168,3 @@ def _digests(model: RiskModel) -> dict[str, str | None]:
         "config": config_digest(state),
         "calibration": model.calibration_id,
     }
-
-
-def _utc(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def record_page(record: Mapping[str, Any]) -> str:
-    """Return the page of a change record.
-
-    Parameters
-    ----------
-    record : mapping
-        :attr:`Change.record`.
-    """
-    passed = record["passed"]
-    lead = (
-        f"<p><b>{'Passed' if passed else 'Not passed: the model must not be used'}</b>. "
-        f"{escape(record['reason'])}</p>"
-    )
-    performance = pd.DataFrame(record["performance"])
-    shown = performance[["horizon", "measure", "stage", "value", "lower", "upper", "events"]]
-    rules = [
-        {
-            "rule": f"{one['measure']} at {one['horizon']:g} years, after",
-            "limits": " to ".join(
-                "" if limit is None else f"{limit:g}" for limit in (one["lower"], one["upper"])
-            ),
-            "value": "not known" if one["value"] is None else f"{one['value']:.4g}",
-            "passed": "yes" if one["passed"] else "NO",
-        }
-        for one in record["rules"]
-    ]
-    rules.append(
-        {
-            "rule": "cancers of the cohort",
-            "limits": f"from {record['protocol']['fewest_cancers']}",
-            "value": str(record["cancers"]),
-            "passed": "yes" if record["enough_cancers"] else "NO",
-        }
-    )
-    facts = {
-        "model": record["model"],
-        "method": f"{record['method']} ({record['chosen_by']})",
-        "protocol fixed (UTC)": record["protocol_fixed_utc"],
-        "recalibrated (UTC)": record["created_utc"],
-        "protocols fixed in the log, with this one": record["protocols_fixed"],
-        "changes in the log before": record["earlier_changes"],
-        "exams": f"{record['exams']:,}, and {record['exams_without_risk']:,} without a risk",
-        "software": record["software"],
-        "SHA-256 of the protocol": record["protocol_sha256"],
-        **{
-            f"{name}, {stage}": record["digests"][stage][name]
-            for stage in ("before", "after")
-            for name in ("weights", "config", "calibration")
-        },
-    }
-    table = pd.DataFrame(
-        [{"what": name, "value": str(v)} for name, v in facts.items() if v is not None]
-    )
-    sections = [
-        Section(key="rules", title="Rules", parts=[as_html(pd.DataFrame(rules))]),
-        Section(key="performance", title="Before and after", parts=[as_html(shown)]),
-        Section(key="what", title="What was changed", parts=[as_html(table)]),
-    ]
-    return html_page(f"Change record: {record['title']}", sections, lead=lead)

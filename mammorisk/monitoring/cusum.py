@@ -24,13 +24,10 @@ class Crossing:
         Position of the score.
     start : int
         Position after which the sum rose: an estimate of when the change began.
-    sign : {1, -1}
-        Whether the scores rose or fell.
     """
 
     at: int
     start: int
-    sign: int
 
 
 def cusum(scores: Floats, allowance: float) -> Floats:
@@ -66,9 +63,7 @@ def first_crossing(sums: Floats, limit: float) -> Crossing | None:
     at = int(above[0])
     side = int(np.argmax(sums[at]))
     zeros = np.flatnonzero(sums[:at, side] <= 0)
-    return Crossing(
-        at=at, start=int(zeros[-1]) + 1 if len(zeros) else 0, sign=1 if side == 0 else -1
-    )
+    return Crossing(at=at, start=int(zeros[-1]) + 1 if len(zeros) else 0)
 
 
 def control_limit(allowance: float, probability: float, exams: float) -> float:

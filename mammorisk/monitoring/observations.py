@@ -55,9 +55,9 @@ _VALUES = ("log_risk", "relative_log_risk", "thickness_mm", "force", "kvp", "gla
 _MEASURES = ("percent_density", "guard_distance", "unknown_answers")
 _TOLD = ("density", "anode_filter", "refused", "outside_domain", "images_used", "known")
 _COLUMNS = (
-    *("job", "exam", "at", "failed", "model", "status", "device", "software"),
+    *("job", "exam", "at", "failed", "model", "device", "software"),
     *("model_version", "risk"),
-    *(*_VALUES, *_MEASURES, *_TOLD, "age_mismatch", "age_answered"),
+    *(*_VALUES, *_MEASURES, *_TOLD, "age_mismatch"),
 )
 
 
@@ -68,7 +68,6 @@ def _values(detail: dict[str, Any]) -> dict[str, Any]:
     both = asked is not None and stated is not None
     return {
         "model": detail.get("model"),
-        "status": detail.get("status"),
         "model_version": facts["model_version"],
         "risk": facts["risk"],
         "device": " ".join(one for one in (maker, device) if one) or _UNKNOWN,
@@ -85,7 +84,6 @@ def _values(detail: dict[str, Any]) -> dict[str, Any]:
         "images_used": facts["images_used"],
         "known": tuple(facts["known"]),
         "age_mismatch": abs(asked - stated) > _AGE_TOLERANCE_YEARS if both else False,
-        "age_answered": asked is not None,
     }
 
 

@@ -6,7 +6,6 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pandas as pd
 
 from mammorisk._utils.output_file import write_output
 from mammorisk._utils.style import NOTICE
+from mammorisk._utils.utc_time import utc_text
 from mammorisk.monitoring.charts import Alarm
 from mammorisk.monitoring.devices import Device
 from mammorisk.monitoring.page import monitor_page
@@ -100,18 +100,18 @@ class MonitorReport:
             "alarms": [
                 {
                     **asdict(one),
-                    "at": utc(one.at),
+                    "at": _utc(one.at),
                     "id": one.id,
                     "acknowledged": self.acknowledged.get(one.id),
                 }
                 for one in self.alarms
             ],
             "devices": [
-                {**asdict(one), **{name: utc(getattr(one, name)) for name in _TIMES}}
+                {**asdict(one), **{name: _utc(getattr(one, name)) for name in _TIMES}}
                 for one in self.devices
             ],
             "summary": _records(self.summary),
-            "canary": [{**row, "at": utc(row["at"])} for row in _records(self.canary)],
+            "canary": [{**row, "at": _utc(row["at"])} for row in _records(self.canary)],
             "observed": _records(self.observed),
             "notes": list(self.notes),
             "numbers": dict(self.numbers),
@@ -164,11 +164,8 @@ class MonitorReport:
         return "\n".join([*lines, *(f"  {note}" for note in self.notes)])
 
 
-def utc(at: float | None) -> str | None:
-    """Return a time as text. None if there is none."""
-    if at is None or not math.isfinite(at):
-        return None
-    return datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+def _utc(at: float | None) -> str | None:
+    return None if at is None or not math.isfinite(at) else utc_text(at)
 
 
 def _records(table: pd.DataFrame) -> list[dict[str, Any]]:

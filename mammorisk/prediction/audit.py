@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mammorisk._utils.utc_time import utc_now
 from mammorisk.base import Horizon, RiskModel
 from mammorisk.errors import MammoriskError, OutputError, PolicyRefused
 from mammorisk.prediction.plain import plain_series
@@ -18,7 +19,6 @@ from mammorisk.prediction.provenance import (
     library_versions,
     row_record,
     run_record,
-    utc_now,
 )
 from mammorisk.prediction.status import status_of
 from mammorisk.warnings import Warnings

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import platform
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 from mammorisk._utils.digests import config_digest, json_digest
 from mammorisk._utils.model_folder import weights_digest
+from mammorisk._utils.utc_time import utc_now
 from mammorisk._version import __version__
 from mammorisk.base import Horizon, ImageModel, RiskModel
 from mammorisk.clinical.registry import load_clinical
@@ -132,11 +132,6 @@ def _result_key(
     parts = ("software", "model", "backend", "calibration", "sha256")
     told = {"horizons": list(horizons), "warnings": warning_codes}
     return json_digest(told | {name: record[name] for name in parts})
-
-
-def utc_now() -> str:
-    """Return the time in UTC to the second, as ``YYYY-MM-DDThh:mm:ssZ``."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def known_answers(answers: pd.DataFrame, row: int) -> dict[str, Any]:

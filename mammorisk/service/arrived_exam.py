@@ -111,12 +111,21 @@ def digest_of(value: str | Iterable[object]) -> str:
 
 def read_uids(file: Path) -> tuple[str, str] | None:
     """Read StudyInstanceUID and SOPInstanceUID of a damaged image; None if it has not both."""
+    study, instance = _texts(file, "StudyInstanceUID", "SOPInstanceUID")
+    return (study, instance) if study and instance else None
+
+
+def read_study(file: Path) -> str | None:
+    """Read the StudyInstanceUID of a file; None if there is none, or it is not DICOM."""
+    (study,) = _texts(file, "StudyInstanceUID")
+    return study
+
+
+def _texts(file: Path, *keywords: str) -> list[str | None]:
+    """Values of a header, read with limits."""
     try:
         with quiet_pydicom():
             header, _ = read_dataset(file, Limits())
-            study, instance = (
-                text(header, word) for word in ("StudyInstanceUID", "SOPInstanceUID")
-            )
+            return [text(header, keyword) for keyword in keywords]
     except ExamError:
-        return None
-    return (study, instance) if study and instance else None
+        return [None] * len(keywords)

@@ -12,7 +12,6 @@ from pydicom.dataset import Dataset
 from mammorisk.base import RiskModel
 from mammorisk.errors import QuestionnaireError
 from mammorisk.io.answers_file import read_answers_file
-from mammorisk.io.dataset import PARSE_ERRORS
 from mammorisk.io.dicom_document import document_bytes
 from mammorisk.io.read_exam import read_exam
 from mammorisk.prediction.api import predict
@@ -22,7 +21,7 @@ from mammorisk.prediction.exports.pdf import encapsulated_pdf, pdf_bytes
 from mammorisk.prediction.exports.sr import sr_dataset
 from mammorisk.prediction.prediction import to_json
 from mammorisk.records.questionnaire import Questionnaire
-from mammorisk.service.arrived_exam import AMBIGUOUS, QUESTIONNAIRE, conflicts
+from mammorisk.service.arrived_exam import AMBIGUOUS, QUESTIONNAIRE, conflicts, read_study
 from mammorisk.service.result_files import DEFAULT_FORMATS, DICOM_PDF, FORMATS, RESULT, SR
 from mammorisk.warnings import make_warning
 
@@ -128,14 +127,6 @@ def _questionnaire(files: Sequence[Path]) -> Questionnaire | None:
 
 def _has_another_study(folder: Path, files: Sequence[Path]) -> bool:
     """Whether a folder has images of another study than these files."""
-    own = {_study(file) for file in files}
+    own = {read_study(file) for file in files}
     others = (file for file in folder.iterdir() if file.is_file() and file not in files)
-    return any(study is not None and study not in own for study in map(_study, others))
-
-
-def _study(file: Path) -> str | None:
-    try:
-        header = pydicom.dcmread(file, specific_tags=["StudyInstanceUID"], stop_before_pixels=True)
-    except PARSE_ERRORS:
-        return None
-    return str(header.get("StudyInstanceUID", "")) or None
+    return any(study is not None and study not in own for study in map(read_study, others))

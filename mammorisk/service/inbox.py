@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mammorisk.errors import ExamError
+from mammorisk.errors import ExamError, ServiceError
 from mammorisk.io.dicom import read_dicom
 from mammorisk.io.limits import Limits
 from mammorisk.service.arrived_exam import (
@@ -62,13 +63,17 @@ class Inbox:
         self.set_aside = 0
 
     def scan(self) -> list[ArrivedExam]:
-        """Read new images. Return the exams that can be scored and were not taken yet."""
+        """Read new images. Return the exams that can be scored and were not taken yet.
+
+        Raises
+        ------
+        ServiceError
+            The folder is not there.
+        """
         there = set()
-        for file in sorted(self.folder.rglob("*")):
+        for file in self._images():
             name = str(file.relative_to(self.folder))
             there.add(name)
-            if any(part.startswith(".") for part in file.relative_to(self.folder).parts):
-                continue
             if self._is_new(file, name):
                 self._read(file, name)
         self._forget_all_but(there)
@@ -80,6 +85,20 @@ class Inbox:
         ]
         self._taken &= {one.job for one in found}
         return [one for one in found if one.job not in self._taken]
+
+    def _images(self) -> list[Path]:
+        """Files in the folder and below. A subfolder that is moved away meanwhile has none."""
+        if not self.folder.is_dir():
+            raise ServiceError(
+                "the folder of the images is not there",
+                where="inbox",
+                remedy="Make or mount it, then start again.",
+            )
+        found = []
+        for place, folders, names in os.walk(self.folder):
+            folders[:] = [name for name in folders if not name.startswith(".")]
+            found += [Path(place, name) for name in names if not name.startswith(".")]
+        return sorted(found)
 
     def taken(self, one: ArrivedExam) -> None:
         """Return an exam no more until it changes."""

@@ -149,7 +149,7 @@ class JobQueue:
         self.close()
 
     def close(self) -> None:
-        """Close the database and give the queue free."""
+        """Close the database and release its lock."""
         with self._turn:
             self._opened.close()
 

@@ -21,7 +21,7 @@ from mammorisk.service.result_files import FAILED, RESULT, SR
 from mammorisk.service.scoring import Scorer, ScoringInterrupted, ScoringStopped
 
 #: Scores the canary and returns what is recorded of it.
-Canary = Callable[[], dict[str, Any]]
+RunCanary = Callable[[], dict[str, Any]]
 #: Event of a run of the canary.
 CANARY_EVENT = "canary"
 #: Error of a job whose process ended, for example because the machine has no memory left.
@@ -62,7 +62,7 @@ class Watch:
         queue: JobQueue,
         score: Scorer,
         sync: Sync = sync_path,
-        canary: Canary | None = None,
+        canary: RunCanary | None = None,
     ) -> None:
         self.inbox = inbox
         self.outbox = outbox

@@ -105,13 +105,21 @@ def web_app(parts: WebParts) -> "fastapi.FastAPI":
     def check_token(request: Request) -> None:
         if parts.token is None and not _is_local(request):
             raise _HttpError(
-                403, "Forbidden", "the request is not one of a program on this machine"
+                403,
+                "Forbidden",
+                "the request is not one of a program on this machine",
+                remedy="Start the server with --token-file, and send its token.",
             )
         given = request.headers.get("authorization", "")
         if parts.token is not None and not hmac.compare_digest(
             given.encode(), f"Bearer {parts.token}".encode()
         ):
-            raise _HttpError(401, "Unauthorized", "the token is missing or wrong")
+            raise _HttpError(
+                401,
+                "Unauthorized",
+                "the token is missing or wrong",
+                remedy="Send the header Authorization: Bearer TOKEN.",
+            )
 
     @app.exception_handler(_HttpError)
     def tell(request: Request, error: _HttpError) -> Response:
@@ -203,7 +211,7 @@ def _is_local(request: "fastapi.Request") -> bool:
 class _HttpError(ServiceError):
     """An error with a status of HTTP."""
 
-    def __init__(self, status: int, code: str, what: str, *, remedy: str | None = None) -> None:
+    def __init__(self, status: int, code: str, what: str, *, remedy: str) -> None:
         super().__init__(what, remedy=remedy)
         self.status = status
         self.code = code
@@ -298,12 +306,17 @@ def _file(parts: WebParts, job: str, name: str) -> "fastapi.Response":
 
     _check_job(parts, job)
     if parts.silent:
-        raise _HttpError(403, "Silent", "this is a silent trial: results are shown to nobody")
+        raise _HttpError(
+            403,
+            "Silent",
+            "this is a silent trial: results are shown to nobody",
+            remedy="Copy them after the trial: mammorisk watch ... --unblind REASON.",
+        )
     path = parts.outbox / job / name
     if name == RESULT and not path.is_file():
         path = parts.outbox / f"{job}.failed" / FAILED
     if not path.is_file():
         state = parts.queue.job(job).state
-        raise _not_found(f"the job has no such file; its state is {state}", "GET /jobs/{job}.")
+        raise _not_found(f"the job has no such file; its state is {state}", f"See GET /jobs/{job}.")
     status = 422 if path.name == FAILED else 200
     return Response(path.read_bytes(), status, _SAFE, media_type=_TYPES[path.suffix])

@@ -37,10 +37,10 @@ def test_sums_and_crossings_by_hand() -> None:
     assert sums[:, 1].tolist() == [0.0, 2.5, 0.0, 0.0, 0.0]
     crossing = first_crossing(sums, 2.9)
     assert crossing is not None
-    assert (crossing.at, crossing.start, crossing.sign) == (3, 2, 1)
+    assert (crossing.at, crossing.start) == (3, 2)
     falling = first_crossing(cusum(np.array([0.1, -3.0, 2.0]), 0.5), 2.4)
     assert falling is not None
-    assert (falling.at, falling.sign) == (1, -1)
+    assert (falling.at, falling.start) == (1, 1)
     assert first_crossing(sums, 4.6) is None
 
 

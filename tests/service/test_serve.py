@@ -280,7 +280,8 @@ def test_what_http_answers(server: Server) -> None:
     assert ask(server, "GET", "/healthz", token=None) == (200, b'{"alive":true}')
     for path in ("/readyz", "/metrics", "/jobs", "/results/x"):
         assert ask(server, "GET", path, token=None)[0] == 401
-        assert ask(server, "GET", path, token="wrong")[0] == 401
+        status, content = ask(server, "GET", path, token="wrong")
+        assert (status, json.loads(content)["error"]["remedy"][:4]) == (401, "Send")
     assert ask(server, "POST", "/dicom-web/studies", b"", token=None)[0] == 401
     assert json.loads(ask(server, "GET", "/readyz")[1])["ready"]
     text = ask(server, "GET", "/metrics")[1].decode()

@@ -61,8 +61,11 @@ def test_an_exam_is_complete_with_four_views_or_after_a_quiet_time(tmp_path: Pat
     clock.now = 1000
     assert inbox.scan() == []
     (tmp_path / "link").symlink_to(tmp_path.parent)
+    write_exam(tmp_path / ".hidden")
     inbox.scan()
     assert inbox.scan() == []
+    with pytest.raises(ServiceError, match=r"inbox: .* is not there\. Make or mount"):
+        Inbox(tmp_path / "away", quiet_s=60).scan()
 
 
 @pytest.fixture
@@ -129,10 +132,10 @@ def test_answers_are_those_of_one_study_and_late_ones_make_a_new_job(
         first, second = queue.jobs()
     found = [json.loads((out / job.id / "result.json").read_text()) for job in (first, second)]
     assert [one["status"] for one in found] == ["done", "refused"]
-    # Beside images of two women the answers are nobody's.
+    # Beside images of two women the answers are nobody's, also if a file has no preamble.
     write_exam(tmp_path / "b", StudyInstanceUID="1.2.77", PatientAge="054Y")
     for file in (tmp_path / "b").iterdir():
-        shutil.copy(file, inbox / "a" / f"other-{file.name}")
+        (inbox / "a" / f"other-{file.name}").write_bytes(file.read_bytes()[132:])
     told = run_folder(inbox, tmp_path / "mixed", scorer)
     assert len(told["exams"]) == 2
     assert all("whose are they" in one["error"] for one in told["exams"])
