@@ -39,7 +39,8 @@ from mammorisk.inputs.exam_set import stack_exams
 from mammorisk.inputs.standard_exam import network_view, stack_views
 from mammorisk.records.exam import Laterality, View
 from mammorisk.records.stored_image import Greyscale, RawImage
-from mammorisk.risk_models.hybrid.model import HybridModel, guard_features
+from mammorisk.risk_models.hybrid.guard_features import guard_features
+from mammorisk.risk_models.hybrid.model import HybridModel
 
 Change = Callable[[np.ndarray], np.ndarray]
 
@@ -213,7 +214,7 @@ def report(
         stacked = stack_exams(made, settings)
         features = model.features(stacked)
         assert model.guard is not None
-        pixels = ~model.guard.inside(guard_features(stacked, features))
+        pixels = ~model.guard.inside(guard_features(stacked, features.numpy()))
         headers = np.array(
             [
                 model.origin is not None

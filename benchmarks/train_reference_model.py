@@ -35,7 +35,8 @@ from mammorisk.metrics.expected_observed import expected_observed_ratio
 from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.exam import STANDARD_VIEWS
 from mammorisk.records.outcome import Outcome
-from mammorisk.risk_models.hybrid.model import HybridModel, guard_features
+from mammorisk.risk_models.hybrid.guard_features import guard_features
+from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.recipe import load_recipe
 from mammorisk.simulation.simulate import simulate
 from mammorisk.training.fit import fit
@@ -348,7 +349,7 @@ def _guard(model: HybridModel, exams: ExamSet) -> list[str]:
         "| views | outside |",
         "| --- | --- |",
     ]
-    seen = guard_features(exams, model.features(exams))
+    seen = guard_features(exams, model.features(exams).numpy())
     sets = [kept for count in range(4, 0, -1) for kept in combinations(range(4), count)]
     for kept in sets:
         some = np.full_like(seen, np.nan)

@@ -90,7 +90,7 @@ FURTHER = {
         "mammorisk.risk_models.recalibrated.RecalibratedModel",
         "mammorisk.risk_models.mirai.download.fetch_mirai",
         "mammorisk.risk_models.mirai.convert.convert_snapshots",
-        "mammorisk.embeddings.mammo_clip.convert.convert_mammo_clip",
+        "mammorisk.risk_models.encoders.mammo_clip.convert.convert_mammo_clip",
         "mammorisk.risk_models.hub.push_model",
         "mammorisk.training.comparison.compare_classifiers",
         "mammorisk.runtime.backend.choose_backend",

@@ -3,6 +3,7 @@
 from mammorisk.base.card import ModelCard as ModelCard
 from mammorisk.base.card_check import card_faults as card_faults
 from mammorisk.base.horizons import DEFAULT_HORIZONS as DEFAULT_HORIZONS
+from mammorisk.base.horizons import YEARS as YEARS
 from mammorisk.base.horizons import Horizon as Horizon
 from mammorisk.base.horizons import check_horizons as check_horizons
 from mammorisk.base.image_model import ImageModel as ImageModel

@@ -11,7 +11,9 @@ from mammorisk.errors import HorizonError
 #: A horizon in years, or ``"lifetime"`` (to age 90, or to the last age the model's data reach).
 Horizon = float | Literal["lifetime"]
 
-DEFAULT_HORIZONS: tuple[Horizon, ...] = (1, 2, 3, 4, 5)
+#: The years at which fitted models answer.
+YEARS: tuple[int, ...] = (1, 2, 3, 4, 5)
+DEFAULT_HORIZONS: tuple[Horizon, ...] = YEARS
 
 
 def check_horizons(horizons: Sequence[Horizon] | Horizon) -> tuple[Horizon, ...]:

@@ -41,7 +41,7 @@ def convert(
                 raise ModelError("the licence of mirai is known", remedy="Omit the option.")
             folder = convert_snapshots(source, out)
         elif model == "mammo-clip":
-            from mammorisk.embeddings.mammo_clip.convert import convert_mammo_clip
+            from mammorisk.risk_models.encoders.mammo_clip.convert import convert_mammo_clip
 
             folder = convert_mammo_clip(source, out, source=origin, licence=licence)
         else:

@@ -103,7 +103,7 @@ def embed(
     """Write the features of every view of a cohort, computed by an encoder."""
     from mammorisk._utils.progress import progress_bar
     from mammorisk.embeddings.api import embed as embed_all
-    from mammorisk.embeddings.registry import load_encoder
+    from mammorisk.risk_models.encoders.registry import load_encoder
 
     with exit_on_error(debug, as_json):
         chosen = load_encoder(

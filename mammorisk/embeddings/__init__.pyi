@@ -1,6 +1,6 @@
-from .encoder import Encoder as Encoder
-from .mammo_clip.preprocessing import MammoClipPreprocessing as MammoClipPreprocessing
-from .preprocessing import MiraiPreprocessing as MiraiPreprocessing
-from .preprocessing import StandardPreprocessing as StandardPreprocessing
-from .registry import encoders as encoders
-from .registry import load_encoder as load_encoder
+from ..risk_models.encoders import Encoder as Encoder
+from ..risk_models.encoders import MammoClipPreprocessing as MammoClipPreprocessing
+from ..risk_models.encoders import MiraiPreprocessing as MiraiPreprocessing
+from ..risk_models.encoders import StandardPreprocessing as StandardPreprocessing
+from ..risk_models.encoders import encoders as encoders
+from ..risk_models.encoders import load_encoder as load_encoder

@@ -14,7 +14,6 @@ from mammorisk.embeddings.columns import check_rows
 from mammorisk.embeddings.embeddings import Embeddings, in_memory
 from mammorisk.embeddings.pooling import Pool, check_pool
 from mammorisk.embeddings.read import read_file
-from mammorisk.embeddings.registry import load_encoder
 from mammorisk.errors import CohortError, EmbeddingError
 from mammorisk.io import read_exam
 from mammorisk.prediction.as_cohort import as_request
@@ -28,9 +27,10 @@ from mammorisk.prediction.part_files import (
 )
 from mammorisk.records.cohort import KEYS, Cohort
 from mammorisk.records.exam import Exam
+from mammorisk.risk_models.encoders.registry import load_encoder
 
 if TYPE_CHECKING:
-    from mammorisk.embeddings.encoder import Encoder
+    from mammorisk.risk_models.encoders.encoder import Encoder
 
 #: Exams per part: small enough that an interruption loses little.
 EXAMS_PER_PART = 32

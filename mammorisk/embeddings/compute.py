@@ -23,7 +23,6 @@ from mammorisk.embeddings.columns import (
     IMPLANT,
     feature_columns,
 )
-from mammorisk.embeddings.encoder import Encoder
 from mammorisk.embeddings.pooling import pool_rows
 from mammorisk.errors import EmbeddingError, MammoriskError
 from mammorisk.imaging.segmented_view import segment_view
@@ -34,6 +33,7 @@ from mammorisk.prediction.part_files import KEY, Parts, chunks_of
 from mammorisk.records.acquisition import Acquisition
 from mammorisk.records.cohort import KEYS, Cohort
 from mammorisk.records.exam import Exam
+from mammorisk.risk_models.encoders.encoder import Encoder
 from mammorisk.warnings import join_codes
 
 if TYPE_CHECKING:

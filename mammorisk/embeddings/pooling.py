@@ -19,6 +19,7 @@ from mammorisk.embeddings.columns import (
 )
 from mammorisk.errors import EmbeddingError
 from mammorisk.inputs.acquisition_table import NUMBERS as ACQUISITION_NUMBERS
+from mammorisk.inputs.pool_features import pool_features
 from mammorisk.records.cohort import KEYS
 
 if TYPE_CHECKING:
@@ -61,13 +62,7 @@ def pool_rows(table: pd.DataFrame, pool: str) -> pd.DataFrame:
     used = table[(table["view"] != POOLED) & (table["years_before"] == 0)]
     exam = used.groupby(list(KEYS), sort=False).ngroup().to_numpy()
     first = np.flatnonzero(~pd.Series(exam).duplicated().to_numpy())
-    values = feature_matrix(used)
-    pooled = np.full((len(first), values.shape[1]), 0 if pool == "mean" else -np.inf, np.float32)
-    if pool == "mean":
-        np.add.at(pooled, exam, values)
-        pooled /= np.bincount(exam, minlength=len(first))[:, None]
-    else:
-        np.maximum.at(pooled, exam, values)
+    pooled = pool_features(feature_matrix(used), exam, len(first), pool)
     found = used.iloc[first][[n for n in (*ROW, ENCODER, CODES, *ACQUISITION) if n in used.columns]]
     found = found.reset_index(drop=True)
     for name, how in (*((one, "mean") for one in ACQUISITION_NUMBERS), (IMPLANT, "any")):

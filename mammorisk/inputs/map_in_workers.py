@@ -52,7 +52,7 @@ def map_in_workers(
     loader: DataLoader[Any] = DataLoader(
         data,
         batch_size=None,
-        collate_fn=_unchanged,
+        collate_fn=unchanged,
         num_workers=usable,
         multiprocessing_context=FORK if usable else None,
         # Otherwise the loader takes its seed from the generator of this process.
@@ -61,5 +61,6 @@ def map_in_workers(
     yield from loader
 
 
-def _unchanged(made: Made) -> Made:
+def unchanged(made: Made) -> Made:
+    """Return an item as it is: the collation of a loader whose items are already batches."""
     return made

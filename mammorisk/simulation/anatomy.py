@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from mammorisk._utils.typing import Floats
 from mammorisk.simulation.random_fields import power_law_pair
 
 Single = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 #: Grid of the volume along xi, eta, zeta.
 GRID = (48, 72, 72)

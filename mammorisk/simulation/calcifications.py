@@ -12,9 +12,8 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.simulation.lesions import Lesion
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

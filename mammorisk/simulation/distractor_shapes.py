@@ -5,12 +5,11 @@ from __future__ import annotations
 from functools import lru_cache
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.simulation.calcifications import Balls, join
 from mammorisk.simulation.distractors import Distractor
 
-Floats = NDArray[np.float64]
 _Part = tuple[Floats, Floats, Floats]
 
 #: Density of metal and of old coarse calcium, mm of fibroglandular tissue for each mm.

@@ -12,11 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.simulation.lesions import draw_place
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,14 +6,12 @@ from datetime import date
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.simulation.hazard import LAST_YEAR
 from mammorisk.simulation.options import StudyOptions
 from mammorisk.simulation.random_streams import uniforms
 from mammorisk.simulation.truth import Hazards
-
-Floats = NDArray[np.float64]
 
 #: Years between an exam and the prior exam.
 PRIOR_YEARS = 2.0

@@ -18,6 +18,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.clinical.bcrat import RACE_GROUP, average_rates
 from mammorisk.clinical.competing_risks import YearlyRates
 from mammorisk.records.questionnaire_fields import CATEGORIES
@@ -25,8 +26,6 @@ from mammorisk.simulation.options import Effects
 from mammorisk.simulation.population import draw_population
 from mammorisk.simulation.questionnaire_effect import questionnaire_effect
 from mammorisk.simulation.signals import signals_of
-
-Floats = NDArray[np.float64]
 
 #: Years of follow-up over which hazards are known.
 LAST_YEAR = 10

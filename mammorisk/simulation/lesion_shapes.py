@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from mammorisk._utils.typing import Floats
 from mammorisk.simulation.anatomy import ANGLE_DEG
 from mammorisk.simulation.lesions import Lesion
 from mammorisk.simulation.random_fields import power_law_pair
 
 Single = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 #: Cells of a form along each axis, and the half-width of its box in radii of the lesion.
 CELLS = 48

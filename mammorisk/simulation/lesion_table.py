@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.simulation.anatomy import ANGLE_DEG
 from mammorisk.simulation.calcifications import specks
 from mammorisk.simulation.exam_plan import ExamPlan
@@ -17,8 +17,6 @@ from mammorisk.simulation.lesions import Lesion
 from mammorisk.simulation.outline import Outline
 from mammorisk.simulation.scene import ducts_at
 from mammorisk.simulation.view_frame import ViewFrame
-
-Floats = NDArray[np.float64]
 
 COLUMNS = (
     *("patient_id", "exam_id", "lesion_id", "laterality", "view", "type"),

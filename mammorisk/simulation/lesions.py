@@ -13,11 +13,8 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from mammorisk.simulation.options import LesionOptions
-
-Floats = NDArray[np.float64]
 
 TYPES = ("mass", "calcification", "asymmetry", "distortion")
 #: Highest number of lesions of one type in an exam.

@@ -13,12 +13,11 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
+from mammorisk._utils.typing import Floats
 from mammorisk.records.questionnaire_fields import CATEGORIES
 from mammorisk.simulation.margins import margins
 from mammorisk.simulation.random_streams import uniforms
 from mammorisk.simulation.traits import bmi_score, draw_traits, mean_log_bmi, read_density
-
-Floats = NDArray[np.float64]
 
 #: Purpose of each random number of a woman. New ones are added at the end.
 _DRAWS = (

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.clinical.tables import load_table
-
-Floats = NDArray[np.float64]
 
 _SPLIT_AGE = 50
 #: Two or more first-degree relatives relative to one: 2.93 / 1.80 (Collaborative Group 2001,

@@ -10,9 +10,8 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from mammorisk._utils.typing import Floats
 
 #: Number of 64-bit values per step of the Philox counter.
 _PER_STEP = 4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from mammorisk._utils.typing import Floats
 
 
 def case_cohort_weights(event: NDArray[np.int8], subcohort: Floats, fraction: float) -> Floats:

@@ -18,7 +18,6 @@ from mammorisk.simulation.random_fields import octaves
 from mammorisk.simulation.view_frame import ViewFrame
 
 Single = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 #: Height of a ligament and a vessel of strength 1, as a share of the path through parenchyma.
 _LIGAMENT, _VESSEL, _STREAK = 0.075, 0.07, 0.05

@@ -25,7 +25,6 @@ from mammorisk.simulation.random_streams import uniforms
 if TYPE_CHECKING:
     from mammorisk.simulation.options import Effects, StudyOptions
 
-Floats = NDArray[np.float64]
 
 SIGNALS = ("fine", "change")
 #: What each signal is, for the note of a study.

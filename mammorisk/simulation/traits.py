@@ -7,9 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import expit, logit, ndtri
 
+from mammorisk._utils.typing import Floats
 from mammorisk.simulation.margins import margins
-
-Floats = NDArray[np.float64]
 
 #: Latent traits of a woman; "score" is a normal score (mean 0, SD 1 in the population).
 TRAITS = (

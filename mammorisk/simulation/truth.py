@@ -30,6 +30,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
+from mammorisk._utils.typing import Floats
 from mammorisk.clinical.bcrat import RACE_GROUP
 from mammorisk.simulation.hazard import (
     LAST_YEAR,
@@ -46,8 +47,6 @@ from mammorisk.simulation.margins import margins
 from mammorisk.simulation.options import Effects
 from mammorisk.simulation.signals import signals_of
 from mammorisk.simulation.traits import density_location, density_residual_sd
-
-Floats = NDArray[np.float64]
 
 HORIZONS = (1, 2, 3, 4, 5)
 #: Parts of the variables that can be known in addition to age.

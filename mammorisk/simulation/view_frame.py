@@ -8,13 +8,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.simulation.anatomy import ANGLE_DEG
 from mammorisk.simulation.calcifications import Balls
 from mammorisk.simulation.lesion_shapes import Curve, Shadow
 from mammorisk.simulation.outline import Outline, pixel_centres, to_pixel
 
 Single = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True, kw_only=True)

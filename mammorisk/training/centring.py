@@ -7,10 +7,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from mammorisk._utils.typing import Floats
 from mammorisk.networks.head_ensemble import VIEW_SETS, HeadEnsemble, view_set, with_views
 from mammorisk.networks.hybrid import Batch, age_terms
-
-Floats = NDArray[np.float64]
 
 #: Largest number of women on whom the means are computed.
 _MOST_WOMEN = 10_000

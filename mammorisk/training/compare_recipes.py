@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from mammorisk._utils.progress import progress_bar
+from mammorisk._utils.typing import Rows
+from mammorisk.base import YEARS
 from mammorisk.errors import HorizonError, MammoriskError, TrainingError
 from mammorisk.prediction.api import predict
 from mammorisk.records.outcome import Outcome
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
     from mammorisk.embeddings.embeddings import Embeddings
     from mammorisk.records.cohort import Cohort
     from mammorisk.warnings import ResultWarning
-
-Rows = NDArray[np.int64]
-_YEARS = (1, 2, 3, 4, 5)
 
 
 def compare_recipes(
@@ -112,7 +110,7 @@ def compare_recipes(
     """
     chosen = _named(recipes)
     models = [published] if isinstance(published, str) else list(published)
-    if horizon not in _YEARS:
+    if horizon not in YEARS:
         raise HorizonError(f"{horizon!r} is not a whole year from 1 to 5", where="horizon")
     if clash := sorted(set(models) & set(chosen)):
         raise TrainingError(
@@ -148,7 +146,7 @@ def compare_recipes(
             risks[name] = table.iloc[np.argsort(np.concatenate(divided))].reset_index(drop=True)
             seconds[name] = time.perf_counter() - began
     for name in models:
-        risks[name] = predict(used, model=name, horizons=_YEARS).reset_index(drop=True)
+        risks[name] = predict(used, model=name, horizons=YEARS).reset_index(drop=True)
     return comparison_of(used, risks, seconds, horizon=float(horizon), level=level, notes=notes)
 
 
@@ -189,7 +187,7 @@ def _used(cohort: Cohort) -> Cohort:
 
 def _validation(exams: pd.DataFrame, share: float, seed: int) -> Rows:
     """Rows of validation, with their share of the women with cancer within five years."""
-    case = Outcome.from_table(exams).is_case(_YEARS[-1])
+    case = Outcome.from_table(exams).is_case(YEARS[-1])
     women = exams["patient_id"][case].nunique()
     parts = min(max(2, round(1 / share)), women)
     rows = np.arange(len(exams))
@@ -237,6 +235,6 @@ def _held_out(
     return predict(
         cohort.select(fold),
         model=model,
-        horizons=_YEARS,
+        horizons=YEARS,
         embeddings=embeddings if on_table else None,
     )

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.exam_set import ExamSet
 from mammorisk.risk_models.hybrid.model import HybridModel
@@ -18,8 +18,6 @@ from mammorisk.training.splits import split_rows
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
-
-Floats = NDArray[np.float64]
 
 
 def compare_classifiers(

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from mammorisk.base import RiskModel
+from mammorisk.base import YEARS, RiskModel
 from mammorisk.embeddings.columns import ACQUISITION, FEATURE, POOLED, feature_columns
 from mammorisk.embeddings.embeddings import Embeddings
 from mammorisk.embeddings.read import read_embeddings
@@ -31,8 +31,6 @@ from mammorisk.training.fit import CohortWarning, fit
 if TYPE_CHECKING:
     from mammorisk.risk_models.recipe import Recipe
     from mammorisk.warnings import ResultWarning
-
-_YEARS = (1, 2, 3, 4, 5)
 
 
 class RiskEstimator(BaseEstimator):  # type: ignore[misc]
@@ -173,7 +171,7 @@ class RiskEstimator(BaseEstimator):  # type: ignore[misc]
         return self
 
     def predict_cumulative_risk(
-        self, X: Any, horizons: Sequence[float] = _YEARS
+        self, X: Any, horizons: Sequence[float] = YEARS
     ) -> NDArray[np.float64]:
         """Predict absolute risks.
 
@@ -213,7 +211,7 @@ class RiskEstimator(BaseEstimator):  # type: ignore[misc]
 
     def predict(self, X: Any) -> NDArray[np.float64]:
         """Predict the risk over five years, shape (n,); NaN for a woman who is refused."""
-        return self.predict_cumulative_risk(X, (_YEARS[-1],))[:, 0]
+        return self.predict_cumulative_risk(X, (YEARS[-1],))[:, 0]
 
     def score(self, X: Any, y: Any) -> float:
         """Harrell's C index of the risk over five years, of women who have a risk."""

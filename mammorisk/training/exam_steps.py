@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mammorisk.errors import MammoriskError
-from mammorisk.inputs.map_in_workers import FORK
+from mammorisk.inputs.map_in_workers import FORK, unchanged
 from mammorisk.inputs.stored_pixels import StoredPixels
 from mammorisk.risk_models.augment_options import AugmentOptions
 from mammorisk.training.augment import augment_view, drop_views
@@ -235,7 +235,7 @@ def make_loader(steps: Dataset[Any], sampler: EpochSampler, workers: int = 0) ->
         steps,
         sampler=sampler,
         batch_size=None,
-        collate_fn=_unchanged,
+        collate_fn=unchanged,
         num_workers=workers,
         persistent_workers=workers > 0,
         multiprocessing_context=FORK if workers else None,
@@ -243,7 +243,3 @@ def make_loader(steps: Dataset[Any], sampler: EpochSampler, workers: int = 0) ->
         # The seed of workers is not used. It is not taken from the generator of this process.
         generator=torch.Generator(),
     )
-
-
-def _unchanged(step: Any) -> Any:
-    return step

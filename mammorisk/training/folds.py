@@ -7,9 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mammorisk._utils.text import as_labels
+from mammorisk._utils.typing import Rows
 from mammorisk.errors import TrainingError
-
-Rows = NDArray[np.int64]
 
 
 def folds_by_woman(

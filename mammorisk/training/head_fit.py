@@ -13,11 +13,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from mammorisk._utils.typing import Rows
 from mammorisk.networks.hybrid import HybridHead
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.exam_steps import EpochSampler, ExamSteps
 from mammorisk.training.module import FitData, FitModule
-from mammorisk.training.problem import Problem, Rows
+from mammorisk.training.problem import Problem
 from mammorisk.training.trainer import StageOptions, run_stage
 
 #: Epochs without improvement after which the training of a head stops.

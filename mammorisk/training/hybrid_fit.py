@@ -13,7 +13,6 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
-from mammorisk._utils.text import as_labels
 from mammorisk.inputs.batches import fit_scalings, lowest_weights, make_batch
 from mammorisk.inputs.feature_set import FeatureSet
 from mammorisk.inputs.scaling import Scaling
@@ -21,7 +20,9 @@ from mammorisk.networks.encoders import make_encoder
 from mammorisk.networks.hazards import YEARS
 from mammorisk.networks.head_ensemble import HeadEnsemble
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
-from mammorisk.risk_models.hybrid.model import HybridModel, guard_features
+from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
+from mammorisk.risk_models.hybrid.guard_features import guard_features
+from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.card import card_of
@@ -33,7 +34,8 @@ from mammorisk.training.head_fit import drawing_probability, fit_heads, optimize
 from mammorisk.training.memory_estimate import step_bytes, weight_bytes
 from mammorisk.training.module import FitData, FitModule
 from mammorisk.training.objectives import censoring_weights
-from mammorisk.training.problem import Problem, Rows
+from mammorisk.training.part_record import part_record
+from mammorisk.training.problem import Problem
 from mammorisk.training.read_exams import held_batch_size
 from mammorisk.training.recalibrate import fit_all_horizons
 from mammorisk.training.trainer import StageOptions, run_stage
@@ -252,9 +254,7 @@ def _sampling(problem: Problem, recipe: Recipe) -> Tensor:
     return sampling
 
 
-def _guard(problem: Problem, features: Tensor | None) -> Any:
-    from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
-
+def _guard(problem: Problem, features: Tensor | None) -> DomainGuard | None:
     exams = problem.inputs.exams
     if features is None or exams is None:
         return None
@@ -268,7 +268,7 @@ def _guard(problem: Problem, features: Tensor | None) -> Any:
     for rows in parts:
         if len(rows) > _GUARD_EXAMS:
             rows = np.sort(rng.choice(rows, _GUARD_EXAMS, replace=False))
-        seen.append(guard_features(exams.take(rows), features[rows]))
+        seen.append(guard_features(exams.take(rows), features[rows].numpy()))
     return DomainGuard.fit(*seen)
 
 
@@ -307,24 +307,10 @@ def _summary(log: pd.DataFrame) -> dict[str, Any]:
 def _record(
     problem: Problem, recipe: Recipe, losses: dict[str, float], begin: HybridModel | None
 ) -> dict[str, Any]:
-    table, event = problem.cohort, problem.outcomes.event.numpy()
-
-    def told(rows: Rows) -> dict[str, Any]:
-        out: dict[str, Any] = {
-            "exams": len(rows),
-            "women": int(table["patient_id"].iloc[rows].nunique()),
-            "cancers": int((event[rows] == 1).sum()),
-            "weighted_women": float(problem.outcomes.weight[rows].sum()),
-        }
-        for name in ("site", "vendor"):
-            if name in table.columns:
-                counts = as_labels(table[name].iloc[rows], "unknown").value_counts()
-                out[name] = {str(k): int(v) for k, v in counts.items()}
-        return out
-
+    table, outcomes = problem.cohort, problem.outcomes
     return {
-        "train": told(problem.train),
-        "validation": told(problem.validation),
+        "train": part_record(table, problem.train, outcomes),
+        "validation": part_record(table, problem.validation, outcomes),
         "excluded": problem.excluded,
         "seed": recipe.seed,
         "begun_from": None if begin is None else begin.card.name,

@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import torch
-from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.inputs.batches import Inputs, baseline_offset
 from mammorisk.networks.hazards import YEARS
 from mammorisk.networks.head_ensemble import VIEW_SETS, with_views
@@ -17,8 +17,6 @@ from mammorisk.networks.hybrid import Batch
 from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.hybrid.result_tables import Evaluation, risk_table
 from mammorisk.risk_models.hybrid.risk_interval import NORMAL_975, RiskInterval, pattern_of
-
-Floats = NDArray[np.float64]
 
 #: Share of the women of a fit that the interval covers. Slightly more than the nominal 95%,
 #: because the share among other women is a little lower.

@@ -8,11 +8,11 @@ from numpy.typing import NDArray
 from scipy.optimize import brentq, minimize
 from scipy.special import expit
 
+from mammorisk._utils.typing import Floats
 from mammorisk.networks.mirai import YEARS
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import Outcomes
 
-Floats = NDArray[np.float64]
 #: Smallest number of cancers within five years for a calibration.
 FEWEST_CANCERS = 5
 #: Prior standard deviation of the log slope around the network's own spread. An assumption: about

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._utils.progress import progress_bar
+from mammorisk._utils.typing import Rows
 from mammorisk.errors import TrainingError
 from mammorisk.networks.mirai import (
     ENCODER_WIDTH,
@@ -39,7 +40,7 @@ from mammorisk.training.mirai_labels import MiraiLabels, mirai_labels
 from mammorisk.training.mirai_modules import VIEWS, EncoderPhase, Phase, TransformerPhase
 from mammorisk.training.mirai_views import MiraiViews, read_mirai_views
 from mammorisk.training.outcomes import read_outcomes
-from mammorisk.training.problem import Rows, check_cancers
+from mammorisk.training.problem import check_cancers
 from mammorisk.training.splits import split_rows
 from mammorisk.training.trainer import StageOptions, run_stage
 

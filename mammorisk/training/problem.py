@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Rows
 from mammorisk.clinical.baseline import PublishedBaseline
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.batches import Inputs, gather_inputs
@@ -20,8 +20,6 @@ from mammorisk.training.splits import split_rows
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
-
-Rows = NDArray[np.int64]
 
 #: Smallest number of cancers in training for a fit.
 FEWEST_CANCERS = 5

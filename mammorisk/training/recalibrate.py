@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.base import RiskModel
 from mammorisk.errors import EvaluationError, HorizonError, TrainingError
 from mammorisk.evaluation.recalibration_tables import before_and_after
@@ -35,8 +36,6 @@ if TYPE_CHECKING:
 
     from mammorisk.embeddings.embeddings import Embeddings
     from mammorisk.records.cohort import Cohort
-
-Floats = NDArray[np.float64]
 
 
 def recalibrate(

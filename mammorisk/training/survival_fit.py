@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 
 from mammorisk._utils.optional import require
 from mammorisk._utils.progress import progress_bar
-from mammorisk._utils.text import as_labels
-from mammorisk._utils.typing import Floats
+from mammorisk._utils.typing import Floats, Rows
 from mammorisk.clinical.exclusions import exclusions
 from mammorisk.embeddings.embeddings import Embeddings
 from mammorisk.errors import TrainingError
@@ -27,12 +26,13 @@ from mammorisk.records.frequency import COLUMN
 from mammorisk.records.questionnaire_table import check_frame
 from mammorisk.records.split_words import FIT_WORDS, split_words
 from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
+from mammorisk.risk_models.hybrid.guard_features import guard_features
 from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
 from mammorisk.risk_models.on_embeddings.encoder_record import EncoderRecord
 from mammorisk.risk_models.recipe import Recipe, SurvivalOptions
 from mammorisk.risk_models.survival.adverse_answers import highest_below
 from mammorisk.risk_models.survival.design import Design, answer_table
-from mammorisk.risk_models.survival.model import SurvivalModel, guard_features
+from mammorisk.risk_models.survival.model import SurvivalModel
 from mammorisk.risk_models.survival.predictors import YEARS, Predictor
 from mammorisk.training.card import card_of
 from mammorisk.training.embedding_inputs import embedding_inputs
@@ -40,6 +40,7 @@ from mammorisk.training.exclusions import Exclusions
 from mammorisk.training.folds import folds_by_woman
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.outcomes import Outcomes, read_outcomes
+from mammorisk.training.part_record import part_record
 from mammorisk.training.problem import check_cancers
 from mammorisk.training.recalibrate import fit_all_horizons
 from mammorisk.training.scikit_survival import SURVIVAL
@@ -47,8 +48,6 @@ from mammorisk.training.survival_learners import Learner, Sample, learner_of
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
-
-Rows = NDArray[np.int64]
 
 #: Fewest exams on both sides for a domain guard, and share of the exams for its limits.
 _FEWEST_EXAMS, _HELD_OUT = 20, 0.2
@@ -175,7 +174,9 @@ def fit_survival(
     outcome = data.outcomes.as_record()
     maps = fit_all_horizons(held_out, outcome, rows)
     ages = data.frame["age"].to_numpy(dtype=float)[rows]
-    training = _record(data, rows, left_out) | {
+    training = {
+        "train": part_record(data.exams_table, rows, data.outcomes),
+        "excluded": left_out,
         "ages": [float(ages.min()), float(ages.max())],
         "tuning": {
             "parameter": learner.parameter,
@@ -346,25 +347,11 @@ def _performance(held_out: Floats, outcome: Any, rows: Rows) -> dict[str, Any]:
     }
 
 
-def _record(data: _Data, rows: Rows, excluded: dict[str, int]) -> dict[str, Any]:
-    table = data.exams_table
-    told: dict[str, Any] = {
-        "exams": len(rows),
-        "women": int(table["patient_id"].iloc[rows].nunique()),
-        "cancers": int(data.event[rows].sum()),
-        "weighted_women": float(data.weight[rows].sum()),
-    }
-    for name in ("site", "vendor"):
-        if name in table.columns:
-            counts = as_labels(table[name].iloc[rows], "unknown").value_counts()
-            told[name] = {str(k): int(v) for k, v in counts.items()}
-    return {"train": told, "excluded": excluded}
-
-
 def _guard(data: _Data, rows: Rows) -> DomainGuard | None:
     if data.features is None:
         return None
-    seen = guard_features(data.features.take(rows))
+    some = data.features.take(rows)
+    seen = guard_features(some, some.features)
     held = np.random.default_rng(data.recipe.seed).random(len(rows)) < _HELD_OUT
     if min(held.sum(), (~held).sum()) < _FEWEST_EXAMS:
         return None

@@ -12,9 +12,10 @@ import torch
 from safetensors.torch import load_file, save_file
 from timm.models import save_for_hf
 
-from mammorisk.embeddings import encoders, load_encoder, timm_encoder
+from mammorisk.embeddings import encoders, load_encoder
 from mammorisk.errors import ModelError, UnknownModel
 from mammorisk.records.cohort import Cohort
+from mammorisk.risk_models.encoders import timm_encoder
 
 #: A tiny network that timm has for tests.
 NAME = "test_resnet"

@@ -20,14 +20,14 @@ import mammorisk as mr
 from mammorisk._utils.snapshots.restricted_unpickler import Damaged
 from mammorisk.cli.app import app
 from mammorisk.embeddings import MammoClipPreprocessing, load_encoder
-from mammorisk.embeddings.mammo_clip import convert
-from mammorisk.embeddings.mammo_clip.checkpoint import describe
-from mammorisk.embeddings.mammo_clip.convert import convert_mammo_clip
 from mammorisk.errors import ModelError
 from mammorisk.imaging.segmented_view import segment_view
 from mammorisk.networks.mammo_clip import mammo_clip_encoder, published_names
 from mammorisk.records.cohort import Cohort
 from mammorisk.records.exam import Intent
+from mammorisk.risk_models.encoders.mammo_clip import convert
+from mammorisk.risk_models.encoders.mammo_clip.checkpoint import describe
+from mammorisk.risk_models.encoders.mammo_clip.convert import convert_mammo_clip
 from tests.networks.mammo_clip_oracle import filled, pixels
 
 B2 = "mammo-clip-b2"

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk._utils.typing import Floats
 from mammorisk.inputs.exam_set import TOKENS_PER_EXAM
-
-Floats = NDArray[np.float64]
+from mammorisk.warnings import ResultWarning, make_warning
 
 #: Share of held-out exams of the training domain that a guard may flag.
 FALSE_FLAG_SHARE = 0.01
@@ -19,6 +19,42 @@ SETS = 2**TOKENS_PER_EXAM
 
 #: Fewest held-out exams from which the limit of a set is taken.
 LEAST_EXAMS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardReading:
+    """Distances of n exams to the training distribution of a guard.
+
+    Attributes
+    ----------
+    distance : ndarray, shape (n,)
+        NaN without views.
+    limit : ndarray, shape (n,)
+        Largest distance inside the domain for the views of each exam; NaN without views.
+    """
+
+    distance: Floats
+    limit: Floats
+
+    @property
+    def inside(self) -> NDArray[np.bool_]:
+        """Whether each exam is inside the domain; False for an exam without views."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.distance <= self.limit)
+
+    def objections(self, model: str) -> list[ResultWarning | None]:
+        """Return the reason for not using the images of each exam; None inside the domain.
+
+        Parameters
+        ----------
+        model : str
+            Name of the model, for the text.
+        """
+        unlike = make_warning(
+            "outside-domain",
+            f"the images were not used by {model}: they look unlike those of the training",
+        )
+        return [None if one else unlike for one in self.inside]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,15 +139,21 @@ class DomainGuard:
         squared: Floats = np.einsum("ij,jk,ik->i", apart, self.precision, apart)
         return np.sqrt(np.maximum(squared, 0.0))
 
+    def read(self, features: Floats) -> GuardReading:
+        """Return the distance of each exam, and the limit for its views.
+
+        Parameters
+        ----------
+        features : ndarray, shape (n, 4, d)
+            Of :func:`~mammorisk.risk_models.hybrid.guard_features.guard_features`.
+        """
+        views = np.isfinite(features).all(axis=2) @ (1 << np.arange(TOKENS_PER_EXAM))
+        limit = np.where(views > 0, self.limits[views], np.nan)
+        return GuardReading(distance=self.distance(features), limit=limit)
+
     def inside(self, features: Floats) -> NDArray[np.bool_]:
         """Whether each exam is inside the domain; False for an exam without views."""
-        with np.errstate(invalid="ignore"):
-            return np.asarray(self.distance(features) <= self.limit(features))
-
-    def limit(self, features: Floats) -> Floats:
-        """Largest distance inside the domain for the views of each exam; NaN without views."""
-        views = np.isfinite(features).all(axis=2) @ (1 << np.arange(TOKENS_PER_EXAM))
-        return np.where(views > 0, self.limits[views], np.nan)
+        return self.read(features).inside
 
 
 def _views(views: int) -> NDArray[np.bool_]:

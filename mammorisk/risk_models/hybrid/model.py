@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from mammorisk._utils.digests import json_digest
 from mammorisk._utils.model_folder import ModelState
+from mammorisk._utils.typing import Floats
 from mammorisk.base import (
     DEFAULT_HORIZONS,
     Horizon,
@@ -30,9 +31,7 @@ from mammorisk.clinical.rated import as_rates
 from mammorisk.clinical.rates import Rates
 from mammorisk.errors import HorizonError, ModelError
 from mammorisk.inputs.batches import Inputs, gather_inputs, make_batch
-from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet, stack_exams
-from mammorisk.inputs.feature_set import FeatureSet
-from mammorisk.inputs.grey_statistics import grey_statistics
+from mammorisk.inputs.exam_set import ExamSet, stack_exams
 from mammorisk.inputs.scaling import Scaling
 from mammorisk.inputs.standard_exam import network_view, stack_views, to_float
 from mammorisk.metrics.recalibration import Recalibration
@@ -41,7 +40,8 @@ from mammorisk.networks.head_ensemble import HeadEnsemble
 from mammorisk.networks.hybrid import Batch
 from mammorisk.records.read_answers import read_field_names, with_table_warnings
 from mammorisk.risk_models.hybrid.card_text import card_text
-from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
+from mammorisk.risk_models.hybrid.domain_guard import DomainGuard, GuardReading
+from mammorisk.risk_models.hybrid.guard_features import guard_features
 from mammorisk.risk_models.hybrid.result_tables import (
     Evaluation,
     contribution_table,
@@ -54,13 +54,12 @@ from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
 from mammorisk.risk_models.hybrid.view_sets import ViewSets
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.runtime.backend import Runner, choose_backend
-from mammorisk.warnings import ResultWarning, make_warning
+from mammorisk.warnings import ResultWarning
 
 if TYPE_CHECKING:
     from mammorisk.imaging.segmented_view import SegmentedView
     from mammorisk.risk_models.hybrid.saliency import Explanation
 
-Floats = NDArray[np.float64]
 
 #: Largest number of views that the encoder processes at once, and of their pixels.
 _VIEWS_AT_ONCE, _PIXELS_AT_ONCE = 64, 64 * 192 * 128
@@ -346,31 +345,25 @@ class HybridModel(ImageModel):
         """Features of every view, shape (n, tokens, n_features); 0 where there is none."""
         return encode(self._runner, exams, self.head.settings.n_features)
 
-    def objections(self, exams: ExamSet, features: Tensor) -> list[ResultWarning | None]:
-        """Reasons for not using the images of each exam; None where they are used or absent."""
+    def objections(
+        self, exams: ExamSet, reading: GuardReading | None
+    ) -> list[ResultWarning | None]:
+        """Return the reason for not using the images of each exam; None if used or absent.
+
+        Parameters
+        ----------
+        exams : ExamSet
+        reading : GuardReading or None
+            Of the domain guard, if the model has one.
+        """
         found: list[ResultWarning | None] = [None] * len(exams)
-        if self.guard is not None:
-            unlike = make_warning(
-                "outside-domain",
-                f"the images were not used by {self.name}: they look unlike those of the training",
-            )
-            inside = self.guard.inside(guard_features(exams, features))
-            found = [None if one else unlike for one in inside]
-        if self.view_sets is not None:
-            found = [
-                self.view_sets.objection(exams, i, self.name) or one for i, one in enumerate(found)
-            ]
-        if self.origin is not None:
-            found = [
-                self.origin.objection(exams, i, self.name) or one for i, one in enumerate(found)
-            ]
+        if reading is not None:
+            found = reading.objections(self.name)
+        for check in (self.view_sets, self.origin):
+            if check is not None:
+                found = [check.objection(exams, i, self.name) or one for i, one in enumerate(found)]
         there = np.asarray(exams.present.any(axis=1))
         return [one if is_there else None for one, is_there in zip(found, there, strict=True)]
-
-    def trusted(self, exams: ExamSet, features: Tensor) -> NDArray[np.bool_]:
-        """Exams inside the domain of the training data."""
-        inside = np.array([one is None for one in self.objections(exams, features)])
-        return np.asarray(inside & exams.present.any(axis=1))
 
     def state(self) -> ModelState:
         tensors = {f"head.{name}": value for name, value in self.head.state_dict().items()}
@@ -398,11 +391,13 @@ class HybridModel(ImageModel):
 
     def _evaluate(self, inputs: Inputs, used: tuple[str, ...]) -> Evaluation:
         exams = inputs.exams if self.uses_images and "image" in used else None
-        features, trusted = None, None
+        features, trusted, reading = None, None, None
         objections: list[ResultWarning | None] = [None] * len(inputs)
         if exams is not None:
             features = self.features(exams)
-            objections = self.objections(exams, features)
+            if self.guard is not None:
+                reading = self.guard.read(guard_features(exams, features.numpy()))
+            objections = self.objections(exams, reading)
             trusted = np.array([one is None for one in objections])
         batch = make_batch(
             replace(inputs, exams=exams),
@@ -413,14 +408,9 @@ class HybridModel(ImageModel):
             ages_seen=self.ages_seen,
         )
         found = self.evaluate_batch(inputs, batch, objections)
-        if self.guard is None or exams is None or features is None:
+        if reading is None:
             return found
-        of_guard = guard_features(exams, features)
-        return replace(
-            found,
-            guard_distance=self.guard.distance(of_guard),
-            guard_limit=self.guard.limit(of_guard),
-        )
+        return replace(found, guard_distance=reading.distance, guard_limit=reading.limit)
 
     def evaluate_batch(
         self,
@@ -514,15 +504,3 @@ def encode(
 
 def _as_series(values: Floats | None, index: pd.Index) -> pd.Series | None:
     return None if values is None else pd.Series(values, index=index)
-
-
-def guard_features(exams: ExamSet, features: Tensor) -> Floats:
-    """Encoder features and grey statistics of each view, shape (n, 4, d); NaN without a view.
-
-    Without pixels they are the features alone.
-    """
-    seen = features[:, :TOKENS_PER_EXAM].double().numpy()
-    there = exams.present[:, :TOKENS_PER_EXAM, None]
-    if isinstance(exams, FeatureSet):
-        return np.where(there, seen, np.nan)
-    return np.concatenate([np.where(there, seen, np.nan), grey_statistics(exams)], axis=2)

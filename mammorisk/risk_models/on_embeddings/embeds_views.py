@@ -8,14 +8,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Any, Protocol, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-# The encoder is loaded by its public name when the first exam is predicted.
-import mammorisk
 from mammorisk.base import (
     DEFAULT_HORIZONS,
     Horizon,
@@ -26,34 +24,18 @@ from mammorisk.base import (
 )
 from mammorisk.errors import ModelError
 from mammorisk.inputs.feature_set import FeatureSet
+from mammorisk.inputs.pool_features import pool_features
 from mammorisk.records.acquisition import Acquisition
 from mammorisk.records.exam import STANDARD_VIEWS
+from mammorisk.risk_models.encoders.registry import load_encoder
 from mammorisk.risk_models.on_embeddings.encoder_record import EncoderRecord
 
 if TYPE_CHECKING:
     from mammorisk.imaging.segmented_view import SegmentedView
+    from mammorisk.risk_models.encoders.encoder import Encoder
 
 #: One encoder is loaded at a time, because exams are read by several threads.
 _LOADING = Lock()
-
-
-class _Preprocessing(Protocol):
-    def prepare(self, seen: SegmentedView) -> PreparedView: ...
-
-
-class ViewEncoder(Protocol):
-    """What is used of :class:`mammorisk.embeddings.Encoder`."""
-
-    @property
-    def preprocessing(self) -> _Preprocessing: ...
-    @property
-    def identity(self) -> str: ...
-    @property
-    def exams_at_once(self) -> int: ...
-    @property
-    def backend_used(self) -> str: ...
-    def on_backend(self, backend: str) -> ViewEncoder: ...
-    def encode(self, contents: Sequence[NDArray[Any]]) -> NDArray[np.float32]: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +62,7 @@ class EmbedsViews(ImageModel):
     """
 
     embeddings: EncoderRecord | None
-    given_encoder: ViewEncoder | None
+    given_encoder: Encoder | None
 
     @abstractmethod
     def score_exam_set(
@@ -102,7 +84,7 @@ class EmbedsViews(ImageModel):
     @property
     def backend_used(self) -> str | None:
         """Backend that runs the encoder; None as long as the encoder is not loaded."""
-        loaded: ViewEncoder | None = self.__dict__.get("view_encoder")
+        loaded: Encoder | None = self.__dict__.get("view_encoder")
         return None if loaded is None else loaded.backend_used
 
     def on_backend(self, backend: str) -> Self:
@@ -113,7 +95,7 @@ class EmbedsViews(ImageModel):
         return found
 
     @cached_property
-    def view_encoder(self) -> ViewEncoder:
+    def view_encoder(self) -> Encoder:
         """The encoder, loaded by its name and checked.
 
         Raises
@@ -126,13 +108,13 @@ class EmbedsViews(ImageModel):
             raise ModelError(f"{self.name} does not use images")
         with _LOADING:
             if "view_encoder" in self.__dict__:
-                found: ViewEncoder = self.__dict__["view_encoder"]
+                found: Encoder = self.__dict__["view_encoder"]
                 return found
             encoder = self.given_encoder or _load(record, self.name)
             _check(encoder, record, self.name)
             return encoder.on_backend(self.backend)
 
-    def with_encoder(self, encoder: str | Path | ViewEncoder) -> Self:
+    def with_encoder(self, encoder: str | Path | Encoder) -> Self:
         """Return the same model with an encoder that is not found by its name.
 
         Parameters
@@ -148,11 +130,7 @@ class EmbedsViews(ImageModel):
         record = self.embeddings
         if record is None:
             raise ModelError(f"{self.name} was fitted without embeddings")
-        chosen: ViewEncoder = (
-            mammorisk.embeddings.load_encoder(encoder)
-            if isinstance(encoder, (str, Path))
-            else encoder
-        )
+        chosen = load_encoder(encoder) if isinstance(encoder, (str, Path)) else encoder
         _check(chosen, record, self.name)
         return replace(self, given_encoder=chosen)  # type: ignore[type-var]
 
@@ -210,7 +188,11 @@ class EmbedsViews(ImageModel):
                 )
             features[rows, columns] = encoded
         if record.pool is not None:
-            features = _pooled(features, record.pool)
+            # The row of a whole exam stands at the first view.
+            rows, columns = np.nonzero(np.isfinite(features).all(axis=2))
+            pooled = pool_features(features[rows, columns], rows, n, record.pool)
+            features = np.full_like(features, np.nan)
+            features[:, 0] = pooled
         return FeatureSet.of(
             features,
             encoder=record.identity,
@@ -221,16 +203,7 @@ class EmbedsViews(ImageModel):
         )
 
 
-def _pooled(features: NDArray[np.float32], how: str) -> NDArray[np.float32]:
-    """Pool the views of each exam, and put the result at the first view."""
-    there = np.asarray(np.isfinite(features).all(axis=2)).any(axis=1)
-    out = np.full_like(features, np.nan)
-    some = features[there].astype(np.float64)
-    out[there, 0] = np.nanmax(some, axis=1) if how == "max" else np.nanmean(some, axis=1)
-    return out
-
-
-def _load(record: EncoderRecord, model: str) -> ViewEncoder:
+def _load(record: EncoderRecord, model: str) -> Encoder:
     if record.name is None:
         raise ModelError(
             f"{model} was fitted on a table of embeddings made elsewhere ({record.identity}), so "
@@ -241,10 +214,8 @@ def _load(record: EncoderRecord, model: str) -> ViewEncoder:
     try:
         if record.name == "compact":
             sizes = {name: made[name] for name in ("spacing_mm", "rows", "columns")}
-            found: ViewEncoder = mammorisk.embeddings.load_encoder(record.name, **sizes)
-            return found
-        loaded: ViewEncoder = mammorisk.embeddings.load_encoder(record.name)
-        return loaded
+            return load_encoder(record.name, **sizes)
+        return load_encoder(record.name)
     except ModelError as error:
         raise ModelError(
             f"the encoder {record.identity} of {model} cannot be loaded by its name: {error.what}",
@@ -252,7 +223,7 @@ def _load(record: EncoderRecord, model: str) -> ViewEncoder:
         ) from None
 
 
-def _check(encoder: ViewEncoder, record: EncoderRecord, model: str) -> None:
+def _check(encoder: Encoder, record: EncoderRecord, model: str) -> None:
     if encoder.identity != record.identity:
         raise ModelError(
             f"the encoder {encoder.identity} is not the one of {model}, {record.identity}: its "

@@ -17,9 +17,10 @@ from mammorisk.base import DEFAULT_HORIZONS, Horizon, PreparedExam, Scores
 from mammorisk.errors import ModelError
 from mammorisk.inputs.exam_set import ExamSet
 from mammorisk.inputs.feature_set import FeatureSet
+from mammorisk.risk_models.encoders.encoder import Encoder
 from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.hybrid.storage import read_network
-from mammorisk.risk_models.on_embeddings.embeds_views import EmbedsViews, ViewEncoder
+from mammorisk.risk_models.on_embeddings.embeds_views import EmbedsViews
 from mammorisk.risk_models.on_embeddings.encoder_record import EncoderRecord
 
 KIND = "embedding-network"
@@ -43,7 +44,7 @@ class EmbeddingModel(EmbedsViews, HybridModel):  # type: ignore[override]
     """
 
     embeddings: EncoderRecord | None
-    given_encoder: ViewEncoder | None = None
+    given_encoder: Encoder | None = None
 
     @classmethod
     def of(cls, fitted: HybridModel, embeddings: EncoderRecord) -> EmbeddingModel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -34,15 +34,19 @@ from mammorisk.records.exam import STANDARD_VIEWS
 from mammorisk.records.questionnaire_table import check_frame
 from mammorisk.records.read_answers import read_field_names, with_table_warnings
 from mammorisk.risk_models.hybrid.card_text import card_text
-from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
+from mammorisk.risk_models.hybrid.domain_guard import DomainGuard, GuardReading
+from mammorisk.risk_models.hybrid.guard_features import guard_features
 from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
-from mammorisk.risk_models.on_embeddings.embeds_views import EmbedsViews, ViewEncoder
+from mammorisk.risk_models.on_embeddings.embeds_views import EmbedsViews
 from mammorisk.risk_models.on_embeddings.encoder_record import EncoderRecord
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.risk_models.survival.adverse_answers import highest_below
 from mammorisk.risk_models.survival.design import Design, answer_table
 from mammorisk.risk_models.survival.predictors import YEARS, CoxPredictor, Predictor
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
+
+if TYPE_CHECKING:
+    from mammorisk.risk_models.encoders.encoder import Encoder
 
 KIND = "survival"
 
@@ -84,7 +88,7 @@ class SurvivalModel(EmbedsViews):
     guard: DomainGuard | None = None
     origin: TrainingOrigin | None = None
     training: dict[str, Any] = field(default_factory=dict)
-    given_encoder: ViewEncoder | None = None
+    given_encoder: Encoder | None = None
     backend: str = "auto"
 
     @property
@@ -141,8 +145,11 @@ class SurvivalModel(EmbedsViews):
         clean, problems = check_frame(frame)
         clean = clean.reset_index(drop=True)
         refused = list(exclusions(clean, problems, self.card.ages))
+        reading = None
+        if self.guard is not None and exams is not None:
+            reading = self.guard.read(guard_features(exams, exams.features))
         if self.uses_images:
-            told = self.objections(exams, len(clean))
+            told = self.objections(exams, len(clean), reading)
             refused = [why or more for why, more in zip(refused, told, strict=True)]
         rows = np.flatnonzero([not why for why in refused])
         risk = np.full((len(clean), YEARS), np.nan)
@@ -164,7 +171,6 @@ class SurvivalModel(EmbedsViews):
         if self.uses_images:
             seen[rows] = True
         warnings = self._warnings(clean, refused, exams, seen)
-        distance, limit = self._guarded(exams, frame.index)
         return Scores(
             risk=table,
             warnings=pd.Series(warnings, index=frame.index, dtype=object),
@@ -172,8 +178,8 @@ class SurvivalModel(EmbedsViews):
                 None if contributions is None else contributions.set_axis(frame.index, axis=0)
             ),
             images_used=pd.Series(seen, index=frame.index),
-            guard_distance=distance,
-            guard_limit=limit,
+            guard_distance=None if reading is None else pd.Series(reading.distance, frame.index),
+            guard_limit=None if reading is None else pd.Series(reading.limit, frame.index),
         )
 
     def cumulative_hazard(self, matrix: Floats, clean: pd.DataFrame) -> Floats:
@@ -187,12 +193,22 @@ class SurvivalModel(EmbedsViews):
         """Recalibrated risk, shape (n, years), which never decreases from year to year."""
         return recalibrated_risks(self.recalibration, risk, range(1, YEARS + 1))
 
-    def objections(self, exams: FeatureSet | None, n: int) -> list[Warnings]:
-        """Reasons for not using the images of each exam; empty where they are used."""
+    def objections(
+        self, exams: FeatureSet | None, n: int, reading: GuardReading | None
+    ) -> list[Warnings]:
+        """Return the reasons for not using the images of each exam; empty where they are used.
+
+        Parameters
+        ----------
+        exams : FeatureSet, n exams, or None
+        n : int
+        reading : GuardReading or None
+            Of the domain guard, if the model has one.
+        """
         needed = make_warning("images-needed", f"{self.name} needs images")
         if exams is None:
             return [(needed,)] * n
-        inside = None if self.guard is None else self.guard.inside(guard_features(exams))
+        unlike = [None] * n if reading is None else reading.objections(self.name)
         complete = exams.complete()
         only_complete = self.recipe.embeddings is not None and self.recipe.embeddings.complete
         found: list[Warnings] = []
@@ -205,21 +221,9 @@ class SurvivalModel(EmbedsViews):
                 reason = make_warning("incomplete-exam", f"{self.name} needs all four views")
             elif self.origin is not None:
                 reason = self.origin.objection(exams, i, self.name)
-            if reason is None and inside is not None and not inside[i]:
-                text = f"the images were not used by {self.name}: they look unlike those of the "
-                reason = make_warning("outside-domain", f"{text}training")
+            reason = reason or unlike[i]
             found.append(() if reason is None else (reason, needed))
         return found
-
-    def _guarded(
-        self, exams: FeatureSet | None, index: pd.Index
-    ) -> tuple[pd.Series | None, pd.Series | None]:
-        """Distance of every exam to the training images, and the limit."""
-        if self.guard is None or exams is None:
-            return None, None
-        seen = guard_features(exams)
-        found = (self.guard.distance(seen), self.guard.limit(seen))
-        return pd.Series(found[0], index=index), pd.Series(found[1], index=index)
 
     def _contributions(
         self, matrix: Floats, before: Floats, rows: np.ndarray, n: int
@@ -283,8 +287,3 @@ class SurvivalModel(EmbedsViews):
         }
         texts = {"README.md": card_text(self.card, self.training)}
         return ModelState(config=config, tensors=arrays, texts=texts)
-
-
-def guard_features(exams: FeatureSet) -> Floats:
-    """Features of each view for a domain guard, shape (n, 4, n_features); NaN without a view."""
-    return np.where(exams.present[..., None], exams.features, np.nan).astype(np.float64)

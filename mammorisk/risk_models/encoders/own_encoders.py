@@ -11,17 +11,17 @@ from torch import nn
 
 from mammorisk._utils.model_folder import WEIGHTS, damaged, read_config
 from mammorisk.base import RiskModel
-from mammorisk.embeddings.encoder import KIND, Encoder
-from mammorisk.embeddings.mammo_clip.preprocessing import MammoClipPreprocessing
-from mammorisk.embeddings.preprocessing import (
-    MiraiPreprocessing,
-    Preprocessing,
-    StandardPreprocessing,
-)
 from mammorisk.errors import ModelError
 from mammorisk.networks.encoders import COMPACT, make_encoder
 from mammorisk.networks.mammo_clip import ARCHITECTURES, mammo_clip_encoder
 from mammorisk.networks.mirai import MiraiEncoder
+from mammorisk.risk_models.encoders.encoder import KIND, Encoder
+from mammorisk.risk_models.encoders.mammo_clip.preprocessing import MammoClipPreprocessing
+from mammorisk.risk_models.encoders.preprocessing import (
+    MiraiPreprocessing,
+    Preprocessing,
+    StandardPreprocessing,
+)
 from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.mirai.model import MiraiModel
 from mammorisk.risk_models.recalibrated import RecalibratedModel

@@ -2,7 +2,7 @@
 
 ``convert`` runs this module in a child process:
 
-    python -m mammorisk.embeddings.mammo_clip.checkpoint FILE OUT
+    python -m mammorisk.risk_models.encoders.mammo_clip.checkpoint FILE OUT
 
 writes ``OUT.npz`` and ``OUT.json``.
 """

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from torch import nn
 
 from mammorisk._utils.snapshots.in_child import Arrays, file_sha256, read_in_child
-from mammorisk.embeddings.encoder import Encoder
-from mammorisk.embeddings.mammo_clip.card import LICENCE, NAME, PUBLISHED_FILES, SOURCE
-from mammorisk.embeddings.mammo_clip.preprocessing import MammoClipPreprocessing
 from mammorisk.errors import ModelError
 from mammorisk.networks.mammo_clip import ARCHITECTURES, mammo_clip_encoder, published_names
+from mammorisk.risk_models.encoders.encoder import Encoder
+from mammorisk.risk_models.encoders.mammo_clip.card import LICENCE, NAME, PUBLISHED_FILES, SOURCE
+from mammorisk.risk_models.encoders.mammo_clip.preprocessing import MammoClipPreprocessing
 
-_SCRIPT = "mammorisk.embeddings.mammo_clip.checkpoint"
+_SCRIPT = "mammorisk.risk_models.encoders.mammo_clip.checkpoint"
 _TITLE = "Mammo-CLIP"
 #: Features of the last convolution, by which the architectures differ.
 _HEAD = "_conv_head.weight"
@@ -74,7 +74,7 @@ def convert_mammo_clip(
 
     Examples
     --------
-    >>> from mammorisk.embeddings.mammo_clip.convert import convert_mammo_clip
+    >>> from mammorisk.risk_models.encoders.mammo_clip.convert import convert_mammo_clip
     >>> convert_mammo_clip("b5-model-best-epoch-7.tar", "mammo-clip")  # doctest: +SKIP
     PosixPath('mammo-clip')
     """

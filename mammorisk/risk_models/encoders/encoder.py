@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk._utils.model_folder import ModelState, write_model_folder
-from mammorisk.embeddings.preprocessing import Preprocessing
 from mammorisk.networks.mirai import MiraiEncoder
 from mammorisk.networks.mirai_merged import MergedEncoder
+from mammorisk.risk_models.encoders.preprocessing import Preprocessing
 from mammorisk.runtime.backend import Runner, choose_backend
 
 if TYPE_CHECKING:

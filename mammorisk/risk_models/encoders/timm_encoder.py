@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from mammorisk._utils.optional import NETWORKS, require
-from mammorisk.embeddings.encoder import Encoder
-from mammorisk.embeddings.own_encoders import SEED, standard_preprocessing
-from mammorisk.embeddings.preprocessing import StandardPreprocessing
 from mammorisk.errors import ModelError, UnknownModel
 from mammorisk.networks.encoders import make_encoder
+from mammorisk.risk_models.encoders.encoder import Encoder
+from mammorisk.risk_models.encoders.own_encoders import SEED, standard_preprocessing
+from mammorisk.risk_models.encoders.preprocessing import StandardPreprocessing
 
 #: Height of a view in mm at the default spacing, as of the recipes of this package.
 _HEIGHT_MM = 240.0

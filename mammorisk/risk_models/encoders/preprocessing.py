@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from mammorisk.base import PreparedView
-from mammorisk.embeddings.mammo_clip.preprocessing import MammoClipPreprocessing
 from mammorisk.imaging.mirai_pixels import (
     COLUMNS,
     MEAN,
@@ -23,6 +22,7 @@ from mammorisk.imaging.mirai_pixels import (
 from mammorisk.imaging.standardize import standardize
 from mammorisk.inputs.standard_exam import ImageSettings, to_bytes, to_float
 from mammorisk.records.exam import Intent
+from mammorisk.risk_models.encoders.mammo_clip.preprocessing import MammoClipPreprocessing
 from mammorisk.warnings import Warnings, make_warning
 
 if TYPE_CHECKING:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 from mammorisk._utils.model_folder import CONFIG, read_config
 from mammorisk._utils.optional import NETWORKS, require
-from mammorisk.embeddings.mammo_clip.card import NAME as MAMMO_CLIP
 from mammorisk.errors import ModelError, UnknownModel
+from mammorisk.risk_models.encoders.mammo_clip.card import NAME as MAMMO_CLIP
 from mammorisk.risk_models.hub import PREFIX as MODEL_PREFIX
 from mammorisk.risk_models.registry import BUNDLED, load_model
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from mammorisk.embeddings.encoder import Encoder
+    from mammorisk.risk_models.encoders.encoder import Encoder
 
 #: Prefix of models of timm on the Hugging Face hub.
 TIMM_PREFIX = "hf-hub:"
@@ -95,8 +95,8 @@ def load_encoder(
     <Encoder compact: compact, 480 x 320, 128 features>
     """
     require("torch", NETWORKS, what="an encoder")
-    from mammorisk.embeddings.own_encoders import compact_encoder, read_encoder
-    from mammorisk.embeddings.timm_encoder import hub_encoder, timm_encoder
+    from mammorisk.risk_models.encoders.own_encoders import compact_encoder, read_encoder
+    from mammorisk.risk_models.encoders.timm_encoder import hub_encoder, timm_encoder
 
     sizes = {
         name: value
@@ -150,9 +150,12 @@ def encoders() -> pd.DataFrame:
     """
     import pandas as pd
 
-    from mammorisk.embeddings.mammo_clip import card as mammo_clip
-    from mammorisk.embeddings.mammo_clip.preprocessing import MammoClipPreprocessing
-    from mammorisk.embeddings.preprocessing import MiraiPreprocessing, StandardPreprocessing
+    from mammorisk.risk_models.encoders.mammo_clip import card as mammo_clip
+    from mammorisk.risk_models.encoders.mammo_clip.preprocessing import MammoClipPreprocessing
+    from mammorisk.risk_models.encoders.preprocessing import (
+        MiraiPreprocessing,
+        StandardPreprocessing,
+    )
     from mammorisk.risk_models.mirai.card import CARD as MIRAI
 
     rows: list[tuple[str, str | None, Any, str, str | None]] = []
@@ -210,7 +213,7 @@ def _refuse(name: str, given: dict[str, bool]) -> None:
 
 
 def _mammo_clip(weights: str | Path | None) -> Encoder:
-    from mammorisk.embeddings.own_encoders import read_encoder
+    from mammorisk.risk_models.encoders.own_encoders import read_encoder
 
     if weights is None or not Path(weights).is_dir():
         raise ModelError(
@@ -235,7 +238,7 @@ def _kind(folder: Path) -> str:
 
 
 def _of_model(name: str | Path, weights: str | Path | None) -> Encoder:
-    from mammorisk.embeddings.own_encoders import encoder_of
+    from mammorisk.risk_models.encoders.own_encoders import encoder_of
 
     found = encoder_of(load_model(name, weights=weights))
     return replace(found, name=found.name if str(name) == found.name else Path(name).name)
