@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from mammorisk.warnings import join_text
@@ -44,6 +44,30 @@ class Scores:
     models: pd.Series | None = None
     guard_distance: pd.Series | None = None
     guard_limit: pd.Series | None = None
+
+    def only(self, sound: pd.Series, warnings: pd.Series) -> Scores:
+        """Return the scores of some women only, with other warnings.
+
+        Parameters
+        ----------
+        sound : Series of bool
+            Women who keep their risk.
+        warnings : Series of tuple of ResultWarning
+        """
+        import pandas as pd
+
+        used = self.images_used
+        if used is None:
+            used = pd.Series(False, index=sound.index)
+        return replace(
+            self,
+            risk=self.risk.where(sound),
+            lower=None if self.lower is None else self.lower.where(sound),
+            upper=None if self.upper is None else self.upper.where(sound),
+            contributions=None if self.contributions is None else self.contributions.where(sound),
+            warnings=warnings,
+            images_used=used & sound,
+        )
 
     @property
     def warning_texts(self) -> pd.Series:

@@ -25,16 +25,18 @@ from mammorisk.embeddings.columns import (
 )
 from mammorisk.embeddings.pooling import pool_rows
 from mammorisk.errors import EmbeddingError, MammoriskError
+from mammorisk.imaging.quality import breast_area, check_view, exam_findings
 from mammorisk.imaging.segmented_view import segment_view
 from mammorisk.inputs.acquisition_table import CATEGORIES as ACQUISITION_CATEGORIES
 from mammorisk.inputs.acquisition_table import NUMBERS as ACQUISITION_NUMBERS
 from mammorisk.inputs.acquisition_table import acquisition_table
 from mammorisk.prediction.part_files import KEY, Parts, chunks_of
+from mammorisk.prediction.rows import MALE_PATIENT
 from mammorisk.records.acquisition import Acquisition
 from mammorisk.records.cohort import KEYS, Cohort
 from mammorisk.records.exam import Exam
 from mammorisk.risk_models.encoders.encoder import Encoder
-from mammorisk.warnings import join_codes
+from mammorisk.warnings import ResultWarning, join_codes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -116,21 +118,8 @@ class EmbedWork:
             return _ReadExam(error=str(fault or "no images"))
         try:
             exam = open_exam(row)
-            views = [_absent(exam, name) for name in exam.missing]
-            for view in exam:
-                prepared = self.encoder.preprocessing.prepare(segment_view(view))
-                views.append(
-                    _ReadView(
-                        view=view.position,
-                        laterality=view.laterality.value,
-                        codes=join_codes(prepared.warnings),
-                        content=prepared.content,
-                        reason="; ".join(one.text for one in prepared.warnings),
-                        acquisition=view.acquisition,
-                        implant=bool(view.implant),
-                    )
-                )
-            return _ReadExam(views=views)
+            absent = [_absent(exam, name) for name in exam.missing]
+            return _ReadExam(views=[*absent, *self._prepared_views(exam)])
         except MammoriskError as error:
             return _ReadExam(error=str(error))
         except MemoryError:
@@ -138,6 +127,35 @@ class EmbedWork:
         # An unexpected error in one exam must not stop a cohort.
         except Exception as error:  # noqa: BLE001
             return _ReadExam(error=f"the exam cannot be prepared ({type(error).__name__})")
+
+    def _prepared_views(self, exam: Exam) -> list[_ReadView]:
+        """Prepare the views of an exam, each with the warnings about it and about the exam."""
+        made, areas = {}, {}
+        quality: list[list[ResultWarning]] = []
+        for view in exam:
+            seen = segment_view(view)
+            made[view.name] = self.encoder.preprocessing.prepare(seen)
+            areas[view.name] = breast_area(seen)
+            quality.append(check_view(seen))
+        told = [*exam.single_warnings(), *exam_findings(exam, quality, areas)]
+        if exam.patient_sex == "M":
+            told.append(MALE_PATIENT)
+        views = []
+        for view in exam:
+            prepared = made[view.name]
+            own = [one for one in told if one.view in (None, view.name)]
+            views.append(
+                _ReadView(
+                    view=view.position,
+                    laterality=view.laterality.value,
+                    codes=join_codes([*own, *prepared.warnings]),
+                    content=prepared.content,
+                    reason="; ".join(one.text for one in prepared.warnings),
+                    acquisition=view.acquisition,
+                    implant=bool(view.implant),
+                )
+            )
+        return views
 
     def _table(self, rows: Sequence[int], exams: Sequence[_ReadExam]) -> pd.DataFrame:
         import pandas as pd

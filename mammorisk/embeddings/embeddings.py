@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk.embeddings.columns import (
+    CODES,
     FEATURE,
     IMPLANT,
     POOLED,
@@ -111,9 +112,11 @@ class Embeddings:
             ``patient_id``, ``exam_id``, ``view`` (``"CC"``, ``"MLO"`` ...; ``"pooled"`` for a whole
             exam), ``laterality`` (``"L"``, ``"R"``; missing for a whole exam), ``years_before``
             (years before the exam of the row, 0 for the exam itself), ``encoder``, if known
-            ``warning_codes`` and the acquisition of the view (``thickness_mm``, ``force_n``,
-            ``kvp``, ``mas``, ``glandular_dose_mgy``, ``manufacturer``, ``anode``, ``filter``,
-            ``implant``), and ``feature_0``, ``feature_1`` ... (float32).
+            ``warning_codes`` (of the view and of its exam, separated by commas; see
+            :func:`mammorisk.warnings.warning_codes`) and the acquisition of the view
+            (``thickness_mm``, ``force_n``, ``kvp``, ``mas``, ``glandular_dose_mgy``,
+            ``manufacturer``, ``anode``, ``filter``, ``implant``), and ``feature_0``, ``feature_1``
+            ... (float32).
         """
         import pandas as pd
 
@@ -227,6 +230,7 @@ class Embeddings:
         out = np.full((len(cohort), len(views), self.n_features), np.nan, dtype=np.float32)
         acquisitions: list[Acquisition | None] = [None] * (len(cohort) * len(views))
         implant = np.zeros(len(cohort), dtype=bool)
+        codes: list[dict[str, None]] = [{} for _ in range(len(cohort))]
         found, is_pooled, has_acquisition = 0, {False: False, True: False}, False
         for table in self.iter_frames():
             table = table[table["years_before"] == 0].reset_index(drop=True)
@@ -242,6 +246,7 @@ class Embeddings:
                 if IMPLANT in table.columns
                 else np.zeros(len(table), dtype=bool)
             )
+            told = _codes(table)
             names = table["laterality"].astype(object) + "-" + table["view"].astype(object)
             for i, (key, view, name) in enumerate(
                 zip(_keys(table), table["view"], names, strict=True)
@@ -254,6 +259,7 @@ class Embeddings:
                 for row in places.get(key, ()):
                     out[row, column] = features[i]
                     implant[row] |= implants[i]
+                    codes[row].update(dict.fromkeys(told[i]))
                     if read is not None:
                         acquisitions[row * len(views) + column] = read[i]
                     found += 1
@@ -274,6 +280,7 @@ class Embeddings:
             pool=pool,
             acquisitions=acquisitions if has_acquisition else (),
             implant=implant,
+            codes=[",".join(one) for one in codes],
         )
 
     def __repr__(self) -> str:
@@ -287,6 +294,14 @@ class Embeddings:
 
 def _keys(table: pd.DataFrame) -> Iterator[tuple[str, ...]]:
     return zip(*(table[key].astype(str) for key in KEYS), strict=True)
+
+
+def _codes(table: pd.DataFrame) -> list[list[str]]:
+    """The codes of the warnings of every row."""
+    if CODES not in table.columns:
+        return [[]] * len(table)
+    words = table[CODES].astype(object).where(table[CODES].notna(), "")
+    return [[code for code in str(one).split(",") if code] for one in words]
 
 
 def _acquisitions(table: pd.DataFrame) -> list[Acquisition] | None:

@@ -55,7 +55,8 @@ def pool_rows(table: pd.DataFrame, pool: str) -> pd.DataFrame:
     -------
     DataFrame
         One row an exam, in the order of their first views. Numbers of the acquisition are means
-        over the views, categories are those of the first view, ``implant`` is that of any view.
+        over the views, categories are those of the first view, ``implant`` is that of any view,
+        and ``warning_codes`` are those of all views.
     """
     import pandas as pd
 
@@ -72,5 +73,8 @@ def pool_rows(table: pd.DataFrame, pool: str) -> pd.DataFrame:
     found["view"] = text_array([POOLED] * len(found))
     found["laterality"] = text_array([None] * len(found))
     if CODES in found.columns:
-        found[CODES] = text_array([""] * len(found))
+        codes: list[dict[str, None]] = [{} for _ in range(len(found))]
+        for place, told in zip(exam, used[CODES].fillna(""), strict=True):
+            codes[place].update(dict.fromkeys(code for code in str(told).split(",") if code))
+        found[CODES] = text_array(",".join(one) for one in codes)
     return found.join(pd.DataFrame(pooled, columns=feature_columns(table.columns)))

@@ -26,13 +26,16 @@ class FeatureSet(ExamSet):
         Identity of the encoder.
     pool : str or None
         How the features of a whole exam were pooled; None for features of views.
+    codes : ndarray of str, shape (n,)
+        Codes of the warnings about the exam when it was embedded, separated by commas.
     """
 
     features: NDArray[np.float32] = field(repr=False)
     encoder: str
     pool: str | None = None
+    codes: NDArray[np.str_]
 
-    _by_exam: ClassVar[tuple[str, ...]] = ("features", *ExamSet._by_exam)
+    _by_exam: ClassVar[tuple[str, ...]] = ("features", "codes", *ExamSet._by_exam)
 
     @classmethod
     def of(
@@ -44,6 +47,7 @@ class FeatureSet(ExamSet):
         acquisitions: Sequence[Acquisition | None] = (),
         implant: NDArray[np.bool_] | None = None,
         density_probabilities: NDArray[np.float64] | None = None,
+        codes: Sequence[str] | None = None,
     ) -> FeatureSet:
         """Create a set from features.
 
@@ -57,6 +61,8 @@ class FeatureSet(ExamSet):
             By exam, then view. Empty if nothing is known of any acquisition.
         implant : ndarray of bool, shape (n,), optional
         density_probabilities : ndarray of float, shape (n, 4), optional
+        codes : sequence of str, length n, optional
+            As the attribute.
         """
         n = len(features)
         present: NDArray[np.bool_] = np.asarray(np.isfinite(features).all(axis=2))
@@ -76,6 +82,7 @@ class FeatureSet(ExamSet):
             prior_errors=[""] * n,
             implant=np.zeros(n, dtype=bool) if implant is None else implant,
             density_probabilities=density_probabilities,
+            codes=np.array([""] * n if codes is None else codes, dtype=str),
         )
 
     @property
@@ -94,6 +101,10 @@ class FeatureSet(ExamSet):
         present = self.present & ~rows[:, None]
         features = np.where(present[..., None], self.features, 0).astype(np.float32)
         return replace(self, present=present, features=features)
+
+    def has_code(self, code: str) -> NDArray[np.bool_]:
+        """Exams with a warning of a code, shape (n,)."""
+        return np.array([code in one.split(",") for one in self.codes], dtype=bool)
 
     def means(self) -> NDArray[np.float64]:
         """Mean features of each exam over its views, shape (n, n_features); NaN without views."""

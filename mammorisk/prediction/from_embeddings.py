@@ -15,9 +15,11 @@ from mammorisk._utils.model_folder import ModelState
 from mammorisk.base import DEFAULT_HORIZONS, Horizon, ModelCard, RiskModel, Scores
 from mammorisk.errors import CohortError, ModelError
 from mammorisk.inputs.feature_set import FeatureSet
+from mammorisk.prediction.rows import MALE_PATIENT
 from mammorisk.records.cohort import KEYS, Cohort
 from mammorisk.risk_models.on_embeddings.embeds_views import EmbedsViews
 from mammorisk.risk_models.recalibrated import RecalibratedModel
+from mammorisk.warnings import CODES, Warnings, make_warning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,6 +87,30 @@ def _with_features(model: RiskModel, exams: FeatureSet) -> RiskModel:
     return _WithFeatures(_on_embeddings(model), exams)
 
 
+def _with_exam_warnings(scores: Scores, exams: FeatureSet) -> Scores:
+    """Add the warnings about the exams when they were embedded. Men are refused."""
+    import pandas as pd
+
+    male = exams.has_code(MALE_PATIENT.code)
+    warnings: list[Warnings] = list(scores.warnings)
+    for row in np.flatnonzero(exams.codes.astype(bool)):
+        if male[row]:
+            warnings[row] = (MALE_PATIENT,)
+            continue
+        known = {one.code for one in warnings[row]}
+        # A table of another version may have other codes.
+        more = [
+            make_warning(code, f"{CODES[code].meaning} (as told when the exam was embedded)")
+            for code in exams.codes[row].split(",")
+            if code in CODES and code not in known
+        ]
+        warnings[row] = (*warnings[row], *more)
+    index = scores.risk.index
+    return scores.only(
+        pd.Series(~male, index=index), pd.Series(warnings, index=index, dtype=object)
+    )
+
+
 class _WithFeatures(RiskModel):
     """A model with the features of the rows of one cohort, found by the index of the frame."""
 
@@ -104,7 +130,9 @@ class _WithFeatures(RiskModel):
 
     def score(self, frame: pd.DataFrame, horizons: Sequence[Horizon] = DEFAULT_HORIZONS) -> Scores:
         rows = frame.index.to_numpy(dtype=np.int64)
-        return self.model.score_exam_set(frame, self.exams.take(rows), horizons)
+        exams = self.exams.take(rows)
+        scores = self.model.score_exam_set(frame, exams, horizons)
+        return _with_exam_warnings(scores, exams) if exams.codes.astype(bool).any() else scores
 
     def state(self) -> ModelState:
         return self.model.state()

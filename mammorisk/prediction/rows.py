@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from mammorisk._utils.parallel import read_ahead
@@ -30,6 +30,9 @@ AGE_TOLERANCE_YEARS = 1.0
 ROWS_WITHOUT_IMAGES = 100_000
 #: Exams scored together by models that do not read pixels themselves.
 EXAMS_AT_ONCE = 32
+
+#: Refusal of an exam of a man.
+MALE_PATIENT = make_warning("male-patient", "PatientSex (0010,0040) is M: the models are for women")
 
 #: Called with the number of exams that were read and the total.
 OnExam = Callable[[int, int], None]
@@ -178,18 +181,7 @@ def _score(
         scores = model.score(with_density, horizons)
     sound = pd.Series([not why for why in refused], index=answers.index)
     warnings = _join_warnings(refused, scores.warnings, told, _of_table(cohort, rows))
-    used = scores.images_used
-    if used is None:
-        used = pd.Series(False, index=answers.index)
-    scores = replace(
-        scores,
-        risk=scores.risk.where(sound),
-        lower=None if scores.lower is None else scores.lower.where(sound),
-        upper=None if scores.upper is None else scores.upper.where(sound),
-        contributions=None if scores.contributions is None else scores.contributions.where(sound),
-        warnings=pd.Series(warnings, index=answers.index, dtype=object),
-        images_used=used & sound,
-    )
+    scores = scores.only(sound, pd.Series(warnings, index=answers.index, dtype=object))
     return ScoredRows(
         answers=answers,
         with_density=with_density,
@@ -222,8 +214,7 @@ def _refuse(
             found.append(())
             told[i].append(make_warning("exam-not-read", f"exam not read: {reading.error.what}"))
         elif reading.exam is not None and reading.exam.patient_sex == "M":
-            text = "PatientSex (0010,0040) is M: the models are for women"
-            found.append((make_warning("male-patient", text),))
+            found.append((MALE_PATIENT,))
         else:
             found.append(())
     return found

@@ -13,10 +13,12 @@ from mammorisk.clinical.baseline import PublishedBaseline
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.batches import Inputs, gather_inputs
 from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.inputs.feature_set import FeatureSet
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.exclusions import Exclusions
 from mammorisk.training.outcomes import Outcomes, read_outcomes
 from mammorisk.training.splits import split_rows
+from mammorisk.warnings import CODES
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
@@ -98,6 +100,8 @@ def pose(cohort: Cohort, recipe: Recipe, exams: ExamSet | None) -> Problem:
         left_out.add(np.asarray(unknown), "published incidence does not reach all five years")
     if exams is not None and recipe.modalities == ("image",):
         left_out.add(np.asarray(~exams.present.any(axis=1)), "no images that can be used")
+    if isinstance(exams, FeatureSet):
+        left_out.add(exams.has_code("male-patient"), CODES["male-patient"].meaning)
     outcomes = read_outcomes(cohort.exams, left_out.rows)
     left_out.add(outcomes.weight.numpy() <= 0, "weight 0")
     left_out.add((outcomes.time <= outcomes.entry).numpy(), "no follow-up after entry")

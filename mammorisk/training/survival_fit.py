@@ -45,6 +45,7 @@ from mammorisk.training.problem import check_cancers
 from mammorisk.training.recalibrate import fit_all_horizons
 from mammorisk.training.scikit_survival import SURVIVAL
 from mammorisk.training.survival_learners import Learner, Sample, learner_of
+from mammorisk.warnings import CODES
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
@@ -248,6 +249,7 @@ def _pose(
     left_out = Exclusions(len(clean))
     left_out.add_refusals(exclusions(clean, problems, ALL_AGES))
     if features is not None:
+        left_out.add(features.has_code("male-patient"), CODES["male-patient"].meaning)
         left_out.add(np.asarray(~features.present.any(axis=1)), "no embeddings")
     outcomes = read_outcomes(cohort.exams, left_out.rows)
     weight = outcomes.weight.double().numpy()

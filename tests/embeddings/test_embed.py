@@ -151,6 +151,19 @@ def test_views_for_processing_are_named(cohort: Cohort) -> None:
     assert "for processing" in emb.failures[0][2]
 
 
+def test_the_warnings_of_an_exam_are_in_its_rows(cohort: Cohort) -> None:
+    open_exam = cohort.open_exam
+    assert open_exam is not None
+    his = replace(open_exam(0), patient_sex="M")  # type: ignore[type-var]
+    emb = mr.embed(replace(cohort.select([0]), open_exam=lambda row: his), "compact", pool="max")
+    codes = emb.to_frame()["warning_codes"].str.split(",")
+    assert all("male-patient" in told for told in codes)
+    pooled = replace(emb, table=emb.to_frame()[lambda table: table["view"] == "pooled"])
+    found = pooled.feature_set(cohort.select([0]))
+    assert found.has_code("male-patient").all()
+    assert not found.has_code("implant").any()
+
+
 def test_what_cannot_be_embedded_is_refused(cohort: Cohort, tmp_path: Path) -> None:
     with pytest.raises(CohortError, match="no images"):
         mr.embed(mr.simulate(100, seed=1).cohort, "compact")

@@ -45,6 +45,28 @@ def fitted(cohort: Cohort, emb: mr.Embeddings) -> mr.RiskModel:
     return mr.fit(cohort, "hybrid-embeddings", embeddings=emb, training__head_epochs=15)
 
 
+def test_men_are_refused_and_warnings_are_repeated(
+    cohort: Cohort, emb: mr.Embeddings, fitted: mr.RiskModel
+) -> None:
+    table = emb.to_frame()
+    codes = {
+        "p0": "male-patient,eight-bit",
+        "p1": "not-a-breast",
+        "p2": "of-the-future",
+    }
+    told = mr.read_embeddings(table.assign(warning_codes=table["patient_id"].map(codes)))
+    before = mr.predict(cohort, model=fitted, embeddings=emb)
+    risks = mr.predict(cohort, model=fitted, embeddings=told)
+    assert risks["warning_codes"].iloc[0] == "male-patient"
+    assert pd.isna(risks["risk_5y"].iloc[0])
+    assert not risks["images_used"].iloc[0]
+    assert "not-a-breast" in risks["warning_codes"].iloc[1].split(",")
+    assert "of-the-future" not in risks["warning_codes"].iloc[2]
+    pd.testing.assert_series_equal(risks["risk_5y"].iloc[1:], before["risk_5y"].iloc[1:])
+    again = mr.fit(cohort, "hybrid-embeddings", embeddings=told, **FAST)
+    assert again.training["excluded"]["the header says that the patient is male"] == 1
+
+
 def test_the_head_learns_what_the_features_show(
     fitted: mr.RiskModel,
 ) -> None:
