@@ -60,6 +60,7 @@ ALGORITHM_PARAMETERS = _dcm("111002", "Algorithm Parameters")
 #: CID 6042.
 SUCCEEDED = _dcm("111222", "Succeeded")
 PARTIALLY_SUCCEEDED = _dcm("111223", "Partially Succeeded")
+FAILED = _dcm("111224", "Failed")
 NOT_ATTEMPTED = _dcm("111225", "Not Attempted")
 #: CID 6047, by whether all algorithms succeeded and whether there are findings.
 SUMMARIES = {

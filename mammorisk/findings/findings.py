@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,7 +44,7 @@ COLUMNS = (
 
 @dataclass(frozen=True, kw_only=True)
 class FoundView:
-    """A view in which lesions were searched.
+    """A view, and what was searched in it.
 
     Attributes
     ----------
@@ -56,11 +57,9 @@ class FoundView:
     pixel_mm : float or None
     dicom : DicomSource or None
         Identifiers to which a document refers; None for a picture.
-    calcifications_searched : bool
-        Whether the pixel spacing is known and small enough for calcifications.
     scores : dict of str to float
-        Highest score of each type in the view, 0 if there is none. NaN for calcifications that
-        were not searched.
+        Highest score of each type in the view, 0 if there is none; NaN if it was not searched:
+        calcifications in coarse pixels, all types in a view without a breast.
     turn : Turn
         Rotation of the stored image to the usual display.
     picture : ndarray of uint8 or None
@@ -76,9 +75,15 @@ class FoundView:
     --------
     >>> from mammorisk.findings import FoundView
     >>> FoundView(
-    ...     name="L-CC", laterality="L", position="CC", rows=2294, columns=1914, pixel_mm=0.1
-    ... ).calcifications_searched
-    True
+    ...     name="L-CC",
+    ...     laterality="L",
+    ...     position="CC",
+    ...     rows=2294,
+    ...     columns=1914,
+    ...     pixel_mm=0.3,
+    ...     scores={"mass": 0.4, "calcification": float("nan")},
+    ... ).types_searched
+    ('mass',)
     """
 
     name: str
@@ -88,11 +93,15 @@ class FoundView:
     columns: int
     pixel_mm: float | None
     dicom: DicomSource | None = field(default=None, repr=False)
-    calcifications_searched: bool = True
     scores: Mapping[str, float] = field(default_factory=dict)
     turn: Turn = field(default_factory=Turn, repr=False)
     picture: NDArray[np.uint8] | None = field(default=None, repr=False, compare=False)
     chest_wall: str = "left"
+
+    @property
+    def types_searched(self) -> tuple[str, ...]:
+        """Types that were searched in the view."""
+        return tuple(kind for kind in TYPES if not math.isnan(self.scores.get(kind, math.nan)))
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -106,7 +115,7 @@ class Findings:
     findings : tuple of Finding
         In decreasing order of the score.
     views : tuple of FoundView
-        The views that were searched.
+        The views of the exam.
     warnings : tuple of ResultWarning
         About the exam, the views and the model.
     exam_score : float
@@ -115,6 +124,8 @@ class Findings:
         Name of the reference set.
     model : str
         Name of the detector.
+    types : tuple of str
+        Types that the detector searches where it can.
     simulated : bool
         Whether the detector was trained on simulated exams.
     provenance : dict
@@ -138,6 +149,7 @@ class Findings:
     exam_score: float = float("nan")
     reference: str | None = None
     model: str
+    types: tuple[str, ...] = TYPES
     simulated: bool = False
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
@@ -196,6 +208,7 @@ class Findings:
         score = self.exam_score
         return {
             "model": self.model,
+            "types": list(self.types),
             "simulated": self.simulated,
             "exam_score": None if score != score else score,
             "reference": self.reference,
@@ -205,7 +218,7 @@ class Findings:
                     "rows": one.rows,
                     "columns": one.columns,
                     "pixel_mm": one.pixel_mm,
-                    "calcifications_searched": one.calcifications_searched,
+                    "types_searched": list(one.types_searched),
                 }
                 for one in self.views
             ],

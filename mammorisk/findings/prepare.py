@@ -40,6 +40,11 @@ class PreparedView:
     warnings: Warnings = ()
     pixel_digest: str | None = None
 
+    @property
+    def calcifications_searched(self) -> bool:
+        """Whether there is an input for the search of calcifications."""
+        return self.pixels is not None and self.pixels.calcifications_searched
+
 
 def check_exam(exam: Exam) -> None:
     """Raise an error for an exam that is not to be searched.
@@ -97,7 +102,6 @@ def prepare(
             columns=columns,
             pixel_mm=view.pixel_mm,
             dicom=view.dicom,
-            calcifications_searched=pixels is not None and pixels.calcifications_searched,
             turn=seen.turn,
             picture=small_picture(seen.image, seen.mask.breast),
             chest_wall=seen.mask.chest_wall,

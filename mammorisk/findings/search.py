@@ -108,6 +108,7 @@ def conclude(
         exam_score=score_exam(scored, reference, model=detector.card.name),
         reference=None if reference is None else reference.name,
         model=detector.card.name,
+        types=tuple(types),
         simulated=detector.card.simulated,
         provenance={
             "software": f"mammorisk {__version__}",
@@ -133,7 +134,7 @@ def _fused(
     others = _all_placed(found[other], views[other]) if other in found else None
     scores = detector.fusion.fuse(own, others)
     # What was not searched in the other view is not absent there.
-    kept = other in views and not views[other].seen.calcifications_searched
+    kept = other in views and not views[other].calcifications_searched
     return [
         one if kept and one.type == "calcification" else replace(one, score=float(score))
         for one, score in zip(found[name], scores, strict=True)
@@ -162,7 +163,7 @@ def _scored(view: PreparedView, found: Sequence[Candidate], types: Sequence[str]
         else float("nan")
         for kind in TYPES
     }
-    if not view.seen.calcifications_searched:
+    if not view.calcifications_searched:
         scores["calcification"] = float("nan")
     return replace(view.seen, scores=scores)
 

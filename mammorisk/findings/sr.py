@@ -179,7 +179,7 @@ def _library_entry(view: FoundView, source: DicomSource, identity: bool) -> Iter
 
 def _summary(findings: Findings, algorithm: list[Dataset]) -> Dataset:
     """TID 4001."""
-    succeeded = all(view.calcifications_searched for view in findings.views)
+    succeeded = all(set(findings.types) <= set(view.types_searched) for view in findings.views)
     value = codes.SUMMARIES[succeeded, len(findings) > 0]
     told = text("HAS PROPERTIES", codes.DESCRIPTION, _told(findings))
     impressions = [
@@ -297,29 +297,35 @@ def _algorithm(findings: Findings, *parameters: str) -> list[Dataset]:
 
 def _detections(findings: Findings) -> Dataset:
     """Summary of detections with TID 4015 and TID 4017."""
-    every = list(range(1, len(findings.views) + 1))
-    searched = [i for i in every if findings.views[i - 1].calcifications_searched]
-    left_out = [i for i in every if i not in searched]
     done, failed = [], []
-    for value in dict.fromkeys(codes.FINDINGS[kind] for kind in TYPES):
-        kinds = ", ".join(kind for kind in TYPES if codes.FINDINGS[kind] == value)
-        algorithm = _algorithm(findings, f"types: {kinds}")
-        is_calcification = value == codes.FINDINGS["calcification"]
-        views = searched if is_calcification else every
-        if views:
-            done.append(_performed(codes.DETECTION, value, algorithm, views))
-        if is_calcification and left_out:
+    for value in dict.fromkeys(codes.FINDINGS[kind] for kind in TYPES if kind in findings.types):
+        kinds = {kind for kind in findings.types if codes.FINDINGS[kind] == value}
+        algorithm = _algorithm(findings, f"types: {', '.join(sorted(kinds))}")
+        every = range(1, len(findings.views) + 1)
+        searched = [i for i in every if kinds <= set(findings.views[i - 1].types_searched)]
+        left_out = [i for i in every if i not in searched]
+        if searched:
+            done.append(_performed(codes.DETECTION, value, algorithm, searched))
+        if left_out:
             failed.append(_performed(codes.DETECTION, value, algorithm, left_out))
-    parts = [container(codes.SUCCESSFUL_DETECTIONS, done, relationship="INFERRED FROM")]
-    if failed:
-        parts.append(container(codes.FAILED_DETECTIONS, failed, relationship="INFERRED FROM"))
-    status = codes.PARTIALLY_SUCCEEDED if failed else codes.SUCCEEDED
+    parts = [
+        container(name, some, relationship="INFERRED FROM")
+        for name, some in (
+            (codes.SUCCESSFUL_DETECTIONS, done),
+            (codes.FAILED_DETECTIONS, failed),
+        )
+        if some
+    ]
+    if done and failed:
+        status = codes.PARTIALLY_SUCCEEDED
+    else:
+        status = codes.SUCCEEDED if done else codes.FAILED if failed else codes.NOT_ATTEMPTED
     return code("CONTAINS", codes.DETECTIONS, status, parts)
 
 
 def _analyses(findings: Findings, algorithm: list[Dataset]) -> Dataset:
     """Summary of analyses with TID 4016 and TID 4018: the matching of views."""
-    names = {view.name for view in findings.views}
+    names = {view.name for view in findings.views if view.types_searched}
     paired = [
         i
         for i, view in enumerate(findings.views, start=1)

@@ -85,7 +85,7 @@ def test_calcifications_are_not_silently_absent(lesion_exam: Exam, spacing: floa
     found = mr.find(_with(lesion_exam, ("R-CC",), pixel_mm=spacing), minimum_score=0.0)
     assert "calcification" not in set(found.table["type"])
     assert "calcifications-not-searched" in {one.code for one in found.warnings}
-    assert not found.views[0].calcifications_searched
+    assert found.views[0].types_searched == ("mass", "asymmetry", "distortion")
     assert np.isnan(found.breast_scores.loc["R", "calcification"])
     if spacing is None:
         assert found.table["size_mm"].isna().all()

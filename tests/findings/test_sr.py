@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,6 +15,7 @@ from pydicom.sr import _concepts_dict
 
 from mammorisk.errors import OutputError
 from mammorisk.findings import cad_codes
+from mammorisk.findings.candidate import LESION_TYPES, TYPES
 from mammorisk.findings.content_items import Code
 from mammorisk.findings.finding import Finding
 from mammorisk.findings.findings import Findings, FoundView
@@ -35,7 +36,7 @@ def _source(number: int) -> DicomSource:
     )
 
 
-def _view(number: int, name: str, *, fine: bool = True) -> FoundView:
+def _view(number: int, name: str, searched: Sequence[str] = TYPES) -> FoundView:
     return FoundView(
         name=name,
         laterality=name[0],
@@ -44,7 +45,7 @@ def _view(number: int, name: str, *, fine: bool = True) -> FoundView:
         columns=2400,
         pixel_mm=0.1,
         dicom=_source(number),
-        calcifications_searched=fine,
+        scores={kind: 0.9 if kind in searched else float("nan") for kind in TYPES},
     )
 
 
@@ -110,7 +111,12 @@ def test_every_code_is_in_ps3_16() -> None:
         6034: [cad_codes.REQUIRED],
         6035: [cad_codes.RELATED_SPATIALLY],
         6036: [cad_codes.ON_MULTIPLE_IMAGES],
-        6042: [cad_codes.SUCCEEDED, cad_codes.PARTIALLY_SUCCEEDED, cad_codes.NOT_ATTEMPTED],
+        6042: [
+            cad_codes.SUCCEEDED,
+            cad_codes.PARTIALLY_SUCCEEDED,
+            cad_codes.FAILED,
+            cad_codes.NOT_ATTEMPTED,
+        ],
         6043: [cad_codes.COLLOCATION],
         6047: cad_codes.SUMMARIES.values(),
         4014: cad_codes.VIEWS.values(),
@@ -172,7 +178,7 @@ def test_a_pair_is_one_feature() -> None:
 
 
 def test_what_was_not_searched_is_told() -> None:
-    views = (*_findings().views[:3], _view(4, "L-MLO", fine=False))
+    views = (*_findings().views[:3], _view(4, "L-MLO", LESION_TYPES))
     report = cad_sr(_findings(views=views, findings=()))
     summary = _called(report, cad_codes.SUMMARY)[0].ConceptCodeSequence[0].CodeValue
     assert summary == cad_codes.SUMMARIES[False, False].value
@@ -184,6 +190,50 @@ def test_what_was_not_searched_is_told() -> None:
     whole = cad_sr(_findings())
     assert not _called(whole, cad_codes.FAILED_DETECTIONS)
     assert _called(whole, cad_codes.SUMMARY)[0].ConceptCodeSequence[0].CodeValue == "111242"
+
+
+def _detections(report: Dataset) -> tuple[str, dict[str, list[int]], dict[str, list[int]]]:
+    """Status, and the views by finding of successful and failed detections."""
+    (summary,) = _called(report, cad_codes.DETECTIONS)
+    found: list[dict[str, list[int]]] = []
+    for name in (cad_codes.SUCCESSFUL_DETECTIONS, cad_codes.FAILED_DETECTIONS):
+        found.append({})
+        for container in _called(summary, name):
+            for one in container.ContentSequence:
+                links = [x for x in one.ContentSequence if "ReferencedContentItemIdentifier" in x]
+                found[-1][one.ConceptCodeSequence[0].CodeMeaning] = [
+                    link.ReferencedContentItemIdentifier[-1] for link in links
+                ]
+    return summary.ConceptCodeSequence[0].CodeMeaning, found[0], found[1]
+
+
+DENSITY, CLUSTER, DISTORTION = (
+    cad_codes.FINDINGS[kind].meaning for kind in ("mass", "calcification", "distortion")
+)
+
+
+def test_a_view_without_a_search_is_no_success() -> None:
+    views = _findings().views[:2]
+    blank = (_view(3, "R-MLO", ()), _view(4, "L-MLO", LESION_TYPES))
+    status, done, failed = _detections(cad_sr(_findings(views=(*views, *blank), findings=())))
+    assert status == "Partially Succeeded"
+    assert done == {DENSITY: [1, 2, 4], CLUSTER: [1, 2], DISTORTION: [1, 2, 4]}
+    assert failed == {DENSITY: [3], CLUSTER: [3, 4], DISTORTION: [3]}
+    # A view that was not searched is not matched either: only the left breast has two views.
+    report = cad_sr(_findings(views=(*views, *blank), findings=()))
+    (analysis,) = _called(report, cad_codes.ANALYSIS)
+    links = [x for x in analysis.ContentSequence if "ReferencedContentItemIdentifier" in x]
+    assert [link.ReferencedContentItemIdentifier[-1] for link in links] == [2, 4]
+
+
+def test_only_what_the_detector_searches_is_a_detection() -> None:
+    clusters = tuple(_view(i, name, ["calcification"]) for i, name in enumerate(NAMES, start=1))
+    report = cad_sr(_findings(views=clusters, findings=(), types=("calcification",)))
+    assert _detections(report) == ("Succeeded", {CLUSTER: [1, 2, 3, 4]}, {})
+    assert _called(report, cad_codes.SUMMARY)[0].ConceptCodeSequence[0].CodeValue == "111241"
+    nothing = tuple(replace(view, scores={}) for view in clusters)
+    report = cad_sr(_findings(views=nothing, findings=(), types=("mass",)))
+    assert _detections(report) == ("Failed", {}, {DENSITY: [1, 2, 3, 4]})
 
 
 def test_texts_and_identity(tmp_path: Path) -> None:
@@ -216,8 +266,15 @@ def test_views_that_are_no_dicom_files() -> None:
 
 @pytest.mark.parametrize("identity", [False, True])
 def test_validators_find_no_error(tmp_path: Path, identity: bool) -> None:
-    views = (*_findings().views[:3], _view(4, "L-MLO", fine=False))
-    for number, made in enumerate((_findings(), _findings(views=views, findings=()))):
+    views = (*_findings().views[:3], _view(4, "L-MLO", LESION_TYPES))
+    nothing = tuple(replace(view, scores={}) for view in views)
+    every = (
+        _findings(),
+        _findings(views=views, findings=()),
+        _findings(views=nothing, findings=()),
+        _findings(views=nothing, findings=(), types=()),
+    )
+    for number, made in enumerate(every):
         path = write_cad_sr(made, tmp_path / f"{number}.dcm", identity=identity)
         if shutil.which("dciodvfy") is not None:
             done = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True)
