@@ -26,6 +26,9 @@ class DetectorCard:
         Known limits.
     simulated : bool
         Whether the training data are simulated. Every result then says so.
+    start_simulated : bool
+        Whether the training continued that of a detector which was trained on simulated exams.
+        Every result then says so.
 
     See Also
     --------
@@ -48,3 +51,4 @@ class DetectorCard:
     intended_use: str
     limits: str
     simulated: bool = False
+    start_simulated: bool = False

@@ -139,6 +139,8 @@ class LesionDetector(Detector):
         rows, columns = (-(-n // LESION_STRIDE) for n in view.lesion.shape[1:])
         found = []
         for kind, heat_of_kind in zip(LESION_TYPES, heat, strict=True):
+            if kind not in self.card.types:
+                continue
             peaks = find_peaks(
                 np.ascontiguousarray(heat_of_kind[:rows, :columns]), lowest=_LOWEST, most=_MOST
             )

@@ -95,12 +95,15 @@ def conclude(
     known = {(one.code, one.view) for one in of_views}
     # What a view says of its pixels is more specific than what its header says.
     told = [*(one for one in warnings if (one.code, one.view) not in known), *of_views]
-    if detector.card.simulated:
-        text = f"{detector.card.name} was trained on simulated lesions: it is not for real exams"
+    card = detector.card
+    if card.simulated:
+        text = f"{card.name} was trained on simulated lesions: it is not for real exams"
+        told.append(make_warning("trained-on-simulated", text))
+    elif card.start_simulated:
+        text = f"the training of {card.name} began on simulated lesions and went on with others"
         told.append(make_warning("trained-on-simulated", text))
     state = detector.state()
-    types = detector.card.types
-    scored = tuple(_scored(one, fused.get(name, []), types) for name, one in views.items())
+    scored = tuple(_scored(one, fused.get(name, []), card.types) for name, one in views.items())
     return Findings(
         findings=findings,
         views=scored,
@@ -108,7 +111,7 @@ def conclude(
         exam_score=score_exam(scored, reference, model=detector.card.name),
         reference=None if reference is None else reference.name,
         model=detector.card.name,
-        types=tuple(types),
+        types=tuple(card.types),
         simulated=detector.card.simulated,
         provenance={
             "software": f"mammorisk {__version__}",

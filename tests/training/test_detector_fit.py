@@ -58,6 +58,33 @@ def test_fine_tuning_changes_the_network_and_is_saved(
     assert len(found) == pytest.approx(len(direct), abs=3)
 
 
+def test_card_says_that_the_training_began_on_simulated_exams(annotated: AnnotatedCohort) -> None:
+    from mammorisk.findings.recipe import load_findings_recipe
+    from mammorisk.findings.registry import open_detector
+    from mammorisk.training.findings.fit_detector import _card
+
+    exams, lesions = (
+        table.assign(**{key: "w" + table[key] for key in ("patient_id", "exam_id")})
+        for table in (annotated.cohort.exams, annotated.lesions)
+    )
+    own = replace(annotated, cohort=replace(annotated.cohort, exams=exams), lesions=lesions)
+    recipe, start = load_findings_recipe("findings-sim"), open_detector("findings-sim")
+    scratch, tuned = _card(own, recipe, None), _card(own, recipe, start)
+    assert (scratch.simulated, scratch.start_simulated) == (False, False)
+    assert (tuned.simulated, tuned.start_simulated) == (False, True)
+    assert "began on simulated exams" in tuned.training_data
+    # A fit that continues a tuned detector still says so, and so do its results.
+    again = replace(start, card=_card(own, recipe, replace(start, card=tuned)))
+    assert again.card.start_simulated
+    only = replace(again, card=replace(again.card, types=("mass",)))
+    exam = annotated.cohort.open_exam(0)
+    found = mr.find(replace(exam, views={"L-CC": exam["L-CC"]}), model=only, minimum_score=0.0)
+    assert set(found.table["type"]) == {"mass"}
+    assert found.views[0].types_searched == ("mass",)
+    (told,) = [one for one in found.warnings if one.code == "trained-on-simulated"]
+    assert "began on simulated lesions" in told.text
+
+
 def test_interrupted_fit_goes_on_as_if_it_had_not_been(
     annotated: AnnotatedCohort, tmp_path: Path
 ) -> None:

@@ -43,6 +43,12 @@ class DetectorProblem:
         return table[mine]
 
 
+def lesions_of_view(lesions: pd.DataFrame, name: str) -> pd.DataFrame:
+    """Lesions of an exam in one of its views, such as ``"L-CC"``."""
+    side, _, position = name.partition("-")
+    return lesions[(lesions["laterality"] == side) & (lesions["view"] == position)]
+
+
 def open_rows(
     problem: DetectorProblem, rows: NDArray[np.int64], *, progress: bool
 ) -> Iterator[tuple[int, Exam]]:

@@ -109,6 +109,9 @@ def _card(
 ) -> DetectorCard:
     women = annotated.cohort.exams["patient_id"].nunique()
     start = "" if begin is None else f"; started from {begin.card.name}"
+    start_simulated = begin is not None and (begin.card.simulated or begin.card.start_simulated)
+    if start_simulated:
+        start += ", whose training began on simulated exams"
     simulated = "simulated " if _is_simulated(annotated) else ""
     return DetectorCard(
         name=recipe.name if begin is None else f"{recipe.name}-tuned",
@@ -120,6 +123,7 @@ def _card(
         intended_use="research on the population on which it was fitted",
         limits="Not validated. Scores are not risks.",
         simulated=_is_simulated(annotated),
+        start_simulated=start_simulated,
     )
 
 

@@ -20,7 +20,11 @@ from mammorisk.findings.detector import LesionDetector
 from mammorisk.findings.recipe import FindingsRecipe, LesionMapsOptions
 from mammorisk.imaging.segmented_view import segment_exam
 from mammorisk.networks.lesion_maps import LesionNet, SpeckNet
-from mammorisk.training.findings.detector_problem import DetectorProblem, open_rows
+from mammorisk.training.findings.detector_problem import (
+    DetectorProblem,
+    lesions_of_view,
+    open_rows,
+)
 from mammorisk.training.findings.loop import (
     Draw,
     LoopOptions,
@@ -72,7 +76,7 @@ def fit_maps(
         )
     options = recipe.maps or LesionMapsOptions()
     device = choose_device(accelerator)
-    files = _write_samples(problem, problem.train, work, recipe.seed, progress)
+    files = _write_samples(problem, problem.train, work, recipe, progress)
     views = SampleViews(device)
     for file in files:
         views.add(load_samples(file), lesions=True, specks=True)
@@ -169,7 +173,11 @@ def choose_device(accelerator: str) -> torch.device:
 
 
 def _write_samples(
-    problem: DetectorProblem, rows: NDArray[np.int64], work: Path, seed: int, progress: bool
+    problem: DetectorProblem,
+    rows: NDArray[np.int64],
+    work: Path,
+    recipe: FindingsRecipe,
+    progress: bool,
 ) -> list[Path]:
     """Write the samples of exams that are not there yet."""
     folder = work / "views"
@@ -177,12 +185,11 @@ def _write_samples(
     todo = np.array([r for r in rows if not (folder / f"{r}.npz").exists()], dtype=np.int64)
     for row, exam in open_rows(problem, todo, progress=progress):
         lesions = problem.lesions_of(row)
-        rng = np.random.default_rng([seed, row])
+        lesions = lesions[lesions["type"].isin(recipe.types)]
+        rng = np.random.default_rng([recipe.seed, row])
         samples = {}
         for name, seen in segment_exam(exam).items():
-            side, _, position = name.partition("-")
-            mine = lesions[(lesions["laterality"] == side) & (lesions["view"] == position)]
-            made = make_sample(seen, mine, rng)
+            made = make_sample(seen, lesions_of_view(lesions, name), rng)
             if made is not None:
                 samples[name] = made[0]
         save_samples(samples, folder / f"{row}.npz")

@@ -26,7 +26,11 @@ from mammorisk.findings.rcnn_input import RcnnView, rcnn_view
 from mammorisk.findings.recipe import FasterRcnnOptions, FindingsRecipe
 from mammorisk.imaging.segmented_view import segment_exam
 from mammorisk.networks.fused_rcnn import Links, RcnnSettings, make_rcnn
-from mammorisk.training.findings.detector_problem import DetectorProblem, open_rows
+from mammorisk.training.findings.detector_problem import (
+    DetectorProblem,
+    lesions_of_view,
+    open_rows,
+)
 from mammorisk.training.findings.fit_maps import choose_device
 from mammorisk.training.findings.sample import upright_boxes
 from mammorisk.training.findings.validation import fit_on_validation
@@ -161,8 +165,7 @@ def _write_views(
             )
             if view is None:
                 continue
-            side, _, position = name.partition("-")
-            mine = lesions[(lesions["laterality"] == side) & (lesions["view"] == position)]
+            mine = lesions_of_view(lesions, name)
             arrays[f"{name}/pixels"] = view.pixels
             arrays[f"{name}/nipple"] = np.array(view.nipple)
             arrays[f"{name}/boxes"] = _grid_boxes(upright_boxes(mine, seen), view)

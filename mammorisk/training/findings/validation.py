@@ -13,7 +13,11 @@ from mammorisk.findings.candidate import TYPES, Candidate
 from mammorisk.findings.detector import LesionDetector
 from mammorisk.findings.search import placed
 from mammorisk.imaging.segmented_view import SegmentedView, segment_exam
-from mammorisk.training.findings.detector_problem import DetectorProblem, open_rows
+from mammorisk.training.findings.detector_problem import (
+    DetectorProblem,
+    lesions_of_view,
+    open_rows,
+)
 from mammorisk.training.findings.sample import upright_boxes
 from mammorisk.training.findings.scores import ViewCandidates, fit_scores, hits
 
@@ -56,11 +60,9 @@ def _candidates(
             some = others + detector.cluster_candidates(name, usable[name], clusters)
         seen = views[name]
         anatomy = find_anatomy(seen)
-        side, _, position = name.partition("-")
-        mine = lesions[(lesions["laterality"] == side) & (lesions["view"] == position)]
         made[name] = ViewCandidates(
             placed=[placed(one, anatomy, seen.view.pixel_mm) for one in some],
-            is_hit=which_hit(some, mine, seen),
+            is_hit=which_hit(some, lesions_of_view(lesions, name), seen),
             features=features,
         )
     return made
