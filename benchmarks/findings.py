@@ -1,12 +1,14 @@
 """Evaluate the bundled detector ``findings-sim`` on held-out simulated exams.
 
     python benchmarks/findings.py WORK                       # writes docs/reference/findings.md
+    python benchmarks/findings.py WORK --coarse              # without calcifications, much faster
     python benchmarks/findings.py WORK --mias FOLDER         # also films of mini-MIAS, printed only
     python benchmarks/findings.py WORK --speed               # also time and memory of one exam
 
 The exams have other seeds and other systems than those of the training. WORK holds the exams and
 the candidates in them (about 6 GB), or the candidates that train_findings.py has left there. All
-steps continue where they were interrupted.
+steps continue where they were interrupted. Calcifications are searched in the exams of 0.1 mm
+alone; other lesions also in those of 0.4 mm, of which --coarse makes no others.
 """
 
 from __future__ import annotations
@@ -19,15 +21,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from findings_candidates import FoundExam, read_candidates, write_candidates
-from findings_exams import Task, start_rendering
+from findings_exams import SETS, Task, start_rendering
 from findings_mias import mias_table
-from findings_scores import without_fusion
+from findings_scores import network_alone, without_fusion
 from findings_speed import speed_table
-from train_findings import COUNTS, WHOLE
+from train_findings import COUNTS, HELD_OUT
 
 import mammorisk as mr
 from mammorisk.findings.candidate import TYPES
 from mammorisk.findings.detector import LesionDetector
+from mammorisk.findings.detector_input import LESION_MM
 from mammorisk.findings.findings import Findings
 from mammorisk.findings.registry import open_detector
 from mammorisk.findings.search import conclude
@@ -48,14 +51,15 @@ ASKED = {
     "distortion": (0.50, 0.78),
 }
 RATE = 0.5
+MARGINS = ("circumscribed", "obscured", "microlobulated", "indistinct", "spiculated")
 RESAMPLES = int(os.environ.get("FINDINGS_RESAMPLES", "300"))
 
 
-def candidates(work: Path) -> list[FoundExam]:
+def candidates(work: Path, coarse: bool) -> list[FoundExam]:
     """The candidates of the held-out exams, made if they are not there."""
-    names = WHOLE[1:]
+    names = tuple(name for name in HELD_OUT if not coarse or SETS[name].pixel_mm == LESION_MM)
     if not all((work / f"candidates-{name}.json").exists() for name in names):
-        workers = os.cpu_count() or 1
+        workers = int(os.environ.get("FINDINGS_WORKERS", os.cpu_count() or 1))
         open_detector("findings-sim").save(work / "model")
         plans = [
             [Task(name, i, workers, -(-(COUNTS[name] - i) // workers)) for name in names]
@@ -81,12 +85,17 @@ class Marks:
         views, lesions, marks = [], [], []
         for exam in exams:
             keys = {"patient_id": exam.number, "exam_id": exam.number}
-            views += [keys | {"view": name, "vendor": exam.vendor} for name in exam.views]
+            views += [
+                keys
+                | {"view": name, "vendor": exam.vendor}
+                | {"specks": one.seen.calcifications_searched}
+                for name, one in exam.views.items()
+            ]
             if len(exam.lesions):
                 table = exam.lesions.assign(**keys, view=exam.lesions["view_name"])
                 lesions.append(table[table["view"].isin(exam.views)])
             found = conclude(
-                exam.scored(detector.cluster_weights), exam.views, detector, minimum_score=0.0
+                exam.scored(detector.score_weights), exam.views, detector, minimum_score=0.0
             )
             self.found[exam.number] = found
             for one in found.findings:
@@ -101,13 +110,19 @@ class Marks:
 
     def matched(self, name: str) -> object:
         """Detections of one row of the table of results."""
-        kind = "asymmetry" if name == "focal asymmetry" else name
-        targets = self.lesions["type"].eq(kind)
-        if name == "focal asymmetry":
-            targets &= self.lesions["n_views"].eq(2)
+        kind = kind_of(name)
+        views, lesions, marks = self.searched(kind)
         return match_detections(
-            self.views, self.lesions, self.marks, type=kind, targets=targets.to_numpy()
+            views, lesions, marks, type=kind, targets=of_row(lesions, name).to_numpy()
         )
+
+    def searched(self, kind: str) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Views, lesions and marks of the views in which a type was searched."""
+        if kind != "calcification":
+            return self.views, self.lesions, self.marks
+        views = self.views[self.views["specks"]]
+        names = views[["patient_id", "exam_id", "view"]]
+        return views, self.lesions.merge(names), self.marks.merge(names)
 
     def take(self, numbers: np.ndarray) -> Marks:
         """A bootstrap sample of exams; a repeated exam gets a number of its own."""
@@ -121,35 +136,56 @@ class Marks:
         return made
 
 
+def kind_of(name: str) -> str:
+    """Type of lesion of a row of the table of results."""
+    return "asymmetry" if name == "focal asymmetry" else name
+
+
+def of_row(lesions: pd.DataFrame, name: str) -> pd.Series:
+    """Whether each lesion belongs to a row of the table of results."""
+    mine = lesions["type"].eq(kind_of(name))
+    return mine & lesions["n_views"].eq(2) if name == "focal asymmetry" else mine
+
+
 def interval(value: float, lower: float, upper: float) -> str:
     return f"{value:.2f} ({lower:.2f}-{upper:.2f})"
 
 
-def main_table(fused: Marks, single: Marks) -> pd.DataFrame:
+def main_table(fused: Marks, single: Marks, network: Marks) -> pd.DataFrame:
     rows = []
-    for name, (sensitivity, area) in ASKED.items():
+    for name in rows_of(fused):
+        sensitivity, area = ASKED[name]
         d = fused.matched(name)
         found = froc_sensitivity(d, RATE, resamples=RESAMPLES)
         alone = froc_sensitivity(single.matched(name), RATE, resamples=RESAMPLES)
+        plain = froc_sensitivity(network.matched(name), RATE, resamples=RESAMPLES)
         per_lesion = froc_sensitivity(d, RATE, per="lesion", resamples=RESAMPLES)
         breast = breast_auc(d, controls="all", resamples=RESAMPLES)
-        kind = "asymmetry" if name == "focal asymmetry" else name
-        mine = fused.lesions[fused.lesions["type"].eq(kind)]
-        if name == "focal asymmetry":
-            mine = mine[mine["n_views"].eq(2)]
+        _, lesions, _ = fused.searched(kind_of(name))
+        mine = lesions[of_row(lesions, name)]
         rows.append(
             {
                 "type": name,
-                "lesions": mine["lesion_id"].nunique(),
+                "lesions": len(mine.drop_duplicates(["patient_id", "lesion_id"])),
                 "sensitivity at 0.5 a view": interval(found.value, found.lower, found.upper),
                 "asked": f"{sensitivity:.2f}",
                 "one view alone": interval(alone.value, alone.lower, alone.upper),
+                "score of the network": f"{plain.value:.2f}",
                 "found in any view": interval(per_lesion.value, per_lesion.lower, per_lesion.upper),
                 "breast AUC": interval(breast.value, breast.lower, breast.upper),
                 "asked ": f"{area:.2f}",
             }
         )
     return pd.DataFrame(rows)
+
+
+def rows_of(marks: Marks) -> list[str]:
+    """Rows of the table of results: those whose type was searched."""
+    return [name for name in ASKED if len(marks.searched(kind_of(name))[0])]
+
+
+def types_of(marks: Marks) -> list[str]:
+    return [kind for kind in TYPES if len(marks.searched(kind)[0])]
 
 
 def fusion_gain(fused: Marks, single: Marks, name: str, resamples: int = 200) -> str:
@@ -168,16 +204,17 @@ def fusion_gain(fused: Marks, single: Marks, name: str, resamples: int = 200) ->
 
 def place_table(exams: list[FoundExam], fused: Marks) -> pd.DataFrame:
     """Pairs, quadrants and depths of the lesions that were found at 0.5 false positives a view."""
-    limits = {
-        name: froc_curve(fused.matched(name)).threshold_at(RATE)
-        for name in ("mass", "calcification", "asymmetry", "distortion")
-    }
+    limits = {name: froc_curve(fused.matched(name)).threshold_at(RATE) for name in types_of(fused)}
     pairs, quadrants, depths = [], [], []
     for exam in exams:
         if not len(exam.lesions):
             continue
         seen: dict[str, dict[str, object]] = {}
-        found = [o for o in fused.found[exam.number].findings if o.score >= limits[o.type]]
+        found = [
+            one
+            for one in fused.found[exam.number].findings
+            if one.type in limits and one.score >= limits[one.type]
+        ]
         for name in exam.views:
             some = [one for one in found if one.view == name]
             rows = exam.lesions[exam.lesions["view_name"] == name]
@@ -231,7 +268,7 @@ def by_woman(some: list[tuple[str, float]], how: Callable[[np.ndarray], float]) 
 def normal_table(fused: Marks, detector: LesionDetector) -> pd.DataFrame:
     """Marks in exams without lesions at the operating points that mr.find uses."""
     rows = []
-    for kind in TYPES:
+    for kind in types_of(fused):
         point = detector.operating_points.get(kind, 0.5)
         per_exam = normal_false_positives(fused.matched(kind), point, resamples=RESAMPLES)
         d = fused.matched(kind)
@@ -249,29 +286,56 @@ def normal_table(fused: Marks, detector: LesionDetector) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def group_table(fused: Marks) -> pd.DataFrame:
-    """Sensitivity by size, conspicuity and system."""
+def place_of_false_positives(fused: Marks) -> pd.DataFrame:
+    """What the false positives of each type lie on, a view, at 0.5 a view."""
     rows = []
-    for kind in TYPES:
+    for kind in types_of(fused):
+        views, lesions, marks = fused.searched(kind)
+        limit = froc_curve(fused.matched(kind)).threshold_at(RATE)
+        kept = marks[marks["type"].eq(kind) & (marks["score"] >= limit)].reset_index(drop=True)
+        near = kept.reset_index().merge(
+            lesions.drop(columns="exam_id"), on=["patient_id", "view"], suffixes=("", "_true")
+        )
+        apart = np.hypot(near["row_mm"] - near["row_mm_true"], near["col_mm"] - near["col_mm_true"])
+        near = near[apart <= near["radius_mm"].clip(lower=5.0)]
+        on = {name: set(near.loc[near["type_true"].eq(name), "index"]) for name in TYPES}
+        left = set(kept.index) - on[kind]
+        row: dict[str, str] = {"type": kind}
+        for name in TYPES:
+            if name != kind:
+                row[f"on a {name}"] = f"{len(left & on[name]) / len(views):.2f}"
+                left -= on[name]
+            else:
+                row[f"on a {name}"] = ""
+        row["on tissue or what resembles a lesion"] = f"{len(left) / len(views):.2f}"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def group_table(fused: Marks) -> pd.DataFrame:
+    """Sensitivity by size, contrast and margin."""
+    rows = []
+    for kind in types_of(fused):
         d = fused.matched(kind)
-        mine = fused.lesions["type"].eq(kind)
-        cuts = fused.lesions.loc[mine, "contrast"].quantile([1 / 3, 2 / 3]).tolist()
+        views, lesions, marks = fused.searched(kind)
+        mine = lesions["type"].eq(kind)
+        cuts = lesions.loc[mine, "contrast"].quantile([1 / 3, 2 / 3]).tolist()
         groups = {
-            "size below 10 mm": fused.lesions["size_mm"] < 10,
-            "size 10-20 mm": fused.lesions["size_mm"].between(10, 20),
-            "size above 20 mm": fused.lesions["size_mm"] > 20,
-            "lowest third of contrast": fused.lesions["contrast"] <= cuts[0],
-            "highest third of contrast": fused.lesions["contrast"] > cuts[1],
-        }
+            "size below 10 mm": lesions["size_mm"] < 10,
+            "size 10-20 mm": lesions["size_mm"].between(10, 20),
+            "size above 20 mm": lesions["size_mm"] > 20,
+            "lowest third of contrast": lesions["contrast"] <= cuts[0],
+            "highest third of contrast": lesions["contrast"] > cuts[1],
+        } | {f"margin {name}": lesions["margin"] == name for name in MARGINS}
         limit = froc_curve(d).threshold_at(RATE)
         for name, chosen in groups.items():
             count = int((mine & chosen).sum())
             if count < 20:
                 continue
             some = match_detections(
-                fused.views,
-                fused.lesions,
-                fused.marks,
+                views,
+                lesions,
+                marks,
                 type=kind,
                 targets=(mine & chosen).to_numpy(),
                 elsewhere="ignore",
@@ -297,21 +361,28 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--mias", type=Path)
     parser.add_argument("--speed", action="store_true")
+    parser.add_argument("--coarse", action="store_true", help="exams of 0.4 mm alone")
     parser.add_argument("--write", action="store_true", help="write docs/reference/findings.md")
     args = parser.parse_args()
     detector = open_detector("findings-sim")
-    exams = candidates(args.work)
+    exams = candidates(args.work, args.coarse)
     fused, single = Marks(exams, detector), Marks(exams, without_fusion(detector))
-    kinds = fused.lesions.drop_duplicates("lesion_id")["type"].value_counts()
+    network = Marks(exams, network_alone(detector))
+    kinds = fused.lesions.drop_duplicates(["patient_id", "lesion_id"])["type"].value_counts()
+    coarse = sum(exam.pixel_mm >= LESION_MM for exam in exams)
     vendors = ", ".join(sorted(set(fused.views["vendor"])))
     normal = sum(not len(exam.lesions) for exam in exams)
     parts = [
         f"{len(exams)} simulated exams ({normal} without lesions) of the systems {vendors}, which "
-        f"are not among those of the training: {', '.join(f'{n} {k}' for k, n in kinds.items())}.",
+        f"are not among those of the training: {', '.join(f'{n} {k}' for k, n in kinds.items())}. "
+        f"{coarse} exams have pixels of 0.4 mm, and calcifications are not searched there.",
         "## Detection",
-        as_markdown(main_table(fused, single)),
-        "Gain of sensitivity by the fusion of CC and MLO, focal asymmetries: "
-        f"{fusion_gain(fused, single, 'focal asymmetry')}; asked: 0.08.",
+        as_markdown(main_table(fused, single, network)),
+        "Gain of sensitivity by the fusion of CC and MLO: "
+        f"focal asymmetries {fusion_gain(fused, single, 'focal asymmetry')}, asked: 0.08; "
+        f"masses {fusion_gain(fused, single, 'mass')}.",
+        "## False positives a view, by what they lie on, at 0.5 a view",
+        as_markdown(place_of_false_positives(fused)),
         "## Place",
         as_markdown(place_table(exams, fused)),
         "## Operating points",

@@ -5,24 +5,26 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import torch
 from findings_exams import files_of, load_whole
 
 from mammorisk.findings.anatomy import ViewAnatomy
 from mammorisk.findings.candidate import Candidate
+from mammorisk.findings.candidate_scores import ScoreWeights, with_score
 from mammorisk.findings.detector import LesionDetector
 from mammorisk.findings.detector_input import DetectorView
 from mammorisk.findings.findings import FoundView
 from mammorisk.findings.prepare import PreparedView
 from mammorisk.findings.storage import load_detector
-from mammorisk.training.findings.scores import cluster_scores
+
+#: Number of exams after which candidates are written.
+_SAVE_EVERY = 50
 
 
 def write_candidates(
@@ -68,31 +70,25 @@ def _write_part(
                 continue
             views, told = load_whole(exam)
             found[exam.stem] = told | _raw(detector, views)
+            if len(found) % _SAVE_EVERY == 0:
+                file.write_text(json.dumps(found))
         file.write_text(json.dumps(found))
 
 
 def _raw(detector: LesionDetector, views: dict[str, DetectorView]) -> dict[str, object]:
-    """Candidates of an exam as JSON types."""
+    """Candidates of an exam as JSON types. Their scores are computed from the features."""
     return {
         "candidates": {
             view: [
-                {"type": one.type, "score": round(one.score, 5), "box_px": _rounded(one.box_px)}
+                {
+                    "type": one.type,
+                    "box_px": _rounded(one.box_px),
+                    "features": _rounded(one.features, 4),
+                }
                 for one in some
             ]
-            for view, some in detector.find_lesions(views).items()
-        },
-        "clusters": {
-            view: [
-                {
-                    "features": _rounded(one.features, 4),
-                    "n": len(one.specks),
-                    "box_px": _rounded(made.speck_frame.box_to_view(one.centre, one.size)),
-                }
-                for one in detector.find_clusters(made)
-            ]
-            for view, made in views.items()
-            if made.speck_frame is not None
-        },
+            for view, some in detector.find(views).items()
+        }
     }
 
 
@@ -102,30 +98,18 @@ def _rounded(values: Iterable[float], digits: int = 1) -> list[float]:
 
 @dataclass(frozen=True)
 class FoundExam:
-    """An exam with its candidates and its lesions.
-
-    ``features`` are those of the candidates that are clusters, in the order of ``raw``, which has
-    the clusters last. Scores of clusters are not set.
-    """
+    """An exam with its candidates, whose scores are not set, and its lesions."""
 
     number: str
     vendor: str
     pixel_mm: float
     views: dict[str, PreparedView]
     raw: dict[str, list[Candidate]]
-    features: dict[str, np.ndarray]
     lesions: pd.DataFrame
 
-    def scored(self, weights: np.ndarray) -> dict[str, list[Candidate]]:
-        """Candidates with the scores of clusters by the given weights."""
-        made = {}
-        for name, some in self.raw.items():
-            scores = iter(cluster_scores(self.features[name], weights))
-            made[name] = [
-                replace(one, score=float(next(scores))) if one.type == "calcification" else one
-                for one in some
-            ]
-        return made
+    def scored(self, weights: ScoreWeights) -> dict[str, list[Candidate]]:
+        """Candidates with the scores by the given weights."""
+        return {name: [with_score(one, weights) for one in some] for name, some in self.raw.items()}
 
 
 def read_candidates(file: Path) -> list[FoundExam]:
@@ -134,17 +118,18 @@ def read_candidates(file: Path) -> list[FoundExam]:
 
 
 def _exam(number: str, told: dict[str, Any]) -> FoundExam:
-    raw, features, views = {}, {}, {}
+    raw, views = {}, {}
     pixel_mm = told["pixel_mm"]
     for name, facts in told["views"].items():
-        clusters = told["clusters"].get(name, [])
-        features[name] = np.array([one["features"] for one in clusters]).reshape(-1, 4)
         raw[name] = [
-            Candidate(view=name, type=one["type"], score=one["score"], box_px=tuple(one["box_px"]))
+            Candidate(
+                view=name,
+                type=one["type"],
+                score=0.0,
+                box_px=tuple(one["box_px"]),
+                features=tuple(one["features"]),
+            )
             for one in told["candidates"][name]
-        ] + [
-            Candidate(view=name, type="calcification", score=0.0, box_px=tuple(one["box_px"]))
-            for one in clusters
         ]
         views[name] = PreparedView(
             seen=FoundView(
@@ -154,6 +139,7 @@ def _exam(number: str, told: dict[str, Any]) -> FoundExam:
                 rows=10**5,
                 columns=10**5,
                 pixel_mm=pixel_mm,
+                calcifications_searched=facts["speck_frame"] is not None,
             ),
             pixels=None,
             anatomy=_anatomy(facts["anatomy"]),
@@ -164,7 +150,6 @@ def _exam(number: str, told: dict[str, Any]) -> FoundExam:
         pixel_mm=pixel_mm,
         views=views,
         raw=raw,
-        features=features,
         lesions=_lesions(told["lesions"], pixel_mm),
     )
 

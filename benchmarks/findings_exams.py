@@ -74,6 +74,17 @@ SETS = {
         ExamSet("fine", seed=1502, pixel_mm=0.1),
         ExamSet("patches", seed=1506, pixel_mm=0.1, patches=True),
         ExamSet("calibration", seed=1503, pixel_mm=0.1, whole=True),
+        # Without calcifications, which need finer pixels; exams take a tenth of the time.
+        ExamSet("scores", seed=1507, pixel_mm=0.4, whole=True),
+        ExamSet("more", seed=1508, pixel_mm=0.4, vendors=OTHER_VENDORS, whole=True),
+        ExamSet(
+            "plain",
+            seed=1509,
+            pixel_mm=0.4,
+            vendors=OTHER_VENDORS,
+            with_lesions=False,
+            whole=True,
+        ),
         ExamSet("test", seed=1504, pixel_mm=0.1, vendors=OTHER_VENDORS, whole=True),
         ExamSet(
             "normal",

@@ -2,11 +2,13 @@
 
     python benchmarks/train_findings.py WORK                    # everything, on the processor
     python benchmarks/train_findings.py WORK --device cuda --workers 15 --seconds 450 --overlap
+    python benchmarks/train_findings.py WORK --scores           # no network is trained
 
 WORK holds the rendered exams (about 9 GB), checkpoints, candidates and the model. All steps
 continue where they were interrupted: render, train the two networks, find candidates in further
-exams, and fit the scores of clusters and the fusion of views on them. --overlap trains while exams
-are rendered, within the given seconds.
+exams, and fit the scores of single views and the fusion of views on them. --overlap trains while
+exams are rendered, within the given seconds. --scores keeps the networks of the bundled detector
+and fits the scores of masses, asymmetries and distortions again, on further exams of 0.4 mm.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ from findings_scores import fit_detector_scores
 
 from mammorisk.findings.card import DetectorCard
 from mammorisk.findings.detector import LesionDetector
+from mammorisk.findings.registry import open_detector
 from mammorisk.findings.storage import load_detector
 from mammorisk.networks.lesion_maps import LesionNet, SpeckNet
 from mammorisk.training.findings.loop import LoopOptions, lesion_loss, speck_loss, train_maps
@@ -39,11 +42,15 @@ COUNTS = {
     "fine": 500,
     "patches": 3000,
     "calibration": 160,
+    "scores": 300,
     "normal": 60,
     "test": 520,
+    "plain": 60,
+    "more": 360,
 }
-#: Sets that are kept whole: the first is for the scores, the others are for benchmarks/findings.py.
-WHOLE = ("calibration", "normal", "test")
+#: Sets that are kept whole: those on which scores are fitted, and those of benchmarks/findings.py.
+FOR_SCORES = ("calibration", "scores")
+HELD_OUT = ("normal", "test", "plain", "more")
 #: Steps and crops of a step of the two networks.
 LESION = LoopOptions(steps=7000, batch_size=16, learning_rate=2e-3, seed=1)
 SPECK = LoopOptions(steps=6000, batch_size=8, learning_rate=2e-3, seed=2)
@@ -153,16 +160,29 @@ def assemble(work: Path) -> LesionDetector:
 def finish(work: Path) -> None:
     """Fit the scores, and save the detector again."""
     detector = load_detector(work / "model")
-    fit_detector_scores(detector, work / "candidates-calibration.json")
+    exams = fit_detector_scores(detector, [work / f"candidates-{n}.json" for n in FOR_SCORES])
     parts = ("lesions", "specks")
     training = {p: json.loads((work / f"{p}-training.json").read_text()) for p in parts}
-    exams = len(json.loads((work / "candidates-calibration.json").read_text()))
     detector.training = training | {"scores": {"exams": exams}}
     detector.card = replace(
         detector.card,
         training_data=f"{CARD.training_data}: {training['lesions']['exams']} exams for lesions and "
         f"{training['specks']['exams']} for calcifications",
     )
+    detector.save(work / "model")
+
+
+def fit_scores_again(work: Path, workers: int) -> None:
+    """Fit the scores of the bundled detector at 0.4 mm, with its networks as they are."""
+    detector = open_detector("findings-sim")
+    name = "scores"
+    detector.save(work / "model")
+    tasks = [[Task(name, i, workers, -(-(COUNTS[name] - i) // workers))] for i in range(workers)]
+    for process in start_rendering(work, tasks):
+        process.join()
+    write_candidates(work, [name], workers=workers)
+    exams = fit_detector_scores(detector, [work / f"candidates-{name}.json"])
+    detector.training = {**detector.training, "scores_at_0.4_mm": {"exams": exams}}
     detector.save(work / "model")
 
 
@@ -181,7 +201,7 @@ def plans(workers: int, until: float | None, evaluate_from: float | None) -> lis
             tasks.append(Task(name, first, step, count, evaluate_from))
         tasks += [
             Task(kept, i, workers, -(-(COUNTS[kept] - i) // workers), until)
-            for kept in (WHOLE if until is not None else WHOLE[:1])
+            for kept in (FOR_SCORES + (HELD_OUT if until is not None else ()))
         ]
         made.append(tasks)
     return made
@@ -199,13 +219,17 @@ def main() -> None:
     parser.add_argument("--overlap", action="store_true")
     parser.add_argument("--seconds", type=float, default=450.0)
     parser.add_argument("--evaluate-share", type=float, default=0.35)
-    parser.add_argument("--finish", action="store_true", help="fit the scores again, no more")
+    parser.add_argument("--finish", action="store_true", help="fit the scores, no more")
+    parser.add_argument("--scores", action="store_true", help="fit the bundled detector's scores")
     args = parser.parse_args()
     work: Path = args.work
     work.mkdir(parents=True, exist_ok=True)
     start = time.time()
     if args.finish:
         finish(work)
+        return
+    if args.scores:
+        fit_scores_again(work, args.workers)
         return
     if args.overlap:
         end = start + args.seconds
@@ -243,7 +267,7 @@ def main() -> None:
                 train(work, part, args.device, options, None)
         assemble(work).save(work / "model")
     # In a training by time, the exams of benchmarks/findings.py are searched on the same machine.
-    names = WHOLE if args.overlap else WHOLE[:1]
+    names = FOR_SCORES + (HELD_OUT if args.overlap else ())
     write_candidates(work, names, args.device, args.workers, end)
     log(f"candidates after {time.time() - start:.0f} s")
     finish(work)

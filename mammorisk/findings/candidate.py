@@ -39,6 +39,9 @@ class Candidate:
         Rows and columns of the specks of a cluster of calcifications; empty for other types.
     p_malignant : float
         Probability of malignancy; NaN if the model did not learn it.
+    features : tuple of float
+        What the score is computed from (:mod:`~mammorisk.findings.candidate_scores`); empty if the
+        network itself gives the score.
     """
 
     view: str
@@ -47,6 +50,7 @@ class Candidate:
     box_px: tuple[float, float, float, float]
     specks_px: NDArray[np.float64] = field(default_factory=_no_specks, repr=False, compare=False)
     p_malignant: float = float("nan")
+    features: tuple[float, ...] = field(default=(), repr=False, compare=False)
 
     @property
     def centre_px(self) -> tuple[float, float]:

@@ -15,6 +15,12 @@ from torch.nn import functional
 from mammorisk._utils.model_folder import ModelState
 from mammorisk.findings.base import Detector
 from mammorisk.findings.candidate import LESION_TYPES, Candidate
+from mammorisk.findings.candidate_scores import (
+    ScoreWeights,
+    lesion_features,
+    start_weights,
+    with_score,
+)
 from mammorisk.findings.clusters import Cluster, find_clusters
 from mammorisk.findings.detector_input import (
     LESION_MM,
@@ -56,27 +62,30 @@ class LesionDetector(Detector):
     ----------
     lesions : LesionNet
     specks : SpeckNet
-    cluster_weights : ndarray of float, shape (5,)
-        Coefficients of the features of a cluster and the constant, for its logit.
+    score_weights : mapping of str to ndarray
+        For each type, the coefficients of the features of a candidate and the constant, for its
+        logit.
     """
 
     lesions: LesionNet
     specks: SpeckNet
-    cluster_weights: NDArray[np.float64] = field(
-        default_factory=lambda: np.array([1.0, 0.25, 0.25, 0.25, 0.0])
-    )
+    score_weights: ScoreWeights = field(default_factory=start_weights)
 
     def prepare(self, seen: SegmentedView) -> DetectorView | None:
         return detector_view(seen, specks="calcification" in self.card.types)
 
     def find(self, views: Mapping[str, DetectorView]) -> dict[str, list[Candidate]]:
-        found = self.find_lesions(views)
+        found = self._find_lesions(views)
         for name, view in views.items():
-            found[name] += self.cluster_candidates(name, view, self.find_clusters(view))
-        return {name: sorted(some, key=lambda one: -one.score) for name, some in found.items()}
+            found[name] += _cluster_candidates(name, view, self._find_clusters(view))
+        return {
+            name: sorted(
+                (with_score(one, self.score_weights) for one in some), key=lambda one: -one.score
+            )
+            for name, some in found.items()
+        }
 
-    def find_lesions(self, views: Mapping[str, DetectorView]) -> dict[str, list[Candidate]]:
-        """Find masses, asymmetries and distortions."""
+    def _find_lesions(self, views: Mapping[str, DetectorView]) -> dict[str, list[Candidate]]:
         with torch.inference_mode(), self._precision():
             features = {name: self._features(view) for name, view in views.items()}
             return {
@@ -99,7 +108,7 @@ class LesionDetector(Detector):
         config = self.config() | {
             "kind": KIND,
             "width": {"lesions": self.lesions.width, "specks": self.specks.width},
-            "cluster_weights": self.cluster_weights.tolist(),
+            "score_weights": {kind: some.tolist() for kind, some in self.score_weights.items()},
         }
         return ModelState(config=config, tensors=tensors)
 
@@ -134,22 +143,18 @@ class LesionDetector(Detector):
             aligned = _aligned(own, other_features, view.nipple_row - other.nipple_row)
             present = torch.ones(1, device=self.device)
         maps = self.lesions.maps(own, aligned, present)
-        heat = torch.sigmoid(maps.heat.float())[0].cpu().numpy()
-        size = (10 * torch.exp(maps.size.float().clamp(-3, 3)))[0].cpu().numpy()
         rows, columns = (-(-n // LESION_STRIDE) for n in view.lesion.shape[1:])
-        found = []
-        for kind, heat_of_kind in zip(LESION_TYPES, heat, strict=True):
-            if kind not in self.card.types:
-                continue
-            peaks = find_peaks(
-                np.ascontiguousarray(heat_of_kind[:rows, :columns]), lowest=_LOWEST, most=_MOST
-            )
-            for row, column, value in zip(*peaks, strict=True):
-                height, width = size[:, row, column] / LESION_MM
-                found.append((kind, float(value), (row, column), (height, width)))
-        return _distinct(name, found, view.lesion_frame)
+        map_logits = maps.heat.float()[0, :, :rows, :columns].contiguous()
+        logits, heat = map_logits.cpu().numpy(), torch.sigmoid(map_logits).cpu().numpy()
+        size = (10 * torch.exp(maps.size.float().clamp(-3, 3)))[0].cpu().numpy()
+        return [
+            one
+            for kind, type_name in enumerate(LESION_TYPES)
+            if type_name in self.card.types
+            for one in _peaks_of_type(name, view.lesion_frame, kind, heat, logits, size)
+        ]
 
-    def find_clusters(self, view: DetectorView) -> list[Cluster]:
+    def _find_clusters(self, view: DetectorView) -> list[Cluster]:
         """Find clusters of calcifications on the grid of ``view.specks``."""
         if view.specks is None:
             return []
@@ -167,47 +172,64 @@ class LesionDetector(Detector):
             most=_MOST,
         )
 
-    def cluster_candidates(
-        self, name: str, view: DetectorView, clusters: Sequence[Cluster]
-    ) -> list[Candidate]:
-        """Return clusters as candidates of a view, with their scores."""
-        frame = view.speck_frame
-        if frame is None:
-            return []
-        found = []
-        for one in clusters:
-            logit = float(np.dot(self.cluster_weights, [*one.features, 1.0]))
-            found.append(
-                Candidate(
-                    view=name,
-                    type="calcification",
-                    score=1 / (1 + float(np.exp(-np.clip(logit, -30, 30)))),
-                    box_px=frame.box_to_view(one.centre, one.size),
-                    specks_px=frame.to_view(one.specks),
-                )
-            )
-        return found
 
+def _peaks_of_type(
+    name: str,
+    frame: ViewFrame,
+    kind: int,
+    heat: NDArray[np.float32],
+    logits: NDArray[np.float32],
+    size_mm: NDArray[np.float32],
+) -> list[Candidate]:
+    """Candidates of one type: its peaks without those near a higher one.
 
-Found = tuple[str, float, tuple[int, int], tuple[float, float]]
-
-
-def _distinct(name: str, found: list[Found], frame: ViewFrame) -> list[Candidate]:
-    """Candidates of a view, without those that are the same lesion as one with a higher score."""
-    if not found:
+    A peak of another type at the same place is kept, since a lesion can look like both.
+    """
+    peaks = find_peaks(heat[kind], lowest=_LOWEST, most=_MOST)
+    if not len(peaks.rows):
         return []
-    centres = (np.array([one[2] for one in found]) + 0.5) * LESION_STRIDE - 0.5
-    scores = np.array([one[1] for one in found])
-    sizes = np.array([max(one[3]) for one in found])
-    kept = keep_apart(centres, scores, np.maximum(_APART_MM / LESION_MM, sizes / 2))
+    sizes = size_mm[:, peaks.rows, peaks.columns]
+    cells = np.column_stack([peaks.rows, peaks.columns]).astype(np.float64)
+    centres = (cells + 0.5) * LESION_STRIDE - 0.5
+    apart = np.maximum(_APART_MM, sizes.max(axis=0) / 2) / LESION_MM
+    found = []
+    for i in keep_apart(centres, peaks.values.astype(np.float64), apart.astype(np.float64)):
+        place = int(peaks.rows[i]), int(peaks.columns[i])
+        height, width = (float(n) for n in sizes[:, i])
+        found.append(
+            Candidate(
+                view=name,
+                type=LESION_TYPES[kind],
+                score=float(peaks.values[i]),
+                box_px=frame.box_to_view(
+                    (float(centres[i, 0]), float(centres[i, 1])),
+                    (height / LESION_MM, width / LESION_MM),
+                ),
+                features=lesion_features(
+                    logits, kind, place, max(height, width), LESION_STRIDE * LESION_MM
+                ),
+            )
+        )
+    return found
+
+
+def _cluster_candidates(
+    name: str, view: DetectorView, clusters: Sequence[Cluster]
+) -> list[Candidate]:
+    """Clusters as candidates of a view; their scores are set from their features."""
+    frame = view.speck_frame
+    if frame is None:
+        return []
     return [
         Candidate(
             view=name,
-            type=found[i][0],
-            score=found[i][1],
-            box_px=frame.box_to_view((centres[i][0], centres[i][1]), found[i][3]),
+            type="calcification",
+            score=0.0,
+            box_px=frame.box_to_view(one.centre, one.size),
+            specks_px=frame.to_view(one.specks),
+            features=one.features,
         )
-        for i in kept
+        for one in clusters
     ]
 
 

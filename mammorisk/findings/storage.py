@@ -41,7 +41,9 @@ def _load_maps(config: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]) -
     return detector.LesionDetector(
         lesions=_filled(lesions, tensors, "lesions."),
         specks=_filled(specks, tensors, "specks."),
-        cluster_weights=np.array(config["cluster_weights"], dtype=float),
+        score_weights={
+            kind: np.array(values, dtype=float) for kind, values in config["score_weights"].items()
+        },
         **common_fields(config),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from mammorisk.findings.candidate_scores import score_of, start_weights
 from mammorisk.findings.clusters import find_clusters
 from mammorisk.findings.frame import ViewFrame
 from mammorisk.findings.fusion import Fusion, Placed
@@ -96,11 +97,71 @@ def test_fusion_learns_that_true_lesions_are_in_both_views() -> None:
             true = _one(rng.uniform(0.2, 0.7), place + rng.normal(0, 3))
             views[name] = ViewCandidates(placed=[true, *false], is_hit=np.array([1, 0, 0], bool))
         exams.append(views)
-    fitted = fit_scores(exams, np.zeros(5))
+    fitted = fit_scores(exams, {})
     both = fitted.fusion.fuse([_one(0.5, 50)], [_one(0.5, 50)])[0]
     single = fitted.fusion.fuse([_one(0.5, 50)], [_one(0.5, 95)])[0]
     assert both > 0.5 > single
     assert set(fitted.operating_points) == {"mass"}
+
+
+def test_a_place_that_looks_like_two_types_keeps_both_with_their_features() -> None:
+    pytest.importorskip("torch")
+    from mammorisk.findings.detector import _peaks_of_type
+
+    logits = np.full((3, 30, 30), -8.0, dtype=np.float32)
+    logits[0, 10, 10], logits[1, 11, 10], logits[0, 12, 10], logits[0, 25, 25] = 2, 1, 0, -1
+    heat = 1 / (1 + np.exp(-logits))
+    size = np.full((2, 30, 30), 12.0, dtype=np.float32)
+    frame = ViewFrame(box_px=(0, 480, 0, 480), mirrored=False, scale=0.25)
+    mass, asymmetry = (_peaks_of_type("L-CC", frame, k, heat, logits, size) for k in (0, 1))
+    # The second mass is nearer than half the size of the first.
+    assert [one.features[0] for one in mass] == [2.0, -1.0]
+    assert mass[0].features == pytest.approx((2, 2, 1, -8, np.log(12)))
+    assert mass[1].features == pytest.approx((-1, -1, -8, -8, np.log(12)))
+    assert [one.features[:3] for one in asymmetry] == [pytest.approx((1, 2, 1))]
+
+
+def test_score_falls_where_another_type_is_more_likely() -> None:
+    from mammorisk.training.findings.scores import ViewCandidates, fit_scores
+
+    rng = np.random.default_rng(0)
+    exams = []
+    for _ in range(80):
+        is_hit = rng.random(2) < 0.5
+        other = np.where(is_hit, rng.normal(-4, 1, 2), rng.normal(1, 1, 2))
+        features = [(0.5, 0.5, value, -8.0, 2.5) for value in other]
+        exams.append(
+            {"L-CC": ViewCandidates(placed=[_one(0.6)] * 2, is_hit=is_hit, features=features)}
+        )
+    fitted = fit_scores(exams, start_weights())
+    low, high = (
+        score_of((0.5, 0.5, value, -8.0, 2.5), fitted.score_weights["mass"]) for value in (1, -4)
+    )
+    assert low < 0.2 < 0.8 < high
+    # A type without candidates keeps its weights.
+    assert (fitted.score_weights["distortion"] == start_weights()["distortion"]).all()
+    # Half of the exams have too few lesions for five features.
+    few = fit_scores(exams[:40], start_weights())
+    assert (few.score_weights["mass"] == start_weights()["mass"]).all()
+
+
+def test_views_not_searched_for_calcifications_are_not_counted_for_them() -> None:
+    from mammorisk.training.findings.scores import ViewCandidates, fit_scores
+
+    none = np.zeros(1, dtype=bool)
+
+    def searched(score: float) -> ViewCandidates:
+        return ViewCandidates(placed=[_one(score, kind="calcification")], is_hit=none)
+
+    coarse = ViewCandidates(placed=[], is_hit=none[:0], calcifications_searched=False)
+    exams = [{"L-CC": searched(0.9 - 0.1 * i), "R-CC": coarse} for i in range(8)]
+    # One false positive in eight of the views that were searched, not in sixteen views.
+    assert fit_scores(exams, {}).operating_points == {"calcification": 0.9}
+    # What was not searched in the other view changes no score.
+    pairs = [{"L-CC": exam["L-CC"], "L-MLO": coarse} for exam in exams]
+    fusion = Fusion({"calcification": (3.0, 0.0, 0.0, 0.0)})
+    assert fit_scores(pairs, {}, fusion).operating_points == {"calcification": 0.9}
+    assert fit_scores([{"R-CC": coarse}], {}).operating_points == {}
 
 
 def test_targets_peak_at_the_lesion() -> None:

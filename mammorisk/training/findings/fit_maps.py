@@ -136,7 +136,7 @@ def fit_maps(
         training={"losses": losses},
     )
     if begin is not None:
-        detector.cluster_weights = begin.cluster_weights
+        detector.score_weights = begin.score_weights
         detector.fusion = begin.fusion
         detector.operating_points = begin.operating_points
     fit_on_validation(detector, problem, progress=progress)

@@ -1,4 +1,4 @@
-"""Scores of clusters and of pairs of views, fitted on exams that no network was trained on."""
+"""Scores of candidates and of pairs of views, fitted on exams that no network was trained on."""
 
 from __future__ import annotations
 
@@ -11,9 +11,11 @@ from numpy.typing import NDArray
 from sklearn.linear_model import LogisticRegression
 
 from mammorisk.findings.candidate import TYPES
+from mammorisk.findings.candidate_scores import ScoreWeights, score_of
 from mammorisk.findings.fusion import Fusion, Placed, fusion_features, same_breast
 
-#: Smallest number of hits, and of false positives, with which scores are fitted.
+#: Smallest number of hits, and of false positives, with which a fusion is fitted; for the scores of
+#: single views, this number for each feature.
 LEAST = 10
 #: False positives of each type per view at the operating point: 1 in 8 views.
 PER_VIEW = 0.125
@@ -45,24 +47,25 @@ def hits(
     return near
 
 
-def fit_cluster_weights(
+def fit_weights(
     features: NDArray[np.float64], is_hit: NDArray[np.bool_]
 ) -> NDArray[np.float64] | None:
-    """Fit the logit of a cluster to its features.
+    """Fit the logit of a candidate to its features.
 
     Parameters
     ----------
-    features : ndarray of float, shape (n, 4)
+    features : ndarray of float, shape (n, k)
     is_hit : ndarray of bool, shape (n,)
 
     Returns
     -------
-    ndarray of float, shape (5,), or None
-        Coefficients and constant; None if there are too few hits or false positives.
+    ndarray of float, shape (k + 1,), or None
+        Coefficients and constant; None with fewer than ten hits, or ten false positives, for each
+        feature.
     """
-    if min(is_hit.sum(), (~is_hit).sum()) < LEAST:
+    if min(is_hit.sum(), (~is_hit).sum()) < LEAST * features.shape[1]:
         return None
-    fitted = LogisticRegression(C=1.0, max_iter=1000).fit(features, is_hit)
+    fitted = LogisticRegression(C=1.0, max_iter=2000).fit(features, is_hit)
     return np.append(fitted.coef_[0], fitted.intercept_[0])
 
 
@@ -73,71 +76,67 @@ class ViewCandidates:
     Attributes
     ----------
     placed : list of Placed
-        Those that are clusters come last.
     is_hit : ndarray of bool
         Whether each hits a lesion of its type.
-    features : ndarray of float, shape (clusters, 4), or None
-        Features of the clusters. None if their scores are not computed from features.
+    features : sequence of tuple of float
+        Features of each candidate; none, or empty ones, if the network itself gives the scores.
+    calcifications_searched : bool
     """
 
     placed: list[Placed]
     is_hit: NDArray[np.bool_]
-    features: NDArray[np.float64] | None = None
+    features: Sequence[tuple[float, ...]] = ()
+    calcifications_searched: bool = True
 
-    def scored(self, weights: NDArray[np.float64]) -> ViewCandidates:
-        """The same candidates with the scores of clusters by the given weights."""
-        if self.features is None or not len(self.features):
+    def scored(self, weights: ScoreWeights) -> ViewCandidates:
+        """The same candidates with the scores by the given weights."""
+        if not self.features:
             return self
-        first = len(self.placed) - len(self.features)
-        scores = cluster_scores(self.features, weights)
-        clusters = [
-            replace(one, score=float(score))
-            for one, score in zip(self.placed[first:], scores, strict=True)
+        placed = [
+            replace(one, score=score_of(some, weights[one.type]))
+            if some and one.type in weights
+            else one
+            for one, some in zip(self.placed, self.features, strict=True)
         ]
-        return replace(self, placed=self.placed[:first] + clusters)
+        return replace(self, placed=placed)
 
-
-def cluster_scores(
-    features: NDArray[np.float64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Return the scores of clusters, 0-1."""
-    logits = features @ weights[:-1] + weights[-1]
-    return np.asarray(1 / (1 + np.exp(-np.clip(logits, -30, 30))))
+    def was_searched(self, kind: str) -> bool:
+        """Whether lesions of a type were searched in the view."""
+        return kind != "calcification" or self.calcifications_searched
 
 
 class ScoreFit(NamedTuple):
     """What is fitted to the candidates of exams."""
 
-    cluster_weights: NDArray[np.float64]
+    score_weights: dict[str, NDArray[np.float64]]
     fusion: Fusion
     operating_points: dict[str, float]
 
 
 def fit_scores(
-    exams: Sequence[Mapping[str, ViewCandidates]], cluster_weights: NDArray[np.float64]
+    exams: Sequence[Mapping[str, ViewCandidates]],
+    score_weights: ScoreWeights,
+    fusion: Fusion | None = None,
 ) -> ScoreFit:
-    """Fit the scores of clusters, the fusion of two views and the operating points.
+    """Fit the scores of single views, the fusion of two views and the operating points.
 
     Parameters
     ----------
     exams : sequence of mapping of str to ViewCandidates
         By name of the view.
-    cluster_weights : ndarray of float, shape (5,)
-        Kept if there are too few hits or false positives.
+    score_weights : mapping of str to ndarray of float
+    fusion : Fusion, optional
+        Both are kept for types with too few hits or false positives.
 
     Returns
     -------
     ScoreFit
     """
     views = [view for exam in exams for view in exam.values()]
-    with_features = [view for view in views if view.features is not None and len(view.features)]
-    if with_features:
-        features = np.concatenate([view.features for view in with_features])
-        is_hit = np.concatenate([v.is_hit[-len(v.features) :] for v in with_features])  # type: ignore[arg-type]
-        fitted = fit_cluster_weights(features, is_hit)
-        cluster_weights = cluster_weights if fitted is None else fitted
-    scored = [{n: view.scored(cluster_weights) for n, view in exam.items()} for exam in exams]
-    fusion = _fit_fusion(scored)
+    weights = {**score_weights, **_fit_views(views)}
+    scored = [{n: view.scored(weights) for n, view in exam.items()} for exam in exams]
+    before = {} if fusion is None else fusion.weights
+    fusion = Fusion({**before, **_fit_fusion(scored).weights})
     missed: dict[str, list[float]] = {}
     for exam in scored:
         for name, view in exam.items():
@@ -145,8 +144,30 @@ def fit_scores(
             fused = fusion.fuse(view.placed, None if other is None else other.placed)
             for one, score, is_one in zip(view.placed, fused, view.is_hit, strict=True):
                 if not is_one:
-                    missed.setdefault(one.type, []).append(float(score))
-    return ScoreFit(cluster_weights, fusion, operating_points(missed, len(views)))
+                    # As in the search: what was not searched in the other view is not absent there.
+                    kept = other is not None and not other.was_searched(one.type)
+                    missed.setdefault(one.type, []).append(one.score if kept else float(score))
+    searched = {kind: sum(view.was_searched(kind) for view in views) for kind in TYPES}
+    return ScoreFit(weights, fusion, operating_points(missed, searched))
+
+
+def _fit_views(views: Sequence[ViewCandidates]) -> dict[str, NDArray[np.float64]]:
+    """Fit the weights of each type that has enough candidates with features."""
+    weights = {}
+    for kind in TYPES:
+        some = [
+            (features, is_one)
+            for view in views
+            if view.features
+            for one, features, is_one in zip(view.placed, view.features, view.is_hit, strict=True)
+            if one.type == kind and features
+        ]
+        if not some:
+            continue
+        fitted = fit_weights(np.array([f for f, _ in some]), np.array([h for _, h in some], bool))
+        if fitted is not None:
+            weights[kind] = fitted
+    return weights
 
 
 def _fit_fusion(exams: Sequence[Mapping[str, ViewCandidates]]) -> Fusion:
@@ -161,9 +182,12 @@ def _fit_fusion(exams: Sequence[Mapping[str, ViewCandidates]]) -> Fusion:
     features = np.concatenate([*tables, np.zeros((0, 4))])
     is_hit = np.concatenate([*(one.is_hit for one, _ in pairs), np.zeros(0, dtype=bool)])
     kinds = np.array([one.type for view, _ in pairs for one in view.placed])
+    is_usable = np.array(
+        [other.was_searched(one.type) for view, other in pairs for one in view.placed], dtype=bool
+    )
     weights = {}
     for kind in TYPES:
-        mine = kinds == kind
+        mine = (kinds == kind) & is_usable
         if min((is_hit & mine).sum(), (~is_hit & mine).sum()) < LEAST:
             continue
         fitted = LogisticRegression(C=1.0, max_iter=1000).fit(features[mine, 1:], is_hit[mine])
@@ -174,7 +198,10 @@ def _fit_fusion(exams: Sequence[Mapping[str, ViewCandidates]]) -> Fusion:
 
 
 def operating_points(
-    false_positives: Mapping[str, Sequence[float]], n_views: int, *, per_view: float = PER_VIEW
+    false_positives: Mapping[str, Sequence[float]],
+    n_views: Mapping[str, int],
+    *,
+    per_view: float = PER_VIEW,
 ) -> dict[str, float]:
     """Return the lowest score of each type with few false positives.
 
@@ -182,8 +209,8 @@ def operating_points(
     ----------
     false_positives : mapping of str to sequence of float
         Scores of the false positives of each type.
-    n_views : int
-        Number of views in which they were found.
+    n_views : mapping of str to int
+        Number of views in which each type was searched.
     per_view : float
         False positives of a type per view.
 
@@ -194,12 +221,12 @@ def operating_points(
     Examples
     --------
     >>> from mammorisk.training.findings.scores import operating_points
-    >>> operating_points({"mass": [0.9, 0.8, 0.4, 0.2]}, n_views=8, per_view=0.25)
+    >>> operating_points({"mass": [0.9, 0.8, 0.4, 0.2]}, {"mass": 8}, per_view=0.25)
     {'mass': 0.8}
     """
-    allowed = max(1, int(per_view * n_views))
     points = {}
     for kind, scores in false_positives.items():
+        allowed = max(1, int(per_view * n_views[kind]))
         ranked = sorted(scores, reverse=True)
         points[kind] = float(ranked[allowed - 1]) if allowed <= len(ranked) else 0.0
     return points

@@ -36,12 +36,12 @@ def fit_on_validation(
     some = [view for exam in exams for view in exam.values()]
     if not any(view.is_hit.any() for view in some):
         return
-    weights = detector.cluster_weights if isinstance(detector, LesionDetector) else np.zeros(5)
-    fitted = fit_scores(exams, weights)
+    weights = detector.score_weights if isinstance(detector, LesionDetector) else {}
+    fitted = fit_scores(exams, weights, detector.fusion)
     detector.fusion = fitted.fusion
-    detector.operating_points = fitted.operating_points
+    detector.operating_points = {**detector.operating_points, **fitted.operating_points}
     if isinstance(detector, LesionDetector):
-        detector.cluster_weights = fitted.cluster_weights
+        detector.score_weights = fitted.score_weights
 
 
 def _candidates(
@@ -52,18 +52,13 @@ def _candidates(
     found = detector.find(usable)
     made = {}
     for name, some in found.items():
-        features = None
-        if isinstance(detector, LesionDetector):
-            clusters = detector.find_clusters(usable[name])
-            features = np.array([one.features for one in clusters]).reshape(-1, 4)
-            others = [one for one in some if one.type != "calcification"]
-            some = others + detector.cluster_candidates(name, usable[name], clusters)
         seen = views[name]
         anatomy = find_anatomy(seen)
         made[name] = ViewCandidates(
             placed=[placed(one, anatomy, seen.view.pixel_mm) for one in some],
             is_hit=which_hit(some, lesions_of_view(lesions, name), seen),
-            features=features,
+            features=[one.features for one in some],
+            calcifications_searched=usable[name].calcifications_searched,
         )
     return made
 
