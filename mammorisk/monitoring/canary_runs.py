@@ -21,6 +21,11 @@ _COLUMNS = ["at", "five_year", "difference", "changed", "error"]
 def canary_runs(events: Sequence[Event]) -> tuple[pd.DataFrame, list[Alarm]]:
     """Compare each run of the canary with the first one, or the last that gave an alarm.
 
+    Parameters
+    ----------
+    events : sequence of Event
+        All events of a queue.
+
     Returns
     -------
     runs : DataFrame

@@ -108,6 +108,10 @@ class ChangeProtocol(BaseModel):
 def read_protocol(path: Path) -> ChangeProtocol:
     """Read a protocol from a YAML file.
 
+    Parameters
+    ----------
+    path : Path
+
     Raises
     ------
     ServiceError

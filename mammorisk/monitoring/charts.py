@@ -205,7 +205,20 @@ class Budget:
 
 
 def chart_values(spec: ChartSpec, rows: pd.DataFrame) -> pd.Series:
-    """Return the values of a chart by position of the exam, without the unknown ones."""
+    """Return the values of a chart, without the unknown ones.
+
+    Parameters
+    ----------
+    spec : ChartSpec
+        Of a mean.
+    rows : DataFrame
+        Observations of one device, in order of time.
+
+    Returns
+    -------
+    Series
+        Indexed by the position of the exam.
+    """
     if spec.name == "dose_for_thickness":
         return _dose_for_thickness(rows)
     return values_of(rows, spec.column)
@@ -226,7 +239,20 @@ def _dose_for_thickness(rows: pd.DataFrame) -> pd.Series:
 
 
 def chart_flags(spec: ChartSpec, rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the flags of a chart of proportions, one column for each proportion."""
+    """Return the flags of a chart of proportions.
+
+    Parameters
+    ----------
+    spec : ChartSpec
+        Of proportions.
+    rows : DataFrame
+        Observations of one device, in order of time.
+
+    Returns
+    -------
+    DataFrame of bool
+        One column for each proportion, indexed by the position of the exam.
+    """
     rows = rows.reset_index(drop=True)
     if spec.name == "answers":
         return pd.DataFrame({name: [name in known for known in rows["known"]] for name in FIELDS})
@@ -284,7 +310,19 @@ def alarms_of(
 
 
 def allowance_of(spec: ChartSpec, values: Floats) -> float:
-    """Return the allowance of a chart from its first values, in standard deviations."""
+    """Return the allowance of a chart.
+
+    Parameters
+    ----------
+    spec : ChartSpec
+    values : ndarray
+        Its first values, from which the standard deviation is estimated.
+
+    Returns
+    -------
+    float
+        In standard deviations.
+    """
     spread = float(values.std(ddof=1))
     if spec.name != "log_risk" or spread == 0:
         return _ALLOWANCE
@@ -295,6 +333,12 @@ def force_unit_alarms(rows: pd.DataFrame, device: str) -> list[Alarm]:
     """Return an alarm where the median force of a block of exams begins to be in another unit.
 
     A unit that was wrong from the first exam on is no change, and so is not found by a chart.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Observations of one device, in order of time.
+    device : str
     """
     forces = chart_values(_FORCE, rows)
     before, found = None, []

@@ -80,18 +80,28 @@ class Device:
     differences: tuple[Difference, ...] = ()
 
     def alarms(self, hold: int) -> list[Alarm]:
-        """Return an alarm for a new device, and one for each difference between its first exams and
-        those before, unless vendors differ in it anyway.
+        """Return an alarm for a new device, and one for each difference from the exams before.
+
+        A difference that vendors have anyway is no alarm.
+
+        Parameters
+        ----------
+        hold : int
+            Number of exams that were compared.
         """
-        new = Alarm(
-            chart="new_device",
-            device=self.name,
-            exam=_STRAY,
-            since=1,
-            at=self.noticed_at,
-            text=f"new {self.news}; its charts hold for {hold} exams",
-        )
-        return [new] * bool(self.news) + [
+        found = []
+        if self.news:
+            found.append(
+                Alarm(
+                    chart="new_device",
+                    device=self.name,
+                    exam=_STRAY,
+                    since=1,
+                    at=self.noticed_at,
+                    text=f"new {self.news}; its charts hold for {hold} exams",
+                )
+            )
+        return found + [
             Alarm(
                 chart=one.chart,
                 device=self.name,

@@ -119,7 +119,7 @@ class MonitorReport:
         }
 
     def to_json(self) -> str:
-        """Return :meth:`to_dict` as text."""
+        """Return :meth:`to_dict` as the text of a JSON object."""
         return json.dumps(self.to_dict(), indent=2, allow_nan=False)
 
     def to_html(self, path: str | Path) -> Path:

@@ -25,7 +25,7 @@ _REMEDY = "Give AE_TITLE@host:port, or https://host/dicom-web for STOW-RS."
 
 
 class NotSent(Exception):
-    """A document was not taken.
+    """A destination did not take a document.
 
     Parameters
     ----------
@@ -41,7 +41,7 @@ class NotSent(Exception):
 
 
 class Destination(Protocol):
-    """Takes DICOM documents."""
+    """A place to which DICOM documents are sent."""
 
     @property
     def name(self) -> str:
@@ -56,9 +56,15 @@ class Destination(Protocol):
     def send(self, documents: Sequence[bytes]) -> None:
         """Send DICOM files.
 
+        Parameters
+        ----------
+        documents : sequence of bytes
+            Contents of the files.
+
         Raises
         ------
         NotSent
+            The destination did not take them, or cannot be reached.
         """
         ...
 
@@ -86,9 +92,11 @@ class CStore:
 
     @property
     def is_in_clear(self) -> bool:
+        """Whether documents go to another machine without encryption."""
         return _is_in_clear(self.host, self.tls)
 
     def send(self, documents: Sequence[bytes]) -> None:
+        """Send DICOM files in one association; see :meth:`Destination.send`."""
         from pynetdicom import AE
 
         from mammorisk.service.dicom_receiver import configure_pynetdicom
@@ -153,9 +161,11 @@ class Stow:
 
     @property
     def is_in_clear(self) -> bool:
+        """Whether documents go to another machine without encryption."""
         return _is_in_clear(self.host, self.tls)
 
     def send(self, documents: Sequence[bytes]) -> None:
+        """Send DICOM files in one request; see :meth:`Destination.send`."""
         boundary = uuid.uuid4().hex
         parts = [
             b"--%s\r\nContent-Type: application/dicom\r\n\r\n%s\r\n" % (boundary.encode(), one)

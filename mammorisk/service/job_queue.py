@@ -176,7 +176,14 @@ class JobQueue:
                 raise
 
     def rows(self, query: str, *values: Any) -> list[tuple[Any, ...]]:
-        """Return the rows of a query."""
+        """Return the rows of a query.
+
+        Parameters
+        ----------
+        query : str
+            SQL with a question mark for each value.
+        *values
+        """
         with self._turn:
             return self._database.execute(query, values).fetchall()
 
@@ -198,7 +205,20 @@ class JobQueue:
         add_event(self._database, self._clock(), subject, event, detail)
 
     def add(self, job: str, *, exam: str, files: Sequence[str]) -> bool:
-        """Add a job, unless it is known. Return whether it was added."""
+        """Add a job, unless it is known.
+
+        Parameters
+        ----------
+        job, exam : str
+            Digests; see :class:`Job`.
+        files : sequence of str
+            Paths of the images, relative to the inbox.
+
+        Returns
+        -------
+        bool
+            Whether it was added.
+        """
         with self.change() as database:
             if database.execute("SELECT 1 FROM jobs WHERE id = ?", (job,)).fetchone():
                 return False
@@ -234,7 +254,14 @@ class JobQueue:
             return found
 
     def finish(self, job: str, detail: dict[str, Any]) -> None:
-        """Mark a job as done. Call it after its outputs are on disk."""
+        """Mark a job as done. Call it after its outputs are on disk.
+
+        Parameters
+        ----------
+        job : str
+        detail : dict
+            What the event log keeps of the result: plain JSON types, without an identity.
+        """
         with self.change() as database:
             database.execute("UPDATE jobs SET state = 'done', reason = '' WHERE id = ?", (job,))
             self.tell(job, "done", **detail)
@@ -280,7 +307,14 @@ class JobQueue:
         return None if first is None else max(0.0, first - self._clock())
 
     def put_back(self, job: str, reason: str) -> None:
-        """Put a job back that could not be tried, for example without space. It does not count."""
+        """Put back a job that could not be tried, for example on a full disk.
+
+        It is ready again, and the try does not count.
+
+        Parameters
+        ----------
+        job, reason : str
+        """
         with self.change() as database:
             database.execute(
                 "UPDATE jobs SET state = 'ready', tries = tries - 1 WHERE id = ?", (job,)
@@ -288,7 +322,14 @@ class JobQueue:
             self.tell(job, "put back", reason=reason)
 
     def record(self, event: str, detail: dict[str, Any]) -> None:
-        """Record an event of the service, which belongs to no job."""
+        """Record an event of the service, which belongs to no job.
+
+        Parameters
+        ----------
+        event : str
+        detail : dict
+            Plain JSON types, without an identity.
+        """
         with self.change():
             self.tell("", event, **detail)
 
@@ -303,7 +344,7 @@ class JobQueue:
         return Event(at=at, job=job, event=event, detail=json.loads(detail))
 
     def is_today(self, at: float) -> bool:
-        """Return whether a time is on the day of now (UTC)."""
+        """Return whether a time, in seconds since 1970, is on the day of now (UTC)."""
         return int(at // _DAY_S) == int(self._clock() // _DAY_S)
 
     def running(self) -> list[Job]:

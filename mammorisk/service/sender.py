@@ -67,7 +67,15 @@ class Sender:
             )
 
     def run(self, *, poll_s: float, stopped: Callable[[], bool]) -> None:
-        """Run until told to stop."""
+        """Run until told to stop. A full disk is waited for.
+
+        Parameters
+        ----------
+        poll_s : float
+            Seconds between looks for documents to send.
+        stopped : callable
+            Returns whether to stop.
+        """
         while not stopped():
             tried = 0
             try:

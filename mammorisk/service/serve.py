@@ -220,6 +220,11 @@ class Server:
     def wait(self, stopped: Callable[[], bool]) -> None:
         """Wait until told to stop.
 
+        Parameters
+        ----------
+        stopped : callable
+            Returns whether to stop.
+
         Raises
         ------
         ServiceError
