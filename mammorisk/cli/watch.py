@@ -48,9 +48,13 @@ def watch(
     allow_missing_views: AllowMissing = False,
     quiet: Annotated[
         float,
-        typer.Option(help="Seconds without a new image after which an incomplete exam is taken."),
+        typer.Option(
+            help="Seconds without a new image after which an incomplete exam is taken.", min=0
+        ),
     ] = 120.0,
-    poll: Annotated[float, typer.Option(help="Seconds between looks into the inbox.")] = 5.0,
+    poll: Annotated[
+        float, typer.Option(help="Seconds between looks into the inbox.", min=0.1)
+    ] = 5.0,
     state: Annotated[
         Path | None,
         typer.Option(help="Folder of the queue and its event log. Default: OUTBOX/.queue."),

@@ -110,14 +110,14 @@ def _questionnaire(files: Sequence[Path]) -> Questionnaire | None:
         path = folder / QUESTIONNAIRE
         if (folder / AMBIGUOUS).is_file():
             raise QuestionnaireError(
-                "the answers have the accession number of several patients: whose are they?",
+                "several patients have the accession number of the answers",
                 where="accession number",
                 remedy="Correct the accession number, and send the answers again.",
             )
         if path.is_file():
             if _has_another_study(folder, files):
                 raise QuestionnaireError(
-                    "the answers lie beside images of several studies: whose are they?",
+                    "the answers lie beside images of several studies",
                     where=QUESTIONNAIRE,
                     remedy="Put the images and the answers of each study into their own folder.",
                 )

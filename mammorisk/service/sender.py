@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mammorisk.service.destinations import Destination, NotSent
-from mammorisk.service.disk_errors import is_no_space
+from mammorisk.service.disk_errors import NoSpace, disk_errors
 from mammorisk.service.job_queue import JobQueue
 from mammorisk.service.result_files import DICOM_PDF, SR
 
@@ -75,15 +75,16 @@ class Sender:
             Seconds between looks for documents to send.
         stopped : callable
             Returns whether to stop.
+
+        Raises
+        ------
+        ServiceError
+            The queue or the disk cannot be used.
         """
         while not stopped():
             tried = 0
-            try:
+            with suppress(NoSpace), disk_errors():
                 tried = self.run_once()
-            except (OSError, sqlite3.OperationalError) as error:
-                # A full disk is waited for.
-                if not is_no_space(error):
-                    raise
             if not tried:
                 time.sleep(poll_s)
 

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import socket
-import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from mammorisk._utils.optional import require
-from mammorisk.errors import ServiceError
+from mammorisk.errors import MammoriskError, ServiceError
 from mammorisk.prediction.exports.sr import CLINIC
 from mammorisk.service.canary import Canary
 from mammorisk.service.destinations import Destination, is_web, read_destination
 from mammorisk.service.dicom_receiver import DicomReceiver, ReceiverOptions
-from mammorisk.service.disk_errors import disk_errors, is_no_space
+from mammorisk.service.disk_errors import NoSpace, disk_errors
 from mammorisk.service.job_queue import JobQueue
 from mammorisk.service.metrics import ServiceMetrics
 from mammorisk.service.own_result import OwnResult
@@ -227,11 +227,13 @@ class Server:
 
         Raises
         ------
-        ServiceError
-            A part of the server ended unexpectedly.
+        MammoriskError
+            A part of the server ended, for example because the disk cannot be used.
         """
         while not stopped() and not self._stopped.wait(0.2):
             pass
+        if isinstance(self._error, MammoriskError):
+            raise self._error
         if self._error is not None:
             raise ServiceError(
                 f"a part of the server ended unexpectedly ({type(self._error).__name__})",
@@ -280,14 +282,10 @@ class Server:
         self._web.run(sockets=[] if self._socket is None else [self._socket])
 
     def _tidy(self) -> None:
-        """Remove old images, every hour."""
+        """Remove old images, every hour. A full disk is waited for."""
         while True:
-            try:
+            with suppress(NoSpace), disk_errors():
                 self.images.forget(self.options.keep_days * _DAY_S)
-            except sqlite3.OperationalError as error:
-                # A full disk is waited for.
-                if not is_no_space(error):
-                    raise
             if self._stopped.wait(3600):
                 return
 

@@ -367,6 +367,19 @@ def test_unsafe_options_are_refused(tmp_path: Path, more: dict[str, Any], told: 
     assert not list(tmp_path.iterdir())
 
 
+def test_why_a_part_ended_is_told(tmp_path: Path) -> None:
+    chosen = Server(options(tmp_path), scorers.counting)
+
+    def scan() -> list[Any]:
+        raise OSError(errno.EIO, "Input/output error")
+
+    chosen.images.scan = scan  # type: ignore[method-assign]
+    chosen._guard(chosen._score)
+    with pytest.raises(ServiceError, match=r"Input/output error\)\. Check the disk"):
+        chosen.wait(lambda: False)
+    chosen.stop()
+
+
 def test_a_second_server_has_another_folder(server: Server, tmp_path: Path) -> None:
     with pytest.raises(ServiceError, match="another process"):
         Server(options(server.options.folder), scorers.counting)
