@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from checks import check, failures
 
-from mammorisk.service.disk_errors import NoSpace
+from mammorisk.errors import NoSpace
 from mammorisk.service.job_queue import JobQueue
 from mammorisk.service.watch import Watch
 from tests.service.interruptions import (

@@ -226,7 +226,11 @@ class EmbeddingError(MammoriskError, ValueError):
 
 
 class ServiceError(MammoriskError):
-    """A queue cannot be used: it is locked, damaged or was changed."""
+    """A queue, an option or a part of a service cannot be used."""
+
+
+class NoSpace(ServiceError):
+    """The disk is full. This passes, and is no fault of an exam: a service waits for space."""
 
 
 # --- training ----------------------------------------------------------------------------------

@@ -7,13 +7,9 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from mammorisk.errors import ServiceError
+from mammorisk.errors import NoSpace, ServiceError
 
 _NUMBERS = (errno.ENOSPC, errno.EDQUOT)
-
-
-class NoSpace(ServiceError):
-    """The disk is full. This passes, and is no fault of an exam: the job waits."""
 
 
 def is_no_space(error: Exception) -> bool:

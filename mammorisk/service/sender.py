@@ -8,8 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from mammorisk.errors import NoSpace
 from mammorisk.service.destinations import Destination, NotSent
-from mammorisk.service.disk_errors import NoSpace, disk_errors
+from mammorisk.service.disk_errors import disk_errors
 from mammorisk.service.job_queue import JobQueue
 from mammorisk.service.result_files import DICOM_PDF, SR
 

@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from mammorisk._utils.optional import require
-from mammorisk.errors import MammoriskError, ServiceError
+from mammorisk.errors import MammoriskError, NoSpace, ServiceError
 from mammorisk.prediction.exports.sr import CLINIC
 from mammorisk.service.canary import Canary
 from mammorisk.service.destinations import Destination, is_web, read_destination
 from mammorisk.service.dicom_receiver import DicomReceiver, ReceiverOptions
-from mammorisk.service.disk_errors import NoSpace, disk_errors
+from mammorisk.service.disk_errors import disk_errors
 from mammorisk.service.job_queue import JobQueue
 from mammorisk.service.metrics import ServiceMetrics
 from mammorisk.service.own_result import OwnResult

@@ -11,9 +11,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from mammorisk.errors import MammoriskError
+from mammorisk.errors import MammoriskError, NoSpace
 from mammorisk.service.arrived_exam import Arrivals
-from mammorisk.service.disk_errors import NoSpace, disk_errors, is_no_space, no_space
+from mammorisk.service.disk_errors import disk_errors, is_no_space, no_space
 from mammorisk.service.durable_files import Sync, sync_path, write_folder
 from mammorisk.service.exam_facts import done_detail
 from mammorisk.service.job_queue import MOST_TRIES, PAUSES_S, Job, JobQueue

@@ -12,8 +12,7 @@ from typing import Any
 
 import pytest
 
-from mammorisk.errors import ServiceError
-from mammorisk.service.disk_errors import NoSpace
+from mammorisk.errors import NoSpace, ServiceError
 from mammorisk.service.durable_files import sync_path, write_folder
 from mammorisk.service.job_queue import PAUSES_S, JobQueue
 from mammorisk.service.watch import Watch
