@@ -17,7 +17,6 @@ import numpy as np
 import pandas as pd
 
 from mammorisk.simulation import ExamRenderer, StudyOptions, render_exam
-from mammorisk.simulation.exam_images import lesion_table
 
 OPTIONS = StudyOptions(
     n=10_000,
@@ -49,7 +48,7 @@ def quartiles(values: pd.Series) -> pd.Series:
 
 
 def simulated(exams: int) -> None:
-    rows = lesion_table(OPTIONS, [(woman, False) for woman in range(exams)])
+    rows = pd.concat([ExamRenderer(OPTIONS, n).lesions() for n in range(exams)], ignore_index=True)
     kind = rows["margin"].astype(object).where(rows["margin"].notna(), rows["morphology"])
     kind = kind.where(kind.notna(), rows["type"])
     kind = kind.where(rows["n_views"] > 1, "asymmetry of one view")

@@ -6,6 +6,7 @@ therefore write the same files. Folders are written atomically.
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -15,11 +16,13 @@ from pathlib import Path
 
 import pandas as pd
 
+from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._utils.parallel import end_with_parent
 from mammorisk._utils.progress import OnProgress
 from mammorisk.simulation.exam_images import picture_of
 from mammorisk.simulation.exam_plan import ExamPlan, plan_exam
-from mammorisk.simulation.exam_scene import scene_of
+from mammorisk.simulation.exam_scene import ExamScene, scene_of
+from mammorisk.simulation.lesion_table import lesion_records, lesion_table
 from mammorisk.simulation.mammogram_file import mammogram
 from mammorisk.simulation.options import StudyOptions
 from mammorisk.simulation.tables import exam_id
@@ -28,7 +31,14 @@ from mammorisk.simulation.tables import exam_id
 _AHEAD = 4
 
 
-def write_exam_of(options: StudyOptions, woman: int, exams: Path, *, prior: bool = False) -> Path:
+def write_exam_of(
+    options: StudyOptions,
+    woman: int,
+    exams: Path,
+    *,
+    prior: bool = False,
+    lesions: Path | None = None,
+) -> Path:
     """Write one exam of a woman of a study.
 
     Parameters
@@ -40,6 +50,8 @@ def write_exam_of(options: StudyOptions, woman: int, exams: Path, *, prior: bool
         Folder of all exams. The subfolder of an exam is named by its id.
     prior : bool
         Whether to write her exam of two years before.
+    lesions : Path, optional
+        Folder for the rows of its lesions, of :func:`read_lesions`.
 
     Returns
     -------
@@ -52,20 +64,46 @@ def write_exam_of(options: StudyOptions, woman: int, exams: Path, *, prior: bool
         The exam cannot be written. No part of it remains.
     """
     folder = exams / exam_id(woman, prior=prior)
+    rows = None if lesions is None else _rows_file(lesions, folder.name)
+    if folder.is_dir() and (rows is None or rows.exists()):
+        return folder
+    plan = plan_exam(options, woman, prior=prior)
+    scene = scene_of(plan, options.exponent)
+    if rows is not None:
+        # Before the exam, so that an exam that is there has its rows.
+        text = json.dumps(lesion_records(plan, scene, pixel_mm=plan.pixel_mm))
+        atomic_write(rows, lambda path: path.write_text(text, encoding="utf-8"))
     if folder.is_dir():
         return folder
     temporary = exams / f"{folder.name}.{os.getpid()}.new"
     try:
         temporary.mkdir(parents=True)
-        _render(plan_exam(options, woman, prior=prior), options, temporary)
+        _render(plan, scene, options, temporary)
         os.replace(temporary, folder)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return folder
 
 
-def _render(plan: ExamPlan, options: StudyOptions, folder: Path) -> None:
-    scene = scene_of(plan, options.exponent)
+def read_lesions(lesions: Path, exams: Sequence[tuple[int, bool]]) -> pd.DataFrame:
+    """Return the lesions in the files of exams, as :attr:`mammorisk.Study.lesions`.
+
+    Parameters
+    ----------
+    lesions : Path
+        Folder that :func:`write_exams` filled.
+    exams : sequence of (int, bool)
+        Number of the woman, and whether it is her prior exam.
+    """
+    files = (_rows_file(lesions, exam_id(woman, prior=prior)) for woman, prior in exams)
+    return lesion_table(json.loads(file.read_text(encoding="utf-8")) for file in files)
+
+
+def _rows_file(lesions: Path, exam: str) -> Path:
+    return lesions / f"{exam}.json"
+
+
+def _render(plan: ExamPlan, scene: ExamScene, options: StudyOptions, folder: Path) -> None:
     for number, one in enumerate(plan.views):
         picture = picture_of(
             plan, scene, number, pixel_mm=plan.pixel_mm, raw=options.for_processing
@@ -93,6 +131,7 @@ def write_exams(
     exams: Path,
     *,
     workers: int = 1,
+    lesions: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> None:
     """Write the exams of many women. Existing exams are kept.
@@ -106,6 +145,8 @@ def write_exams(
         Created if it does not exist.
     workers : int
         Number of processes. 1 renders in this process.
+    lesions : Path, optional
+        Folder for the rows of their lesions. Created if it does not exist.
     on_progress : callable, optional
         Called with ``"exams"``, the number of finished exams and the total.
 
@@ -118,11 +159,11 @@ def write_exams(
     # Temporary folders of a run that was killed while it was writing.
     for stale in exams.glob("*.new"):
         shutil.rmtree(stale, ignore_errors=True)
-    todo = [
-        (woman, prior)
-        for woman, prior in women
-        if not (exams / exam_id(woman, prior=prior)).is_dir()
-    ]
+    there = {folder.name for folder in exams.iterdir()}
+    if lesions is not None:
+        lesions.mkdir(exist_ok=True)
+        there &= {file.stem for file in lesions.glob("*.json")}
+    todo = [pair for pair in women if exam_id(pair[0], prior=pair[1]) not in there]
     done, total = len(women) - len(todo), len(women)
 
     def tell(more: int) -> None:
@@ -134,7 +175,7 @@ def write_exams(
     tell(0)
     if workers == 1:
         for woman, prior in todo:
-            write_exam_of(options, woman, exams, prior=prior)
+            write_exam_of(options, woman, exams, prior=prior, lesions=lesions)
             tell(1)
         return
     queue = iter(todo)
@@ -146,7 +187,11 @@ def write_exams(
         try:
             while True:
                 for woman, prior in queue:
-                    running.add(pool.submit(write_exam_of, options, woman, exams, prior=prior))
+                    running.add(
+                        pool.submit(
+                            write_exam_of, options, woman, exams, prior=prior, lesions=lesions
+                        )
+                    )
                     if len(running) >= _AHEAD * workers:
                         break
                 if not running:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import index
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from mammorisk.errors import SimulationError
 from mammorisk.simulation.exam_plan import VIEWS, ExamPlan, plan_exam
 from mammorisk.simulation.exam_scene import ExamScene, scene_of, view_frame
-from mammorisk.simulation.lesion_table import lesion_rows, nipple_place
+from mammorisk.simulation.lesion_table import lesion_records, lesion_table, nipple_place
 from mammorisk.simulation.options import StudyOptions
 from mammorisk.simulation.rendering import Picture, render
 
@@ -111,6 +111,7 @@ class ExamRenderer:
         if not 0 <= woman < options.n:
             raise SimulationError(
                 f"the study has no woman {woman}",
+                where="woman",
                 remedy=f"Give a number from 0 to {options.n - 1}.",
             )
         self._plan = plan_exam(options, woman, prior=prior)
@@ -137,8 +138,9 @@ class ExamRenderer:
             Pixel spacing, 0.05-2 mm. None is the spacing of the study, or of the vendor. At that
             spacing the pixels are those of the file.
         part : (slice, slice), optional
-            Rows and columns of the file to render, which may reach beyond it. A part has another
-            draw of the noise than the whole, and no label.
+            Rows and columns of the file to render, which may reach beyond it: a negative row lies
+            above it. An open end is that of the file. A part has another draw of the noise than the
+            whole, and no label.
 
         Returns
         -------
@@ -147,23 +149,24 @@ class ExamRenderer:
         Raises
         ------
         SimulationError
-            There is no such view, or the spacing is out of range.
+            There is no such view, the spacing is out of range, or the part is empty.
         """
         if (laterality, view) not in VIEWS:
             raise SimulationError(
-                "an exam has no such view", remedy="Give 'L' or 'R', and 'CC' or 'MLO'."
+                "an exam has no such view",
+                where="view",
+                remedy="Give 'L' or 'R', and 'CC' or 'MLO'.",
             )
         number = VIEWS.index((laterality, view))
         spacing = self._spacing(pixel_mm)
-        wanted = part
+        frame = view_frame(self._plan, self._plan.views[number], spacing)
+        wanted = part = None if part is None else _bounds(part, frame.shape)
         if part is not None and laterality == "R":
-            columns = round(self._plan.vendor.field_mm[1] / spacing)
+            columns = frame.shape[1]
             part = (part[0], slice(columns - part[1].stop, columns - part[1].start))
         picture = picture_of(self._plan, self._scene, number, pixel_mm=spacing, part=part)
         pixels = picture.pixels[:, ::-1] if laterality == "R" else picture.pixels
-        row, column = nipple_place(
-            view_frame(self._plan, self._plan.views[number], spacing), laterality
-        )
+        row, column = nipple_place(frame, laterality)
         if wanted is not None:
             row, column = row - wanted[0].start, column - wanted[1].start
         return RenderedView(
@@ -187,14 +190,17 @@ class ExamRenderer:
         -------
         DataFrame
         """
-        return lesion_rows(self._plan, self._scene, pixel_mm=self._spacing(pixel_mm))
+        rows = lesion_records(self._plan, self._scene, pixel_mm=self._spacing(pixel_mm))
+        return lesion_table([rows])
 
     def _spacing(self, pixel_mm: float | None) -> float:
         if pixel_mm is None:
             return self._plan.pixel_mm
         if not _FINEST_MM <= pixel_mm <= _COARSEST_MM:
             raise SimulationError(
-                "pixel_mm is out of range", remedy=f"Give {_FINEST_MM} to {_COARSEST_MM} mm."
+                "pixel_mm is out of range",
+                where="pixel_mm",
+                remedy=f"Give {_FINEST_MM} to {_COARSEST_MM} mm.",
             )
         return pixel_mm
 
@@ -247,7 +253,9 @@ def render_exam(
     ['R-CC', 'L-CC', 'R-MLO', 'L-MLO']
     """
     if laterality not in (None, "L", "R"):
-        raise SimulationError("an exam has no such side", remedy="Give 'L', 'R' or None.")
+        raise SimulationError(
+            "an exam has no such side", where="laterality", remedy="Give 'L', 'R' or None."
+        )
     exam = ExamRenderer(options, woman, prior=prior)
     rows = exam.lesions(pixel_mm)
     if laterality is not None:
@@ -265,24 +273,32 @@ def render_exam(
     )
 
 
-def lesion_table(options: StudyOptions, exams: Sequence[tuple[int, bool]]) -> pd.DataFrame:
-    """Return the lesions in the files of exams.
+def _bounds(part: tuple[slice, slice], shape: tuple[int, int]) -> tuple[slice, slice]:
+    """Complete the ends of a part of a picture.
 
-    Parameters
-    ----------
-    options : StudyOptions
-    exams : sequence of (int, bool)
-        Number of the woman, and whether it is her prior exam.
+    Raises
+    ------
+    SimulationError
+        The part is not two slices, or is empty.
     """
-    parts = []
-    for woman, prior in exams:
-        plan = plan_exam(options, woman, prior=prior)
-        if plan.lesions:
-            scene = scene_of(plan, options.exponent)
-            parts.append(lesion_rows(plan, scene, pixel_mm=plan.pixel_mm))
-    plan = plan_exam(options, 0)
-    empty = lesion_rows(plan, ExamScene(breasts={}, views=(), drawn=()), pixel_mm=1.0)
-    return pd.concat(parts, ignore_index=True) if parts else empty
+    try:
+        found = tuple(
+            slice(
+                0 if one.start is None else index(one.start),
+                size if one.stop is None else index(one.stop),
+            )
+            for one, size in zip(part, shape, strict=True)
+            if one.step in (None, 1)
+        )
+    except (TypeError, ValueError, AttributeError):
+        found = ()
+    if len(found) != 2 or any(one.stop <= one.start for one in found):
+        raise SimulationError(
+            "the part is not a slice of rows and one of columns, or is empty",
+            where="part",
+            remedy="Give (slice(row, row), slice(column, column)) in pixels, without a step.",
+        )
+    return found[0], found[1]
 
 
 def picture_of(

@@ -14,7 +14,8 @@ from mammorisk.simulation.exam_plan import ExamPlan, ViewPlan
 from mammorisk.simulation.exposure import attenuation
 from mammorisk.simulation.lesions import Lesion
 from mammorisk.simulation.rendering import frame_of, tissue_paths
-from mammorisk.simulation.scene import BLUR_MM, ViewScene, draw_lesion, ducts_at, mineral
+from mammorisk.simulation.scene import BLUR_MM, ViewScene
+from mammorisk.simulation.scene_structures import draw_lesion, ducts_at, mineral
 from mammorisk.simulation.view_frame import ViewFrame
 
 Single = NDArray[np.float32]

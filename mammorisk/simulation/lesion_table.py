@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,7 @@ from mammorisk.simulation.exam_scene import DrawnLesion, ExamScene, view_frame
 from mammorisk.simulation.lesion_shapes import shadow
 from mammorisk.simulation.lesions import Lesion
 from mammorisk.simulation.outline import Outline
-from mammorisk.simulation.scene import ducts_at
+from mammorisk.simulation.scene_structures import ducts_at
 from mammorisk.simulation.view_frame import ViewFrame
 
 COLUMNS = (
@@ -32,8 +34,8 @@ _MARGIN_MM = 0.5
 _CENTRAL = 0.15
 
 
-def lesion_rows(plan: ExamPlan, scene: ExamScene, *, pixel_mm: float) -> pd.DataFrame:
-    """Return the rows of one exam.
+def lesion_records(plan: ExamPlan, scene: ExamScene, *, pixel_mm: float) -> list[dict[str, Any]]:
+    """Return the rows of one exam as JSON types.
 
     Parameters
     ----------
@@ -44,12 +46,28 @@ def lesion_rows(plan: ExamPlan, scene: ExamScene, *, pixel_mm: float) -> pd.Data
 
     Returns
     -------
-    DataFrame
-        Columns as described in :attr:`mammorisk.Study.lesions`.
+    list of dict
+        Keys as the columns in :attr:`mammorisk.Study.lesions`.
     """
-    counts = pd.Series([one.lesion.lesion_id for one in scene.drawn], dtype=object).value_counts()
-    rows = [_row(plan, one, pixel_mm, int(counts[one.lesion.lesion_id])) for one in scene.drawn]
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    counts = Counter(one.lesion.lesion_id for one in scene.drawn)
+    return [_row(plan, one, pixel_mm, counts[one.lesion.lesion_id]) for one in scene.drawn]
+
+
+def lesion_table(exams: Iterable[list[dict[str, Any]]]) -> pd.DataFrame:
+    """Join the rows of exams.
+
+    Parameters
+    ----------
+    exams : iterable of list of dict
+        Results of :func:`lesion_records`.
+
+    Returns
+    -------
+    DataFrame
+        Columns as described in :attr:`mammorisk.Study.lesions`. Without lesions it has no rows.
+    """
+    tables = [pd.DataFrame(rows, columns=list(COLUMNS)) for rows in exams if rows]
+    return pd.concat(tables, ignore_index=True) if tables else pd.DataFrame(columns=list(COLUMNS))
 
 
 def _row(plan: ExamPlan, one: DrawnLesion, pixel_mm: float, n_views: int) -> dict[str, Any]:

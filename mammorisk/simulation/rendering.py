@@ -23,12 +23,12 @@ from mammorisk.simulation.scene import (
     COARSE_MM,
     ViewScene,
     add_dust,
-    draw_things,
     excess_of_large_areas,
     label_mask,
     muscle_pattern,
     strands_of,
 )
+from mammorisk.simulation.scene_structures import draw_things
 from mammorisk.simulation.vendors import Vendor
 from mammorisk.simulation.view_frame import ViewFrame
 

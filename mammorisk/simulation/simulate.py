@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -16,8 +17,7 @@ from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._utils.progress import OnProgress
 from mammorisk._version import __version__
 from mammorisk.errors import OutputError, SimulationError
-from mammorisk.simulation.exam_folders import with_paths, write_exams
-from mammorisk.simulation.exam_images import lesion_table
+from mammorisk.simulation.exam_folders import read_lesions, with_paths, write_exams
 from mammorisk.simulation.options import (
     StudyOptions,
     check_options,
@@ -27,6 +27,8 @@ from mammorisk.simulation.study import LESIONS, MANIFEST, TRUTH, WOMEN, Study, s
 from mammorisk.simulation.tables import blocks, write_tables
 
 _NOTE, _EXAMS = "study.json", "exams"
+#: Rows of the lesions of each exam, until their table is written.
+_ROWS = "lesion_rows"
 _MADE_HERE = {MANIFEST, WOMEN, TRUTH, LESIONS, _NOTE, _EXAMS}
 
 
@@ -117,11 +119,17 @@ def simulate(
 
 def _check_images(images: int | str, out: str | Path | None, workers: int) -> None:
     if not (images == "all" or (isinstance(images, int) and images >= 0)):
-        raise SimulationError("images is neither a number of exams nor 'all'")
+        raise SimulationError(
+            "images is neither a number of women nor 'all'",
+            where="images",
+            remedy="Give a whole number from 0 on, or 'all'.",
+        )
     if images and out is None:
-        raise SimulationError("images need a folder", remedy="Pass out=.")
+        raise SimulationError("images need a folder", where="out", remedy="Pass out=.")
     if workers < 1:
-        raise SimulationError("workers must be at least 1")
+        raise SimulationError(
+            f"workers is {workers}", where="workers", remedy="Give at least 1 process."
+        )
 
 
 def _write_study(
@@ -149,10 +157,19 @@ def _write_study(
         for woman, has in zip(numbers, priors, strict=True)
         for prior in ((False, True) if has else (False,))
     ]
-    write_exams(options, exams, folder / _EXAMS, workers=workers, on_progress=on_progress)
-    if options.lesions.detailed:
-        places = lesion_table(options, exams)
-        atomic_write(folder / LESIONS, partial(places.to_parquet, index=False))
+    rows = folder / _ROWS if options.lesions.detailed else None
+    table = folder / LESIONS
+    write_exams(
+        *(options, exams, folder / _EXAMS),
+        workers=workers,
+        lesions=None if table.exists() else rows,
+        on_progress=on_progress,
+    )
+    if rows is not None:
+        if not table.exists():
+            places = read_lesions(rows, exams)
+            atomic_write(table, partial(places.to_parquet, index=False))
+        shutil.rmtree(rows, ignore_errors=True)
     pictured = with_paths(women.iloc[chosen], folder / _EXAMS)
     pictured["weight"] *= len(women) / max(len(chosen), 1)
     atomic_write(folder / MANIFEST, partial(pictured.to_parquet, index=False))

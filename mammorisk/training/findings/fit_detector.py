@@ -84,7 +84,11 @@ def fit_detector(
 def _pose(annotated: AnnotatedCohort, recipe: FindingsRecipe) -> DetectorProblem:
     cohort = annotated.cohort
     if not cohort.has_images:
-        raise TrainingError("the annotated cohort has no images")
+        raise TrainingError(
+            "the annotated cohort has no images",
+            where="cohort",
+            remedy="Add the column path or file_path to the manifest.",
+        )
     if "patient_id" not in cohort.exams.columns or cohort.exams["patient_id"].isna().any():
         raise TrainingError(
             "exams have no patient_id: they cannot be split by woman",
