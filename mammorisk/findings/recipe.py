@@ -6,10 +6,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from mammorisk.errors import RecipeError
+from mammorisk._utils.recipe_files import make_recipe, read_recipe, recipe_names
 from mammorisk.findings.candidate import TYPES
 
 DetectorKind = Literal["lesion-maps", "faster-rcnn"]
@@ -162,9 +161,7 @@ def findings_recipes() -> list[str]:
     >>> findings_recipes()
     ['findings-sim', 'lesion-frcnn-2021', 'microcalc-frcnn-2025']
     """
-    return sorted(
-        p.name.removesuffix(".yaml") for p in _FOLDER.iterdir() if p.name.endswith(".yaml")
-    )
+    return recipe_names(_FOLDER)
 
 
 def load_findings_recipe(recipe: str | Path | FindingsRecipe, **changes: Any) -> FindingsRecipe:
@@ -181,42 +178,8 @@ def load_findings_recipe(recipe: str | Path | FindingsRecipe, **changes: Any) ->
     RecipeError
         There is no such name or file, or a field is unknown or out of range.
     """
-    data = recipe.model_dump() if isinstance(recipe, FindingsRecipe) else _read(recipe)
-    for name, value in changes.items():
-        *parents, last = name.split("__")
-        place = data
-        for parent in parents:
-            inner = place.get(parent)
-            if not isinstance(inner, dict):
-                raise RecipeError(f"the recipe has no field {name}")
-            place = inner
-        place[last] = value
-    try:
-        return FindingsRecipe(**data)
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}"
-            for item in error.errors(include_url=False)
-        )
-        raise RecipeError(faults, remedy="See mammorisk.findings.recipe.FindingsRecipe.") from None
-
-
-def _read(recipe: str | Path) -> dict[str, Any]:
-    known = findings_recipes()
-    where = Path(recipe).name
-    try:
-        if isinstance(recipe, str) and recipe in known:
-            text = _FOLDER.joinpath(f"{recipe}.yaml").read_text(encoding="utf-8")
-        else:
-            text = Path(recipe).read_text(encoding="utf-8")
-        data = yaml.safe_load(text)
-    except (OSError, UnicodeDecodeError):
-        raise RecipeError(
-            f"there is no recipe {where!r} for annotated exams",
-            remedy=f"Known: {', '.join(known)}; or a file.",
-        ) from None
-    except yaml.YAMLError:
-        raise RecipeError("the recipe is not YAML", where=where) from None
-    if not isinstance(data, dict):
-        raise RecipeError("the recipe is not a mapping", where=where)
-    return data
+    if isinstance(recipe, FindingsRecipe):
+        data = recipe.model_dump()
+    else:
+        data = read_recipe(recipe, _FOLDER, purpose=" for annotated exams")
+    return make_recipe(FindingsRecipe, data, changes)

@@ -6,20 +6,18 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     BeforeValidator,
     ConfigDict,
     Field,
     PlainSerializer,
-    ValidationError,
     model_validator,
 )
 
+from mammorisk._utils.recipe_files import make_recipe, read_recipe, recipe_names
 from mammorisk.clinical.rated import as_rates, stored_rates
 from mammorisk.clinical.rates import Rates
-from mammorisk.errors import RecipeError
 from mammorisk.inputs.standard_exam import ImageSettings
 from mammorisk.risk_models.augment_options import AugmentOptions
 
@@ -429,9 +427,7 @@ _FOLDER = files("mammorisk.risk_models") / "recipes"
 
 def recipes() -> list[str]:
     """Names of the recipes in the package."""
-    return sorted(
-        p.name.removesuffix(".yaml") for p in _FOLDER.iterdir() if p.name.endswith(".yaml")
-    )
+    return recipe_names(_FOLDER)
 
 
 def load_recipe(recipe: str | Path | Recipe, **changes: Any) -> Recipe:
@@ -454,45 +450,5 @@ def load_recipe(recipe: str | Path | Recipe, **changes: Any) -> Recipe:
         There is no such name or file, the file is not a recipe, or a field is unknown or out of
         range.
     """
-    data = recipe.model_dump() if isinstance(recipe, Recipe) else _read(recipe)
-    for name, value in changes.items():
-        *parents, last = name.split("__")
-        place = data
-        for parent in parents:
-            place = place.setdefault(parent, {})
-            if not isinstance(place, dict):
-                raise RecipeError(f"the recipe has no field {name}")
-        place[last] = value
-    try:
-        return Recipe(**data)
-    except ValidationError as error:
-        faults = "; ".join(
-            f"{'.'.join(map(str, item['loc']))}: {item['msg'].lower()}"
-            for item in error.errors(include_url=False)
-        )
-        raise RecipeError(faults, remedy="See mammorisk.risk_models.recipe.Recipe.") from None
-
-
-def _read(recipe: str | Path) -> dict[str, Any]:
-    known = recipes()
-    if isinstance(recipe, str) and recipe in known:
-        text = _FOLDER.joinpath(f"{recipe}.yaml").read_text(encoding="utf-8")
-    else:
-        path = Path(recipe)
-        if not path.is_file():
-            raise RecipeError(
-                f"there is no recipe {path.name!r}", remedy=f"Known: {', '.join(known)}; or a file."
-            )
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise RecipeError(
-                f"the recipe cannot be read ({type(error).__name__})", where=path.name
-            ) from None
-    try:
-        data = yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise RecipeError("the recipe is not YAML", where=Path(recipe).name) from None
-    if not isinstance(data, dict):
-        raise RecipeError("the recipe is not a mapping", where=Path(recipe).name)
-    return data
+    data = recipe.model_dump() if isinstance(recipe, Recipe) else read_recipe(recipe, _FOLDER)
+    return make_recipe(Recipe, data, changes)
