@@ -50,6 +50,11 @@ class ImageCache:
         """Size of one exam on disk, about."""
         return len(VIEWS) * self.settings.rows * self.settings.columns + _HEADER_BYTES
 
+    def has(self, exam: Exam) -> bool:
+        """Whether the folder has the exam; False if it cannot be known without its pixels."""
+        file = self._file(exam)
+        return file is not None and file.exists()
+
     def get(self, exam: Exam) -> StandardExam:
         """Return the standardised exam, from the folder or created now.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from mammorisk._utils.parallel import usable_cores
 from mammorisk._utils.progress import progress_bar
-from mammorisk.errors import OutputError, TrainingError
+from mammorisk.errors import MammoriskError, OutputError, TrainingError
 from mammorisk.inputs.exam_set import ExamSet, load_exams
 from mammorisk.inputs.image_cache import ImageCache
 from mammorisk.risk_models.recipe import Recipe
@@ -70,9 +70,9 @@ def read_exams(
         folder = scratch
     keep = ImageCache(folder=folder, settings=recipe.image)
     if folder is not None:
-        needed = cache_bytes(cohort, recipe)
-        check_space(folder, needed)
+        check_space(cohort, recipe, keep)
         if progress:
+            needed = cache_bytes(cohort, recipe)
             sys.stderr.write(f"cache: about {needed / 1e9:.2f} GB for {len(cohort):,} exams\n")
     prior = cohort.open_prior if recipe.priors else None
     with progress_bar("exams read", len(cohort), show=progress) as tell:
@@ -114,25 +114,46 @@ def cache_bytes(cohort: Cohort, recipe: Recipe) -> int:
     return exams * ImageCache(folder=None, settings=recipe.image).entry_bytes
 
 
-def check_space(folder: Path, needed: int) -> None:
+def check_space(cohort: Cohort, recipe: Recipe, cache: ImageCache) -> None:
     """Refuse a cache that does not fit on its disk, before it is made.
 
-    Entries that exist are counted as space.
+    Entries of this cohort that the folder has need no space. They are looked for only if not all
+    would fit, because this reads all files.
 
     Raises
     ------
     OutputError
     """
-    place = next(one for one in (folder.absolute(), *folder.absolute().parents) if one.exists())
-    there = sum(file.stat().st_size for file in folder.rglob("*.safetensors"))
-    free = shutil.disk_usage(place).free
-    if needed > free + there:
+    if cache.folder is None:
+        return
+    folder = cache.folder.absolute()
+    free = shutil.disk_usage(next(one for one in (folder, *folder.parents) if one.exists())).free
+    needed = cache_bytes(cohort, recipe)
+    if needed > free and folder.exists():
+        needed = _absent(cohort, recipe, cache) * cache.entry_bytes
+    if needed > free:
         raise OutputError(
-            f"the cache of images needs about {needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are "
-            "free",
+            f"the cache of images needs about {needed / 1e9:.1f} GB more and {free / 1e9:.1f} GB "
+            "are free",
             where="cache",
             remedy="Free space, choose another cache, or a recipe with smaller images.",
         )
+
+
+def _absent(cohort: Cohort, recipe: Recipe, cache: ImageCache) -> int:
+    """Number of exams, and prior exams, that the cache does not have and that can be read."""
+    absent = 0
+    for opener in (cohort.open_exam, cohort.open_prior if recipe.priors else None):
+        if opener is None:
+            continue
+        for row in range(len(cohort)):
+            try:
+                exam = opener(row)
+                absent += exam is not None and not cache.has(exam)
+            except MammoriskError:
+                # An exam that cannot be read has no entry.
+                continue
+    return absent
 
 
 def check_readable(

@@ -17,7 +17,7 @@ from mammorisk.training import read_exams
 from mammorisk.training.fit import fit
 from mammorisk.training.fit_plan import FitPlan
 from mammorisk.training.memory_estimate import step_bytes, weight_bytes
-from tests.training.conftest import tiny
+from tests.training.conftest import LARGER, tiny
 
 
 def test_a_dry_run_tells_size_memory_and_time(cohort: Cohort, tmp_path: Path) -> None:
@@ -76,11 +76,19 @@ def test_the_memory_of_a_step() -> None:
 def test_a_cache_that_does_not_fit_is_refused_before_it_is_made(
     cohort: Cohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    shared = tmp_path / "shared"
+    two = cohort.select([0, 1])
+    read_exams.read_exams(two, tiny(), shared, workers=0)
     usage = type("Usage", (), {"free": 1_000})
     monkeypatch.setattr(read_exams.shutil, "disk_usage", lambda place: usage)
     with pytest.raises(OutputError, match=r"needs about 0\.0 GB"):
         read_exams.read_exams(cohort, tiny(), tmp_path / "cache")
     assert not (tmp_path / "cache").exists()
+    # What a shared cache has of this cohort needs no space. Other entries are no space.
+    assert len(read_exams.read_exams(two, tiny(), shared, workers=0)) == 2
+    for more, recipe in ((cohort.select([0, 1, 2]), tiny()), (two, tiny(image=LARGER))):
+        with pytest.raises(OutputError, match="needs about"):
+            read_exams.read_exams(more, recipe, shared, workers=0)
 
 
 @pytest.mark.parametrize("name", ["hybrid-resnet18-03mm", "hybrid-convnext-02mm"])
