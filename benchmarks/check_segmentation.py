@@ -158,8 +158,9 @@ def check_classes(folder: Path) -> list[View]:
     table = pd.DataFrame(rows)
     print(f"{len(table)} films with a class of tissue")
     print(
-        f"  muscle found in {np.mean(muscles):.0%}; chest wall found in {np.mean(sides):.0%}, and "
-        f"in {np.mean(shapes):.0%} without the laterality"
+        f"  muscle found in {np.mean(muscles):.0%}; chest wall at the wrong side in "
+        f"{np.sum(np.logical_not(sides))} of {len(sides)}, and in "
+        f"{np.sum(np.logical_not(shapes))} without the laterality"
     )
     for name, part in _parts(table):
         for how in ("alone", "pooled"):

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.findings.peaks import Peaks, find_peaks, keep_apart
+from mammorisk.findings.peaks import find_peaks, keep_apart
 
 #: Smallest number of specks.
 LEAST_SPECKS = 3
@@ -50,6 +50,7 @@ def find_clusters(
     chances: NDArray[np.float32],
     cluster_logits: NDArray[np.float32],
     *,
+    step_px: int,
     spacing_mm: float,
     lowest: float,
     most: int,
@@ -60,8 +61,10 @@ def find_clusters(
     ----------
     chances : ndarray of float32, shape (rows, columns)
         Score of a speck at each pixel, 0-1.
-    cluster_logits : ndarray of float32, shape (rows / k, columns / k)
-        Score of the centre of a cluster on a coarser grid.
+    cluster_logits : ndarray of float32
+        Score of the centre of a cluster on a coarser grid. It may be padded at its ends.
+    step_px : int
+        Step of the coarser grid in pixels of ``chances``.
     spacing_mm : float
         Pixel spacing of ``chances``.
     lowest : float
@@ -95,27 +98,24 @@ def find_clusters(
         inside = np.hypot(*(places - centre).T) <= reach
         if inside.sum() >= LEAST_SPECKS:
             clusters.append(
-                _cluster(places[inside], peaks, inside, cluster_logits, chances.shape, spacing_mm)
+                _cluster(places[inside], peaks.values[inside], cluster_logits, step_px, spacing_mm)
             )
     return clusters
 
 
 def _cluster(
     specks: NDArray[np.float64],
-    peaks: Peaks,
-    inside: NDArray[np.bool_],
+    values: NDArray[np.float32],
     logits: NDArray[np.float32],
-    shape: tuple[int, ...],
+    step_px: int,
     spacing_mm: float,
 ) -> Cluster:
-    values = peaks.values[inside]
     # Weak specks far from the others must not enlarge the box.
     strong = specks[values >= 0.5 * np.sort(values)[-LEAST_SPECKS]]
     low, high = strong.min(axis=0), strong.max(axis=0)
     centre = (low + high) / 2
     margin = 1.0 / spacing_mm
-    factor = logits.shape[0] / shape[0]
-    row, column = (int(c * factor) for c in centre)
+    row, column = (int(c) // step_px for c in centre)
     near = logits[max(row - 2, 0) : row + 3, max(column - 2, 0) : column + 3]
     return Cluster(
         specks=strong,

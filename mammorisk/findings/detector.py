@@ -34,6 +34,7 @@ from mammorisk.findings.frame import ViewFrame
 from mammorisk.findings.peaks import find_peaks, keep_apart
 from mammorisk.imaging.segmented_view import SegmentedView
 from mammorisk.networks.lesion_maps import (
+    CLUSTER_STRIDE,
     LESION_MULTIPLE,
     LESION_STRIDE,
     SPECK_MULTIPLE,
@@ -167,6 +168,7 @@ class LesionDetector(Detector):
         return find_clusters(
             chances * (view.specks > 0),
             maps.clusters.float()[0, 0].cpu().numpy(),
+            step_px=CLUSTER_STRIDE,
             spacing_mm=SPECK_MM,
             lowest=_LOWEST_SPECK,
             most=_MOST,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import cv2
@@ -21,9 +23,55 @@ _HANGING = (("R-CC", "L-CC"), ("R-MLO", "L-MLO"))
 #: Height and width of a view in the picture, in pixels, the space between two, and the height of
 #: the strip above a view for its name: inside the view, it could cover the marker of the film.
 _CELL, _GAP, _STRIP = (900, 640), 12, 34
-#: Space between a finding and its box. Width of a letter and height of a line in a figure of the
-#: default size.
-_PAD, _LETTER = 4, (9.0, 20.0)
+#: Space between a finding and its box, in pixels of the picture.
+_PAD = 4
+#: Points per pixel of the picture below which labels are short, and smallest size of text there.
+_SMALL, _SMALL_TEXT = 0.35, 6.0
+#: Width of a letter and height of a line, in font sizes.
+_LETTER = (0.54, 1.2)
+#: Space around a label in points.
+_MARGIN = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Scale:
+    """Size of the text relative to the picture.
+
+    Attributes
+    ----------
+    points : float
+        Points per pixel of the picture.
+    """
+
+    points: float
+
+    @property
+    def is_small(self) -> bool:
+        """Whether the axes are too small for full labels."""
+        return self.points < _SMALL
+
+    @property
+    def label(self) -> float:
+        """Size of the labels in points."""
+        return _SMALL_TEXT if self.is_small else 7.5
+
+    @property
+    def name(self) -> float:
+        """Size of the names of views in points."""
+        return _SMALL_TEXT if self.is_small else 9.0
+
+    @property
+    def letter(self) -> tuple[float, float]:
+        """Width of a letter and height of a line of a label, in pixels of the picture."""
+        width, height = (one * self.label for one in _LETTER)
+        return width / self.points, (height + 2 * _MARGIN) / self.points
+
+    @property
+    def strip(self) -> int:
+        """Height of the strip above a view, in pixels of the picture."""
+        return max(_STRIP, math.ceil(1.6 * self.name / self.points))
+
+
 #: First and last column, first and last row in the picture.
 _Box = tuple[float, float, float, float]
 #: Colour and line style of each type.
@@ -69,16 +117,18 @@ def plot_findings(found: Findings, *, ax: Axes | None = None, scores: bool = Tru
 
     views = {view.name: view for view in found.views}
     rows = [row for row in _HANGING if any(name in views for name in row)] or [_HANGING[0]]
-    height, width = _CELL[0] + _STRIP, _CELL[1] + _GAP
+    width = _CELL[1] + _GAP
     if ax is None:
-        size = (8.4, 1.1 + 8.2 * len(rows) * height / (2 * width))
+        size = (8.4, 1.1 + 8.2 * len(rows) * (_CELL[0] + _STRIP) / (2 * width))
         ax = plt.subplots(figsize=size, layout="constrained")[1]
+    scale = _scale(ax, (2 * width, len(rows) * (_CELL[0] + _STRIP)))
+    height = _CELL[0] + scale.strip
     ax.set_facecolor("black")
     canvas = np.zeros((len(rows) * height, 2 * width), dtype=np.uint8)
     ax.imshow(canvas, cmap="gray", vmin=0, vmax=255)
     for row, names in enumerate(rows):
         for column, name in enumerate(names):
-            corner = (row * height + _STRIP, column * width)
+            corner = (row * height + scale.strip, column * width)
             if name not in views:
                 ax.text(
                     corner[1] + width / 2,
@@ -90,15 +140,25 @@ def plot_findings(found: Findings, *, ax: Axes | None = None, scores: bool = Tru
                 )
                 continue
             some = [one for one in found.findings if one.view == name]
-            _draw_view(ax, views[name], some, corner, wall_right=column == 0, scores=scores)
+            _draw_view(
+                ax, views[name], some, corner, wall_right=column == 0, scale=scale, scores=scores
+            )
     ax.set(xlim=(0, 2 * width), ylim=(len(rows) * height, 0), xticks=[], yticks=[])
     note = "trained on simulated exams. " if found.simulated else ""
-    ax.set_xlabel(f"{found.model}: {note}Scores are not risks.\n{NOTICE}", fontsize=8)
-    _legend(ax, found.findings)
+    told = f"{found.model}: {note}Scores are not risks.\n{NOTICE}"
+    ax.set_xlabel(told, fontsize=_SMALL_TEXT if scale.is_small else 8)
+    _legend(ax, found.findings, scale)
     return ax
 
 
-def _legend(ax: Axes, findings: Sequence[Finding]) -> None:
+def _scale(ax: Axes, picture: tuple[int, int]) -> _Scale:
+    """How large a picture of this width and height will be in the axes."""
+    box = ax.get_window_extent()
+    pixels = min(box.width / picture[0], box.height / picture[1])
+    return _Scale(points=max(pixels * 72 / ax.figure.dpi, 1e-3))
+
+
+def _legend(ax: Axes, findings: Sequence[Finding], scale: _Scale) -> None:
     from matplotlib.lines import Line2D
 
     shown = [kind for kind in _LOOK if any(one.type == kind for one in findings)]
@@ -114,10 +174,10 @@ def _legend(ax: Axes, findings: Sequence[Finding]) -> None:
             facecolor="#222222",
             framealpha=1,
             labelcolor="white",
-            fontsize=9,
+            fontsize=scale.name,
         )
     else:
-        ax.set_title("no findings above the operating point", fontsize=10)
+        ax.set_title("no findings above the operating point", fontsize=scale.name + 1)
 
 
 def _draw_view(
@@ -127,6 +187,7 @@ def _draw_view(
     corner: tuple[int, int],
     *,
     wall_right: bool,
+    scale: _Scale,
     scores: bool,
 ) -> None:
     from matplotlib.patches import Rectangle
@@ -145,13 +206,13 @@ def _draw_view(
     )
     label = view.name + (" mirrored" if mirrored else "")
     side, where = (left + 8, "left") if wall_right else (left + _CELL[1], "right")
-    ax.text(side, top - 8, label, color="white", fontsize=9, va="bottom", ha=where)
+    ax.text(side, top - 8, label, color="white", fontsize=scale.name, va="bottom", ha=where)
     turned = view.turn.quarters % 2 == 1
     upright = (view.columns, view.rows) if turned else (view.rows, view.columns)
-    scale = rows / upright[0]
+    shrink = rows / upright[0]
     boxes: list[_Box] = []
     for one in findings:
-        y0, y1, x0, x1 = (v * scale for v in _upright(one, view))
+        y0, y1, x0, x1 = (v * shrink for v in _upright(one, view))
         if mirrored:
             x0, x1 = columns - x1, columns - x0
         box = (first + x0 - _PAD, first + x1 + _PAD, top + y0 - _PAD, top + y1 + _PAD)
@@ -169,15 +230,22 @@ def _draw_view(
             )
         )
     if scores:
-        _write_scores(ax, findings, boxes, (left, left + _CELL[1], top, top + _CELL[0]))
+        _write_scores(ax, findings, boxes, (left, left + _CELL[1], top, top + _CELL[0]), scale)
 
 
-def _write_scores(ax: Axes, findings: Sequence[Finding], boxes: Sequence[_Box], cell: _Box) -> None:
-    """Write id, type and score above or below each box, where least is covered."""
+def _write_scores(
+    ax: Axes, findings: Sequence[Finding], boxes: Sequence[_Box], cell: _Box, scale: _Scale
+) -> None:
+    """Write id, type and score above or below each box, where least is covered.
+
+    In small axes there is the id alone: the colour tells the type.
+    """
     taken = list(boxes)
     for one, box in zip(findings, boxes, strict=True):
-        text = f"{one.finding_id} {one.type} {one.score:.2f}"
-        width, height = _LETTER[0] * len(text), _LETTER[1]
+        text = one.finding_id
+        if not scale.is_small:
+            text += f" {one.type} {one.score:.2f}"
+        width, height = scale.letter[0] * (len(text) + 0.5), scale.letter[1]
         is_left = box[0] + width <= cell[1]
         x0 = max(box[0], cell[0]) if is_left else box[1] - width
         places = [
@@ -192,10 +260,10 @@ def _write_scores(ax: Axes, findings: Sequence[Finding], boxes: Sequence[_Box], 
             (place[2] + place[3]) / 2,
             text,
             color=_LOOK[one.type][0],
-            fontsize=7.5,
+            fontsize=scale.label,
             ha="left" if is_left else "right",
             va="center",
-            bbox={"facecolor": "black", "alpha": 0.65, "pad": 1, "edgecolor": "none"},
+            bbox={"facecolor": "black", "alpha": 0.65, "pad": _MARGIN, "edgecolor": "none"},
         )
 
 

@@ -139,10 +139,18 @@ def test_plot_shows_each_finding(found: mr.Findings) -> None:
     figure, ax = plt.subplots()
     assert found.plot(ax) is ax
     assert len(ax.patches) == len(found)
-    texts = [text.get_text() for text in ax.texts]
+    # There is room for identifiers alone. They cover no other, and no view's name is cut off.
+    figure.canvas.draw()
+    small = {text.get_text(): text.get_window_extent() for text in ax.texts}
+    ids = [small[one.finding_id] for one in found.findings]
+    assert not any(a.overlaps(b) for i, a in enumerate(ids) for b in ids[:i])
+    assert all(small[view.name].y1 <= ax.get_window_extent().y1 for view in found.views)
+    plt.close(figure)
+    large = found.plot()
+    texts = [text.get_text() for text in large.texts]
     for one in found.findings:
         assert f"{one.finding_id} {one.type} {one.score:.2f}" in texts
-    plt.close(figure)
+    plt.close(large.figure)
 
 
 def test_labels_avoid_boxes_and_stay_in_their_view(found: mr.Findings) -> None:

@@ -47,13 +47,24 @@ def test_three_specks_in_a_square_centimetre_are_a_cluster_and_two_are_not() -> 
         heat[row, column] = 0.9
     heat[300, 300] = heat[310, 300] = 0.9
     logits = np.zeros((25, 25), dtype=np.float32)
-    (found,) = find_clusters(heat, logits, spacing_mm=0.1, lowest=0.1, most=10)
+    (found,) = find_clusters(heat, logits, step_px=16, spacing_mm=0.1, lowest=0.1, most=10)
     assert sorted(map(tuple, found.specks.tolist())) == [(100, 100), (105, 130), (120, 110)]
     assert found.centre == (110.0, 115.0)
     spread = np.zeros_like(heat)
     for row in (20, 170, 320):
         spread[row, 200] = 0.9
-    assert find_clusters(spread, logits, spacing_mm=0.1, lowest=0.1, most=10) == []
+    assert find_clusters(spread, logits, step_px=16, spacing_mm=0.1, lowest=0.1, most=10) == []
+
+
+def test_score_of_a_cluster_is_read_at_its_place_in_a_padded_map() -> None:
+    heat = np.zeros((100, 2000), dtype=np.float32)
+    for row, column in ((50, 1890), (60, 1910), (50, 1910)):
+        heat[row, column] = 0.9
+    logits = np.full((8, 125), -5.0, dtype=np.float32)
+    logits[55 // 16, 1900 // 16] = 3.0
+    (found,) = find_clusters(heat, logits, step_px=16, spacing_mm=0.1, lowest=0.1, most=10)
+    assert found.centre == (55.0, 1900.0)
+    assert found.features[-1] == 3.0
 
 
 def test_peak_must_be_the_highest_of_its_neighbours() -> None:
