@@ -193,7 +193,8 @@ class Findings:
         ax : matplotlib Axes, optional
             Axes to draw into. Default: a new figure.
         scores : bool
-            Whether to write identifier, type and score beside the boxes.
+            Whether to write identifier, type and score beside the boxes. In small axes there is
+            room for the identifier alone.
 
         Returns
         -------
