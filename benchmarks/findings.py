@@ -16,10 +16,12 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from findings_baseline import baseline_marks
 from findings_candidates import FoundExam, read_candidates, write_candidates
 from findings_exams import SETS, Task, start_rendering
 from findings_mias import mias_table
@@ -31,15 +33,15 @@ import mammorisk as mr
 from mammorisk.findings.candidate import TYPES
 from mammorisk.findings.detector import LesionDetector
 from mammorisk.findings.detector_input import LESION_MM
-from mammorisk.findings.findings import Findings
 from mammorisk.findings.registry import open_detector
-from mammorisk.findings.search import conclude
+from mammorisk.findings.search import conclude, fuse_views
 from mammorisk.metrics import (
     breast_auc,
     froc_sensitivity,
     match_detections,
     normal_false_positives,
 )
+from mammorisk.metrics.detections import Detections
 from mammorisk.metrics.froc import froc_curve
 
 RESULTS = Path(__file__).parents[1] / "docs" / "reference" / "findings.md"
@@ -55,9 +57,14 @@ MARGINS = ("circumscribed", "obscured", "microlobulated", "indistinct", "spicula
 RESAMPLES = int(os.environ.get("FINDINGS_RESAMPLES", "300"))
 
 
+def held_out(coarse: bool) -> tuple[str, ...]:
+    """Names of the sets of exams."""
+    return tuple(name for name in HELD_OUT if not coarse or SETS[name].pixel_mm == LESION_MM)
+
+
 def candidates(work: Path, coarse: bool) -> list[FoundExam]:
     """The candidates of the held-out exams, made if they are not there."""
-    names = tuple(name for name in HELD_OUT if not coarse or SETS[name].pixel_mm == LESION_MM)
+    names = held_out(coarse)
     if not all((work / f"candidates-{name}.json").exists() for name in names):
         workers = int(os.environ.get("FINDINGS_WORKERS", os.cpu_count() or 1))
         open_detector("findings-sim").save(work / "model")
@@ -81,7 +88,6 @@ class Marks:
     """Views, lesions and marks of many exams, as the metrics take them."""
 
     def __init__(self, exams: list[FoundExam], detector: LesionDetector) -> None:
-        self.found: dict[str, Findings] = {}
         views, lesions, marks = [], [], []
         for exam in exams:
             keys = {"patient_id": exam.number, "exam_id": exam.number}
@@ -94,21 +100,18 @@ class Marks:
             if len(exam.lesions):
                 table = exam.lesions.assign(**keys, view=exam.lesions["view_name"])
                 lesions.append(table[table["view"].isin(exam.views)])
-            found = conclude(
-                exam.scored(detector.score_weights), exam.views, detector, minimum_score=0.0
-            )
-            self.found[exam.number] = found
-            for one in found.findings:
-                place = one.centre_mm or (np.nan, np.nan)
+            found = fuse_views(exam.scored(detector.score_weights), exam.views, detector)
+            for one in (candidate for some in found.values() for candidate in some):
+                row, column = (v * exam.pixel_mm for v in one.centre_px)
                 marks.append(
                     keys
                     | {"view": one.view, "type": one.type, "score": one.score}
-                    | {"row_mm": place[0], "col_mm": place[1]}
+                    | {"row_mm": row, "col_mm": column}
                 )
         self.views, self.marks = pd.DataFrame(views), pd.DataFrame(marks)
         self.lesions = pd.concat(lesions, ignore_index=True)
 
-    def matched(self, name: str) -> object:
+    def matched(self, name: str) -> Detections:
         """Detections of one row of the table of results."""
         kind = kind_of(name)
         views, lesions, marks = self.searched(kind)
@@ -123,17 +126,6 @@ class Marks:
         views = self.views[self.views["specks"]]
         names = views[["patient_id", "exam_id", "view"]]
         return views, self.lesions.merge(names), self.marks.merge(names)
-
-    def take(self, numbers: np.ndarray) -> Marks:
-        """A bootstrap sample of exams; a repeated exam gets a number of its own."""
-        made = object.__new__(Marks)
-        names = pd.DataFrame({"patient_id": numbers})
-        names["new"] = [f"{i}" for i in range(len(numbers))]
-        for part in ("views", "lesions", "marks"):
-            table = names.merge(getattr(self, part), on="patient_id")
-            table = table.assign(patient_id=table["new"], exam_id=table["new"])
-            setattr(made, part, table.drop(columns="new"))
-        return made
 
 
 def kind_of(name: str) -> str:
@@ -158,7 +150,7 @@ def main_table(fused: Marks, single: Marks, network: Marks) -> pd.DataFrame:
         d = fused.matched(name)
         found = froc_sensitivity(d, RATE, resamples=RESAMPLES)
         alone = froc_sensitivity(single.matched(name), RATE, resamples=RESAMPLES)
-        plain = froc_sensitivity(network.matched(name), RATE, resamples=RESAMPLES)
+        plain = froc_curve(network.matched(name)).sensitivity_at(RATE)
         per_lesion = froc_sensitivity(d, RATE, per="lesion", resamples=RESAMPLES)
         breast = breast_auc(d, controls="all", resamples=RESAMPLES)
         _, lesions, _ = fused.searched(kind_of(name))
@@ -170,10 +162,38 @@ def main_table(fused: Marks, single: Marks, network: Marks) -> pd.DataFrame:
                 "sensitivity at 0.5 a view": interval(found.value, found.lower, found.upper),
                 "asked": f"{sensitivity:.2f}",
                 "one view alone": interval(alone.value, alone.lower, alone.upper),
-                "score of the network": f"{plain.value:.2f}",
+                "score of the network": f"{plain:.2f}",
                 "found in any view": interval(per_lesion.value, per_lesion.lower, per_lesion.upper),
                 "breast AUC": interval(breast.value, breast.lower, breast.upper),
                 "asked ": f"{area:.2f}",
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def baseline_table(work: Path, fused: Marks, coarse: bool) -> pd.DataFrame:
+    """Sensitivity of a difference of Gaussians on the same views, with the best of its sizes."""
+    marks = baseline_marks(work, held_out(coarse))
+    rows = []
+    for name in rows_of(fused):
+        if name == "calcification":
+            continue
+        targets = of_row(fused.lesions, name).to_numpy()
+        of_type = fused.lesions["type"].eq(kind_of(name)).to_numpy()
+        values = {
+            size: froc_curve(
+                match_detections(
+                    fused.views, fused.lesions[of_type], some, targets=targets[of_type]
+                )
+            ).sensitivity_at(RATE)
+            for size, some in marks.items()
+        }
+        best = max(values, key=values.__getitem__)
+        rows.append(
+            {
+                "type": name,
+                "size, mm": f"{best:g}",
+                "sensitivity at 0.5 a view": f"{values[best]:.2f}",
             }
         )
     return pd.DataFrame(rows)
@@ -188,33 +208,42 @@ def types_of(marks: Marks) -> list[str]:
     return [kind for kind in TYPES if len(marks.searched(kind)[0])]
 
 
-def fusion_gain(fused: Marks, single: Marks, name: str, resamples: int = 200) -> str:
+def fusion_gain(fused: Marks, single: Marks, name: str) -> str:
     """Difference of sensitivity with and without fusion, with a bootstrap of women."""
+    women = {one: i for i, one in enumerate(fused.views["patient_id"].unique())}
+    both = [m.matched(name) for m in (fused, single)]
 
-    def gain(a: Marks, b: Marks) -> float:
-        one, two = (froc_curve(m.matched(name)).sensitivity_at(RATE) for m in (a, b))
-        return float(one - two)
+    def gain(weights: np.ndarray) -> float:
+        one, two = (weighted_sensitivity(d, women, weights) for d in both)
+        return one - two
 
-    numbers = fused.views["patient_id"].unique()
     rng = np.random.default_rng(1)
-    drawn = [rng.choice(numbers, len(numbers)) for _ in range(resamples)]
-    values = [gain(fused.take(some), single.take(some)) for some in drawn]
-    return interval(gain(fused, single), *np.quantile(values, [0.025, 0.975]))
+    shares = np.full(len(women), 1 / len(women))
+    values = [gain(rng.multinomial(len(women), shares)) for _ in range(RESAMPLES)]
+    return interval(gain(np.ones(len(women))), *np.quantile(values, [0.025, 0.975]))
 
 
-def place_table(exams: list[FoundExam], fused: Marks) -> pd.DataFrame:
+def weighted_sensitivity(d: Detections, women: dict[str, int], weights: np.ndarray) -> float:
+    """Sensitivity at 0.5 false positives a view, where each woman counts as often as told."""
+    of_view = weights[d.views["patient_id"].map(women).to_numpy()]
+    false = d.false_positives.sort_values("score", ascending=False)
+    rate = np.cumsum(of_view[false["at"].to_numpy()]) / of_view.sum()
+    beyond = int(np.searchsorted(rate, RATE, side="right"))
+    limit = false["score"].iloc[beyond] if beyond < len(false) else -np.inf
+    of_lesion = of_view[d.lesions["at"].to_numpy()]
+    return float(of_lesion @ (d.lesions["score"].to_numpy() > limit) / of_lesion.sum())
+
+
+def place_table(exams: list[FoundExam], fused: Marks, detector: LesionDetector) -> pd.DataFrame:
     """Pairs, quadrants and depths of the lesions that were found at 0.5 false positives a view."""
     limits = {name: froc_curve(fused.matched(name)).threshold_at(RATE) for name in types_of(fused)}
+    at_rate = replace(detector, operating_points={kind: limits.get(kind, 1.1) for kind in TYPES})
     pairs, quadrants, depths = [], [], []
     for exam in exams:
         if not len(exam.lesions):
             continue
         seen: dict[str, dict[str, object]] = {}
-        found = [
-            one
-            for one in fused.found[exam.number].findings
-            if one.type in limits and one.score >= limits[one.type]
-        ]
+        found = conclude(exam.scored(detector.score_weights), exam.views, at_rate).findings
         for name in exam.views:
             some = [one for one in found if one.view == name]
             rows = exam.lesions[exam.lesions["view_name"] == name]
@@ -364,6 +393,8 @@ def main() -> None:
     parser.add_argument("--coarse", action="store_true", help="exams of 0.4 mm alone")
     parser.add_argument("--write", action="store_true", help="write docs/reference/findings.md")
     args = parser.parse_args()
+    if args.write and args.coarse:
+        parser.error("--write needs all exams: leave out --coarse")
     detector = open_detector("findings-sim")
     exams = candidates(args.work, args.coarse)
     fused, single = Marks(exams, detector), Marks(exams, without_fusion(detector))
@@ -381,10 +412,12 @@ def main() -> None:
         "Gain of sensitivity by the fusion of CC and MLO: "
         f"focal asymmetries {fusion_gain(fused, single, 'focal asymmetry')}, asked: 0.08; "
         f"masses {fusion_gain(fused, single, 'mass')}.",
+        "## A filter on the same views",
+        as_markdown(baseline_table(args.work, fused, args.coarse)),
         "## False positives a view, by what they lie on, at 0.5 a view",
         as_markdown(place_of_false_positives(fused)),
         "## Place",
-        as_markdown(place_table(exams, fused)),
+        as_markdown(place_table(exams, fused, detector)),
         "## Operating points",
         as_markdown(normal_table(fused, detector)),
         "## By size and contrast, at 0.5 false positives a view",

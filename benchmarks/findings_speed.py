@@ -1,4 +1,4 @@
-"""Time and memory of mr.find for one exam with four views, in a process of its own."""
+"""Time and memory of mr.find for one exam with four views of 0.07 mm, in a process of its own."""
 
 from __future__ import annotations
 

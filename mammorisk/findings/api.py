@@ -72,7 +72,8 @@ def find(
         Scores of a named set of exams, for ``exam_score``.
     minimum_score : float, optional
         Lowest score of a finding, 0-1. The default is the operating point of the detector for each
-        type. Pass 0 for an FROC analysis.
+        type. With it, a place has one mass, asymmetry or distortion: the one with the highest
+        score. Pass 0 for an FROC analysis, in which a place can have one of each type.
     progress : bool
         Show the progress for a cohort, on standard error.
 

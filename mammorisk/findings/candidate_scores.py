@@ -34,8 +34,8 @@ def lesion_features(
 ) -> tuple[float, ...]:
     """Return what the score of a mass, an asymmetry or a distortion is computed from.
 
-    Where a lesion looks like two types, the maps of both have a peak. The score of one type is
-    lower if another is more likely at the same place.
+    A lesion often looks like two types, and the maps of both have a peak. What the other maps show
+    at the place supports a candidate, or contradicts it.
 
     Parameters
     ----------

@@ -106,26 +106,24 @@ def fusion_features(own: Sequence[Placed], other: Sequence[Placed]) -> NDArray[n
     evidence is the largest logit of a candidate of the same type, less what the differences of
     place and size make improbable.
     """
-    table = np.zeros((len(own), 4))
-    for i, one in enumerate(own):
-        evidence = max((_evidence(one, two) for two in other if two.type == one.type), default=None)
-        table[i] = (
-            1.0,
-            _logit(one.score),
-            _NOTHING if evidence is None else max(evidence, _NOTHING),
-            float(evidence is None or evidence <= _NOTHING),
-        )
-    return table
-
-
-def _evidence(one: Placed, two: Placed) -> float:
-    apart = (one.away_mm - two.away_mm) / _AWAY_SD_MM
-    ratio = np.log(max(one.size_mm, 1e-3) / max(two.size_mm, 1e-3)) / _SIZE_SD
+    logits, away, size, kinds = _facts(own)
+    other_logits, other_away, other_size, other_kinds = _facts(other)
+    apart = (away[:, None] - other_away) / _AWAY_SD_MM
+    ratio = (size[:, None] - other_size) / _SIZE_SD
     # An unknown place or size neither supports nor contradicts a match.
-    terms = [0.5 * value**2 for value in (apart, ratio) if np.isfinite(value)]
-    return _logit(two.score) - float(sum(terms))
+    against = 0.5 * (np.nan_to_num(apart) ** 2 + np.nan_to_num(ratio) ** 2)
+    is_same_type = kinds[:, None] == other_kinds
+    evidence = np.where(is_same_type, other_logits - against, _NOTHING)
+    best = evidence.max(axis=1, initial=_NOTHING)
+    return np.column_stack([np.ones(len(own)), logits, best, best <= _NOTHING])
 
 
-def _logit(score: float) -> float:
-    safe = min(max(score, 1e-5), 1 - 1e-5)
-    return float(np.log(safe / (1 - safe)))
+def _facts(some: Sequence[Placed]) -> tuple[NDArray[Any], ...]:
+    """Logits, distances from the nipple, logarithms of sizes, and types."""
+    scores = np.clip([one.score for one in some], 1e-5, 1 - 1e-5)
+    return (
+        np.log(scores / (1 - scores)),
+        np.array([one.away_mm for one in some]),
+        np.log(np.maximum([one.size_mm for one in some], 1e-3)),
+        np.array([one.type for one in some], dtype=str),
+    )

@@ -13,18 +13,23 @@ from mammorisk._utils.digests import config_digest
 from mammorisk._utils.model_folder import weights_digest
 from mammorisk._version import __version__
 from mammorisk.findings.anatomy import ViewAnatomy
-from mammorisk.findings.candidate import TYPES, Candidate
+from mammorisk.findings.candidate import LESION_TYPES, TYPES, Candidate
+from mammorisk.findings.detector_input import USUAL_HEIGHT_MM
 from mammorisk.findings.exam_score import ReferenceScores, score_exam
 from mammorisk.findings.finding import Finding
 from mammorisk.findings.findings import Findings, FoundView
 from mammorisk.findings.fusion import Placed, same_breast
 from mammorisk.findings.matching import Pair, match_views
+from mammorisk.findings.peaks import keep_apart
 from mammorisk.findings.prepare import PreparedView
 from mammorisk.findings.quadrant import quadrant_of
 from mammorisk.warnings import ResultWarning, make_warning, merge_views
 
 if TYPE_CHECKING:
     from mammorisk.findings.base import Detector
+
+#: Two findings whose centres are nearer are at the same place.
+_SAME_PLACE_MM = 5.0
 
 
 def search(
@@ -44,7 +49,8 @@ def search(
     detector : Detector
     reference : ReferenceScores, optional
     minimum_score : float, optional
-        Lowest score of a finding. Default: the operating point of the detector for each type.
+        Lowest score of a finding. Default: the operating point of the detector for each type, and
+        one mass, asymmetry or distortion at a place: the one with the highest score.
     warnings : sequence of ResultWarning
         About the exam.
 
@@ -85,11 +91,13 @@ def conclude(
     -------
     Findings
     """
-    fused = {name: _fused(name, raw, views, detector) for name in raw}
+    fused = fuse_views(raw, views, detector)
     kept = {
         name: [one for one in some if one.score >= _least(one.type, detector, minimum_score)]
         for name, some in fused.items()
     }
+    if minimum_score is None:
+        kept = {name: _one_per_place(some, views[name].seen) for name, some in kept.items()}
     findings = _findings(kept, views)
     of_views = [one for view in views.values() for one in view.warnings]
     known = {(one.code, one.view) for one in of_views}
@@ -122,8 +130,29 @@ def conclude(
     )
 
 
+def _one_per_place(some: Sequence[Candidate], view: FoundView) -> list[Candidate]:
+    """Leave out a mass, an asymmetry or a distortion at the place of one with a higher score.
+
+    A lesion can look like more than one type. Calcifications in a mass are a finding of their own.
+    """
+    pixel_mm = view.pixel_mm or USUAL_HEIGHT_MM / max(view.rows, view.columns)
+    same_place = [i for i, one in enumerate(some) if one.type in LESION_TYPES]
+    centres = np.array([some[i].centre_px for i in same_place]).reshape(-1, 2) * pixel_mm
+    scores = np.array([some[i].score for i in same_place], dtype=np.float64)
+    chosen = keep_apart(centres, scores, np.full(len(scores), _SAME_PLACE_MM))
+    left_out = set(same_place) - {same_place[i] for i in chosen}
+    return [one for i, one in enumerate(some) if i not in left_out]
+
+
 def _least(kind: str, detector: Detector, minimum: float | None) -> float:
     return detector.operating_points.get(kind, 0.5) if minimum is None else minimum
+
+
+def fuse_views(
+    raw: Mapping[str, list[Candidate]], views: Mapping[str, PreparedView], detector: Detector
+) -> dict[str, list[Candidate]]:
+    """Return the candidates of each view with the scores after the fusion of CC and MLO."""
+    return {name: _fused(name, raw, views, detector) for name in raw}
 
 
 def _fused(

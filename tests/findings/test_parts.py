@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -173,6 +175,30 @@ def test_views_not_searched_for_calcifications_are_not_counted_for_them() -> Non
     fusion = Fusion({"calcification": (3.0, 0.0, 0.0, 0.0)})
     assert fit_scores(pairs, {}, fusion).operating_points == {"calcification": 0.9}
     assert fit_scores([{"R-CC": coarse}], {}).operating_points == {}
+
+
+def test_a_place_has_one_finding_besides_its_calcifications() -> None:
+    from mammorisk.findings.candidate import Candidate
+    from mammorisk.findings.findings import FoundView
+    from mammorisk.findings.search import _one_per_place
+
+    def one(kind: str, score: float, row: float) -> Candidate:
+        return Candidate(view="L-CC", type=kind, score=score, box_px=(row, row + 9, 50, 59))
+
+    some = [
+        one("mass", 0.5, 100),
+        one("asymmetry", 0.6, 140),
+        one("distortion", 0.4, 160),
+        one("calcification", 0.3, 140),
+    ]
+    view = FoundView(
+        name="L-CC", laterality="L", position="CC", rows=2400, columns=900, pixel_mm=0.1
+    )
+    # The mass is 4 mm from the asymmetry, and the distortion 2 mm.
+    assert _one_per_place(some, view) == [some[1], some[3]]
+    assert len(_one_per_place(some, replace(view, pixel_mm=0.2))) == 3
+    # A height of 240 mm is assumed if the spacing is unknown.
+    assert _one_per_place(some, replace(view, pixel_mm=None)) == [some[1], some[3]]
 
 
 def test_targets_peak_at_the_lesion() -> None:
