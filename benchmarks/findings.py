@@ -94,7 +94,7 @@ class Marks:
             views += [
                 keys
                 | {"view": name, "vendor": exam.vendor}
-                | {"specks": one.seen.calcifications_searched}
+                | {"specks": one.calcifications_searched}
                 for name, one in exam.views.items()
             ]
             if len(exam.lesions):
@@ -332,11 +332,11 @@ def place_of_false_positives(fused: Marks) -> pd.DataFrame:
         row: dict[str, str] = {"type": kind}
         for name in TYPES:
             if name != kind:
-                row[f"on a {name}"] = f"{len(left & on[name]) / len(views):.2f}"
+                row[f"on: {name}"] = f"{len(left & on[name]) / len(views):.2f}"
                 left -= on[name]
             else:
-                row[f"on a {name}"] = ""
-        row["on tissue or what resembles a lesion"] = f"{len(left) / len(views):.2f}"
+                row[f"on: {name}"] = ""
+        row["on: tissue, or what resembles a lesion"] = f"{len(left) / len(views):.2f}"
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -428,7 +428,7 @@ def main() -> None:
     if args.mias is not None:
         parts += ["## Films of mini-MIAS", as_markdown(mias_table(args.mias, detector))]
     text = "\n\n".join(parts)
-    print(text)
+    print(text, flush=True)
     if args.write:
         head = (
             "# Results of findings-sim\n\n<!-- written by benchmarks/findings.py -->\n\n"

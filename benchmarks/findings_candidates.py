@@ -22,6 +22,7 @@ from mammorisk.findings.detector_input import DetectorView
 from mammorisk.findings.findings import FoundView
 from mammorisk.findings.prepare import PreparedView
 from mammorisk.findings.storage import load_detector
+from mammorisk.warnings import Warnings
 
 #: Number of exams after which candidates are written.
 _SAVE_EVERY = 50
@@ -97,6 +98,14 @@ def _rounded(values: Iterable[float], digits: int = 1) -> list[float]:
 
 
 @dataclass(frozen=True)
+class PastInput:
+    """What is known of the input of a view when its pixels are no longer there."""
+
+    calcifications_searched: bool
+    warnings: Warnings = ()
+
+
+@dataclass(frozen=True)
 class FoundExam:
     """An exam with its candidates, whose scores are not set, and its lesions."""
 
@@ -139,9 +148,8 @@ def _exam(number: str, told: dict[str, Any]) -> FoundExam:
                 rows=10**5,
                 columns=10**5,
                 pixel_mm=pixel_mm,
-                calcifications_searched=facts["speck_frame"] is not None,
             ),
-            pixels=None,
+            pixels=PastInput(calcifications_searched=facts["speck_frame"] is not None),
             anatomy=_anatomy(facts["anatomy"]),
         )
     return FoundExam(

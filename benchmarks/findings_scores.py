@@ -28,7 +28,7 @@ def fit_detector_scores(detector: LesionDetector, files: Sequence[Path]) -> int:
                 placed=[placed(one, exam.views[name].anatomy, exam.pixel_mm) for one in some],
                 is_hit=which_hit(exam, name, some),
                 features=[one.features for one in some],
-                calcifications_searched=exam.views[name].seen.calcifications_searched,
+                calcifications_searched=exam.views[name].calcifications_searched,
             )
             for name, some in exam.raw.items()
         }
