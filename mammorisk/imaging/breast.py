@@ -12,6 +12,7 @@ from mammorisk.imaging.chest_wall import wall_contact
 from mammorisk.imaging.exposed_area import exposed_box, white_marks
 from mammorisk.imaging.nipple import find_nipple
 from mammorisk.imaging.pectoral import find_pectoral
+from mammorisk.imaging.percentiles import median, percentile
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
 #: Height of the grid on which masks are computed. A finer grid does not improve the outline.
@@ -156,7 +157,7 @@ def _breast(small: np.ndarray, warnings: list[ResultWarning]) -> np.ndarray:
         return nothing
     smooth = cv2.GaussianBlur(small, (0, 0), 1.0)
     air, tissue = air_and_tissue(smooth)
-    white = float(np.percentile(smooth, 99.9))
+    white = percentile(smooth, 99.9)
     marks = white_marks(smooth, air, white)
     if marks.any() and not marks.all():
         air, tissue = air_and_tissue(smooth[~marks])
@@ -184,18 +185,18 @@ def air_and_tissue(grey: np.ndarray) -> tuple[float, float]:
     otsu: Callable[..., float] = filters.threshold_otsu
 
     values = grey.reshape(-1)
-    top = float(np.percentile(values, 99.5))
+    top = percentile(values, 99.5)
     values = np.minimum(values, top)
     if _is_flat(values):
         return float(values.min(initial=0.0)), top
     # Skin and fat are much darker than muscle and film marks, so Otsu's threshold is too high to
     # separate them from air: half of it is used. The 3rd percentile ignores small areas darker
     # than air, such as a name that was blacked out.
-    low = float(np.percentile(values, 3))
+    low = percentile(values, 3)
     level = low + 0.5 * (float(otsu(values, nbins=256)) - low)
     below, above = values[values <= level], values[values > level]
-    tissue = float(np.median(above)) if above.size else top
-    air = float(np.median(below)) if below.size else low
+    tissue = median(above) if above.size else top
+    air = median(below) if below.size else low
     # If the image shows little air and a white muscle, the first threshold separates muscle from
     # fat: repeat it on the darker part.
     for _ in range(2):
@@ -203,7 +204,7 @@ def air_and_tissue(grey: np.ndarray) -> tuple[float, float]:
             break
         level = float(otsu(below, nbins=256))
         below, above = values[values <= level], values[values > level]
-        air, tissue = float(np.median(below)), float(np.median(above))
+        air, tissue = median(below), median(above)
     return air, tissue
 
 

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from mammorisk.imaging.breast import BreastMask
+from mammorisk.imaging.percentiles import percentile, percentiles, quantile
 from mammorisk.imaging.tissue_reading import TissueReading, read_tissue
 
 #: Three estimates of the grey of fat, as percentiles of the core. The first suits breasts with
@@ -130,17 +131,17 @@ def percent_density(reading: TissueReading, muscle: float | None = None) -> floa
 
 def lacks_window(reading: TissueReading) -> bool:
     """Return whether the range of the stored values is shown instead of display grey levels."""
-    low, high = np.percentile(reading.core, [5, 95])
+    low, high = percentiles(reading.core, [5, 95], is_sorted=True)
     return bool(high - low < NO_WINDOW_SPREAD and reading.dark_share < NO_WINDOW_DARK)
 
 
 def _dense_shares(reading: TissueReading, level: float) -> list[float]:
     # If the view shows both kinds of tissue, the darkest part is fat even if it is small.
-    low, top = np.percentile(reading.core, [5, 95])
+    low, top = percentiles(reading.core, [5, 95], is_sorted=True)
     brightest_fat = low + MOST_OF_CONTRAST * (top - low)
     both = _both_in_view(reading)
     fats = []
-    for value in np.percentile(reading.core, FAT_PERCENTILES):
+    for value in percentiles(reading.core, FAT_PERCENTILES, is_sorted=True):
         fat = float(value - both * max(value - brightest_fat, 0.0))
         fats.append(min(fat, level - LEAST_STEP))
     values = reading.log_grey[reading.measured]
@@ -152,7 +153,9 @@ def _dense_shares(reading: TissueReading, level: float) -> list[float]:
 
 
 def _reference(reading: TissueReading, muscle: float | None) -> float | None:
-    low, fat, high, top = np.percentile(reading.core, [10, FAT_PERCENTILES[1], 90, 95])
+    low, fat, high, top = percentiles(
+        reading.core, [10, FAT_PERCENTILES[1], 90, 95], is_sorted=True
+    )
     level = reading.muscle if reading.muscle is not None else muscle
     if level is None:
         return float(max(top, fat + STAND_IN_STEP)) if high - low >= LEAST_CONTRAST else None
@@ -163,7 +166,7 @@ def _reference(reading: TissueReading, muscle: float | None) -> float | None:
 
 def _both_in_view(reading: TissueReading) -> float:
     """Degree, 0 to 1, to which the contrast shows that the view has both fat and dense tissue."""
-    low, top = np.percentile(reading.core, [10, 95])
+    low, top = percentiles(reading.core, [10, 95], is_sorted=True)
     return float(np.clip((top - low - BOTH_CONTRAST[0]) / np.ptp(BOTH_CONTRAST), 0.0, 1.0))
 
 
@@ -180,8 +183,8 @@ def mark_dense(reading: TissueReading, percent: float, muscle: float | None = No
     """
     smooth = cv2.GaussianBlur(reading.log_grey, (0, 0), 2.0)
     values = smooth[reading.measured]
-    level = float(np.quantile(values, 1.0 - percent / 100.0))
-    fat = float(np.percentile(reading.core, FAT_PERCENTILES[1]))
+    level = quantile(values, 1.0 - percent / 100.0)
+    fat = percentile(reading.core, FAT_PERCENTILES[1])
     reference = _reference(reading, muscle)
     step = max((fat if reference is None else reference) - fat, LEAST_STEP)
     path = np.clip((reading.log_grey[reading.measured] - fat) / step, 0.0, 1.0)

@@ -10,6 +10,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from mammorisk._utils.typing import Floats
 from mammorisk.imaging.pectoral import muscle_line
+from mammorisk.imaging.percentiles import median
 
 #: In oblique views the nipple points between the normals of the chest wall and of the muscle: share
 #: of the slope of the muscle. Set on the films of docs/explanation/imaging.md.
@@ -112,7 +113,7 @@ def _skin_line(breast: np.ndarray, unit: float) -> _SkinLine | None:
     # The sign of the normal depends on the direction of the outline.
     rows, columns = np.nonzero(breast)
     outward = down * (smooth_x - columns.mean()) - across * (smooth_y - rows.mean())
-    height *= 1.0 if np.median(outward) > 0 else -1.0
+    height *= 1.0 if median(outward) > 0 else -1.0
     # The smoothed line cuts every curve: subtract the slow part of the height.
     bulge = (_smooth(height, _BULGE * unit) - _smooth(height, _SKIN * unit)) / unit
     return _SkinLine(x, y, smooth_x, smooth_y, bulge)

@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import cv2
 import numpy as np
+
+from mammorisk.imaging.percentiles import percentiles, quantile
 
 #: Size of the search grid: number of positions at which an edge may cross the top of the image and
 #: the chest wall, and number of samples along an edge.
 _CROSSINGS = 72
 _SAMPLES = 96
+
+#: Positions of the samples along an edge, from the top to the chest wall. Single precision is
+#: enough for pixel positions.
+_ALONG = np.linspace(0.03, 0.97, _SAMPLES, dtype=np.float32)
+
+#: Lines whose samples are processed together.
+_LINES_AT_ONCE = 512
 
 #: Allowed angles of the edge to the horizontal, in degrees.
 _ANGLES = (35.0, 87.0)
@@ -117,7 +129,7 @@ def _levels(image: np.ndarray, breast: np.ndarray) -> tuple[float, float]:
     inside = image[breast]
     if inside.size < 100:
         return 0.0, 0.0
-    low, middle, high = np.percentile(inside, [10, 50, 95])
+    low, middle, high = percentiles(inside, [10, 50, 95])
     return float(middle), float(high - low) / 2.0
 
 
@@ -141,68 +153,89 @@ def _best_line(grey: np.ndarray, breast: np.ndarray) -> tuple[float, float] | No
     angle = np.degrees(np.arctan2(wall, top))[:, 0]
     keep = (angle > _ANGLES[0]) & (angle < _ANGLES[1])
     top, wall = top[keep], wall[keep]
-    # Single precision is enough for pixel positions and saves memory.
     top, wall = top.astype(np.float32), wall.astype(np.float32)
-    t = np.linspace(0.03, 0.97, _SAMPLES, dtype=np.float32)[None, :]
-    x, y = top * (1 - t), first + wall * t
     length = np.hypot(top, wall)
-    nx, ny = wall / length, top / length
-    inner = cv2.erode(breast.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=1) > 0
-    valid = _at(inner, x, y)
+    lines = _Lines(first, top, wall, wall / length, top / length)
+    inner = cv2.erode(breast.astype(np.uint8), np.ones((9, 9), np.uint8), borderValue=1)
+    valid = _inside(inner, lines)
     share = valid.mean(axis=1)
-    within = share >= _LEAST_INSIDE
-    if not within.any():
+    within = np.flatnonzero(share >= _LEAST_INSIDE)
+    if not within.size:
         return None
-    top, wall, x, y, length, nx, ny, valid, share = (
-        values[within] for values in (top, wall, x, y, length, nx, ny, valid, share)
-    )
+    lines, length, valid, share = lines.take(within), length[within], valid[within], share[within]
     # The score increases with the length of the edge and with its share inside the breast.
     factor = share**2 * (length[:, 0] / grey.shape[0]) ** _LENGTH_POWER
     # Most lines have a low score at one scale and half of the samples already.
-    half = slice(None, None, 2)
-    rough = _step(grey, 1, x[:, half], y[:, half], nx, ny, valid[:, half]) * factor
-    lines = np.flatnonzero(rough >= np.quantile(rough, 1.0 - _KEPT))
-    x, y, nx, ny, valid = (values[lines] for values in (x, y, nx, ny, valid))
-    steps = [_step(grey, scale, x, y, nx, ny, valid) for scale in range(len(_OFFSETS))]
-    score = np.mean(steps, axis=0) * factor[lines]
-    winner = int(lines[np.argmax(score)])
+    rough = _step(grey, 1, lines, valid, every=2) * factor
+    kept = np.flatnonzero(rough >= quantile(rough, 1.0 - _KEPT))
+    best, valid = lines.take(kept), valid[kept]
+    steps = [_step(grey, scale, best, valid) for scale in range(len(_OFFSETS))]
+    score = np.mean(steps, axis=0) * factor[kept]
+    winner = int(np.argmax(score))
     if not score.max() > MINIMUM_SCORE:
         return None
-    return float(top[winner, 0]), float(wall[winner, 0] + first)
+    return float(best.top[winner, 0]), float(best.wall[winner, 0] + first)
+
+
+class _Lines(NamedTuple):
+    """Straight lines: first row of the breast, where they cross it and the chest wall, normals.
+
+    The arrays have the shape (n, 1).
+    """
+
+    first: int
+    top: np.ndarray
+    wall: np.ndarray
+    nx: np.ndarray
+    ny: np.ndarray
+
+    def take(self, rows: np.ndarray | slice) -> _Lines:
+        return _Lines(self.first, *(values[rows] for values in self[1:]))
+
+    def blocks(self) -> Iterator[tuple[slice, _Lines]]:
+        """Few lines at a time, whose samples stay in the processor's cache."""
+        for start in range(0, len(self.top), _LINES_AT_ONCE):
+            block = slice(start, start + _LINES_AT_ONCE)
+            yield block, self.take(block)
+
+    def samples(self, every: int = 1) -> tuple[np.ndarray, np.ndarray]:
+        """Columns and rows of the samples of each line, shape (n, samples)."""
+        t = _ALONG[::every]
+        return self.top * (1 - t), self.first + self.wall * t
+
+
+def _inside(inner: np.ndarray, lines: _Lines) -> np.ndarray:
+    """Whether each sample of each line is inside a mask."""
+    valid = np.empty((len(lines.top), _SAMPLES), dtype=bool)
+    for block, some in lines.blocks():
+        x, y = some.samples()
+        cv2.remap(inner, x, y, cv2.INTER_NEAREST, dst=valid[block].view(np.uint8), borderValue=0)
+    return valid
 
 
 def _step(
-    grey: np.ndarray,
-    scale: int,
-    x: np.ndarray,
-    y: np.ndarray,
-    nx: np.ndarray,
-    ny: np.ndarray,
-    valid: np.ndarray,
+    grey: np.ndarray, scale: int, lines: _Lines, valid: np.ndarray, *, every: int = 1
 ) -> np.ndarray:
-    """Mean step of grey across each line at one scale, -1 to 1.
-
-    ``x``, ``y`` and ``valid`` have the samples of a line in a row; ``nx`` and ``ny``, shape (n, 1),
-    are its normal.
-    """
+    """Mean step of grey across each line at one scale, -1 to 1, from ``every`` n-th sample."""
     near, far = _OFFSETS[scale]
     smooth = cv2.GaussianBlur(grey, (0, 0), _SIGMAS[scale])
-    inside, outside, deep, beyond = (
-        _at(smooth, x + nx * d, y + ny * d) for d in (-near, near, -far, far)
-    )
-    # Subtract the difference that a constant gradient would cause between the near samples.
-    slope = near / (far - near) * ((deep - inside) + (outside - beyond))
-    contrast = (inside - outside) - np.clip(slope, 0.0, None)
-    # tanh limits the effect of a few strong edges, for example those of a lymph node.
-    total = np.where(valid, np.tanh(contrast / _CONTRAST), 0.0).sum(axis=1)
-    return np.asarray(total / np.maximum(valid.sum(axis=1), 1))
+    total = np.empty(len(valid), dtype=np.float32)
+    used = valid[:, ::every]
+    for block, some in lines.blocks():
+        x, y = some.samples(every)
+        inside, outside, deep, beyond = (
+            _at(smooth, x + some.nx * d, y + some.ny * d) for d in (-near, near, -far, far)
+        )
+        # Subtract the difference that a constant gradient would cause between the near samples.
+        slope = near / (far - near) * ((deep - inside) + (outside - beyond))
+        contrast = (inside - outside) - np.maximum(slope, 0.0)
+        # tanh limits the effect of a few strong edges, for example those of a lymph node.
+        total[block] = np.where(used[block], np.tanh(contrast / _CONTRAST), 0.0).sum(axis=1)
+    return np.asarray(total / np.maximum(used.sum(axis=1), 1))
 
 
 def _at(array: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Values at the nearest pixels. Outside the array: its edge values, or False for a mask."""
-    if array.dtype == bool:
-        found = cv2.remap(array.view(np.uint8), x, y, cv2.INTER_NEAREST, borderValue=0)
-        return found.astype(bool)
+    """Values at the nearest pixels. Outside the array: its edge values."""
     return cv2.remap(array, x, y, cv2.INTER_NEAREST, borderMode=cv2.BORDER_REPLICATE)
 
 

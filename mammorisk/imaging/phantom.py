@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from mammorisk.imaging.exposed_area import exposed_box
+from mammorisk.imaging.percentiles import median, percentiles
 
 _ROWS = 256
 
@@ -44,7 +45,7 @@ def is_phantom_or_flat(image: np.ndarray) -> bool:
     blurred = cv2.GaussianBlur(small, (0, 0), 4.0)
     if float(blurred.var()) < _LEAST_STRUCTURE * float(image[::3, ::3].var()):
         return True
-    low, high = (float(v) for v in np.percentile(blurred, [1, 99]))
+    low, high = (float(v) for v in percentiles(blurred, [1, 99]))
     if high - low < 0.1 * max(abs(high), abs(low)):
         return True
     return _is_block(small, low, high)
@@ -67,5 +68,7 @@ def _is_block(small: np.ndarray, low: float, high: float) -> bool:
     if bright[box].mean() < _BOX_SHARE:
         return False
     block = inner[box][4:-4, 4:-4]
-    spread = float(np.subtract(*np.percentile(block, [90, 10])))
-    return bool(block.size and spread < _EVEN_SPREAD * max(float(np.median(block)) - low, 1e-6))
+    if not block.size:
+        return False
+    high, low_end = percentiles(block, [90, 10])
+    return bool(high - low_end < _EVEN_SPREAD * max(median(block) - low, 1e-6))

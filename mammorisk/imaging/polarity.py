@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 
 from mammorisk.imaging.exposed_area import exposed_box
+from mammorisk.imaging.percentiles import median, percentiles
 
 _ROWS = 256
 
@@ -52,7 +53,7 @@ def is_inverted(image: np.ndarray) -> bool:
     scale = min(1.0, _ROWS / max(inner.shape))
     size = (max(8, round(inner.shape[1] * scale)), max(8, round(inner.shape[0] * scale)))
     small = cv2.resize(inner, size, interpolation=cv2.INTER_AREA)
-    low, high = (float(v) for v in np.percentile(small, [0.5, 99.5]))
+    low, high = (float(v) for v in percentiles(small, [0.5, 99.5]))
     if not np.isfinite(high - low) or high - low < 1e-6:
         return False
     small = np.clip((small - low) / (high - low), 0.0, 1.0)
@@ -61,11 +62,9 @@ def is_inverted(image: np.ndarray) -> bool:
     flat = spread < _FLAT
     if not _LEAST_AIR < flat.mean() < 1 - _LEAST_AIR:
         return False
-    evens = float(np.median(small[flat]) - np.median(small[~flat])) > _LEAST_DISTANCE
+    evens = median(small[flat]) - median(small[~flat]) > _LEAST_DISTANCE
     air = _largest_at_border(flat)
-    border = bool(
-        air.any() and np.median(small[air]) - np.median(small[~air]) > 0.5 * _LEAST_DISTANCE
-    )
+    border = bool(air.any() and median(small[air]) - median(small[~air]) > 0.5 * _LEAST_DISTANCE)
     # Smooth muscle or fat can be flat too, so corners and shape are also used.
     smooth = (cv2.GaussianBlur(small, (0, 0), 1.5) * 255).astype(np.uint8)
     _, bright = cv2.threshold(smooth, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
@@ -87,14 +86,14 @@ def _corners(small: np.ndarray) -> float:
         for y in (slice(None, rows), slice(-rows, None))
         for x in (slice(None, columns), slice(-columns, None))
     ]
-    grey = [float(np.median(patch)) for patch in patches]
+    grey = [median(patch) for patch in patches]
     uneven = [float(patch.std()) for patch in patches]
     first, second = min(
         ((0, 2), (1, 3)),
         key=lambda pair: abs(grey[pair[0]] - grey[pair[1]]) + uneven[pair[0]] + uneven[pair[1]],
     )
     y, x = (n // 4 for n in small.shape)
-    return (grey[first] + grey[second]) / 2 - float(np.median(small[y:-y, x:-x]))
+    return (grey[first] + grey[second]) / 2 - median(small[y:-y, x:-x])
 
 
 def _solidity(bright: np.ndarray) -> float:

@@ -11,6 +11,7 @@ import numpy as np
 from mammorisk._utils.parallel import map_parallel
 from mammorisk.imaging.breast import BreastMask
 from mammorisk.imaging.chest_wall import wall_contact
+from mammorisk.imaging.percentiles import median, percentile
 from mammorisk.imaging.phantom import is_phantom_or_flat
 from mammorisk.imaging.reduction import reduce_mask
 from mammorisk.imaging.segmented_view import SegmentedView, segment_exam, usual_wall
@@ -155,7 +156,7 @@ def _clipped(mask: BreastMask) -> bool:
 
 def _inverted(image: np.ndarray, breast: np.ndarray) -> bool:
     outside = image[~breast]
-    return bool(outside.size > 100 and np.median(outside) > np.median(image[breast]))
+    return bool(outside.size > 100 and median(outside) > median(image[breast]))
 
 
 def _saturated(image: np.ndarray, tissue: np.ndarray) -> bool:
@@ -188,7 +189,7 @@ def _text_like(image: np.ndarray, breast: np.ndarray) -> bool:
     small = cv2.resize(image, size, interpolation=cv2.INTER_AREA)
     inside = cv2.resize(breast.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0.01
     far = cv2.dilate(inside.astype(np.uint8), np.ones((15, 15), np.uint8)) == 0
-    marks = far & (small > 0.5 * float(np.percentile(small[inside], 95)))
+    marks = far & (small > 0.5 * percentile(small[inside], 95))
     count, _, stats, _ = cv2.connectedComponentsWithStats(marks.astype(np.uint8))
     areas = stats[1:, cv2.CC_STAT_AREA] if count > 1 else np.zeros(0)
     return int(((areas >= 4) & (areas <= 400)).sum()) >= TEXT_MARKS

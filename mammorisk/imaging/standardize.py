@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from mammorisk._utils.parallel import map_parallel
+from mammorisk.imaging.percentiles import percentiles
 from mammorisk.imaging.segmented_view import SegmentedView, segment_view
 from mammorisk.records.exam import Exam, View
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
@@ -154,7 +155,7 @@ def _resize(array: np.ndarray, factor: float) -> np.ndarray:
 
 def _grey(image: np.ndarray, breast: np.ndarray, warnings: list[ResultWarning]) -> np.ndarray:
     inside = image[breast]
-    low, high = np.percentile(inside, GREY_PERCENTILES) if inside.size else (0.0, 0.0)
+    low, high = percentiles(inside, GREY_PERCENTILES) if inside.size else (0.0, 0.0)
     if high <= low:
         warnings.append(make_warning("no-contrast"))
         return np.zeros(image.shape, dtype=np.float32)

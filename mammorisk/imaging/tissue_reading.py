@@ -9,6 +9,7 @@ import numpy as np
 
 from mammorisk.imaging.breast import BreastMask
 from mammorisk.imaging.local_skewness import grain_share, positive_share
+from mammorisk.imaging.percentiles import median, percentile
 from mammorisk.imaging.reduction import reduce_image, reduce_mask, reduction_step
 
 #: Size of the grid on which dense tissue is measured: the longer side of the bounding box of the
@@ -119,18 +120,18 @@ def read_tissue(
     tissue = breast & ~muscle
     shown = _part(small, box)
     outside = _air(image, mask)
-    black = float(np.percentile(outside, 1)) if outside.size else 0.0
+    black = percentile(outside, 1) if outside.size else 0.0
     span = max(float(shown.max()) - black, 1e-6)
     shown = np.clip((shown - np.float32(black)) / np.float32(span), 0.0, 1.0)
     gamma = _usual_gamma(shown, tissue, size)
     air = max(air_level(image, mask) - black, 0.0) / span
     fine = cv2.pow(shown, gamma) - np.float32(air**gamma)
     grey = cv2.resize(fine, size, interpolation=cv2.INTER_AREA)
-    typical = float(np.median(grey[tissue])) if tissue.any() else 0.0
+    typical = median(grey[tissue]) if tissue.any() else 0.0
     if typical <= 0:
         return None
     inside = grey[breast]
-    dark_share = float((inside < _DARK * np.median(inside)).mean())
+    dark_share = float((inside < np.float32(_DARK) * np.float32(median(inside))).mean())
     log_grey = cv2.log(np.maximum(fine, np.float32(_LEAST_GREY * typical)))
     log_grey = cv2.resize(log_grey, size, interpolation=cv2.INTER_AREA)
     log_grey = cv2.GaussianBlur(log_grey, (0, 0), 1.0)
@@ -146,7 +147,7 @@ def read_tissue(
     if core.sum() < 200 or np.ptp(log_grey[core]) < 1e-3:
         return None
     inner = cv2.erode(muscle.astype(np.uint8), np.ones((7, 7), np.uint8), borderValue=1) > 0
-    level = float(np.median(log_grey[inner])) if inner.sum() >= 100 else None
+    level = median(log_grey[inner]) if inner.sum() >= 100 else None
     log_grey = (log_grey + _shortfall(log_grey, depth, measured)).astype(np.float32)
     log_grey, level = log_grey / gamma, None if level is None else level / gamma
     scale = SKEWNESS_SCALE * float(np.sqrt(measured.sum()))
@@ -166,7 +167,7 @@ def read_tissue(
 def _usual_gamma(part: np.ndarray, tissue: np.ndarray, size: tuple[int, int]) -> float:
     """Return the gamma after which the median grey of the tissue is ``USUAL_MEDIAN``."""
     values = cv2.resize(part, size, interpolation=cv2.INTER_AREA)[tissue]
-    middle = float(np.median(values)) if values.size else 0.0
+    middle = median(values) if values.size else 0.0
     if not 0.0 < middle < 1.0:
         return 1.0
     return float(np.clip(np.log(USUAL_MEDIAN) / np.log(middle), *GAMMAS))
@@ -175,7 +176,7 @@ def _usual_gamma(part: np.ndarray, tissue: np.ndarray, size: tuple[int, int]) ->
 def air_level(image: np.ndarray, mask: BreastMask) -> float:
     """Median grey of the exposed area outside the breast. 0 if there is hardly any."""
     outside = _air(image, mask)
-    return float(np.median(outside)) if outside.size else 0.0
+    return median(outside) if outside.size else 0.0
 
 
 def _air(image: np.ndarray, mask: BreastMask) -> np.ndarray:
@@ -233,7 +234,7 @@ def _lower_quartile(values: np.ndarray) -> float:
     """25th percentile of many values, without the overhead of :func:`numpy.percentile`."""
     position = 0.25 * (len(values) - 1)
     below = int(position)
-    low, high = np.partition(values, [below, below + 1])[below : below + 2]
+    low, high = np.sort(values)[below : below + 2]
     return float(low + (position - below) * (high - low))
 
 

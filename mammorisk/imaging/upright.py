@@ -8,6 +8,7 @@ import numpy as np
 
 from mammorisk.imaging.breast import BreastMask, find_breast
 from mammorisk.imaging.chest_wall import wall_contact
+from mammorisk.imaging.percentiles import median
 from mammorisk.records.exam import Laterality, View
 from mammorisk.warnings import ResultWarning, make_warning
 
@@ -174,8 +175,8 @@ def _corner_step(image: np.ndarray, mask: BreastMask) -> float:
     corners = [small[end, across][breast[end, across]] for end in ends]
     if min(corner.size for corner in corners) < 10:
         return 0.0
-    typical = float(np.median(small[breast]))
-    top, bottom = (float(np.median(corner)) + 0.1 * typical for corner in corners)
+    typical = median(small[breast])
+    top, bottom = (median(corner) + 0.1 * typical for corner in corners)
     return float(np.log(bottom / top)) if min(top, bottom) > 0 else 0.0
 
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from mammorisk.imaging.percentiles import percentile, percentiles
 from mammorisk.imaging.windowing import to_display
 from mammorisk.records.stored_image import RawImage
 from mammorisk.warnings import make_warning
@@ -58,14 +59,14 @@ def fitting_display(raw: RawImage) -> tuple[np.ndarray, RawImage]:
 def _fits(image: np.ndarray, raw: RawImage) -> bool:
     step = max(1, round((image.size / _SAMPLE) ** 0.5))
     few, values = image[::step, ::step], raw.pixels[::step, ::step].astype(np.int64)
-    low, high = (float(v) for v in np.percentile(values, [0.5, 99.5]))
+    low, high = (float(v) for v in percentiles(values, [0.5, 99.5]))
     if high <= low:
         return True
-    if float(np.percentile(few, 99.5)) < _LEAST_WHITE:
+    if percentile(few, 99.5) < _LEAST_WHITE:
         return False
     white = few >= 0.999
     if white.sum() <= _WHITE_SHARE * (few > 0.02).sum():
         return True
     # White air has a single stored value; saturated tissue has many.
-    spread = float(np.subtract(*np.percentile(values[white], [95, 5])))
+    spread = float(np.subtract(*percentiles(values[white], [95, 5])))
     return spread < _SPREAD * (high - low)

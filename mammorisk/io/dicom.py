@@ -27,6 +27,7 @@ from mammorisk.io.orientation import contradicts_side, read_field_of_view, read_
 from mammorisk.io.parsing import read_dataset
 from mammorisk.io.patient import PatientFacts, read_patient
 from mammorisk.io.pixels import (
+    PixelPlace,
     check_pixel_data,
     check_size,
     check_syntax,
@@ -120,7 +121,7 @@ def read_dicom(
             return reason
         if name.position not in ("CC", "MLO", None):
             return f"{name.position} view, not one of the four"
-        image = _image(dataset, name, path, source, limits)
+        image = _image(dataset, name, path, source, limits, pixel_start)
         if pixel_start is not None:
             check_pixel_data(path, pixel_start, dataset)
         return image
@@ -147,7 +148,14 @@ def _completed(name: ViewName, laterality: Laterality, position: str) -> ViewNam
     )
 
 
-def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Limits) -> ReadImage:
+def _image(
+    dataset: Dataset,
+    name: ViewName,
+    path: Path,
+    source: str,
+    limits: Limits,
+    pixel_start: int | None,
+) -> ReadImage:
     if name.laterality is None or name.position is None:
         lacking = [
             attribute
@@ -185,12 +193,16 @@ def _image(dataset: Dataset, name: ViewName, path: Path, source: str, limits: Li
     facts = [*grey_warnings, *_facts(dataset, name, kind, greyscale.bits_stored, syntax)]
     facts += [one for one in (spacing_warning, turned) if one is not None]
     full_name = f"{name.laterality.value}-{name.position}"
+    place = PixelPlace.of(path, pixel_start, dataset)
     view = View(
         laterality=name.laterality,
         position=name.position,
         # partial instead of closures, because views are sent to other processes.
         load=functools.partial(
-            call_named, full_name, source, functools.partial(load_pixels, path, greyscale, limits)
+            call_named,
+            full_name,
+            source,
+            functools.partial(load_pixels, path, greyscale, limits, place),
         ),
         source=source,
         rows=rows,

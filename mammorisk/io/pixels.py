@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -17,7 +18,7 @@ from pydicom.uid import ImplicitVRLittleEndian
 from mammorisk.errors import PixelError, TooLarge, UnsupportedSyntax
 from mammorisk.io.dataset import PARSE_ERRORS, quiet_pydicom, whole
 from mammorisk.io.decoding import decode_frame
-from mammorisk.io.limits import Limits
+from mammorisk.io.limits import Limits, file_size
 from mammorisk.io.parsing import read_dataset
 from mammorisk.io.stored_bits import stored_image
 from mammorisk.io.syntaxes import FAMILIES, NATIVE, NOT_READ
@@ -25,18 +26,100 @@ from mammorisk.records.stored_image import Greyscale, RawImage
 
 _PIXEL_DATA = (0x7FE0, 0x0010)
 
-#: Groups of overlays, and the element of each that gives the bit of an overlay within the pixels:
-#: Overlay Bit Position (60xx,0102), retired.
-_OVERLAY_BITS = [(group, 0x0102) for group in range(0x6000, 0x6020, 2)]
+#: The element of each group of overlays that gives the bit of an overlay within the pixels: Overlay
+#: Bit Position (60xx,0102), retired.
+_OVERLAY_BITS = frozenset(Tag(group, 0x0102) for group in range(0x6000, 0x6020, 2))
 
 #: Elements that are needed to read the pixels.
 _NAMES = ("SamplesPerPixel", "Rows", "Columns", "BitsAllocated", "BitsStored", "HighBit")
-_WITH_PIXELS = (*map(Tag, _NAMES), *map(Tag, [_PIXEL_DATA, *_OVERLAY_BITS]))
+_WITH_PIXELS = (*map(Tag, _NAMES), Tag(_PIXEL_DATA), *_OVERLAY_BITS)
 _ITEM, _SEQUENCE_DELIMITER = b"\xfe\xff\x00\xe0", b"\xfe\xff\xdd\xe0"
 
 #: Largest number of fragments. A single frame has one or a few; reading a long chain of empty
 #: fragments would take minutes.
 _MOST_FRAGMENTS = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelFormat:
+    """Attributes of a header that are needed to read the pixels. None where they are not stated."""
+
+    rows: int | None
+    columns: int | None
+    allocated: int | None
+    stored: int | None
+    high: int | None
+    samples: int | None
+    syntax: str
+    overlays: int
+    implicit: bool
+
+    @classmethod
+    def of(cls, dataset: Dataset) -> PixelFormat:
+        """Return the format of a parsed header; call inside :func:`quiet_pydicom`."""
+        return cls(
+            rows=whole(dataset, "Rows"),
+            columns=whole(dataset, "Columns"),
+            allocated=whole(dataset, "BitsAllocated"),
+            stored=whole(dataset, "BitsStored"),
+            high=whole(dataset, "HighBit"),
+            samples=whole(dataset, "SamplesPerPixel"),
+            syntax=syntax_of(dataset),
+            overlays=_overlay_bits(dataset),
+            implicit=bool(dataset.original_encoding[0]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelPlace:
+    """Where a file stores its pixels, found when its header was parsed.
+
+    Attributes
+    ----------
+    start : int
+        Offset of the element with the pixels.
+    pixels : PixelFormat
+    size, changed_ns : int
+        Size of the file and time of its last change. If they differ later, the file is another one.
+    """
+
+    start: int
+    pixels: PixelFormat
+    size: int
+    changed_ns: int
+
+    @classmethod
+    def of(cls, path: Path, start: int | None, dataset: Dataset) -> PixelPlace | None:
+        """Return the place of uncompressed pixels; None for others. Call as :class:`PixelFormat`.
+
+        Parameters
+        ----------
+        path : Path
+        start : int or None
+            As in :class:`mammorisk.io.parsing.Parsed`.
+        dataset : Dataset
+            The header.
+        """
+        if start is None or syntax_of(dataset) not in NATIVE:
+            return None
+        told = path.stat()
+        return cls(
+            start=start,
+            pixels=PixelFormat.of(dataset),
+            size=told.st_size,
+            changed_ns=told.st_mtime_ns,
+        )
+
+    def read(self, path: Path) -> bytes | None:
+        """Return the bytes of the pixels; None if the file has changed."""
+        with open(path, "rb") as handle:
+            told = os.fstat(handle.fileno())
+            if (told.st_size, told.st_mtime_ns) != (self.size, self.changed_ns):
+                return None
+            handle.seek(self.start)
+            order = NATIVE[self.pixels.syntax]
+            length = _pixel_length(handle, order, implicit=self.pixels.implicit)
+            return None if length is None else handle.read(min(length, self.size))
 
 
 def check_size(rows: int | None, columns: int | None, limits: Limits) -> tuple[int, int]:
@@ -108,20 +191,18 @@ def check_pixel_data(path: Path, start: int, dataset: Dataset) -> None:
         There are no pixel data, or less than the header states.
     """
     syntax = syntax_of(dataset)
-    order = NATIVE.get(syntax, "<")
     with open(path, "rb") as handle:
         size = handle.seek(0, os.SEEK_END)
         handle.seek(start)
-        element = handle.read(12)
-        if element[:4] != struct.pack(f"{order}HH", *_PIXEL_DATA) or len(element) < 12:
+        length = _pixel_length(
+            handle, NATIVE.get(syntax, "<"), implicit=bool(dataset.original_encoding[0])
+        )
+        at = handle.tell()
+        if length is None:
             raise PixelError(
                 "the file has no PixelData (7FE0,0010)",
                 remedy="Fetch the file again from the archive.",
             )
-        if dataset.original_encoding[0]:
-            length, at = struct.unpack("<I", element[4:8])[0], start + 8
-        else:
-            length, at = struct.unpack(f"{order}I", element[8:12])[0], start + 12
         if syntax in NATIVE:
             bits = whole(dataset, "BitsAllocated") or 0
             wanted = (whole(dataset, "Rows") or 0) * (whole(dataset, "Columns") or 0) * bits // 8
@@ -133,6 +214,17 @@ def check_pixel_data(path: Path, start: int, dataset: Dataset) -> None:
             f"the pixel data are truncated: {max(there, 0):,} bytes are available",
             remedy="Fetch the file again from the archive.",
         )
+
+
+def _pixel_length(handle: BinaryIO, order: str, *, implicit: bool) -> int | None:
+    """Read the head of the element with the pixels and return its length; None if it is another."""
+    element = handle.read(12)
+    if element[:4] != struct.pack(f"{order}HH", *_PIXEL_DATA) or len(element) < 12:
+        return None
+    if implicit:
+        handle.seek(-4, os.SEEK_CUR)
+        return int(struct.unpack("<I", element[4:8])[0])
+    return int(struct.unpack(f"{order}I", element[8:12])[0])
 
 
 def _fragments_are_whole(handle: BinaryIO, at: int, size: int) -> bool:
@@ -151,7 +243,9 @@ def _fragments_are_whole(handle: BinaryIO, at: int, size: int) -> bool:
     return False
 
 
-def load_pixels(path: Path, greyscale: Greyscale, limits: Limits) -> RawImage:
+def load_pixels(
+    path: Path, greyscale: Greyscale, limits: Limits, place: PixelPlace | None = None
+) -> RawImage:
     """Read the pixels of a single-frame image.
 
     Parameters
@@ -160,6 +254,8 @@ def load_pixels(path: Path, greyscale: Greyscale, limits: Limits) -> RawImage:
     greyscale : Greyscale
         Greyscale from the header.
     limits : Limits
+    place : PixelPlace, optional
+        From the header. Without it, or if the file has changed, the file is parsed again.
 
     Returns
     -------
@@ -172,21 +268,21 @@ def load_pixels(path: Path, greyscale: Greyscale, limits: Limits) -> RawImage:
     PixelError
         Truncated or damaged data, colour, or a header that contradicts them.
     """
-    with quiet_pydicom():
-        dataset = read_dataset(path, limits, only=_WITH_PIXELS).dataset
-        rows, columns = whole(dataset, "Rows"), whole(dataset, "Columns")
-        allocated, stored = whole(dataset, "BitsAllocated"), whole(dataset, "BitsStored")
-        high = whole(dataset, "HighBit")
-        samples = whole(dataset, "SamplesPerPixel")
-        syntax = syntax_of(dataset)
-        data = _bytes(dataset, syntax)
-        overlays = _overlay_bits(dataset)
-    rows, columns = check_size(rows, columns, limits)
-    if samples not in (None, 1):
+    data = None if place is None else _read_at(place, path, limits)
+    if place is not None and data is not None:
+        told = place.pixels
+    else:
+        with quiet_pydicom():
+            dataset = read_dataset(path, limits, only=_WITH_PIXELS).dataset
+            told = PixelFormat.of(dataset)
+            data = _bytes(dataset, told.syntax)
+    rows, columns = check_size(told.rows, told.columns, limits)
+    if told.samples not in (None, 1):
         raise PixelError(
-            f"SamplesPerPixel (0028,0002) is {samples}: a mammogram has one grey channel",
+            f"SamplesPerPixel (0028,0002) is {told.samples}: a mammogram has one grey channel",
             remedy="Export the image in greyscale.",
         )
+    allocated, stored, syntax = told.allocated, told.stored, told.syntax
     if allocated not in (8, 16) or stored is None or not 1 <= stored <= allocated:
         raise PixelError(
             f"BitsAllocated {allocated} and BitsStored {stored} are not those of a mammogram",
@@ -214,7 +310,15 @@ def load_pixels(path: Path, greyscale: Greyscale, limits: Limits) -> RawImage:
         )
         if pixels.ndim == 3:
             raise PixelError("the compressed image is in colour", remedy="Export it in greyscale.")
-    return stored_image(pixels, greyscale, high_bit=high, overlay_bits=overlays)
+    return stored_image(pixels, greyscale, high_bit=told.high, overlay_bits=told.overlays)
+
+
+def _read_at(place: PixelPlace, path: Path, limits: Limits) -> bytes | None:
+    file_size(path, limits)
+    try:
+        return place.read(path)
+    except OSError:
+        return None
 
 
 def _bytes(dataset: Dataset, syntax: str) -> bytes:
@@ -239,7 +343,7 @@ def _bytes(dataset: Dataset, syntax: str) -> bytes:
 def _overlay_bits(dataset: Dataset) -> int:
     """Return the mask of bits that contain overlays."""
     bits = 0
-    for tag in _OVERLAY_BITS:
+    for tag in _OVERLAY_BITS.intersection(dataset.keys()):
         try:
             element = dataset.get(tag)
             position = None if element is None else int(element.value)

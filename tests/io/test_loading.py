@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from mammorisk import read_exam
-from mammorisk.errors import PixelError
+from mammorisk.errors import ExamError, PixelError
 from mammorisk.io import Limits
 from mammorisk.records.exam import View
 from tests import factories as f
@@ -135,3 +135,18 @@ def test_folders_too_deep_are_named(tmp_path: Path) -> None:
     (tmp_path / "a" / "b").mkdir(parents=True)
     exam = read_exam(tmp_path, limits=Limits(max_folder_depth=1))
     assert [(a.source, "deeper" in a.reason) for a in exam.set_aside] == [("a", True)]
+
+
+@pytest.mark.parametrize("syntax", [f.EXPLICIT, f.IMPLICIT, f.BIG_ENDIAN])
+def test_a_file_that_changed_after_its_header_was_read_is_parsed_again(
+    tmp_path: Path, syntax: str
+) -> None:
+    first, second = (f.breast_pixels("L", "CC", seed=seed) for seed in (1, 2))
+    path = f.write_view(tmp_path / "one.dcm", pixels=first, syntax=syntax)
+    view = next(iter(read_exam(path, allow_missing_views=True)))
+    np.testing.assert_array_equal(view.load().pixels, first)
+    f.write_view(path, pixels=second, syntax=syntax, SeriesDescription="a longer header")
+    np.testing.assert_array_equal(view.load().pixels, second)
+    path.unlink()
+    with pytest.raises(ExamError):
+        view.load()
