@@ -61,14 +61,23 @@ def cohort(folder: Path) -> None:
     start = time.perf_counter()
     model.score_exam_set(made.questionnaires, exams)
     network = time.perf_counter() - start
-    start = time.perf_counter()
+    before, start = processor_seconds(), time.perf_counter()
     mr.predict(made, model=model)
     whole = time.perf_counter() - start
+    processor = processor_seconds() - before
     print(f"\n| cohort of {len(made)} exams at 1.0 mm | s |\n| --- | --- |")
     print(f"| reading and standardising alone | {reading:.1f} |")
     print(f"| the network alone | {network:.1f} |")
     print(f"| predict, with both overlapping | {whole:.1f} |")
-    print(f"\n{len(made) / whole:.1f} exams a second")
+    print(f"| its processor time, all processes together | {processor:.1f} |")
+    print(f"\n{len(made) / whole:.1f} exams a second at a load average of {os.getloadavg()[0]:.1f}")
+    print(f"{1000 * processor / len(made):.0f} ms of processor time an exam")
+
+
+def processor_seconds() -> float:
+    """User and system time of this process and of the worker processes that have ended."""
+    found = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    return sum(one.ru_utime + one.ru_stime for one in found)
 
 
 def head() -> None:

@@ -69,7 +69,11 @@ class BreastMask:
 
 
 def find_breast(
-    image: np.ndarray, *, position: str | None = None, expected_wall: str | None = None
+    image: np.ndarray,
+    *,
+    position: str | None = None,
+    expected_wall: str | None = None,
+    exposed: tuple[int, int, int, int] | None = None,
 ) -> BreastMask:
     """Find the breast and, in MLO views, the pectoral muscle.
 
@@ -82,6 +86,8 @@ def find_breast(
     expected_wall : {"left", "right"}, optional
         Expected side of the chest wall. It is used only if the shape of the breast does not
         determine the side.
+    exposed : tuple of int, optional
+        Result of :func:`mammorisk.imaging.exposed_area.exposed_box`, if it is at hand.
 
     Returns
     -------
@@ -95,9 +101,9 @@ def find_breast(
     largest component after a morphological opening, with its holes filled.
     """
     rows, columns = image.shape
-    box = exposed_box(image)
-    exposed = image[box[0] : box[1], box[2] : box[3]]
-    small = _reduce(exposed)
+    box = exposed_box(image) if exposed is None else exposed
+    inner = image[box[0] : box[1], box[2] : box[3]]
+    small = _reduce(inner)
     warnings: list[ResultWarning] = []
     breast = _breast(small, warnings)
     side = _side(breast, expected_wall)
@@ -114,7 +120,7 @@ def find_breast(
     nipple = find_nipple(_face_left(breast, mirrored), _face_left(pectoral, mirrored))
     if nipple is not None and mirrored:
         nipple = (nipple[0], breast.shape[1] - 1 - nipple[1])
-    scale = (exposed.shape[0] / small.shape[0], exposed.shape[1] / small.shape[1])
+    scale = (inner.shape[0] / small.shape[0], inner.shape[1] / small.shape[1])
     return BreastMask(
         breast=_enlarge(breast, box, (rows, columns)),
         pectoral=_enlarge(pectoral, box, (rows, columns)),

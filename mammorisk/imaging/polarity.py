@@ -19,13 +19,15 @@ _FLAT = 0.012
 _LEAST_AIR, _LEAST_DISTANCE, _CLEAR_DISTANCE = 0.02, 0.15, 0.4
 
 
-def is_inverted(image: np.ndarray) -> bool:
+def is_inverted(image: np.ndarray, exposed: tuple[int, int, int, int] | None = None) -> bool:
     """Whether air is brighter than the breast.
 
     Parameters
     ----------
     image : ndarray of float, shape (rows, columns)
         Grey levels.
+    exposed : tuple of int, optional
+        Result of :func:`mammorisk.imaging.exposed_area.exposed_box`, if it is at hand.
 
     Returns
     -------
@@ -48,7 +50,7 @@ def is_inverted(image: np.ndarray) -> bool:
     >>> is_inverted(image), is_inverted(1 - image)
     (False, True)
     """
-    top, bottom, left, right = exposed_box(image)
+    top, bottom, left, right = exposed_box(image) if exposed is None else exposed
     inner = image[top:bottom, left:right].astype(np.float32, copy=False)
     scale = min(1.0, _ROWS / max(inner.shape))
     size = (max(8, round(inner.shape[1] * scale)), max(8, round(inner.shape[0] * scale)))
@@ -65,13 +67,20 @@ def is_inverted(image: np.ndarray) -> bool:
     evens = median(small[flat]) - median(small[~flat]) > _LEAST_DISTANCE
     air = _largest_at_border(flat)
     border = bool(air.any() and median(small[air]) - median(small[~air]) > 0.5 * _LEAST_DISTANCE)
-    # Smooth muscle or fat can be flat too, so corners and shape are also used.
+    corners = _corners(small)
+    if not (evens or border or corners > _CLEAR_DISTANCE):
+        return False
+    votes = evens + border + 2 * (corners > _LEAST_DISTANCE)
+    # Smooth muscle or fat can be flat too, so corners and shape are also used. The shape takes the
+    # most time and is computed only where it decides.
+    return votes >= 3 or (votes == 2 and _air_is_bright(small))
+
+
+def _air_is_bright(small: np.ndarray) -> bool:
+    """Whether the dark part has the more solid shape, which is that of a breast."""
     smooth = (cv2.GaussianBlur(small, (0, 0), 1.5) * 255).astype(np.uint8)
     _, bright = cv2.threshold(smooth, 0, 1, cv2.THRESH_BINARY | cv2.THRESH_OTSU)
-    shape = _solidity(1 - bright) > _solidity(bright)
-    corners = _corners(small)
-    votes = evens + border + shape + 2 * (corners > _LEAST_DISTANCE)
-    return (evens or border or corners > _CLEAR_DISTANCE) and votes >= 3
+    return _solidity(1 - bright) > _solidity(bright)
 
 
 def _corners(small: np.ndarray) -> float:

@@ -10,6 +10,7 @@ import numpy as np
 from mammorisk._utils.digests import array_digest
 from mammorisk._utils.parallel import map_parallel
 from mammorisk.imaging.breast import BreastMask, find_breast
+from mammorisk.imaging.exposed_area import exposed_box
 from mammorisk.imaging.polarity import is_inverted, turn_grey
 from mammorisk.imaging.reduction import reduce_image, reduction_step
 from mammorisk.imaging.upright import Turn, needed_turn
@@ -78,12 +79,19 @@ def segment_view(view: View, *, digest: bool = False) -> SegmentedView:
     image, raw = fitting_display(view.load())
     # Before the image is brought upright, so that others can compute the same digest.
     pixel_digest = array_digest(raw.pixels) if digest else None
-    inverted = is_inverted(reduce_image(image, reduction_step(image.shape)))
+    small = reduce_image(image, reduction_step(image.shape))
+    exposed = exposed_box(small)
+    inverted = is_inverted(small, exposed)
     if inverted:
         image = turn_grey(image)
         greyscale = replace(raw.greyscale, inverted=not raw.greyscale.inverted)
         raw = replace(raw, greyscale=greyscale)
-    mask = find_breast(image, position=view.position, expected_wall=expected_wall(view))
+    mask = find_breast(
+        image,
+        position=view.position,
+        expected_wall=expected_wall(view),
+        exposed=exposed if image is small else None,
+    )
     turn = needed_turn(view, image, mask)
     if not turn.is_none:
         image = turn.apply(image)

@@ -241,11 +241,11 @@ def _lower_quartile(values: np.ndarray) -> float:
 def _shortfall(log_grey: np.ndarray, depth: np.ndarray, measured: np.ndarray) -> np.ndarray:
     """Difference between the levels of core and periphery, by depth of each pixel."""
     count = round(_BINS_PER_UNIT * _EVEN_DEPTH) + 1
-    bins = np.minimum((depth * _BINS_PER_UNIT).astype(int), count - 1)
-    order = np.argsort(bins[measured], kind="stable")
-    groups = np.split(
-        log_grey[measured][order], np.searchsorted(bins[measured][order], np.arange(1, count))
-    )
+    # Bytes are sorted several times faster than wider numbers.
+    bins = np.minimum((depth * _BINS_PER_UNIT).astype(int), count - 1).astype(np.uint8)
+    own = bins[measured]
+    order = np.argsort(own, kind="stable")
+    groups = np.split(log_grey[measured][order], np.searchsorted(own[order], np.arange(1, count)))
     levels = np.array([_lower_quartile(g) if len(g) >= 30 else np.nan for g in groups])
     known = np.flatnonzero(~np.isnan(levels))
     if known.size < 3:

@@ -30,8 +30,12 @@ MAX_SEQUENCE_DEPTH = 64
 MAX_READS = 300_000
 
 #: Largest number of bytes of values that become Python objects, which need much more memory. A
-#: mammogram has about ten thousand. Binary values such as pixels and overlays are not counted.
+#: mammogram has about ten thousand. Binary values such as pixels and overlays are not counted,
+#: unless they are short.
 MAX_VALUE_BYTES = 4 * 2**20
+
+#: Bytes up to which a value is counted without looking up its kind.
+_SHORT = 64
 
 #: Binary value representations, as written in the dictionary of pydicom.
 _BINARY = frozenset({"OB", "OD", "OF", "OL", "OV", "OW", "UN", "OB or OW", "US or OW"})
@@ -46,6 +50,8 @@ class _Clamped(io.RawIOBase):
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file, self._size = file, size
+        # The position is kept here, because asking the file for it takes longer than most reads.
+        self._at = file.tell()
         self._reads = 0
 
     def read(self, size: int | None = -1) -> bytes:
@@ -55,14 +61,17 @@ class _Clamped(io.RawIOBase):
                 "the file has more elements than any mammogram",
                 remedy="Fetch it again from the archive.",
             )
-        left = max(0, self._size - self._file.tell())
-        return self._file.read(left if size is None or size < 0 else min(size, left))
+        left = max(0, self._size - self._at)
+        found = self._file.read(left if size is None or size < 0 else min(size, left))
+        self._at += len(found)
+        return found
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        return self._file.seek(offset, whence)
+        self._at = self._file.seek(offset, whence)
+        return self._at
 
     def tell(self) -> int:
-        return self._file.tell()
+        return self._at
 
 
 def looks_like_dicom(head: bytes) -> bool:
@@ -179,6 +188,8 @@ def _convertible_bytes(dataset: Dataset, tag: BaseTag) -> int:
     raw = dataset.get_item(tag)
     if raw is None or not isinstance(raw.value, bytes):
         return 0
+    if len(raw.value) <= _SHORT:
+        return len(raw.value)
     # pydicom converts UN to the VR in its dictionary.
     kind = dictionary_VR(tag) if dictionary_has_tag(tag) else raw.VR
     return 0 if kind is None or kind in _BINARY else len(raw.value)
