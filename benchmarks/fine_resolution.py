@@ -14,16 +14,16 @@ from __future__ import annotations
 
 import argparse
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from local_studies import cores, make_study, measures, print_table
+from local_studies import cores, fit_once, make_study, measures, print_table
 
 import mammorisk as mr
 from mammorisk.inputs.exam_set import ExamSet
 from mammorisk.records.outcome import Outcome
-from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.recipe import load_recipe
 from mammorisk.training.read_exams import read_exams
 
@@ -74,7 +74,8 @@ def main() -> None:
         chosen = load_recipe(recipe, **changes)
         exams = {part: _read(studies[part].cohort, chosen, given) for part in studies}
         print(f"{name}: read after {time.monotonic() - begin:.0f} s", flush=True)
-        model = mr.fit(
+        fit = partial(
+            mr.fit,
             studies["train"].cohort,
             chosen,
             exams=exams["train"],
@@ -83,7 +84,7 @@ def main() -> None:
             workers=max(given.workers - 2, 0),
             on_warning=lambda told: None,
         )
-        assert isinstance(model, HybridModel)
+        model = fit_once(given.work / recipe, fit)
         scores = model.score_exam_set(held.cohort.questionnaires, exams["held-out"], (5,))
         found[name] = scores.risk[5].to_numpy(dtype=float)
         print(f"{name}: fitted after {time.monotonic() - begin:.0f} s", flush=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from mammorisk.metrics.estimate import Estimate, difference
 from mammorisk.metrics.expected_observed import expected_observed_ratio
 from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
 from mammorisk.records.outcome import Outcome
+from mammorisk.risk_models.hybrid.model import HybridModel
 
 #: Vendors that the bundled reference model was not trained on.
 OTHER_VENDORS = ("elm", "fir")
@@ -37,6 +38,14 @@ def make_study(work: Path, name: str, workers: int, options: Mapping[str, Any]) 
             workers=workers,
             on_progress=tell,
         )
+
+
+def fit_once(out: Path, fit: Callable[[], object]) -> HybridModel:
+    """Fit a network, or load it if an earlier call has finished the fit."""
+    model: object = mr.load_model(out) if (out / "config.json").is_file() else fit()
+    if not isinstance(model, HybridModel):
+        raise SystemExit(f"{out} is not the folder of a network")
+    return model
 
 
 def cores() -> int:

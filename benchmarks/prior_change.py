@@ -13,10 +13,11 @@ from __future__ import annotations
 import argparse
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
-from local_studies import cores, difference_of, make_study, measures, print_table
+from local_studies import cores, difference_of, fit_once, make_study, measures, print_table
 
 import mammorisk as mr
 from mammorisk.inputs.exam_set import ExamSet
@@ -55,15 +56,17 @@ def main() -> None:
             "hybrid", priors=priors, training__augment=False, training__epochs=given.epochs
         )
         exams = {part: _read(one.cohort, recipe, given) for part, one in studies.items()}
-        model = mr.fit(
+        out = given.work / ("with" if priors else "without")
+        fit = partial(
+            mr.fit,
             studies["train"].cohort,
             recipe,
             exams=exams["train"],
-            out=given.work / ("with" if priors else "without"),
+            out=out,
             progress=True,
             on_warning=lambda told: None,
         )
-        assert isinstance(model, HybridModel)
+        model = fit_once(out, fit)
         answers = held.cohort.questionnaires
         found[name] = _risk(model, answers, exams["held-out"])
         if priors:
