@@ -105,7 +105,9 @@ class EmbedsViews(ImageModel):
         """
         record = self.embeddings
         if record is None:
-            raise ModelError(f"{self.name} does not use images")
+            raise ModelError(
+                f"{self.name} does not use images", remedy="Predict from questionnaires."
+            )
         with _LOADING:
             if "view_encoder" in self.__dict__:
                 found: Encoder = self.__dict__["view_encoder"]
@@ -129,7 +131,11 @@ class EmbedsViews(ImageModel):
         """
         record = self.embeddings
         if record is None:
-            raise ModelError(f"{self.name} was fitted without embeddings")
+            raise ModelError(
+                f"{self.name} was fitted without embeddings",
+                where="encoder",
+                remedy="Leave the encoder out.",
+            )
         chosen = load_encoder(encoder) if isinstance(encoder, (str, Path)) else encoder
         _check(chosen, record, self.name)
         return replace(self, given_encoder=chosen)  # type: ignore[type-var]
@@ -157,7 +163,9 @@ class EmbedsViews(ImageModel):
         """Features of the prepared exams."""
         record = self.embeddings
         if record is None:
-            raise ModelError(f"{self.name} does not use images")
+            raise ModelError(
+                f"{self.name} does not use images", remedy="Predict from questionnaires."
+            )
         n, width = len(exams), len(STANDARD_VIEWS)
         places: list[tuple[int, int]] = []
         contents: list[NDArray[Any]] = []

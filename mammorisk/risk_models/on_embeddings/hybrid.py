@@ -116,7 +116,11 @@ class EmbeddingModel(EmbedsViews, HybridModel):  # type: ignore[override]
     def features(self, exams: ExamSet) -> Tensor:
         """Features of every view, shape (n, 4, n_features); 0 where there is none."""
         if not isinstance(exams, FeatureSet):
-            raise ModelError(f"{self.name} was fitted on embeddings and needs them")
+            raise ModelError(
+                f"{self.name} was fitted on embeddings and needs them",
+                where="exams",
+                remedy="Pass a FeatureSet, such as embeddings.feature_set(cohort).",
+            )
         return torch.from_numpy(np.ascontiguousarray(exams.features))
 
     def state(self) -> ModelState:

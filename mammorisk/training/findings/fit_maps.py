@@ -81,7 +81,11 @@ def fit_maps(
     for file in files:
         views.add(load_samples(file), lesions=True, specks=True)
     if not views.lesions.pixels:
-        raise TrainingError("no view of the training exams shows a breast")
+        raise TrainingError(
+            "no view of the training exams shows a breast",
+            where="cohort",
+            remedy="Look at some with mr.plot_exam, and check the paths of the manifest.",
+        )
     nets: dict[str, Any] = {
         "lesions": LesionNet() if begin is None else copy.deepcopy(begin.lesions).float(),
         "specks": SpeckNet() if begin is None else copy.deepcopy(begin.specks).float(),
