@@ -3,7 +3,6 @@
     python benchmarks/findings.py WORK                       # writes docs/reference/findings.md
     python benchmarks/findings.py WORK --coarse              # without calcifications, much faster
     python benchmarks/findings.py WORK --mias FOLDER         # also films of mini-MIAS, printed only
-    python benchmarks/findings.py WORK --speed               # also time and memory of one exam
 
 The exams have other seeds and other systems than those of the training. WORK holds the exams and
 the candidates in them (about 6 GB), or the candidates that train_findings.py has left there. All
@@ -26,7 +25,6 @@ from findings_candidates import FoundExam, read_candidates, write_candidates
 from findings_exams import SETS, Task, start_rendering
 from findings_mias import mias_table
 from findings_scores import network_alone, without_fusion
-from findings_speed import speed_table
 from train_findings import COUNTS, HELD_OUT
 
 import mammorisk as mr
@@ -389,7 +387,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("work", type=Path)
     parser.add_argument("--mias", type=Path)
-    parser.add_argument("--speed", action="store_true")
     parser.add_argument("--coarse", action="store_true", help="exams of 0.4 mm alone")
     parser.add_argument("--write", action="store_true", help="write docs/reference/findings.md")
     args = parser.parse_args()
@@ -423,8 +420,6 @@ def main() -> None:
         "## By size and contrast, at 0.5 false positives a view",
         as_markdown(group_table(fused)),
     ]
-    if args.speed:
-        parts += ["## Time and memory", as_markdown(speed_table())]
     if args.mias is not None:
         parts += ["## Films of mini-MIAS", as_markdown(mias_table(args.mias, detector))]
     text = "\n\n".join(parts)
