@@ -49,6 +49,12 @@ STUDY = {
     "subcohort_fraction": 0.025,
 }
 AGAINST = "density-fit"
+#: True risks of the simulation, by name of the column.
+TRUTHS = {
+    "risk_5y_questionnaire_density": "true risk given density and answers",
+    "risk_5y_image_acquisition": "true risk given image and acquisition",
+    "risk_5y": "true risk",
+}
 
 
 class Studies:
@@ -144,8 +150,7 @@ def main() -> None:
         "anchor (density and questionnaire, published)": published.score(answers, (5,)).risk[:, 0],
         "bundled model as it is": risk_of(mr.predict(held.cohort, model="hybrid")),
     }
-    for name in ("risk_5y_questionnaire_density", "risk_5y_image_acquisition", "risk_5y"):
-        risks[f"true risk: {name}"] = held.truth[name].to_numpy()
+    risks |= {name: held.truth[column].to_numpy() for column, name in TRUTHS.items()}
     outcome = Outcome.from_table(held.cohort.exams)
     cancers = int((held.cohort.exams["event"] == 1).sum())
     print(f"\nevaluated on {len(held.cohort):,} exams ({cancers} cancers)")
@@ -165,8 +170,8 @@ def main() -> None:
         true = studies.train.truth["risk_5y"].to_numpy()[rows]
         print(f"their E/O by the true risk: {shown(expected_observed_ratio(fitted, true, 5), 2)}")
         found = {name: _risk(studies, rows, name, wanted) for name in MODELS}
-        for name in ("risk_5y_image_acquisition", "risk_5y"):
-            found[f"true risk: {name}"] = held.truth[name].to_numpy()
+        for column in ("risk_5y_image_acquisition", "risk_5y"):
+            found[TRUTHS[column]] = held.truth[column].to_numpy()
         # Density is missing for some women, who then have no risk from some recipes.
         rows = np.flatnonzero(np.isfinite(np.stack(list(found.values()))).all(axis=0))
         print(f"{len(rows):,} women have a risk from all recipes")

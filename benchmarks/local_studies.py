@@ -68,6 +68,8 @@ def measures(outcome: Outcome, risk: np.ndarray, against: np.ndarray | None) -> 
 
 def recalibrated_measures(outcome: Outcome, risk: np.ndarray) -> list[str]:
     """E/O and slope after recalibration on other women: nine tenths of those compared, in turn."""
+    if np.ptp(risk) == 0:
+        return ["all risks are equal", ""]
     fitted = cross_fit(outcome, risk, YEARS, method="cloglog")
     if fitted is None:
         return ["", ""]
