@@ -4,8 +4,8 @@
 
 Two simulated studies of vendors that the bundled model does not know, every woman with an exam two
 years before if she was at least 40 then. The change of density since then carries risk; the exam
-itself does not show it. WORK keeps studies, standardised images and models; the same call goes on
-after an interruption.
+itself does not show it. Encoders are trained on the first study, or taken from the bundled model.
+WORK keeps studies, standardised images and models; the same call goes on after an interruption.
 """
 
 from __future__ import annotations
@@ -15,9 +15,18 @@ import time
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from local_studies import cores, difference_of, fit_once, make_study, measures, print_table
+from local_studies import (
+    cores,
+    difference_of,
+    fit_once,
+    make_study,
+    measures,
+    print_table,
+    recalibrated_measures,
+)
 
 import mammorisk as mr
 from mammorisk.inputs.exam_set import ExamSet
@@ -34,13 +43,23 @@ STUDY = {
     "subcohort_fraction": 0.03,
 }
 WITHOUT, WITH, MISSING = "without priors", "with priors", "with priors, which are missing"
+#: Where a fit begins, and the options of the fit.
+STARTS: dict[str, dict[str, Any]] = {
+    "from scratch": {},
+    "bundled encoder, new head": {
+        "init": "hybrid",
+        "fresh_head": True,
+        "encoder__frozen": True,
+        "training__head_epochs": 40,
+    },
+}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("work", type=Path)
     parser.add_argument("--women", type=int, nargs=2, default=(45_000, 40_000))
-    parser.add_argument("--epochs", type=int, default=12)
+    parser.add_argument("--epochs", type=int, default=12, help="of an encoder from scratch")
     parser.add_argument("--workers", type=int, default=cores())
     given = parser.parse_args()
     begin = time.monotonic()
@@ -50,47 +69,65 @@ def main() -> None:
     }
     held = studies["held-out"]
     outcome = Outcome.from_table(held.cohort.exams)
-    found: dict[str, np.ndarray] = {}
-    for name, priors in ((WITHOUT, False), (WITH, True)):
-        recipe = load_recipe(
-            "hybrid", priors=priors, training__augment=False, training__epochs=given.epochs
-        )
-        exams = {part: _read(one.cohort, recipe, given) for part, one in studies.items()}
-        out = given.work / ("with" if priors else "without")
-        fit = partial(
-            mr.fit,
-            studies["train"].cohort,
-            recipe,
-            exams=exams["train"],
-            out=out,
-            progress=True,
-            on_warning=lambda told: None,
-        )
-        model = fit_once(out, fit)
-        answers = held.cohort.questionnaires
-        found[name] = _risk(model, answers, exams["held-out"])
-        if priors:
-            found[MISSING] = _risk(model, answers, without_priors(exams["held-out"]))
-    truth = held.truth
-    found |= {
-        "true risk given the exam": truth["risk_5y_image"].to_numpy(),
-        "true risk given the exam and its prior": truth["risk_5y_image_priors"].to_numpy(),
-    }
+    answers = held.cohort.questionnaires
+    found: dict[tuple[str, str], np.ndarray] = {}
+    for priors in (False, True):
+        recipe = load_recipe("hybrid", priors=priors)
+        exams = {
+            part: read_exams(
+                one.cohort, recipe, given.work / "cache", progress=True, workers=given.workers
+            )
+            for part, one in studies.items()
+        }
+        for start, options in STARTS.items():
+            out = given.work / f"{start} {WITH if priors else WITHOUT}".replace(",", "")
+            fit = partial(
+                mr.fit,
+                studies["train"].cohort,
+                priors=priors,
+                training__augment=False,
+                training__epochs=given.epochs,
+                exams=exams["train"],
+                out=out,
+                progress=True,
+                on_warning=lambda told: None,
+                **options,
+            )
+            model = fit_once(out, fit)
+            found[start, WITH if priors else WITHOUT] = _risk(model, answers, exams["held-out"])
+            if priors:
+                alone = without_priors(exams["held-out"])
+                found[start, MISSING] = _risk(model, answers, alone)
     counts = [len(one.cohort) for one in studies.values()]
     cancers = [int((one.cohort.exams["event"] == 1).sum()) for one in studies.values()]
     print(f"\nfitted on {counts[0]:,} exams ({cancers[0]} cancers), evaluated on", end=" ")
     print(f"{counts[1]:,} ({cancers[1]}); {time.monotonic() - begin:.0f} s")
-    print_table(
-        ["risk, five years", "AUC", "difference to without", "E/O", "slope"],
-        [
-            [name, *measures(outcome, risk, None if name == WITHOUT else found[WITHOUT])]
-            for name, risk in found.items()
-        ],
+    truth = held.truth
+    rows: list[list[object]] = [
+        [f"{start}, {name}", *_measures(outcome, found[start, name], found[start, WITHOUT])]
+        for start in STARTS
+        for name in (WITHOUT, WITH, MISSING)
+    ]
+    of_exam, with_prior = (
+        truth[column].to_numpy() for column in ("risk_5y_image", "risk_5y_image_priors")
     )
-    has = held.cohort.exams["prior_exam_id"].notna().to_numpy()
-    rows = np.flatnonzero(has)
-    apart = difference_of(outcome.take(rows), found[WITH][rows], found[WITHOUT][rows])
-    print(f"\nwomen with a prior exam ({len(rows):,}): difference of AUC {apart}")
+    rows += [
+        ["true risk given the exam", *_measures(outcome, of_exam, of_exam)],
+        ["true risk given the exam and its prior", *_measures(outcome, with_prior, of_exam)],
+    ]
+    columns = ["risk, five years", "AUC", "difference to without", "E/O", "slope"]
+    columns += ["E/O, recalibrated", "slope, recalibrated"]
+    print_table(columns, rows)
+    some = np.flatnonzero(held.cohort.exams["prior_exam_id"].notna().to_numpy())
+    print(f"\nwomen with a prior exam ({len(some):,}), difference of AUC:")
+    for start in STARTS:
+        pair = (found[start, name][some] for name in (WITH, WITHOUT))
+        print(f"{start}: {difference_of(outcome.take(some), *pair)}")
+
+
+def _measures(outcome: Outcome, risk: np.ndarray, without: np.ndarray) -> list[str]:
+    against = None if risk is without else without
+    return [*measures(outcome, risk, against), *recalibrated_measures(outcome, risk)]
 
 
 def without_priors(exams: ExamSet) -> ExamSet:
@@ -103,10 +140,6 @@ def without_priors(exams: ExamSet) -> ExamSet:
 def _risk(model: HybridModel, answers: object, exams: ExamSet) -> np.ndarray:
     risk = model.score_exam_set(answers, exams, (5,)).risk[5]  # type: ignore[arg-type]
     return np.asarray(risk, dtype=float)
-
-
-def _read(cohort: mr.Cohort, recipe: mr.Recipe, given: argparse.Namespace) -> ExamSet:
-    return read_exams(cohort, recipe, given.work / "cache", progress=True, workers=given.workers)
 
 
 if __name__ == "__main__":
