@@ -90,7 +90,11 @@ def stratify(
         print_policy(_plain_row(found))
     else:
         _print_groups(found, chosen)
-    named = [name for name in found.columns if str(name).startswith("risk_")]
+    named = [
+        name
+        for name in map(str, found.columns)
+        if name.startswith("risk_") and not name.endswith("_reason")
+    ]
     raise typer.Exit(SOME_FAILED if found[named].isna().all(axis=1).any() else DONE)
 
 

@@ -280,7 +280,8 @@ class Embeddings:
             pool=pool,
             acquisitions=acquisitions if has_acquisition else (),
             implant=implant,
-            codes=[",".join(one) for one in codes],
+            # Sorted, so that the order of the rows does not matter.
+            codes=[",".join(sorted(one)) for one in codes],
         )
 
     def __repr__(self) -> str:

@@ -90,7 +90,7 @@ def _without_later(women: pd.DataFrame, age_years: float) -> pd.DataFrame:
         births = women["parity"] if "parity" in women else pd.Series(np.nan, index=women.index)
         women = women.assign(
             # All her births were after the first one.
-            parity=births.mask(is_later, 0),
+            parity=births.astype(object).mask(is_later, 0),
             age_first_birth=women["age_first_birth"].mask(is_later),
         )
     return women

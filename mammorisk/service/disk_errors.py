@@ -45,7 +45,7 @@ def disk_errors() -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, sqlite3.OperationalError) as error:
+    except (OSError, sqlite3.DatabaseError) as error:
         if is_no_space(error):
             raise no_space() from None
         # The text of an error of the operating system has the path, which can be an identity.

@@ -146,7 +146,8 @@ class Watch:
         """
         if self._canary is None:
             return
-        last = self.queue.last_event(CANARY_EVENT)
+        with disk_errors():
+            last = self.queue.last_event(CANARY_EVENT)
         is_new_day = last is None or not self.queue.is_today(last.at)
         if self._canary_ran and not is_new_day:
             return
@@ -189,7 +190,7 @@ class Watch:
             result = json.loads((folder / RESULT).read_bytes())
             self.queue.finish(job.id, done_detail(result))
             return 1
-        except (OSError, sqlite3.OperationalError) as error:
+        except (OSError, sqlite3.DatabaseError) as error:
             if is_no_space(error):
                 self._put_back(job)
                 raise no_space() from None
@@ -214,7 +215,7 @@ class Watch:
         """
         try:
             return change()
-        except (OSError, sqlite3.OperationalError) as error:
+        except (OSError, sqlite3.DatabaseError) as error:
             self._owed.append(change)
             if is_no_space(error):
                 raise no_space() from None

@@ -324,6 +324,7 @@ def fit(
                 exams = read_exams(
                     cohort, chosen, cache, progress, scratch=work / "images", workers=workers
                 )
+                made.check_exams(exams.digest())
             problem = pose(cohort, chosen, exams)
             model = fit_hybrid(
                 problem,

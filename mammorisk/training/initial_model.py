@@ -72,8 +72,19 @@ def chosen_recipe(
 
     if isinstance(begin, MiraiModel):
         # It has no recipe. With given weights the encoder is trained only if epochs are requested.
+        own = load_recipe("mirai" if recipe is None else recipe)
+        if own.kind != "mirai":
+            check_start(begin, own, fresh_head=False)
+        fixed = {"rows": begin.rows, "columns": begin.columns}
+        for name, value in fixed.items():
+            if changes.get(f"mirai__{name}", value) != value:
+                raise TrainingError(
+                    f"{name} of the images are those of the initial model, {value}",
+                    where=f"mirai__{name}",
+                    remedy="Leave it out.",
+                )
         given = {"mirai__encoder_epochs": 0, **changes}
-        given |= {"mirai__rows": begin.rows, "mirai__columns": begin.columns}
+        given |= {f"mirai__{name}": value for name, value in fixed.items()}
         return load_recipe("mirai" if recipe is None else recipe, **given)
     used = load_recipe(begin.recipe, **changes)
     if recipe is None:
@@ -118,11 +129,17 @@ def check_start(begin: HybridModel | MiraiModel | None, recipe: Recipe, fresh_he
             where="init",
             remedy="Use a recipe of the same kind of model, or leave out init.",
         )
-    if fresh_head and recipe.kind != "network":
+    if fresh_head and not (recipe.kind == "network" and recipe.reads_images):
         raise TrainingError(
             f"the recipe {recipe.name} has no encoder of its own that a new head could use",
             where="fresh_head",
             remedy="Leave it out.",
+        )
+    if fresh_head and begin is None:
+        raise TrainingError(
+            "a fit without an initial model has a new head anyway",
+            where="fresh_head",
+            remedy="Give init, or leave it out.",
         )
 
 

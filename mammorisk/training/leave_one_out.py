@@ -256,7 +256,8 @@ def _fitter(
             )
         name = getattr(recipe, "__name__", "function")
         return recipe, name, f"function {name}"
-    if wrong := sorted(options.keys() & _NOT_FOR_SEVERAL):
+    told = {name for name, value in options.items() if value is not None and value is not False}
+    if wrong := sorted(told & _NOT_FOR_SEVERAL):
         raise TrainingError(
             f"leave_one_out does not use {', '.join(wrong)}",
             where=wrong[0],
@@ -348,7 +349,7 @@ def _held_out(
     table = predict(left_out, model=model, horizons=plan.horizon, progress=progress, **given)
     risks = table[[column]]
     atomic_write(file, partial(risks.to_parquet, index=False))
-    return risks[column].to_numpy(dtype=float)
+    return np.asarray(risks[column], dtype=float)
 
 
 def _result(

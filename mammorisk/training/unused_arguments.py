@@ -34,7 +34,8 @@ def refuse_unused(recipe: Recipe, given: Mapping[str, bool]) -> None:
             remedy="Use hybrid-embeddings, hybrid-mirai, coxnet, survival-forest or "
             "gradient-boosting, with the modality image.",
         )
-    _refuse(f"a fit with the recipe {recipe.name}", _unused(recipe), given)
+    unused = _unused(recipe) | ({"cache"} if given["exams"] else set())
+    _refuse(f"a fit with the recipe {recipe.name}", unused, given)
 
 
 def refuse_for_detectors(given: Mapping[str, bool]) -> None:

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from mammorisk.findings.base import Detector
     from mammorisk.records.cohort import Cohort
 
-#: Columns by which women are divided into training and validation.
-_DIVIDE = ("split", "site", "vendor", "exam_date")
+#: Other columns that a fit uses: division of the women, labels of breasts, prior exams, images.
+_USED = ("split", "site", "vendor", "exam_date", "cancer_laterality", "prior_exam_id", "path")
 #: Files that are removed when the fit is done.
 _INTERIM = {".ckpt", ".safetensors", ".npy", ".done"}
 
@@ -53,7 +53,7 @@ class WorkFolder:
         inputs: str = "",
     ) -> None:
         self.kept = None if out is None else Path(out).with_name(Path(out).name + ".work")
-        columns = [c for c in cohort.exams.columns if c in (*KEYS, *OUTCOME_COLUMNS, *_DIVIDE)]
+        columns = [c for c in cohort.exams.columns if c in (*KEYS, *OUTCOME_COLUMNS, *_USED)]
         rows = pd.util.hash_pandas_object(cohort.exams[columns].astype(str), index=False)
         key = hashlib.blake2b(recipe.model_dump_json().encode(), digest_size=8)
         answers = pd.util.hash_pandas_object(cohort.questionnaires.astype(str), index=False)
@@ -80,12 +80,37 @@ class WorkFolder:
                     remedy="Remove that folder, or use another out.",
                 )
             self.kept.mkdir(parents=True, exist_ok=True)
-            _write(note, {"key": self.key})
+            kept = {"exams": told["exams"]} if "exams" in told and not told.get("done") else {}
+            _write(note, {"key": self.key, **kept})
         except (OSError, ValueError) as error:
             raise OutputError(
                 f"the fit cannot be saved ({type(error).__name__})", where=self.kept.name
             ) from None
         return self.kept
+
+    def check_exams(self, digest: str) -> None:
+        """Refuse other images than those with which an unfinished fit began.
+
+        Parameters
+        ----------
+        digest : str
+            Of the exams as they were read.
+
+        Raises
+        ------
+        OutputError
+        """
+        if self.kept is None:
+            return
+        note = self.kept / "run.json"
+        told = json.loads(note.read_text())
+        if told.setdefault("exams", digest) != digest:
+            raise OutputError(
+                "the folder contains an unfinished fit of other images",
+                where=self.kept.name,
+                remedy="Remove that folder, or use another out.",
+            )
+        _write(note, told)
 
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         if self.temporary is not None:

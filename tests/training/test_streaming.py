@@ -153,7 +153,6 @@ def test_an_unfinished_fit_does_not_go_on_with_other_inputs(
     brighter = replace(exams, pixels=exams.pixels + 1)
     for other, arguments in (
         (older, {"exams": exams}),
-        (cohort, {"exams": exams, "fresh_head": True}),
         (cohort, {"exams": brighter}),
         (cohort, {}),
     ):
