@@ -83,7 +83,8 @@ def find(
                 write_table(flat_findings(table), out)
             if as_json:
                 typer.echo(json.dumps(cohort_records(table), indent=2))
-            typer.echo(f"{len(table)} findings in {len(exams)} exams", err=True)
+            searched = len(table.attrs["exams"])
+            typer.echo(f"{len(table)} findings in {searched} of {len(exams)} exams", err=True)
             print_search_errors(errors)
             raise typer.Exit(SOME_FAILED if errors else DONE)
         assert exam is not None

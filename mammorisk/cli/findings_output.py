@@ -78,7 +78,7 @@ def cohort_records(table: pd.DataFrame) -> dict[str, list[dict[str, Any]]]:
     return {
         "findings": [_plain(row) for row in flat_findings(table).to_dict("records")],
         "exams": [_plain(row) for row in table.attrs["exams"]],
-        "errors": list(table.attrs["errors"]),
+        "errors": [_plain(row) for row in table.attrs["errors"]],
     }
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from mammorisk.cli.common import read_cohort_with_warnings
+from mammorisk.cli.common import SOME_FAILED, read_cohort_with_warnings
 from mammorisk.cli.findings_output import (
     cohort_records,
     flat_findings,
@@ -106,8 +106,6 @@ def predict_cohort(
         found = count_risks([risks], Path())
         if policy is not None:
             risks = stratify(risks, policy, cohort, model=model)
-        if lesions is not None and findings_out is not None:
-            write_table(flat_findings(lesions), findings_out)
         if as_json:
             typer.echo(_as_json(risks, lesions))
         else:
@@ -116,13 +114,19 @@ def predict_cohort(
                 print_cohort_findings(lesions)
         if lesions is not None:
             print_search_errors(lesions.attrs["errors"])
+            if findings_out is not None:
+                write_table(flat_findings(lesions), findings_out)
     typer.echo(f"{found.exams} exams, {found.without_risk} without a risk", err=True)
     for exam_id, why in found.failures:
         typer.echo(f"  exam {exam_id}: {why}", err=True)
     if found.without_risk > len(found.failures):
         more = found.without_risk - len(found.failures)
         typer.echo(f"  ... and {more} more; see the column warnings", err=True)
-    return _exit_code(found)
+    code = _exit_code(found)
+    if lesions is not None and lesions.attrs["errors"]:
+        # The exit code of a risk that is missing says more.
+        return code or SOME_FAILED
+    return code
 
 
 def _as_json(risks: pd.DataFrame, lesions: pd.DataFrame | None) -> str:

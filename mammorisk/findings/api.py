@@ -192,6 +192,8 @@ def _find_in_cohort(
     with progress_bar("exams", len(cohort), show=progress) as tell:
         for row in range(len(cohort)):
             try:
+                if fault := cohort.errors.iloc[row]:
+                    raise CohortError(fault)
                 exam = open_exam(row)
                 if exam is not None:
                     found = find_in_exam(

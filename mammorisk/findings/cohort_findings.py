@@ -76,4 +76,8 @@ class CohortFindings:
 
 
 def _plain(value: Any) -> Any:
+    import pandas as pd
+
+    if pd.isna(value):
+        return None
     return value.item() if hasattr(value, "item") else value

@@ -139,9 +139,15 @@ def _views(marked: AnnotatedCohort, failed: frozenset[tuple[str, str]]) -> pd.Da
     if cohort.open_exam is None:
         raise CohortError("the cohort has no images", where="marked")
     exams = cohort.exams.assign(**id_columns(cohort.exams, KEYS))
+    if exams.duplicated([*KEYS]).any():
+        raise EvaluationError(
+            "an exam of a woman is in the cohort twice",
+            where="marked",
+            remedy="Give each exam its own exam_id.",
+        )
     rows: list[dict[Hashable, Any]] = []
     for number, exam in enumerate(exams.to_dict("records")):
-        if (exam["patient_id"], exam["exam_id"]) in failed:
+        if cohort.errors.iloc[number] or (exam["patient_id"], exam["exam_id"]) in failed:
             continue
         rows.extend(
             {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
 
@@ -213,7 +214,9 @@ def predict(
     with progress_bar("exams", len(rows), show=progress and cohort.has_images) as tell:
         scored = score_in_chunks(cohort, chunks, chosen, wanted, tell, log, detector)
         if request.is_one:
-            return _one(next(scored), chosen, wanted)
+            with closing(scored):
+                found = next(scored)
+            return _one(found, chosen, wanted)
         for chunk, found in zip(chunks, scored, strict=True):
             keys = cohort.exams.iloc[list(chunk)]
             tables.append(risk_table(keys, found.scores, chosen.name, wanted))

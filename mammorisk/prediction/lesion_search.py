@@ -70,15 +70,12 @@ def with_findings(reading: ExamReading, detector: Detector) -> ExamReading:
     from mammorisk.findings.prepare import check_exam
     from mammorisk.findings.search import search
 
-    if reading.error is not None:
+    exam = reading.searched if reading.exam is None else reading.exam
+    if exam is None:
         return replace(reading, findings=reading.error)
-    if reading.exam is None:
-        return reading
     try:
-        check_exam(reading.exam)
-        found = search(
-            _usable(reading.lesion_views), detector, warnings=reading.exam.single_warnings()
-        )
+        check_exam(exam)
+        found = search(_usable(reading.lesion_views), detector, warnings=exam.single_warnings())
     except Exception as error:  # noqa: BLE001
         return replace(reading, lesion_views={}, findings=search_error(error))
     return replace(reading, lesion_views={}, findings=found)

@@ -50,6 +50,8 @@ class ExamReading:
         search and after it.
     findings : Findings, MammoriskError or None
         Result of the search, or the reason why there is none. None without a search.
+    searched : Exam or None
+        The exam to search, if there is a reason why it gives no risk.
     """
 
     exam: Exam | None = None
@@ -60,6 +62,7 @@ class ExamReading:
     pixel_digests: dict[str, str] = field(default_factory=dict)
     lesion_views: Mapping[str, LesionView | MammoriskError] = field(default_factory=dict)
     findings: Findings | MammoriskError | None = None
+    searched: Exam | None = None
 
     @property
     def acquisitions(self) -> list[Acquisition]:
@@ -96,6 +99,7 @@ def read_row(
     -------
     ExamReading
     """
+    exam = None
     try:
         exam = open_exam(row)
         if exam is None:
@@ -114,17 +118,21 @@ def read_row(
                 prior = exam.prior if prior is None else prior
         return _read_pixels(exam, prior, model, detector, parallel_views)
     except MammoriskError as error:
-        return ExamReading(error=error)
+        failed = ExamReading(error=error)
     except MemoryError:
         return ExamReading(error=ExamError("not enough memory to read the exam"))
     # An unexpected error in the measurement of one exam must not stop a cohort.
     except Exception as error:  # noqa: BLE001
-        return ExamReading(
+        failed = ExamReading(
             error=ExamError(
                 f"the exam cannot be measured ({type(error).__name__})",
                 remedy="Please report this with a description of the images.",
             )
         )
+    if exam is None or detector is None:
+        return failed
+    # The search does not depend on what the risk needs.
+    return replace(_with_lesions(failed, exam, detector, parallel_views), searched=exam)
 
 
 def _open_prior(open_prior: Opener, row: int) -> Exam | MammoriskError | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import warnings
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -65,11 +66,13 @@ class RowReader:
         done = 0
         try:
             with _no_advice_on_forks():
-                running = [self._pool.submit(_in_worker, row) for row in rows]
-            for future in running:
-                found = future.result()
+                running = deque(self._pool.submit(_in_worker, row) for row in rows)
+            while running:
+                found = running.popleft().result()
                 done += 1
                 yield found
+                # The views of a search are large, and not kept after it.
+                del found
         except BrokenProcessPool:
             self._close()
             # One of the others ended its process. Each gets a process of its own.
@@ -118,7 +121,8 @@ def _in_worker(row: int) -> ExamReading:
     sent = None if exam is None else without_pixels(exam)
     if prepared is not None and sent is not None:
         prepared = replace(prepared, exam=sent)
-    return replace(found, exam=sent, prepared=prepared)
+    searched = None if found.searched is None else without_pixels(found.searched)
+    return replace(found, exam=sent, prepared=prepared, searched=searched)
 
 
 def without_pixels(exam: Exam) -> Exam:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -83,7 +83,7 @@ def score_in_chunks(
     on_exam: OnExam | None = None,
     log: RowLog | None = None,
     detector: Detector | None = None,
-) -> Iterator[ScoredRows]:
+) -> Generator[ScoredRows, None, None]:
     """Score chunks of rows. The next chunk is read while one is scored.
 
     Parameters

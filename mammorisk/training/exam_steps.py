@@ -22,6 +22,7 @@ from mammorisk.inputs.map_in_workers import FORK, unchanged
 from mammorisk.inputs.stored_pixels import StoredPixels
 from mammorisk.risk_models.augment_options import AugmentOptions
 from mammorisk.training.augment import augment_view, drop_views
+from mammorisk.training.processes import process_place
 
 
 @dataclass(frozen=True)
@@ -131,19 +132,6 @@ class EpochSampler(Sampler[Draw]):
     def __len__(self) -> int:
         """Number of batches of an epoch."""
         return -(-len(self.rows) // self.batch_size)
-
-
-def process_place() -> tuple[int, int]:
-    """Index of this process in the training, and the number of processes."""
-    if torch.distributed.is_available() and torch.distributed.is_initialized():
-        return torch.distributed.get_rank(), torch.distributed.get_world_size()
-    return 0, 1
-
-
-def wait_for_processes() -> None:
-    """Wait until all processes of the training are here."""
-    if process_place()[1] > 1:
-        torch.distributed.barrier()
 
 
 class ExamSteps(Dataset["Step | MammoriskError"]):

@@ -243,11 +243,11 @@ def fit(
     from mammorisk.training.cohort_doubts import check_before_fit
     from mammorisk.training.density_fit import fit_density
     from mammorisk.training.embedding_fit import fit_embeddings
-    from mammorisk.training.exam_steps import wait_for_processes
     from mammorisk.training.fit_plan import plan_fit
     from mammorisk.training.hybrid_fit import fit_hybrid
     from mammorisk.training.mirai_fit import fit_mirai
     from mammorisk.training.problem import check_outcomes, pose
+    from mammorisk.training.processes import wait_for_processes
     from mammorisk.training.read_exams import default_workers, read_exams
     from mammorisk.training.survival_fit import fit_survival
     from mammorisk.training.trainer import StageOptions
@@ -343,7 +343,7 @@ def _finished(
 ) -> Fitted:
     """Complete the record and the card of a fitted model, and save it."""
     from mammorisk.risk_models.mirai.model import MiraiModel
-    from mammorisk.training.exam_steps import process_place
+    from mammorisk.training.processes import process_place
 
     training = model.record["training"] if isinstance(model, MiraiModel) else model.training
     if doubts:

@@ -28,7 +28,7 @@ from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.card import card_of
 from mammorisk.training.centring import centre
 from mammorisk.training.compare_view_sets import compare_view_sets, risk_of
-from mammorisk.training.exam_steps import EpochSampler, ExamSteps, process_place
+from mammorisk.training.exam_steps import EpochSampler, ExamSteps
 from mammorisk.training.features import keep_features
 from mammorisk.training.head_fit import drawing_probability, fit_heads, optimizer_steps
 from mammorisk.training.memory_estimate import step_bytes, weight_bytes
@@ -36,6 +36,7 @@ from mammorisk.training.module import FitData, FitModule
 from mammorisk.training.objectives import censoring_weights
 from mammorisk.training.part_record import part_record
 from mammorisk.training.problem import Problem
+from mammorisk.training.processes import process_place
 from mammorisk.training.read_exams import held_batch_size
 from mammorisk.training.recalibrate import fit_all_horizons
 from mammorisk.training.trainer import StageOptions, run_stage

@@ -17,10 +17,11 @@ from mammorisk.networks.head_ensemble import VIEW_SETS, view_set, with_views
 from mammorisk.networks.hybrid import Batch, HybridHead
 from mammorisk.networks.layer_groups import layer_groups
 from mammorisk.risk_models.recipe import Recipe
-from mammorisk.training.exam_steps import Step, process_place
+from mammorisk.training.exam_steps import Step
 from mammorisk.training.objectives import loss_of
 from mammorisk.training.optimizer import make_schedule, parameter_groups
 from mammorisk.training.outcomes import Outcomes
+from mammorisk.training.processes import process_place
 from mammorisk.training.row_names import row_names
 
 

@@ -19,7 +19,8 @@ from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._utils.progress import ShowProgress, show_progress
 from mammorisk.metrics import concordance_index
 from mammorisk.records.outcome import Outcome
-from mammorisk.training.exam_steps import Step, process_place
+from mammorisk.training.exam_steps import Step
+from mammorisk.training.processes import process_place
 
 
 class TrainingLog(Callback):

@@ -18,7 +18,7 @@ from mammorisk.errors import OutputError
 from mammorisk.findings.recipe import FindingsRecipe
 from mammorisk.records.cohort import KEYS, OUTCOME_COLUMNS
 from mammorisk.risk_models.recipe import Recipe
-from mammorisk.training.exam_steps import process_place
+from mammorisk.training.processes import process_place
 
 if TYPE_CHECKING:
     from mammorisk.base import RiskModel
