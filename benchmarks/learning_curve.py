@@ -1,6 +1,6 @@
 """Which model for which cohort? Recipes fitted to 50 to 1,000 cancers of other vendors.
 
-    python benchmarks/learning_curve.py WORK                     # about an hour and a half on two cores
+    python benchmarks/learning_curve.py WORK                     # 90 minutes on two cores
     python benchmarks/learning_curve.py WORK --cancers 50 200    # less
 
 Two simulated studies of vendors that the bundled model does not know, of two sites that differ in
