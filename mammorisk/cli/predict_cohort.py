@@ -73,6 +73,7 @@ def predict_cohort(
         allow_missing_views=allow_missing_views,
         missing=missing,
     )
+    lesions = None
     if out is not None:
         with progress_bar("exams", len(cohort)) as advance:
             found = predict_to_file(
@@ -98,7 +99,6 @@ def predict_cohort(
             "progress": sys.stderr.isatty(),
             "audit": audit,
         }
-        lesions = None
         if findings:
             risks, lesions = predict(cohort, findings=True, **options)
         else:
