@@ -92,27 +92,31 @@ def watch(
     from mammorisk.service.watch import Watch
 
     place = state or outbox / ".queue"
-    with exit_on_error(debug), JobQueue(place) as queue, disk_errors():
+    with exit_on_error(debug), JobQueue(place) as queue:
         if check_log:
-            typer.echo(f"{queue.check()} events, unchanged")
+            with disk_errors():
+                events = queue.check()
+            typer.echo(f"{events} events, unchanged")
             raise typer.Exit(DONE)
         if unblind is not None:
-            number = copy_stored(queue, place, outbox, unblind)
+            with disk_errors():
+                number = copy_stored(queue, place, outbox, unblind)
             typer.echo(f"{number} stored results copied")
             raise typer.Exit(DONE)
-        arriving = Inbox(inbox, quiet_s=0 if once else quiet)
+        # Not within disk_errors(): a model that cannot be read is no fault of the queue.
         scorer = scorer_of(model, formats, identity, allow_missing_views)
-        results = outbox_of(outbox, place, silent=silent)
-        results.mkdir(parents=True, exist_ok=True)
-        record_mode(queue, silent=silent)
-        watcher = Watch(
-            arriving, results, queue, scorer, canary=Canary(result=partial(score_own_exam, scorer))
-        )
-        if once:
-            watcher.run_to_end()
-        else:
-            watcher.run(poll_s=poll, stopped=stop_signals())
-        counts = queue.counts()
+        with disk_errors():
+            arriving = Inbox(inbox, quiet_s=0 if once else quiet)
+            results = outbox_of(outbox, place, silent=silent)
+            results.mkdir(parents=True, exist_ok=True)
+            record_mode(queue, silent=silent)
+            canary = Canary(result=partial(score_own_exam, scorer))
+            watcher = Watch(arriving, results, queue, scorer, canary=canary)
+            if once:
+                watcher.run_to_end()
+            else:
+                watcher.run(poll_s=poll, stopped=stop_signals())
+            counts = queue.counts()
         typer.echo(", ".join(f"{n} {name}" for name, n in counts.items()) or "no exams", err=True)
         for job in queue.jobs():
             if job.state == "failed":

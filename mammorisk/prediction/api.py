@@ -155,7 +155,7 @@ def predict(
     HorizonError
         The model answers none of the horizons.
     ExamError
-        ``data`` is one exam and it cannot be read.
+        ``data`` is one exam, and it cannot be read or, with ``findings``, not searched.
     CohortError
         ``data`` has another type, or ``findings`` are asked for and no images are read.
     ModelError
@@ -212,10 +212,17 @@ def predict(
     gathered = CohortFindings(cohort)
     tables = []
     with progress_bar("exams", len(rows), show=progress and cohort.has_images) as tell:
-        scored = score_in_chunks(cohort, chunks, chosen, wanted, tell, log, detector)
+        # For one exam the line is written below, because an error in the search leaves no result.
+        of_rows = None if request.is_one else log
+        scored = score_in_chunks(cohort, chunks, chosen, wanted, tell, of_rows, detector)
         if request.is_one:
             with closing(scored):
                 found = next(scored)
+            unsearched = _unsearched(found)
+            if unsearched is not None:
+                raise unsearched
+            if log is not None:
+                log.write(found)
             return _one(found, chosen, wanted)
         for chunk, found in zip(chunks, scored, strict=True):
             keys = cohort.exams.iloc[list(chunk)]
@@ -239,10 +246,15 @@ def _one(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, ...]) -> 
             "state it",
             remedy="Pass mr.Questionnaire(age=...).",
         )
-    unsearched = found.readings[0].findings
-    if isinstance(unsearched, MammoriskError) and not found.refused[0]:
-        raise unsearched
     return as_prediction(found, model, horizons)
+
+
+def _unsearched(found: ScoredRows) -> MammoriskError | None:
+    """Why the exam of one woman was not searched, although it can be read and is not refused."""
+    (reading,) = found.readings
+    has_result = reading.error is None and not found.refused[0]
+    error = reading.findings
+    return error if has_result and isinstance(error, MammoriskError) else None
 
 
 def _detector(findings: bool | str | Path | Detector, cohort: Cohort) -> Detector | None:

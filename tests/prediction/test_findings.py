@@ -139,6 +139,43 @@ def test_one_exam_that_cannot_be_searched_is_an_error(exam: Exam, detector: str)
     assert [one.code for one in man.warnings] == ["male-patient"]
 
 
+def test_an_exam_that_is_not_searched_has_no_line_in_the_audit_log(
+    exam: Exam, detector: str, tmp_path: Path
+) -> None:
+    log = tmp_path / "audit.jsonl"
+    with pytest.raises(ExamError, match="truncated"):
+        mr.predict(_cohort(exam).open_exam(1), WOMAN, model="bcrat", findings=detector, audit=log)
+    assert not log.exists()
+    mr.predict(exam, WOMAN, model="bcrat", findings=detector, audit=log)
+    assert len(log.read_text().splitlines()) == 1
+
+
+def test_the_search_does_not_depend_on_what_the_model_needs(exam: Exam, detector: str) -> None:
+    class Strict(type(mr.load_model("hybrid"))):  # type: ignore[misc]
+        def check_exam(self, exam: Exam) -> None:
+            raise ExamError("four views are needed")
+
+    strict = Strict(**vars(mr.load_model("hybrid")))
+    table = pd.DataFrame({"patient_id": ["a"], "exam_id": ["e"], "age": 52})
+    cohort = mr.Cohort(exams=table, errors=pd.Series([""]), open_exam=lambda row: exam)
+    risks, found = mr.predict(cohort, model=strict, findings=detector)
+    assert risks["risk_5y"].isna().all()
+    pd.testing.assert_frame_equal(found, mr.find(cohort, model=detector))
+
+
+def test_rows_in_error_are_not_searched(exam: Exam, detector: str) -> None:
+    table = pd.DataFrame({"patient_id": ["a", "b"], "exam_id": [1, None], "age": 52})
+    errors = pd.Series(["", "the path leads out of the root folder"])
+    cohort = mr.Cohort(exams=table, errors=errors, open_exam=lambda row: exam)
+    found = mr.find(cohort, model=detector)
+    assert set(found["patient_id"]) == {"a"}
+    (error,) = found.attrs["errors"]
+    assert error["exam_id"] is None
+    assert "root folder" in error["what"]
+    _, same = mr.predict(cohort, model="bcrat", findings=detector)
+    assert str(same.attrs) == str(found.attrs)
+
+
 def test_an_error_in_the_search_is_no_error_of_the_risk(exam: Exam) -> None:
     class Broken(type(open_detector("findings-sim"))):  # type: ignore[misc]
         def prepare(self, seen: object) -> None:
