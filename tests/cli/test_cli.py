@@ -418,3 +418,18 @@ def test_files_for_a_clinic(exam_folder: Path, tmp_path: Path) -> None:
     assert [name for name, file in files.items() if file.exists()] == ["pdf", "html"]
     wrong = run(app, ["predict", "--cohort", "c.csv", "--html", str(files["html"])])
     assert wrong.exit_code == 2
+
+
+def test_stratify_ends_with_1_if_a_woman_has_a_reason_and_no_risk(tmp_path: Path) -> None:
+    risks, manifest = tmp_path / "risks.csv", tmp_path / "women.csv"
+    women = pd.DataFrame(
+        {"patient_id": ["a", "b"], "exam_id": "1", "age": [55, 55], "lcis": [True, False]}
+    )
+    women.to_csv(manifest, index=False)
+    mr.predict(women, model="bcrat", horizons=(10,)).to_csv(risks, index=False)
+    options = ["--policy", "nice-cg164", "--cohort", str(manifest), "--model", "bcrat"]
+    done = CliRunner().invoke(app, ["stratify", str(risks), *options, "--json"])
+    assert done.exit_code == 1, done.output
+    women[1:].to_csv(manifest, index=False)
+    mr.predict(women[1:], model="bcrat", horizons=(10,)).to_csv(risks, index=False)
+    assert CliRunner().invoke(app, ["stratify", str(risks), *options]).exit_code == 0

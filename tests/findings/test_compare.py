@@ -118,6 +118,14 @@ def test_no_row_is_lost_silently_and_ids_are_compared_as_text() -> None:
     assert len(match_findings(marked, found).views) == 4
 
 
+def test_an_exam_that_is_twice_in_the_cohort_is_refused() -> None:
+    marked = _marked()
+    exams = marked.cohort.exams.assign(patient_id="a", exam_id="ea")
+    twice = replace(marked, cohort=replace(marked.cohort, exams=exams))
+    with pytest.raises(EvaluationError, match="in the cohort twice"):
+        match_findings(twice, _found()[:2])
+
+
 @pytest.mark.parametrize(
     ("column", "value", "message"),
     [

@@ -169,6 +169,9 @@ def test_a_first_birth_after_the_age_of_a_policy_is_none_at_that_age() -> None:
     groups = mr.stratify(model.predict(women), "nice-cg164", women, model=model)
     assert groups["risk_10y_at_40"].iloc[0] == groups["risk_10y_at_40"].iloc[1] > 0.01
     assert groups["risk_10y_at_40_reason"].isna().all()
+    categories = women.assign(parity=women["parity"].astype("category"))
+    same = mr.stratify(model.predict(categories), "nice-cg164", categories, model=model)
+    assert same["risk_10y_at_40"].tolist() == groups["risk_10y_at_40"].tolist()
 
 
 def test_a_woman_without_a_risk_from_an_age_is_told_why() -> None:

@@ -137,7 +137,10 @@ def test_how_a_try_ended_is_written_when_there_is_space_again(tmp_path: Path, en
         assert queue.tries() == 2
 
 
-def test_an_error_of_the_queue_does_not_lose_how_a_try_ended(tmp_path: Path) -> None:
+@pytest.mark.parametrize("error", [sqlite3.OperationalError, sqlite3.DatabaseError])
+def test_an_error_of_the_queue_does_not_lose_how_a_try_ended(
+    tmp_path: Path, error: type[sqlite3.Error]
+) -> None:
     def score(files: Sequence[Path], predecessor: Path | None) -> dict[str, bytes]:
         raise ZeroDivisionError
 
@@ -149,7 +152,7 @@ def test_an_error_of_the_queue_does_not_lose_how_a_try_ended(tmp_path: Path) -> 
             nonlocal broken
             broken -= 1
             if broken >= 0:
-                raise sqlite3.OperationalError("database is locked")
+                raise error("database is locked")
             return fail(*job, **how)
 
         queue.fail = fail_later  # type: ignore[method-assign]

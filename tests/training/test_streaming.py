@@ -34,6 +34,7 @@ from mammorisk.training.loggers import make_loggers
 from mammorisk.training.module import FitModule, freeze_layers
 from mammorisk.training.optimizer import make_schedule, parameter_groups
 from mammorisk.training.read_exams import read_exams
+from mammorisk.training.work_folder import WorkFolder
 from tests.training.conftest import tiny
 
 
@@ -158,6 +159,20 @@ def test_an_unfinished_fit_does_not_go_on_with_other_inputs(
     ):
         with pytest.raises(OutputError, match="of other inputs"):
             fit(other, tiny(), out=out, **arguments)
+
+
+def test_an_unfinished_fit_does_not_go_on_with_other_images(tmp_path: Path, cohort: Cohort) -> None:
+    made = WorkFolder(tmp_path / "model", tiny(), cohort)
+    # A fit that is killed never leaves its folder.
+    made.__enter__()
+    made.check_exams("first")
+    with made:
+        made.check_exams("first")
+        with pytest.raises(OutputError, match="of other images"):
+            made.check_exams("second")
+    # A fit that is done begins anew.
+    with made:
+        made.check_exams("second")
 
 
 def test_the_steps_of_an_epoch_do_not_depend_on_workers_or_on_where_it_starts(

@@ -251,6 +251,18 @@ def test_an_exam_listed_twice_has_its_features_twice(cohort: Cohort, emb: mr.Emb
 def test_a_fresh_head_needs_an_encoder_that_is_trained(cohort: Cohort, emb: mr.Embeddings) -> None:
     with pytest.raises(TrainingError, match="no encoder of its own"):
         mr.fit(cohort, "hybrid-embeddings", embeddings=emb, fresh_head=True)
+    with pytest.raises(TrainingError, match="no encoder of its own"):
+        mr.fit(cohort, "clinical-only", fresh_head=True)
+    with pytest.raises(TrainingError, match="has a new head anyway"):
+        mr.fit(cohort, "hybrid", fresh_head=True)
+
+
+def test_the_order_of_the_rows_does_not_matter(cohort: Cohort, emb: mr.Embeddings) -> None:
+    table = emb.to_frame()
+    codes = ["inverted" if i % 2 else "for-processing" for i in range(len(table))]
+    told = table.assign(warning_codes=codes)
+    one, other = (mr.read_embeddings(some).feature_set(cohort) for some in (told, told[::-1]))
+    assert one.digest() == other.digest()
 
 
 def test_an_incomplete_exam_keeps_its_published_risk(cohort: Cohort) -> None:
