@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import os
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -32,13 +33,17 @@ from mammorisk.training.findings.sample import PATCH, LesionSample, make_sample,
 TRAIN_VENDORS = ("alder", "birch", "cedar", "dogwood")
 OTHER_VENDORS = ("elm", "fir")
 WOMEN = 1_000_000
-#: Mean number of lesions of each type in an exam: many, so that few exams suffice.
+#: Mean number of lesions of each type in an exam of the training: many, so that few exams suffice.
 RATES = {"mass": 0.8, "calcification": 0.8, "asymmetry": 0.7, "distortion": 0.7}
+#: In exams on which scores are fitted or evaluated: fewer, so that few lesions of one type are
+#: false positives of another. Half of the asymmetries are in one view alone.
+SOME = {"mass": 0.4, "calcification": 0.3, "asymmetry": 0.5, "distortion": 0.35}
+SOME_FINE = {**SOME, "calcification": 0.7}
 #: Spacing at which the breast is found, margin of a part in pixels, and share of views of which a
 #: part without regard to lesions is taken too.
 _SMALL_MM, _MARGIN, _ELSEWHERE = 1.6, 60, 0.6
 #: Exams with what resembles lesions, and no lesions.
-NONE = {"distractors": True}
+NONE: dict[str, float | bool] = {"distractors": True}
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ class ExamSet:
     seed: int
     pixel_mm: float
     vendors: tuple[str, ...] = TRAIN_VENDORS
-    with_lesions: bool = True
+    lesions: Mapping[str, float | bool] = field(default_factory=lambda: RATES)
     whole: bool = False
     patches: bool = False
 
@@ -63,7 +68,7 @@ class ExamSet:
             n=WOMEN,
             seed=self.seed,
             vendors=self.vendors,
-            lesions=RATES if self.with_lesions else NONE,
+            lesions=dict(self.lesions),
         )
 
 
@@ -73,25 +78,27 @@ SETS = {
         ExamSet("coarse", seed=1501, pixel_mm=0.4),
         ExamSet("fine", seed=1502, pixel_mm=0.1),
         ExamSet("patches", seed=1506, pixel_mm=0.1, patches=True),
-        ExamSet("calibration", seed=1503, pixel_mm=0.1, whole=True),
+        ExamSet("calibration", seed=1503, pixel_mm=0.1, lesions=SOME_FINE, whole=True),
         # Without calcifications, which need finer pixels; exams take a tenth of the time.
-        ExamSet("scores", seed=1507, pixel_mm=0.4, whole=True),
-        ExamSet("more", seed=1508, pixel_mm=0.4, vendors=OTHER_VENDORS, whole=True),
+        ExamSet("scores", seed=1507, pixel_mm=0.4, lesions=SOME, whole=True),
+        ExamSet("more", seed=1508, pixel_mm=0.4, vendors=OTHER_VENDORS, lesions=SOME, whole=True),
         ExamSet(
             "plain",
             seed=1509,
             pixel_mm=0.4,
             vendors=OTHER_VENDORS,
-            with_lesions=False,
+            lesions=NONE,
             whole=True,
         ),
-        ExamSet("test", seed=1504, pixel_mm=0.1, vendors=OTHER_VENDORS, whole=True),
+        ExamSet(
+            "test", seed=1504, pixel_mm=0.1, vendors=OTHER_VENDORS, lesions=SOME_FINE, whole=True
+        ),
         ExamSet(
             "normal",
             seed=1505,
             pixel_mm=0.1,
             vendors=OTHER_VENDORS,
-            with_lesions=False,
+            lesions=NONE,
             whole=True,
         ),
     )

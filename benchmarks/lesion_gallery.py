@@ -61,7 +61,7 @@ def made(*, kind: str, number: int, **fields: object) -> Lesion:
         "side": "L",
         "place": PLACES[number % len(PLACES)],
         "size_mm": size,
-        "visibility": {"mass": 1.8, "asymmetry": 1.4, "distortion": 1.2}.get(kind, 1.0),
+        "visibility": {"mass": 1.8, "asymmetry": 1.9, "distortion": 1.2}.get(kind, 1.0),
         "views": ("CC", "MLO"),
         "pathology": "benign",
         "seed": 100 + number,
@@ -140,6 +140,12 @@ def lesion_grids(out: Path, women: list[int]) -> None:
             ("distortion", {"kind": "distortion", "seed": 7, "size_mm": 36.0}, 60, 0.2),
             ("focal asymmetry", {"kind": "asymmetry"}, 60, 0.2),
             ("asymmetry (one view)", {"kind": "asymmetry", "views": ("CC",), "seed": 8}, 60, 0.2),
+            (
+                "summation (MLO)",
+                {"kind": "asymmetry", "views": ("MLO",), "seed": 9, "visibility": 1.4},
+                60,
+                0.2,
+            ),
         ],
     }
     for name, kinds in sheets.items():

@@ -1,14 +1,17 @@
 """Train the bundled detector ``findings-sim`` on simulated exams.
 
     python benchmarks/train_findings.py WORK                    # everything, on the processor
+    python benchmarks/train_findings.py WORK --lesions          # calcifications as they are
     python benchmarks/train_findings.py WORK --device cuda --workers 15 --seconds 450 --overlap
     python benchmarks/train_findings.py WORK --scores           # no network is trained
 
-WORK holds the rendered exams (about 9 GB), checkpoints, candidates and the model. All steps
+WORK holds the rendered exams (about 15 GB), checkpoints, candidates and the model. All steps
 continue where they were interrupted: render, train the two networks, find candidates in further
-exams, and fit the scores of single views and the fusion of views on them. --overlap trains while
-exams are rendered, within the given seconds. --scores keeps the networks of the bundled detector
-and fits the scores of masses, asymmetries and distortions again, on further exams of 0.4 mm.
+exams, and fit the scores of single views and the fusion of views on them. --lesions trains the
+network for masses, asymmetries and distortions, and keeps the bundled one for calcifications with
+its scores. --overlap trains while exams are rendered, within the given seconds, and then searches
+the exams of benchmarks/findings.py. --scores keeps both networks of the bundled detector and fits
+the scores of masses, asymmetries and distortions again, on further exams of 0.4 mm.
 """
 
 from __future__ import annotations
@@ -38,21 +41,23 @@ from mammorisk.training.findings.views import SampleViews
 
 #: Numbers of exams of each set.
 COUNTS = {
-    "coarse": 4000,
+    "coarse": 6000,
     "fine": 500,
     "patches": 3000,
     "calibration": 160,
-    "scores": 300,
+    "scores": 600,
     "normal": 60,
-    "test": 520,
-    "plain": 60,
-    "more": 360,
+    "test": 480,
+    "plain": 300,
+    "more": 1200,
 }
 #: Sets that are kept whole: those on which scores are fitted, and those of benchmarks/findings.py.
 FOR_SCORES = ("calibration", "scores")
 HELD_OUT = ("normal", "test", "plain", "more")
+#: Features of the network of lesions at the finest level.
+WIDTH = 20
 #: Steps and crops of a step of the two networks.
-LESION = LoopOptions(steps=7000, batch_size=16, learning_rate=2e-3, seed=1)
+LESION = LoopOptions(steps=12000, batch_size=16, learning_rate=2e-3, seed=1)
 SPECK = LoopOptions(steps=6000, batch_size=8, learning_rate=2e-3, seed=2)
 #: Exams before a training starts that overlaps with rendering.
 LEAST = 48
@@ -81,7 +86,7 @@ def train(work: Path, part: str, device: str, options: LoopOptions, until: float
     torch.backends.cudnn.benchmark = True
     place = torch.device(device)
     is_lesion = part == "lesions"
-    net = LesionNet() if is_lesion else SpeckNet()
+    net = LesionNet(width=WIDTH) if is_lesion else SpeckNet()
     net = net.to(place, memory_format=torch.channels_last)
     views, seen = SampleViews(place), set()
     last = 0.0

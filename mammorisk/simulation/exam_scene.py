@@ -16,6 +16,7 @@ from mammorisk.simulation.lesions import Lesion
 from mammorisk.simulation.rendering import frame_of, tissue_paths
 from mammorisk.simulation.scene import BLUR_MM, ViewScene
 from mammorisk.simulation.scene_structures import draw_lesion, ducts_at, mineral
+from mammorisk.simulation.summations import draw_summations
 from mammorisk.simulation.view_frame import ViewFrame
 
 Single = NDArray[np.float32]
@@ -90,19 +91,25 @@ def scene_of(plan: ExamPlan, exponent: float) -> ExamScene:
     scenes, drawn = [], []
     for number, one in enumerate(plan.views):
         empty = ViewScene(
-            detail=plan.detail[one.side], lesions=(), seed=[*plan.noise_seed, 10 + number]
+            detail=plan.detail[one.side],
+            lesions=(),
+            summations=(),
+            seed=[*plan.noise_seed, 10 + number],
         )
         here = [
             lesion
             for lesion in plan.lesions
             if lesion.side == one.side and one.view in lesion.views
         ]
-        made = _set_contrast(plan, breasts[one.side], one, number, empty, here)
-        drawn += made
+        overlaps = draw_summations(empty.seed, one.side, one.view)
+        made = _set_contrast(plan, breasts[one.side], one, number, empty, [*here, *overlaps])
+        heights = tuple((each.lesion, each.height) for each in made)
+        drawn += made[: len(here)]
         scenes.append(
             ViewScene(
                 detail=empty.detail,
-                lesions=tuple((one.lesion, one.height) for one in made),
+                lesions=heights[: len(here)],
+                summations=heights[len(here) :],
                 seed=empty.seed,
             )
         )

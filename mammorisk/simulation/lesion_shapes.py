@@ -201,7 +201,7 @@ def curves(lesion: Lesion) -> tuple[Curve, ...]:
     if lesion.type == "mass" and lesion.margin == "spiculated":
         return tuple(_spicule(rng, radius) for _ in range(int(rng.integers(12, 28))))
     if lesion.type == "distortion":
-        return tuple(_strand(rng, radius) for _ in range(int(rng.integers(6, 13))))
+        return tuple(_strand(rng, radius) for _ in range(int(rng.integers(4, 9))))
     return ()
 
 
@@ -225,5 +225,31 @@ def _strand(rng: np.random.Generator, radius: float) -> Curve:
     return Curve(
         points=random_walk(rng, start, direction, length, 0.5, 18),
         width_mm=float(rng.uniform(0.25, 0.7)),
-        strength=float(rng.uniform(0.3, 1.0)),
+        strength=float(rng.uniform(0.25, 0.8)),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retraction:
+    """How a distortion draws in the tissue around it.
+
+    Attributes
+    ----------
+    strength : float
+        At the centre.
+    from_mm : ndarray, shape (3,)
+        Direction from which tissue is drawn most, of length 0 to 1.
+    """
+
+    strength: float
+    from_mm: Floats
+
+
+def retraction(lesion: Lesion) -> Retraction:
+    """Return the retraction of a distortion, which is never the same from all sides."""
+    rng = np.random.default_rng([lesion.seed, 3])
+    direction = rng.normal(size=3)
+    return Retraction(
+        strength=float(rng.uniform(0.3, 0.65)),
+        from_mm=direction * (rng.uniform(0.3, 0.9) / np.linalg.norm(direction)),
     )

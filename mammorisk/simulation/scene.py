@@ -40,12 +40,15 @@ class ViewScene:
         Of this breast.
     lesions : tuple of (Lesion, float)
         Lesions that this view shows, and their height as a share of the path through parenchyma.
+    summations : tuple of (Lesion, float)
+        Overlaps of normal tissue in this picture, likewise.
     seed : list of int
         Seed of what belongs to this picture only.
     """
 
     detail: Detail
     lesions: tuple[tuple[Lesion, float], ...]
+    summations: tuple[tuple[Lesion, float], ...]
     seed: list[int]
 
 

@@ -1,4 +1,4 @@
-"""What a detailed view shows at single places: lesions, distractors and folds of the skin."""
+"""What a detailed view shows at single places: lesions, what resembles them, folds of the skin."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from mammorisk.simulation.calcifications import Balls, specks
 from mammorisk.simulation.distractor_shapes import arterial_balls, distractor_balls
 from mammorisk.simulation.distractors import Distractor
-from mammorisk.simulation.lesion_shapes import Curve, curves, random_walk, shadow
+from mammorisk.simulation.lesion_shapes import Curve, curves, random_walk, retraction, shadow
 from mammorisk.simulation.lesions import Lesion
 from mammorisk.simulation.scene import ViewScene
 from mammorisk.simulation.view_frame import ViewFrame
@@ -38,7 +38,7 @@ def ducts_at(place: tuple[float, float, float]) -> tuple[float, float, float]:
 
 
 def draw_things(scene: ViewScene, frame: ViewFrame, gland: Single, full: float) -> None:
-    """Add distractors and lesions to the map of dense tissue, mm.
+    """Add distractors, summations and lesions to the map of dense tissue, mm.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def draw_things(scene: ViewScene, frame: ViewFrame, gland: Single, full: float) 
     """
     for thing in scene.detail.distractors:
         _draw_distractor(scene, thing, frame, gland, full)
-    for lesion, height in scene.lesions:
+    for lesion, height in (*scene.summations, *scene.lesions):
         draw_lesion(lesion, height, frame, gland, full)
     _draw_fold(scene, frame, gland, full)
 
@@ -65,7 +65,8 @@ def draw_lesion(
         frame.add_balls(gland, specks(lesion, ducts_at(lesion.place)), at, mineral(full))
         return
     if lesion.type == "distortion":
-        frame.pull(gland, at, 0.75 * lesion.size_mm, 0.9)
+        drawn_in = retraction(lesion)
+        frame.pull(gland, at, 0.75 * lesion.size_mm, drawn_in.strength, drawn_in.from_mm)
         frame.add_shadow(gland, shadow(lesion, frame.view), at, 0.8 * height * full)
         frame.add_curves(gland, curves(lesion), at, 1.1 * height * full)
         return

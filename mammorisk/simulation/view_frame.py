@@ -163,9 +163,29 @@ class ViewFrame:
             np.add.at(out, (rows[keep], columns[keep]), depth[keep].astype(np.float32))
 
     def pull(
-        self, image: Single, at: tuple[float, float], radius_mm: float, strength: float
+        self,
+        image: Single,
+        at: tuple[float, float],
+        radius_mm: float,
+        strength: float,
+        from_mm: Floats | None = None,
     ) -> None:
-        """Draw tissue around a place towards it, as retraction does."""
+        """Draw tissue around a place towards it, as retraction does.
+
+        Parameters
+        ----------
+        image : ndarray of float32
+            Changed in place.
+        at : (float, float)
+            Row and column.
+        radius_mm : float
+            Beyond it nothing moves.
+        strength : float
+            At the centre.
+        from_mm : ndarray, shape (3,), optional
+            Direction from which tissue is drawn most, with a length from 0 (all directions alike)
+            to 1 (nothing from the other side).
+        """
         row, column = at
         window = self.window(row, column, radius_mm)
         if window is None:
@@ -174,6 +194,10 @@ class ViewFrame:
         dy, dx = y - np.float32(row), x - np.float32(column)
         distance = np.hypot(dy, dx) / np.float32(radius_mm / self.pixel_mm)
         amount = np.float32(strength) * np.clip(1 - distance, 0, 1) ** 2
+        if from_mm is not None:
+            towards = self.offsets(from_mm[None])[0].astype(np.float32) * np.float32(self.pixel_mm)
+            length = np.maximum(np.hypot(dy, dx), np.float32(1e-3))
+            amount = amount * (1 + (dy * towards[0] + dx * towards[1]) / length)
         source_x = dx * (1 + amount) + np.float32(column - window[1].start)
         source_y = dy * (1 + amount) + np.float32(row - window[0].start)
         image[window] = cv2.remap(
