@@ -21,7 +21,12 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from findings_baseline import baseline_marks
-from findings_candidates import FoundExam, read_candidates, write_candidates
+from findings_candidates import (
+    FoundExam,
+    candidates_file,
+    read_candidates,
+    write_candidates,
+)
 from findings_exams import SETS, Task, start_rendering
 from findings_mias import mias_table
 from findings_scores import network_alone, without_fusion
@@ -63,7 +68,7 @@ def held_out(coarse: bool) -> tuple[str, ...]:
 def candidates(work: Path, coarse: bool) -> list[FoundExam]:
     """The candidates of the held-out exams, made if they are not there."""
     names = held_out(coarse)
-    if not all((work / f"candidates-{name}.json").exists() for name in names):
+    if not all(candidates_file(work, name).exists() for name in names):
         workers = int(os.environ.get("FINDINGS_WORKERS", os.cpu_count() or 1))
         open_detector("findings-sim").save(work / "model")
         plans = [
@@ -77,7 +82,7 @@ def candidates(work: Path, coarse: bool) -> list[FoundExam]:
     for name in names:
         found += [
             FoundExam(**{**vars(exam), "number": f"{name}-{exam.number}"})
-            for exam in read_candidates(work / f"candidates-{name}.json")
+            for exam in read_candidates(candidates_file(work, name))
         ]
     return found
 

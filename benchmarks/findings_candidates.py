@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Iterable
@@ -49,9 +50,14 @@ def write_candidates(
         found = {}
         for part in sorted(work.glob(f"candidates-{name}-*.json")):
             found |= json.loads(part.read_text())
-        file = work / f"candidates-{name}.json"
-        file.write_text(json.dumps(dict(sorted(found.items()))))
+        text = json.dumps(dict(sorted(found.items())))
+        candidates_file(work, name).write_bytes(gzip.compress(text.encode(), 6))
         print(f"{time.strftime('%H:%M:%S')} candidates of {len(found)} exams: {name}", flush=True)
+
+
+def candidates_file(work: Path, name: str) -> Path:
+    """File of the candidates of a set of exams."""
+    return work / f"candidates-{name}.json.gz"
 
 
 def _write_part(
@@ -123,7 +129,8 @@ class FoundExam:
 
 def read_candidates(file: Path) -> list[FoundExam]:
     """Read what :func:`write_candidates` wrote."""
-    return [_exam(number, told) for number, told in json.loads(file.read_text()).items()]
+    stored = json.loads(gzip.decompress(file.read_bytes()))
+    return [_exam(number, told) for number, told in stored.items()]
 
 
 def _exam(number: str, told: dict[str, Any]) -> FoundExam:

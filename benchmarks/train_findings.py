@@ -26,10 +26,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from findings_candidates import write_candidates
+from findings_candidates import candidates_file, write_candidates
 from findings_exams import Task, files_of, start_rendering
 from findings_scores import fit_detector_scores
 
+from mammorisk.findings.candidate import LESION_TYPES
+from mammorisk.findings.candidate_scores import start_weights
 from mammorisk.findings.card import DetectorCard
 from mammorisk.findings.detector import LesionDetector
 from mammorisk.findings.registry import open_detector
@@ -59,6 +61,10 @@ WIDTH = 20
 #: Steps and crops of a step of the two networks.
 LESION = LoopOptions(steps=12000, batch_size=16, learning_rate=2e-3, seed=1)
 SPECK = LoopOptions(steps=6000, batch_size=8, learning_rate=2e-3, seed=2)
+OPTIONS = {"lesions": LESION, "specks": SPECK}
+PARTS = tuple(OPTIONS)
+#: Sets that processes render for the network of lesions alone.
+SHARED = ("coarse", "fine", "coarse", "coarse", "coarse")
 #: Exams before a training starts that overlaps with rendering.
 LEAST = 48
 CARD = DetectorCard(
@@ -151,23 +157,34 @@ def train(work: Path, part: str, device: str, options: LoopOptions, until: float
     log(f"{part} done after {time.time() - start:.0f} s, {len(seen)} exams")
 
 
-def assemble(work: Path) -> LesionDetector:
-    """Make a detector of the two networks."""
+def assemble(work: Path, parts: tuple[str, ...]) -> LesionDetector:
+    """Make a detector of the trained networks, and of the bundled one for calcifications."""
     from safetensors.torch import load_file
 
-    nets = []
-    for part, net in (("lesions", LesionNet()), ("specks", SpeckNet())):
+    nets = {}
+    for part in parts:
+        net = LesionNet(width=WIDTH) if part == "lesions" else SpeckNet()
         net.load_state_dict(load_file(work / f"{part}-done.safetensors"))
-        nets.append(net.eval())
-    return LesionDetector(lesions=nets[0], specks=nets[1], card=CARD)
+        nets[part] = net.eval()
+    if parts == PARTS:
+        return LesionDetector(**nets, card=CARD)
+    bundled = open_detector("findings-sim")
+    start = start_weights()
+    return replace(
+        bundled,
+        **nets,
+        score_weights={**bundled.score_weights, **{kind: start[kind] for kind in LESION_TYPES}},
+    )
 
 
-def finish(work: Path) -> None:
+def finish(work: Path, parts: tuple[str, ...]) -> None:
     """Fit the scores, and save the detector again."""
     detector = load_detector(work / "model")
-    exams = fit_detector_scores(detector, [work / f"candidates-{n}.json" for n in FOR_SCORES])
-    parts = ("lesions", "specks")
+    names = sets_for_scores(parts)
+    exams = fit_detector_scores(detector, [candidates_file(work, name) for name in names])
     training = {p: json.loads((work / f"{p}-training.json").read_text()) for p in parts}
+    kept = {key: told for key, told in detector.training.items() if key in PARTS}
+    training = {**kept, **training}
     detector.training = training | {"scores": {"exams": exams}}
     detector.card = replace(
         detector.card,
@@ -175,6 +192,11 @@ def finish(work: Path) -> None:
         f"{training['specks']['exams']} for calcifications",
     )
     detector.save(work / "model")
+
+
+def sets_for_scores(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Exams on which the scores are fitted. Those of 0.4 mm do not show calcifications."""
+    return FOR_SCORES if parts == PARTS else ("scores",)
 
 
 def fit_scores_again(work: Path, workers: int) -> None:
@@ -186,34 +208,64 @@ def fit_scores_again(work: Path, workers: int) -> None:
     for process in start_rendering(work, tasks):
         process.join()
     write_candidates(work, [name], workers=workers)
-    exams = fit_detector_scores(detector, [work / f"candidates-{name}.json"])
+    exams = fit_detector_scores(detector, [candidates_file(work, name)])
     detector.training = {**detector.training, "scores_at_0.4_mm": {"exams": exams}}
     detector.save(work / "model")
 
 
-def plans(workers: int, until: float | None, evaluate_from: float | None) -> list[list[Task]]:
+def plans(
+    workers: int,
+    parts: tuple[str, ...],
+    kept: tuple[str, ...],
+    until: float | None,
+    evaluate_from: float | None,
+) -> list[list[Task]]:
     """Share the exams among processes: each has sets of the training, then whole exams."""
-    names = ("coarse", "fine", "patches")
+    names = ("coarse", "fine", "patches") if parts == PARTS else ("coarse", "fine")
+    cycle = ("coarse", "fine", "patches", "patches") if parts == PARTS else SHARED
     made = []
     for i in range(workers):
         # Many processes have one set each, as long as there is time; few go through all sets.
-        mine = names if workers < 6 else (_set_of(i),)
+        mine = names if workers < 6 else (cycle[i % len(cycle)],)
         tasks = []
         for name in mine:
-            sharing = [j for j in range(workers) if workers < 6 or name == _set_of(j)]
+            sharing = [j for j in range(workers) if workers < 6 or name == cycle[j % len(cycle)]]
             step, first = len(sharing), sharing.index(i)
             count = 10**5 if until is not None else -(-(COUNTS[name] - first) // step)
             tasks.append(Task(name, first, step, count, evaluate_from))
-        tasks += [
-            Task(kept, i, workers, -(-(COUNTS[kept] - i) // workers), until)
-            for kept in (FOR_SCORES + (HELD_OUT if until is not None else ()))
-        ]
+        tasks += [Task(name, i, workers, -(-(COUNTS[name] - i) // workers), until) for name in kept]
         made.append(tasks)
     return made
 
 
-def _set_of(process: int) -> str:
-    return ("coarse", "fine", "patches", "patches")[process % 4]
+def overlapped(work: Path, args: argparse.Namespace, parts: tuple[str, ...], start: float) -> float:
+    """Train while exams are rendered, and return the time at which the search must end."""
+    end = start + args.seconds
+    trained = start + args.trained_share * args.seconds
+    kept = (*sets_for_scores(parts), *args.search)
+    switch = trained - args.evaluate_share * args.seconds
+    rendering = start_rendering(work, plans(args.workers, parts, kept, trained, switch))
+    context = get_context("spawn")
+    training = [
+        context.Process(target=train, args=(work, part, args.device, OPTIONS[part], trained))
+        for part in parts
+    ]
+    for process in training:
+        process.start()
+    stop_early = start + 75
+    while any(process.is_alive() for process in training):
+        time.sleep(1)
+        broken = any(process.exitcode for process in training)
+        lacking = time.time() > stop_early and not files_of(work, "coarse")
+        if broken or lacking:
+            for process in (*training, *rendering):
+                process.terminate()
+            raise SystemExit("a process failed" if broken else "no exams were rendered")
+    assemble(work, parts).save(work / "model")
+    log(f"saved after {time.time() - start:.0f} s")
+    for process in rendering:
+        process.join(timeout=max(1.0, trained + 6 - time.time()))
+    return end
 
 
 def main() -> None:
@@ -221,61 +273,42 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--lesions", action="store_true", help="keep the network of calcifications")
     parser.add_argument("--overlap", action="store_true")
     parser.add_argument("--seconds", type=float, default=450.0)
-    parser.add_argument("--evaluate-share", type=float, default=0.35)
+    parser.add_argument("--trained-share", type=float, default=0.86, help="of the seconds")
+    parser.add_argument("--evaluate-share", type=float, default=0.35, help="of the seconds")
+    parser.add_argument("--search", nargs="*", default=HELD_OUT, help="sets, with --overlap")
     parser.add_argument("--finish", action="store_true", help="fit the scores, no more")
     parser.add_argument("--scores", action="store_true", help="fit the bundled detector's scores")
     args = parser.parse_args()
     work: Path = args.work
     work.mkdir(parents=True, exist_ok=True)
+    parts = ("lesions",) if args.lesions else PARTS
     start = time.time()
     if args.finish:
-        finish(work)
+        finish(work, parts)
         return
     if args.scores:
         fit_scores_again(work, args.workers)
         return
+    names = sets_for_scores(parts)
+    end = None
     if args.overlap:
-        end = start + args.seconds
-        trained = start + 0.86 * args.seconds
-        rendering = start_rendering(
-            work, plans(args.workers, trained, trained - args.evaluate_share * args.seconds)
-        )
-        context = get_context("spawn")
-        training = [
-            context.Process(target=train, args=(work, part, args.device, options, trained))
-            for part, options in (("lesions", LESION), ("specks", SPECK))
-        ]
-        for process in training:
-            process.start()
-        stop_early = start + 75
-        while any(process.is_alive() for process in training):
-            time.sleep(1)
-            broken = any(process.exitcode for process in training)
-            lacking = time.time() > stop_early and not files_of(work, "fine")
-            if broken or lacking:
-                for process in (*training, *rendering):
-                    process.terminate()
-                raise SystemExit("a process failed" if broken else "no exams were rendered")
-        assemble(work).save(work / "model")
-        log(f"saved after {time.time() - start:.0f} s")
-        for process in rendering:
-            process.join(timeout=max(1.0, trained + 6 - time.time()))
+        end = overlapped(work, args, parts, start)
+        # The exams of benchmarks/findings.py are searched on the same machine.
+        names += tuple(args.search)
     else:
-        end = None
-        for process in start_rendering(work, plans(args.workers, None, None)):
+        for process in start_rendering(work, plans(args.workers, parts, names, None, None)):
             process.join()
         log(f"rendered after {time.time() - start:.0f} s")
-        for part, options in (("lesions", LESION), ("specks", SPECK)):
+        for part in parts:
             if not (work / f"{part}-done.safetensors").exists():
-                train(work, part, args.device, options, None)
-        assemble(work).save(work / "model")
-    # In a training by time, the exams of benchmarks/findings.py are searched on the same machine.
-    names = FOR_SCORES + (HELD_OUT if args.overlap else ())
+                train(work, part, args.device, OPTIONS[part], None)
+        assemble(work, parts).save(work / "model")
     write_candidates(work, names, args.device, args.workers, end)
     log(f"candidates after {time.time() - start:.0f} s")
-    finish(work)
+    finish(work, parts)
     log(f"done after {time.time() - start:.0f} s")
 
 
