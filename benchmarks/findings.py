@@ -7,7 +7,7 @@
 The exams have other seeds and other systems than those of the training. WORK holds the exams and
 the candidates in them (about 6 GB), or the candidates that train_findings.py has left there. All
 steps continue where they were interrupted. Calcifications are searched in the exams of 0.1 mm
-alone; other lesions also in those of 0.4 mm, of which --coarse makes no others.
+alone; other lesions also in those of 0.2 mm, of which --coarse makes no others.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from findings_candidates import (
     read_candidates,
     write_candidates,
 )
-from findings_exams import SETS, Task, start_rendering
+from findings_exams import COARSE_MM, SETS, Task, start_rendering
 from findings_mias import mias_table
 from findings_scores import network_alone, without_fusion
 from train_findings import COUNTS, HELD_OUT
@@ -62,7 +62,7 @@ RESAMPLES = int(os.environ.get("FINDINGS_RESAMPLES", "300"))
 
 def held_out(coarse: bool) -> tuple[str, ...]:
     """Names of the sets of exams."""
-    return tuple(name for name in HELD_OUT if not coarse or SETS[name].pixel_mm == LESION_MM)
+    return tuple(name for name in HELD_OUT if not coarse or SETS[name].pixel_mm >= COARSE_MM)
 
 
 def candidates(work: Path, coarse: bool) -> list[FoundExam]:
@@ -392,7 +392,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("work", type=Path)
     parser.add_argument("--mias", type=Path)
-    parser.add_argument("--coarse", action="store_true", help="exams of 0.4 mm alone")
+    parser.add_argument("--coarse", action="store_true", help="exams of 0.2 mm alone")
     parser.add_argument("--write", action="store_true", help="write docs/reference/findings.md")
     args = parser.parse_args()
     if args.write and args.coarse:
@@ -402,13 +402,13 @@ def main() -> None:
     fused, single = Marks(exams, detector), Marks(exams, without_fusion(detector))
     network = Marks(exams, network_alone(detector))
     kinds = fused.lesions.drop_duplicates(["patient_id", "lesion_id"])["type"].value_counts()
-    coarse = sum(exam.pixel_mm >= LESION_MM for exam in exams)
+    coarse = sum(exam.pixel_mm >= COARSE_MM for exam in exams)
     vendors = ", ".join(sorted(set(fused.views["vendor"])))
     normal = sum(not len(exam.lesions) for exam in exams)
     parts = [
         f"{len(exams)} simulated exams ({normal} without lesions) of the systems {vendors}, which "
         f"are not among those of the training: {', '.join(f'{n} {k}' for k, n in kinds.items())}. "
-        f"{coarse} exams have pixels of 0.4 mm, and calcifications are not searched there.",
+        f"{coarse} exams have pixels of 0.2 mm, and calcifications are not searched there.",
         "## Detection",
         as_markdown(main_table(fused, single, network)),
         "Gain of sensitivity by the fusion of CC and MLO: "

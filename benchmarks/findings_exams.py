@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from pathlib import Path
@@ -26,6 +26,7 @@ from mammorisk.findings.detector_input import (
 )
 from mammorisk.findings.frame import ViewFrame
 from mammorisk.imaging.segmented_view import segment_view
+from mammorisk.records.exam import View
 from mammorisk.simulation import ExamRenderer, StudyOptions
 from mammorisk.training.findings.sample import PATCH, LesionSample, make_sample, save_samples
 
@@ -46,11 +47,18 @@ _SMALL_MM, _MARGIN, _ELSEWHERE = 1.6, 60, 0.6
 NONE: dict[str, float | bool] = {"distractors": True}
 
 
+#: Pixels of exams without calcifications. The detector reads pixels of 0.4 mm, but the tissue of
+#: an exam that is rendered in such pixels is smoother than the mean of finer ones.
+COARSE_MM = 0.2
+#: Range of the exponent of the grey curve of exams of the training, relative to their system.
+GAMMA = (0.75, 1.35)
+
+
 @dataclass(frozen=True)
 class ExamSet:
     """A set of exams: its seed, systems, spacing and lesions.
 
-    ``pixel_mm`` 0.4 renders for masses, asymmetries and distortions alone, and ``patches`` only
+    :data:`COARSE_MM` renders for masses, asymmetries and distortions alone, and ``patches`` only
     parts of the views for calcifications. ``whole`` keeps complete views for the evaluation.
     """
 
@@ -75,17 +83,19 @@ class ExamSet:
 SETS = {
     one.name: one
     for one in (
-        ExamSet("coarse", seed=1501, pixel_mm=0.4),
+        ExamSet("coarse", seed=1501, pixel_mm=COARSE_MM),
         ExamSet("fine", seed=1502, pixel_mm=0.1),
         ExamSet("patches", seed=1506, pixel_mm=0.1, patches=True),
         ExamSet("calibration", seed=1503, pixel_mm=0.1, lesions=SOME_FINE, whole=True),
         # Without calcifications, which need finer pixels; exams take a tenth of the time.
-        ExamSet("scores", seed=1507, pixel_mm=0.4, lesions=SOME, whole=True),
-        ExamSet("more", seed=1508, pixel_mm=0.4, vendors=OTHER_VENDORS, lesions=SOME, whole=True),
+        ExamSet("scores", seed=1507, pixel_mm=COARSE_MM, lesions=SOME, whole=True),
+        ExamSet(
+            "more", seed=1508, pixel_mm=COARSE_MM, vendors=OTHER_VENDORS, lesions=SOME, whole=True
+        ),
         ExamSet(
             "plain",
             seed=1509,
-            pixel_mm=0.4,
+            pixel_mm=COARSE_MM,
             vendors=OTHER_VENDORS,
             lesions=NONE,
             whole=True,
@@ -119,8 +129,9 @@ def write_exam(chosen: ExamSet, woman: int, folder: Path) -> None:
         save_samples(_patches(chosen, woman, rng), file)
         return
     samples, views, anatomies, rows = {}, {}, {}, []
+    exponent = float(np.exp(rng.uniform(*np.log(GAMMA))))
     for one in render_views(chosen.options, woman, chosen.pixel_mm):
-        seen = segment_view(one.view)
+        seen = segment_view(one.view if chosen.whole else _shown(one.view, exponent))
         if chosen.whole:
             made = detector_view(seen)
             # The places of lesions are those of the stored image.
@@ -129,13 +140,22 @@ def write_exam(chosen: ExamSet, woman: int, folder: Path) -> None:
                 anatomies[one.view.name] = asdict(find_anatomy(seen))
                 rows.append(one)
             continue
-        made_both = make_sample(seen, one.lesions, rng, specks=chosen.pixel_mm < 0.2)
+        made_both = make_sample(seen, one.lesions, rng, specks=chosen.pixel_mm < COARSE_MM)
         if made_both is not None:
             samples[one.view.name] = made_both[0]
     if chosen.whole:
         _save_whole(file, views, anatomies, rows)
     else:
         save_samples(samples, file)
+
+
+def _shown(view: View, exponent: float) -> View:
+    """The view with another grey curve, so that a detector does not learn that of few systems."""
+    image = view.load()
+    most = 2**image.greyscale.bits_stored - 1
+    curved = most * (image.pixels.astype(np.float32) / np.float32(most)) ** np.float32(exponent)
+    changed = replace(image, pixels=np.round(curved).astype(image.pixels.dtype))
+    return replace(view, load=lambda: changed)
 
 
 def _patches(chosen: ExamSet, woman: int, rng: np.random.Generator) -> dict[str, LesionSample]:

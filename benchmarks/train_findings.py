@@ -11,7 +11,7 @@ exams, and fit the scores of single views and the fusion of views on them. --les
 network for masses, asymmetries and distortions, and keeps the bundled one for calcifications with
 its scores. --overlap trains while exams are rendered, within the given seconds, and then searches
 the exams of benchmarks/findings.py. --scores keeps both networks of the bundled detector and fits
-the scores of masses, asymmetries and distortions again, on further exams of 0.4 mm.
+the scores of masses, asymmetries and distortions again, on further exams of 0.2 mm.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ COUNTS = {
     "fine": 500,
     "patches": 3000,
     "calibration": 160,
-    "scores": 600,
+    "scores": 500,
     "normal": 60,
     "test": 480,
-    "plain": 300,
-    "more": 1200,
+    "plain": 200,
+    "more": 1100,
 }
 #: Sets that are kept whole: those on which scores are fitted, and those of benchmarks/findings.py.
 FOR_SCORES = ("calibration", "scores")
@@ -195,12 +195,12 @@ def finish(work: Path, parts: tuple[str, ...]) -> None:
 
 
 def sets_for_scores(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Exams on which the scores are fitted. Those of 0.4 mm do not show calcifications."""
+    """Exams on which the scores are fitted. Those of 0.2 mm do not show calcifications."""
     return FOR_SCORES if parts == PARTS else ("scores",)
 
 
 def fit_scores_again(work: Path, workers: int) -> None:
-    """Fit the scores of the bundled detector at 0.4 mm, with its networks as they are."""
+    """Fit the scores of the bundled detector at 0.2 mm, with its networks as they are."""
     detector = open_detector("findings-sim")
     name = "scores"
     detector.save(work / "model")
@@ -209,7 +209,7 @@ def fit_scores_again(work: Path, workers: int) -> None:
         process.join()
     write_candidates(work, [name], workers=workers)
     exams = fit_detector_scores(detector, [candidates_file(work, name)])
-    detector.training = {**detector.training, "scores_at_0.4_mm": {"exams": exams}}
+    detector.training = {**detector.training, "scores_at_0.2_mm": {"exams": exams}}
     detector.save(work / "model")
 
 

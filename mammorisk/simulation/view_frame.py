@@ -16,6 +16,9 @@ from mammorisk.simulation.outline import Outline, pixel_centres, to_pixel
 
 Single = NDArray[np.float32]
 
+#: Coarsest pixels in which strands are drawn, mm.
+_STRAND_PIXEL_MM = 0.1
+
 
 @dataclass(frozen=True, kw_only=True)
 class ViewFrame:
@@ -117,13 +120,17 @@ class ViewFrame:
         window = self.window(row, column, reach_mm)
         if window is None:
             return
-        canvas = np.zeros(out[window].shape, dtype=np.uint8)
+        # Strands thinner than a pixel are drawn in finer ones, of which the mean is taken.
+        finer = max(1, round(self.pixel_mm / _STRAND_PIXEL_MM))
+        size = out[window].shape
+        canvas = np.zeros((size[0] * finer, size[1] * finer), dtype=np.uint8)
+        pixel_mm = self.pixel_mm / finer
         origin = np.array([row - window[0].start, column - window[1].start])
         for curve, path in zip(curves, paths, strict=True):
-            points = np.round((path + origin)[:, ::-1] * 16).astype(np.int32)
+            points = np.round(((path + origin + 0.5) * finer - 0.5)[:, ::-1] * 16).astype(np.int32)
             taper = np.linspace(1, 0.3, len(points) - 1)
             for i, part in enumerate(taper):
-                width = curve.width_mm * part / self.pixel_mm
+                width = curve.width_mm * part / pixel_mm
                 level = int(220 * curve.strength * min(1.0, width) * (0.4 + 0.6 * part))
                 cv2.polylines(
                     canvas,
@@ -134,8 +141,10 @@ class ViewFrame:
                     lineType=cv2.LINE_AA,
                     shift=4,
                 )
-        soft = cv2.GaussianBlur(canvas, (0, 0), max(0.15 / self.pixel_mm, 0.3))
-        out[window] += soft.astype(np.float32) * np.float32(by / 220)
+        soft = cv2.GaussianBlur(canvas.astype(np.float32), (0, 0), max(0.15 / pixel_mm, 0.3))
+        if finer > 1:
+            soft = cv2.resize(soft, size[::-1], interpolation=cv2.INTER_AREA)
+        out[window] += soft * np.float32(by / 220)
 
     def add_balls(
         self, out: Single, balls: Balls, at: tuple[float, float] | Floats, by: float = 1.0
@@ -190,20 +199,26 @@ class ViewFrame:
         window = self.window(row, column, radius_mm)
         if window is None:
             return
-        y, x = np.mgrid[window].astype(np.float32)
-        dy, dx = y - np.float32(row), x - np.float32(column)
+        # Tissue is compressed, so that it is moved in finer pixels, of which the mean is taken.
+        finer = max(1, round(self.pixel_mm / _STRAND_PIXEL_MM))
+        size = image[window].shape
+        y, x = (
+            (np.arange(n * finer, dtype=np.float32) + np.float32(0.5)) / finer - np.float32(0.5)
+            for n in size
+        )
+        dy = y[:, None] - np.float32(row - window[0].start)
+        dx = x[None, :] - np.float32(column - window[1].start)
         distance = np.hypot(dy, dx) / np.float32(radius_mm / self.pixel_mm)
         amount = np.float32(strength) * np.clip(1 - distance, 0, 1) ** 2
         if from_mm is not None:
             towards = self.offsets(from_mm[None])[0].astype(np.float32) * np.float32(self.pixel_mm)
             length = np.maximum(np.hypot(dy, dx), np.float32(1e-3))
             amount = amount * (1 + (dy * towards[0] + dx * towards[1]) / length)
-        source_x = dx * (1 + amount) + np.float32(column - window[1].start)
-        source_y = dy * (1 + amount) + np.float32(row - window[0].start)
-        image[window] = cv2.remap(
+        moved = cv2.remap(
             np.ascontiguousarray(image[window]),
-            source_x,
-            source_y,
-            cv2.INTER_LINEAR,
+            dx * (1 + amount) + np.float32(column - window[1].start),
+            dy * (1 + amount) + np.float32(row - window[0].start),
+            cv2.INTER_CUBIC,
             borderMode=cv2.BORDER_REPLICATE,
         )
+        image[window] = cv2.resize(moved, size[::-1], interpolation=cv2.INTER_AREA)
