@@ -35,7 +35,6 @@ from train_findings import COUNTS, HELD_OUT
 import mammorisk as mr
 from mammorisk.findings.candidate import TYPES
 from mammorisk.findings.detector import LesionDetector
-from mammorisk.findings.detector_input import LESION_MM
 from mammorisk.findings.registry import open_detector
 from mammorisk.findings.search import conclude, fuse_views
 from mammorisk.metrics import (

@@ -9,9 +9,10 @@ WORK holds the rendered exams (about 15 GB), checkpoints, candidates and the mod
 continue where they were interrupted: render, train the two networks, find candidates in further
 exams, and fit the scores of single views and the fusion of views on them. --lesions trains the
 network for masses, asymmetries and distortions, and keeps the bundled one for calcifications with
-its scores. --overlap trains while exams are rendered, within the given seconds, and then searches
-the exams of benchmarks/findings.py. --scores keeps both networks of the bundled detector and fits
-the scores of masses, asymmetries and distortions again, on further exams of 0.2 mm.
+its scores. --begin starts from the weights of a detector, and --skip leaves out the women that its
+training has seen. --overlap trains while exams are rendered, within the given seconds, and then
+searches the exams of benchmarks/findings.py. --scores keeps both networks of the bundled detector
+and fits the scores of masses, asymmetries and distortions again, on further exams of 0.2 mm.
 """
 
 from __future__ import annotations
@@ -20,9 +21,11 @@ import argparse
 import json
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -85,14 +88,30 @@ def log(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')} {text}", flush=True)
 
 
-def train(work: Path, part: str, device: str, options: LoopOptions, until: float | None) -> None:
-    """Train one of the two networks on the exams that are there, and on those to come."""
+def train(
+    work: Path,
+    part: str,
+    device: str,
+    options: LoopOptions,
+    until: float | None,
+    begin: Path | None = None,
+) -> None:
+    """Train one of the two networks on the exams that are there, and on those to come.
+
+    It begins with the weights of the detector in ``begin``, if that is given.
+    """
     torch.manual_seed(options.seed)
     # The crops have one size, for which the fastest kernels are searched once.
     torch.backends.cudnn.benchmark = True
     place = torch.device(device)
     is_lesion = part == "lesions"
     net = LesionNet(width=WIDTH) if is_lesion else SpeckNet()
+    told: dict[str, Any] = {}
+    if begin is not None:
+        first = load_detector(begin)
+        net.load_state_dict(getattr(first, part).state_dict())
+        told["begun_from"] = first.training[part]
+        options = replace(options, learning_rate=0.5 * options.learning_rate)
     net = net.to(place, memory_format=torch.channels_last)
     views, seen = SampleViews(place), set()
     last = 0.0
@@ -146,7 +165,7 @@ def train(work: Path, part: str, device: str, options: LoopOptions, until: float
 
     state = {k: v.contiguous().cpu() for k, v in mean.state_dict().items()}
     save_file(state, work / f"{part}-done.safetensors")
-    told = {
+    told |= {
         "steps": steps,
         "crops": steps * options.batch_size,
         "exams": len(seen),
@@ -186,12 +205,19 @@ def finish(work: Path, parts: tuple[str, ...]) -> None:
     kept = {key: told for key, told in detector.training.items() if key in PARTS}
     training = {**kept, **training}
     detector.training = training | {"scores": {"exams": exams}}
+    seen = {part: _exams_of(told) for part, told in training.items()}
     detector.card = replace(
         detector.card,
-        training_data=f"{CARD.training_data}: {training['lesions']['exams']} exams for lesions and "
-        f"{training['specks']['exams']} for calcifications",
+        training_data=f"{CARD.training_data}: {seen['lesions']} exams for lesions and "
+        f"{seen['specks']} for calcifications",
     )
     detector.save(work / "model")
+
+
+def _exams_of(told: Mapping[str, Any]) -> int:
+    """Number of exams of a training and of those before it."""
+    before = told.get("begun_from")
+    return int(told["exams"]) + (0 if before is None else _exams_of(before))
 
 
 def sets_for_scores(parts: tuple[str, ...]) -> tuple[str, ...]:
@@ -219,6 +245,7 @@ def plans(
     kept: tuple[str, ...],
     until: float | None,
     evaluate_from: float | None,
+    skip: int,
 ) -> list[list[Task]]:
     """Share the exams among processes: each has sets of the training, then whole exams."""
     names = ("coarse", "fine", "patches") if parts == PARTS else ("coarse", "fine")
@@ -232,7 +259,7 @@ def plans(
             sharing = [j for j in range(workers) if workers < 6 or name == cycle[j % len(cycle)]]
             step, first = len(sharing), sharing.index(i)
             count = 10**5 if until is not None else -(-(COUNTS[name] - first) // step)
-            tasks.append(Task(name, first, step, count, evaluate_from))
+            tasks.append(Task(name, skip + first, step, count, evaluate_from))
         tasks += [Task(name, i, workers, -(-(COUNTS[name] - i) // workers), until) for name in kept]
         made.append(tasks)
     return made
@@ -244,10 +271,13 @@ def overlapped(work: Path, args: argparse.Namespace, parts: tuple[str, ...], sta
     trained = start + args.trained_share * args.seconds
     kept = (*sets_for_scores(parts), *args.search)
     switch = trained - args.evaluate_share * args.seconds
-    rendering = start_rendering(work, plans(args.workers, parts, kept, trained, switch))
+    rendering = start_rendering(work, plans(args.workers, parts, kept, trained, switch, args.skip))
     context = get_context("spawn")
     training = [
-        context.Process(target=train, args=(work, part, args.device, OPTIONS[part], trained))
+        context.Process(
+            target=train,
+            args=(work, part, args.device, OPTIONS[part], trained, args.begin),
+        )
         for part in parts
     ]
     for process in training:
@@ -274,6 +304,9 @@ def main() -> None:
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--lesions", action="store_true", help="keep the network of calcifications")
+    parser.add_argument("--begin", type=Path, help="folder of a detector whose weights come first")
+    parser.add_argument("--skip", type=int, default=0, help="women of each set of the training")
+    parser.add_argument("--no-search", action="store_true", help="end after the training")
     parser.add_argument("--overlap", action="store_true")
     parser.add_argument("--seconds", type=float, default=450.0)
     parser.add_argument("--trained-share", type=float, default=0.86, help="of the seconds")
@@ -299,13 +332,17 @@ def main() -> None:
         # The exams of benchmarks/findings.py are searched on the same machine.
         names += tuple(args.search)
     else:
-        for process in start_rendering(work, plans(args.workers, parts, names, None, None)):
+        for process in start_rendering(
+            work, plans(args.workers, parts, names, None, None, args.skip)
+        ):
             process.join()
         log(f"rendered after {time.time() - start:.0f} s")
         for part in parts:
             if not (work / f"{part}-done.safetensors").exists():
-                train(work, part, args.device, OPTIONS[part], None)
+                train(work, part, args.device, OPTIONS[part], None, args.begin)
         assemble(work, parts).save(work / "model")
+    if args.no_search:
+        return
     write_candidates(work, names, args.device, args.workers, end)
     log(f"candidates after {time.time() - start:.0f} s")
     finish(work, parts)
