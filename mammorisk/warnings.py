@@ -92,6 +92,9 @@ CODES: dict[str, WarningCode] = {
     "cut-to-shape": WarningCode("caution", "the breast is larger than the input of the network"),
     "prior-exam": WarningCode("info", "about the prior exam"),
     # findings
+    "lesions-not-searched": WarningCode(
+        "caution", "there are no findings: lesions could not be searched. The risk needs none"
+    ),
     "calcifications-not-searched": WarningCode(
         "caution", "calcifications were not searched: the pixels are too coarse or of unknown size"
     ),

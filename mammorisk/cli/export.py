@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from mammorisk.warnings import join_text
+
 if TYPE_CHECKING:
     from mammorisk.prediction.prediction import Prediction
 
@@ -63,7 +65,8 @@ def write_exports(result: Prediction, to: Exports) -> None:
     """Write the files of a result.
 
     Without a risk no structured report and no RiskAssessment are written, and the reason is printed
-    on standard error. PDF and HTML then state the reason.
+    on standard error. PDF and HTML then state the reason. The same holds for the report of the
+    findings if there are none because the exam was not searched.
     """
     from mammorisk.errors import NoRisk
 
@@ -78,5 +81,15 @@ def write_exports(result: Prediction, to: Exports) -> None:
         result.to_pdf(to.pdf, identity=to.identity)
     if to.html is not None:
         result.to_html(to.html)
-    if to.cad_sr is not None and result.findings is not None:
-        result.findings.to_sr(to.cad_sr, identity=to.identity)
+    if to.cad_sr is not None:
+        if result.findings is None:
+            print_not_searched(result, "--cad-sr")
+        else:
+            result.findings.to_sr(to.cad_sr, identity=to.identity)
+
+
+def print_not_searched(result: Prediction, option: str) -> None:
+    """Print on standard error that a file of findings was not written, and why."""
+    why = [one for one in result.warnings if one.code == "lesions-not-searched"]
+    why = why or [one for one in result.warnings if one.severity == "refusal"]
+    typer.echo(f"no file for {option}: {join_text(why)}", err=True)

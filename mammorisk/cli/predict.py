@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mammorisk.cli.common import (
+    DONE,
     PLACE,
+    SOME_FAILED,
     AsJson,
     Debug,
     Missing,
@@ -20,7 +22,17 @@ from mammorisk.cli.common import (
     missing_codes,
     rates_option,
 )
-from mammorisk.cli.export import CadSr, Exports, Fhir, Html, Identity, Pdf, Sr, write_exports
+from mammorisk.cli.export import (
+    CadSr,
+    Exports,
+    Fhir,
+    Html,
+    Identity,
+    Pdf,
+    Sr,
+    print_not_searched,
+    write_exports,
+)
 from mammorisk.cli.findings_output import flat_findings
 from mammorisk.cli.predict_cohort import Engine, predict_cohort
 from mammorisk.cli.tables import write_table
@@ -159,7 +171,8 @@ def predict(
 ) -> None:
     """Predict absolute risk over one to five years for one exam or a cohort.
 
-    Exit codes: 0 every exam has a risk; 1 some have none; 2 unusable input; 3 refused.
+    Exit codes: 0 every exam has a risk; 1 some have none, or with --findings were not searched;
+    2 unusable input; 3 refused.
     """
     from mammorisk.prediction.audit import audit_result, audited_errors
 
@@ -223,10 +236,15 @@ def predict(
 
             save_risk(result, plot)
         write_exports(result, exports)
-        if findings_out is not None and result.findings is not None:
-            write_table(flat_findings(result.findings.table), findings_out)
+        if findings_out is not None:
+            if result.findings is None:
+                print_not_searched(result, "--findings-out")
+            else:
+                write_table(flat_findings(result.findings.table), findings_out)
         _show(result, as_json)
-        raise typer.Exit(EXIT_CODES[result.status])
+        is_unsearched = findings and result.findings is None
+        # As for a cohort: the exit code of a risk that is missing says more.
+        raise typer.Exit(EXIT_CODES[result.status] or (SOME_FAILED if is_unsearched else DONE))
 
 
 def _predict_one(

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, overload
+
+import numpy as np
 
 from mammorisk._utils.progress import progress_bar
 from mammorisk.base import DEFAULT_HORIZONS, Horizon, RiskModel, check_horizons
@@ -19,6 +23,7 @@ from mammorisk.prediction.as_cohort import Request, as_request
 from mammorisk.prediction.audit import AuditLog
 from mammorisk.prediction.default_model import choose_model
 from mammorisk.prediction.from_embeddings import TableOfFeatures, from_embeddings
+from mammorisk.prediction.lesion_search import unsearched_warnings
 from mammorisk.prediction.one import as_prediction
 from mammorisk.prediction.prediction import Prediction
 from mammorisk.prediction.reading import ExamReading
@@ -28,6 +33,8 @@ from mammorisk.records.cohort import Cohort
 from mammorisk.records.exam import Exam
 from mammorisk.records.questionnaire import Questionnaire
 from mammorisk.records.read_answers import MissingCodes
+from mammorisk.records.table_warning import TableWarning
+from mammorisk.warnings import ResultWarning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,8 +142,9 @@ def predict(
     Returns
     -------
     Prediction
-        For one woman. Its attribute ``findings`` has the findings, if they were asked for; None if
-        the exam is refused.
+        For one woman. Its attribute ``findings`` has the findings, if they were asked for. It is
+        None if the exam is refused, or cannot be searched: the risk then has the warning
+        ``lesions-not-searched`` with the reason.
     DataFrame
         For a cohort or table: ``patient_id``, ``exam_id``, ``model``, ``risk_1y`` ...
         ``risk_5y`` (fractions in [0, 1]; with ``_lower`` and ``_upper`` where there is an
@@ -155,7 +163,7 @@ def predict(
     HorizonError
         The model answers none of the horizons.
     ExamError
-        ``data`` is one exam, and it cannot be read or, with ``findings``, not searched.
+        ``data`` is one exam, and it cannot be read.
     CohortError
         ``data`` has another type, or ``findings`` are asked for and no images are read.
     ModelError
@@ -198,41 +206,79 @@ def predict(
     request = as_request(data, woman, prior, missing)
     cohort = request.cohort
     if isinstance(model, Sequence) and not isinstance(model, str):
+        models = _several(model, request, wanted, embeddings)
+    else:
+        models = [choose_model(model, cohort, wanted)]
         if embeddings is not None:
-            raise ModelError("embeddings go with one model", where="embeddings")
-        return _several(list(model), request, data, horizons, missing, findings, progress, audit)
-    chosen = choose_model(model, cohort, wanted)
-    if embeddings is not None:
-        cohort, chosen = from_embeddings(cohort, chosen, embeddings)
+            cohort, models[0] = from_embeddings(cohort, models[0], embeddings)
     detector = _detector(findings, cohort)
-    step = rows_at_once(cohort, chosen)
-    log = None if audit is None else AuditLog(audit, chosen, wanted)
+    if request.is_one:
+        (chosen,) = models
+        log = None if audit is None else AuditLog(audit, chosen, wanted)
+        scored = score_in_chunks(cohort, [range(1)], chosen, wanted, None, log, detector)
+        with closing(scored):
+            return _one(next(scored), chosen, wanted)
+    import pandas as pd
+
+    tables, lesions = [], None
+    for chosen in models:
+        log = None if audit is None else AuditLog(audit, chosen, wanted)
+        found = _predict_rows(cohort, chosen, wanted, detector, log, progress)
+        tables.append(found.risks.set_axis(request.index, axis=0))
+        if detector is not None:
+            # Lesions are searched once. The rows of the other models have the same warnings.
+            lesions, detector = found.lesions.table(), None
+            told = (*cohort.table_warnings, *_of_rows(found.unsearched, len(cohort)))
+            cohort = replace(cohort, table_warnings=told)
+    made: pd.DataFrame = tables[0] if len(tables) == 1 else pd.concat(tables)
+    made.attrs[RECORD] = {
+        name: record
+        for chosen, table in zip(models, tables, strict=True)
+        for name, record in _records(table, chosen).items()
+    }
+    return made if lesions is None else (made, lesions)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _PredictedRows:
+    """What one model and a search for lesions give for the rows of a cohort."""
+
+    risks: pd.DataFrame
+    lesions: CohortFindings
+    unsearched: dict[ResultWarning, list[int]]
+
+
+def _predict_rows(
+    cohort: Cohort,
+    model: RiskModel,
+    horizons: tuple[Horizon, ...],
+    detector: Detector | None,
+    log: AuditLog | None,
+    progress: bool,
+) -> _PredictedRows:
+    import pandas as pd
+
+    step = rows_at_once(cohort, model)
     rows = range(len(cohort))
     chunks = [rows[first : first + step] for first in range(0, len(rows), step)] or [rows]
     gathered = CohortFindings(cohort)
-    tables = []
+    tables, unsearched = [], defaultdict[ResultWarning, list[int]](list)
     with progress_bar("exams", len(rows), show=progress and cohort.has_images) as tell:
-        # For one exam the line is written below, because an error in the search leaves no result.
-        of_rows = None if request.is_one else log
-        scored = score_in_chunks(cohort, chunks, chosen, wanted, tell, of_rows, detector)
-        if request.is_one:
-            with closing(scored):
-                found = next(scored)
-            unsearched = _unsearched(found)
-            if unsearched is not None:
-                raise unsearched
-            if log is not None:
-                log.write(found)
-            return _one(found, chosen, wanted)
+        scored = score_in_chunks(cohort, chunks, model, horizons, tell, log, detector)
         for chunk, found in zip(chunks, scored, strict=True):
             keys = cohort.exams.iloc[list(chunk)]
-            tables.append(risk_table(keys, found.scores, chosen.name, wanted))
-            _gather(gathered, chunk, found.readings, cohort)
-    import pandas as pd
+            tables.append(risk_table(keys, found.scores, model.name, horizons))
+            for row, reading in zip(chunk, found.readings, strict=True):
+                _gather(gathered, row, reading, cohort)
+                for told in unsearched_warnings(reading):
+                    unsearched[told].append(row)
+    return _PredictedRows(risks=pd.concat(tables), lesions=gathered, unsearched=unsearched)
 
-    made = pd.concat(tables).set_axis(request.index, axis=0)
-    made.attrs[RECORD] = _records(made, chosen)
-    return made if detector is None else (made, gathered.table())
+
+def _of_rows(told: dict[ResultWarning, list[int]], n: int) -> Iterator[TableWarning]:
+    """Warnings about some of n rows, as warnings of their table."""
+    for warning, rows in told.items():
+        yield TableWarning(warning=warning, rows=np.isin(np.arange(n), rows))
 
 
 def _one(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, ...]) -> Prediction:
@@ -249,14 +295,6 @@ def _one(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, ...]) -> 
     return as_prediction(found, model, horizons)
 
 
-def _unsearched(found: ScoredRows) -> MammoriskError | None:
-    """Why the exam of one woman was not searched, although it can be read and is not refused."""
-    (reading,) = found.readings
-    has_result = reading.error is None and not found.refused[0]
-    error = reading.findings
-    return error if has_result and isinstance(error, MammoriskError) else None
-
-
 def _detector(findings: bool | str | Path | Detector, cohort: Cohort) -> Detector | None:
     """The detector that was asked for."""
     if findings is False:
@@ -270,59 +308,33 @@ def _detector(findings: bool | str | Path | Detector, cohort: Cohort) -> Detecto
     return open_detector(DEFAULT_DETECTOR if findings is True else findings)
 
 
-def _gather(
-    gathered: CohortFindings, rows: range, readings: Sequence[ExamReading], cohort: Cohort
-) -> None:
-    """Gather the findings of the exams of a cohort, or the reasons why there are none."""
-    for row, reading in zip(rows, readings, strict=True):
-        fault = cohort.errors.iloc[row]
-        if isinstance(reading.findings, MammoriskError):
-            gathered.fail(row, reading.findings)
-        elif reading.findings is not None:
-            gathered.add(row, reading.findings)
-        elif fault:
-            gathered.fail(row, CohortError(fault))
+def _gather(gathered: CohortFindings, row: int, reading: ExamReading, cohort: Cohort) -> None:
+    """Gather the findings of an exam of a cohort, or the reason why there are none."""
+    fault = cohort.errors.iloc[row]
+    if isinstance(reading.findings, MammoriskError):
+        gathered.fail(row, reading.findings)
+    elif reading.findings is not None:
+        gathered.add(row, reading.findings)
+    elif fault:
+        gathered.fail(row, CohortError(fault))
 
 
 def _several(
-    models: list[str | Path | RiskModel],
+    models: Sequence[str | Path | RiskModel],
     request: Request,
-    data: object,
-    horizons: Sequence[Horizon] | Horizon,
-    missing: MissingCodes | None,
-    findings: bool | str | Path | Detector,
-    progress: bool,
-    audit: str | Path | None,
-) -> pd.DataFrame | tuple[pd.DataFrame, pd.DataFrame]:
-    """The risks of several models, one below the other. Lesions are searched once."""
-    import pandas as pd
-
+    horizons: tuple[Horizon, ...],
+    embeddings: TableOfFeatures | str | Path | None,
+) -> list[RiskModel]:
+    """The models of a table with the risks of several, one below the other."""
+    if embeddings is not None:
+        raise ModelError("embeddings go with one model", where="embeddings")
     if request.is_one or not models:
         raise ModelError(
             "several models need a cohort or a table" if models else "no model is named",
             where="model",
             remedy="Give one model, or predict a table with one row.",
         )
-    tables, lesions = [], None
-    # The overloads of predict do not have the union of all its inputs.
-    call: Any = predict
-    for number, one in enumerate(models):
-        made = call(
-            data,
-            model=one,
-            horizons=horizons,
-            missing=missing,
-            findings=findings if number == 0 else False,
-            progress=progress,
-            audit=audit,
-        )
-        if isinstance(made, tuple):
-            made, lesions = made
-        tables.append(made)
-    records = {name: record for table in tables for name, record in table.attrs[RECORD].items()}
-    risks: pd.DataFrame = pd.concat(tables)
-    risks.attrs[RECORD] = records
-    return risks if lesions is None else (risks, lesions)
+    return [choose_model(one, request.cohort, horizons) for one in models]
 
 
 def _records(table: pd.DataFrame, chosen: RiskModel) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from mammorisk.errors import MammoriskError
 from mammorisk.findings.search_error import search_error
-from mammorisk.warnings import Warnings
+from mammorisk.warnings import Warnings, make_warning
 
 if TYPE_CHECKING:
     from mammorisk.findings.base import Detector
@@ -79,6 +79,25 @@ def with_findings(reading: ExamReading, detector: Detector) -> ExamReading:
     except Exception as error:  # noqa: BLE001
         return replace(reading, lesion_views={}, findings=search_error(error))
     return replace(reading, lesion_views={}, findings=found)
+
+
+def unsearched_warnings(reading: ExamReading) -> Warnings:
+    """Why an exam that can be read was not searched. Empty if it was, or no search was asked for.
+
+    Parameters
+    ----------
+    reading : ExamReading
+
+    Returns
+    -------
+    tuple of ResultWarning
+    """
+    error = reading.findings
+    # An exam that cannot be read has a warning of its own.
+    if reading.exam is None or not isinstance(error, MammoriskError):
+        return ()
+    view = error.where if error.where in reading.exam.views else None
+    return (make_warning("lesions-not-searched", f"lesions not searched: {error.what}", view=view),)
 
 
 def _usable(views: Mapping[str, PreparedView | MammoriskError]) -> dict[str, PreparedView]:

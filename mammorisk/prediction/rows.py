@@ -10,7 +10,7 @@ from mammorisk._utils.parallel import read_ahead
 from mammorisk.base import Horizon, ImageModel, RiskModel, Scores
 from mammorisk.errors import MammoriskError
 from mammorisk.io.acquisition import doubt_force_units
-from mammorisk.prediction.lesion_search import with_findings
+from mammorisk.prediction.lesion_search import unsearched_warnings, with_findings
 from mammorisk.prediction.reading import ExamReading, read_row
 from mammorisk.prediction.reading_processes import RowReader
 from mammorisk.records.cohort import Cohort
@@ -169,6 +169,7 @@ def _score(
     _compare_ages(answers, readings, told)
     for own, reading in zip(told, readings, strict=True):
         own.extend(reading.warnings)
+        own.extend(unsearched_warnings(reading))
     _tell_of_ignored_priors(cohort, rows, readings, model, told)
     _doubt_units(readings, told)
     # A network says itself what it makes of measured density.

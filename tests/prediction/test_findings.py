@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import mammorisk as mr
 from mammorisk.cli.app import app
 from mammorisk.errors import CohortError, ExamError
 from mammorisk.findings.registry import open_detector
+from mammorisk.imaging.segmented_view import SegmentedView
 from mammorisk.prediction.prediction import to_json
 from mammorisk.records.exam import Exam
 from tests.factories import simulated_exam
@@ -126,28 +128,68 @@ def test_a_bad_exam_stops_no_cohort(exam: Exam, detector: str) -> None:
         ("c", "PatientSex"),
     ]
     # bcrat needs no pixels: the exam that cannot be decoded has its risk all the same.
-    pd.testing.assert_frame_equal(risks[:3], mr.predict(cohort, model="bcrat"))
     assert risks["risk_5y"].notna().tolist() == [True, True, False] * 2
+    plain = mr.predict(cohort, model="bcrat")
+    pd.testing.assert_frame_equal(risks[:3].drop(1), plain.drop(1))
+    told = [*plain.columns[-2:]]
+    pd.testing.assert_frame_equal(risks[:3].drop(columns=told), plain.drop(columns=told))
+    # The search is made once. The rows of both models say that there was none.
+    codes = risks["warning_codes"].str.contains("lesions-not-searched")
+    assert codes.tolist() == [False, True, False] * 2
+    assert risks["warnings"].str.count("R-CC: lesions not searched: truncated").sum() == 2
 
 
-def test_one_exam_that_cannot_be_searched_is_an_error(exam: Exam, detector: str) -> None:
-    cohort = _cohort(exam)
-    with pytest.raises(ExamError, match="truncated"):
-        mr.predict(cohort.open_exam(1), WOMAN, model="bcrat", findings=detector)
+def test_one_exam_that_cannot_be_searched_keeps_its_risk(
+    exam: Exam, detector: str, tmp_path: Path
+) -> None:
+    cohort, log = _cohort(exam), tmp_path / "audit.jsonl"
+    found = mr.predict(cohort.open_exam(1), WOMAN, model="bcrat", findings=detector, audit=log)
+    plain = mr.predict(cohort.open_exam(1), WOMAN, model="bcrat")
+    assert found.findings is None
+    pd.testing.assert_series_equal(found.risk, plain.risk)
+    (told,) = [one for one in found.warnings if one not in plain.warnings]
+    assert (told.code, told.severity, told.view) == ("lesions-not-searched", "caution", "R-CC")
+    # The warning is a part of the result, so that a document of it is another instance.
+    assert found.provenance["key"] != plain.provenance["key"]
+    (line,) = log.read_text().splitlines()
+    assert "lesions-not-searched" in json.loads(line)["warning_codes"]
+    row, _ = mr.predict(cohort.select([1]), model="bcrat", findings=detector)
+    assert row["risk_5y"].item() == found.five_year
+    assert "lesions-not-searched" in row["warning_codes"].item()
     man = mr.predict(cohort.open_exam(2), WOMAN, model="bcrat", findings=detector)
     assert man.findings is None
     assert [one.code for one in man.warnings] == ["male-patient"]
 
 
-def test_an_exam_that_is_not_searched_has_no_line_in_the_audit_log(
-    exam: Exam, detector: str, tmp_path: Path
+@pytest.mark.parametrize(("fault", "code"), [("one view", 1), ("man", 3)])
+def test_command_for_an_exam_that_is_not_searched(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str, code: int
 ) -> None:
-    log = tmp_path / "audit.jsonl"
-    with pytest.raises(ExamError, match="truncated"):
-        mr.predict(_cohort(exam).open_exam(1), WOMAN, model="bcrat", findings=detector, audit=log)
-    assert not log.exists()
-    mr.predict(exam, WOMAN, model="bcrat", findings=detector, audit=log)
-    assert len(log.read_text().splitlines()) == 1
+    if fault == "one view":
+
+        def prepare(seen: SegmentedView, detector: object, quality: object) -> None:
+            raise ExamError("truncated", where=seen.view.name)
+
+        monkeypatch.setattr("mammorisk.findings.prepare.prepare", prepare)
+    spoilt = tmp_path / "exam"
+    shutil.copytree(folder, spoilt)
+    for file in spoilt.glob("*.dcm") if fault == "man" else ():
+        header = dcmread(file)
+        header.PatientSex = "M"
+        header.save_as(file)
+    out, report = tmp_path / "found.csv", tmp_path / "cad.dcm"
+    files = ["--findings", "--findings-out", str(out), "--cad-sr", str(report)]
+    arguments = ["predict", str(spoilt), "--age", "52", "--model", "bcrat", "--json", *files]
+    done = CliRunner().invoke(app, arguments)
+    assert done.exit_code == code, done.output
+    result = json.loads(done.stdout)
+    assert result["findings"] is None
+    assert (result["risk"]["5"] is None) == (fault == "man")
+    why = "PatientSex (0010,0040) is M" if fault == "man" else "R-CC: lesions not searched: trunc"
+    assert done.stderr.count(f"no file for --cad-sr: {why}") == 1
+    assert done.stderr.count(f"no file for --findings-out: {why}") == 1
+    assert not out.exists()
+    assert not report.exists()
 
 
 def test_the_search_does_not_depend_on_what_the_model_needs(exam: Exam, detector: str) -> None:
