@@ -149,7 +149,9 @@ def predict(
     findings: Annotated[
         bool,
         typer.Option(
-            "--findings", help="Also search lesions for review in the images. No risk uses them."
+            "--findings",
+            help="Also search lesions for review in the images. No risk uses them. With --out they "
+            "are a column of the file.",
         ),
     ] = False,
     findings_out: Annotated[

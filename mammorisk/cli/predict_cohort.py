@@ -64,8 +64,6 @@ def predict_cohort(
         raise typer.BadParameter("--engine needs --out")
     if out is not None and policy is not None:
         raise typer.BadParameter("--policy goes without --out: stratify the file afterwards")
-    if out is not None and findings:
-        raise typer.BadParameter("--findings goes without --out: use `mammorisk find --cohort`")
     cohort = read_cohort_with_warnings(
         manifest,
         root=root,
@@ -85,11 +83,16 @@ def predict_cohort(
                 workers=workers,
                 address=address,
                 embeddings=embeddings,
+                findings=findings,
                 on_part=advance,
                 audit=audit,
             )
+        if findings:
+            lesions = found.findings()
         if as_json:
             counts = {"exams": found.exams, "without_risk": found.without_risk}
+            if lesions is not None:
+                counts |= {"findings": len(lesions), "unsearched": len(lesions.attrs["errors"])}
             typer.echo(json.dumps({"path": str(found.path), **counts}, indent=2))
     else:
         options: dict[str, Any] = {
@@ -112,10 +115,10 @@ def predict_cohort(
             typer.echo(risks.to_string(index=False))
             if lesions is not None:
                 print_cohort_findings(lesions)
-        if lesions is not None:
-            print_search_errors(lesions.attrs["errors"])
-            if findings_out is not None:
-                write_table(flat_findings(lesions), findings_out)
+    if lesions is not None:
+        print_search_errors(lesions.attrs["errors"])
+        if findings_out is not None:
+            write_table(flat_findings(lesions), findings_out)
     typer.echo(f"{found.exams} exams, {found.without_risk} without a risk", err=True)
     for exam_id, why in found.failures:
         typer.echo(f"  exam {exam_id}: {why}", err=True)

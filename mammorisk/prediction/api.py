@@ -14,19 +14,20 @@ import numpy as np
 from mammorisk._utils.progress import progress_bar
 from mammorisk.base import DEFAULT_HORIZONS, Horizon, RiskModel, check_horizons
 from mammorisk.clinical.registry import CLINICAL_MODELS
-from mammorisk.errors import CohortError, MammoriskError, ModelError, QuestionnaireError
+from mammorisk.errors import MammoriskError, ModelError, QuestionnaireError
 from mammorisk.evaluation.model_tables import RECORD, card_record, record_of
-from mammorisk.findings.api import DEFAULT as DEFAULT_DETECTOR
 from mammorisk.findings.cohort_findings import CohortFindings
-from mammorisk.findings.registry import open_detector
 from mammorisk.prediction.as_cohort import Request, as_request
 from mammorisk.prediction.audit import AuditLog
 from mammorisk.prediction.default_model import choose_model
 from mammorisk.prediction.from_embeddings import TableOfFeatures, from_embeddings
-from mammorisk.prediction.lesion_search import unsearched_warnings
+from mammorisk.prediction.lesion_search import (
+    choose_detector,
+    search_result,
+    unsearched_warnings,
+)
 from mammorisk.prediction.one import as_prediction
 from mammorisk.prediction.prediction import Prediction
-from mammorisk.prediction.reading import ExamReading
 from mammorisk.prediction.rows import ScoredRows, first_error, rows_at_once, score_in_chunks
 from mammorisk.prediction.table import risk_table
 from mammorisk.records.cohort import Cohort
@@ -211,7 +212,7 @@ def predict(
         models = [choose_model(model, cohort, wanted)]
         if embeddings is not None:
             cohort, models[0] = from_embeddings(cohort, models[0], embeddings)
-    detector = _detector(findings, cohort)
+    detector = choose_detector(findings, cohort)
     if request.is_one:
         (chosen,) = models
         log = None if audit is None else AuditLog(audit, chosen, wanted)
@@ -269,7 +270,11 @@ def _predict_rows(
             keys = cohort.exams.iloc[list(chunk)]
             tables.append(risk_table(keys, found.scores, model.name, horizons))
             for row, reading in zip(chunk, found.readings, strict=True):
-                _gather(gathered, row, reading, cohort)
+                result = search_result(cohort, row, reading)
+                if isinstance(result, MammoriskError):
+                    gathered.fail(row, result)
+                elif result is not None:
+                    gathered.add(row, result)
                 for told in unsearched_warnings(reading):
                     unsearched[told].append(row)
     return _PredictedRows(risks=pd.concat(tables), lesions=gathered, unsearched=unsearched)
@@ -293,30 +298,6 @@ def _one(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, ...]) -> 
             remedy="Pass mr.Questionnaire(age=...).",
         )
     return as_prediction(found, model, horizons)
-
-
-def _detector(findings: bool | str | Path | Detector, cohort: Cohort) -> Detector | None:
-    """The detector that was asked for."""
-    if findings is False:
-        return None
-    if not cohort.has_images:
-        raise CohortError(
-            "there are no images in which findings could be searched",
-            where="findings",
-            remedy="Pass an exam or a cohort with images, and no embeddings.",
-        )
-    return open_detector(DEFAULT_DETECTOR if findings is True else findings)
-
-
-def _gather(gathered: CohortFindings, row: int, reading: ExamReading, cohort: Cohort) -> None:
-    """Gather the findings of an exam of a cohort, or the reason why there are none."""
-    fault = cohort.errors.iloc[row]
-    if isinstance(reading.findings, MammoriskError):
-        gathered.fail(row, reading.findings)
-    elif reading.findings is not None:
-        gathered.add(row, reading.findings)
-    elif fault:
-        gathered.fail(row, CohortError(fault))
 
 
 def _several(

@@ -17,7 +17,9 @@ from mammorisk.base import DEFAULT_HORIZONS, Horizon, ImageModel, RiskModel, che
 from mammorisk.errors import CohortError, OutputError
 from mammorisk.prediction.audit import AuditLog
 from mammorisk.prediction.default_model import choose_model
+from mammorisk.prediction.findings_column import add_findings
 from mammorisk.prediction.from_embeddings import TableOfFeatures, from_embeddings
+from mammorisk.prediction.lesion_search import choose_detector, search_result
 from mammorisk.prediction.part_files import (
     Engine,
     OnPart,
@@ -36,6 +38,8 @@ from mammorisk.records.cohort import Cohort
 if TYPE_CHECKING:
     import pandas as pd
 
+    from mammorisk.findings.base import Detector
+
 #: Exams per part: small enough that an interruption loses little.
 EXAMS_PER_PART_WITH_IMAGES = 32
 EXAMS_PER_PART_WITHOUT_IMAGES = 100_000
@@ -52,6 +56,7 @@ def predict_to_file(
     address: str | None = None,
     exams_per_part: int | None = None,
     embeddings: TableOfFeatures | str | Path | None = None,
+    findings: bool | str | Path | Detector = False,
     on_part: OnPart | None = None,
     audit: str | Path | None = None,
 ) -> PredictionFile:
@@ -81,6 +86,11 @@ def predict_to_file(
         Default: 32 with images and 100,000 without.
     embeddings : Embeddings or path, optional
         As in :func:`mammorisk.predict`. The features of all exams are then in memory.
+    findings : bool, str, path or Detector
+        As in :func:`mammorisk.predict`. The file then has two more columns: ``highest_score``, and
+        ``findings`` with the JSON of the findings of the exam (as in the JSON of a result), or
+        ``{"error": ...}`` if it cannot be searched. :meth:`mammorisk.PredictionFile.findings`
+        returns them as a table.
     on_part : callable, optional
         Called after each part with the number of finished exams and the total.
     audit : path, optional
@@ -95,7 +105,7 @@ def predict_to_file(
     Raises
     ------
     CohortError
-        The cohort has no exams.
+        The cohort has no exams, or ``findings`` are asked for and no images are read.
     OutputError
         The file exists or cannot be written, or it belongs to a run of another cohort, model or
         version.
@@ -142,6 +152,7 @@ def predict_to_file(
             where="audit",
             remedy="Leave out audit, or use engine='local'.",
         )
+    detector = choose_detector(findings, cohort)
     log = None if audit is None else AuditLog(audit, chosen, wanted)
     if exams_per_part is None:
         exams_per_part = (
@@ -151,10 +162,12 @@ def predict_to_file(
         out,
         exams=len(cohort),
         exams_per_part=exams_per_part,
-        fingerprint=_fingerprint(cohort, chosen, wanted, exams_per_part),
-        provenance=_provenance(chosen, wanted),
-        write_parts=partial(write_parts, cohort, chosen, wanted, log=log),
-        part_writer=lambda: _PartWriter(cohort=cohort, model=_fresh(chosen), horizons=wanted),
+        fingerprint=_fingerprint(cohort, chosen, wanted, exams_per_part, detector),
+        provenance=_provenance(chosen, wanted, detector),
+        write_parts=partial(write_parts, cohort, chosen, wanted, detector=detector, log=log),
+        part_writer=lambda: _PartWriter(
+            cohort=cohort, model=_fresh(chosen), horizons=wanted, detector=detector
+        ),
         engine=engine,
         workers=workers,
         address=address,
@@ -169,6 +182,7 @@ def write_parts(
     horizons: tuple[Horizon, ...],
     parts: Parts,
     on_part: Callable[[int], None] = lambda exams: None,
+    detector: Detector | None = None,
     log: AuditLog | None = None,
 ) -> None:
     """Predict parts of a cohort in this process. The next exams are read during scoring.
@@ -182,9 +196,11 @@ def write_parts(
         File of each part, and its rows of the cohort.
     on_part : callable, optional
         Called after each part with its number of exams.
+    detector : Detector, optional
+        Searches lesions in the same views.
     log : AuditLog, optional
     """
-    tables = _tables(cohort, model, horizons, parts, log)
+    tables = _tables(cohort, model, horizons, parts, detector, log)
     for (file, rows), table in zip(parts, tables, strict=True):
         _write_table(file, table)
         on_part(len(rows))
@@ -195,6 +211,7 @@ def _tables(
     model: RiskModel,
     horizons: tuple[Horizon, ...],
     parts: Parts,
+    detector: Detector | None,
     log: AuditLog | None,
 ) -> Iterator[pd.DataFrame]:
     """Yield the table of each part. Chunks of exams are read ahead across parts."""
@@ -203,11 +220,15 @@ def _tables(
     step = rows_at_once(cohort, model)
     chunks = chunks_of(parts, step)
     places = [chunk for chunk, _ in chunks]
-    scored = score_in_chunks(cohort, places, model, horizons, log=log)
+    scored = score_in_chunks(cohort, places, model, horizons, log=log, detector=detector)
     gathered = []
     for (chunk, is_last), found in zip(chunks, scored, strict=True):
         keys = cohort.exams.iloc[list(chunk)]
-        gathered.append(risk_table(keys, found.scores, model.name, horizons))
+        table = risk_table(keys, found.scores, model.name, horizons)
+        if detector is not None:
+            rows = zip(chunk, found.readings, strict=True)
+            add_findings(table, [search_result(cohort, row, reading) for row, reading in rows])
+        gathered.append(table)
         if is_last:
             yield pd.concat(gathered)
             gathered = []
@@ -220,11 +241,14 @@ class _PartWriter:
     cohort: Cohort
     model: RiskModel
     horizons: tuple[Horizon, ...]
+    detector: Detector | None = None
 
     def __call__(self, file: Path, rows: range) -> None:
         # The part may have been finished by another worker that was killed later.
         if not file.exists():
-            write_parts(self.cohort, self.model, self.horizons, [(file, rows)])
+            write_parts(
+                self.cohort, self.model, self.horizons, [(file, rows)], detector=self.detector
+            )
 
 
 def _fresh(model: RiskModel) -> RiskModel:
@@ -232,22 +256,32 @@ def _fresh(model: RiskModel) -> RiskModel:
     return model.on_backend(model.backend) if isinstance(model, ImageModel) else model
 
 
-def _fingerprint(cohort: Cohort, model: RiskModel, horizons: tuple[Horizon, ...], step: int) -> str:
+def _fingerprint(
+    cohort: Cohort,
+    model: RiskModel,
+    horizons: tuple[Horizon, ...],
+    step: int,
+    detector: Detector | None,
+) -> str:
     digest = hashlib.sha256(cohort_digest(cohort).encode())
     digest.update(repr((repr(model), horizons, step, __version__)).encode())
     # Models of the same name can differ in fit, options and precision.
     backend = model.backend_used if isinstance(model, ImageModel) else None
     digest.update(repr((backend, _saved_digest(model))).encode())
+    if detector is not None:
+        digest.update(repr(_saved_digest(detector)).encode())
     return digest.hexdigest()
 
 
-def _saved_digest(model: RiskModel) -> list[str]:
+def _saved_digest(model: RiskModel | Detector) -> list[str]:
     with TemporaryDirectory() as folder:
         saved = model.save(Path(folder) / "model")
         return [content_digest(file) for file in sorted(saved.rglob("*")) if file.is_file()]
 
 
-def _provenance(model: RiskModel, horizons: tuple[Horizon, ...]) -> dict[str, Any]:
+def _provenance(
+    model: RiskModel, horizons: tuple[Horizon, ...], detector: Detector | None
+) -> dict[str, Any]:
     """Return how the results were made."""
     return {
         "software": f"mammorisk {__version__}",
@@ -256,6 +290,7 @@ def _provenance(model: RiskModel, horizons: tuple[Horizon, ...]) -> dict[str, An
         "rates": None if model.other_rates is None else model.other_rates.describe(),
         "backend": model.backend_used if isinstance(model, ImageModel) else None,
         "horizons": list(horizons),
+        "detector": None if detector is None else detector.card.name,
         "notice": NOTICE,
     }
 

@@ -6,16 +6,49 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from mammorisk.errors import MammoriskError
+from mammorisk.errors import CohortError, MammoriskError
+from mammorisk.findings.api import DEFAULT
+from mammorisk.findings.registry import open_detector
 from mammorisk.findings.search_error import search_error
 from mammorisk.warnings import Warnings, make_warning
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from mammorisk.findings.base import Detector
+    from mammorisk.findings.findings import Findings
     from mammorisk.findings.prepare import PreparedView
     from mammorisk.imaging.segmented_view import SegmentedView
     from mammorisk.prediction.reading import ExamReading
+    from mammorisk.records.cohort import Cohort
     from mammorisk.records.exam import View
+
+
+def choose_detector(findings: bool | str | Path | Detector, cohort: Cohort) -> Detector | None:
+    """The detector that was asked for. None if no search was.
+
+    Parameters
+    ----------
+    findings : bool, str, path or Detector
+        As in :func:`mammorisk.predict`.
+    cohort : Cohort
+
+    Raises
+    ------
+    CohortError
+        The cohort has no images.
+    UnknownModel, ModelError
+        There is no such detector.
+    """
+    if findings is False:
+        return None
+    if not cohort.has_images:
+        raise CohortError(
+            "there are no images in which findings could be searched",
+            where="findings",
+            remedy="Pass an exam or a cohort with images, and no embeddings.",
+        )
+    return open_detector(DEFAULT if findings is True else findings)
 
 
 def prepare_lesions(
@@ -79,6 +112,22 @@ def with_findings(reading: ExamReading, detector: Detector) -> ExamReading:
     except Exception as error:  # noqa: BLE001
         return replace(reading, lesion_views={}, findings=search_error(error))
     return replace(reading, lesion_views={}, findings=found)
+
+
+def search_result(
+    cohort: Cohort, row: int, reading: ExamReading
+) -> Findings | MammoriskError | None:
+    """The findings of a row of a cohort, or the reason why there are none. None without an exam.
+
+    Parameters
+    ----------
+    cohort : Cohort
+    row : int
+    reading : ExamReading
+        Of this row, after the search.
+    """
+    fault = cohort.errors.iloc[row]
+    return CohortError(fault) if reading.findings is None and fault else reading.findings
 
 
 def unsearched_warnings(reading: ExamReading) -> Warnings:

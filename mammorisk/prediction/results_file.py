@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from mammorisk.errors import OutputError
+from mammorisk.prediction.findings_column import COLUMN, is_searched, read_findings
 from mammorisk.prediction.part_files import FINGERPRINT, read_provenance
 from mammorisk.prediction.status import Status, status_of
 
@@ -36,10 +38,12 @@ class PredictionFile:
         Numbers of exams without a risk by :attr:`mammorisk.Prediction.status`.
     failures : list of (str, str)
         ``exam_id`` and warnings of the first 20 exams without a risk.
+    unsearched : int or None
+        Number of exams that were not searched for lesions; None without a search.
     provenance : dict
-        Software, model, training data, backend and horizons of the run, read from the metadata of
-        a Parquet file (key ``mammorisk``) or from ``_run.json`` in a folder. Empty for a CSV file,
-        which cannot store it.
+        Software, model, training data, backend, horizons and detector of the run, read from the
+        metadata of a Parquet file (key ``mammorisk``) or from ``_run.json`` in a folder. Empty for
+        a CSV file, which cannot store it.
 
     See Also
     --------
@@ -71,7 +75,41 @@ class PredictionFile:
     unusable: int = 0
     refused: int = 0
     failures: list[tuple[str, str]] = field(default_factory=list)
+    unsearched: int | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
+
+    def findings(self) -> pd.DataFrame:
+        """Return the findings in the file as a table, which is then in memory.
+
+        Returns
+        -------
+        DataFrame
+            As :func:`mammorisk.find` returns it for a cohort, with the exams that were searched in
+            ``attrs["exams"]`` and those that cannot be searched in ``attrs["errors"]``.
+
+        Raises
+        ------
+        OutputError
+            The risks were predicted without ``findings``.
+
+        See Also
+        --------
+        mammorisk.predict_to_file : Predicts with ``findings``.
+
+        Examples
+        --------
+        >>> import mammorisk as mr
+        >>> cohort = mr.read_cohort("cohort.csv")  # doctest: +SKIP
+        >>> written = mr.predict_to_file(cohort, "risks.parquet", findings=True)  # doctest: +SKIP
+        >>> written.findings()[["exam_id", "view", "type", "score"]]  # doctest: +SKIP
+        """
+        if self.unsearched is None:
+            raise OutputError(
+                "the file has risks alone",
+                where=self.path.name,
+                remedy="Predict with findings=True into another file.",
+            )
+        return read_findings(_tables(self.path))
 
 
 def summary(path: str | Path) -> PredictionFile:
@@ -109,12 +147,15 @@ def count_risks(tables: Iterable[pd.DataFrame], path: Path) -> PredictionFile:
     exams = 0
     statuses: Counter[Status] = Counter()
     failures: list[tuple[str, str]] = []
+    unsearched: int | None = None
     for table in tables:
         risks = [name for name in table.columns if name.startswith("risk_")]
         failed = table[table[risks].isna().all(axis=1)]
         exams += len(table)
         for codes, n in failed["warning_codes"].fillna("").astype(str).value_counts().items():
             statuses[status_of(False, str(codes).split(","))] += int(n)
+        if COLUMN in table:
+            unsearched = (unsearched or 0) + int((~is_searched(table[COLUMN])).sum())
         room = _FAILURES_NAMED - len(failures)
         told = failed[["exam_id", "warnings"]].head(room) if "exam_id" in failed else failed.head(0)
         failures += [(str(row[0]), str(row[1])) for row in told.itertuples(index=False)]
@@ -126,6 +167,7 @@ def count_risks(tables: Iterable[pd.DataFrame], path: Path) -> PredictionFile:
         unusable=statuses["unusable"],
         refused=statuses["refused"],
         failures=failures,
+        unsearched=unsearched,
     )
 
 

@@ -16,7 +16,8 @@ from typer.testing import CliRunner
 
 import mammorisk as mr
 from mammorisk.cli.app import app
-from mammorisk.errors import CohortError, ExamError
+from mammorisk.errors import CohortError, ExamError, OutputError
+from mammorisk.findings.base import Detector
 from mammorisk.findings.registry import open_detector
 from mammorisk.imaging.segmented_view import SegmentedView
 from mammorisk.prediction.prediction import to_json
@@ -231,6 +232,51 @@ def test_an_error_in_the_search_is_no_error_of_the_risk(exam: Exam) -> None:
     (error,) = found.attrs["errors"]
     assert "ZeroDivisionError" in error["what"]
     assert "Smith" not in str(error)
+
+
+@pytest.mark.parametrize("name", ["risks.parquet", "risks.csv"])
+def test_file_with_findings_is_resumed_and_loses_nothing(
+    exam: Exam, detector: Detector, tmp_path: Path, name: str
+) -> None:
+    cohort, out = _cohort(exam), tmp_path / name
+    options = {"model": "bcrat", "findings": detector, "exams_per_part": 1}
+
+    def stop(done: int, total: int) -> None:
+        if done == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        mr.predict_to_file(cohort, out, on_part=stop, **options)
+    assert not out.exists()
+    with pytest.raises(OutputError, match="belongs to a run of another"):
+        mr.predict_to_file(cohort, out, **options | {"findings": False})
+    read: list[int] = []
+    watched = replace(cohort, open_exam=lambda row: read.append(row) or cohort.open_exam(row))
+    written = mr.predict_to_file(watched, out, **options)
+    assert read == [2]
+    assert (written.exams, written.without_risk, written.unsearched) == (3, 1, 2)
+    assert [one.name for one in tmp_path.iterdir()] == [name]
+    found, same = written.findings(), mr.find(cohort, model=detector)
+    assert len(same) > 0
+    keys = ["patient_id", "exam_id"]
+    # A CSV has no types of its own.
+    pd.testing.assert_frame_equal(found.drop(columns=keys), same.drop(columns=keys))
+    assert found["exam_id"].tolist() == [*map(str if name.endswith("csv") else int, same.exam_id)]
+    for kind in ("exams", "errors"):
+        drop = {"exam_id": 0}
+        assert str([one | drop for one in found.attrs[kind]]) == str(
+            [one | drop for one in same.attrs[kind]]
+        )
+
+
+def test_file_without_findings_has_none(exam: Exam, tmp_path: Path) -> None:
+    written = mr.predict_to_file(_cohort(exam).select([0]), tmp_path / "r.csv", model="bcrat")
+    assert written.unsearched is None
+    with pytest.raises(OutputError, match="the file has risks alone"):
+        written.findings()
+    women = replace(_cohort(exam), open_exam=None)
+    with pytest.raises(CohortError, match="no images in which findings"):
+        mr.predict_to_file(women, tmp_path / "women.csv", findings=True)
 
 
 def test_findings_need_images() -> None:
