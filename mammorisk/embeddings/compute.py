@@ -112,12 +112,8 @@ class EmbedWork:
 
     def _read_row(self, row: int) -> _ReadExam:
         """Read one exam. An error is part of the result, so that it does not stop the others."""
-        fault = self.cohort.errors.iloc[row]
-        open_exam = self.cohort.open_exam
-        if fault or open_exam is None:
-            return _ReadExam(error=str(fault or "no images"))
         try:
-            exam = open_exam(row)
+            exam = self.cohort.open_row(row)
             absent = [_absent(exam, name) for name in exam.missing]
             return _ReadExam(views=[*absent, *self._prepared_views(exam)])
         except MammoriskError as error:

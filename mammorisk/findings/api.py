@@ -183,8 +183,7 @@ def _find_in_cohort(
     minimum_score: float | None,
     progress: bool,
 ) -> pd.DataFrame:
-    open_exam = cohort.open_exam
-    if open_exam is None:
+    if not cohort.has_images:
         raise CohortError(
             "the cohort has no images", remedy="Give its manifest a column path or file_path."
         )
@@ -192,14 +191,11 @@ def _find_in_cohort(
     with progress_bar("exams", len(cohort), show=progress) as tell:
         for row in range(len(cohort)):
             try:
-                if fault := cohort.errors.iloc[row]:
-                    raise CohortError(fault)
-                exam = open_exam(row)
-                if exam is not None:
-                    found = find_in_exam(
-                        exam, detector, reference=reference, minimum_score=minimum_score
-                    )
-                    gathered.add(row, found)
+                exam = cohort.open_row(row)
+                found = find_in_exam(
+                    exam, detector, reference=reference, minimum_score=minimum_score
+                )
+                gathered.add(row, found)
             # No error in one exam must stop a cohort.
             except Exception as error:  # noqa: BLE001
                 gathered.fail(row, search_error(error))

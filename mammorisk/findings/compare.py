@@ -136,7 +136,7 @@ def _views(marked: AnnotatedCohort, failed: frozenset[tuple[str, str]]) -> pd.Da
     import pandas as pd
 
     cohort = marked.cohort
-    if cohort.open_exam is None:
+    if not cohort.has_images:
         raise CohortError("the cohort has no images", where="marked")
     exams = cohort.exams.assign(**id_columns(cohort.exams, KEYS))
     if exams.duplicated([*KEYS]).any():
@@ -147,7 +147,12 @@ def _views(marked: AnnotatedCohort, failed: frozenset[tuple[str, str]]) -> pd.Da
         )
     rows: list[dict[Hashable, Any]] = []
     for number, exam in enumerate(exams.to_dict("records")):
-        if cohort.errors.iloc[number] or (exam["patient_id"], exam["exam_id"]) in failed:
+        if (exam["patient_id"], exam["exam_id"]) in failed:
+            continue
+        try:
+            views = cohort.open_row(number)
+        except CohortError:
+            # A row in error is not searched.
             continue
         rows.extend(
             {
@@ -155,7 +160,7 @@ def _views(marked: AnnotatedCohort, failed: frozenset[tuple[str, str]]) -> pd.Da
                 "view": view.name,
                 "pixel_mm": np.nan if view.pixel_mm is None else view.pixel_mm,
             }
-            for view in cohort.open_exam(number)
+            for view in views
         )
     columns = [*KEYS, "view", "pixel_mm"]
     return pd.DataFrame(rows) if rows else pd.DataFrame(columns=columns)

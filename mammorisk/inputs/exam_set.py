@@ -52,6 +52,8 @@ class ExamSet:
         only the manufacturer.
     implant : ndarray of bool, shape (n,)
         Whether the header of a view states an implant.
+    male : ndarray of bool, shape (n,)
+        Whether the header states that the patient is male.
     density_probabilities : ndarray of float, shape (n, 4), or None
         Probabilities of categories a-d, measured in the images; NaN if not measured.
     """
@@ -66,6 +68,7 @@ class ExamSet:
     prior_errors: list[str] = field(default_factory=list)
     acquisitions: list[Acquisition | None] = field(default_factory=list, repr=False)
     implant: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool), repr=False)
+    male: NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool), repr=False)
     density_probabilities: NDArray[np.float64] | None = None
 
     #: Arrays with one row an exam, besides the pixels.
@@ -75,12 +78,14 @@ class ExamSet:
         "percent_density",
         "age_years",
         "implant",
+        "male",
         "density_probabilities",
     )
 
     def __post_init__(self) -> None:
-        if not len(self.implant):
-            object.__setattr__(self, "implant", np.zeros(len(self), dtype=bool))
+        for name in ("implant", "male"):
+            if not len(getattr(self, name)):
+                object.__setattr__(self, name, np.zeros(len(self), dtype=bool))
 
     def __len__(self) -> int:
         return len(self.present)
@@ -164,7 +169,12 @@ def load_exams(
     openers = [open_exam] if open_prior is None else [open_exam, open_prior]
 
     def read(row: int) -> list[LoadedExam]:
-        return [_read_one(opener, row, cache, in_memory) for opener in openers]
+        found = [_read_one(open_exam, row, cache, in_memory)]
+        if open_prior is not None:
+            # The prior of an exam that cannot be read is not used.
+            failed = bool(found[0].error)
+            found.append(LoadedExam() if failed else _read_one(open_prior, row, cache, in_memory))
+        return found
 
     def remake(position: int, time: int) -> StandardExam | None:
         exam = openers[time](rows[position])
@@ -208,7 +218,7 @@ def stack_exams(
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedExam:
-    """One exam, the age in its header, and the reason if it cannot be read.
+    """One exam, age and sex in its header, and the reason if it cannot be read.
 
     ``file`` is its entry in the cache if the pixels stay there. ``stop`` is an error that must stop
     the reading of all exams.
@@ -216,6 +226,7 @@ class LoadedExam:
 
     made: StandardExam | None = None
     age_years: float = np.nan
+    male: bool = False
     error: str = ""
     file: Path | None = None
     stop: MammoriskError | None = None
@@ -247,6 +258,7 @@ class _Stack:
         self.ages = np.full(n, np.nan)
         self.errors = [""] * n
         self.implant = np.zeros(n, dtype=bool)
+        self.male = np.zeros(n, dtype=bool)
         self.prior_errors = [""] * n
         self.numbers = np.full((n * tokens, len(NUMBERS)), np.nan)
         self.labels = np.full((n * tokens, len(CATEGORIES)), None, dtype=object)
@@ -255,6 +267,7 @@ class _Stack:
     def add(self, row: int, time: int, found: LoadedExam) -> None:
         if time == 0:
             self.ages[row], self.errors[row] = found.age_years, found.error
+            self.male[row] = found.male
         else:
             self.prior_errors[row] = found.error
         if found.made is None:
@@ -299,6 +312,7 @@ class _Stack:
             age_years=self.ages,
             errors=self.errors,
             implant=self.implant,
+            male=self.male,
             prior_errors=self.prior_errors,
         )
 
@@ -318,4 +332,5 @@ def _read_one(opener: Opener, row: int, cache: ImageCache, in_memory: bool) -> L
     if not in_memory:
         made = replace(made, pixels=made.pixels[:, :0, :0])
     age = np.nan if exam.age_years is None else exam.age_years
-    return LoadedExam(made=made, age_years=age, file=None if in_memory else file)
+    male = exam.patient_sex == "M"
+    return LoadedExam(made=made, age_years=age, male=male, file=None if in_memory else file)

@@ -67,6 +67,7 @@ class FeatureSet(ExamSet):
         n = len(features)
         present: NDArray[np.bool_] = np.asarray(np.isfinite(features).all(axis=2))
         known = list(acquisitions)
+        told = [one.split(",") for one in ([""] * n if codes is None else codes)]
         return cls(
             features=np.where(present[..., None], features, 0).astype(np.float32),
             encoder=encoder,
@@ -81,6 +82,7 @@ class FeatureSet(ExamSet):
             errors=[""] * n,
             prior_errors=[""] * n,
             implant=np.zeros(n, dtype=bool) if implant is None else implant,
+            male=np.array(["male-patient" in one for one in told], dtype=bool),
             density_probabilities=density_probabilities,
             codes=np.array([""] * n if codes is None else codes, dtype=str),
         )
@@ -101,10 +103,6 @@ class FeatureSet(ExamSet):
         present = self.present & ~rows[:, None]
         features = np.where(present[..., None], self.features, 0).astype(np.float32)
         return replace(self, present=present, features=features)
-
-    def has_code(self, code: str) -> NDArray[np.bool_]:
-        """Exams with a warning of a code, shape (n,)."""
-        return np.array([code in one.split(",") for one in self.codes], dtype=bool)
 
     def means(self) -> NDArray[np.float64]:
         """Mean features of each exam over its views, shape (n, n_features); NaN without views."""

@@ -23,7 +23,6 @@ from mammorisk.prediction.default_model import choose_model
 from mammorisk.prediction.from_embeddings import TableOfFeatures, from_embeddings
 from mammorisk.prediction.lesion_search import (
     choose_detector,
-    search_result,
     unsearched_warnings,
 )
 from mammorisk.prediction.one import as_prediction
@@ -270,11 +269,10 @@ def _predict_rows(
             keys = cohort.exams.iloc[list(chunk)]
             tables.append(risk_table(keys, found.scores, model.name, horizons))
             for row, reading in zip(chunk, found.readings, strict=True):
-                result = search_result(cohort, row, reading)
-                if isinstance(result, MammoriskError):
-                    gathered.fail(row, result)
-                elif result is not None:
-                    gathered.add(row, result)
+                if isinstance(reading.findings, MammoriskError):
+                    gathered.fail(row, reading.findings)
+                elif reading.findings is not None:
+                    gathered.add(row, reading.findings)
                 for told in unsearched_warnings(reading):
                     unsearched[told].append(row)
     return _PredictedRows(risks=pd.concat(tables), lesions=gathered, unsearched=unsearched)

@@ -19,7 +19,7 @@ from mammorisk.prediction.audit import AuditLog
 from mammorisk.prediction.default_model import choose_model
 from mammorisk.prediction.findings_column import add_findings
 from mammorisk.prediction.from_embeddings import TableOfFeatures, from_embeddings
-from mammorisk.prediction.lesion_search import choose_detector, search_result
+from mammorisk.prediction.lesion_search import choose_detector
 from mammorisk.prediction.part_files import (
     Engine,
     OnPart,
@@ -226,8 +226,7 @@ def _tables(
         keys = cohort.exams.iloc[list(chunk)]
         table = risk_table(keys, found.scores, model.name, horizons)
         if detector is not None:
-            rows = zip(chunk, found.readings, strict=True)
-            add_findings(table, [search_result(cohort, row, reading) for row, reading in rows])
+            add_findings(table, [reading.findings for reading in found.readings])
         gathered.append(table)
         if is_last:
             yield pd.concat(gathered)

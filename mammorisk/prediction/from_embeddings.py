@@ -91,7 +91,7 @@ def _with_exam_warnings(scores: Scores, exams: FeatureSet) -> Scores:
     """Add the warnings about the exams when they were embedded. Men are refused."""
     import pandas as pd
 
-    male = exams.has_code(MALE_PATIENT.code)
+    male = exams.male
     warnings: list[Warnings] = list(scores.warnings)
     for row in np.flatnonzero(exams.codes.astype(bool)):
         if male[row]:

@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from mammorisk.findings.base import Detector
-    from mammorisk.findings.findings import Findings
     from mammorisk.findings.prepare import PreparedView
     from mammorisk.imaging.segmented_view import SegmentedView
     from mammorisk.prediction.reading import ExamReading
@@ -112,22 +111,6 @@ def with_findings(reading: ExamReading, detector: Detector) -> ExamReading:
     except Exception as error:  # noqa: BLE001
         return replace(reading, lesion_views={}, findings=search_error(error))
     return replace(reading, lesion_views={}, findings=found)
-
-
-def search_result(
-    cohort: Cohort, row: int, reading: ExamReading
-) -> Findings | MammoriskError | None:
-    """The findings of a row of a cohort, or the reason why there are none. None without an exam.
-
-    Parameters
-    ----------
-    cohort : Cohort
-    row : int
-    reading : ExamReading
-        Of this row, after the search.
-    """
-    fault = cohort.errors.iloc[row]
-    return CohortError(fault) if reading.findings is None and fault else reading.findings
 
 
 def unsearched_warnings(reading: ExamReading) -> Warnings:

@@ -128,19 +128,16 @@ def score_in_chunks(
 
 
 def _reader(cohort: Cohort, model: RiskModel, exams: int, detector: Detector | None) -> RowReader:
-    """Return what reads rows. A faulty row or a row without images has an empty reading."""
-    open_exam = cohort.open_exam
-    if open_exam is None:
+    """Return what reads rows. A row without images has an empty reading."""
+    if not cohort.has_images:
         return RowReader(lambda row: ExamReading(), exams, pixels=False)
     network = model if isinstance(model, ImageModel) and model.uses_images else None
     pixels = network is not None or model.card.needs_pixels
 
     def read(row: int) -> ExamReading:
-        if cohort.errors.iloc[row]:
-            return ExamReading()
         return read_row(
             row,
-            open_exam,
+            cohort.open_row,
             cohort.open_prior,
             network,
             pixels=pixels,

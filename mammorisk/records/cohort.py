@@ -47,6 +47,7 @@ class Cohort:
         Fault of each row of ``exams``, or empty.
     open_exam : callable or None
         Function that reads the headers of the exam in row i. None if the cohort has no images.
+        :meth:`open_row` calls it for rows that are not in error.
     open_prior : callable or None
         The same for the prior exam (column ``prior_path``). It returns None for a row without one.
     has_prior : callable or None
@@ -111,6 +112,45 @@ class Cohort:
         ``event`` (0 censored, 1 breast cancer, 2 competing death), ``entry`` (years), ``weight``.
         """
         return self.exams[[c for c in self.exams.columns if c in KEYS or c in OUTCOME_COLUMNS]]
+
+    def open_row(self, row: int) -> Exam:
+        """Read the headers of the exam in a row that is not in error.
+
+        Parameters
+        ----------
+        row : int
+            Position in ``exams``.
+
+        Returns
+        -------
+        Exam
+
+        Raises
+        ------
+        CohortError
+            The cohort has no images, or the row is in error, with its fault as the message.
+        ExamError
+            The exam cannot be read.
+
+        See Also
+        --------
+        mammorisk.read_exam : Reads an exam from its files.
+
+        Examples
+        --------
+        >>> import mammorisk as mr
+        >>> cohort = mr.read_cohort("cohort.csv", errors="flag")  # doctest: +SKIP
+        >>> cohort.open_row(0)  # doctest: +SKIP
+        """
+        if self.open_exam is None:
+            raise CohortError(
+                "the cohort has no images",
+                remedy="Give its manifest a column path or file_path.",
+            )
+        fault = self.errors.iloc[row]
+        if fault:
+            raise CohortError(str(fault))
+        return self.open_exam(row)
 
     def select(self, rows: ArrayLike) -> Cohort:
         """Select some of the exams, with their images.

@@ -81,7 +81,7 @@ def compare_classifiers(
         )
     exams = exams if exams is not None else read_exams(cohort, model.recipe)
     outcomes = read_outcomes(cohort.exams)
-    known = (censoring_weights(outcomes) > 0).numpy() & exams.present.any(axis=1)
+    known = (censoring_weights(outcomes) > 0).numpy() & exams.present.any(axis=1) & ~exams.male
     own = model.score_exam_set(cohort.questionnaires, exams, (5,)).risk[5].to_numpy(dtype=float)
     # Women whom the model refuses are excluded for all classifiers.
     known &= np.isfinite(own)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from mammorisk.warnings import Warnings
+from mammorisk.warnings import CODES, Warnings
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 class Exclusions:
@@ -53,6 +57,25 @@ class Exclusions:
         if new.any():
             self.counts[reason] = self.counts.get(reason, 0) + int(new.sum())
             self.rows = self.rows | new
+
+    def add_rows_in_error(self, errors: pd.Series) -> None:
+        """Exclude rows of the manifest that cannot be used.
+
+        Parameters
+        ----------
+        errors : Series of str, length n
+            Fault of each row, or empty.
+        """
+        self.add((errors != "").to_numpy(dtype=bool), CODES["row-invalid"].meaning)
+
+    def add_men(self, male: NDArray[np.bool_]) -> None:
+        """Exclude exams of men by their header.
+
+        Parameters
+        ----------
+        male : ndarray of bool, shape (n,)
+        """
+        self.add(male, CODES["male-patient"].meaning)
 
     def add_refusals(self, refusals: Iterable[Warnings]) -> None:
         """Exclude women whom the model refuses. Each counts for her first reason.

@@ -315,7 +315,13 @@ def fit(
         views = None if cache is None else Path(cache)
         with made as work:
             model = fit_mirai(
-                cohort, chosen, cast("MiraiModel | None", begin), work, cache=views, stage=stage
+                cohort,
+                chosen,
+                cast("MiraiModel | None", begin),
+                work,
+                cache=views,
+                stage=stage,
+                check_exams=made.check_exams,
             )
     else:
         check_outcomes(cohort, chosen)

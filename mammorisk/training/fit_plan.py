@@ -154,7 +154,7 @@ def plan_fit(
     }
     if not recipe.reads_images:
         return FitPlan(**counts)
-    if cohort.open_exam is None:
+    if not cohort.has_images:
         raise TrainingError(
             f"the recipe {recipe.name} needs images, and the cohort has none",
             where="cohort",
@@ -237,13 +237,12 @@ def _seconds_an_exam(
 
 def _seconds_to_read(cohort: Cohort, recipe: Recipe) -> float:
     """Seconds an exam to read and standardise on all usable cores; NaN if none can be read."""
-    assert cohort.open_exam is not None
     # The first exam starts the decoder, and is not counted.
     seconds = []
     for row in range(min(len(cohort), 3)):
         begin = time.perf_counter()
         try:
-            standard_exam(cohort.open_exam(row), recipe.image)
+            standard_exam(cohort.open_row(row), recipe.image)
         except MammoriskError:
             continue
         seconds.append(time.perf_counter() - begin)

@@ -71,21 +71,7 @@ def chosen_recipe(
     from mammorisk.risk_models.mirai.model import MiraiModel
 
     if isinstance(begin, MiraiModel):
-        # It has no recipe. With given weights the encoder is trained only if epochs are requested.
-        own = load_recipe("mirai" if recipe is None else recipe)
-        if own.kind != "mirai":
-            check_start(begin, own, fresh_head=False)
-        fixed = {"rows": begin.rows, "columns": begin.columns}
-        for name, value in fixed.items():
-            if changes.get(f"mirai__{name}", value) != value:
-                raise TrainingError(
-                    f"{name} of the images are those of the initial model, {value}",
-                    where=f"mirai__{name}",
-                    remedy="Leave it out.",
-                )
-        given = {"mirai__encoder_epochs": 0, **changes}
-        given |= {f"mirai__{name}": value for name, value in fixed.items()}
-        return load_recipe("mirai" if recipe is None else recipe, **given)
+        return _mirai_recipe(recipe, begin, changes)
     used = load_recipe(begin.recipe, **changes)
     if recipe is None:
         return used
@@ -101,6 +87,38 @@ def chosen_recipe(
         remedy="Leave out recipe and change single fields of the recipe of init, such as "
         "training__epochs=3; or leave out init.",
     )
+
+
+def _mirai_recipe(
+    recipe: str | Path | Recipe | None, begin: MiraiModel, changes: Mapping[str, Any]
+) -> Recipe:
+    """The recipe of a fit that starts from a Mirai model, which has none of its own."""
+    settings = begin.transformer.settings
+    fixed = {"rows": begin.rows, "columns": begin.columns}
+    fixed |= {name: getattr(settings, name) for name in ("width", "heads", "layers", "pool")}
+    given = dict(changes)
+    if recipe is None:
+        own = {**fixed, "dropout": settings.dropout}
+        given = {f"mirai__{name}": value for name, value in own.items()} | given
+    if recipe in (None, "mirai"):
+        # With given weights the encoder is trained only if epochs are requested.
+        given = {"mirai__encoder_epochs": 0} | given
+    chosen = load_recipe("mirai" if recipe is None else recipe, **given)
+    check_start(begin, chosen, fresh_head=False)
+    options = chosen.mirai
+    others = [
+        f"mirai.{name} ({getattr(options, name)}, in the initial model {value})"
+        for name, value in fixed.items()
+        if getattr(options, name) != value
+    ]
+    if others:
+        raise TrainingError(
+            f"the recipe {chosen.name} is not that of the initial model {begin.name}; they differ "
+            f"in {', '.join(others)}",
+            where="recipe",
+            remedy="Leave out recipe and these fields; or leave out init.",
+        )
+    return chosen
 
 
 def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[str]:

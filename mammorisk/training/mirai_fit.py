@@ -35,6 +35,7 @@ from mammorisk.risk_models.mirai.risk_factors import risk_factors
 from mammorisk.risk_models.recipe import MiraiOptions, Recipe
 from mammorisk.runtime.backend import Runner, choose_backend
 from mammorisk.training.exam_steps import DrawnRows, EpochSampler
+from mammorisk.training.exclusions import Exclusions
 from mammorisk.training.mirai_calibration import fit_calibration
 from mammorisk.training.mirai_labels import MiraiLabels, mirai_labels
 from mammorisk.training.mirai_modules import VIEWS, EncoderPhase, Phase, TransformerPhase
@@ -59,6 +60,7 @@ def fit_mirai(
     *,
     cache: Path | None,
     stage: StageOptions,
+    check_exams: Callable[[str], None] = lambda digest: None,
 ) -> MiraiModel:
     """Fit encoder and transformer to a cohort.
 
@@ -76,11 +78,16 @@ def fit_mirai(
     cache : Path, optional
         Folder for views, shared by any number of runs.
     stage : StageOptions
+    check_exams : callable, optional
+        Called with the digest of the views that were read. It refuses other views than those with
+        which an unfinished fit in ``work`` began.
 
     Raises
     ------
     TrainingError
         There are too few cancers, unreadable exams, or fewer than two devices for the adversary.
+    OutputError
+        ``work`` has an unfinished fit of other images.
     """
     options = recipe.mirai
     assert options is not None
@@ -94,7 +101,13 @@ def fit_mirai(
             unreadable_share=recipe.training.unreadable_share,
             on_exam=tell,
         )
-    weight = np.where(views.usable, outcomes.weight.double().numpy(), 0.0)
+    check_exams(views.digest())
+    left_out = Exclusions(len(cohort))
+    left_out.add_rows_in_error(cohort.errors)
+    left_out.add_men(views.male)
+    left_out.add(~views.usable, "the exam cannot be read, or lacks a standard view")
+    left_out.add(outcomes.weight.numpy() <= 0, "weight 0")
+    weight = np.where(left_out.rows, 0.0, outcomes.weight.double().numpy())
     time, event = outcomes.time.double().numpy(), outcomes.event.numpy()
     labels = mirai_labels(time, event, weight)
     train, validation = split_rows(
@@ -103,7 +116,8 @@ def fit_mirai(
         share=recipe.training.validation_share,
         seed=recipe.seed,
     )
-    usable = labels.usable & (weight > 0)
+    left_out.add(~labels.usable, "no completed year of follow-up")
+    usable = ~left_out.rows
     train, validation = train[usable[train]], validation[usable[validation]]
     for name, rows in (("training", train), ("validation", validation)):
         check_cancers(name, _cases(labels, rows), len(rows))
@@ -116,6 +130,7 @@ def fit_mirai(
         factors=(torch.from_numpy(values), torch.from_numpy(is_known)),
         work=work,
         stage=stage,
+        excluded=left_out.counts,
     )
     encoder = _encoder(options, begin)
     if options.encoder_epochs:
@@ -145,7 +160,7 @@ def fit_mirai(
                 "train_exams": len(train),
                 "validation_exams": len(validation),
                 "train_cancers": _cases(labels, train),
-                "exams_left_out": int((~usable).sum()),
+                "excluded": run.excluded,
                 "recipe": recipe.model_dump(mode="json"),
             }
         },
@@ -169,6 +184,8 @@ class _Run:
         Risk factors of every exam, and a mask of the known ones.
     work : Path
     stage : StageOptions
+    excluded : dict of str to int
+        Number of excluded exams by reason.
     """
 
     recipe: Recipe
@@ -178,6 +195,7 @@ class _Run:
     factors: tuple[Tensor, Tensor]
     work: Path
     stage: StageOptions
+    excluded: dict[str, int]
 
     @property
     def common(self) -> dict[str, Any]:
@@ -317,7 +335,9 @@ def _fit_transformer(
 ) -> MiraiTransformer:
     options = run.options
     if begin is not None:
-        transformer = MiraiTransformer(begin.transformer.settings)
+        # All else of the settings is that of the initial model.
+        settings = replace(begin.transformer.settings, dropout=options.dropout)
+        transformer = MiraiTransformer(settings)
         transformer.load_state_dict(begin.transformer.state_dict())
     else:
         transformer = MiraiTransformer(

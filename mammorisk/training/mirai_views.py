@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk._utils.atomic_write import atomic_write
+from mammorisk._utils.digests import array_digest, json_digest
 from mammorisk._utils.parallel import usable_cores
 from mammorisk._version import __version__
 from mammorisk.errors import MammoriskError, TrainingError
@@ -36,11 +37,18 @@ class MiraiViews:
     errors : list of str
     devices : list of str or None
         Manufacturer and model of each exam's first view.
+    male : ndarray of bool
+        Whether the header states that the patient is male. The exam has no file then.
     """
 
     files: list[Path | None]
     errors: list[str]
     devices: list[str | None]
+    male: NDArray[np.bool_]
+
+    def digest(self) -> str:
+        """Return the SHA-256 of the names of the files, which name content and settings."""
+        return json_digest([None if file is None else file.stem for file in self.files])
 
     @property
     def usable(self) -> NDArray[np.bool_]:
@@ -72,25 +80,26 @@ def read_mirai_views(
     TrainingError
         The cohort has no images, or more than ``unreadable_share`` cannot be read.
     """
-    if cohort.open_exam is None:
+    if not cohort.has_images:
         raise TrainingError(
             "the recipe mirai needs images, and the cohort has none",
             remedy="Add the column path or file_path to the manifest.",
         )
-    open_exam = cohort.open_exam
 
-    def keep(row: int) -> tuple[Path | None, str, str | None]:
+    def keep(row: int) -> _KeptExam:
         try:
-            exam = open_exam(row)
+            exam = cohort.open_row(row)
+            if exam.patient_sex == "M":
+                return _KeptExam(male=True)
             check_views(exam)
-            file = folder / f"{_key(exam, row, cohort, shape)}.safetensors"
+            file = folder / f"{_key(exam, shape)}.safetensors"
             if not file.exists():
                 _write(exam, file, shape)
         except MammoriskError as error:
-            return None, str(error), None
+            return _KeptExam(error=str(error))
         first = exam[STANDARD_VIEWS[0]].acquisition
         device = " ".join(part for part in (first.manufacturer, first.model) if part)
-        return file, "", device or None
+        return _KeptExam(file=file, device=device or None)
 
     folder.mkdir(parents=True, exist_ok=True)
     found = []
@@ -99,17 +108,34 @@ def read_mirai_views(
             found.append(one)
             if on_exam is not None:
                 on_exam(done, len(cohort))
-    files, errors, devices = (list(part) for part in zip(*found, strict=True))
+    errors = [one.error for one in found]
     check_readable(cohort, errors, unreadable_share)
-    return MiraiViews(files=files, errors=errors, devices=devices)
+    return MiraiViews(
+        files=[one.file for one in found],
+        errors=errors,
+        devices=[one.device for one in found],
+        male=np.array([one.male for one in found], dtype=bool),
+    )
 
 
-def _key(exam: Exam, row: int, cohort: Cohort, shape: tuple[int, int]) -> str:
+@dataclass(frozen=True, kw_only=True)
+class _KeptExam:
+    """The file of an exam and its device, or why there is none."""
+
+    file: Path | None = None
+    device: str | None = None
+    error: str = ""
+    male: bool = False
+
+
+def _key(exam: Exam, shape: tuple[int, int]) -> str:
+    """Digest of what the file of an exam shows."""
     key = hashlib.blake2b(digest_size=16)
     key.update(repr((__version__, shape)).encode())
     for name in STANDARD_VIEWS:
-        digest = exam[name].digest
-        told = digest() if digest is not None else f"{row} {cohort.exams['exam_id'].iloc[row]}"
+        view = exam[name]
+        # A view that is not a file has no digest: the pixels are the key.
+        told = array_digest(view.load().pixels) if view.digest is None else view.digest()
         key.update(f"{name} {told}".encode())
     return key.hexdigest()
 

@@ -13,12 +13,10 @@ from mammorisk.clinical.baseline import PublishedBaseline
 from mammorisk.errors import TrainingError
 from mammorisk.inputs.batches import Inputs, gather_inputs
 from mammorisk.inputs.exam_set import ExamSet
-from mammorisk.inputs.feature_set import FeatureSet
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.exclusions import Exclusions
 from mammorisk.training.outcomes import Outcomes, read_outcomes
 from mammorisk.training.splits import split_rows
-from mammorisk.warnings import CODES
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
@@ -94,14 +92,15 @@ def pose(cohort: Cohort, recipe: Recipe, exams: ExamSet | None) -> Problem:
     baseline = None if settings is None else PublishedBaseline(**settings.model_dump())
     inputs = gather_inputs(cohort.questionnaires, exams, baseline)
     left_out = Exclusions(len(inputs))
+    left_out.add_rows_in_error(cohort.errors)
+    if exams is not None:
+        left_out.add_men(exams.male)
     left_out.add_refusals(inputs.refusals)
     if inputs.baseline is not None:
         unknown = np.isnan(inputs.baseline.cumulative_hazard).any(axis=1)
         left_out.add(np.asarray(unknown), "published incidence does not reach all five years")
     if exams is not None and recipe.modalities == ("image",):
         left_out.add(np.asarray(~exams.present.any(axis=1)), "no images that can be used")
-    if isinstance(exams, FeatureSet):
-        left_out.add(exams.has_code("male-patient"), CODES["male-patient"].meaning)
     outcomes = read_outcomes(cohort.exams, left_out.rows)
     left_out.add(outcomes.weight.numpy() <= 0, "weight 0")
     left_out.add((outcomes.time <= outcomes.entry).numpy(), "no follow-up after entry")

@@ -60,7 +60,7 @@ def read_exams(
     OutputError
         The cache cannot be written, or the disk has too little space for it.
     """
-    if cohort.open_exam is None:
+    if not cohort.has_images:
         raise TrainingError(
             f"the recipe {recipe.name} needs images, and the cohort has none",
             remedy="Add the column path to the manifest, or choose clinical-only.",
@@ -78,7 +78,7 @@ def read_exams(
     with progress_bar("exams read", len(cohort), show=progress) as tell:
         exams = load_exams(
             range(len(cohort)),
-            cohort.open_exam,
+            cohort.open_row,
             keep,
             open_prior=prior,
             on_exam=tell,
@@ -143,7 +143,7 @@ def check_space(cohort: Cohort, recipe: Recipe, cache: ImageCache) -> None:
 def _absent(cohort: Cohort, recipe: Recipe, cache: ImageCache) -> int:
     """Number of exams, and prior exams, that the cache does not have and that can be read."""
     absent = 0
-    for opener in (cohort.open_exam, cohort.open_prior if recipe.priors else None):
+    for opener in (cohort.open_row, cohort.open_prior if recipe.priors else None):
         if opener is None:
             continue
         for row in range(len(cohort)):
@@ -161,14 +161,17 @@ def check_readable(
 ) -> None:
     """Refuse a cohort if more than a share of its exams cannot be read.
 
+    Rows in error, which are excluded anyway, do not count.
+
     Raises
     ------
     TrainingError
     """
-    unread = [row for row, error in enumerate(errors) if error]
-    if len(unread) > most * len(errors):
+    sound = (cohort.errors == "").to_numpy(dtype=bool)
+    unread = [row for row, error in enumerate(errors) if error and sound[row]]
+    if len(unread) > most * sound.sum():
         raise TrainingError(
-            f"{len(unread)} of {len(errors)} {what} cannot be read: "
+            f"{len(unread)} of {sound.sum()} {what} cannot be read: "
             f"{row_names(unread, cohort.lines)}; the first because {errors[unread[0]]}",
             remedy="Repair or leave out these rows, or raise training.unreadable_share.",
         )

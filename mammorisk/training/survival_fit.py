@@ -45,7 +45,6 @@ from mammorisk.training.problem import check_cancers
 from mammorisk.training.recalibrate import fit_all_horizons
 from mammorisk.training.scikit_survival import SURVIVAL
 from mammorisk.training.survival_learners import Learner, Sample, learner_of
-from mammorisk.warnings import CODES
 
 if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
@@ -247,9 +246,11 @@ def _pose(
     clean, problems = check_frame(cohort.questionnaires)
     clean, problems = clean.reset_index(drop=True), problems.reset_index(drop=True)
     left_out = Exclusions(len(clean))
+    left_out.add_rows_in_error(cohort.errors)
+    if features is not None:
+        left_out.add_men(features.male)
     left_out.add_refusals(exclusions(clean, problems, ALL_AGES))
     if features is not None:
-        left_out.add(features.has_code("male-patient"), CODES["male-patient"].meaning)
         left_out.add(np.asarray(~features.present.any(axis=1)), "no embeddings")
     outcomes = read_outcomes(cohort.exams, left_out.rows)
     weight = outcomes.weight.double().numpy()

@@ -98,7 +98,8 @@ def test_exams_in_order_whatever_fails(exam: Exam) -> None:
     def open_exam(row: int) -> Exam | None:
         if row == 2:
             raise PixelError("damaged", where="L-CC.dcm")
-        return None if row == 4 else exam
+        made = replace(exam, patient_sex="M") if row == 5 else exam
+        return None if row == 4 else made
 
     def open_prior(row: int) -> Exam | None:
         if row == 1:
@@ -115,6 +116,8 @@ def test_exams_in_order_whatever_fails(exam: Exam) -> None:
     assert exams.errors[1] == ""
     assert "damaged prior" in exams.prior_errors[1]
     assert [bool(error) for error in exams.prior_errors] == [i == 1 for i in range(6)]
+    assert exams.male.tolist() == [row == 5 for row in range(6)]
+    assert exams.take(np.array([5, 0])).male.tolist() == [True, False]
     assert (exams.years_before[:, 4:] == 2).all()
     assert len(exams.acquisition) == 6 * 8
     assert exams.acquisition["thickness_mm"].notna().sum() == 4 * 4 + 4

@@ -26,6 +26,7 @@ from mammorisk.risk_models.recipe import Recipe, load_recipe, recipes
 from mammorisk.training.comparison import compare_classifiers
 from mammorisk.training.fit import fit
 from mammorisk.training.initial_model import chosen_recipe
+from mammorisk.training.problem import pose
 from mammorisk.training.read_exams import read_exams
 from mammorisk.training.splits import check_leakage, split_rows
 from tests.training.conftest import LARGER, tiny
@@ -99,6 +100,21 @@ def test_a_diverging_loss_is_told(cohort: Cohort, exams: ExamSet) -> None:
         TrainingError, match=r"loss is (nan|inf) in epoch 1, in a batch of lines \d+, \d+"
     ):
         fit(replace(cohort, exams=heavy), tiny(training__loss="likelihood"), exams=exams)
+
+
+def test_men_and_rows_in_error_are_left_out_and_counted(cohort: Cohort, exams: ExamSet) -> None:
+    n = len(cohort)
+    plain = pose(cohort, tiny(), exams)
+    man, fault = int(plain.train[0]), int(plain.train[1])
+    errors = pd.Series(["the row has no key" if row == fault else "" for row in range(n)])
+    marked = replace(exams, male=np.arange(n) == man)
+    posed = pose(replace(cohort, errors=errors), tiny(), marked)
+    assert posed.excluded == {
+        "the row of the table cannot be used": 1,
+        "the header says that the patient is male": 1,
+    }
+    np.testing.assert_array_equal(posed.train, plain.train[2:])
+    assert marked.digest() != exams.digest()
 
 
 @pytest.mark.slow

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from mammorisk._utils.progress import progress_bar
-from mammorisk.errors import CohortError, MammoriskError, TrainingError
+from mammorisk.errors import MammoriskError, TrainingError
 from mammorisk.findings.annotated import AnnotatedCohort
 from mammorisk.records.exam import Exam
 
@@ -60,17 +60,10 @@ def open_rows(
         Too many exams cannot be read.
     """
     lost = 0
-    open_exam = problem.annotated.cohort.open_exam
-    if open_exam is None:
-        return
     with progress_bar("exams", len(rows), show=progress) as tell:
         for done, row in enumerate(rows, start=1):
             try:
-                if fault := problem.annotated.cohort.errors.iloc[int(row)]:
-                    raise CohortError(fault)
-                exam = open_exam(int(row))
-                if exam is not None:
-                    yield int(row), exam
+                yield int(row), problem.annotated.cohort.open_row(int(row))
             except MammoriskError as error:
                 lost += 1
                 if lost > max(1, _UNREADABLE * len(rows)):
