@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -13,11 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk._utils.atomic_write import atomic_write
-from mammorisk._utils.digests import array_digest, json_digest
+from mammorisk._utils.digests import json_digest
 from mammorisk._utils.parallel import usable_cores
 from mammorisk._version import __version__
 from mammorisk.errors import MammoriskError, TrainingError
 from mammorisk.imaging.mirai_pixels import aligned_counts, mirai_counts, normalise
+from mammorisk.inputs.exam_digest import exam_digest
 from mammorisk.records.exam import STANDARD_VIEWS, Exam
 from mammorisk.risk_models.mirai.model import check_views
 from mammorisk.training.read_exams import check_readable
@@ -92,7 +92,8 @@ def read_mirai_views(
             if exam.patient_sex == "M":
                 return _KeptExam(male=True)
             check_views(exam)
-            file = folder / f"{_key(exam, shape)}.safetensors"
+            key = exam_digest(exam, STANDARD_VIEWS, __version__, shape)
+            file = folder / f"{key}.safetensors"
             if not file.exists():
                 _write(exam, file, shape)
         except MammoriskError as error:
@@ -126,18 +127,6 @@ class _KeptExam:
     device: str | None = None
     error: str = ""
     male: bool = False
-
-
-def _key(exam: Exam, shape: tuple[int, int]) -> str:
-    """Digest of what the file of an exam shows."""
-    key = hashlib.blake2b(digest_size=16)
-    key.update(repr((__version__, shape)).encode())
-    for name in STANDARD_VIEWS:
-        view = exam[name]
-        # A view that is not a file has no digest: the pixels are the key.
-        told = array_digest(view.load().pixels) if view.digest is None else view.digest()
-        key.update(f"{name} {told}".encode())
-    return key.hexdigest()
 
 
 def _write(exam: Exam, file: Path, shape: tuple[int, int]) -> None:

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 import mammorisk as mr
-from mammorisk.errors import CohortError, RecipeError, TrainingError
+from mammorisk.errors import CohortError, PixelError, RecipeError, TrainingError
 from mammorisk.findings import AnnotatedCohort
 
 pytestmark = pytest.mark.networks
@@ -83,6 +83,58 @@ def test_card_says_that_the_training_began_on_simulated_exams(annotated: Annotat
     assert found.views[0].types_searched == ("mass",)
     (told,) = [one for one in found.warnings if one.code == "trained-on-simulated"]
     assert "began on simulated lesions" in told.text
+
+
+def test_views_are_kept_by_content_and_who_is_left_out_is_counted(
+    annotated: AnnotatedCohort, tmp_path: Path
+) -> None:
+    from mammorisk.findings.recipe import load_findings_recipe
+    from mammorisk.training.findings import detector_problem
+    from mammorisk.training.findings.fit_detector import _pose, _record
+
+    cohort = annotated.cohort
+    opener = cohort.open_exam
+    assert opener is not None
+    opened = {row: opener(row) for row in range(4)}
+    errors = pd.Series(["", "", "the path leads out of the root folder", ""])
+    mixed = replace(cohort, errors=errors, open_exam=opened.__getitem__)
+    recipe = load_findings_recipe("findings-sim")
+    first = _pose(replace(annotated, cohort=mixed), recipe)
+    rows = np.array([row for row in range(4) if row != 2])
+    assert 2 not in {*first.train, *first.validation}
+    opened[1] = replace(opened[1], patient_sex="M")
+    written: list[int] = []
+    digests: list[str] = []
+
+    def write(row: int, exam: mr.Exam, file: Path) -> None:
+        written.append(row)
+        if row == 3:
+            raise PixelError("truncated")
+        file.touch()
+
+    def keep() -> list[Path]:
+        problem = replace(first, train=rows)
+        kept = detector_problem.keep_views(
+            problem, tmp_path / "views", write, digests.append, progress=False
+        )
+        assert problem.excluded == {
+            "the row of the table cannot be used": 1,
+            "the header says that the patient is male": 1,
+            "the exam cannot be read": 1,
+        }
+        assert _record(problem, recipe, None)["excluded"] == problem.excluded
+        first.excluded.clear()
+        first.excluded["the row of the table cannot be used"] = 1
+        return kept
+
+    assert len(keep()) == 1
+    assert keep()[0].name.startswith("0-")
+    assert written == [0, 3, 3]
+    # The row shows another image: its views are written again, and the fit learns of it.
+    opened[0] = opener(2)
+    keep()
+    assert written == [0, 3, 3, 0, 3]
+    assert digests[0] == digests[1] != digests[2]
 
 
 def test_interrupted_fit_goes_on_as_if_it_had_not_been(

@@ -18,6 +18,8 @@ from mammorisk.findings.card import DetectorCard
 from mammorisk.findings.recipe import FindingsRecipe, load_findings_recipe
 from mammorisk.findings.registry import open_detector
 from mammorisk.records.simulated_ids import are_simulated
+from mammorisk.training.exclusions import Exclusions
+from mammorisk.training.findings.detector_fit import DetectorFit
 from mammorisk.training.findings.detector_problem import DetectorProblem
 from mammorisk.training.findings.fit_maps import fit_maps
 from mammorisk.training.findings.fit_rcnn import fit_rcnn
@@ -61,6 +63,8 @@ def fit_detector(
     TrainingError
         The exams have no images or no women, a woman is on both sides of the split, there are no
         lesions of the types of the recipe, or more than 5% of the exams cannot be read.
+    OutputError
+        ``<out>.work`` has an unfinished fit of other exams, lesions or images.
     """
     chosen = load_findings_recipe(recipe, **changes)
     problem = _pose(annotated, chosen)
@@ -70,7 +74,17 @@ def fit_detector(
     made = WorkFolder(out, chosen, annotated.cohort, f"{marks} {digest_of(begin)}")
     with made as work:
         fit = fit_maps if chosen.kind == "lesion-maps" else fit_rcnn
-        detector = fit(problem, chosen, begin, work, progress=progress, accelerator=accelerator)
+        detector = fit(
+            DetectorFit(
+                problem=problem,
+                recipe=chosen,
+                begin=begin,
+                work=work,
+                check_exams=made.check_exams,
+                progress=progress,
+                accelerator=accelerator,
+            )
+        )
         detector = replace(
             detector,
             card=_card(annotated, chosen, begin),
@@ -101,7 +115,14 @@ def _pose(annotated: AnnotatedCohort, recipe: FindingsRecipe) -> DetectorProblem
     train, validation = split_rows(
         cohort.exams, by="patient", share=recipe.validation_share, seed=recipe.seed
     )
-    return DetectorProblem(annotated=annotated, train=train, validation=validation)
+    left_out = Exclusions(len(cohort))
+    left_out.add_rows_in_error(cohort.errors)
+    return DetectorProblem(
+        annotated=annotated,
+        train=train[~left_out.rows[train]],
+        validation=validation[~left_out.rows[validation]],
+        excluded=left_out.counts,
+    )
 
 
 def _is_simulated(annotated: AnnotatedCohort) -> bool:
@@ -139,6 +160,7 @@ def _record(
         "recipe": recipe.model_dump(mode="json"),
         "exams": len(problem.train),
         "validation_exams": len(problem.validation),
+        "excluded": problem.excluded,
         "lesions": problem.annotated.lesions["type"].value_counts().to_dict(),
         "init": None if begin is None else begin.card.name,
     }

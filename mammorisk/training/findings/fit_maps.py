@@ -9,22 +9,17 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mammorisk._utils.progress import OnStep, progress_bar
 from mammorisk.errors import TrainingError
-from mammorisk.findings.base import Detector
-from mammorisk.findings.card import DetectorCard
 from mammorisk.findings.detector import LesionDetector
 from mammorisk.findings.recipe import FindingsRecipe, LesionMapsOptions
 from mammorisk.imaging.segmented_view import segment_exam
 from mammorisk.networks.lesion_maps import LesionNet, SpeckNet
-from mammorisk.training.findings.detector_problem import (
-    DetectorProblem,
-    lesions_of_view,
-    open_rows,
-)
+from mammorisk.records.exam import Exam
+from mammorisk.training.findings.detector_fit import DetectorFit
+from mammorisk.training.findings.detector_problem import DetectorProblem, lesions_of_view
 from mammorisk.training.findings.loop import (
     Draw,
     LoopOptions,
@@ -37,26 +32,12 @@ from mammorisk.training.findings.validation import fit_on_validation
 from mammorisk.training.findings.views import SampleViews
 
 
-def fit_maps(
-    problem: DetectorProblem,
-    recipe: FindingsRecipe,
-    begin: Detector | None,
-    work: Path,
-    *,
-    progress: bool = False,
-    accelerator: str = "auto",
-) -> LesionDetector:
+def fit_maps(fit: DetectorFit) -> LesionDetector:
     """Fit the networks at 0.4 mm and at 0.1 mm, then the scores on the validation exams.
 
     Parameters
     ----------
-    problem : DetectorProblem
-    recipe : FindingsRecipe
-    begin : Detector or None
-    work : Path
-        Folder of samples and checkpoints.
-    progress : bool
-    accelerator : {"auto", "cpu", "cuda"}
+    fit : DetectorFit
 
     Returns
     -------
@@ -66,17 +47,15 @@ def fit_maps(
     Raises
     ------
     TrainingError
-        ``begin`` is of another kind, or no view can be used.
+        The initial detector is of another kind, or no view can be used.
+    OutputError
+        The folder of the fit has an unfinished fit of other images.
     """
+    recipe, begin, device = fit.recipe, fit.begin, fit.device
     if begin is not None and not isinstance(begin, LesionDetector):
-        raise TrainingError(
-            f"{begin.card.name} cannot be the start of a fit with the recipe {recipe.name}",
-            where="init",
-            remedy="Use a detector of the same kind, or leave out init.",
-        )
+        raise fit.refuse_start("Use a detector of the same kind, or leave out init.")
     options = recipe.maps or LesionMapsOptions()
-    device = choose_device(accelerator)
-    files = _write_samples(problem, problem.train, work, recipe, progress)
+    files = fit.keep_views(_writer(fit.problem, recipe))
     views = SampleViews(device)
     for file in files:
         views.add(load_samples(file), lesions=True, specks=True)
@@ -115,7 +94,7 @@ def fit_maps(
             seed=recipe.seed,
         )
         losses[part] = []
-        with progress_bar(f"steps: {part}", steps, show=progress) as tell:
+        with progress_bar(f"steps: {part}", steps, show=fit.progress) as tell:
 
             def on_step(
                 step: int,
@@ -130,64 +109,27 @@ def fit_maps(
 
             net = nets[part].to(device, memory_format=torch.channels_last)
             nets[part] = train_maps(
-                net, draw, loss, told, checkpoint=work / f"{part}.safetensors", on_step=on_step
+                net, draw, loss, told, checkpoint=fit.work / f"{part}.safetensors", on_step=on_step
             )
     cpu = {name: net.to("cpu").eval() for name, net in nets.items()}
     detector = LesionDetector(
         lesions=cpu["lesions"],
         specks=cpu["specks"],
-        card=_draft(recipe),
+        card=fit.draft_card,
         training={"losses": losses},
     )
     if begin is not None:
         detector.score_weights = begin.score_weights
         detector.fusion = begin.fusion
         detector.operating_points = begin.operating_points
-    fit_on_validation(detector, problem, progress=progress)
+    fit_on_validation(detector, fit.problem, progress=fit.progress)
     return detector
 
 
-def _draft(recipe: FindingsRecipe) -> DetectorCard:
-    return DetectorCard(
-        name=recipe.name,
-        title=recipe.title,
-        types=recipe.types,
-        training_data="",
-        source=recipe.source,
-        licence="",
-        intended_use="",
-        limits="",
-    )
+def _writer(problem: DetectorProblem, recipe: FindingsRecipe) -> Callable[[int, Exam, Path], None]:
+    """Return the function that writes the samples of an exam."""
 
-
-def choose_device(accelerator: str) -> torch.device:
-    """Return the device of a fit.
-
-    Raises
-    ------
-    TrainingError
-        The device is unknown or absent.
-    """
-    if accelerator not in ("auto", "cpu", "cuda", "gpu"):
-        raise TrainingError(f"unknown accelerator {accelerator!r}", remedy="Use auto, cpu or cuda.")
-    has_gpu = torch.cuda.is_available()
-    if accelerator in ("cuda", "gpu") and not has_gpu:
-        raise TrainingError("there is no GPU", where="accelerator", remedy='Use "cpu".')
-    return torch.device("cuda" if has_gpu and accelerator != "cpu" else "cpu")
-
-
-def _write_samples(
-    problem: DetectorProblem,
-    rows: NDArray[np.int64],
-    work: Path,
-    recipe: FindingsRecipe,
-    progress: bool,
-) -> list[Path]:
-    """Write the samples of exams that are not there yet."""
-    folder = work / "views"
-    folder.mkdir(exist_ok=True)
-    todo = np.array([r for r in rows if not (folder / f"{r}.npz").exists()], dtype=np.int64)
-    for row, exam in open_rows(problem, todo, progress=progress):
+    def write(row: int, exam: Exam, file: Path) -> None:
         lesions = problem.lesions_of(row)
         lesions = lesions[lesions["type"].isin(recipe.types)]
         rng = np.random.default_rng([recipe.seed, row])
@@ -196,5 +138,6 @@ def _write_samples(
             made = make_sample(seen, lesions_of_view(lesions, name), rng)
             if made is not None:
                 samples[name] = made[0]
-        save_samples(samples, folder / f"{row}.npz")
-    return [file for row in rows if (file := folder / f"{row}.npz").exists()]
+        save_samples(samples, file)
+
+    return write

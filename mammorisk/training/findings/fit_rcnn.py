@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,19 +20,14 @@ from torch.nn import functional
 from mammorisk._utils.atomic_write import atomic_write
 from mammorisk._utils.progress import progress_bar
 from mammorisk.errors import TrainingError
-from mammorisk.findings.base import Detector
-from mammorisk.findings.card import DetectorCard
 from mammorisk.findings.rcnn import RcnnDetector, as_batch
 from mammorisk.findings.rcnn_input import RcnnView, rcnn_view
 from mammorisk.findings.recipe import FasterRcnnOptions, FindingsRecipe
 from mammorisk.imaging.segmented_view import segment_exam
 from mammorisk.networks.fused_rcnn import Links, RcnnSettings, make_rcnn
-from mammorisk.training.findings.detector_problem import (
-    DetectorProblem,
-    lesions_of_view,
-    open_rows,
-)
-from mammorisk.training.findings.fit_maps import choose_device
+from mammorisk.records.exam import Exam
+from mammorisk.training.findings.detector_fit import DetectorFit
+from mammorisk.training.findings.detector_problem import DetectorProblem, lesions_of_view
 from mammorisk.training.findings.sample import upright_boxes
 from mammorisk.training.findings.validation import fit_on_validation
 
@@ -42,26 +38,12 @@ _SAVE_EVERY = 500
 ExamViews = dict[str, tuple[RcnnView, NDArray[np.float32], NDArray[np.int64]]]
 
 
-def fit_rcnn(
-    problem: DetectorProblem,
-    recipe: FindingsRecipe,
-    begin: Detector | None,
-    work: Path,
-    *,
-    progress: bool = False,
-    accelerator: str = "auto",
-) -> RcnnDetector:
+def fit_rcnn(fit: DetectorFit) -> RcnnDetector:
     """Fit the network, then the fusion of scores on the validation exams.
 
     Parameters
     ----------
-    problem : DetectorProblem
-    recipe : FindingsRecipe
-    begin : Detector or None
-    work : Path
-        Folder of views and checkpoints.
-    progress : bool
-    accelerator : {"auto", "cpu", "cuda"}
+    fit : DetectorFit
 
     Returns
     -------
@@ -71,8 +53,11 @@ def fit_rcnn(
     Raises
     ------
     TrainingError
-        ``begin`` is of another kind or has other classes, or no view can be used.
+        The initial detector is of another kind or has other classes, or no view can be used.
+    OutputError
+        The folder of the fit has an unfinished fit of other images.
     """
+    problem, recipe = fit.problem, fit.recipe
     options = recipe.rcnn or FasterRcnnOptions()
     lesions = problem.annotated.lesions
     classes = _classes(lesions[lesions["type"].isin(recipe.types)], recipe, options)
@@ -84,38 +69,29 @@ def fit_rcnn(
         backbone=options.backbone,
         frozen_norm=options.pretrained,
     )
-    if begin is None:
+    if fit.begin is None:
         torch.manual_seed(recipe.seed)
         network: nn.Module = make_rcnn(settings, pretrained=options.pretrained)
     else:
-        network = _network_of(begin, classes, recipe)
-    device = choose_device(accelerator)
-    files = _write_views(problem, recipe, options, classes, work, progress)
+        network = _network_of(fit, classes)
+    device = fit.device
+    files = fit.keep_views(_writer(problem, recipe, options, classes))
     if not files:
         raise TrainingError(
             "no view of the training exams can be used",
             remedy="Views need a breast and a known pixel spacing.",
         )
-    losses = _train(network.to(device), files, options, recipe.seed, work, progress)
+    losses = _train(network.to(device), files, options, recipe.seed, fit.work, fit.progress)
     detector = RcnnDetector(
         network=network.to("cpu").eval(),
         settings=settings,
         classes=classes,
         spacing_mm=options.spacing_mm,
         spread_mm=options.spread_mm,
-        card=DetectorCard(
-            name=recipe.name,
-            title=recipe.title,
-            types=recipe.types,
-            training_data="",
-            source=recipe.source,
-            licence="",
-            intended_use="",
-            limits="",
-        ),
+        card=fit.draft_card,
         training={"losses": losses},
     )
-    fit_on_validation(detector, problem, progress=progress)
+    fit_on_validation(detector, problem, progress=fit.progress)
     return detector
 
 
@@ -129,30 +105,24 @@ def _classes(
     return recipe.types
 
 
-def _network_of(begin: Detector, classes: Sequence[str], recipe: FindingsRecipe) -> nn.Module:
+def _network_of(fit: DetectorFit, classes: Sequence[str]) -> nn.Module:
+    begin = fit.begin
     if not isinstance(begin, RcnnDetector) or begin.classes != tuple(classes):
-        raise TrainingError(
-            f"{begin.card.name} cannot be the start of a fit with the recipe {recipe.name}",
-            where="init",
-            remedy="Use a detector of the same kind with the same classes, or leave out init.",
+        raise fit.refuse_start(
+            "Use a detector of the same kind with the same classes, or leave out init."
         )
     return begin.network
 
 
-def _write_views(
+def _writer(
     problem: DetectorProblem,
     recipe: FindingsRecipe,
     options: FasterRcnnOptions,
     classes: Sequence[str],
-    work: Path,
-    progress: bool,
-) -> list[Path]:
-    """Write the prepared views of exams that are not there yet."""
-    folder = work / "views"
-    folder.mkdir(exist_ok=True)
-    rows = problem.train
-    todo = np.array([r for r in rows if not (folder / f"{r}.npz").exists()], dtype=np.int64)
-    for row, exam in open_rows(problem, todo, progress=progress):
+) -> Callable[[int, Exam, Path], None]:
+    """Return the function that writes the prepared views of an exam."""
+
+    def write(row: int, exam: Exam, file: Path) -> None:
         lesions = problem.lesions_of(row)
         lesions = lesions[lesions["type"].isin(recipe.types)]
         arrays: dict[str, NDArray[Any]] = {}
@@ -170,14 +140,15 @@ def _write_views(
             arrays[f"{name}/nipple"] = np.array(view.nipple)
             arrays[f"{name}/boxes"] = _grid_boxes(upright_boxes(mine, seen), view)
             arrays[f"{name}/labels"] = _labels(mine, classes)
-
-        def write(place: Path, made: Mapping[str, NDArray[Any]] = arrays) -> None:
-            with open(place, "wb") as handle:
-                np.savez(handle, **made)  # type: ignore[arg-type]
-
         if arrays:
-            atomic_write(folder / f"{row}.npz", write)
-    return [file for row in rows if (file := folder / f"{row}.npz").exists()]
+            atomic_write(file, partial(_save_arrays, arrays))
+
+    return write
+
+
+def _save_arrays(arrays: Mapping[str, NDArray[Any]], place: Path) -> None:
+    with open(place, "wb") as handle:
+        np.savez(handle, **arrays)  # type: ignore[arg-type]
 
 
 def _grid_boxes(boxes: Sequence[Sequence[float]], view: RcnnView) -> NDArray[np.float32]:

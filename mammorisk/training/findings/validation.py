@@ -13,10 +13,11 @@ from mammorisk.findings.candidate import TYPES, Candidate
 from mammorisk.findings.detector import LesionDetector
 from mammorisk.findings.search import placed
 from mammorisk.imaging.segmented_view import SegmentedView, segment_exam
+from mammorisk.records.exam import Exam
 from mammorisk.training.findings.detector_problem import (
     DetectorProblem,
     lesions_of_view,
-    open_rows,
+    read_rows,
 )
 from mammorisk.training.findings.sample import upright_boxes
 from mammorisk.training.findings.scores import ViewCandidates, fit_scores, hits
@@ -29,10 +30,13 @@ def fit_on_validation(
 
     Without lesions in them it stays as it is.
     """
-    exams = []
-    for row, exam in open_rows(problem, problem.validation, progress=progress):
-        lesions = problem.lesions_of(row)
-        exams.append(_candidates(detector, segment_exam(exam), lesions))
+
+    def candidates(row: int, exam: Exam) -> dict[str, ViewCandidates]:
+        return _candidates(detector, segment_exam(exam), problem.lesions_of(row))
+
+    exams = [
+        found for _, found in read_rows(problem, problem.validation, candidates, progress=progress)
+    ]
     some = [view for exam in exams for view in exam.values()]
     if not any(view.is_hit.any() for view in some):
         return
