@@ -18,13 +18,12 @@ def median(values: NDArray[Any]) -> float:
 
     Parameters
     ----------
-    values : ndarray of float, of any shape
-        At least one value.
+    values : ndarray of float or int, of any shape
 
     Returns
     -------
     float
-        NaN if a value is NaN.
+        NaN if a value is NaN, or if there is none.
 
     Examples
     --------
@@ -35,7 +34,8 @@ def median(values: NDArray[Any]) -> float:
     ordered = np.sort(values, axis=None)
     if _has_nan(ordered):
         return float("nan")
-    return float((ordered[(ordered.size - 1) // 2] + ordered[ordered.size // 2]) / 2)
+    middle = _as_floats(ordered[[(ordered.size - 1) // 2, ordered.size // 2]])
+    return float((middle[0] + middle[1]) / 2)
 
 
 def quantile(values: NDArray[Any], share: float) -> float:
@@ -43,15 +43,15 @@ def quantile(values: NDArray[Any], share: float) -> float:
 
     Parameters
     ----------
-    values : ndarray of float, of any shape
-        At least one value.
+    values : ndarray of float or int, of any shape
     share : float
         0-1.
 
     Returns
     -------
     float
-        Interpolated linearly, in the precision of the values. NaN if a value is NaN.
+        Interpolated linearly, in the precision of the values. NaN if a value is NaN, or if there is
+        none.
 
     Examples
     --------
@@ -78,7 +78,6 @@ def percentiles(
     Parameters
     ----------
     values : ndarray of float or int, of any shape
-        At least one value.
     percents : sequence of float
         0-100.
     is_sorted : bool
@@ -87,7 +86,7 @@ def percentiles(
     Returns
     -------
     ndarray of float64, shape (len(percents),)
-        Interpolated linearly, in double precision. NaN if a value is NaN.
+        Interpolated linearly, in double precision. NaN if a value is NaN, or if there is none.
 
     Examples
     --------
@@ -132,14 +131,19 @@ def row_percentiles(rows: np.ndarray, percents: Sequence[float]) -> np.ndarray:
 
 
 def _has_nan(ordered: NDArray[Any]) -> bool:
-    """NaN is sorted to the end."""
-    return bool(ordered[-1] != ordered[-1])
+    """Whether a value is NaN, which is sorted to the end, or there is none."""
+    return not ordered.size or bool(ordered[-1] != ordered[-1])
+
+
+def _as_floats(values: NDArray[Any]) -> NDArray[Any]:
+    """Integers as double precision: their sums and differences can be too large for their type."""
+    return values if values.dtype.kind == "f" else values.astype(np.float64)
 
 
 def _interpolated(ordered: NDArray[Any], place: float) -> Any:
     """Value at a place between two positions, rounded as by NumPy."""
     below = int(place)
-    low, high = ordered[below], ordered[min(below + 1, ordered.size - 1)]
+    low, high = _as_floats(ordered[[below, min(below + 1, ordered.size - 1)]])
     share = place - below
     if share >= 0.5:
         return high - (high - low) * (1 - share)

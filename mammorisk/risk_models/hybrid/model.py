@@ -132,7 +132,9 @@ class HybridModel(ImageModel):
     @cached_property
     def _runner(self) -> Runner:
         if self.encoder is None:
-            raise ModelError(f"{self.name} has no encoder")
+            raise ModelError(
+                f"{self.name} has no encoder", remedy="Use a model that was fitted to images."
+            )
         chosen = choose_backend(self.backend, self.encoder, may_reduce=False)
         return Runner(self.encoder, chosen)
 

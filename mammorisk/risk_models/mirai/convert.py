@@ -30,6 +30,10 @@ _MOST_BYTES = 4 * 2**30
 #: Parts of the encoder and of the transformer that only training used.
 _HEADS = ("pool.", "fc.", "prob_of_failure_layer.", "birads_fc.", "region_fc.")
 _LEFT_OVER = ("kept_images_vec", "pred_masked_img_fc.", "fc.", "birads_fc.")
+#: Remedies.
+_GIVE_RELEASE = "Give snapshots.zip of Mirai's release, or the folder it unpacks to."
+_FETCH_AGAIN = "Fetch the archive again from Mirai's release."
+_CONVERT_PUBLISHED = "Convert the published snapshot."
 _ENCODER, _TRANSFORMER = ".custom_resnet.CustomResnet", ".hiddens_transfomer.AllImageTransformer"
 
 
@@ -99,7 +103,7 @@ def convert_snapshots(source: str | Path, out: str | Path) -> Path:
             raise ModelError(
                 f"no file contains the {' or the '.join(missing)}",
                 where=source.name,
-                remedy="Give snapshots.zip of Mirai's release, or the folder it unpacks to.",
+                remedy=_GIVE_RELEASE,
             )
         hashes = {file.name: file_sha256(file) for _, _, file in parts.values()}
     return _write(parts, hashes, source, out)
@@ -114,9 +118,11 @@ def _files(source: Path, folder: Path) -> list[Path]:
     elif source.is_file():
         found = [source]
     else:
-        raise ModelError("there is no such file or folder", where=source.name)
+        raise ModelError(
+            "there is no such file or folder", where=source.name, remedy="Check the path."
+        )
     if not found:
-        raise ModelError("there are no .p files", where=source.name)
+        raise ModelError("there are no .p files", where=source.name, remedy=_GIVE_RELEASE)
     return found
 
 
@@ -130,14 +136,18 @@ def _unpack(source: Path, folder: Path) -> list[Path]:
             if info.filename.endswith(".p") and PurePosixPath(info.filename).name[:2] != "._"
         ]
         if sum(info.file_size for info in members) > _MOST_BYTES:
-            raise ModelError("the unpacked archive is too large", where=source.name)
+            raise ModelError(
+                f"the unpacked archive is larger than {_MOST_BYTES / 1e9:.0f} GB",
+                where=source.name,
+                remedy=_FETCH_AGAIN,
+            )
         for i, info in enumerate(members):
             path = PurePosixPath(info.filename.replace("\\", "/"))
             if path.is_absolute() or ".." in path.parts or ":" in path.parts[0]:
                 raise ModelError(
                     "a member of the archive has a path outside the archive",
                     where=source.name,
-                    remedy="Fetch the archive again from Mirai's release.",
+                    remedy=_FETCH_AGAIN,
                 )
             # New names, because members in different folders may have the same name.
             target = folder / f"{i}" / path.name
@@ -178,7 +188,12 @@ def _write(
     if "calibrator" in parts:
         calibration = parts["calibrator"][1]["years"]
         if sorted(calibration) != ["1", "2", "3", "4", "5"]:
-            raise ModelError("the calibrator does not cover years 1 to 5", where=source.name)
+            raise ModelError(
+                "the calibrator does not cover years 1 to 5",
+                where=source.name,
+                remedy=f"{_CONVERT_PUBLISHED} Or leave out the calibrator, and load the model with "
+                'calibration="published-2022".',
+            )
     model = MiraiModel(
         encoder=encoder,
         transformer=transformer,
@@ -194,24 +209,29 @@ def _settings(arrays: dict[str, np.ndarray], facts: dict[str, Any]) -> MiraiSett
     if arguments.get("make_probs_indep"):
         raise ModelError(
             "the snapshot predicts each year separately, which is not supported",
-            remedy="Convert the published snapshot.",
+            remedy=_CONVERT_PUBLISHED,
         )
     if arguments.get("pred_both_sides") or any("prob_of_failure_layer_l" in key for key in arrays):
         raise ModelError(
             "the snapshot predicts each breast separately, which is not supported",
-            remedy="Convert the published snapshot.",
+            remedy=_CONVERT_PUBLISHED,
         )
     try:
         width = int(arrays["projection_layer.weight"].shape[0])
     except KeyError:
-        raise ModelError("the transformer has no projection layer") from None
+        raise ModelError(
+            "the transformer has no projection layer", remedy=_CONVERT_PUBLISHED
+        ) from None
     if arguments.get("risk_factor_keys", list(RISK_FACTORS)) != list(RISK_FACTORS):
         raise ModelError(
             "the risk factors of the snapshot, or their order, differ from the published ones",
-            remedy="Convert the published snapshot.",
+            remedy=_CONVERT_PUBLISHED,
         )
     if "transfomer_hidden_dim" in arguments and int(arguments["transfomer_hidden_dim"]) != width:
-        raise ModelError("the weights and the arguments of the snapshot disagree on the width")
+        raise ModelError(
+            "the weights and the arguments of the snapshot disagree on the width",
+            remedy=_CONVERT_PUBLISHED,
+        )
     numbers = {
         key.split(".")[1]
         for key in arrays
@@ -266,10 +286,11 @@ def _fill(
             state[name] = torch.zeros_like(value)
         elif tuple(found.shape) != tuple(value.shape):
             raise ModelError(
-                f"{name} of the {what} has shape {tuple(found.shape)}, not {tuple(value.shape)}"
+                f"{name} of the {what} has shape {tuple(found.shape)}, not {tuple(value.shape)}",
+                remedy=_CONVERT_PUBLISHED,
             )
         elif found.dtype.kind == "f" and not np.isfinite(found).all():
-            raise ModelError(f"{name} of the {what} is not finite")
+            raise ModelError(f"{name} of the {what} is not finite", remedy=_FETCH_AGAIN)
         else:
             state[name] = torch.from_numpy(np.array(found)).to(value.dtype)
     module.load_state_dict(state)
