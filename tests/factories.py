@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from pydicom.dataset import Dataset, FileDataset, FileMetaDataset
 from pydicom.encaps import encapsulate
 from pydicom.pixels.encoders import RLELosslessEncoder
 from pydicom.uid import UID
+
+from mammorisk.records.exam import Exam, View
+from mammorisk.records.stored_image import RawImage
 
 PRESENTATION = "1.2.840.10008.5.1.4.1.1.1.2"
 PROCESSING = "1.2.840.10008.5.1.4.1.1.1.2.1"
@@ -219,3 +223,18 @@ def simulated_exam(folder: Path, *, woman: int = 0, seed: int = 1, pixel_mm: flo
 
     options = check_options(n=1000, seed=seed, pixel_mm=pixel_mm)
     return write_exam_of(options, woman, folder)
+
+
+def counted_loads(exam: Exam) -> tuple[Exam, list[str]]:
+    """The exam, and a list to which the name of each view is added when its pixels are read."""
+    loads: list[str] = []
+
+    def counted(view: View) -> View:
+        def load() -> RawImage:
+            loads.append(view.name)
+            return view.load()
+
+        return replace(view, load=load)
+
+    watched = replace(exam, views={name: counted(view) for name, view in exam.views.items()})
+    return watched, loads

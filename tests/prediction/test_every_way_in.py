@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 
 import mammorisk as mr
 from mammorisk.warnings import join_codes, join_text
-from tests.factories import simulated_exam, write_exam
+from tests.factories import counted_loads, simulated_exam, write_exam
 
 ANSWERS = {
     "age": 52.0,
@@ -138,15 +137,6 @@ def test_a_prior_is_used_or_said_to_be_ignored(folder: Path) -> None:
 @pytest.mark.parametrize("name", ["hybrid", "bcsc-2008"])
 def test_every_view_is_decoded_once(folder: Path, name: str) -> None:
     exam = mr.read_exam(folder / "exam")
-    loads: list[str] = []
-
-    def counted(view: mr.View) -> mr.View:
-        def load() -> object:
-            loads.append(view.name)
-            return view.load()
-
-        return replace(view, load=load)
-
-    watched = replace(exam, views={key: counted(view) for key, view in exam.views.items()})
+    watched, loads = counted_loads(exam)
     mr.predict(watched, WOMAN, model=name)
     assert sorted(loads) == sorted(exam.views)

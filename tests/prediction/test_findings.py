@@ -22,7 +22,7 @@ from mammorisk.findings.registry import open_detector
 from mammorisk.imaging.segmented_view import SegmentedView
 from mammorisk.prediction.prediction import to_json
 from mammorisk.records.exam import Exam
-from tests.factories import simulated_exam
+from tests.factories import counted_loads, simulated_exam
 
 pytestmark = pytest.mark.networks
 pytest.importorskip("torch")
@@ -67,16 +67,7 @@ def _cohort(exam: Exam) -> mr.Cohort:
 def test_risk_is_that_without_findings_and_views_are_decoded_once(
     exam: Exam, detector: str, name: str
 ) -> None:
-    loads: list[str] = []
-
-    def counted(view: mr.View) -> mr.View:
-        def load() -> object:
-            loads.append(view.name)
-            return view.load()
-
-        return replace(view, load=load)
-
-    watched = replace(exam, views={key: counted(view) for key, view in exam.views.items()})
+    watched, loads = counted_loads(exam)
     found = mr.predict(watched, WOMAN, model=name, findings=detector)
     assert sorted(loads) == sorted(exam.views)
     plain = mr.predict(exam, WOMAN, model=name)

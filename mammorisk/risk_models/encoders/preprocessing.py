@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from mammorisk.base import PreparedView
 from mammorisk.imaging.mirai_pixels import (
@@ -23,6 +23,7 @@ from mammorisk.imaging.standardize import standardize
 from mammorisk.inputs.standard_exam import ImageSettings, to_bytes, to_float
 from mammorisk.records.exam import Intent
 from mammorisk.risk_models.encoders.mammo_clip.preprocessing import MammoClipPreprocessing
+from mammorisk.risk_models.encoders.whole_image import Pixels, WholeImagePreprocessing, not_used
 from mammorisk.warnings import Warnings, make_warning
 
 if TYPE_CHECKING:
@@ -87,8 +88,7 @@ class StandardPreprocessing(ImageSettings):
             processing.
         """
         if seen.view.intent is Intent.PROCESSING:
-            text = "only an image for processing, not used by the encoder"
-            return PreparedView(content=None, warnings=(make_warning("for-processing", text),))
+            return not_used()
         shape = (self.rows, self.columns)
         made = standardize(seen, spacing_mm=self.spacing_mm, shape=shape)
         return PreparedView(content=to_bytes(made.pixels, made.breast), warnings=made.warnings)
@@ -104,7 +104,7 @@ class StandardPreprocessing(ImageSettings):
         return np.asarray((grey - mean) / sd, dtype=np.float32)
 
 
-class MiraiPreprocessing(BaseModel):
+class MiraiPreprocessing(WholeImagePreprocessing):
     """The preprocessing of Mirai: the whole image as 16-bit counts, resized to one size.
 
     Attributes
@@ -125,18 +125,11 @@ class MiraiPreprocessing(BaseModel):
     2048
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["mirai"] = "mirai"
-    rows: int = Field(default=ROWS, ge=16, le=4096)
-    columns: int = Field(default=COLUMNS, ge=16, le=4096)
-    # Constants of the released program.
-    mean: float = Field(default=MEAN, ge=MEAN, le=MEAN)
-    sd: float = Field(default=SD, ge=SD, le=SD)
-
-    @property
-    def spacing_mm(self) -> None:
-        """None: the spacing depends on the image."""
+    rows: Pixels = ROWS
+    columns: Pixels = COLUMNS
+    mean: float = MEAN
+    sd: float = SD
 
     @property
     def channels(self) -> int:

@@ -41,11 +41,12 @@ from mammorisk.networks.mirai import (
     MiraiTransformer,
 )
 from mammorisk.networks.mirai_merged import MergedEncoder
-from mammorisk.records.exam import STANDARD_VIEWS, Exam, Intent
+from mammorisk.records.exam import STANDARD_VIEWS, Exam
+from mammorisk.risk_models.encoders.preprocessing import MiraiPreprocessing
 from mammorisk.risk_models.mirai.card import CARD
 from mammorisk.risk_models.mirai.risk_factors import risk_factors
 from mammorisk.runtime.backend import Runner, choose_backend
-from mammorisk.warnings import Warnings, make_warning
+from mammorisk.warnings import make_warning
 
 if TYPE_CHECKING:
     from mammorisk.imaging.segmented_view import SegmentedView
@@ -180,12 +181,7 @@ class MiraiModel(ImageModel):
         check_views(exam)
 
     def prepare_view(self, seen: SegmentedView) -> PreparedView:
-        counts = aligned_counts(mirai_counts(seen.view, seen.raw), self.shape)
-        warnings: Warnings = ()
-        if seen.view.intent is Intent.PROCESSING:
-            text = "image for processing: Mirai was trained on images for presentation"
-            warnings = (make_warning("for-processing", text),)
-        return PreparedView(content=counts, warnings=warnings)
+        return MiraiPreprocessing(rows=self.rows, columns=self.columns).prepare(seen)
 
     def score_exams(
         self,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
 
 from mammorisk.base import PreparedView
 from mammorisk.imaging.mammo_clip_pixels import (
@@ -21,13 +20,13 @@ from mammorisk.imaging.mammo_clip_pixels import (
     resize,
 )
 from mammorisk.records.exam import Intent
-from mammorisk.warnings import make_warning
+from mammorisk.risk_models.encoders.whole_image import Pixels, WholeImagePreprocessing, not_used
 
 if TYPE_CHECKING:
     from mammorisk.imaging.segmented_view import SegmentedView
 
 
-class MammoClipPreprocessing(BaseModel):
+class MammoClipPreprocessing(WholeImagePreprocessing):
     """The preprocessing of Mammo-CLIP: bytes over the range of the image, cropped and resized.
 
     Five pixels are cut off at each edge. The range of the stored values becomes 0 to 255, without
@@ -61,18 +60,11 @@ class MammoClipPreprocessing(BaseModel):
     (1520, 912, 3)
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
     kind: Literal["mammo-clip"] = "mammo-clip"
-    rows: int = Field(default=ROWS, ge=32, le=4096)
-    columns: int = Field(default=COLUMNS, ge=32, le=4096)
-    # Constants of the published configuration.
-    mean: float = Field(default=MEAN, ge=MEAN, le=MEAN)
-    sd: float = Field(default=SD, ge=SD, le=SD)
-
-    @property
-    def spacing_mm(self) -> None:
-        """None: the spacing depends on the image."""
+    rows: Pixels = ROWS
+    columns: Pixels = COLUMNS
+    mean: float = MEAN
+    sd: float = SD
 
     @property
     def channels(self) -> int:
@@ -82,8 +74,7 @@ class MammoClipPreprocessing(BaseModel):
     def prepare(self, seen: SegmentedView) -> PreparedView:
         """Convert a segmented view to bytes, shape (rows, columns); None for one for processing."""
         if seen.view.intent is Intent.PROCESSING:
-            text = "only an image for processing, not used by the encoder"
-            return PreparedView(content=None, warnings=(make_warning("for-processing", text),))
+            return not_used()
         cropped = crop_to_breast(mammo_clip_bytes(seen.raw))
         return PreparedView(content=resize(cropped, (self.rows, self.columns)))
 
