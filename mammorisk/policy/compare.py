@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from html import escape
 from itertools import combinations
 from pathlib import Path
@@ -22,6 +22,7 @@ from mammorisk.policy.policy import Policy
 from mammorisk.policy.proportion import Estimate, Sample, count_women
 from mammorisk.policy.reading import as_table, beside, doubts, numbers
 from mammorisk.policy.stratify import NEAR_MARGIN, NOT_APPLICABLE, NOTICE
+from mammorisk.records.cohort import KEYS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -181,8 +182,8 @@ def compare_policies(
     Raises
     ------
     PolicyError
-        As for :func:`mammorisk.stratify`; there is no policy; two policies have the same id; or
-        outcomes are invalid.
+        As for :func:`mammorisk.stratify`; there is no policy; two policies have the same id; an
+        exam is in the table twice; or outcomes are invalid.
 
     See Also
     --------
@@ -220,6 +221,7 @@ def compare_policies(
         raise PolicyError("give at least one policy; ids must differ", remedy="Rename one.")
     if len(risks) == 0:
         raise PolicyError("the risks table has no rows")
+    _refuse_repeats(risks)
     other = None if cohort is None else beside(risks, cohort)
     weight, cancer, notes = _outcomes(risks, other, years)
     notes += doubts(
@@ -250,6 +252,23 @@ def compare_policies(
         level=level,
         notes=notes,
     )
+
+
+def _refuse_repeats(risks: pd.DataFrame) -> None:
+    """Refuse a table that has an exam twice: it would count twice."""
+    keys = [key for key in KEYS if key in risks.columns]
+    if "exam_id" not in keys:
+        return
+    known = risks[risks["exam_id"].notna()]
+    if n := int(known.duplicated(keys).sum()):
+        models = known["model"].nunique() if "model" in known else 0
+        raise PolicyError(
+            f"{n:,} rows repeat an exam",
+            where="risks",
+            remedy="Compare the policies for one model at a time."
+            if models > 1
+            else "Keep one row for each exam.",
+        )
 
 
 def _women(risks: pd.DataFrame) -> NDArray[np.intp]:
@@ -304,7 +323,9 @@ def _summary(found: Assignment, sample: Sample) -> dict[str, object]:
 
     def rate(modalities: tuple[str, ...], *, longest: bool = False) -> Estimate:
         by_group = np.array([g.per_year(modalities, longest=longest) for g in groups])
-        return sample.mean(np.where(started, 1000 * by_group[place], 0.0), has)
+        found = sample.mean(np.where(started, 1000 * by_group[place], 0.0), has)
+        # The limit of a normal interval can be below 0, which no rate is.
+        return replace(found, lower=float(np.maximum(found.lower, 0.0)))
 
     mammograms, mri = rate(MAMMOGRAPHY), rate(("mri",))
     silent = [

@@ -15,6 +15,7 @@ from mammorisk.prediction.reading import ExamReading, read_row
 from mammorisk.prediction.reading_processes import RowReader
 from mammorisk.records.cohort import Cohort
 from mammorisk.records.questionnaire_fields import FIELDS
+from mammorisk.records.sex import male_rows
 from mammorisk.warnings import ResultWarning, Warnings, make_warning
 
 if TYPE_CHECKING:
@@ -31,7 +32,10 @@ ROWS_WITHOUT_IMAGES = 100_000
 #: Exams scored together by models that do not read pixels themselves.
 EXAMS_AT_ONCE = 32
 
-#: Refusal of an exam of a man.
+#: Refusals of an exam of a man, by the table and by the header.
+MALE_IN_TABLE = make_warning(
+    "male-patient", "the table says that the patient is male: the models are for women"
+)
 MALE_PATIENT = make_warning("male-patient", "PatientSex (0010,0040) is M: the models are for women")
 
 #: Called with the number of exams that were read and the total.
@@ -201,11 +205,14 @@ def _refuse(
     import pandas as pd
 
     found: list[Warnings] = []
+    male = male_rows(cohort.exams.iloc[rows])
     needs_exam = pd.to_numeric(answers["age"], errors="coerce").isna() | model.card.needs_pixels
     for i, (row, reading) in enumerate(zip(rows, readings, strict=True)):
         fault = cohort.errors.iloc[row]
         if fault:
             found.append((make_warning("row-invalid", fault),))
+        elif male[i]:
+            found.append((MALE_IN_TABLE,))
         elif reading.error is not None and needs_exam.iloc[i]:
             found.append((make_warning("exam-unreadable", str(reading.error)),))
         elif reading.error is not None:

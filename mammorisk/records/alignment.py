@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ from mammorisk.records.match_ids import id_columns, match_ids
 from mammorisk.records.outcome import Outcome, refuse_faults
 from mammorisk.records.read_answers import read_answers
 from mammorisk.records.risk_doubts import SUSPECT_RATIO, doubt_risks
+
+#: Fall of a risk with the horizon that rounding explains.
+_ROUNDING = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,7 +113,12 @@ def align(risks: object, cohort: object, horizons: tuple[float, ...] | None) -> 
     flow.append(("with a risk of the first model", int((known & scored).sum())))
     kept = np.flatnonzero(known & scored)
     if len(kept) == 0:
-        raise EvaluationError("no row has both a risk and an outcome", where="risks")
+        raise EvaluationError(
+            f"no row has both a risk and an outcome: {int(known.sum()):,} of {len(table):,} rows "
+            f"have an outcome, and {int(scored.sum()):,} a risk",
+            where="risks",
+            remedy=_first_fault(cohort) or "Check time, event and the columns of risks.",
+        )
     if FREQUENCY in table.columns:
         counts = read_counts(checked.values[FREQUENCY][kept])
         kept = np.repeat(kept, counts)
@@ -124,6 +133,14 @@ def align(risks: object, cohort: object, horizons: tuple[float, ...] | None) -> 
         flow=flow,
         notes=list(dict.fromkeys(notes)),
     )
+
+
+def _first_fault(cohort: object) -> str | None:
+    """The first fault of the rows of a cohort, as a remedy."""
+    errors = getattr(cohort, "errors", None)
+    if errors is None or not (faulty := errors[errors != ""]).size:
+        return None
+    return f"{len(faulty):,} rows of the cohort are in error; the first: {faulty.iloc[0]}."
 
 
 def _look_alikes(table: pd.DataFrame, missing: list[str]) -> str:
@@ -148,14 +165,22 @@ def _cohort_notes(cohort: object, table: pd.DataFrame) -> list[str]:
 def _doubtful_risks(
     found: Mapping[str, pd.DataFrame], table: pd.DataFrame, checked: CheckedFollowUp
 ) -> list[str]:
-    """Warn about risks that are probably in percent: far above average women and the observed risk.
+    """Warn about risks that fall with the horizon, and about those that are probably in percent.
 
-    Comparing with the observed risk avoids a warning for samples with many cancers.
+    The latter are far above those of average women and the observed risk. Comparing with the
+    observed risk avoids a warning for samples with many cancers.
     """
     age = as_numbers(table["age"])[0] if "age" in table.columns else None
     time, event, known = checked.values["time"], checked.values["event"], checked.is_known
     notes = []
     for name, risks in found.items():
+        for first, second in pairwise(risks.columns):
+            falls = int((risks[second] < risks[first] - _ROUNDING).sum())
+            if falls:
+                notes.append(
+                    f"{name}: the {second:g}-year risk is lower than the {first:g}-year risk in "
+                    f"{falls:,} rows: risks must be cumulative, and not those of single years"
+                )
         for year in risks.columns:
             risk = np.where(known, risks[year].to_numpy(dtype=float), np.nan)
             text = doubt_risks(risk, float(year), age)
@@ -228,14 +253,17 @@ def _one_model(
     frame = as_frame(risks)
     if frame is not None:
         risks = frame
-        columns = risk_columns(risks)
-        if horizons is not None:
-            columns = {column: year for column, year in columns.items() if year in horizons}
+        there = risk_columns(risks)
+        columns = {c: year for c, year in there.items() if horizons is None or year in horizons}
         if not columns:
+            wanted = "" if horizons is None else f" of {', '.join(f'{h:g}' for h in horizons)} y"
             raise EvaluationError(
-                "the risks have no column of a horizon",
+                f"the risks have no column of a horizon{wanted if there else ''}",
                 where="risks",
-                remedy="Name the columns risk_1y to risk_5y, as mammorisk.predict does.",
+                remedy=f"They have {', '.join(there)}."
+                if there
+                else "Name the columns risk_1y to risk_5y, as mammorisk.predict does; the columns "
+                f"are {', '.join(map(str, risks.columns))}.",
             )
         rows = _matched(risks, table, cohort, notes)
         return pd.DataFrame(

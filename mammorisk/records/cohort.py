@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from mammorisk.errors import CohortError
 from mammorisk.records.exam import Exam
 from mammorisk.records.questionnaire_fields import FIELDS
+from mammorisk.records.sex import male_rows
 from mammorisk.records.table_warning import TableWarning, take_rows
 from mammorisk.warnings import Warnings
 
@@ -114,7 +115,7 @@ class Cohort:
         return self.exams[[c for c in self.exams.columns if c in KEYS or c in OUTCOME_COLUMNS]]
 
     def open_row(self, row: int) -> Exam:
-        """Read the headers of the exam in a row that is not in error.
+        """Read the headers of the exam in a row, unless the row is in error or of a man.
 
         Parameters
         ----------
@@ -128,7 +129,8 @@ class Cohort:
         Raises
         ------
         CohortError
-            The cohort has no images, or the row is in error, with its fault as the message.
+            The cohort has no images, the row is in error, with its fault as the message, or a
+            column such as ``sex`` says that the patient is male.
         ExamError
             The exam cannot be read.
 
@@ -150,6 +152,11 @@ class Cohort:
         fault = self.errors.iloc[row]
         if fault:
             raise CohortError(str(fault))
+        if male_rows(self.exams.iloc[[row]])[0]:
+            raise CohortError(
+                "the table says that the patient is male: the models are for women",
+                remedy="Correct the table if it is wrong.",
+            )
         return self.open_exam(row)
 
     def select(self, rows: ArrayLike) -> Cohort:

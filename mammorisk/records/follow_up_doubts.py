@@ -119,9 +119,17 @@ def doubt_censoring(event: Floats) -> str | None:
     """
     known = np.isfinite(event)
     n = int(known.sum())
-    if n < FEWEST_ROWS or (event[known] == CENSORED).any():
+    if len(event) < FEWEST_ROWS or not n or (event[known] == CENSORED).any():
         return None
     cancers, others = (int((event == code).sum()) for code in (CANCER, COMPETING))
+    empty = len(event) - n
+    if empty > n and cancers + others == n:
+        return (
+            f"nobody is censored: event is 1 in {cancers:,} and 2 in {others:,} rows, and empty in "
+            f"{empty:,}, which counts as not known; fill in 0 if an empty cell means no event"
+        )
+    if n < FEWEST_ROWS:
+        return None
     if cancers + others < n:
         # Other values are reported as faults of their rows.
         return None

@@ -51,7 +51,7 @@ def fit_density(cohort: Cohort, recipe: Recipe) -> DensityFit:
     clean, problems = check_frame(cohort.questionnaires)
     design = design_matrix(clean)
     left_out = Exclusions(len(clean))
-    left_out.add_rows_in_error(cohort.errors)
+    left_out.add_rows_of(cohort)
     left_out.add_refusals(exclusions(clean, problems, ALL_AGES))
     left_out.add(~design["known"].to_numpy(dtype=bool), "breast density unknown")
     outcomes = read_outcomes(cohort.exams, left_out.rows)

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from mammorisk.records.sex import male_rows
 from mammorisk.warnings import CODES, Warnings
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from mammorisk.records.cohort import Cohort
 
 
 class Exclusions:
@@ -58,15 +59,15 @@ class Exclusions:
             self.counts[reason] = self.counts.get(reason, 0) + int(new.sum())
             self.rows = self.rows | new
 
-    def add_rows_in_error(self, errors: pd.Series) -> None:
-        """Exclude rows of the manifest that cannot be used.
+    def add_rows_of(self, cohort: Cohort) -> None:
+        """Exclude rows in error, and those of men by their table.
 
         Parameters
         ----------
-        errors : Series of str, length n
-            Fault of each row, or empty.
+        cohort : Cohort, n exams
         """
-        self.add((errors != "").to_numpy(dtype=bool), CODES["row-invalid"].meaning)
+        self.add((cohort.errors != "").to_numpy(dtype=bool), CODES["row-invalid"].meaning)
+        self.add(male_rows(cohort.exams), "the table says that the patient is male")
 
     def add_men(self, male: NDArray[np.bool_]) -> None:
         """Exclude exams of men by their header.

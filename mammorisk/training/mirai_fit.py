@@ -103,7 +103,7 @@ def fit_mirai(
         )
     check_exams(views.digest())
     left_out = Exclusions(len(cohort))
-    left_out.add_rows_in_error(cohort.errors)
+    left_out.add_rows_of(cohort)
     left_out.add_men(views.male)
     left_out.add(~views.usable, "the exam cannot be read, or lacks a standard view")
     left_out.add(outcomes.weight.numpy() <= 0, "weight 0")

@@ -92,7 +92,7 @@ def pose(cohort: Cohort, recipe: Recipe, exams: ExamSet | None) -> Problem:
     baseline = None if settings is None else PublishedBaseline(**settings.model_dump())
     inputs = gather_inputs(cohort.questionnaires, exams, baseline)
     left_out = Exclusions(len(inputs))
-    left_out.add_rows_in_error(cohort.errors)
+    left_out.add_rows_of(cohort)
     if exams is not None:
         left_out.add_men(exams.male)
     left_out.add_refusals(inputs.refusals)

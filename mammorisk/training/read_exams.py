@@ -15,6 +15,7 @@ from mammorisk._utils.progress import progress_bar
 from mammorisk.errors import MammoriskError, OutputError, TrainingError
 from mammorisk.inputs.exam_set import ExamSet, load_exams
 from mammorisk.inputs.image_cache import ImageCache
+from mammorisk.records.sex import male_rows
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.row_names import row_names
 
@@ -161,13 +162,13 @@ def check_readable(
 ) -> None:
     """Refuse a cohort if more than a share of its exams cannot be read.
 
-    Rows in error, which are excluded anyway, do not count.
+    Rows in error and rows of men, which are excluded anyway, do not count.
 
     Raises
     ------
     TrainingError
     """
-    sound = (cohort.errors == "").to_numpy(dtype=bool)
+    sound = (cohort.errors == "").to_numpy(dtype=bool) & ~male_rows(cohort.exams)
     unread = [row for row, error in enumerate(errors) if error and sound[row]]
     if len(unread) > most * sound.sum():
         raise TrainingError(

@@ -246,7 +246,7 @@ def _pose(
     clean, problems = check_frame(cohort.questionnaires)
     clean, problems = clean.reset_index(drop=True), problems.reset_index(drop=True)
     left_out = Exclusions(len(clean))
-    left_out.add_rows_in_error(cohort.errors)
+    left_out.add_rows_of(cohort)
     if features is not None:
         left_out.add_men(features.male)
     left_out.add_refusals(exclusions(clean, problems, ALL_AGES))

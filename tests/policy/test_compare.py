@@ -28,6 +28,25 @@ def test_rates_per_1000_women_by_hand() -> None:
     assert "mammography" in summary.loc["bcsc-interval-2015", "note"]
 
 
+def test_limits_are_not_below_zero_and_no_exam_counts_twice() -> None:
+    table = pd.DataFrame(
+        {
+            "patient_id": [f"w{i}" for i in range(30)],
+            "exam_id": 1,
+            "model": "mine",
+            "age": 50.0,
+            "risk_5y": [0.07] + [0.005] * 29,
+        }
+    )
+    row = compare_policies(table, None, ["mypebs"]).summary.iloc[0]
+    assert row["mri"] > 0
+    assert row["mri_lower"] == 0
+    with pytest.raises(PolicyError, match=r"2 rows repeat an exam. Keep one row"):
+        compare_policies(pd.concat([table, table.head(2)]), None, ["mypebs"])
+    with pytest.raises(PolicyError, match="for one model at a time"):
+        compare_policies(pd.concat([table, table.assign(model="other")]), None, ["mypebs"])
+
+
 def test_alternating_visits_count_each_examination_once_a_year() -> None:
     risks, _ = cohort(300)
     carriers = compare_policies(risks.assign(brca="brca1"), None, ["wisdom"]).summary.iloc[0]

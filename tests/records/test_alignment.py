@@ -206,3 +206,32 @@ def test_tables_of_other_libraries() -> None:
     women = polars.DataFrame({"age": [54, 61], "breast_density": ["c", None]})
     assert mr.predict(women)["risk_5y"].notna().all()
     assert len(mr.stratify(polars.DataFrame({"model": ["bcrat"], "risk_5y": [0.02]}))) == 1
+
+
+def test_risks_of_single_years_are_doubted() -> None:
+    table = pd.DataFrame({"time": [6.0, 6.0, 2.0], "event": [0, 0, 1]})
+    risks = pd.DataFrame({"risk_1y": [0.01, 0.02, 0.02], "risk_5y": [0.05, 0.015, 0.02]})
+    (told,) = align(risks, table, None).notes
+    assert "the 5-year risk is lower than the 1-year risk in 1 rows" in told
+    assert align(risks.assign(risk_1y=0.01), table, None).notes == []
+
+
+def test_outcomes_of_cancers_alone_are_doubted() -> None:
+    n = 40
+    event = np.where(np.arange(n) < 5, 1.0, np.nan)
+    table = pd.DataFrame({"time": 6.0, "event": event})
+    risks = pd.DataFrame({"risk_5y": np.full(n, 0.02)})
+    (told,) = align(risks, table, None).notes
+    assert "event is 1 in 5 and 2 in 0 rows, and empty in 35" in told
+    assert align(risks, table.fillna({"event": 0}), None).notes == []
+
+
+def test_what_is_missing_is_named() -> None:
+    table = pd.DataFrame({"time": [6.0], "event": [0]})
+    with pytest.raises(EvaluationError, match=r"of a horizon of 10 y\. They have risk_1y, risk_5y"):
+        align(pd.DataFrame({"risk_1y": [0.1], "risk_5y": [0.1]}), table, (10.0,))
+    with pytest.raises(EvaluationError, match=r"risk_5y, .*; the columns are Risk5"):
+        align(pd.DataFrame({"Risk5": [0.1]}), table, None)
+    cohort = mr.Cohort(exams=table.assign(event=np.nan), errors=pd.Series(["time is not a number"]))
+    with pytest.raises(EvaluationError, match=r"0 of 1 rows have an outcome, and 1 a risk.*number"):
+        align(pd.DataFrame({"risk_5y": [0.1]}), cohort, None)

@@ -116,7 +116,7 @@ def _pose(annotated: AnnotatedCohort, recipe: FindingsRecipe) -> DetectorProblem
         cohort.exams, by="patient", share=recipe.validation_share, seed=recipe.seed
     )
     left_out = Exclusions(len(cohort))
-    left_out.add_rows_in_error(cohort.errors)
+    left_out.add_rows_of(cohort)
     return DetectorProblem(
         annotated=annotated,
         train=train[~left_out.rows[train]],
