@@ -94,6 +94,14 @@ class ImageModel(RiskModel):
         return False
 
     @property
+    def is_light(self) -> bool:
+        """Whether the network takes much less time than reading an exam.
+
+        It then uses few threads while other processes read the next exams.
+        """
+        return False
+
+    @property
     @abstractmethod
     def backend_used(self) -> str | None:
         """Backend that runs the encoder. None for a model without an encoder."""

@@ -49,6 +49,11 @@ class RowReader:
         self._forks = enough and sys.platform == "linux"
         self._pool: ProcessPoolExecutor | None = None
 
+    @property
+    def in_processes(self) -> bool:
+        """Whether worker processes read, which need the cores while this process scores."""
+        return self._forks
+
     def __enter__(self) -> RowReader:
         return self
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,6 +12,7 @@ from mammorisk.base import Horizon, ImageModel, RiskModel, Scores
 from mammorisk.errors import MammoriskError
 from mammorisk.io.acquisition import doubt_force_units
 from mammorisk.prediction.lesion_search import unsearched_warnings, with_findings
+from mammorisk.prediction.network_threads import few_threads
 from mammorisk.prediction.reading import ExamReading, read_row
 from mammorisk.prediction.reading_processes import RowReader
 from mammorisk.records.cohort import Cohort
@@ -111,7 +113,9 @@ def score_in_chunks(
     """
     total = sum(len(chunk) for chunk in chunks)
     done = 0
+    is_light = isinstance(model, ImageModel) and model.is_light
     with _reader(cohort, model, total, detector) as reader:
+        threads = few_threads if reader.in_processes and is_light else nullcontext
 
         def read(chunk: Sequence[int]) -> list[ExamReading]:
             nonlocal done
@@ -125,7 +129,8 @@ def score_in_chunks(
             return found
 
         for chunk, readings in zip(chunks, read_ahead(read, chunks), strict=True):
-            found = _score(cohort, list(chunk), readings, model, horizons)
+            with threads():
+                found = _score(cohort, list(chunk), readings, model, horizons)
             if log is not None:
                 log.write(found)
             yield found

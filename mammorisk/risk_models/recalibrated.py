@@ -116,6 +116,10 @@ class RecalibratedModel(ImageModel):
         return isinstance(self.model, ImageModel) and self.model.uses_priors
 
     @property
+    def is_light(self) -> bool:
+        return isinstance(self.model, ImageModel) and self.model.is_light
+
+    @property
     def backend(self) -> str:  # type: ignore[override]
         return self.model.backend if isinstance(self.model, ImageModel) else "auto"
 

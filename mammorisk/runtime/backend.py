@@ -33,7 +33,7 @@ _MAKE: dict[str, Callable[[nn.Module, tuple[int, ...]], Encode]] = {
 }
 BACKENDS = ("auto", *_MAKE)
 #: Encoders with fewer parameters are not compiled, because compilation takes longer than it saves.
-_SMALL = 2_000_000
+SMALL_ENCODER = 2_000_000
 #: Flags in Linux of processors that multiply bfloat16.
 _BFLOAT16_FLAGS = {"avx512_bf16", "amx_bf16", "bf16"}
 
@@ -92,10 +92,15 @@ def choose_backend(name: str, module: nn.Module, *, may_reduce: bool) -> str:
 def _automatic(module: nn.Module, may_reduce: bool) -> str:
     if torch.cuda.is_available():
         return "cuda"
-    if sum(parameter.numel() for parameter in module.parameters()) < _SMALL:
+    if is_small(module):
         return "torch"
     library = "openvino" if find_spec("openvino") is not None else "torch"
     return f"{library}-bfloat16" if may_reduce and has_bfloat16() else library
+
+
+def is_small(module: nn.Module) -> bool:
+    """Whether an encoder has fewer parameters than :data:`SMALL_ENCODER`."""
+    return sum(parameter.numel() for parameter in module.parameters()) < SMALL_ENCODER
 
 
 def has_bfloat16() -> bool:

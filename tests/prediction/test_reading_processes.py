@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import NoReturn
 
 import pandas as pd
 import pytest
 
 import mammorisk as mr
-from mammorisk.prediction import reading_processes
+from mammorisk.prediction import network_threads, reading_processes
 from mammorisk.records.cohort import Cohort
 from mammorisk.records.exam import Exam
+from mammorisk.risk_models.hybrid.model import HybridModel
 
 pytestmark = [
     pytest.mark.networks,
@@ -40,6 +44,7 @@ def test_processes_and_threads_give_the_same(
     in_threads = mr.predict(cohort, model=model)
     request.getfixturevalue("two_processes")
     in_processes = mr.predict(cohort, model=model)
+    # A small network has fewer threads beside processes. Its risks are the same to the last bit.
     pd.testing.assert_frame_equal(in_processes, in_threads)
     assert in_processes["risk_5y"].notna().all()
 
@@ -63,3 +68,56 @@ def test_an_exam_that_ends_its_process_is_one_unreadable_exam(cohort: Cohort) ->
     pd.testing.assert_series_equal(
         found["risk_5y"].iloc[others], whole["risk_5y"].iloc[others], check_exact=True
     )
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+class _Seen(Exception):
+    pass
+
+
+@pytest.mark.usefixtures("two_processes", "two_threads")
+@pytest.mark.parametrize(("light", "threads"), [(True, 1), (False, 2)])
+def test_a_light_network_has_one_thread_while_processes_read(
+    cohort: Cohort, light: bool, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    model = mr.load_model("hybrid")
+    assert isinstance(model, HybridModel)
+    assert model.is_light
+    seen = []
+
+    def score(*arguments: object) -> NoReturn:
+        seen.append(torch.get_num_threads())
+        with ThreadPoolExecutor(1) as other:
+            seen.append(other.submit(torch.get_num_threads).result())
+        raise _Seen
+
+    monkeypatch.setattr(HybridModel, "is_light", light)
+    monkeypatch.setattr(HybridModel, "score_exams", score)
+    with pytest.raises(_Seen):
+        mr.predict(cohort, model=model)
+    # Another thread, and this one after the error, have all.
+    assert [*seen, torch.get_num_threads()] == [threads, 2, 2]
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_few_threads_are_never_more_than_before(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(network_threads, "usable_cores", lambda: 64)
+    with network_threads.few_threads():
+        assert torch.get_num_threads() == 2
+    monkeypatch.setattr(network_threads, "usable_cores", lambda: 7)
+    with network_threads.few_threads():
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == 2

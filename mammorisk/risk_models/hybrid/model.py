@@ -53,7 +53,7 @@ from mammorisk.risk_models.hybrid.risk_interval import RiskInterval, pattern_of
 from mammorisk.risk_models.hybrid.training_origin import TrainingOrigin
 from mammorisk.risk_models.hybrid.view_sets import ViewSets
 from mammorisk.risk_models.recipe import Recipe
-from mammorisk.runtime.backend import Runner, choose_backend
+from mammorisk.runtime.backend import Runner, choose_backend, is_small
 from mammorisk.warnings import ResultWarning
 
 if TYPE_CHECKING:
@@ -64,6 +64,8 @@ if TYPE_CHECKING:
 #: Largest number of views that the encoder processes at once, and of their pixels. The maps of a
 #: few views stay in the processor's cache: 64 views of the compact encoder take twice as long.
 _VIEWS_AT_ONCE, _PIXELS_AT_ONCE = 8, 64 * 192 * 128
+#: Up to this size of a view a small encoder takes much less time than reading the view.
+_LIGHT_PIXELS = 256 * 192
 #: Kind of model in the configuration of a saved folder.
 KIND = "network"
 
@@ -125,6 +127,17 @@ class HybridModel(ImageModel):
     @property
     def backend_used(self) -> str | None:
         return None if self.encoder is None else self._runner.backend
+
+    @property
+    def is_light(self) -> bool:
+        image = self.recipe.image
+        return (
+            self.encoder is not None
+            and image.rows * image.columns <= _LIGHT_PIXELS
+            and is_small(self.encoder)
+            # Other backends have threads of their own.
+            and self.backend_used == "torch"
+        )
 
     def on_backend(self, backend: str) -> HybridModel:
         return replace(self, backend=backend)

@@ -1,0 +1,36 @@
+"""Number of threads of a small network while worker processes read exams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from threadpoolctl import ThreadpoolController
+
+from mammorisk._utils.parallel import usable_cores
+
+#: A small network gets one thread for this number of cores. The other cores read.
+_CORES_A_THREAD = 4
+
+
+@contextmanager
+def few_threads() -> Iterator[None]:
+    """Let networks use few OpenMP threads, one for four cores.
+
+    The threads of OpenMP keep their cores busy for some time after every operation. Worker
+    processes cannot use these cores, so that a small network would slow down the reading of the
+    next exams. The limit applies to the calling thread of Python alone. It ends with the context,
+    also after an error.
+
+    Examples
+    --------
+    >>> from mammorisk.prediction.network_threads import few_threads
+    >>> with few_threads():
+    ...     risk = 0.02
+    """
+    pools = ThreadpoolController().select(user_api="openmp")
+    most = max(usable_cores() // _CORES_A_THREAD, 1)
+    # Never more threads than before.
+    fewest = min([most, *(pool["num_threads"] for pool in pools.info())])
+    with pools.limit(limits=fewest):
+        yield
