@@ -52,7 +52,7 @@ class ImageCache:
 
     def has(self, exam: Exam) -> bool:
         """Whether the folder has the exam; False if it cannot be known without its pixels."""
-        file = self._file(exam)
+        file = self.file_of(exam)
         return file is not None and file.exists()
 
     def get(self, exam: Exam) -> StandardExam:
@@ -75,7 +75,7 @@ class ImageCache:
         PixelError, TooLarge, UnsupportedSyntax, OutputError
             As for :meth:`get`.
         """
-        file = self._file(exam)
+        file = self.file_of(exam)
         if file is not None and file.exists():
             kept = read_entry(file, self.settings)
             if kept is not None:
@@ -87,7 +87,8 @@ class ImageCache:
             write_entry(made, file)
         return made, file
 
-    def _file(self, exam: Exam) -> Path | None:
+    def file_of(self, exam: Exam) -> Path | None:
+        """Return the file of an exam, which need not exist; None if only its pixels tell it."""
         if self.folder is None or any(view.digest is None for view in exam):
             return None
         key = hashlib.blake2b(digest_size=16)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -10,6 +13,7 @@ from torch import Tensor
 from mammorisk._utils.typing import Floats
 from mammorisk.networks.head_ensemble import VIEW_SETS, HeadEnsemble, view_set, with_views
 from mammorisk.networks.hybrid import Batch, age_terms
+from mammorisk.training.in_parts import contributions_of
 
 #: Largest number of women on whom the means are computed.
 _MOST_WOMEN = 10_000
@@ -19,17 +23,21 @@ _MEDIAN_SHARE = 0.58
 _FEWEST_WOMEN = 20
 
 
-def centre(heads: HeadEnsemble, batch: Batch, weight: Tensor, seed: int = 0) -> None:
+def centre(
+    heads: HeadEnsemble, batch: Batch, weight: Tensor, rows: Tensor | None = None, seed: int = 0
+) -> None:
     """Set the centres of image and acquisition, and the age part of every set of views.
 
     Parameters
     ----------
     heads : HeadEnsemble
         Changed in place. The hazard of a woman with all her data stays the same.
-    batch : Batch
-        Training women, with features.
+    batch : Batch, n women
+        With features.
     weight : Tensor, shape (n,)
         Sampling weights.
+    rows : Tensor of int, optional
+        Women to use. Default: all.
     seed : int
         For the choice of women if there are many.
 
@@ -46,17 +54,19 @@ def centre(heads: HeadEnsemble, batch: Batch, weight: Tensor, seed: int = 0) -> 
         buffer.zero_()
     if not settings.n_features:
         return
-    if len(batch) > _MOST_WOMEN:
-        chosen = torch.randperm(len(batch), generator=torch.Generator().manual_seed(seed))
-        batch, weight = batch.take(chosen[:_MOST_WOMEN]), weight[chosen[:_MOST_WOMEN]]
-    rows = batch.mask.any(dim=1)
-    batch, weight = batch.take(rows), weight[rows]
-    if len(batch) < _FEWEST_WOMEN:
+    rows = torch.arange(len(batch)) if rows is None else rows
+    if len(rows) > _MOST_WOMEN:
+        chosen = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
+        rows = rows[chosen[:_MOST_WOMEN]]
+    rows = rows[batch.mask[rows].any(dim=1)]
+    if len(rows) < _FEWEST_WOMEN:
         return
+    contributions = partial(contributions_of, heads, batch, rows)
+    batch, weight = replace(batch, features=batch.features[..., :0]).take(rows), weight[rows]
     terms = age_terms(batch.age).double().numpy()
     expected = (weight * batch.offset.exp().sum(dim=1)).double().numpy()
     sampled = weight.double().numpy()
-    whole = _total(heads.contributions(batch))
+    whole = _total(contributions(lambda women: women))
     there = view_set(batch.mask)
     told = (batch.given & batch.mask).any(dim=1).numpy()
     image, acquisition, age = (
@@ -67,7 +77,7 @@ def centre(heads: HeadEnsemble, batch: Batch, weight: Tensor, seed: int = 0) -> 
         complete = ((there & views) == views).numpy()
         if complete.sum() < _FEWEST_WOMEN:
             continue
-        alone = heads.contributions(with_views(batch, views, acquisition=False))
+        alone = contributions(partial(with_views, views=views, acquisition=False))
         if views:
             image[views] = _mean(terms, alone["image"], sampled, complete)
         shift = _shift(terms, whole - _total(alone), _total(alone), expected, complete)
@@ -76,7 +86,7 @@ def centre(heads: HeadEnsemble, batch: Batch, weight: Tensor, seed: int = 0) -> 
         both = complete & told
         if "acquisition" not in alone or not views or both.sum() < _FEWEST_WOMEN:
             continue
-        joint = heads.contributions(with_views(batch, views))
+        joint = contributions(partial(with_views, views=views))
         acquisition[views] = _mean(terms, joint["acquisition"], sampled, both)
         shift = _shift(terms, whole - _total(joint), _total(joint), expected, both)
         age[views, 1] = image[views] + acquisition[views] + shift

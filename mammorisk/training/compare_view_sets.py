@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from mammorisk.networks.hazards import cumulative_risk
 from mammorisk.networks.head_ensemble import (
@@ -16,14 +20,13 @@ from mammorisk.networks.head_ensemble import (
 )
 from mammorisk.networks.hybrid import Batch
 from mammorisk.risk_models.hybrid.view_sets import ViewSets
+from mammorisk.training.in_parts import parts_of
 from mammorisk.training.problem import Problem
 
 #: Share of the training exams with a set of views, from which on the set is usable in any case.
 _FREQUENT = 0.05
 #: Fewest complete validation exams for the comparison.
 _FEWEST_COMPLETE = 50
-#: Number of women whose risk is computed at once.
-_WOMEN_AT_ONCE = 2000
 
 
 def compare_view_sets(heads: HeadEnsemble, batch: Batch, problem: Problem) -> ViewSets | None:
@@ -38,20 +41,35 @@ def compare_view_sets(heads: HeadEnsemble, batch: Batch, problem: Problem) -> Vi
     risks: dict[int, NDArray[np.float64]] = {}
     if len(rows) < _FEWEST_COMPLETE:
         return ViewSets(usable=common, agreement={})
-    some = batch.take(torch.from_numpy(rows))
+    complete = torch.from_numpy(rows)
     for views in range(1, VIEW_SETS):
-        risks[views] = risk_of(heads, with_views(some, views))[:, -1]
+        risks[views] = risk_of(heads, batch, complete, partial(with_views, views=views))[:, -1]
     weight = problem.outcomes.weight[rows].double().numpy()
     return ViewSets.measure(risks, risks.pop(ALL_VIEWS), weight, common)
 
 
-def risk_of(heads: HeadEnsemble, batch: Batch) -> NDArray[np.float64]:
-    """Risk by the end of each year, before recalibration, shape (n, years)."""
-    parts = []
+def risk_of(
+    heads: HeadEnsemble,
+    batch: Batch,
+    rows: Tensor | None = None,
+    change: Callable[[Batch], Batch] | None = None,
+) -> NDArray[np.float64]:
+    """Risk by the end of each year, before recalibration, shape (n, years).
+
+    Parameters
+    ----------
+    heads : HeadEnsemble
+    batch : Batch
+    rows : Tensor of int, shape (n,), optional
+        Default: all women.
+    change : callable, optional
+        Change of the inputs.
+    """
+    found = []
     with torch.no_grad():
-        for first in range(0, len(batch), _WOMEN_AT_ONCE):
-            some = batch.take(slice(first, first + _WOMEN_AT_ONCE))
+        for part in parts_of(batch, torch.arange(len(batch)) if rows is None else rows):
+            some = part if change is None else change(part)
             death = heads.log_death_hazard(some)
-            part = cumulative_risk(heads(some).double(), None if death is None else death.double())
-            parts.append(part.numpy())
-    return np.concatenate(parts)
+            risk = cumulative_risk(heads(some).double(), None if death is None else death.double())
+            found.append(risk.numpy())
+    return np.concatenate(found)

@@ -140,7 +140,7 @@ def fit_hybrid(
         # On women who were not used for training, as far as there are enough.
         held = problem.validation
         rows = held if len(held) >= _ENOUGH_TO_CENTRE else np.concatenate([train, held])
-        centre(ensemble, batch.take(torch.from_numpy(rows)), problem.outcomes.weight[rows])
+        centre(ensemble, batch, problem.outcomes.weight, torch.from_numpy(rows))
     model = HybridModel(
         recipe=recipe,
         card=card_of(recipe, _ages(problem, begin if keep_head else None)),

@@ -18,6 +18,7 @@ from mammorisk.networks.hybrid import Batch, HybridHead
 from mammorisk.networks.layer_groups import layer_groups
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.exam_steps import Step
+from mammorisk.training.in_parts import WOMEN_AT_ONCE
 from mammorisk.training.objectives import loss_of
 from mammorisk.training.optimizer import make_schedule, parameter_groups
 from mammorisk.training.outcomes import Outcomes
@@ -178,9 +179,12 @@ class FitModule(lightning.LightningModule):
         """Mean loss of some women on computed features, without dropout."""
         self.eval()
         with torch.no_grad():
-            batch = _to(self.data.batch.take(rows), self.device)
-            each = self._losses(batch, rows, self.head(batch), sampled=False)
-            return float(each.mean() * self.per_cancer)
+            each = [
+                self._losses(batch, some, self.head(batch), sampled=False)
+                for some in torch.split(rows, WOMEN_AT_ONCE)
+                for batch in [_to(self.data.batch.take(some), self.device)]
+            ]
+            return float(torch.cat(each).mean() * self.per_cancer)
 
     def _losses(self, batch: Batch, rows: Tensor, log_hazard: Tensor, *, sampled: bool) -> Tensor:
         each = loss_of(
