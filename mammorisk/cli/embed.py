@@ -31,6 +31,13 @@ class DType(StrEnum):
     FLOAT16 = "float16"
 
 
+class PlacePooling(StrEnum):
+    """How the places of a view are pooled."""
+
+    MEAN = "mean"
+    STATISTICS = "statistics"
+
+
 class Pooling(StrEnum):
     """How the views of an exam are pooled."""
 
@@ -71,6 +78,13 @@ def embed(
     columns: Annotated[
         int | None, typer.Option(help="Columns of a view, for compact and models of timm.")
     ] = None,
+    pooling: Annotated[
+        PlacePooling,
+        typer.Option(
+            help="Pooling over the places of a view, for compact and models of timm: statistics "
+            "(mean and standard deviation of all stages) keeps fine texture."
+        ),
+    ] = PlacePooling.MEAN,
     pool: Annotated[
         Pooling | None, typer.Option(help="Also store one row per exam, pooled over its views.")
     ] = None,
@@ -112,6 +126,7 @@ def embed(
             spacing_mm=spacing_mm,
             rows=rows,
             columns=columns,
+            pooling=pooling.value,
             backend=backend,
         )
         exams = read_cohort_with_warnings(

@@ -39,15 +39,16 @@ _DENSITY_TERMS = 5
 _TOO_FEW = 0.5
 #: Range of mean risks for which formulas of the sample size are evaluated.
 _RISKS = (1e-4, 0.5)
-#: Weights of the encoders of the recipes for images of one channel, and size of their features.
+#: Weights of the encoders of the recipes for images of one channel, and size of their features
+#: with each pooling.
 ENCODERS = {
-    "compact": (236_016, 128),
-    "resnet18": (11_170_240, 512),
-    "inception_resnet_v2": (54_305_888, 1536),
-    "resnet50": (23_501_760, 2048),
-    "vgg16": (134_259_392, 4096),
-    "efficientnet_b0": (4_006_972, 1280),
-    "convnext_tiny": (27_817_056, 768),
+    "compact": (236_016, {"mean": 128, "statistics": 480}),
+    "resnet18": (11_170_240, {"mean": 512, "statistics": 2048}),
+    "inception_resnet_v2": (54_305_888, {"mean": 1536, "statistics": 6400}),
+    "resnet50": (23_501_760, {"mean": 2048, "statistics": 7808}),
+    "vgg16": (134_259_392, {"mean": 4096, "statistics": 3968}),
+    "efficientnet_b0": (4_006_972, {"mean": 1280, "statistics": 1024}),
+    "convnext_tiny": (27_817_056, {"mean": 768, "statistics": 2880}),
 }
 #: Kinds that are fitted to all women, without a validation part.
 WITHOUT_VALIDATION = ("density-fit", *SURVIVAL_KINDS)
@@ -103,16 +104,17 @@ def demand_of(recipe: Recipe, cohort: Cohort, mean_risk: float) -> Demand:
     sizes = ENCODERS.get("resnet18" if recipe.kind == "mirai" else recipe.encoder.name)
     if recipe.kind == "embeddings":
         return Demand(trains="a head", parameters=None, cancers=HEAD, basis="rule of thumb")
+    head = None if sizes is None else sizes[1][recipe.encoder.pooling] * recipe.head.width
     if recipe.kind == "network" and recipe.encoder.frozen:
         return Demand(
             trains="a head",
-            parameters=None if sizes is None else sizes[1] * recipe.head.width,
+            parameters=head,
             cancers=HEAD,
             basis="rule of thumb",
         )
     return Demand(
         trains="an encoder and a head",
-        parameters=None if sizes is None else sizes[0] + sizes[1] * recipe.head.width,
+        parameters=None if sizes is None or head is None else sizes[0] + head,
         cancers=ENCODER if recipe.baseline is not None else ENCODER_ALONE,
         basis="rule of thumb",
     )

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.utils.checkpoint import checkpoint_sequential
+from torch.utils.checkpoint import checkpoint, checkpoint_sequential
 
 from mammorisk.errors import ModelError
+from mammorisk.networks.statistics_pooling import StatisticsPooling
 
+#: Pooling of the places of a view.
+Pooling = Literal["mean", "statistics"]
 #: Name of the compact network, which can be trained and run on a laptop.
 COMPACT = "compact"
 #: Parts of the compact network whose activations are computed again with gradient checkpointing.
 _CHECKPOINTS = 7
+#: Layers of the compact network at which the maps of a resolution begin and end.
+_STAGES = ((0, 3), (3, 9), (9, 15), (15, 21))
 
 
 class Compact(nn.Module):
@@ -56,6 +61,20 @@ class Compact(nn.Module):
             maps = self.layers(pixels)
         return maps
 
+    def forward_intermediates(
+        self, pixels: Tensor, *, intermediates_only: bool = True
+    ) -> list[Tensor]:
+        """Compute the last maps of each resolution, as models of timm do, from fine to coarse."""
+        found, maps = [], pixels
+        for first, last in _STAGES:
+            stage = self.layers[first:last]
+            if self._parts and self.training:
+                maps = checkpoint(stage, maps, use_reentrant=False)
+            else:
+                maps = stage(maps)
+            found.append(maps)
+        return found
+
     def forward(self, pixels: Tensor) -> Tensor:
         return self.forward_features(pixels).mean(dim=(2, 3))
 
@@ -68,6 +87,8 @@ def make_encoder(
     channels: int = 1,
     weights: Mapping[str, Tensor] | None = None,
     options: Mapping[str, Any] | None = None,
+    pooling: Pooling = "mean",
+    background: Sequence[float] = (0.0,),
 ) -> nn.Module:
     """Create an encoder by name.
 
@@ -85,6 +106,12 @@ def make_encoder(
         Weights of a model of timm, instead of a download. They are adapted in the same way.
     options : mapping, optional
         Further arguments of a model of timm.
+    pooling : {"mean", "statistics"}
+        ``"mean"``: the pooling of the network, which for most is the mean of the last maps.
+        ``"statistics"``: mean and standard deviation of the maps of several stages; see
+        :class:`~mammorisk.networks.statistics_pooling.StatisticsPooling`.
+    background : sequence of float
+        Value of a pixel outside the breast, one a channel; for ``"statistics"``.
 
     Returns
     -------
@@ -94,7 +121,8 @@ def make_encoder(
     Raises
     ------
     ModelError
-        timm does not have the model, or cannot create or download it.
+        timm does not have the model, cannot create or download it, or it gives no maps of its
+        stages for the pooling.
     """
     if name == COMPACT:
         if pretrained:
@@ -104,7 +132,9 @@ def make_encoder(
         made = Compact()
         if weights is not None:
             made.load_state_dict(weights)
-        return made
+        if pooling == "mean":
+            return made
+        return _checked(StatisticsPooling(made, background), name, size, channels)
     import timm
 
     # A name may end in the tag of its weights: resnet18.a1_in1k.
@@ -129,6 +159,14 @@ def make_encoder(
             f"the encoder {name} cannot be created ({type(error).__name__})",
             remedy="Check its image size, and the network if weights are downloaded.",
         ) from error
+    if pooling == "statistics":
+        if not hasattr(encoder, "forward_intermediates"):
+            raise ModelError(
+                f"the encoder {name} does not give the maps of its stages, which statistics "
+                "pooling needs",
+                remedy='Use the pooling "mean", or another encoder.',
+            )
+        encoder = StatisticsPooling(encoder, background)
     return _checked(encoder, name, size, channels)
 
 

@@ -9,6 +9,39 @@ from torch import Tensor, nn
 N_VIEWS, N_SIDES = 2, 2
 #: Unit of the time between an exam and its prior exam, in years.
 _TIME_UNIT_YEARS = 5.0
+#: Standardised features are clipped to this, so that one unusual value cannot dominate a risk.
+_LIMIT = 4.0
+_LEAST_SD = 1e-6
+
+
+class Standardization(nn.Module):
+    """Standardise features by their means and standard deviations in the training.
+
+    Statistics of the maps of several stages differ in scale by orders of magnitude, and each
+    varies little between women.
+
+    Parameters
+    ----------
+    width : int
+        Number of features.
+    """
+
+    mean: Tensor
+    sd: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(width))
+        self.register_buffer("sd", torch.ones(width))
+
+    def fit(self, features: Tensor) -> None:
+        """Take the means and standard deviations of features, shape (n, width)."""
+        found = features.double()
+        self.mean.copy_(found.mean(dim=0))
+        self.sd.copy_(found.std(dim=0, correction=0).clamp(min=_LEAST_SD))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return ((features - self.mean) / self.sd).clamp(-_LIMIT, _LIMIT)
 
 
 class Conditioning(nn.Module):
@@ -53,12 +86,21 @@ class Fusion(nn.Module):
         Number of features of an exam.
     n_acquisition : int
     dropout : float
+    standardized : bool
+        Standardise the features of views first.
     """
 
     def __init__(
-        self, n_features: int, width: int = 64, n_acquisition: int = 0, dropout: float = 0.1
+        self,
+        n_features: int,
+        width: int = 64,
+        n_acquisition: int = 0,
+        dropout: float = 0.1,
+        *,
+        standardized: bool = False,
     ) -> None:
         super().__init__()
+        self.standardization = Standardization(n_features) if standardized else nn.Identity()
         self.project = nn.Sequential(
             nn.LayerNorm(n_features), nn.Linear(n_features, width), nn.GELU()
         )
@@ -110,7 +152,7 @@ class Fusion(nn.Module):
         # Attention without tokens is not defined, so such rows attend to one empty token.
         usable = mask.clone()
         usable[:, 0] |= ~any_view
-        tokens = self.project(torch.where(mask[..., None], features, 0.0))
+        tokens = self.project(torch.where(mask[..., None], self.standardization(features), 0.0))
         tokens = self.conditioning(tokens, acquisition, given & mask)
         tokens = tokens + self.view(view) + self.side(side)
         tokens = tokens + self.time(years_before[..., None] / _TIME_UNIT_YEARS)

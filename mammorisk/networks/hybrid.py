@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import torch
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, SerializerFunctionWrapHandler, model_serializer
 from torch import Tensor, nn
 
 from mammorisk.networks.fusion import Fusion
@@ -28,7 +29,8 @@ class HeadSettings(BaseModel):
     """Sizes and parts of a :class:`HybridHead`.
 
     ``lowest_weights`` has the lower bound of the weight of each questionnaire column, None for no
-    bound. It keeps the effect of an adverse fact from becoming negative.
+    bound. It keeps the effect of an adverse fact from becoming negative. With ``standardized``
+    the features of views are standardised by their means and standard deviations in training.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -42,6 +44,12 @@ class HeadSettings(BaseModel):
     published_baseline: bool = True
     competing_death: bool = False
     lowest_weights: tuple[float | None, ...] = ()
+    standardized: bool = False
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Digests of the configurations of earlier models, which have no such field, stay.
+        return {k: v for k, v in dump(self).items() if (k, v) != ("standardized", False)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +111,11 @@ class HybridHead(nn.Module):
         n_image = settings.n_features
         if n_image:
             self.fusion = Fusion(
-                n_image, width, n_acquisition=settings.n_acquisition, dropout=settings.dropout
+                n_image,
+                width,
+                n_acquisition=settings.n_acquisition,
+                dropout=settings.dropout,
+                standardized=settings.standardized,
             )
             self.image = nn.Linear(width, 1, bias=False)
         if n_image and settings.n_acquisition:

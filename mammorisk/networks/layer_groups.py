@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import nn
 
 from mammorisk.networks.encoders import Compact
+from mammorisk.networks.statistics_pooling import StatisticsPooling
 
 
 def layer_groups(encoder: nn.Module) -> list[list[str]]:
@@ -13,8 +14,8 @@ def layer_groups(encoder: nn.Module) -> list[list[str]]:
     Parameters
     ----------
     encoder : Module
-        A model of timm (the stem, then its stages), or the compact network (its convolutions).
-        Other modules are one group.
+        A model of timm (the stem, then its stages), or the compact network (its convolutions),
+        with any pooling. Other modules are one group.
 
     Returns
     -------
@@ -27,6 +28,8 @@ def layer_groups(encoder: nn.Module) -> list[list[str]]:
     >>> len(layer_groups(Compact()))
     7
     """
+    if isinstance(encoder, StatisticsPooling):
+        return [[f"network.{name}" for name in group] for group in layer_groups(encoder.network)]
     names = [name for name, _ in encoder.named_parameters()]
     if isinstance(encoder, Compact):
         # Convolution, normalisation and activation are one group.

@@ -12,6 +12,8 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
+    model_serializer,
     model_validator,
 )
 
@@ -74,6 +76,10 @@ class EncoderSettings(BaseModel):
         Do not train the encoder. Features are computed once and only the head is trained.
     frozen_layers : int
         Number of groups of layers, counted from the input, that are not trained.
+    pooling : {"mean", "statistics"}
+        Pooling of the places of a view. ``"mean"``: that of the network, for most the mean of the
+        last maps. ``"statistics"``: mean and standard deviation over the breast of the maps of all
+        stages, which keeps fine texture; the head then standardises each feature.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -82,6 +88,12 @@ class EncoderSettings(BaseModel):
     pretrained: bool = False
     frozen: bool = False
     frozen_layers: int = Field(default=0, ge=0)
+    pooling: Literal["mean", "statistics"] = "mean"
+
+    @model_serializer(mode="wrap")
+    def _without_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        # Digests of the configurations of earlier models, which have no such field, stay.
+        return {k: v for k, v in dump(self).items() if (k, v) != ("pooling", "mean")}
 
 
 class HeadOptions(BaseModel):

@@ -65,7 +65,15 @@ def fit_embeddings(
     made = WorkFolder(out, recipe, cohort, inputs)
     stage = replace(stage, key=made.key)
     with made as work:
-        fitted = fit_hybrid(problem, recipe, begin, work, stage=stage, fresh_head=False)
+        fitted = fit_hybrid(
+            problem,
+            recipe,
+            begin,
+            work,
+            stage=stage,
+            fresh_head=False,
+            pooling=given.record.pooling or "mean",
+        )
     if recipe.embeddings is not None and recipe.embeddings.complete and given.record.pool is None:
         fitted.view_sets = ViewSets(usable=(ALL_VIEWS,), agreement={})
     fitted.card = replace(

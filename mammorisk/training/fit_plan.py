@@ -163,7 +163,12 @@ def plan_fit(
     disk = cache_bytes(cohort, recipe)
     place = (cache or out or Path.cwd()).absolute()
     image = recipe.image
-    encoder = make_encoder(recipe.encoder.name, pretrained=False, size=(image.rows, image.columns))
+    encoder = make_encoder(
+        recipe.encoder.name,
+        pretrained=False,
+        size=(image.rows, image.columns),
+        pooling=recipe.encoder.pooling,
+    )
     freeze_layers(encoder, recipe.encoder.frozen_layers)
     if options.gradient_checkpointing:
         checkpoint_gradients(encoder)

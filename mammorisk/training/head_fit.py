@@ -19,6 +19,7 @@ from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.exam_steps import EpochSampler, ExamSteps
 from mammorisk.training.module import FitData, FitModule
 from mammorisk.training.problem import Problem
+from mammorisk.training.standardization import copy_standardization
 from mammorisk.training.trainer import StageOptions, run_stage
 
 #: Epochs without improvement after which the training of a head stops.
@@ -65,6 +66,8 @@ def fit_heads(
         if fresh and member:
             lightning.seed_everything(recipe.seed + member, verbose=False)
             head = HybridHead(head.settings)
+            if head.settings.standardized:
+                copy_standardization(starts[0], head)
         rows = _bootstrap(problem, recipe, member)
         folder = work / f"head-{member}"
         name = f"exams, head {member + 1} of {recipe.head.members}"

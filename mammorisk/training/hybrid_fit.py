@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from mammorisk.inputs.batches import fit_scalings, lowest_weights, make_batch
 from mammorisk.inputs.feature_set import FeatureSet
 from mammorisk.inputs.scaling import Scaling
-from mammorisk.networks.encoders import make_encoder
+from mammorisk.networks.encoders import Pooling, make_encoder
 from mammorisk.networks.hazards import YEARS
 from mammorisk.networks.head_ensemble import HeadEnsemble
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
+from mammorisk.networks.statistics_pooling import network_of
 from mammorisk.risk_models.hybrid.domain_guard import DomainGuard
 from mammorisk.risk_models.hybrid.guard_features import guard_features
 from mammorisk.risk_models.hybrid.model import HybridModel
@@ -39,6 +40,7 @@ from mammorisk.training.problem import Problem
 from mammorisk.training.processes import process_place
 from mammorisk.training.read_exams import held_batch_size
 from mammorisk.training.recalibrate import fit_all_horizons
+from mammorisk.training.standardization import standardize, standardize_at_start
 from mammorisk.training.trainer import StageOptions, run_stage
 from mammorisk.training.training_log import shown
 from mammorisk.training.training_plot import save_training_plot
@@ -57,6 +59,7 @@ def fit_hybrid(
     *,
     stage: StageOptions,
     fresh_head: bool,
+    pooling: Pooling | None = None,
 ) -> HybridModel:
     """Fit encoder and head, the domain guard and the recalibration.
 
@@ -71,6 +74,8 @@ def fit_hybrid(
     stage : StageOptions
     fresh_head : bool
         Use only the encoder of ``begin``.
+    pooling : {"mean", "statistics"}, optional
+        Of the given features. By default that of the recipe.
     """
     lightning.seed_everything(recipe.seed, verbose=False)
     options, inputs, train = recipe.training, problem.inputs, problem.train
@@ -84,17 +89,23 @@ def fit_hybrid(
     if "image" in recipe.modalities and given is None:
         size = (recipe.image.rows, recipe.image.columns)
         encoder = make_encoder(
-            recipe.encoder.name, pretrained=recipe.encoder.pretrained and begin is None, size=size
+            recipe.encoder.name,
+            pretrained=recipe.encoder.pretrained and begin is None,
+            size=size,
+            pooling=recipe.encoder.pooling,
         )
         if begin is not None and begin.encoder is not None:
-            encoder.load_state_dict(begin.encoder.state_dict())
+            network_of(encoder).load_state_dict(network_of(begin.encoder).state_dict())
     batch = make_batch(inputs, None, scalings, modalities=tuple(recipe.modalities))
     n_features = int(encoder.num_features) if encoder is not None else 0  # type: ignore[arg-type]
     n_features = n_features if given is None else given.n_features
-    settings = _head_settings(recipe, n_features, batch, scalings)
+    settings = _head_settings(
+        recipe, n_features, batch, scalings, pooling or recipe.encoder.pooling
+    )
     head = HybridHead(settings)
     if begin is not None and keep_head:
         head.load_state_dict(begin.head.members[0].state_dict())
+    fit_scale = settings.standardized and not keep_head
     cancer_weight = censoring_weights(problem.outcomes)
     sampling = _sampling(problem, recipe)
     data = FitData(
@@ -107,6 +118,10 @@ def fit_hybrid(
     )
     log = pd.DataFrame()
     if encoder is not None and not recipe.encoder.frozen:
+        if fit_scale:
+            assert inputs.exams is not None
+            standardize_at_start(head, encoder, inputs.exams, train, options.batch_size)
+            fit_scale = False
         log = _fit_encoder(head, encoder, data, problem, recipe, work / "encoder", stage)
     if (process := process_place()[0]) > 0:
         # Every process goes on alone, with the same results. Only the first one's are kept.
@@ -124,6 +139,8 @@ def fit_hybrid(
                 work, encoder, inputs.exams, head.settings.n_features, on_exam=tell
             )
         batch = replace(batch, features=features)
+    if fit_scale and features is not None:
+        standardize(head, features[train][batch.mask[train]])
     heads, losses = [head], dict[str, float]()
     if options.head_epochs:
         starts: list[nn.Module] = [head]
@@ -228,7 +245,11 @@ def _fit_encoder(
 
 
 def _head_settings(
-    recipe: Recipe, n_features: int, batch: Batch, scalings: dict[str, Scaling]
+    recipe: Recipe,
+    n_features: int,
+    batch: Batch,
+    scalings: dict[str, Scaling],
+    pooling: Pooling,
 ) -> HeadSettings:
     used = recipe.modalities
     return HeadSettings(
@@ -240,6 +261,7 @@ def _head_settings(
         interactions=recipe.head.interactions,
         published_baseline=recipe.baseline is not None,
         competing_death=recipe.head.competing_death,
+        standardized=n_features > 0 and pooling == "statistics",
         lowest_weights=(
             lowest_weights(scalings["questionnaire"]) if "questionnaire" in used else ()
         ),

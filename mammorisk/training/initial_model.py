@@ -134,7 +134,9 @@ def _differences(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterator[s
 
 
 def check_start(begin: HybridModel | MiraiModel | None, recipe: Recipe, fresh_head: bool) -> None:
-    """Refuse an initial model of another kind, and ``fresh_head`` where no encoder is kept.
+    """Refuse an initial model of another kind or with a head for another pooling.
+
+    ``fresh_head`` is refused where no encoder is kept.
 
     Raises
     ------
@@ -146,6 +148,13 @@ def check_start(begin: HybridModel | MiraiModel | None, recipe: Recipe, fresh_he
             f"recipe {recipe.name}, of the kind {recipe.kind}",
             where="init",
             remedy="Use a recipe of the same kind of model, or leave out init.",
+        )
+    if begin is not None and not fresh_head and _pooling(begin) != recipe.encoder.pooling:
+        raise TrainingError(
+            f"the features of {begin.name} have the pooling {_pooling(begin)!r}, and the recipe "
+            f"{recipe.encoder.pooling!r}: its head is for other features",
+            where="encoder.pooling",
+            remedy="Use fresh_head=True, which keeps the encoder, or the pooling of init.",
         )
     if fresh_head and not (recipe.kind == "network" and recipe.reads_images):
         raise TrainingError(
@@ -159,6 +168,12 @@ def check_start(begin: HybridModel | MiraiModel | None, recipe: Recipe, fresh_he
             where="fresh_head",
             remedy="Give init, or leave it out.",
         )
+
+
+def _pooling(begin: HybridModel | MiraiModel) -> str:
+    from mammorisk.risk_models.mirai.model import MiraiModel
+
+    return "mean" if isinstance(begin, MiraiModel) else begin.recipe.encoder.pooling
 
 
 def _kind_of(begin: HybridModel | MiraiModel) -> str:

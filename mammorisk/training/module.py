@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mammorisk.errors import MammoriskError, TrainingError
 from mammorisk.inputs.standard_exam import GREY_RANGE
+from mammorisk.networks.encoders import COMPACT
 from mammorisk.networks.head_ensemble import VIEW_SETS, view_set, with_views
 from mammorisk.networks.hybrid import Batch, HybridHead
 from mammorisk.networks.layer_groups import layer_groups
@@ -24,6 +25,7 @@ from mammorisk.training.optimizer import make_schedule, parameter_groups
 from mammorisk.training.outcomes import Outcomes
 from mammorisk.training.processes import process_place
 from mammorisk.training.row_names import row_names
+from mammorisk.training.unused_weights import freeze_unused_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,6 +101,9 @@ class FitModule(lightning.LightningModule):
         if self.options.density_task > 0 and data.percent_density is not None:
             self.density = nn.Linear(int(encoder.num_features), 1)  # type: ignore[arg-type]
         self.frozen = freeze_layers(encoder, recipe.encoder.frozen_layers)
+        # All weights of the compact encoder are used.
+        if recipe.encoder.pooling == "statistics" and recipe.encoder.name != COMPACT:
+            freeze_unused_weights(encoder, (1, recipe.image.rows, recipe.image.columns))
         if self.options.channels_last:
             encoder.to(memory_format=torch.channels_last)
         if self.options.gradient_checkpointing:
@@ -225,7 +230,8 @@ class FitModule(lightning.LightningModule):
         target = torch.from_numpy(self.data.percent_density[step.rows.cpu().numpy()] / 100)
         target = torch.logit(target.clamp(0.01, 0.99)).float().to(self.device)
         known = batch.mask & ~target.isnan() & (step.share > 0)
-        apart = self.density(batch.features[known])[:, 0].float() - target[known]
+        seen = self.head.fusion.standardization(batch.features[known])
+        apart = self.density(seen)[:, 0].float() - target[known]
         count = mean_of_processes(known.sum().float()).clamp(min=1e-12)
         mean: Tensor = (apart**2).sum() / count
         return mean

@@ -51,6 +51,32 @@ def test_a_saved_encoder_is_the_same(tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.encode(contents), encoder.encode(contents))
 
 
+@pytest.mark.parametrize("name", ["compact", NAME])
+def test_a_saved_encoder_keeps_its_pooling(name: str, tmp_path: Path) -> None:
+    more = {} if name == "compact" else {"pretrained": False}
+    encoder = load_encoder(name, pooling="statistics", **SIZE, **more)  # type: ignore[arg-type]
+    plain = load_encoder(name, **SIZE, **more)  # type: ignore[arg-type]
+    assert encoder.n_features > plain.n_features
+    assert encoder.weights_sha256 == plain.weights_sha256
+    assert encoder.identity != plain.identity
+    again = load_encoder(encoder.save(tmp_path / "folder"))
+    assert (again.pooling, again.identity) == ("statistics", encoder.identity)
+    shown = np.zeros((96, 64), dtype=np.uint8)
+    shown[:40, :30] = np.random.default_rng(0).integers(1, 256, (40, 30))
+    np.testing.assert_array_equal(again.encode([shown]), encoder.encode([shown]))
+    # Pixels outside the breast are recognised after the normalisation too.
+    background = torch.from_numpy(encoder.preprocessing.to_input([shown]))[0, :, -1, -1]
+    assert background.tolist() == encoder.preprocessing.background  # type: ignore[union-attr]
+    config = json.loads((tmp_path / "folder" / "config.json").read_text())
+    (tmp_path / "folder" / "config.json").write_text(json.dumps(config | {"pooling": "max"}))
+    with pytest.raises(ModelError, match="does not have the pooling 'max'"):
+        load_encoder(tmp_path / "folder")
+    with pytest.raises(ModelError, match="does not accept pooling"):
+        load_encoder("hybrid", pooling="statistics")
+    with pytest.raises(ModelError, match="no pooling 'max'"):
+        load_encoder(name, pooling="max")  # type: ignore[arg-type]
+
+
 def test_weights_of_timm_from_a_file_give_its_features(
     theirs: torch.nn.Module, cohort: Cohort, tmp_path: Path
 ) -> None:

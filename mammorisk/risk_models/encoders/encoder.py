@@ -13,8 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from mammorisk._utils.model_folder import ModelState, write_model_folder
+from mammorisk.networks.encoders import Pooling
 from mammorisk.networks.mirai import MiraiEncoder
 from mammorisk.networks.mirai_merged import MergedEncoder
+from mammorisk.networks.statistics_pooling import StatisticsPooling, network_of
 from mammorisk.risk_models.encoders.preprocessing import Preprocessing
 from mammorisk.runtime.backend import Runner, choose_backend
 
@@ -81,6 +83,11 @@ class Encoder:
         return int(self.module.num_features)  # type: ignore[arg-type]
 
     @property
+    def pooling(self) -> Pooling:
+        """Pooling of the places of a view: ``"mean"`` (that of the network) or ``"statistics"``."""
+        return "statistics" if isinstance(self.module, StatisticsPooling) else "mean"
+
+    @property
     def exams_at_once(self) -> int:
         """Number of exams that are read and encoded together."""
         exam = _VIEWS_OF_AN_EXAM * self.preprocessing.rows * self.preprocessing.columns
@@ -99,11 +106,14 @@ class Encoder:
     def identity(self) -> str:
         """Name and a short hash of weights and preprocessing, such as ``"hybrid@0123456789ab"``.
 
-        Tables of embeddings have it in the column ``encoder``, so that features of other weights or
-        of another preprocessing are recognised, also in tables that were joined by other programs.
+        Tables of embeddings have it in the column ``encoder``, so that features of other weights,
+        of another preprocessing or of another pooling are recognised, also in tables that were
+        joined by other programs.
         """
         settings = self.preprocessing.model_dump_json()
         text = f"{self.architecture} {self.weights_sha256} {settings}"
+        if self.pooling != "mean":
+            text += f" {self.pooling}"
         return f"{self.name}@{hashlib.sha256(text.encode()).hexdigest()[:12]}"
 
     @property
@@ -141,6 +151,7 @@ class Encoder:
             "encoder": self.identity,
             "name": self.name,
             "architecture": self.architecture,
+            "pooling": self.pooling,
             "weights_sha256": self.weights_sha256,
             "preprocessing": self.preprocessing.model_dump(mode="json"),
             "spacing_mm": self.preprocessing.spacing_mm,
@@ -171,6 +182,7 @@ class Encoder:
             "name": self.name,
             "architecture": self.architecture,
             "options": self.options,
+            "pooling": self.pooling,
             "preprocessing": self.preprocessing.model_dump(mode="json"),
             "source": self.source,
             "licence": self.licence,
@@ -183,7 +195,8 @@ class Encoder:
         return f"<Encoder {self.name}: {self.architecture}, {size}, {self.n_features} features>"
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        state = self.module.state_dict()
+        # Weights and their names do not depend on the pooling.
+        state = network_of(self.module).state_dict()
         return {name: value.detach().cpu().numpy() for name, value in state.items()}
 
     @cached_property

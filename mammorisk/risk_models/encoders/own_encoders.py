@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from pydantic import TypeAdapter, ValidationError
@@ -12,9 +12,10 @@ from torch import nn
 from mammorisk._utils.model_folder import WEIGHTS, damaged, read_config
 from mammorisk.base import RiskModel
 from mammorisk.errors import ModelError
-from mammorisk.networks.encoders import COMPACT, make_encoder
+from mammorisk.networks.encoders import COMPACT, Pooling, make_encoder
 from mammorisk.networks.mammo_clip import ARCHITECTURES, mammo_clip_encoder
 from mammorisk.networks.mirai import MiraiEncoder
+from mammorisk.networks.statistics_pooling import network_of
 from mammorisk.risk_models.encoders.encoder import KIND, Encoder
 from mammorisk.risk_models.encoders.mammo_clip.preprocessing import MammoClipPreprocessing
 from mammorisk.risk_models.encoders.preprocessing import (
@@ -53,12 +54,14 @@ def standard_preprocessing(**fields: Any) -> StandardPreprocessing:
         raise _invalid(error) from None
 
 
-def compact_encoder(sizes: dict[str, Any]) -> Encoder:
+def compact_encoder(sizes: dict[str, Any], pooling: Pooling) -> Encoder:
     """Create the compact network with random weights of a fixed seed."""
     made = standard_preprocessing(**sizes)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
-        module = make_encoder(COMPACT, pretrained=False, size=(made.rows, made.columns))
+        module = make_encoder(
+            COMPACT, pretrained=False, size=(made.rows, made.columns), pooling=pooling
+        )
     return Encoder(
         name=COMPACT,
         architecture=COMPACT,
@@ -131,6 +134,14 @@ def read_encoder(folder: Path) -> Encoder:
             remedy="The encoders of Mirai and Mammo-CLIP need their own preprocessing, others "
             "standard.",
         )
+    pooling = config.get("pooling", "mean")
+    own = architecture == MIRAI or architecture in ARCHITECTURES
+    if pooling not in (get_args(Pooling) if not own else ("mean",)):
+        raise ModelError(
+            f"the encoder {architecture} does not have the pooling {pooling!r}",
+            where=folder.name,
+            remedy='"statistics" is for the compact encoder and models of timm, "mean" for all.',
+        )
     module: nn.Module
     if architecture == MIRAI:
         module = MiraiEncoder()
@@ -139,10 +150,16 @@ def read_encoder(folder: Path) -> Encoder:
     else:
         size = (made.rows, made.columns)
         module = make_encoder(
-            architecture, pretrained=False, size=size, channels=made.channels, options=options
+            architecture,
+            pretrained=False,
+            size=size,
+            channels=made.channels,
+            options=options,
+            pooling=pooling,
+            background=made.background if isinstance(made, StandardPreprocessing) else (0.0,),
         )
     try:
-        module.load_state_dict(load_file(folder / WEIGHTS))
+        network_of(module).load_state_dict(load_file(folder / WEIGHTS))
     except (SafetensorError, OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise damaged(folder, error) from None
     return Encoder(

@@ -78,6 +78,12 @@ class StandardPreprocessing(ImageSettings):
         """Number of channels of the input."""
         return len(self.mean)
 
+    @property
+    def background(self) -> list[float]:
+        """Value of a pixel outside the breast in the input of the network, one a channel."""
+        blank = self.to_input([np.zeros((1, 1), dtype=np.uint8)])
+        return [float(value) for value in blank[0, :, 0, 0]]
+
     def prepare(self, seen: SegmentedView) -> PreparedView:
         """Standardise a segmented view.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from mammorisk._utils.model_folder import CONFIG, read_config
 from mammorisk._utils.optional import NETWORKS, require
@@ -30,6 +30,7 @@ def load_encoder(
     spacing_mm: float | None = None,
     rows: int | None = None,
     columns: int | None = None,
+    pooling: Literal["mean", "statistics"] = "mean",
     backend: str = "auto",
 ) -> Encoder:
     """Load an encoder by name, with its preprocessing.
@@ -58,6 +59,10 @@ def load_encoder(
         Their weights were not trained on mammograms, so that no spacing belongs to them. The
         default is 192 x 128 pixels of 1.25 mm for ``"compact"``. For models of timm it is the size
         of their training, with a spacing that makes the view 240 mm high.
+    pooling : {"mean", "statistics"}
+        Pooling of the places of a view, for ``"compact"`` and models of timm. ``"mean"`` is that of
+        the network, for most the mean of the last maps. ``"statistics"`` gives mean and standard
+        deviation over the breast of the maps of all stages, which keeps fine texture.
     backend : str
         As in :func:`mammorisk.load_model`.
 
@@ -93,6 +98,8 @@ def load_encoder(
     >>> from mammorisk.embeddings import load_encoder
     >>> load_encoder("compact", spacing_mm=0.5, rows=480, columns=320)
     <Encoder compact: compact, 480 x 320, 128 features>
+    >>> load_encoder("compact", pooling="statistics").n_features
+    480
     """
     require("torch", NETWORKS, what="an encoder")
     from mammorisk.risk_models.encoders.own_encoders import compact_encoder, read_encoder
@@ -103,19 +110,23 @@ def load_encoder(
         for name, value in (("spacing_mm", spacing_mm), ("rows", rows), ("columns", columns))
         if value is not None
     }
-    text = str(name)
+    if pooling not in ("mean", "statistics"):
+        raise ModelError(f"there is no pooling {pooling!r}", remedy='Use "mean" or "statistics".')
+    text, other = str(name), pooling != "mean"
     if text == "compact":
         _refuse(text, {"weights": weights is not None, "pretrained": not pretrained})
-        return compact_encoder(sizes).on_backend(backend)
+        return compact_encoder(sizes, pooling).on_backend(backend)
     if text == MAMMO_CLIP:
-        _refuse(text, {**dict.fromkeys(sizes, True), "pretrained": not pretrained})
+        given = {"pretrained": not pretrained, "pooling": other}
+        _refuse(text, {**dict.fromkeys(sizes, True), **given})
         return _mammo_clip(weights).on_backend(backend)
     if text.startswith(TIMM_PREFIX):
         _refuse(text, {"weights": weights is not None, "pretrained": not pretrained})
-        return hub_encoder(text, sizes).on_backend(backend)
+        return hub_encoder(text, sizes, pooling=pooling).on_backend(backend)
     is_folder = Path(name).is_dir()
     if text in (*BUNDLED, "mirai") or text.startswith(MODEL_PREFIX) or is_folder:
-        _refuse(text, {**dict.fromkeys(sizes, True), "pretrained": not pretrained})
+        given = {"pretrained": not pretrained, "pooling": other}
+        _refuse(text, {**dict.fromkeys(sizes, True), **given})
         if is_folder and _kind(Path(name)) == "encoder":
             _refuse(text, {"weights": weights is not None})
             return read_encoder(Path(name)).on_backend(backend)
@@ -126,7 +137,8 @@ def load_encoder(
             where=Path(name).name,
             remedy=f"It needs {CONFIG} and model.safetensors.",
         )
-    return timm_encoder(text, sizes, weights=weights, pretrained=pretrained).on_backend(backend)
+    made = timm_encoder(text, sizes, weights=weights, pretrained=pretrained, pooling=pooling)
+    return made.on_backend(backend)
 
 
 def encoders() -> pd.DataFrame:
@@ -207,7 +219,7 @@ def _refuse(name: str, given: dict[str, bool]) -> None:
     if found:
         raise ModelError(
             f"the encoder {Path(name).name!r} does not accept {', '.join(found)}: it has its own "
-            "weights and preprocessing",
+            "weights, preprocessing and pooling",
             remedy="Leave the argument out, or choose another encoder.",
         )
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mammorisk._utils.optional import NETWORKS, require
 from mammorisk.errors import ModelError, UnknownModel
-from mammorisk.networks.encoders import make_encoder
+from mammorisk.networks.encoders import Pooling, make_encoder
 from mammorisk.risk_models.encoders.encoder import Encoder
 from mammorisk.risk_models.encoders.own_encoders import SEED, standard_preprocessing
 from mammorisk.risk_models.encoders.preprocessing import StandardPreprocessing
@@ -24,7 +24,12 @@ _CONFIG, _WEIGHTS = "config.json", "model.safetensors"
 
 
 def timm_encoder(
-    name: str, sizes: dict[str, Any], *, weights: str | Path | None, pretrained: bool
+    name: str,
+    sizes: dict[str, Any],
+    *,
+    weights: str | Path | None,
+    pretrained: bool,
+    pooling: Pooling,
 ) -> Encoder:
     """Load a model of timm.
 
@@ -38,6 +43,7 @@ def timm_encoder(
         A safetensors file, instead of a download.
     pretrained : bool
         False: random weights.
+    pooling : {"mean", "statistics"}
 
     Raises
     ------
@@ -77,10 +83,10 @@ def timm_encoder(
         source = f"random weights of seed {SEED}"
     is_random = tensors is None
     licence = "none (random weights)" if is_random else str(config.get("license") or "not stated")
-    return _made(name, name, config, sizes, tensors, {}, source, licence)
+    return _made(name, name, config, sizes, tensors, {}, source, licence, pooling)
 
 
-def hub_encoder(name: str, sizes: dict[str, Any]) -> Encoder:
+def hub_encoder(name: str, sizes: dict[str, Any], *, pooling: Pooling) -> Encoder:
     """Load a model of timm from the Hugging Face hub.
 
     Parameters
@@ -89,6 +95,7 @@ def hub_encoder(name: str, sizes: dict[str, Any]) -> Encoder:
         ``hf-hub:owner/name``, optionally with ``@revision``.
     sizes : dict
         Changes of ``spacing_mm``, ``rows`` and ``columns``.
+    pooling : {"mean", "statistics"}
 
     Raises
     ------
@@ -112,9 +119,8 @@ def hub_encoder(name: str, sizes: dict[str, Any]) -> Encoder:
         ) from None
     tensors = _read(_fetch(repository, _WEIGHTS, revision or None))
     licence = str(config.get("license") or "not stated")
-    return _made(
-        name, architecture, config, sizes, tensors, options, f"huggingface.co/{repository}", licence
-    )
+    source = f"huggingface.co/{repository}"
+    return _made(name, architecture, config, sizes, tensors, options, source, licence, pooling)
 
 
 def _made(
@@ -126,6 +132,7 @@ def _made(
     options: dict[str, Any],
     source: str,
     licence: str,
+    pooling: Pooling,
 ) -> Encoder:
     _, rows, columns = config.get("input_size") or (3, 224, 224)
     shape = {"rows": int(rows), "columns": int(columns)} | sizes
@@ -135,9 +142,9 @@ def _made(
         mean=tuple(config.get("mean") or (0.485, 0.456, 0.406)),
         sd=tuple(config.get("std") or (0.229, 0.224, 0.225)),
     )
-    module = _seeded(architecture, made, options, tensors)
+    module = _seeded(architecture, made, options, tensors, pooling)
     if tensors is not None:
-        _check_loaded(module, _seeded(architecture, made, options, None), source)
+        _check_loaded(module, _seeded(architecture, made, options, None, pooling), source)
     return Encoder(
         name=name,
         architecture=architecture,
@@ -154,6 +161,7 @@ def _seeded(
     made: StandardPreprocessing,
     options: dict[str, Any],
     tensors: Mapping[str, Tensor] | None,
+    pooling: Pooling,
 ) -> nn.Module:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
@@ -164,6 +172,8 @@ def _seeded(
             channels=made.channels,
             weights=tensors,
             options=options,
+            pooling=pooling,
+            background=made.background,
         )
 
 

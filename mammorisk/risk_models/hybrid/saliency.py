@@ -16,6 +16,7 @@ from mammorisk.inputs.exam_set import TOKENS_PER_EXAM, ExamSet
 from mammorisk.inputs.standard_exam import VIEWS, to_float
 from mammorisk.networks.head_ensemble import HeadEnsemble
 from mammorisk.networks.hybrid import Batch
+from mammorisk.networks.statistics_pooling import StatisticsPooling
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -87,7 +88,8 @@ def explain_views(
     Raises
     ------
     ModelError
-        The method is unknown, or the encoder has no feature maps for Grad-CAM.
+        The method is unknown, or Grad-CAM does not apply: the encoder has no feature maps, or its
+        features come from several stages.
     """
     if method not in METHODS:
         raise ModelError(f"there is no method {method!r}", remedy=f"Known: {', '.join(METHODS)}.")
@@ -158,6 +160,11 @@ def _blank(pixels: Tensor) -> Tensor:
 
 def _last_maps(encoder: nn.Module, pixels: Tensor) -> nn.Module:
     """Find the module whose feature maps are pooled into features."""
+    if isinstance(encoder, StatisticsPooling):
+        raise ModelError(
+            "Grad-CAM does not apply to an encoder whose features come from several stages",
+            remedy='Use "integrated-gradients".',
+        )
     last: list[nn.Module] = []
 
     def keep(module: nn.Module, _: object, output: object) -> None:

@@ -58,7 +58,9 @@ def read_network(folder: Path, config: dict[str, Any], *, with_encoder: bool) ->
         encoder = None
         if head.settings.n_features and with_encoder:
             size = (recipe.image.rows, recipe.image.columns)
-            encoder = make_encoder(recipe.encoder.name, pretrained=False, size=size)
+            encoder = make_encoder(
+                recipe.encoder.name, pretrained=False, size=size, pooling=recipe.encoder.pooling
+            )
             encoder.load_state_dict(under(tensors, "encoder."))
             encoder.eval()
         guard = None

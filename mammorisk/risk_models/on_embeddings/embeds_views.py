@@ -222,8 +222,11 @@ def _load(record: EncoderRecord, model: str) -> Encoder:
     try:
         if record.name == "compact":
             sizes = {name: made[name] for name in ("spacing_mm", "rows", "columns")}
-            return load_encoder(record.name, **sizes)
-        return load_encoder(record.name)
+            return load_encoder(record.name, **sizes, pooling=record.pooling or "mean")
+        found = load_encoder(record.name)
+        if record.pooling in (None, found.pooling):
+            return found
+        return load_encoder(record.name, pooling=record.pooling)
     except ModelError as error:
         raise ModelError(
             f"the encoder {record.identity} of {model} cannot be loaded by its name: {error.what}",

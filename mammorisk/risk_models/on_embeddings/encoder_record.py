@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from mammorisk.errors import EmbeddingError
 from mammorisk.inputs.feature_set import FeatureSet
+
+#: What is recorded of an encoder, where it is known.
+_KNOWN = ("name", "weights_sha256", "source", "licence", "preprocessing", "pooling")
 
 
 class _Embeddings(Protocol):
@@ -38,6 +41,8 @@ class EncoderRecord:
         model then predicts from tables of embeddings only.
     weights_sha256, source, licence : str or None
     preprocessing : dict or None
+    pooling : str or None
+        Pooling of the places of a view; None if it is not known, as for a table made elsewhere.
     """
 
     identity: str
@@ -48,6 +53,7 @@ class EncoderRecord:
     source: str | None = None
     licence: str | None = None
     preprocessing: dict[str, Any] | None = None
+    pooling: Literal["mean", "statistics"] | None = None
 
     @classmethod
     def of(cls, embeddings: _Embeddings, pool: str | None) -> EncoderRecord:
@@ -58,10 +64,7 @@ class EncoderRecord:
             identity=embeddings.encoder,
             n_features=embeddings.n_features,
             pool=pool,
-            **{
-                name: known.get(name)
-                for name in ("name", "weights_sha256", "source", "licence", "preprocessing")
-            },
+            **{name: known.get(name) for name in _KNOWN},
         )
 
     @property

@@ -110,7 +110,8 @@ def test_an_exam_is_embedded_with_the_encoder_of_the_fit(
     folder = tmp_path_factory.mktemp("exams")
     mr.simulate(60, seed=8, out=folder, images=3, pixel_mm=2.0, prior_share=0)
     shown = mr.read_cohort(folder)
-    real = mr.embed(shown, "compact")
+    real = mr.embed(shown, mr.embeddings.load_encoder("compact", pooling="statistics"))
+    assert real.provenance["pooling"] == "statistics"
     # The head is fitted on features of the same shape; the encoder is that of the real ones.
     cohort = made_cohort(150)
     rng = np.random.default_rng(0)
@@ -127,6 +128,7 @@ def test_an_exam_is_embedded_with_the_encoder_of_the_fit(
     model = mr.fit(cohort, "hybrid-embeddings", embeddings=emb, **FAST)
     model.save(tmp_path / "model")
     loaded = mr.load_model(tmp_path / "model")
+    assert loaded.head.settings.standardized  # type: ignore[attr-defined]
     from_images = mr.predict(shown, model=loaded)
     from_table = mr.predict(shown, model=loaded, embeddings=real)
     assert from_images["images_used"].all()
@@ -137,6 +139,11 @@ def test_an_exam_is_embedded_with_the_encoder_of_the_fit(
     # Other weights or another preprocessing under the same name.
     with pytest.raises(ModelError, match="weights or preprocessing differ"):
         loaded.with_encoder(mr.embeddings.load_encoder("compact", spacing_mm=1.0))  # type: ignore[attr-defined]
+    # The same weights with another pooling.
+    plain = mr.embed(shown, "compact")
+    assert plain.provenance["weights_sha256"] == real.provenance["weights_sha256"]
+    with pytest.raises(EmbeddingError, match="are of the encoder"):
+        mr.predict(shown, model=loaded, embeddings=plain)
     record = loaded.embeddings  # type: ignore[attr-defined]
     strange = replace(loaded, embeddings=replace(record, identity="compact@0123456789ab"))  # type: ignore[type-var]
     with pytest.raises(ModelError, match="is not the one of"):

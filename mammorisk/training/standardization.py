@@ -1,0 +1,56 @@
+"""Means and standard deviations with which a head standardises the features of views."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from mammorisk._utils.typing import Rows
+from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.inputs.standard_exam import to_float
+from mammorisk.networks.hybrid import HybridHead
+
+#: Training exams from which the standardisation before the training of an encoder is taken.
+_EXAMS_AT_START = 64
+
+
+def standardize(head: HybridHead, features: Tensor) -> None:
+    """Fit the standardisation of a head to the features of views, shape (n, n_features)."""
+    head.fusion.standardization.fit(features)  # type: ignore[operator]
+
+
+def standardize_at_start(
+    head: HybridHead, encoder: nn.Module, exams: ExamSet, train: Rows, batch_size: int
+) -> None:
+    """Fit the standardisation of a head before its encoder is trained.
+
+    Parameters
+    ----------
+    head : HybridHead
+    encoder : Module
+        It is not changed.
+    exams : ExamSet
+    train : ndarray of int
+        Training rows, of which some are used.
+    batch_size : int
+        Exams of a batch, as in the training.
+    """
+    # As in the training: batch normalisation of an encoder with random weights has no other scale.
+    run = copy.deepcopy(encoder).train()
+    there = train[np.asarray(exams.present.any(axis=1))[train]]
+    rows = np.random.default_rng(0).permutation(there)[:_EXAMS_AT_START]
+    found = []
+    with torch.no_grad():
+        for first in range(0, len(rows), batch_size):
+            some = exams.take(np.sort(rows[first : first + batch_size]))
+            views, tokens = np.nonzero(some.present)
+            found.append(run(torch.from_numpy(to_float(some.pixels[views, tokens]))[:, None]))
+    standardize(head, torch.cat(found))
+
+
+def copy_standardization(source: nn.Module, head: HybridHead) -> None:
+    """Give a new head the standardisation of another."""
+    head.fusion.standardization.load_state_dict(source.fusion.standardization.state_dict())  # type: ignore[union-attr]
