@@ -433,7 +433,7 @@ class Prediction:
         Raises
         ------
         ModelError
-            The prediction did not use the images, or the model has no saliency maps.
+            The prediction did not use the images, or the model has no saliency maps by the method.
 
         Examples
         --------
