@@ -1,8 +1,9 @@
 """Does real resolution pay where the signal is fine? Views of 0.3 mm against views of 1.25 mm.
 
-    python benchmarks/fine_resolution.py WORK                    # about an hour on two cores
-    python benchmarks/fine_resolution.py WORK --trained          # two hours more
-    python benchmarks/fine_resolution.py WORK --trained --encoder resnet18   # with a GPU
+    python benchmarks/fine_resolution.py WORK                         # about an hour on two cores
+    python benchmarks/fine_resolution.py WORK --trained 1.25          # a quarter of an hour more
+    python benchmarks/fine_resolution.py WORK --trained 1.25 0.3      # an hour more
+    python benchmarks/fine_resolution.py WORK --trained 0.3 --encoder resnet18   # with a GPU
 
 Two simulated studies of vendors that the bundled model does not know, rendered at 0.3 mm, with a
 signal in structures of 0.3 to 0.5 mm. Networks are fitted to the first and compared on the second.
@@ -29,6 +30,7 @@ from local_studies import cores, difference_of, fit_once, make_study, measures, 
 import mammorisk as mr
 from mammorisk.inputs.exam_set import ExamSet
 from mammorisk.records.outcome import Outcome
+from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.recipe import load_recipe
 from mammorisk.training.read_exams import read_exams
 
@@ -65,7 +67,9 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--women", type=int, nargs=2, default=(20_000, 12_000))
     parser.add_argument("--encoder", default="compact", help="of the recipe for 0.3 mm")
-    parser.add_argument("--trained", action="store_true", help="also train it")
+    parser.add_argument(
+        "--trained", nargs="+", default=(), choices=("1.25", "0.3"), help="also train it, at mm"
+    )
     parser.add_argument("--workers", type=int, default=cores())
     given = parser.parse_args()
     begin = time.monotonic()
@@ -82,33 +86,22 @@ def main() -> None:
         COARSE_STATISTICS: (FINE_RECIPE, fine | RANDOM | COARSE_VIEWS),
         "0.3 mm, statistics, random encoder": (FINE_RECIPE, fine | RANDOM),
     }
-    if given.trained:
-        models |= {
-            "1.25 mm, statistics, trained encoder": (FINE_RECIPE, fine | TRAINED | COARSE_VIEWS),
-            "0.3 mm, statistics, trained encoder": (FINE_RECIPE, fine | TRAINED),
-        }
+    views = {"1.25": COARSE_VIEWS, "0.3": {}}
+    for mm in given.trained:
+        changes = fine | TRAINED | views[mm]
+        models[f"{mm} mm, statistics, trained encoder"] = (FINE_RECIPE, changes)
     held = studies["held-out"]
     outcome = Outcome.from_table(held.cohort.exams)
     found: dict[str, np.ndarray] = {}
     for name, (recipe, changes) in models.items():
-        chosen = load_recipe(recipe, **changes)
-        exams = {part: _read(studies[part].cohort, chosen, given) for part in studies}
-        print(f"{name}: read after {time.monotonic() - begin:.0f} s", flush=True)
         out = given.work / name.replace(", ", "-").replace(" ", "-")
-        fit = partial(
-            mr.fit,
-            studies["train"].cohort,
-            chosen,
-            exams=exams["train"],
-            out=out,
-            progress=True,
-            workers=max(given.workers - 2, 0),
-            on_warning=lambda told: None,
-        )
-        model = fit_once(out, fit)
-        scores = model.score_exam_set(held.cohort.questionnaires, exams["held-out"], (5,))
-        found[name] = scores.risk[5].to_numpy(dtype=float)
-        print(f"{name}: fitted after {time.monotonic() - begin:.0f} s", flush=True)
+        file = out.parent / f"{out.name}.npy"
+        if not file.exists():
+            model, exams = _fitted(studies, load_recipe(recipe, **changes), out, given)
+            scores = model.score_exam_set(held.cohort.questionnaires, exams, (5,))
+            np.save(file, scores.risk[5].to_numpy(dtype=float))
+        found[name] = np.load(file)
+        print(f"{name}: after {time.monotonic() - begin:.0f} s", flush=True)
     truth = held.truth
     against = [found[COARSE_TRAINED], found[COARSE_STATISTICS]]
     found |= {
@@ -127,6 +120,24 @@ def main() -> None:
         rows.append([name, auc, *apart, *calibration])
     differences = [f"difference to {one}" for one in (COARSE_TRAINED, COARSE_STATISTICS)]
     print_table(["risk, five years", "AUC", *differences, "E/O", "slope"], rows)
+
+
+def _fitted(
+    studies: dict[str, Any], recipe: mr.Recipe, out: Path, given: argparse.Namespace
+) -> tuple[HybridModel, ExamSet]:
+    """The fitted model, and the exams on which it is evaluated."""
+    exams = {name: _read(one.cohort, recipe, given) for name, one in studies.items()}
+    fit = partial(
+        mr.fit,
+        studies["train"].cohort,
+        recipe,
+        exams=exams["train"],
+        out=out,
+        progress=True,
+        workers=max(given.workers - 2, 0),
+        on_warning=lambda told: None,
+    )
+    return fit_once(out, fit), exams["held-out"]
 
 
 def _read(cohort: mr.Cohort, recipe: mr.Recipe, given: argparse.Namespace) -> ExamSet:

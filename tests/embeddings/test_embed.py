@@ -200,6 +200,7 @@ def test_features_that_overflow_are_refused(cohort: Cohort) -> None:
 def test_the_command(manifest: Path, tmp_path: Path) -> None:
     out = tmp_path / "emb.parquet"
     options = ["--encoder", "compact", "--spacing-mm", "2.5", "--pool", "max", "--json"]
+    options += ["--pooling", "statistics"]
     done = CliRunner().invoke(app, ["embed", str(manifest), "--out", str(out), *options])
     assert done.exit_code == 1
     said = json.loads(done.stdout)
@@ -208,7 +209,9 @@ def test_the_command(manifest: Path, tmp_path: Path) -> None:
     assert said["failures"][0][1] in STANDARD_VIEWS
     assert "truncated" in said["failures"][0][2]
     assert "3 exams, 14 rows" in done.stderr
-    assert mr.read_embeddings(out).provenance["spacing_mm"] == 2.5
+    written = mr.read_embeddings(out)
+    assert (written.provenance["spacing_mm"], written.n_features) == (2.5, 480)
+    assert (written.provenance["pooling"], written.provenance["pool"]) == ("statistics", "max")
     bad = CliRunner().invoke(app, ["embed", str(manifest), "--out", str(out), "--encoder", "none"])
     assert bad.exit_code == 2
     assert "no encoder 'none'" in bad.stderr
