@@ -47,8 +47,8 @@ _SMALL_MM, _MARGIN, _ELSEWHERE = 1.6, 60, 0.6
 NONE: dict[str, float | bool] = {"distractors": True}
 
 
-#: Pixels of exams without calcifications. The detector reads pixels of 0.4 mm, but the tissue of
-#: an exam that is rendered in such pixels is smoother than the mean of finer ones.
+#: Pixels of exams without calcifications. The detector reads pixels of 0.4 mm, but an exam that is
+#: rendered in such pixels is sharper than the mean of finer ones, which real exams have.
 COARSE_MM = 0.2
 #: Range of the exponent of the grey curve of exams of the training, relative to their system.
 GAMMA = (0.75, 1.35)
