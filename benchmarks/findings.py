@@ -29,6 +29,7 @@ from findings_candidates import (
 )
 from findings_exams import COARSE_MM, SETS, Task, start_rendering
 from findings_mias import mias_table
+from findings_resembling import KINDS, structures
 from findings_scores import network_alone, without_fusion
 from train_findings import COUNTS, HELD_OUT
 
@@ -320,27 +321,39 @@ def normal_table(fused: Marks, detector: LesionDetector) -> pd.DataFrame:
 def place_of_false_positives(fused: Marks) -> pd.DataFrame:
     """What the false positives of each type lie on, a view, at 0.5 a view."""
     rows = []
+    resembling = structures(fused.views["patient_id"].unique())
     for kind in types_of(fused):
         views, lesions, marks = fused.searched(kind)
         limit = froc_curve(fused.matched(kind)).threshold_at(RATE)
         kept = marks[marks["type"].eq(kind) & (marks["score"] >= limit)].reset_index(drop=True)
-        near = kept.reset_index().merge(
-            lesions.drop(columns="exam_id"), on=["patient_id", "view"], suffixes=("", "_true")
-        )
-        apart = np.hypot(near["row_mm"] - near["row_mm_true"], near["col_mm"] - near["col_mm_true"])
-        near = near[apart <= near["radius_mm"].clip(lower=5.0)]
-        on = {name: set(near.loc[near["type_true"].eq(name), "index"]) for name in TYPES}
-        left = set(kept.index) - on[kind]
+        on = marks_on(kept, lesions.rename(columns={"type": "kind"}))
+        left = set(kept.index) - on.pop(kind, set())
+        # Calcifications resemble other structures, which are not in the table.
+        others = on if kind == "calcification" else on | marks_on(kept, resembling)
         row: dict[str, str] = {"type": kind}
-        for name in TYPES:
+        for name in (*TYPES, *(KINDS if kind != "calcification" else ())):
             if name != kind:
-                row[f"on: {name}"] = f"{len(left & on[name]) / len(views):.2f}"
-                left -= on[name]
+                found = others.get(name, set())
+                row[f"on: {name}"] = f"{len(left & found) / len(views):.2f}"
+                left -= found
             else:
                 row[f"on: {name}"] = ""
-        row["on: tissue, or what resembles a lesion"] = f"{len(left) / len(views):.2f}"
+        row["on: tissue"] = f"{len(left) / len(views):.2f}"
         rows.append(row)
-    return pd.DataFrame(rows)
+    columns = ["type", *(f"on: {name}" for name in (*TYPES, *KINDS, "tissue"))]
+    return pd.DataFrame(rows, columns=columns).fillna("")
+
+
+def marks_on(marks: pd.DataFrame, places: pd.DataFrame) -> dict[str, set[int]]:
+    """Numbers of the marks that lie on each kind of lesion or structure."""
+    near = marks.reset_index().merge(
+        places[["patient_id", "view", "kind", "row_mm", "col_mm", "radius_mm"]],
+        on=["patient_id", "view"],
+        suffixes=("", "_true"),
+    )
+    apart = np.hypot(near["row_mm"] - near["row_mm_true"], near["col_mm"] - near["col_mm_true"])
+    near = near[apart <= near["radius_mm"].clip(lower=5.0)]
+    return {str(name): set(group["index"]) for name, group in near.groupby("kind")}
 
 
 def group_table(fused: Marks) -> pd.DataFrame:
