@@ -134,8 +134,11 @@ def _stated_age(written: str | None) -> tuple[float | None, Warnings]:
         return None, (_not_used(said),)
     age = int(match[1]) / _PER_YEAR[match[2] or "Y"]
     low, high = PLAUSIBLE_AGES
+    if low <= age <= high:
+        return age, ()
     # Values such as 000Y mean that the age was removed.
-    return (age if low <= age <= high else None), ()
+    said = f"PatientAge (0010,1010) is {written!r}, outside {low:g} to {high:g} years: not used"
+    return None, (() if age == 0 else (_not_used(said),))
 
 
 def _not_used(said: str) -> ResultWarning:

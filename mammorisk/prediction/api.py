@@ -290,9 +290,11 @@ def _one(found: ScoredRows, model: RiskModel, horizons: tuple[Horizon, ...]) -> 
     if error is not None:
         raise error
     if found.answers["age"].isna().all():
+        told = found.readings[0].warnings
+        why = next((one.text for one in told if one.code == "age-unreadable"), None)
         raise QuestionnaireError(
-            "the age of the woman is not known: no questionnaire was given and the images do not "
-            "state it",
+            "the age of the woman is not known: no questionnaire was given and "
+            + (why or "the images do not state it"),
             remedy="Pass mr.Questionnaire(age=...).",
         )
     return as_prediction(found, model, horizons)

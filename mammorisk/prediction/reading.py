@@ -184,6 +184,7 @@ def _read_pixels(
             {name: one.area for name, one in found.items()},
         ),
         *density.warnings,
+        *_copies(digests),
         *(
             replace(told, view=name)
             for name, one in found.items()
@@ -214,6 +215,18 @@ def _read_pixels(
         pixel_digests=digests,
         lesion_views={name: one.lesions for name, one in found.items() if one.lesions is not None},
     )
+
+
+def _copies(digests: Mapping[str, str]) -> list[ResultWarning]:
+    """Doubts about views that show the same pixels, for example one image saved under two names."""
+    first: dict[str, str] = {}
+    told = []
+    for name, digest in digests.items():
+        same = first.setdefault(digest, name)
+        if digest and same != name:
+            text = f"shows the same pixels as {same}: one image under two names?"
+            told.append(make_warning("view-doubtful", text, view=name))
+    return told
 
 
 @dataclass(frozen=True, kw_only=True)

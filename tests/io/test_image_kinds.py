@@ -99,6 +99,8 @@ def test_contrast_agent_is_told(tmp_path: Path) -> None:
         ({"BodyPartExamined": "CHEST"}, "not-breast"),
         ({"LossyImageCompression": "01"}, "lossy-compression"),
         ({"PatientAge": "abc"}, "age-unreadable"),
+        ({"PatientAge": "200Y"}, "age-unreadable"),
+        ({"PatientAge": "054M"}, "age-unreadable"),
     ],
 )
 def test_doubts_of_the_header(tmp_path: Path, options: dict, code: str) -> None:

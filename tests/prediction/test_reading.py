@@ -35,3 +35,7 @@ def test_each_fact_once_and_the_last_word_counts(tmp_path: Path) -> None:
     one = {**exam.views, "L-CC": replace(exam["L-CC"], intent=Intent.PROCESSING)}
     assert told(replace(exam, views=one))["for-processing"].startswith("L-CC: only an image")
     assert "for-processing" not in told(exam)
+    copied = {**exam.views, "R-MLO": replace(exam["R-CC"], position="MLO")}
+    assert told(replace(exam, views=copied))["view-doubtful"] == (
+        "R-MLO: shows the same pixels as R-CC: one image under two names?"
+    )
