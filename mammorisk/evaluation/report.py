@@ -2,52 +2,25 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import overload
 
 import pandas as pd
 
-from mammorisk._utils.output_file import write_output
 from mammorisk._utils.style import NOTICE
-from mammorisk.errors import EvaluationError, OutputError
+from mammorisk.errors import EvaluationError
 from mammorisk.evaluation.captions import CAPTIONS, caption, note
-from mammorisk.evaluation.characteristics import table_one
 from mammorisk.evaluation.documents import write_docx, write_excel
 from mammorisk.evaluation.latex import as_latex
-from mammorisk.evaluation.performance_table import performance_table
-from mammorisk.evaluation.plot_data import PlotSource
-from mammorisk.evaluation.plots.draw import KINDS, Request, plot
-from mammorisk.evaluation.plots.look import FONTS
-from mammorisk.evaluation.published_tables import published_table
+from mammorisk.evaluation.report_figures import ReportFigures
+from mammorisk.evaluation.report_file import write_report_file
 from mammorisk.evaluation.report_page import page
 from mammorisk.evaluation.table_text import as_html
 from mammorisk.evaluation.tidy import tidy
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from numpy.typing import NDArray
 
-FigureKind = Literal[
-    "roc",
-    "calibration",
-    "decision",
-    "auc",
-    "distribution",
-    "forest",
-    "incidence",
-    "comparison",
-    "triage",
-    "flow",
-]
-#: Resolution of pictures in Word documents.
-_DPI = 300
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Report:
+class Report(ReportFigures):
     """Result of :func:`mammorisk.evaluate`.
 
     Tables of estimates have one row per estimate: ``model``, ``measure``, ``horizon`` (years),
@@ -139,262 +112,6 @@ class Report:
     16  model      5.0     0.671  0.612   0.73  1000      93
     """
 
-    models: list[str]
-    horizons: list[float]
-    level: float
-    simulated: bool
-    cluster: str | None
-    flow: pd.DataFrame
-    characteristics: pd.DataFrame
-    missing: pd.DataFrame
-    models_used: pd.DataFrame
-    model_warnings: pd.DataFrame
-    discrimination: pd.DataFrame
-    overall: pd.DataFrame
-    calibration: pd.DataFrame
-    calibration_groups: pd.DataFrame
-    utility: pd.DataFrame
-    thresholds: pd.DataFrame
-    two_by_two: pd.DataFrame
-    effect_size: pd.DataFrame
-    incidence: pd.DataFrame
-    comparison: pd.DataFrame
-    reclassification: pd.DataFrame
-    reclassified: pd.DataFrame
-    subgroups: pd.DataFrame
-    heterogeneity: pd.DataFrame
-    recalibration: pd.DataFrame
-    triage: pd.DataFrame
-    checklist: pd.DataFrame
-    notes: list[str]
-    methods: dict[str, str]
-    methods_paragraph: str
-    layouts: dict[str, pd.DataFrame] = field(repr=False)
-    source: PlotSource = field(repr=False)
-
-    @property
-    def table_one(self) -> pd.DataFrame:
-        """Table 1 as text: mean (SD) or n (%), with standardised differences."""
-        year = self.horizons[-1]
-        case = self.source.outcome.is_case(year)
-        sizes = {"all": len(case), "cancer": int(case.sum()), "no cancer": int((~case).sum())}
-        return table_one(self.characteristics, sizes)
-
-    @property
-    def table_two(self) -> pd.DataFrame:
-        """Table 2 as text: performance of every model at the last horizon, with intervals."""
-        tables = {
-            name: getattr(self, name)
-            for name in ("discrimination", "calibration", "overall", "thresholds", "utility")
-        }
-        return performance_table(tables, self.models, self.horizons[-1])
-
-    @property
-    def tables(self) -> dict[str, pd.DataFrame]:
-        """Every table by name, in the order of the page."""
-        return {name: getattr(self, name) for name in CAPTIONS}
-
-    def published_table(self, name: str) -> pd.DataFrame:
-        """Return a table in the layout of a published study.
-
-        Parameters
-        ----------
-        name : str
-            ``"T1"`` AUC by model with p against the first (Yala 2019); ``"T2"`` incidence by
-            tenths (Yala 2019); ``"T3"`` ratio per SD and AUC (Dembrower 2020); ``"T4"``
-            false-negative rate at matched positive rates (Dembrower 2020); ``"T5"`` C and AUC by
-            group (Mirai 2021); ``"T6"`` sensitivity at fixed specificity (Mirai 2021); ``"T7"``
-            triage by scores of the same exam (Rodriguez-Ruiz 2019, Lång 2021); ``"T8"`` groups
-            between the thresholds (Lamb 2026); ``"T9"`` expected over observed by model and tenth
-            (Kaul 2026); ``"T10"`` matched C and odds ratio, where the cohort has ``matched_set``.
-
-        Raises
-        ------
-        EvaluationError
-            The name is unknown, or the report has no data for this table.
-        """
-        return published_table(
-            self.tables | self.layouts, name, model=self.models[0], horizon=self.horizons[-1]
-        )
-
-    # --- figures -----------------------------------------------------------------------------
-
-    @overload
-    def plot(
-        self,
-        kind: FigureKind,
-        *,
-        models: str | Sequence[str] | None = None,
-        horizon: float | None = None,
-        ax: Axes | None = None,
-        labels: Mapping[str, str] | Sequence[str] | None = None,
-        colours: Mapping[str, Any] | Sequence[Any] | None = None,
-        **options: Any,
-    ) -> Axes: ...
-    @overload
-    def plot(
-        self,
-        kind: Literal["panel"],
-        *,
-        models: str | Sequence[str] | None = None,
-        horizon: float | None = None,
-        ax: None = None,
-        labels: Mapping[str, str] | Sequence[str] | None = None,
-        colours: Mapping[str, Any] | Sequence[Any] | None = None,
-        **options: Any,
-    ) -> NDArray[Any]: ...
-    def plot(
-        self,
-        kind: str,
-        *,
-        models: str | Sequence[str] | None = None,
-        horizon: float | None = None,
-        ax: Axes | None = None,
-        labels: Mapping[str, str] | Sequence[str] | None = None,
-        colours: Mapping[str, Any] | Sequence[Any] | None = None,
-        **options: Any,
-    ) -> Any:
-        """Draw a figure.
-
-        Settings of matplotlib (``rcParams``) apply. Colours are those of Okabe and Ito unless the
-        colour cycle has been changed; dashes and markers differ too.
-
-        Parameters
-        ----------
-        kind : str
-            ``"roc"``; ``"calibration"`` (smooth curve, tenths of risk, histogram; equal scales);
-            ``"decision"`` (decision curve around the thresholds); ``"auc"`` (over horizons);
-            ``"distribution"`` (risks of women with and without cancer); ``"forest"`` (a
-            ``measure`` by subgroup: ``"AUC"``, ``"E/O"`` ...); ``"incidence"`` (cumulative
-            incidence by category of risk, with numbers at risk); ``"comparison"`` (paired
-            differences from the first model); ``"triage"`` (scores of the same exam only);
-            ``"flow"`` (diagram); ``"panel"`` (the first four of a validation paper, sized for
-            ``columns=1`` or ``2`` of a journal).
-        models : str or sequence of str, optional
-            Default: all models with a risk at the horizon; for calibration and incidence the first.
-        horizon : float, optional
-            Years, one of ``horizons``. Default: the last.
-        ax : Axes, optional
-            Default: the axes of a new figure.
-        labels, colours : dict by model, or sequence in the order of ``models``, optional
-        **options
-            ``measure`` of ``"forest"`` and ``"comparison"``; ``columns`` of ``"panel"``.
-
-        Returns
-        -------
-        Axes
-            For ``"panel"`` an array of four Axes.
-
-        Raises
-        ------
-        EvaluationError
-            The kind, model or horizon is unknown, or there is nothing to draw.
-
-        See Also
-        --------
-        mammorisk.Report.plot_data : The data of a figure.
-        mammorisk.Report.save_figure : Writes a figure as PDF, SVG or PNG.
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> import mammorisk as mr
-        >>> from mammorisk.metrics import example_risks
-        >>> outcome, risk, other = example_risks()
-        >>> cohort = pd.DataFrame({"time": outcome.time, "event": outcome.event})
-        >>> report = mr.evaluate({"first": risk, "second": other}, cohort, horizons=5)
-        >>> ax = report.plot("calibration", models=["first", "second"], labels=["A", "B"])
-        >>> ax.get_xlabel()
-        'predicted 5-year risk (%)'
-        """
-        data = self._request().data(kind, models, horizon, labels, colours, **options)
-        return plot(data, kind, ax)
-
-    def plot_data(
-        self,
-        kind: str,
-        *,
-        models: str | Sequence[str] | None = None,
-        horizon: float | None = None,
-        **options: Any,
-    ) -> pd.DataFrame:
-        """The data of a figure as a tidy table.
-
-        Parameters
-        ----------
-        kind, models, horizon, **options
-            See :meth:`plot`.
-
-        Returns
-        -------
-        DataFrame
-            One row per point, with ``model`` and ``horizon``. Risks are fractions in [0, 1].
-
-        Examples
-        --------
-        >>> import pandas as pd
-        >>> import mammorisk as mr
-        >>> from mammorisk.metrics import example_risks
-        >>> outcome, risk, _ = example_risks()
-        >>> cohort = pd.DataFrame({"time": outcome.time, "event": outcome.event})
-        >>> report = mr.evaluate(risk, cohort, horizons=5)
-        >>> report.plot_data("roc").columns.tolist()
-        ['model', 'horizon', 'threshold', 'sensitivity', 'specificity']
-        """
-        data = self._request().data(kind, models, horizon, **options)
-        return KINDS[kind].frame(data)
-
-    def save_figure(self, path: str | Path, kind: str = "panel", **options: Any) -> Path:
-        """Write a figure, by default the panel of a validation paper in two columns.
-
-        Parameters
-        ----------
-        path : path
-            ``.pdf`` (vector, with TrueType fonts), ``.svg``, ``.png`` (300 dots per inch), or
-            another format of matplotlib.
-        kind : str
-        **options
-            See :meth:`plot`.
-
-        Raises
-        ------
-        OutputError
-            The file cannot be written.
-        """
-        path = Path(path)
-        form = path.suffix.lstrip(".").lower()
-        picture = self._picture(kind, form, **options)
-        return _write(path, picture)
-
-    def _picture(self, kind: str, form: str, **options: Any) -> bytes:
-        import matplotlib.pyplot as plt
-        import numpy as np
-
-        with plt.rc_context(FONTS):
-            made = self.plot(kind, **options)  # type: ignore[call-overload]
-            figure = np.ravel(np.asarray(made, dtype=object))[0].figure
-            buffer = io.BytesIO()
-            try:
-                figure.savefig(buffer, format=form, dpi=_DPI)
-            except ValueError:
-                raise OutputError(
-                    f"{form!r} is not a format of pictures", remedy="Use .pdf, .svg or .png."
-                ) from None
-            finally:
-                plt.close(figure)
-        return buffer.getvalue()
-
-    def _request(self) -> Request:
-        return Request(
-            tables=self.tables,
-            source=self.source,
-            models=self.models,
-            horizons=self.horizons,
-            simulated=self.simulated,
-        )
-
-    # --- exports -----------------------------------------------------------------------------
-
     def to_frame(self) -> pd.DataFrame:
         """All estimates as one tidy table.
 
@@ -431,7 +148,7 @@ class Report:
         OutputError
             The file cannot be written.
         """
-        return _write(Path(path), self.to_page())
+        return write_report_file(Path(path), self.to_page())
 
     def to_csv(self, folder: str | Path) -> Path:
         """Write every table as a CSV file into a folder, which is created if it does not exist.
@@ -441,7 +158,7 @@ class Report:
         folder = Path(folder)
         tables = {"estimates": self.to_frame()} | self.tables
         for name, table in tables.items():
-            _write(folder / f"{name}.csv", table.to_csv(index=False))
+            write_report_file(folder / f"{name}.csv", table.to_csv(index=False))
         return folder
 
     @overload
@@ -479,7 +196,7 @@ class Report:
         """
         if table is not None:
             text = self._latex(table, caption)
-            return text if path is None else _write(Path(path), text)
+            return text if path is None else write_report_file(Path(path), text)
         if path is None:
             raise EvaluationError(
                 "neither a table nor a folder was given",
@@ -489,7 +206,7 @@ class Report:
         folder = Path(path)
         for name, own in self.tables.items():
             if len(own):
-                _write(folder / f"{name}.tex", self._latex(name, None))
+                write_report_file(folder / f"{name}.tex", self._latex(name, None))
         return folder
 
     def _latex(self, name: str, title: str | None) -> str:
@@ -541,7 +258,7 @@ class Report:
             (self._caption(name), note(name), every[name]) for name in names if len(every[name])
         ]
         picture = self._picture("panel", "png")
-        return _write(
+        return write_report_file(
             Path(path),
             lambda file: write_docx(
                 file,
@@ -571,7 +288,7 @@ class Report:
         notes = pd.DataFrame({"notes": [NOTICE, self.methods_paragraph, *self.notes]})
         sheets = {"estimates": self.to_frame()} | self.tables
         sheets |= {"methods": self._methods_table(), "notes": notes}
-        return _write(Path(path), lambda file: write_excel(file, sheets))
+        return write_report_file(Path(path), lambda file: write_excel(file, sheets))
 
     def __repr__(self) -> str:
         simulated = "SIMULATED; " if self.simulated else ""
@@ -587,7 +304,3 @@ class Report:
             if len(table):
                 parts += [f"<h4>{self._caption(name)}</h4>", as_html(table)]
         return "\n".join([*parts, *(f"<p>{note}</p>" for note in self.notes)])
-
-
-def _write(path: Path, content: str | bytes | Callable[[Path], object]) -> Path:
-    return write_output(path, content, "the report", where=str(path), make_folder=True)
