@@ -263,7 +263,6 @@ class _Stack:
         self.numbers = np.full((n * tokens, len(NUMBERS)), np.nan)
         self.labels = np.full((n * tokens, len(CATEGORIES)), None, dtype=object)
         self._slim: dict[str | None, Acquisition] = {}
-        self._words: dict[object, object] = {}
 
     def add(self, row: int, time: int, found: LoadedExam) -> None:
         if time == 0:
@@ -287,9 +286,7 @@ class _Stack:
                 continue
             known = [getattr(one, name) for name in NUMBERS]
             self.numbers[view] = [np.nan if value is None else value for value in known]
-            # Each exam from another process has strings of its own. The same words share memory.
-            told = [getattr(one, name) for name in CATEGORIES]
-            self.labels[view] = [self._words.setdefault(word, word) for word in told]
+            self.labels[view] = [getattr(one, name) for name in CATEGORIES]
             if self.pixels is None:
                 # Whole records of very many views would fill the memory.
                 slim = Acquisition(manufacturer=one.manufacturer)

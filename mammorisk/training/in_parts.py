@@ -14,9 +14,14 @@ from mammorisk.networks.hybrid import Batch
 WOMEN_AT_ONCE = 2000
 
 
+def some_at_a_time(rows: Tensor) -> tuple[Tensor, ...]:
+    """Split rows into parts of :data:`WOMEN_AT_ONCE`."""
+    return torch.split(rows, WOMEN_AT_ONCE)
+
+
 def parts_of(batch: Batch, rows: Tensor) -> Iterator[Batch]:
     """Yield the women of the rows, some at a time."""
-    for some in torch.split(rows, WOMEN_AT_ONCE):
+    for some in some_at_a_time(rows):
         yield batch.take(some)
 
 

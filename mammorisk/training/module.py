@@ -19,7 +19,7 @@ from mammorisk.networks.hybrid import Batch, HybridHead
 from mammorisk.networks.layer_groups import layer_groups
 from mammorisk.risk_models.recipe import Recipe
 from mammorisk.training.exam_steps import Step
-from mammorisk.training.in_parts import WOMEN_AT_ONCE
+from mammorisk.training.in_parts import some_at_a_time
 from mammorisk.training.objectives import loss_of
 from mammorisk.training.optimizer import make_schedule, parameter_groups
 from mammorisk.training.outcomes import Outcomes
@@ -186,7 +186,7 @@ class FitModule(lightning.LightningModule):
         with torch.no_grad():
             each = [
                 self._losses(batch, some, self.head(batch), sampled=False)
-                for some in torch.split(rows, WOMEN_AT_ONCE)
+                for some in some_at_a_time(rows)
                 for batch in [_to(self.data.batch.take(some), self.device)]
             ]
             return float(torch.cat(each).mean() * self.per_cancer)

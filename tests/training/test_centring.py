@@ -10,7 +10,9 @@ import torch
 
 from mammorisk.networks.head_ensemble import ALL_VIEWS, VIEW_SETS, HeadEnsemble, with_views
 from mammorisk.networks.hybrid import Batch, HeadSettings, HybridHead
+from mammorisk.training import in_parts
 from mammorisk.training.centring import centre
+from mammorisk.training.compare_view_sets import risk_of
 
 N, WIDTH = 600, 6
 
@@ -104,3 +106,39 @@ def test_too_few_women_leave_the_heads_as_they_are() -> None:
     with torch.no_grad():
         centre(network, without, torch.ones(5))
     assert not network.image_centre.any()
+
+
+def test_few_women_at_a_time_give_the_same(
+    centred: tuple[HeadEnsemble, HeadEnsemble, Batch, torch.Tensor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    _, whole, data, weight = centred
+    risk = risk_of(whole, data)
+    taken: list[int] = []
+    take = Batch.take
+
+    def counted(batch: Batch, rows: torch.Tensor | slice) -> Batch:
+        if batch.features.shape[-1]:
+            taken.append(len(rows) if isinstance(rows, torch.Tensor) else len(batch))
+        return take(batch, rows)
+
+    monkeypatch.setattr(Batch, "take", counted)
+    monkeypatch.setattr(in_parts, "WOMEN_AT_ONCE", 70)
+    parts = ensemble()
+    with torch.no_grad():
+        centre(parts, data, weight)
+    for name, value in whole.named_buffers():
+        torch.testing.assert_close(dict(parts.named_buffers())[name], value, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(risk_of(whole, data), risk, rtol=1e-5)
+    assert max(taken) == 70
+
+
+def test_rows_choose_the_women() -> None:
+    data, weight = women(), 1 + torch.rand(N, generator=torch.Generator().manual_seed(1))
+    rows = torch.arange(0, N, 3)
+    chosen, alone = ensemble(), ensemble()
+    with torch.no_grad():
+        centre(chosen, data, weight, rows)
+        centre(alone, data.take(rows), weight[rows])
+    torch.testing.assert_close(chosen.age, alone.age, rtol=0, atol=0)
+    assert chosen.age.any()

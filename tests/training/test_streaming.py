@@ -27,6 +27,7 @@ from mammorisk.records.cohort import Cohort
 from mammorisk.risk_models.augment_options import AugmentOptions
 from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.recipe import TrainingOptions
+from mammorisk.training import exam_steps
 from mammorisk.training.augment import augment_view, drop_views
 from mammorisk.training.exam_steps import Draw, EpochSampler, ExamSteps, Step, make_loader
 from mammorisk.training.fit import fit
@@ -251,6 +252,21 @@ def test_a_damaged_entry_in_a_worker_is_told_with_its_row(streamed: ExamSet) -> 
     (found,) = make_loader(steps, EpochSampler(np.array([2]), 4, 0), workers=1)
     assert isinstance(found, MammoriskError)
     assert "row 2" in str(found)
+
+
+def test_a_worker_gives_free_memory_back(
+    streamed: ExamSet, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given_back: list[int] = []
+    monkeypatch.setattr(exam_steps, "give_back_memory", lambda: given_back.append(1))
+    steps = ExamSteps(0, streamed.pixels, streamed.present)
+    draw = Draw(0, np.arange(8), np.arange(8), 8, 1.0)
+    steps[draw]
+    monkeypatch.setattr(exam_steps, "get_worker_info", lambda: "a worker")
+    for _ in range(9):
+        steps[draw]
+    # 72 exams in a worker, and none in the process of the training.
+    assert len(given_back) == 2
 
 
 def test_groups_of_parameters_and_schedules() -> None:
