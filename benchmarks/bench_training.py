@@ -8,14 +8,16 @@ augmentation, and through training steps of the recipe hybrid-resnet18-03mm with
 with the share of the time in which the training waits for data.
 
 Memory: the highest sum over a fit and its workers. The fit reads the manifest and the answers of
-all women, finds the entries of their exams in the cache, trains an encoder and then five heads on
-80% of the women, and encodes all exams. Only three things are not those of a real cohort:
+all women, finds the entries of their exams in the cache, trains an encoder and then a head on a
+tenth of the women with another tenth for validation, and encodes all exams. Four things are not
+those of a real cohort:
 
 - No images are opened, because the exams are in the cache. Every exam has an entry of its own, but
   only 200 entries have pixels of their own: the others are hard links to them, because
   20,000 entries would take 34 GB of disk.
 - The encoder is one convolution with 512 features, so that 20,000 exams do not take days. The step
   of another encoder needs more memory, which does not depend on the number of exams.
+- Four fifths of the women are in the test split, because a step of training takes most of the time.
 - Only 200 exams are augmented, before the fit.
 """
 
@@ -212,7 +214,7 @@ def fit_in_memory(folder: Path, n: int, workers: int) -> None:
     image = load_recipe(RECIPE).image
     timm.models.register_model(benchmark_patches)
     recipe = load_recipe("hybrid", image=image.model_dump(), encoder__name="benchmark_patches")
-    cohort = make_cohort(folder, n, n * 8 // 10, n // 5)
+    cohort = make_cohort(folder, n, n // 10, n // 10)
     cache = ImageCache(folder=folder / f"cache-{n}", settings=image)
     files = [file for file in map(cache.file_of, map(open_exam, range(n))) if file is not None]
     write_entries(files, image)

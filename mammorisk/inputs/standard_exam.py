@@ -172,8 +172,17 @@ def to_bytes(pixels: np.ndarray, breast: np.ndarray) -> NDArray[np.uint8]:
     return np.where(breast, scaled, 0).astype(np.uint8)
 
 
+def _grey_of_bytes() -> NDArray[np.float32]:
+    low, high = GREY_RANGE
+    byte = np.arange(256, dtype=np.float32)
+    return np.where(byte > 0, (byte - 1) / 254 * (high - low) + low, 0).astype(np.float32)
+
+
+#: Input of a network for each byte: standardised grey from 1 on, and 0 for 0. A table is several
+#: times faster than arithmetic on all pixels.
+GREY_OF_BYTES = _grey_of_bytes()
+
+
 def to_float(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Convert bytes to the input of a network: standardised grey inside the breast, 0 outside."""
-    low, high = GREY_RANGE
-    grey = (pixels.astype(np.float32) - 1) / 254 * (high - low) + low
-    return np.where(pixels > 0, grey, 0).astype(np.float32)
+    return np.take(GREY_OF_BYTES, pixels)

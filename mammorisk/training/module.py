@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from mammorisk.errors import MammoriskError, TrainingError
-from mammorisk.inputs.standard_exam import GREY_RANGE
+from mammorisk.inputs.standard_exam import GREY_OF_BYTES
 from mammorisk.networks.encoders import COMPACT
 from mammorisk.networks.head_ensemble import VIEW_SETS, view_set, with_views
 from mammorisk.networks.hybrid import Batch, HybridHead
@@ -342,9 +342,8 @@ def _to(batch: Batch, device: torch.device) -> Batch:
 
 def to_grey(pixels: Tensor) -> Tensor:
     """:func:`mammorisk.inputs.standard_exam.to_float` for tensors, on any device."""
-    low, high = GREY_RANGE
-    grey = (pixels.float() - 1) / 254 * (high - low) + low
-    return torch.where(pixels > 0, grey, 0.0)
+    table = torch.from_numpy(GREY_OF_BYTES).to(pixels.device)
+    return table.index_select(0, pixels.flatten().int()).view(pixels.shape)
 
 
 def _checked(step: Step | MammoriskError) -> Step:

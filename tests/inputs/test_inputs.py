@@ -80,6 +80,12 @@ def test_standard_views(exam: Exam) -> None:
     assert unused.present.tolist() == [False, True, False, False]
 
 
+def test_bytes_are_grey_inside_the_breast_and_zero_outside() -> None:
+    grey = to_float(np.array([[0, 1, 128, 255]], dtype=np.uint8))
+    assert grey.dtype == np.float32
+    np.testing.assert_array_equal(grey, np.array([[0, -0.5, 0.5, 1.5]], dtype=np.float32))
+
+
 def test_what_a_view_lacks_for_the_network_is_told(exam: Exam) -> None:
     view = exam["R-CC"]
     assert network_view(segment_view(view), WIDE).warnings == ()
