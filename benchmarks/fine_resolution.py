@@ -29,8 +29,8 @@ from local_studies import cores, difference_of, fit_once, make_study, measures, 
 
 import mammorisk as mr
 from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.inputs.standard_exam import ImageSettings
 from mammorisk.records.outcome import Outcome
-from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.recipe import load_recipe
 from mammorisk.training.read_exams import read_exams
 
@@ -90,14 +90,16 @@ def main() -> None:
     for mm in given.trained:
         changes = fine | TRAINED | views[mm]
         models[f"{mm} mm, statistics, trained encoder"] = (FINE_RECIPE, changes)
-    held = studies["held-out"]
+    parts, held = _Studies(studies, given), studies["held-out"]
     outcome = Outcome.from_table(held.cohort.exams)
     found: dict[str, np.ndarray] = {}
     for name, (recipe, changes) in models.items():
         out = given.work / name.replace(", ", "-").replace(" ", "-")
         file = out.parent / f"{out.name}.npy"
         if not file.exists():
-            model, exams = _fitted(studies, load_recipe(recipe, **changes), out, given)
+            chosen = load_recipe(recipe, **changes)
+            model = fit_once(out, partial(parts.fit, chosen, out))
+            exams = parts.exams("held-out", chosen)
             scores = model.score_exam_set(held.cohort.questionnaires, exams, (5,))
             np.save(file, scores.risk[5].to_numpy(dtype=float))
         found[name] = np.load(file)
@@ -122,26 +124,33 @@ def main() -> None:
     print_table(["risk, five years", "AUC", *differences, "E/O", "slope"], rows)
 
 
-def _fitted(
-    studies: dict[str, Any], recipe: mr.Recipe, out: Path, given: argparse.Namespace
-) -> tuple[HybridModel, ExamSet]:
-    """The fitted model, and the exams on which it is evaluated."""
-    exams = {name: _read(one.cohort, recipe, given) for name, one in studies.items()}
-    fit = partial(
-        mr.fit,
-        studies["train"].cohort,
-        recipe,
-        exams=exams["train"],
-        out=out,
-        progress=True,
-        workers=max(given.workers - 2, 0),
-        on_warning=lambda told: None,
-    )
-    return fit_once(out, fit), exams["held-out"]
+class _Studies:
+    """The studies, whose exams are read once for each size of the views."""
 
+    def __init__(self, studies: dict[str, Any], given: argparse.Namespace) -> None:
+        self.cohorts = {name: study.cohort for name, study in studies.items()}
+        self.given = given
+        self._read: dict[tuple[str, ImageSettings], ExamSet] = {}
 
-def _read(cohort: mr.Cohort, recipe: mr.Recipe, given: argparse.Namespace) -> ExamSet:
-    return read_exams(cohort, recipe, given.work / "cache", progress=True, workers=given.workers)
+    def exams(self, name: str, recipe: mr.Recipe) -> ExamSet:
+        key = (name, recipe.image)
+        if key not in self._read:
+            cache, workers = self.given.work / "cache", self.given.workers
+            self._read[key] = read_exams(
+                self.cohorts[name], recipe, cache, progress=True, workers=workers
+            )
+        return self._read[key]
+
+    def fit(self, recipe: mr.Recipe, out: Path) -> object:
+        return mr.fit(
+            self.cohorts["train"],
+            recipe,
+            exams=self.exams("train", recipe),
+            out=out,
+            progress=True,
+            workers=max(self.given.workers - 2, 0),
+            on_warning=lambda told: None,
+        )
 
 
 if __name__ == "__main__":
