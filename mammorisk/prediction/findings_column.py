@@ -12,7 +12,7 @@ from mammorisk.findings.exam_score import highest_score
 from mammorisk.findings.finding import Finding
 from mammorisk.findings.findings import COLUMNS, Findings
 from mammorisk.records.cohort import KEYS
-from mammorisk.warnings import ResultWarning, join_codes, join_text
+from mammorisk.warnings import Warnings, join_codes, join_text, make_warning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,7 +98,7 @@ def read_findings(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
 
 
 def _exam(result: Mapping[str, Any], highest: float) -> dict[str, Any]:
-    told = [ResultWarning(**one) for one in result["warnings"]]
+    told = _warnings(result)
     score = result["exam_score"]
     return {
         "highest_score": highest,
@@ -112,4 +112,10 @@ def _finding(stored: Mapping[str, Any]) -> Finding:
     """A finding from its JSON."""
     values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in stored.items()}
     values |= {name: float("nan") for name in _MAYBE_NAN if values[name] is None}
-    return Finding(**values | {"warnings": tuple(ResultWarning(**w) for w in stored["warnings"])})
+    return Finding(**values | {"warnings": _warnings(stored)})
+
+
+def _warnings(stored: Mapping[str, Any]) -> Warnings:
+    return tuple(
+        make_warning(one["code"], one["text"], view=one["view"]) for one in stored["warnings"]
+    )
