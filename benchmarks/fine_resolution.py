@@ -1,8 +1,8 @@
 """Does real resolution pay where the signal is fine? Views of 0.3 mm against views of 1.25 mm.
 
     python benchmarks/fine_resolution.py WORK                         # about an hour on two cores
-    python benchmarks/fine_resolution.py WORK --trained 1.25          # a quarter of an hour more
-    python benchmarks/fine_resolution.py WORK --trained 1.25 0.3      # an hour more
+    python benchmarks/fine_resolution.py WORK --trained 1.25          # also trained
+    python benchmarks/fine_resolution.py WORK --trained 1.25 0.3      # hours more
     python benchmarks/fine_resolution.py WORK --trained 0.3 --encoder resnet18   # with a GPU
 
 Two simulated studies of vendors that the bundled model does not know, rendered at 0.3 mm, with a
