@@ -52,20 +52,29 @@ class UnknownAnswers:
     Attributes
     ----------
     women : DataFrame
-        Questionnaires.
+        Questionnaires without the density category.
     true : ndarray
         Five-year risk given all answers.
+    density : Series
+        Density category of each woman.
+    truth : dict of str to ndarray
+        Best attainable risk by the kinds of inputs; see :func:`truth_by_kinds`.
     """
 
     women: pd.DataFrame
     true: Floats
+    density: pd.Series
+    truth: dict[str, Floats]
 
     @classmethod
     def simulated(cls, options: dict[str, int]) -> UnknownAnswers:
         study = mr.simulate(**options)
+        women = study.cohort.questionnaires
         return cls(
-            women=study.cohort.questionnaires.drop(columns="breast_density"),
+            women=women.drop(columns="breast_density"),
             true=study.truth["risk_5y_questionnaire"].to_numpy(dtype=float),
+            density=women["breast_density"],
+            truth=truth_by_kinds(study.truth),
         )
 
     def ratio(self, name: str, women: pd.DataFrame, true: Floats) -> tuple[Floats, float]:

@@ -119,8 +119,21 @@ def take_inputs(inputs: Inputs, rows: NDArray[np.int64]) -> Inputs:
 
 def reference_interval(model: HybridModel, women: Women, unknown: UnknownAnswers) -> RiskInterval:
     """Interval of the model, from women who were not used to train its heads."""
-    interval = fit_interval(model, women.inputs, women.batch, women.truth, women.weight)
+    images = {kinds: true for kinds, true in women.truth.items() if "i" in kinds}
+    interval = fit_interval(model, women.inputs, women.batch, images, women.weight)
+    return interval_without_images(model, interval, unknown)
+
+
+def interval_without_images(
+    model: HybridModel, interval: RiskInterval, unknown: UnknownAnswers
+) -> RiskInterval:
+    """Fit the parts of the interval that need no images, on many women; the others stay."""
     some, true = unknown.women.iloc[-_SCORED:].reset_index(drop=True), unknown.true[-_SCORED:]
+    stated = some.assign(breast_density=unknown.density.iloc[-_SCORED:].to_numpy())
+    inputs = gather_inputs(stated, None, model.baseline)
+    blind = {k: risk[-_SCORED:] for k, risk in unknown.truth.items() if "i" not in k}
+    found = fit_interval(model, inputs, batch_of(model, inputs, None), blind, np.ones(len(some)))
+    interval = replace(interval, gap=interval.gap | found.gap)
     answer_gap = {}
     for name in ANSWERS:
         rows = applies(some, name)
@@ -131,9 +144,9 @@ def reference_interval(model: HybridModel, women: Women, unknown: UnknownAnswers
         target = -np.expm1(np.log1p(-true[rows]) * ratio)
         inputs = gather_inputs(hidden.assign(**{name: None}), None, model.baseline)
         batch = batch_of(model, inputs, None)
-        found = model.evaluate_batch(inputs, batch)
-        apart = log_hazard_ratio(five_year_risk(model, found), target)
-        gap = gap_of(apart, found.spread, np.ones(len(apart)))
+        answered = model.evaluate_batch(inputs, batch)
+        apart = log_hazard_ratio(five_year_risk(model, answered), target)
+        gap = gap_of(apart, answered.spread, np.ones(len(apart)))
         answer_gap[name] = float(np.sqrt(max(gap**2 - interval.gap["0q"] ** 2, 0.0)))
     return replace(interval, answer_gap=answer_gap)
 

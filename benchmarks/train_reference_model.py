@@ -2,6 +2,7 @@
 
     python benchmarks/train_reference_model.py train WORK            # simulate, fit, save
     python benchmarks/train_reference_model.py train WORK --heads    # keep the bundled encoder
+    python benchmarks/train_reference_model.py train WORK --answers  # keep all that reads images
     python benchmarks/train_reference_model.py evaluate WORK         # a new study; writes RESULTS
 
 WORK holds the simulated studies, standardised images and checkpoints (some 5 GB). All steps
@@ -14,32 +15,44 @@ import argparse
 import os
 import sys
 import time
-from dataclasses import replace
+from dataclasses import fields, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from attainable_risk import UnknownAnswers
-from reference_tables import Women, interval_table, reference_interval, view_table
+from reference_tables import (
+    Women,
+    batch_of,
+    interval_table,
+    interval_without_images,
+    reference_interval,
+    view_table,
+)
 
 import mammorisk as mr
 from mammorisk._utils.progress import show_progress
 from mammorisk.clinical import load_clinical
+from mammorisk.inputs.batches import gather_inputs
 from mammorisk.inputs.exam_set import ExamSet
 from mammorisk.metrics.calibration import calibration_slope
 from mammorisk.metrics.cancer_share import false_negative_rate_at_share
 from mammorisk.metrics.estimate import Estimate, difference, standard_error
 from mammorisk.metrics.expected_observed import expected_observed_ratio
 from mammorisk.metrics.time_dependent_auc import cumulative_dynamic_auc
+from mammorisk.networks.hybrid import Batch
 from mammorisk.records.exam import STANDARD_VIEWS
 from mammorisk.records.outcome import Outcome
 from mammorisk.risk_models.hybrid.guard_features import guard_features
 from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.recipe import load_recipe
 from mammorisk.simulation.simulate import simulate
+from mammorisk.training.answers_alone import fit_answers_alone
 from mammorisk.training.fit import fit
+from mammorisk.training.outcomes import read_outcomes
 from mammorisk.training.problem import pose
 from mammorisk.training.read_exams import read_exams
 
@@ -47,6 +60,9 @@ TRAIN = {"n": 250_000, "seed": 101, "design": "case-cohort", "subcohort_fraction
 HELD_OUT = {"n": 66_000, "seed": 20_270, "design": "case-cohort", "subcohort_fraction": 0.034}
 #: Women without images, for the risk that can be attained if an answer is unknown.
 ANSWERS = {"n": 150_000, "seed": 303}
+#: Women without images, on whom the weights of the answers alone are fitted. They cost nothing.
+ANSWERS_ALONE = {"n": 600_000, "seed": 404}
+_WOMEN_AT_ONCE = 50_000
 #: Encoder and head together; then new heads on the features of the finished encoder.
 ENCODER = {
     "training__epochs": 3,
@@ -100,6 +116,7 @@ def train(work: Path, *, heads_only: bool) -> None:
         **HEAD,
     )
     assert isinstance(model, HybridModel)
+    model = with_answers_alone(model)
     validation = pose(cohort, model.recipe, exams).validation
     features = model.features(exams)
     everyone = Women.of(model, cohort.exams, cohort.questionnaires, exams, made.truth, features)
@@ -107,6 +124,44 @@ def train(work: Path, *, heads_only: bool) -> None:
     model.interval = reference_interval(model, everyone.take(validation), unknown)
     encoder = first.training.get("encoder_of", first.training) if heads_only else None
     finish(model, start, encoder)
+
+
+def train_answers() -> None:
+    """Fit the weights of the answers alone again; what reads images stays as it is."""
+    start = time.time()
+    first = mr.load_model("hybrid")
+    assert isinstance(first, HybridModel)
+    assert first.interval is not None
+    model = with_answers_alone(first)
+    model.interval = interval_without_images(
+        model, first.interval, UnknownAnswers.simulated(ANSWERS)
+    )
+    finish(model, start, first.training.get("encoder_of"))
+
+
+def with_answers_alone(model: HybridModel) -> HybridModel:
+    """Fit the weights of the answers of women without images on many of them."""
+    cohort = mr.simulate(**ANSWERS_ALONE).cohort
+    women, outcomes = cohort.questionnaires, read_outcomes(cohort.exams)
+    batches, density = [], []
+    # In parts, because the reasons and texts of many women fill the memory.
+    for first in range(0, len(women), _WOMEN_AT_ONCE):
+        some = women.iloc[first : first + _WOMEN_AT_ONCE]
+        inputs = gather_inputs(some, None, model.baseline, model.card.ages)
+        assert inputs.baseline is not None
+        batches.append(batch_of(model, inputs, None))
+        density.append(inputs.baseline.density)
+    joined = {f.name: torch.cat([getattr(one, f.name) for one in batches]) for f in fields(Batch)}
+    head = fit_answers_alone(
+        model.head,
+        Batch(**joined),
+        np.concatenate(density),
+        outcomes,
+        loss=model.recipe.training.loss,
+    )
+    cancers = int((outcomes.event == 1).sum())
+    told = {"women": len(cohort), "cancers": cancers, "simulation": ANSWERS_ALONE}
+    return replace(model, head=head, training={**model.training, "answers_alone": told})
 
 
 def finish(model: HybridModel, start: float, encoder: dict[str, Any] | None) -> None:
@@ -223,11 +278,22 @@ def _opening(
         f"Trained on {told['train']['exams']:,} exams, {told['train']['cancers']:,} with cancer,",
         f"sampled from {TRAIN['n']:,} women (seed {TRAIN['seed']}).",
         f"{_encoder_text(told.get('encoder_of')).capitalize().replace('; ', '.')}",
+        *_answers_text(told.get("answers_alone")),
         f"Held out: {len(table):,}",
         f"rendered exams, {cancers:,} with cancer, that represent {standing:,.0f} women (seed",
         f"{HELD_OUT['seed']}). Confidence intervals are 95%, by influence functions, with",
         "sampling weights.",
         "",
+    ]
+
+
+def _answers_text(told: dict[str, Any] | None) -> list[str]:
+    """On whom the weights of the answers alone were fitted, if separately."""
+    if told is None:
+        return []
+    return [
+        f"Answers of women without images: fitted on {told['women']:,} women without images,",
+        f"{told['cancers']:,} with cancer (seed {told['simulation']['seed']}).",
     ]
 
 
@@ -364,10 +430,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("step", choices=["train", "evaluate"])
     parser.add_argument("work", type=Path)
-    parser.add_argument("--heads", action="store_true", help="train only the heads")
+    only = parser.add_mutually_exclusive_group()
+    only.add_argument("--heads", action="store_true", help="train only the heads")
+    only.add_argument("--answers", action="store_true", help="train only the answers alone")
     arguments = parser.parse_args()
     arguments.work.mkdir(parents=True, exist_ok=True)
-    if arguments.step == "train":
+    if arguments.step == "train" and arguments.answers:
+        train_answers()
+    elif arguments.step == "train":
         train(arguments.work, heads_only=arguments.heads)
     else:
         evaluate(arguments.work)

@@ -30,7 +30,10 @@ class HeadSettings(BaseModel):
 
     ``lowest_weights`` has the lower bound of the weight of each questionnaire column, None for no
     bound. It keeps the effect of an adverse fact from becoming negative. With ``standardized``
-    the features of views are standardised by their means and standard deviations in training.
+    the features of views are standardised by their means and standard deviations in training. With
+    ``answers_alone`` the answers of women without images have weights of their own: the image shows
+    a part of what the answers tell, such as the effect of weight on density, so the weights beside
+    it are others.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -45,11 +48,13 @@ class HeadSettings(BaseModel):
     competing_death: bool = False
     lowest_weights: tuple[float | None, ...] = ()
     standardized: bool = False
+    answers_alone: bool = False
 
     @model_serializer(mode="wrap")
     def _without_default(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        # Digests of the configurations of earlier models, which have no such field, stay.
-        return {k: v for k, v in dump(self).items() if (k, v) != ("standardized", False)}
+        # Digests of the configurations of earlier models, which have no such fields, stay.
+        later = ("standardized", "answers_alone")
+        return {k: v for k, v in dump(self).items() if k not in later or v}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +128,10 @@ class HybridHead(nn.Module):
             nn.init.zeros_(self.acquisition.weight)
         if settings.n_questionnaire:
             self.questionnaire = BoundedLinear(settings.n_questionnaire, settings.lowest_weights)
+            if settings.answers_alone:
+                self.answers_alone = BoundedLinear(
+                    settings.n_questionnaire, settings.lowest_weights
+                )
         self.age = _age_polynomial()
         if settings.interactions and n_image and settings.n_questionnaire:
             self.interaction = nn.Sequential(
@@ -169,9 +178,10 @@ class HybridHead(nn.Module):
             value = self.image(joint - alone)[:, 0] + self.acquisition(mean)[:, 0]
             parts["acquisition"] = torch.where(told.any(dim=1)[:, 0], value, 0.0)
         if settings.n_questionnaire:
-            parts["questionnaire"] = torch.where(
-                known, self.questionnaire(batch.questionnaire), 0.0
-            )
+            answers = self.questionnaire(batch.questionnaire)
+            if settings.answers_alone:
+                answers = torch.where(seen, answers, self.answers_alone(batch.questionnaire))
+            parts["questionnaire"] = torch.where(known, answers, 0.0)
         if settings.interactions and joint is not None and settings.n_questionnaire:
             value = self.interaction(torch.cat([joint, batch.questionnaire], dim=1))[:, 0]
             parts["interaction"] = torch.where(known & seen, value, 0.0)

@@ -102,6 +102,9 @@ def fit_hybrid(
     settings = _head_settings(
         recipe, n_features, batch, scalings, pooling or recipe.encoder.pooling
     )
+    if begin is not None and keep_head:
+        answers_alone = begin.head.settings.answers_alone
+        settings = settings.model_copy(update={"answers_alone": answers_alone})
     head = HybridHead(settings)
     if begin is not None and keep_head:
         head.load_state_dict(begin.head.members[0].state_dict())

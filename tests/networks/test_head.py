@@ -76,6 +76,21 @@ def test_what_is_missing_contributes_nothing_and_changes_nothing() -> None:
     torch.testing.assert_close(network(nothing), data.offset, rtol=0, atol=0)
 
 
+def test_answers_alone_have_weights_of_their_own() -> None:
+    network, data = head(answers_alone=True), batch()
+    blind = replace(data, mask=torch.zeros_like(data.mask))
+    beside = network.questionnaire(data.questionnaire)
+    alone = network.answers_alone(data.questionnaire)
+    assert (beside - alone).abs().min() > 0
+    seen = data.mask.any(dim=1)
+    assert seen.any()
+    found = network.contributions(data)["questionnaire"]
+    torch.testing.assert_close(found[seen], beside[seen], rtol=0, atol=0)
+    torch.testing.assert_close(network.contributions(blind)["questionnaire"], alone, rtol=0, atol=0)
+    unknown = replace(blind, answered=torch.zeros(N, dtype=torch.bool))
+    assert not network.contributions(unknown)["questionnaire"].any()
+
+
 def test_views_are_told_apart_by_place_not_by_order() -> None:
     network, data = head(), batch()
     order = torch.randperm(TOKENS, generator=torch.Generator().manual_seed(3))
