@@ -7,7 +7,7 @@
 The exams have other seeds and other systems than those of the training. WORK holds the exams and
 the candidates in them (about 6 GB), or the candidates that train_findings.py has left there. All
 steps continue where they were interrupted. Calcifications are searched in the exams of 0.1 mm
-alone; other lesions also in those of 0.2 mm, of which --coarse makes no others.
+alone; other lesions also in those of 0.2 mm. --coarse takes the latter, --sets some of the sets.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from findings_candidates import (
     read_candidates,
     write_candidates,
 )
-from findings_exams import COARSE_MM, SETS, Task, start_rendering
+from findings_exams import COARSE_MM, SETS, Task, files_of, start_rendering
 from findings_mias import mias_table
 from findings_resembling import KINDS, structures
 from findings_scores import network_alone, without_fusion
@@ -60,14 +60,8 @@ MARGINS = ("circumscribed", "obscured", "microlobulated", "indistinct", "spicula
 RESAMPLES = int(os.environ.get("FINDINGS_RESAMPLES", "300"))
 
 
-def held_out(coarse: bool) -> tuple[str, ...]:
-    """Names of the sets of exams."""
-    return tuple(name for name in HELD_OUT if not coarse or SETS[name].pixel_mm >= COARSE_MM)
-
-
-def candidates(work: Path, coarse: bool) -> list[FoundExam]:
+def candidates(work: Path, names: tuple[str, ...]) -> list[FoundExam]:
     """The candidates of the held-out exams, made if they are not there."""
-    names = held_out(coarse)
     if not all(candidates_file(work, name).exists() for name in names):
         workers = int(os.environ.get("FINDINGS_WORKERS", os.cpu_count() or 1))
         open_detector("findings-sim").save(work / "model")
@@ -174,9 +168,9 @@ def main_table(fused: Marks, single: Marks, network: Marks) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def baseline_table(work: Path, fused: Marks, coarse: bool) -> pd.DataFrame:
+def baseline_table(work: Path, fused: Marks, names: tuple[str, ...]) -> pd.DataFrame:
     """Sensitivity of a difference of Gaussians on the same views, with the best of its sizes."""
-    marks = baseline_marks(work, held_out(coarse))
+    marks = baseline_marks(work, names)
     rows = []
     for name in rows_of(fused):
         if name == "calcification":
@@ -200,6 +194,13 @@ def baseline_table(work: Path, fused: Marks, coarse: bool) -> pd.DataFrame:
             }
         )
     return pd.DataFrame(rows)
+
+
+def filter_part(work: Path, fused: Marks, names: tuple[str, ...]) -> list[str]:
+    """Part of the page on the filter; candidates of another machine come without views."""
+    if not all(files_of(work, name) for name in names):
+        return []
+    return ["## A filter on the same views", as_markdown(baseline_table(work, fused, names))]
 
 
 def rows_of(marks: Marks) -> list[str]:
@@ -405,12 +406,18 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--mias", type=Path)
     parser.add_argument("--coarse", action="store_true", help="exams of 0.2 mm alone")
+    parser.add_argument("--sets", nargs="+", choices=HELD_OUT, help="some of the sets of exams")
     parser.add_argument("--write", action="store_true", help="write docs/reference/findings.md")
     args = parser.parse_args()
-    if args.write and args.coarse:
-        parser.error("--write needs all exams: leave out --coarse")
+    if args.write and (args.coarse or args.sets):
+        parser.error("--write needs all exams: leave out --coarse and --sets")
+    names = tuple(
+        name
+        for name in args.sets or HELD_OUT
+        if not args.coarse or SETS[name].pixel_mm >= COARSE_MM
+    )
     detector = open_detector("findings-sim")
-    exams = candidates(args.work, args.coarse)
+    exams = candidates(args.work, names)
     fused, single = Marks(exams, detector), Marks(exams, without_fusion(detector))
     network = Marks(exams, network_alone(detector))
     kinds = fused.lesions.drop_duplicates(["patient_id", "lesion_id"])["type"].value_counts()
@@ -426,8 +433,7 @@ def main() -> None:
         "Gain of sensitivity by the fusion of CC and MLO: "
         f"focal asymmetries {fusion_gain(fused, single, 'focal asymmetry')}, asked: 0.08; "
         f"masses {fusion_gain(fused, single, 'mass')}.",
-        "## A filter on the same views",
-        as_markdown(baseline_table(args.work, fused, args.coarse)),
+        *filter_part(args.work, fused, names),
         "## False positives a view, by what they lie on, at 0.5 a view",
         as_markdown(place_of_false_positives(fused)),
         "## Place",
