@@ -61,7 +61,7 @@ HELD_OUT = {"n": 66_000, "seed": 20_270, "design": "case-cohort", "subcohort_fra
 #: Women without images, for the risk that can be attained if an answer is unknown.
 ANSWERS = {"n": 150_000, "seed": 303}
 #: Women without images, on whom the weights of the answers alone are fitted. They cost nothing.
-ANSWERS_ALONE = {"n": 300_000, "seed": 404}
+ANSWERS_ALONE = {"n": 600_000, "seed": 404}
 _WOMEN_AT_ONCE = 50_000
 #: Encoder and head together; then new heads on the features of the finished encoder.
 ENCODER = {
