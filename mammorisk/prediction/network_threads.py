@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -28,6 +29,10 @@ def few_threads() -> Iterator[None]:
     >>> with few_threads():
     ...     risk = 0.02
     """
+    if "torch" in sys.modules:
+        # PyTorch sets the number of a thread at its first operation there. In a thread that is not
+        # the main one this would replace the limit, and the number to return to would be wrong.
+        sys.modules["torch"].get_num_threads()
     pools = ThreadpoolController().select(user_api="openmp")
     most = max(usable_cores() // _CORES_A_THREAD, 1)
     # Never more threads than before.

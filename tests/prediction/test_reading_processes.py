@@ -121,3 +121,20 @@ def test_few_threads_are_never_more_than_before(monkeypatch: pytest.MonkeyPatch)
     with network_threads.few_threads():
         assert torch.get_num_threads() == 1
     assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_few_threads_in_a_thread_that_is_new_to_pytorch(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    monkeypatch.setattr(network_threads, "usable_cores", lambda: 4)
+    seen = []
+
+    def work() -> None:
+        with network_threads.few_threads():
+            seen.append(torch.get_num_threads())
+        seen.append(torch.get_num_threads())
+
+    with ThreadPoolExecutor(1) as other:
+        other.submit(work).result()
+    assert seen == [1, 2]
