@@ -39,9 +39,10 @@ def male_rows(table: pd.DataFrame) -> NDArray[np.bool_]:
     array([False,  True])
     """
     male = np.zeros(len(table), dtype=bool)
-    for name in table.columns:
+    # By place, because a name can occur twice.
+    for place, name in enumerate(table.columns):
         if re.sub(r"[^a-z]", "", str(name).lower()) in _COLUMNS:
-            words = (blank_to_none(value) for value in table[name])
+            words = (blank_to_none(value) for value in table.iloc[:, place])
             male |= np.array(
                 [isinstance(word, str) and word.strip().lower() in _MALE for word in words],
                 dtype=bool,

@@ -16,6 +16,8 @@ from mammorisk.training.exclusions import Exclusions
 def test_men_by_their_words(name: str) -> None:
     words = ["M", "male ", "Man", "F", "female", "woman", None, np.nan, 1, "U", pd.NA]
     assert male_rows(pd.DataFrame({name: words})).tolist() == [True] * 3 + [False] * 8
+    twice = pd.DataFrame([[54, "F", "M"], [54, "F", "F"], [54, "M", None]])
+    assert male_rows(twice.set_axis(["age", name, name], axis=1)).tolist() == [True, False, True]
     assert not male_rows(pd.DataFrame({"same_sex_school": ["M"], "male": [1]})).any()
 
 
