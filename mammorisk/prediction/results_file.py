@@ -12,6 +12,7 @@ from mammorisk.errors import OutputError
 from mammorisk.prediction.findings_column import COLUMN, is_searched, read_findings
 from mammorisk.prediction.part_files import FINGERPRINT, read_provenance
 from mammorisk.prediction.status import Status, status_of
+from mammorisk.records.cohort import KEYS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 _FAILURES_NAMED = 20
 #: Rows of a CSV read at a time.
 _ROWS_READ = 100_000
+#: Types of the ids in a CSV: "007" is not 7.
+_IDS = dict.fromkeys(KEYS, str)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -176,7 +179,7 @@ def _tables(path: Path) -> Iterator[pd.DataFrame]:
     import pyarrow.parquet as pq
 
     if path.suffix == ".csv":
-        yield from pd.read_csv(path, chunksize=_ROWS_READ, dtype={"exam_id": str})
+        yield from pd.read_csv(path, chunksize=_ROWS_READ, dtype=_IDS)
         return
     for file in sorted(path.glob("*.parquet")) if path.is_dir() else [path]:
         with pq.ParquetFile(file) as table:

@@ -230,6 +230,7 @@ def test_file_with_findings_is_resumed_and_loses_nothing(
     exam: Exam, detector: Detector, tmp_path: Path, name: str
 ) -> None:
     cohort, out = _cohort(exam), tmp_path / name
+    cohort = replace(cohort, exams=cohort.exams.assign(patient_id=["007", "008", "009"]))
     options = {"model": "bcrat", "findings": detector, "exams_per_part": 1}
 
     def stop(done: int, total: int) -> None:
@@ -250,8 +251,9 @@ def test_file_with_findings_is_resumed_and_loses_nothing(
     found, same = written.findings(), mr.find(cohort, model=detector)
     assert len(same) > 0
     keys = ["patient_id", "exam_id"]
-    # A CSV has no types of its own.
+    # A CSV has no types of its own. Its ids are text.
     pd.testing.assert_frame_equal(found.drop(columns=keys), same.drop(columns=keys))
+    assert set(found["patient_id"]) == {"007"}
     assert found["exam_id"].tolist() == [*map(str if name.endswith("csv") else int, same.exam_id)]
     for kind in ("exams", "errors"):
         drop = {"exam_id": 0}
