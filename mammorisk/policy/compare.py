@@ -259,7 +259,8 @@ def _refuse_repeats(risks: pd.DataFrame) -> None:
     keys = [key for key in KEYS if key in risks.columns]
     if "exam_id" not in keys:
         return
-    known = risks[risks["exam_id"].notna()]
+    # Missing ids are not equal, but pandas counts them so.
+    known = risks[risks[keys].notna().all(axis=1)]
     if n := int(known.duplicated(keys).sum()):
         models = known["model"].nunique() if "model" in known else 0
         raise PolicyError(

@@ -41,6 +41,10 @@ def test_limits_are_not_below_zero_and_no_exam_counts_twice() -> None:
     row = compare_policies(table, None, ["mypebs"]).summary.iloc[0]
     assert row["mri"] > 0
     assert row["mri_lower"] == 0
+    # Women without an id are not known to be the same.
+    nobody = table.assign(patient_id=[*table["patient_id"][:20], *[None] * 10])
+    unknown = compare_policies(nobody, None, ["mypebs"])
+    assert unknown.categories["women"].sum() == 30 * 3
     with pytest.raises(PolicyError, match=r"2 rows repeat an exam. Keep one row"):
         compare_policies(pd.concat([table, table.head(2)]), None, ["mypebs"])
     with pytest.raises(PolicyError, match="for one model at a time"):
