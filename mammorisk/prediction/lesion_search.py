@@ -114,7 +114,7 @@ def with_findings(reading: ExamReading, detector: Detector) -> ExamReading:
 
 
 def unsearched_warnings(reading: ExamReading) -> Warnings:
-    """Why an exam that can be read was not searched. Empty if it was, or no search was asked for.
+    """Why an exam was not searched. Empty if it was, without a search, and without an exam.
 
     Parameters
     ----------
@@ -125,10 +125,11 @@ def unsearched_warnings(reading: ExamReading) -> Warnings:
     tuple of ResultWarning
     """
     error = reading.findings
-    # An exam that cannot be read has a warning of its own.
-    if reading.exam is None or not isinstance(error, MammoriskError):
+    exam = reading.searched if reading.exam is None else reading.exam
+    # An exam that cannot be opened has a warning of its own.
+    if exam is None or not isinstance(error, MammoriskError):
         return ()
-    view = error.where if error.where in reading.exam.views else None
+    view = error.where if error.where in exam.views else None
     return (make_warning("lesions-not-searched", f"lesions not searched: {error.what}", view=view),)
 
 

@@ -131,6 +131,20 @@ def test_a_bad_exam_stops_no_cohort(exam: Exam, detector: str) -> None:
     assert risks["warnings"].str.count("R-CC: lesions not searched: truncated").sum() == 2
 
 
+def test_rows_say_what_was_not_searched_whatever_the_first_model_needs(
+    exam: Exam, detector: str
+) -> None:
+    cohort = _cohort(exam).select([1])
+    alone, _ = mr.predict(cohort, model="bcrat", findings=detector)
+    # density-only needs the pixels that cannot be decoded.
+    both, _ = mr.predict(cohort, model=["density-only", "bcrat"], findings=detector)
+    (told,), (of_density, of_bcrat) = alone["warnings"], both["warnings"]
+    assert "R-CC: lesions not searched: truncated" in told.split("; ")
+    assert sorted(of_bcrat.split("; ")) == sorted(told.split("; "))
+    assert of_density == "R-CC: truncated."
+    assert both["risk_5y"].iloc[1] == alone["risk_5y"].item()
+
+
 def test_one_exam_that_cannot_be_searched_keeps_its_risk(
     exam: Exam, detector: str, tmp_path: Path
 ) -> None:
