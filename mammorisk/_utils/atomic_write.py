@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,7 +35,9 @@ def atomic_write(path: Path, write: Callable[[Path], object]) -> None:
     ...     file.read_text()
     'done'
     """
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    # Two threads may write the same file.
+    writer = f"{os.getpid()}-{threading.get_ident()}"
+    temporary = path.with_name(f"{path.name}.{writer}.new")
     try:
         temporary.touch()
         mode = temporary.stat().st_mode

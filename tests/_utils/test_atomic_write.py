@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -36,3 +38,19 @@ def test_others_may_read_what_a_writer_kept_to_its_owner(tmp_path: Path) -> None
 
     atomic_write(tmp_path / "weights", private)
     assert (tmp_path / "weights").stat().st_mode == usual.stat().st_mode
+
+
+def test_two_threads_may_write_one_file(tmp_path: Path) -> None:
+    file, both = tmp_path / "risks.csv", Barrier(2)
+
+    def slowly(word: str) -> None:
+        def write(path: Path) -> None:
+            path.write_text(word)
+            both.wait(timeout=5)
+
+        atomic_write(file, write)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(slowly, ["one", "two"]))
+    assert file.read_text() in ("one", "two")
+    assert list(tmp_path.iterdir()) == [file]
