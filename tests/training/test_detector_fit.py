@@ -61,7 +61,7 @@ def test_fine_tuning_changes_the_network_and_is_saved(
 def test_card_says_that_the_training_began_on_simulated_exams(annotated: AnnotatedCohort) -> None:
     from mammorisk.findings.recipe import load_findings_recipe
     from mammorisk.findings.registry import open_detector
-    from mammorisk.training.findings.fit_detector import _card
+    from mammorisk.training.findings.fit_detector import _card, _pose
 
     exams, lesions = (
         table.assign(**{key: "w" + table[key] for key in ("patient_id", "exam_id")})
@@ -69,12 +69,13 @@ def test_card_says_that_the_training_began_on_simulated_exams(annotated: Annotat
     )
     own = replace(annotated, cohort=replace(annotated.cohort, exams=exams), lesions=lesions)
     recipe, start = load_findings_recipe("findings-sim"), open_detector("findings-sim")
-    scratch, tuned = _card(own, recipe, None), _card(own, recipe, start)
+    problem = _pose(own, recipe)
+    scratch, tuned = _card(problem, recipe, None), _card(problem, recipe, start)
     assert (scratch.simulated, scratch.start_simulated) == (False, False)
     assert (tuned.simulated, tuned.start_simulated) == (False, True)
     assert "began on simulated exams" in tuned.training_data
     # A fit that continues a tuned detector still says so, and so do its results.
-    again = replace(start, card=_card(own, recipe, replace(start, card=tuned)))
+    again = replace(start, card=_card(problem, recipe, replace(start, card=tuned)))
     assert again.card.start_simulated
     only = replace(again, card=replace(again.card, types=("mass",)))
     exam = annotated.cohort.open_exam(0)
@@ -90,7 +91,7 @@ def test_views_are_kept_by_content_and_who_is_left_out_is_counted(
 ) -> None:
     from mammorisk.findings.recipe import load_findings_recipe
     from mammorisk.training.findings import detector_problem
-    from mammorisk.training.findings.fit_detector import _pose, _record
+    from mammorisk.training.findings.fit_detector import _card, _pose, _record
 
     cohort = annotated.cohort
     opener = cohort.open_exam
@@ -113,7 +114,7 @@ def test_views_are_kept_by_content_and_who_is_left_out_is_counted(
         file.touch()
 
     def keep() -> list[Path]:
-        problem = replace(first, train=rows)
+        problem = replace(first, train=rows, validation=rows[:0], unused=set())
         kept = detector_problem.keep_views(
             problem, tmp_path / "views", write, digests.append, progress=False
         )
@@ -122,7 +123,11 @@ def test_views_are_kept_by_content_and_who_is_left_out_is_counted(
             "the header says that the patient is male": 1,
             "the exam cannot be read": 1,
         }
-        assert _record(problem, recipe, None)["excluded"] == problem.excluded
+        record = _record(problem, recipe, None)
+        assert record["excluded"] == problem.excluded
+        # Row 0 alone is left of the three.
+        assert (record["exams"], record["validation_exams"]) == (1, 0)
+        assert _card(problem, recipe, None).training_data == "1 simulated exams of 1 women"
         first.excluded.clear()
         first.excluded["the row of the table cannot be used"] = 1
         return kept

@@ -36,16 +36,25 @@ class DetectorProblem:
         Positions of exams in the cohort.
     excluded : dict of str to int
         Number of excluded exams by reason. Exams that cannot be used are added when they are read.
+    unused : set of int
+        Positions of the exams of ``train`` and ``validation`` that were added to ``excluded``.
     """
 
     annotated: AnnotatedCohort
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     excluded: dict[str, int] = field(default_factory=dict)
+    unused: set[int] = field(default_factory=set)
 
-    def leave_out(self, reason: str) -> None:
-        """Count one more excluded exam."""
-        self.excluded[reason] = self.excluded.get(reason, 0) + 1
+    def leave_out(self, row: int, reason: str) -> None:
+        """Exclude an exam that cannot be used, and count it once."""
+        if row not in self.unused:
+            self.unused.add(row)
+            self.excluded[reason] = self.excluded.get(reason, 0) + 1
+
+    def used(self, rows: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positions of some exams, without those that cannot be used."""
+        return rows[~np.isin(rows, list(self.unused))]
 
     def lesions_of(self, row: int) -> pd.DataFrame:
         """Lesions of an exam."""
@@ -97,7 +106,7 @@ def read_rows(
             try:
                 exam = problem.annotated.cohort.open_row(row)
                 if exam.patient_sex == "M":
-                    problem.leave_out(CODES["male-patient"].meaning)
+                    problem.leave_out(row, CODES["male-patient"].meaning)
                     continue
                 found = read(row, exam)
             except MammoriskError as error:
@@ -107,7 +116,7 @@ def read_rows(
                         f"{lost} of {len(rows)} exams cannot be read; the last: {error.what}",
                         remedy="Check the files of the cohort.",
                     ) from None
-                problem.leave_out(CODES["exam-unreadable"].meaning)
+                problem.leave_out(row, CODES["exam-unreadable"].meaning)
                 continue
             yield row, found
             if tell is not None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from mammorisk._utils.digests import array_digest
@@ -87,7 +88,7 @@ def fit_detector(
         )
         detector = replace(
             detector,
-            card=_card(annotated, chosen, begin),
+            card=_card(problem, chosen, begin),
             training={**detector.training, **_record(problem, chosen, begin)},
         )
         if out is not None:
@@ -129,10 +130,10 @@ def _is_simulated(annotated: AnnotatedCohort) -> bool:
     return annotated.simulated or are_simulated(annotated.cohort.exams)
 
 
-def _card(
-    annotated: AnnotatedCohort, recipe: FindingsRecipe, begin: Detector | None
-) -> DetectorCard:
-    women = annotated.cohort.exams["patient_id"].nunique()
+def _card(problem: DetectorProblem, recipe: FindingsRecipe, begin: Detector | None) -> DetectorCard:
+    annotated = problem.annotated
+    rows = problem.used(np.concatenate([problem.train, problem.validation]))
+    women = annotated.cohort.exams["patient_id"].iloc[rows].nunique()
     start = "" if begin is None else f"; started from {begin.card.name}"
     start_simulated = begin is not None and (begin.card.simulated or begin.card.start_simulated)
     if start_simulated:
@@ -142,7 +143,7 @@ def _card(
         name=recipe.name if begin is None else f"{recipe.name}-tuned",
         title=recipe.title,
         types=recipe.types,
-        training_data=f"{len(annotated)} {simulated}exams of {women} women{start}",
+        training_data=f"{len(rows)} {simulated}exams of {women} women{start}",
         source=recipe.source,
         licence="that of whoever fitted it",
         intended_use="research on the population on which it was fitted",
@@ -158,8 +159,8 @@ def _record(
     return {
         "software": f"mammorisk {__version__}",
         "recipe": recipe.model_dump(mode="json"),
-        "exams": len(problem.train),
-        "validation_exams": len(problem.validation),
+        "exams": len(problem.used(problem.train)),
+        "validation_exams": len(problem.used(problem.validation)),
         "excluded": problem.excluded,
         "lesions": problem.annotated.lesions["type"].value_counts().to_dict(),
         "init": None if begin is None else begin.card.name,
