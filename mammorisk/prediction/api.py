@@ -226,7 +226,7 @@ def predict(
         found = _predict_rows(cohort, chosen, wanted, detector, log, progress)
         tables.append(found.risks.set_axis(request.index, axis=0))
         if detector is not None:
-            # Lesions are searched once. The rows of the other models get the warnings of the search.
+            # Lesions are searched once. The rows of the other models get its warnings.
             lesions, detector = found.lesions.table(), None
             told = (*cohort.table_warnings, *_of_rows(found.unsearched, len(cohort)))
             cohort = replace(cohort, table_warnings=told)
