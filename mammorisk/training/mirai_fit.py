@@ -92,7 +92,8 @@ def fit_mirai(
     options = recipe.mirai
     assert options is not None
     lightning.seed_everything(recipe.seed, verbose=False)
-    outcomes = read_outcomes(cohort.exams)
+    # Faults are found before images are read, which can take hours.
+    read_outcomes(cohort.exams)
     with progress_bar("exams read", len(cohort), show=stage.progress) as tell:
         views = read_mirai_views(
             cohort,
@@ -106,6 +107,7 @@ def fit_mirai(
     left_out.add_rows_of(cohort)
     left_out.add_men(views.male)
     left_out.add(~views.usable, "the exam cannot be read, or lacks a standard view")
+    outcomes = read_outcomes(cohort.exams, left_out.rows)
     left_out.add(outcomes.weight.numpy() <= 0, "weight 0")
     weight = np.where(left_out.rows, 0.0, outcomes.weight.double().numpy())
     time, event = outcomes.time.double().numpy(), outcomes.event.numpy()

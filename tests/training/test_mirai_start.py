@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from numpy.typing import NDArray
 
 from mammorisk.errors import OutputError, TrainingError
 from mammorisk.networks.mirai import MiraiEncoder, MiraiSettings, MiraiTransformer
@@ -19,6 +20,7 @@ from mammorisk.training import mirai_fit
 from mammorisk.training.fit import fit
 from mammorisk.training.initial_model import chosen_recipe
 from mammorisk.training.mirai_views import MiraiViews, read_mirai_views
+from mammorisk.training.outcomes import Outcomes, read_outcomes
 
 
 def test_men_and_rows_in_error_are_not_fitted_on(cohort: Cohort, tmp_path: Path) -> None:
@@ -54,6 +56,11 @@ def test_the_record_counts_who_was_left_out_and_other_images_are_refused(
     files[0] = files[1] = None
     views = MiraiViews(files=files, errors=["truncated", *[""] * (n - 1)], devices=[], male=male)
     reasons: dict[str, int] = {}
+    left_out: list[NDArray[np.bool_] | None] = []
+
+    def read(table: pd.DataFrame, rows: NDArray[np.bool_] | None = None) -> Outcomes:
+        left_out.append(rows)
+        return read_outcomes(table, rows)
 
     def stop(run: mirai_fit._Run, *_: object) -> None:
         reasons.update(run.excluded)
@@ -62,11 +69,16 @@ def test_the_record_counts_who_was_left_out_and_other_images_are_refused(
 
     monkeypatch.setattr(mirai_fit, "_fit_encoder", stop)
     monkeypatch.setattr(mirai_fit, "read_mirai_views", lambda *_, **__: views)
+    monkeypatch.setattr(mirai_fit, "read_outcomes", read)
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             fit(some, "mirai", out=tmp_path / "m", mirai__pretrained=False)
     assert reasons["the header says that the patient is male"] == 1
     assert reasons["the exam cannot be read, or lacks a standard view"] == 1
+    # Whom the fit leaves out has no part in the ratios of weights either.
+    assert left_out[0] is None
+    assert left_out[1] is not None
+    assert left_out[1].nonzero()[0].tolist() == [0, 1]
     other = dataclasses.replace(views, files=[Path("another.safetensors"), *files[1:]])
     monkeypatch.setattr(mirai_fit, "read_mirai_views", lambda *_, **__: other)
     with pytest.raises(OutputError, match="unfinished fit of other images"):
