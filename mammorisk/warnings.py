@@ -32,7 +32,9 @@ CODES: dict[str, WarningCode] = {
     "exam-unreadable": WarningCode("refusal", "the exam cannot be read"),
     "exam-not-read": WarningCode("info", "the exam cannot be read; the model does not need it"),
     "row-invalid": WarningCode("refusal", "the row of the table cannot be used"),
-    "male-patient": WarningCode("refusal", "the header says that the patient is male"),
+    "male-patient": WarningCode(
+        "refusal", "the table or the image header says that the patient is male"
+    ),
     "image-set-aside": WarningCode("info", "an image of the exam was not used"),
     "several-images": WarningCode("info", "several images of a view: one was chosen"),
     "image-conflict": WarningCode(

@@ -30,7 +30,7 @@ def refusals(risks: pd.DataFrame) -> NDArray[np.object_]:
     >>> import pandas as pd
     >>> from mammorisk.policy.refused import refusals
     >>> refusals(pd.DataFrame({"warning_codes": ["male-patient", "views-missing"]})).tolist()
-    ['the header says that the patient is male', None]
+    ['the table or the image header says that the patient is male', None]
     """
     found = np.full(len(risks), None, dtype=object)
     if "warning_codes" in risks.columns:

@@ -15,6 +15,11 @@ if TYPE_CHECKING:
     from mammorisk.records.cohort import Cohort
 
 
+#: Reasons for men, by their source. The code of the warning is one for both.
+MALE_IN_TABLE = "the table says that the patient is male"
+MALE_IN_HEADER = "the header says that the patient is male"
+
+
 class Exclusions:
     """Rows that are excluded from a fit, with counts by reason.
 
@@ -67,7 +72,7 @@ class Exclusions:
         cohort : Cohort, n exams
         """
         self.add((cohort.errors != "").to_numpy(dtype=bool), CODES["row-invalid"].meaning)
-        self.add(male_rows(cohort.exams), "the table says that the patient is male")
+        self.add(male_rows(cohort.exams), MALE_IN_TABLE)
 
     def add_men(self, male: NDArray[np.bool_]) -> None:
         """Exclude exams of men by their header.
@@ -76,7 +81,7 @@ class Exclusions:
         ----------
         male : ndarray of bool, shape (n,)
         """
-        self.add(male, CODES["male-patient"].meaning)
+        self.add(male, MALE_IN_HEADER)
 
     def add_refusals(self, refusals: Iterable[Warnings]) -> None:
         """Exclude women whom the model refuses. Each counts for her first reason.

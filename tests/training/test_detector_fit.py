@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -87,7 +89,7 @@ def test_card_says_that_the_training_began_on_simulated_exams(annotated: Annotat
 
 
 def test_views_are_kept_by_content_and_who_is_left_out_is_counted(
-    annotated: AnnotatedCohort, tmp_path: Path
+    annotated: AnnotatedCohort, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from mammorisk.findings.recipe import load_findings_recipe
     from mammorisk.training.findings import detector_problem
@@ -104,6 +106,13 @@ def test_views_are_kept_by_content_and_who_is_left_out_is_counted(
     rows = np.array([row for row in range(4) if row != 2])
     assert 2 not in {*first.train, *first.validation}
     opened[1] = replace(opened[1], patient_sex="M")
+    shown: list[tuple[int, int]] = []
+
+    @contextmanager
+    def bar(*_: object, **__: object) -> Iterator[Callable[[int, int], None]]:
+        yield lambda done, total: shown.append((done, total))
+
+    monkeypatch.setattr(detector_problem, "progress_bar", bar)
     written: list[int] = []
     digests: list[str] = []
 
@@ -133,6 +142,8 @@ def test_views_are_kept_by_content_and_who_is_left_out_is_counted(
         return kept
 
     assert len(keep()) == 1
+    # Exams that are left out are done too.
+    assert shown == [(1, 3), (2, 3), (3, 3)]
     assert keep()[0].name.startswith("0-")
     assert written == [0, 3, 3]
     # The row shows another image: its views are written again, and the fit learns of it.

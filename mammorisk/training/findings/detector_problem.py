@@ -17,6 +17,7 @@ from mammorisk.errors import MammoriskError, TrainingError
 from mammorisk.findings.annotated import AnnotatedCohort
 from mammorisk.inputs.exam_digest import exam_digest
 from mammorisk.records.exam import Exam
+from mammorisk.training.exclusions import MALE_IN_HEADER
 from mammorisk.warnings import CODES
 
 _Read = TypeVar("_Read")
@@ -106,9 +107,9 @@ def read_rows(
             try:
                 exam = problem.annotated.cohort.open_row(row)
                 if exam.patient_sex == "M":
-                    problem.leave_out(row, CODES["male-patient"].meaning)
-                    continue
-                found = read(row, exam)
+                    problem.leave_out(row, MALE_IN_HEADER)
+                else:
+                    yield row, read(row, exam)
             except MammoriskError as error:
                 lost += 1
                 if lost > max(1, _UNREADABLE * len(rows)):
@@ -117,8 +118,6 @@ def read_rows(
                         remedy="Check the files of the cohort.",
                     ) from None
                 problem.leave_out(row, CODES["exam-unreadable"].meaning)
-                continue
-            yield row, found
             if tell is not None:
                 tell(done, len(rows))
 
