@@ -81,7 +81,7 @@ def read_findings(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     for table in tables:
         keys = [name for name in KEYS if name in table.columns]
         for row in table[[*keys, HIGHEST, COLUMN]].dropna(subset=[COLUMN]).to_dict("records"):
-            key = {name: row[name] for name in keys}
+            key = {name: None if pd.isna(row[name]) else row[name] for name in keys}
             result = json.loads(row[COLUMN])
             if "error" in result:
                 errors.append(key | result["error"])

@@ -56,7 +56,7 @@ class Prediction(PredictionFiles):
         What a surveillance policy states; see :meth:`with_policy`.
     findings : Findings or None
         Lesions for review, where :func:`mammorisk.predict` was asked for them. No risk depends on
-        them.
+        them. None also if the exam could not be searched; a warning or refusal then says why.
     sources : tuple of DicomSource
         Identifiers of the DICOM images, to which documents refer. They are not part of
         :meth:`to_dict`.

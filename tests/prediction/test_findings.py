@@ -20,6 +20,7 @@ from mammorisk.errors import CohortError, ExamError, OutputError
 from mammorisk.findings.base import Detector
 from mammorisk.findings.registry import open_detector
 from mammorisk.imaging.segmented_view import SegmentedView
+from mammorisk.prediction.findings_column import read_findings
 from mammorisk.prediction.prediction import to_json
 from mammorisk.records.exam import Exam
 from tests.factories import counted_loads, simulated_exam
@@ -274,6 +275,14 @@ def test_file_with_findings_is_resumed_and_loses_nothing(
         assert str([one | drop for one in found.attrs[kind]]) == str(
             [one | drop for one in same.attrs[kind]]
         )
+
+
+def test_a_missing_id_is_none() -> None:
+    text = json.dumps({"error": ExamError("truncated").to_dict()})
+    table = pd.DataFrame(
+        {"patient_id": ["a", "b"], "exam_id": [1.0, None], "highest_score": None, "findings": text}
+    )
+    assert [one["exam_id"] for one in read_findings([table]).attrs["errors"]] == [1.0, None]
 
 
 def test_file_without_findings_has_none(exam: Exam, tmp_path: Path) -> None:
