@@ -77,6 +77,30 @@ def test_a_saved_encoder_keeps_its_pooling(name: str, tmp_path: Path) -> None:
         load_encoder(name, pooling="max")  # type: ignore[arg-type]
 
 
+def test_the_darkest_pixels_of_the_breast_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = np.zeros((96, 64), dtype=np.uint8)
+    shown[:40, :30] = np.resize(np.arange(1, 256), (40, 30))
+    given = {}
+    for pooling in ("mean", "statistics"):
+        encoder = load_encoder(NAME, pretrained=False, pooling=pooling, **SIZE)  # type: ignore[arg-type]
+        monkeypatch.setitem(
+            vars(encoder), "_runner", lambda x, pooling=pooling: given.setdefault(pooling, x)
+        )
+        encoder.encode([shown])
+    plain = encoder.preprocessing.to_input([shown])
+    np.testing.assert_array_equal(given["mean"], plain)
+    background = np.float32(encoder.preprocessing.background)[:, None, None]  # type: ignore[union-attr]
+    outside = (plain == background).all(axis=1)[0]
+    assert (outside & (shown > 0)).any()
+    apart = (given["statistics"] != background).any(axis=1)[0]
+    np.testing.assert_array_equal(apart, shown > 0)
+    # Other pixels, and the order of grey levels, are as before.
+    np.testing.assert_array_equal(
+        given["statistics"][..., ~(outside & apart)], plain[..., ~(outside & apart)]
+    )
+    assert given["statistics"][0, 0, outside & apart].max() < plain[0, 0, ~outside].min()
+
+
 def test_weights_of_timm_from_a_file_give_its_features(
     theirs: torch.nn.Module, cohort: Cohort, tmp_path: Path
 ) -> None:

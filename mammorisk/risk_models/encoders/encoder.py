@@ -17,7 +17,7 @@ from mammorisk.networks.encoders import Pooling
 from mammorisk.networks.mirai import MiraiEncoder
 from mammorisk.networks.mirai_merged import MergedEncoder
 from mammorisk.networks.statistics_pooling import StatisticsPooling, network_of
-from mammorisk.risk_models.encoders.preprocessing import Preprocessing
+from mammorisk.risk_models.encoders.preprocessing import Preprocessing, StandardPreprocessing
 from mammorisk.runtime.backend import Runner, choose_backend
 
 if TYPE_CHECKING:
@@ -140,10 +140,16 @@ class Encoder:
         pixels = self.preprocessing.rows * self.preprocessing.columns
         step = int(np.clip(_PIXELS_AT_ONCE // pixels, 1, 64))
         found = [
-            self._runner(self.preprocessing.to_input(contents[first : first + step]))
+            self._runner(self._to_input(contents[first : first + step]))
             for first in range(0, len(contents), step)
         ]
         return np.concatenate(found) if found else np.zeros((0, self.n_features), np.float32)
+
+    def _to_input(self, contents: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+        made = self.preprocessing
+        if self.pooling == "statistics" and isinstance(made, StandardPreprocessing):
+            return made.to_input(contents, breast_apart=True)
+        return made.to_input(contents)
 
     def describe(self) -> dict[str, Any]:
         """Return what a table of embeddings records of its encoder, as plain JSON types."""

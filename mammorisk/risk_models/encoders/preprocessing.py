@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from mammorisk.imaging.segmented_view import SegmentedView
 
 
+#: Least grey of the breast where it has to differ from the background: less than the second of the
+#: grey levels between 0 and 1 (1/254).
+_LEAST_GREY = 1 / 512
+
+
 class StandardPreprocessing(ImageSettings):
     """The standardised view of this package, then a normalisation.
 
@@ -99,11 +104,25 @@ class StandardPreprocessing(ImageSettings):
         made = standardize(seen, spacing_mm=self.spacing_mm, shape=shape)
         return PreparedView(content=to_bytes(made.pixels, made.breast), warnings=made.warnings)
 
-    def to_input(self, contents: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
-        """Convert prepared views to the input, shape (n, channels, rows, columns)."""
-        grey = to_float(np.stack(contents))[:, None]
+    def to_input(
+        self, contents: Sequence[NDArray[Any]], *, breast_apart: bool = False
+    ) -> NDArray[np.float32]:
+        """Convert prepared views to the input, shape (n, channels, rows, columns).
+
+        Parameters
+        ----------
+        contents : sequence of ndarray
+            From :meth:`prepare`.
+        breast_apart : bool
+            Give no pixel of the breast the value of the background, as statistics pooling needs.
+            With the limits 0 and 1 the darkest pixels of the breast otherwise have it.
+        """
+        content = np.stack(contents)
+        grey = to_float(content)[:, None]
         if self.grey == "unit":
             grey = np.clip(grey, 0.0, 1.0)
+            if breast_apart:
+                grey = np.maximum(grey, np.float32(_LEAST_GREY) * (content > 0)[:, None])
         if self.mean == (0.0,) and self.sd == (1.0,):
             return grey
         mean, sd = (np.array(one, dtype=np.float32)[:, None, None] for one in (self.mean, self.sd))
