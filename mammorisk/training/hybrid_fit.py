@@ -123,7 +123,14 @@ def fit_hybrid(
     if encoder is not None and not recipe.encoder.frozen:
         if fit_scale:
             assert inputs.exams is not None
-            standardize_at_start(head, encoder, inputs.exams, train, options.batch_size)
+            standardize_at_start(
+                head,
+                encoder,
+                inputs.exams,
+                train,
+                options.batch_size,
+                recipe.encoder.frozen_layers,
+            )
             fit_scale = False
         log = _fit_encoder(head, encoder, data, problem, recipe, work / "encoder", stage)
     if (process := process_place()[0]) > 0:

@@ -12,6 +12,7 @@ from mammorisk._utils.typing import Rows
 from mammorisk.inputs.exam_set import ExamSet
 from mammorisk.inputs.standard_exam import to_float
 from mammorisk.networks.hybrid import HybridHead
+from mammorisk.training.module import freeze_layers
 
 #: Training exams from which the standardisation before the training of an encoder is taken.
 _EXAMS_AT_START = 64
@@ -23,7 +24,12 @@ def standardize(head: HybridHead, features: Tensor) -> None:
 
 
 def standardize_at_start(
-    head: HybridHead, encoder: nn.Module, exams: ExamSet, train: Rows, batch_size: int
+    head: HybridHead,
+    encoder: nn.Module,
+    exams: ExamSet,
+    train: Rows,
+    batch_size: int,
+    frozen_layers: int = 0,
 ) -> None:
     """Fit the standardisation of a head before its encoder is trained.
 
@@ -37,9 +43,13 @@ def standardize_at_start(
         Training rows, of which some are used.
     batch_size : int
         Exams of a batch, as in the training.
+    frozen_layers : int
+        Number of groups of layers that are not trained.
     """
     # As in the training: batch normalisation of an encoder with random weights has no other scale.
     run = copy.deepcopy(encoder).train()
+    for module in freeze_layers(run, frozen_layers):
+        module.eval()
     there = train[np.asarray(exams.present.any(axis=1))[train]]
     rows = np.random.default_rng(0).permutation(there)[:_EXAMS_AT_START]
     found = []

@@ -11,11 +11,16 @@ import torch
 import mammorisk as mr
 from mammorisk.errors import ModelError, TrainingError
 from mammorisk.inputs.exam_set import ExamSet
+from mammorisk.inputs.standard_exam import to_float
+from mammorisk.networks.encoders import make_encoder
+from mammorisk.networks.hybrid import HeadSettings, HybridHead
+from mammorisk.networks.statistics_pooling import StatisticsPooling
 from mammorisk.records.cohort import Cohort
 from mammorisk.risk_models.hybrid.model import HybridModel
 from mammorisk.risk_models.hybrid.saliency import _last_maps
 from mammorisk.risk_models.recipe import load_recipe
 from mammorisk.training.fit import fit
+from mammorisk.training.standardization import standardize_at_start
 from tests.training.conftest import tiny
 
 pytestmark = pytest.mark.filterwarnings("ignore::mammorisk.training.fit.CohortWarning")
@@ -73,6 +78,24 @@ def test_encoder_and_head_are_trained_together(cohort: Cohort, exams: ExamSet) -
         torch.testing.assert_close(
             one.fusion.standardization.mean, model.head.members[0].fusion.standardization.mean
         )
+
+
+def test_frozen_layers_are_standardised_as_they_are_trained(exams: ExamSet) -> None:
+    torch.manual_seed(0)
+    encoder = make_encoder("compact", pretrained=False, size=(48, 32), pooling="statistics")
+    assert isinstance(encoder, StatisticsPooling)
+    # Running statistics that differ from those of a batch.
+    encoder.network.layers[1].running_mean += 5.0  # type: ignore[union-attr,operator,index]
+    head = HybridHead(HeadSettings(n_features=480, width=8, standardized=True))
+    rows, part = np.arange(8), exams.take(np.arange(8))
+    standardize_at_start(head, encoder, exams, rows, 8, frozen_layers=7)
+    with torch.no_grad():
+        pixels = torch.from_numpy(to_float(part.pixels[np.nonzero(part.present)]))[:, None]
+        expected = encoder.eval()(pixels).mean(dim=0)
+    frozen = head.fusion.standardization.mean.clone()  # type: ignore[operator,union-attr]
+    torch.testing.assert_close(frozen, expected, rtol=1e-4, atol=1e-5)
+    standardize_at_start(head, encoder, exams, rows, 8)
+    assert not torch.allclose(head.fusion.standardization.mean, expected, atol=0.1)  # type: ignore[arg-type]
 
 
 def test_grad_cam_is_refused(frozen: HybridModel) -> None:
