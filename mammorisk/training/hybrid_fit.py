@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch import Tensor, nn
 
+from mammorisk.errors import TrainingError
 from mammorisk.inputs.batches import fit_scalings, lowest_weights, make_batch
 from mammorisk.inputs.feature_set import FeatureSet
 from mammorisk.inputs.scaling import Scaling
@@ -76,6 +77,11 @@ def fit_hybrid(
         Use only the encoder of ``begin``.
     pooling : {"mean", "statistics"}, optional
         Of the given features. By default that of the recipe.
+
+    Raises
+    ------
+    TrainingError
+        Features are to be standardised, and no exam of the training has images.
     """
     lightning.seed_everything(recipe.seed, verbose=False)
     options, inputs, train = recipe.training, problem.inputs, problem.train
@@ -109,6 +115,13 @@ def fit_hybrid(
     if begin is not None and keep_head:
         head.load_state_dict(begin.head.members[0].state_dict())
     fit_scale = settings.standardized and not keep_head
+    if fit_scale and not batch.mask[train].any():
+        raise TrainingError(
+            "no exam of the training has usable images or embeddings, from which statistics "
+            "pooling takes the scale of its features",
+            remedy="Check the images with mammorisk check, or use a recipe without the modality "
+            "image.",
+        )
     cancer_weight = censoring_weights(problem.outcomes)
     sampling = _sampling(problem, recipe)
     data = FitData(

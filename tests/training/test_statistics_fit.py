@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +97,13 @@ def test_frozen_layers_are_standardised_as_they_are_trained(exams: ExamSet) -> N
     torch.testing.assert_close(frozen, expected, rtol=1e-4, atol=1e-5)
     standardize_at_start(head, encoder, exams, rows, 8)
     assert not torch.allclose(head.fusion.standardization.mean, expected, atol=0.1)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_a_training_without_images_is_refused(cohort: Cohort, exams: ExamSet, frozen: bool) -> None:
+    without = replace(exams, present=np.zeros_like(exams.present))
+    with pytest.raises(TrainingError, match="no exam of the training has usable images"):
+        fit(cohort, tiny(**STATISTICS, encoder__frozen=frozen), exams=without)
 
 
 def test_grad_cam_is_refused(frozen: HybridModel) -> None:
