@@ -11,6 +11,8 @@ N_VIEWS, N_SIDES = 2, 2
 _TIME_UNIT_YEARS = 5.0
 #: Standardised features are clipped to this, so that one unusual value cannot dominate a risk.
 _LIMIT = 4.0
+#: Features that vary less in the training are not scaled: a map that is 0 there can be almost 0 on
+#: other systems, which would else become the limit.
 _LEAST_SD = 1e-6
 
 
@@ -38,7 +40,8 @@ class Standardization(nn.Module):
         """Take the means and standard deviations of features, shape (n, width)."""
         found = features.double()
         self.mean.copy_(found.mean(dim=0))
-        self.sd.copy_(found.std(dim=0, correction=0).clamp(min=_LEAST_SD))
+        sd = found.std(dim=0, correction=0)
+        self.sd.copy_(torch.where(sd > _LEAST_SD, sd, 1.0))
 
     def forward(self, features: Tensor) -> Tensor:
         return ((features - self.mean) / self.sd).clamp(-_LIMIT, _LIMIT)

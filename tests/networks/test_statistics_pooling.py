@@ -131,6 +131,10 @@ def test_features_are_standardised_and_clipped() -> None:
     torch.testing.assert_close(found.mean(dim=0), torch.zeros(3), atol=2e-2, rtol=0)
     torch.testing.assert_close(found.std(dim=0)[:2], torch.ones(2), atol=2e-2, rtol=0)
     assert scale(torch.full((1, 3), 1e9)).tolist() == [[4.0, 4.0, 4.0]]
+    # A feature that is constant in the training is not enlarged.
+    torch.testing.assert_close(
+        scale(torch.tensor([[5.0, -1.0, 2.001]]))[0, 2].item(), 0.001, atol=1e-6, rtol=0
+    )
 
 
 def test_settings_of_earlier_heads_keep_their_digest() -> None:
