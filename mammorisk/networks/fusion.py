@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -36,11 +38,23 @@ class Standardization(nn.Module):
         self.register_buffer("mean", torch.zeros(width))
         self.register_buffer("sd", torch.ones(width))
 
-    def fit(self, features: Tensor) -> None:
-        """Take the means and standard deviations of features, shape (n, width)."""
-        found = features.double()
-        self.mean.copy_(found.mean(dim=0))
-        sd = found.std(dim=0, correction=0)
+    def fit(self, parts: Iterable[Tensor]) -> None:
+        """Take the means and standard deviations of features in parts, shape (n, width) each."""
+        count = 0
+        mean = squares = torch.zeros(self.mean.shape, dtype=torch.float64)
+        for part in parts:
+            if not len(part):
+                continue
+            found = part.double()
+            # Squares about the means of both parts, which lose nothing to rounding (Chan 1983,
+            # doi:10.1080/00031305.1983.10483115).
+            variance, here = torch.var_mean(found, dim=0, correction=0)
+            both, apart = count + len(found), here - mean
+            squares = squares + variance * len(found) + apart**2 * (count * len(found) / both)
+            mean = mean + apart * (len(found) / both)
+            count = both
+        self.mean.copy_(mean)
+        sd = (squares / max(count, 1)).sqrt()
         self.sd.copy_(torch.where(sd > _LEAST_SD, sd, 1.0))
 
     def forward(self, features: Tensor) -> Tensor:

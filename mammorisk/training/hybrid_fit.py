@@ -163,7 +163,7 @@ def fit_hybrid(
             )
         batch = replace(batch, features=features)
     if fit_scale and features is not None:
-        standardize(head, features[train][batch.mask[train]])
+        standardize(head, batch, train)
     heads, losses = [head], dict[str, float]()
     if options.head_epochs:
         starts: list[nn.Module] = [head]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 
 import numpy as np
 import torch
@@ -11,16 +12,18 @@ from torch import Tensor, nn
 from mammorisk._utils.typing import Rows
 from mammorisk.inputs.exam_set import ExamSet
 from mammorisk.inputs.standard_exam import to_float
-from mammorisk.networks.hybrid import HybridHead
+from mammorisk.networks.hybrid import Batch, HybridHead
+from mammorisk.training.in_parts import some_at_a_time
 from mammorisk.training.module import freeze_layers
 
 #: Training exams from which the standardisation before the training of an encoder is taken.
 _EXAMS_AT_START = 64
 
 
-def standardize(head: HybridHead, features: Tensor) -> None:
-    """Fit the standardisation of a head to the features of views, shape (n, n_features)."""
-    head.fusion.standardization.fit(features)  # type: ignore[operator]
+def standardize(head: HybridHead, batch: Batch, rows: Rows) -> None:
+    """Fit the standardisation of a head to the features of the views of some women."""
+    parts = some_at_a_time(torch.from_numpy(rows))
+    _fit(head, (batch.features[some][batch.mask[some]] for some in parts))
 
 
 def standardize_at_start(
@@ -58,7 +61,11 @@ def standardize_at_start(
             some = exams.take(np.sort(rows[first : first + batch_size]))
             views, tokens = np.nonzero(some.present)
             found.append(run(torch.from_numpy(to_float(some.pixels[views, tokens]))[:, None]))
-    standardize(head, torch.cat(found))
+    _fit(head, found)
+
+
+def _fit(head: HybridHead, parts: Iterable[Tensor]) -> None:
+    head.fusion.standardization.fit(parts)  # type: ignore[operator]
 
 
 def copy_standardization(source: nn.Module, head: HybridHead) -> None:

@@ -86,14 +86,14 @@ def test_frozen_layers_are_standardised_as_they_are_trained(exams: ExamSet) -> N
     encoder = make_encoder("compact", pretrained=False, size=(48, 32), pooling="statistics")
     assert isinstance(encoder, StatisticsPooling)
     # Running statistics that differ from those of a batch.
-    encoder.network.layers[1].running_mean += 5.0  # type: ignore[union-attr,operator,index]
+    encoder.network.layers[1].running_mean += 5.0
     head = HybridHead(HeadSettings(n_features=480, width=8, standardized=True))
     rows, part = np.arange(8), exams.take(np.arange(8))
     standardize_at_start(head, encoder, exams, rows, 8, frozen_layers=7)
     with torch.no_grad():
         pixels = torch.from_numpy(to_float(part.pixels[np.nonzero(part.present)]))[:, None]
         expected = encoder.eval()(pixels).mean(dim=0)
-    frozen = head.fusion.standardization.mean.clone()  # type: ignore[operator,union-attr]
+    frozen = head.fusion.standardization.mean.clone()
     torch.testing.assert_close(frozen, expected, rtol=1e-4, atol=1e-5)
     standardize_at_start(head, encoder, exams, rows, 8)
     assert not torch.allclose(head.fusion.standardization.mean, expected, atol=0.1)  # type: ignore[arg-type]
