@@ -32,6 +32,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NoReturn
@@ -288,19 +289,26 @@ def _memory(pid: int) -> tuple[int, int]:
 
 
 def estimates() -> None:
-    print("\n| estimated memory, GB | batch | step | validation | weights and optimizer |")
-    print("| --- | --- | --- | --- | --- |")
-    for name in (RECIPE, "hybrid-convnext-02mm"):
-        recipe = load_recipe(name)
+    print(
+        "\n| estimated memory, GB | pooling | batch | step | validation | weights and optimizer |"
+    )
+    print("| --- | --- | --- | --- | --- | --- |")
+    for name, pooling in product((RECIPE, "hybrid-convnext-02mm"), ("mean", "statistics")):
+        recipe = load_recipe(name, encoder__pooling=pooling)
         image, training = recipe.image, recipe.training
-        encoder = make_encoder(recipe.encoder.name, pretrained=False, size=(64, 64))
+        encoder = make_encoder(
+            recipe.encoder.name,
+            pretrained=False,
+            size=(64, 64),
+            pooling=recipe.encoder.pooling,
+        )
         if training.gradient_checkpointing:
             encoder.set_grad_checkpointing(True)
         shape = (4 * training.batch_size, 1, image.rows, image.columns)
         parts = [step_bytes(encoder, shape, training.precision, train=on) for on in (True, False)]
         parts.append(weight_bytes(encoder, averaged=training.ema_decay > 0))
         told = " | ".join(f"{part / 1e9:.2f}" for part in parts)
-        print(f"| {name} | {training.batch_size} | {told} |")
+        print(f"| {name} | {pooling} | {training.batch_size} | {told} |")
 
 
 def main() -> None:
