@@ -94,10 +94,11 @@ def main() -> None:
     outcome = Outcome.from_table(held.cohort.exams)
     found: dict[str, np.ndarray] = {}
     for name, (recipe, changes) in models.items():
-        out = given.work / name.replace(", ", "-").replace(" ", "-")
+        chosen = load_recipe(recipe, **changes)
+        words = [name.replace(", ", "-").replace(" ", "-"), chosen.encoder.name]
+        out = given.work / "-".join([*words, *map(str, given.women)])
         file = out.parent / f"{out.name}.npy"
         if not file.exists():
-            chosen = load_recipe(recipe, **changes)
             model = fit_once(out, partial(parts.fit, chosen, out))
             exams = parts.exams("held-out", chosen)
             scores = model.score_exam_set(held.cohort.questionnaires, exams, (5,))
