@@ -160,8 +160,8 @@ class MiraiOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    rows: int = Field(default=2048, ge=64)
-    columns: int = Field(default=1664, ge=64)
+    rows: int = Field(default=2048, ge=64, le=4096)
+    columns: int = Field(default=1664, ge=64, le=4096)
     pretrained: bool = True
     width: int = Field(default=512, ge=4)
     heads: int = Field(default=8, ge=1)
@@ -352,6 +352,7 @@ class Recipe(BaseModel):
         Published baseline. With None the baseline is learned from the cohort.
     image : ImageSettings
     encoder : EncoderSettings
+        Of the kind ``"network"``.
     head : HeadOptions
     training : TrainingOptions
     augmentation : AugmentOptions
@@ -429,6 +430,8 @@ class Recipe(BaseModel):
             raise ValueError("the part embeddings belongs to the kinds that use embeddings")
         if self.kind == "embeddings" and (self.priors or "image" not in self.modalities):
             raise ValueError("kind: embeddings needs the modality image, and has no priors")
+        if self.kind != "network" and self.encoder != EncoderSettings():
+            raise ValueError(f"the part encoder belongs to kind: network, not to {self.kind}")
         if is_survival and self.baseline is not None:
             raise ValueError("a model of scikit-survival learns its baseline: baseline is null")
         return self

@@ -59,6 +59,12 @@ def fit_answers_alone(
     unused = np.where(rng.random(women) < 0.5, density, 0.0)
     batch = replace(batch, offset=batch.offset - torch.from_numpy(unused).float()[:, None])
     weights = censoring_weights(outcomes)
+    # Part of the age that the ensemble adds to that of its heads.
+    parts = heads.contributions(batch)
+    shift = parts["age"] - torch.stack(
+        [one.contributions(batch)["age"] for one in heads.members if isinstance(one, HybridHead)]
+    ).mean(dim=0)
+    batch = replace(batch, offset=batch.offset + shift.detach()[:, None])
     fitted = []
     for member in heads.members:
         assert isinstance(member, HybridHead)

@@ -273,6 +273,9 @@ def test_what_cannot_be_fitted(cohort: Cohort, tmp_path: Path) -> None:
         fit(cohort, "hybrid", mirai={})
     with pytest.raises(RecipeError, match="mirai"):
         fit(cohort, "mirai", mirai__width=2)
+    # Views of more rows could be fitted and not predicted.
+    with pytest.raises(RecipeError, match="rows"):
+        fit(cohort, "mirai", mirai__rows=5000)
 
 
 @pytest.mark.slow

@@ -108,7 +108,8 @@ class EncoderRecord:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the attributes as JSON types."""
-        return asdict(self)
+        # Digests of the configurations of earlier models, which have no pooling, stay.
+        return {k: v for k, v in asdict(self).items() if (k, v) != ("pooling", None)}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> EncoderRecord:

@@ -17,6 +17,7 @@ from mammorisk.errors import (
     EmbeddingError,
     MammoriskError,
     ModelError,
+    RecipeError,
     TrainingError,
 )
 from mammorisk.records.cohort import Cohort
@@ -262,6 +263,15 @@ def test_a_fresh_head_needs_an_encoder_that_is_trained(cohort: Cohort, emb: mr.E
         mr.fit(cohort, "clinical-only", fresh_head=True)
     with pytest.raises(TrainingError, match="has a new head anyway"):
         mr.fit(cohort, "hybrid", fresh_head=True)
+
+
+def test_the_encoder_of_the_table_is_not_that_of_a_recipe(
+    cohort: Cohort, emb: mr.Embeddings, fitted: mr.RiskModel
+) -> None:
+    with pytest.raises(RecipeError, match="encoder"):
+        mr.fit(cohort, "hybrid-embeddings", embeddings=emb, encoder__pooling="statistics")
+    # A table made elsewhere does not state the pooling, and earlier models have no such field.
+    assert "pooling" not in fitted.training["embeddings"]
 
 
 def test_the_order_of_the_rows_does_not_matter(cohort: Cohort, emb: mr.Embeddings) -> None:
