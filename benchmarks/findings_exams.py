@@ -87,7 +87,7 @@ SETS = {
         ExamSet("fine", seed=1502, pixel_mm=0.1),
         ExamSet("patches", seed=1506, pixel_mm=0.1, patches=True),
         ExamSet("calibration", seed=1503, pixel_mm=0.1, lesions=SOME_FINE, whole=True),
-        # Without calcifications, which need finer pixels; exams take a tenth of the time.
+        # Without calcifications, which need finer pixels; exams take a third of the time.
         ExamSet("scores", seed=1507, pixel_mm=COARSE_MM, lesions=SOME, whole=True),
         ExamSet(
             "more", seed=1508, pixel_mm=COARSE_MM, vendors=OTHER_VENDORS, lesions=SOME, whole=True

@@ -5,14 +5,15 @@
     python benchmarks/train_findings.py WORK --device cuda --workers 15 --seconds 450 --overlap
     python benchmarks/train_findings.py WORK --scores           # no network is trained
 
-WORK holds the rendered exams (about 15 GB), checkpoints, candidates and the model. All steps
+WORK holds the rendered exams (many GB), checkpoints, candidates and the model. All steps
 continue where they were interrupted: render, train the two networks, find candidates in further
 exams, and fit the scores of single views and the fusion of views on them. --lesions trains the
 network for masses, asymmetries and distortions, and keeps the bundled one for calcifications with
-its scores. --begin starts from the weights of a detector, and --skip leaves out the women that its
-training has seen. --overlap trains while exams are rendered, within the given seconds, and then
-searches the exams of benchmarks/findings.py. --scores keeps both networks of the bundled detector
-and fits the scores of masses, asymmetries and distortions again, on further exams of 0.2 mm.
+its scores. --begin starts from the weights of a detector at half the learning rate, and --skip
+leaves out the women that its training has seen. --overlap trains while exams are rendered, within
+the given seconds, and then searches the exams of benchmarks/findings.py. --scores keeps both
+networks of the bundled detector and fits the scores of masses, asymmetries and distortions again,
+on further exams of 0.2 mm.
 """
 
 from __future__ import annotations

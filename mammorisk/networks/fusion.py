@@ -2,63 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor, nn
+
+from mammorisk.networks.standardization import Standardization
 
 #: Position of a token: view (CC, MLO), side (R, L), and exam (current, prior).
 N_VIEWS, N_SIDES = 2, 2
 #: Unit of the time between an exam and its prior exam, in years.
 _TIME_UNIT_YEARS = 5.0
-#: Standardised features are clipped to this, so that one unusual value cannot dominate a risk.
-_LIMIT = 4.0
-#: Features that vary less in the training are not scaled: a map that is 0 there can be almost 0 on
-#: other systems, which would else become the limit.
-_LEAST_SD = 1e-6
-
-
-class Standardization(nn.Module):
-    """Standardise features by their means and standard deviations in the training.
-
-    Statistics of the maps of several stages differ in scale by orders of magnitude, and each
-    varies little between women.
-
-    Parameters
-    ----------
-    width : int
-        Number of features.
-    """
-
-    mean: Tensor
-    sd: Tensor
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(width))
-        self.register_buffer("sd", torch.ones(width))
-
-    def fit(self, parts: Iterable[Tensor]) -> None:
-        """Take the means and standard deviations of features in parts, shape (n, width) each."""
-        count = 0
-        mean = squares = torch.zeros(self.mean.shape, dtype=torch.float64)
-        for part in parts:
-            if not len(part):
-                continue
-            found = part.double()
-            # Squares about the means of both parts, which lose nothing to rounding (Chan 1983,
-            # doi:10.1080/00031305.1983.10483115).
-            variance, here = torch.var_mean(found, dim=0, correction=0)
-            both, apart = count + len(found), here - mean
-            squares = squares + variance * len(found) + apart**2 * (count * len(found) / both)
-            mean = mean + apart * (len(found) / both)
-            count = both
-        self.mean.copy_(mean)
-        sd = (squares / max(count, 1)).sqrt()
-        self.sd.copy_(torch.where(sd > _LEAST_SD, sd, 1.0))
-
-    def forward(self, features: Tensor) -> Tensor:
-        return ((features - self.mean) / self.sd).clamp(-_LIMIT, _LIMIT)
 
 
 class Conditioning(nn.Module):

@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from mammorisk.errors import ModelError
 from mammorisk.networks.encoders import Compact, make_encoder
-from mammorisk.networks.fusion import Standardization
 from mammorisk.networks.hybrid import HeadSettings
 from mammorisk.networks.layer_groups import layer_groups
+from mammorisk.networks.standardization import Standardization
 from mammorisk.networks.statistics_pooling import StatisticsPooling
 from mammorisk.training.unused_weights import freeze_unused_weights
 
