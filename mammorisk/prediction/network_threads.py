@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from threadpoolctl import ThreadpoolController
 
@@ -35,7 +35,9 @@ def few_threads() -> Iterator[None]:
         sys.modules["torch"].get_num_threads()
     pools = ThreadpoolController().select(user_api="openmp")
     most = max(usable_cores() // _CORES_A_THREAD, 1)
-    # Never more threads than before.
-    fewest = min([most, *(pool["num_threads"] for pool in pools.info())])
-    with pools.limit(limits=fewest):
+    with ExitStack() as limits:
+        # A process can have several OpenMP runtimes. None gets more threads than before.
+        for pool in pools.info():
+            own = pools.select(filepath=pool["filepath"])
+            limits.enter_context(own.limit(limits=min(most, pool["num_threads"])))
         yield
